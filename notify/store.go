@@ -1,0 +1,26 @@
+package notify
+
+import (
+	"context"
+	"io"
+)
+
+// Store keeps notification bodies until they are processed. The package's
+// directory spool is one; package notifytest checks any other against this
+// contract.
+//
+// Put reads r to its end and stores the bytes unchanged. When it returns nil,
+// the body survives a crash of the process and a power cut. When r or ctx
+// fails, or Put returns an error for any other reason, nothing of the body may
+// be left to be processed. Bodies may repeat; each Put stores one. Put must be
+// safe for concurrent use, must not hold a large body in memory, and must not
+// retry: Garmin does.
+type Store interface {
+	Put(ctx context.Context, r io.Reader) error
+}
+
+// StoreFunc makes a function a [Store].
+type StoreFunc func(ctx context.Context, r io.Reader) error
+
+// Put calls f.
+func (f StoreFunc) Put(ctx context.Context, r io.Reader) error { return f(ctx, r) }

@@ -1,0 +1,29 @@
+package types
+
+import (
+	"encoding/json"
+
+	"github.com/garminkit/activityapi/activitytype"
+)
+
+// MoveIQ is an activity that the device detected by itself (Activity API,
+// section 7.5): a labelled span of time, which the user cannot edit.
+type MoveIQ struct {
+	UserID    string `json:"userId,omitempty"`
+	SummaryID ID     `json:"summaryId"`
+	// CalendarDate is the day in Garmin Connect, as yyyy-mm-dd.
+	CalendarDate       string    `json:"calendarDate,omitempty"`
+	StartTimeInSeconds Timestamp `json:"startTimeInSeconds"`
+	// OffsetInSeconds is added to the start time to get what the device showed.
+	OffsetInSeconds   int `json:"offsetInSeconds"`
+	DurationInSeconds int `json:"durationInSeconds"`
+	// ActivityType comes in title case here, as in "Running".
+	ActivityType activitytype.Type `json:"activityType,omitempty"`
+	// ActivitySubType is often absent. Its values, such as "Hurdles", are not
+	// in the list of activity types.
+	ActivitySubType string `json:"activitySubType,omitempty"`
+
+	// Raw is the item's JSON as Garmin sent it. It is nil unless the decoder
+	// was asked to keep it.
+	Raw json.RawMessage `json:"-"`
+}

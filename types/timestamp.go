@@ -1,0 +1,66 @@
+package types
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// Timestamp is a moment as Garmin sends it: UTC seconds since 1970, in some
+// models with a fraction. Zero means that no time was sent. A float64 holds
+// today's seconds exactly and their fraction to better than a microsecond.
+type Timestamp float64
+
+// NewTimestamp returns t as a Timestamp, and zero for the zero time.
+func NewTimestamp(t time.Time) Timestamp {
+	if t.IsZero() {
+		return 0
+	}
+	return Timestamp(t.Unix()) + Timestamp(t.Nanosecond())/1e9
+}
+
+// IsZero reports whether no time was sent.
+func (t Timestamp) IsZero() bool { return t == 0 }
+
+// Time returns the moment in UTC, to the microsecond, or the zero time.
+// Moments that package time cannot print, beyond the year 9999, are cut to
+// its end.
+func (t Timestamp) Time() time.Time {
+	if t == 0 {
+		return time.Time{}
+	}
+	whole, frac := math.Modf(min(max(float64(t), -62135596800), yearTenThousand-1))
+	return time.Unix(int64(whole), int64(math.Round(frac*1e6))*1000).UTC()
+}
+
+// String formats the moment as RFC 3339 in UTC, or "" if there is none.
+func (t Timestamp) String() string {
+	if t == 0 {
+		return ""
+	}
+	return t.Time().Format(time.RFC3339Nano)
+}
+
+// MarshalJSON writes a number in plain digits, with a fraction only if there is
+// one.
+func (t Timestamp) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) {
+		return nil, fmt.Errorf("types: timestamp %v is not a number", float64(t))
+	}
+	return strconv.AppendFloat(nil, float64(t), 'f', -1, 64), nil
+}
+
+// UnmarshalJSON reads any JSON number. null leaves t as it is.
+func (t *Timestamp) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	var f float64
+	if err := json.Unmarshal(b, &f); err != nil {
+		return fmt.Errorf("want a time in seconds, have %s", excerpt(b))
+	}
+	*t = Timestamp(f)
+	return nil
+}

@@ -1,0 +1,78 @@
+package types
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// ErrWindow is what every error of [Window.Check] wraps.
+var ErrWindow = errors.New("invalid window")
+
+// Window is the half-open range of time from Start up to, but not including,
+// End, in whole seconds. Locations are ignored: a Window means instants.
+type Window struct {
+	Start, End time.Time
+}
+
+// Check returns an error that wraps [ErrWindow] unless w is a range Garmin can
+// be asked for: whole seconds after 1970 and before the year 10000, End after
+// Start, and no longer than max. It catches timestamps taken for milliseconds
+// before they are sent.
+func (w Window) Check(max time.Duration) error {
+	switch {
+	case w.Start.IsZero() || w.End.IsZero():
+		return fmt.Errorf("%w: start or end is not set", ErrWindow)
+	case w.Start.Unix() <= 0:
+		return fmt.Errorf("%w: start %s is not after 1970", ErrWindow, stamp(w.Start))
+	case w.End.Unix() >= yearTenThousand:
+		return fmt.Errorf("%w: end is after the year 9999; milliseconds taken for seconds?", ErrWindow)
+	case w.Start.Nanosecond() != 0 || w.End.Nanosecond() != 0:
+		return fmt.Errorf("%w: start and end must be whole seconds", ErrWindow)
+	case !w.End.After(w.Start):
+		return fmt.Errorf("%w: end %s is not after start %s", ErrWindow, stamp(w.End), stamp(w.Start))
+	case w.Duration() > max:
+		return fmt.Errorf("%w: %s is longer than %s", ErrWindow, w.Duration(), max)
+	}
+	return nil
+}
+
+// Duration returns End minus Start.
+func (w Window) Duration() time.Duration { return w.End.Sub(w.Start) }
+
+// Contains reports whether t lies in w: Start counts, End does not.
+func (w Window) Contains(t time.Time) bool {
+	return !t.Before(w.Start) && t.Before(w.End)
+}
+
+// String formats w in UTC, as "[2026-01-02T00:00:00Z, 2026-01-03T00:00:00Z)".
+func (w Window) String() string {
+	return "[" + stamp(w.Start) + ", " + stamp(w.End) + ")"
+}
+
+// Split yields consecutive windows, each no longer than max, that cover w
+// exactly: none shares a second with another and none is left out. The last
+// may be shorter. Split yields nothing if w is empty. It panics if max is less
+// than a second.
+func (w Window) Split(max time.Duration) iter.Seq[Window] {
+	max = max.Truncate(time.Second)
+	if max <= 0 {
+		panic("types: Window.Split by less than a second")
+	}
+	return func(yield func(Window) bool) {
+		for start := w.Start; start.Before(w.End); start = start.Add(max) {
+			end := start.Add(max)
+			if end.After(w.End) {
+				end = w.End
+			}
+			if !yield(Window{start, end}) {
+				return
+			}
+		}
+	}
+}
+
+const yearTenThousand = 253402300800
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
