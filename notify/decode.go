@@ -26,6 +26,13 @@ type Decoder struct {
 	// UnknownKey, if not nil, is called for each key of an item that the
 	// types do not model, with the path to it, as "activities[3].newKey".
 	UnknownKey func(path string)
+	// Sample, if not nil, is called with each sample of an
+	// [types.ActivityDetails] as it is read, and Samples stays nil in the
+	// [*Push] that follows. s is only valid during the call. item has Key,
+	// Index and Offset only. Nothing about the item is certain yet: it may
+	// still turn out to be an [*Unrecognized]. An error ends the stream, which
+	// yields it as it is.
+	Sample func(item Item, index int, s *types.Sample) error
 }
 
 // Decode yields the items of one body in order and ends with the body. A bad

@@ -30,8 +30,12 @@ type Item struct {
 	// Offset and Size give the item's bytes in the body.
 	Offset, Size int64
 	// Raw is a copy of those bytes. It is nil unless the decoder was asked to
-	// keep it; an [*Unrecognized] always has it.
+	// keep it; an [*Unrecognized] has it always.
 	Raw json.RawMessage
+	// Truncated tells that Raw is only the end of the item. That happens to an
+	// [*Unrecognized] larger than a megabyte, read from a stream that cannot
+	// be read again; Offset and Size still tell where the whole of it stands.
+	Truncated bool
 }
 
 // Place returns the item itself.
@@ -111,7 +115,7 @@ type PermissionChange struct {
 func (c *PermissionChange) Owner() string { return c.UserID }
 
 // Unrecognized is an item that could not be read: a bad value, an unknown list
-// key, an item without user. Raw holds it whole, and Err says why. The items
+// key, an item without user. Raw holds it (see [Item]), and Err says why. The items
 // around it are not affected.
 type Unrecognized struct {
 	Item
