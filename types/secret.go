@@ -10,6 +10,10 @@ import (
 // holds one. Package fmt prints [REDACTED] for it whatever the verb, and so
 // does log/slog. string(s) gives the value. As JSON it is the plain value,
 // since notifications carry secrets and are stored.
+//
+// Package fmt cannot ask a Secret in an unexported field of a struct, nor one
+// printed with %p, which go vet reports: give a struct that hides secrets its
+// own Format or String method.
 type Secret string
 
 const redacted = "[REDACTED]"

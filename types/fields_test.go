@@ -1,0 +1,303 @@
+package types_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// field is one row of testdata/fields.csv: a key that Garmin documents or
+// sends, and what Garmin says its type is.
+type field struct {
+	model, key, documented string
+}
+
+func readFields(t testing.TB) []field {
+	t.Helper()
+	f, err := os.Open("testdata/fields.csv")
+	require.NoError(t, err)
+	defer f.Close()
+	records, err := csv.NewReader(f).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, []string{"model", "json_key", "documented_type", "source"}, records[0])
+	var fields []field
+	for _, r := range records[1:] {
+		fields = append(fields, field{r[0], r[1], r[2]})
+	}
+	require.Greater(t, len(fields), 140)
+	return fields
+}
+
+// aliases maps the second spellings in Garmin's documents to ours.
+func canonicalKey(key string) string {
+	switch key {
+	case "Manual":
+		return "manual"
+	case "wheelChairCadenceInPushesPerMinute":
+		return "directWheelchairCadence"
+	}
+	return key
+}
+
+// decodeModel decodes an item that holds object as a value of the model, and
+// returns that value, a struct.
+func decodeModel(model, object string) (reflect.Value, error) {
+	var root any
+	var get func() any
+	switch model {
+	case "Activity":
+		v := new(types.Activity)
+		root, get = v, func() any { return *v }
+	case "ManualActivity":
+		v := new(types.ManualActivity)
+		root, get = v, func() any { return *v }
+	case "ActivityDetails":
+		v := new(types.ActivityDetails)
+		root, get = v, func() any { return *v }
+	case "ActivityDetails.summary":
+		v := new(types.ActivityDetails)
+		root, get = v, func() any { return v.Summary }
+		object = `{"summary":` + object + `}`
+	case "Sample":
+		v := new(types.ActivityDetails)
+		root, get = v, func() any { return v.Samples[0] }
+		object = `{"samples":[` + object + `]}`
+	case "Lap":
+		v := new(types.ActivityDetails)
+		root, get = v, func() any { return v.Laps[0] }
+		object = `{"laps":[` + object + `]}`
+	case "MoveIQ":
+		v := new(types.MoveIQ)
+		root, get = v, func() any { return *v }
+	case "ActivityFile":
+		v := new(types.ActivityFile)
+		root, get = v, func() any { return *v }
+	default:
+		panic("no struct for model " + model)
+	}
+	err := json.Unmarshal([]byte(object), root)
+	if err != nil {
+		return reflect.Value{}, err
+	}
+	return reflect.ValueOf(get()), nil
+}
+
+// fieldFor returns the struct field whose JSON key is the given one, and its
+// value with any pointer followed.
+func fieldFor(v reflect.Value, key string) (reflect.Value, bool) {
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name == key {
+			f := v.Field(i)
+			if f.Kind() == reflect.Pointer && !f.IsNil() {
+				f = f.Elem()
+			}
+			return f, true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// The values each documented type must accept, with how a struct field shows
+// them, and those it must refuse.
+func samplesFor(f field) (accept map[string]string, refuse []string) {
+	id := strings.HasSuffix(f.key, "Id") && f.key != "userId"
+	switch f.documented {
+	case "integer":
+		if id {
+			return map[string]string{`12345678901234567`: "12345678901234567", `"5001-x"`: "5001-x", `77.0`: "77"},
+				[]string{`true`, `{}`, `7.5`}
+		}
+		if f.key == "startTimeInSeconds" {
+			return map[string]string{`1567498190`: "2019-09-03T08:09:50Z", `1567498190.0`: "2019-09-03T08:09:50Z", `1567498190.5`: "2019-09-03T08:09:50.5Z"},
+				[]string{`"1567498190"`, `true`, `[]`}
+		}
+		return map[string]string{`30`: "30", `30.0`: "30", `3e1`: "30", `-3`: "-3"},
+			[]string{`30.5`, `"30"`, `true`, `{}`, `[30]`, `99999999999999999999`}
+	case "floating point":
+		return map[string]string{`30`: "30", `30.0`: "30", `-0.25`: "-0.25", `1.5e2`: "150"},
+			[]string{`"30"`, `true`, `{}`, `1e999`}
+	case "float":
+		return map[string]string{`1567498190`: "2019-09-03T08:09:50Z", `1567498190.25`: "2019-09-03T08:09:50.25Z"},
+			[]string{`"1567498190"`, `false`}
+	case "string":
+		if id {
+			return map[string]string{`"5001"`: "5001", `5001`: "5001", `9876543210123456789`: "9876543210123456789"},
+				[]string{`true`, `{}`, `[]`, `50.5`}
+		}
+		if f.key == "callbackURL" {
+			return map[string]string{`"https://x.test/?a=b"`: "[REDACTED]"}, []string{`1`, `{}`}
+		}
+		return map[string]string{`"RUNNING"`: "RUNNING", `"l\u00e4uft \"gut\""`: `läuft "gut"`}, []string{`1`, `true`, `{}`, `[]`}
+	case "boolean":
+		return map[string]string{`true`: "true", `false`: "false"}, []string{`1`, `"true"`, `{}`}
+	case "object":
+		return map[string]string{`{"summaryId":"5001"}`: ""}, []string{`1`, `"x"`, `[]`}
+	case "array":
+		return map[string]string{`[{"startTimeInSeconds":1567498190}]`: ""}, []string{`1`, `"x"`, `{}`, `[1]`}
+	}
+	panic("no samples for type " + f.documented)
+}
+
+func TestEveryDocumentedKeyHasItsField(t *testing.T) {
+	t.Parallel()
+	for _, f := range readFields(t) {
+		t.Run(f.model+"/"+f.key, func(t *testing.T) {
+			t.Parallel()
+			accept, refuse := samplesFor(f)
+			for value, want := range accept {
+				v, err := decodeModel(f.model, fmt.Sprintf(`{"someNewKey":[{}],%q:%s}`, f.key, value))
+				require.NoError(t, err, value)
+				got, ok := fieldFor(v, canonicalKey(f.key))
+				require.True(t, ok, "no field in %s", v.Type())
+				if want != "" {
+					require.Equal(t, want, fmt.Sprint(got.Interface()), value)
+				} else {
+					require.False(t, got.IsZero(), value)
+				}
+				// What was read is written under the same key.
+				out, err := json.Marshal(v.Interface())
+				require.NoError(t, err)
+				if value != "false" {
+					require.Contains(t, string(out), fmt.Sprintf("%q:", canonicalKey(f.key)))
+				}
+			}
+			for _, value := range refuse {
+				_, err := decodeModel(f.model, fmt.Sprintf(`{%q:%s}`, f.key, value))
+				require.Error(t, err, value)
+				require.Contains(t, err.Error(), f.key, "the error does not name the key: %v", err)
+			}
+			v, err := decodeModel(f.model, fmt.Sprintf(`{%q:null}`, f.key))
+			require.NoError(t, err, "null counts as absent")
+			got, _ := fieldFor(v, canonicalKey(f.key))
+			require.True(t, got.IsZero(), "null counts as absent")
+		})
+	}
+}
+
+// TestKeysMatchExactly holds what encoding/json would not: letter case counts.
+func TestKeysMatchExactly(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"SummaryId", "summaryid", "SUMMARYID", "MANUAL", "durationinseconds", "\u212Aey"} {
+		v, err := decodeModel("Activity", fmt.Sprintf(`{%q:{"odd":1}}`, key))
+		require.NoError(t, err, key)
+		require.True(t, v.IsZero(), key)
+	}
+}
+
+func TestLastOfARepeatedKeyCounts(t *testing.T) {
+	t.Parallel()
+	var a types.Activity
+	require.NoError(t, json.Unmarshal([]byte(`{"steps":1,"Manual":true,"steps":2,"manual":false}`), &a))
+	require.Equal(t, 2, *a.Steps)
+	require.False(t, a.Manual)
+}
+
+// TestNoFieldIsInvented holds the other direction: each field is in
+// fields.csv, or is named here with where it was seen.
+func TestNoFieldIsInvented(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, f := range readFields(t) {
+		known[f.model+" "+canonicalKey(f.key)] = true
+	}
+	extra := map[string]string{
+		"Activity userId":                    "every push",
+		"Activity activityDescription":       "portal schema",
+		"Activity isWebUpload":               "payloads",
+		"ManualActivity userId":              "every push",
+		"ManualActivity activityDescription": "one struct with Activity",
+		"ManualActivity isWebUpload":         "one struct with Activity",
+		"ActivityDetails.summary userId":     "one struct with Activity",
+		"MoveIQ userId":                      "every push",
+	}
+	for _, model := range []string{"Activity", "ManualActivity", "ActivityDetails", "ActivityDetails.summary", "Sample", "Lap", "MoveIQ", "ActivityFile"} {
+		v, err := decodeModel(model, `{}`)
+		require.NoError(t, err)
+		for i := range v.NumField() {
+			key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if key == "-" {
+				continue
+			}
+			if _, ok := extra[model+" "+key]; !ok && !known[model+" "+key] {
+				t.Errorf("%s %s has no source", model, key)
+			}
+		}
+	}
+}
+
+// TestRoundTrip fills every field with random values, or leaves it out, and
+// wants each back.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		for _, v := range []any{new(types.Activity), new(types.ManualActivity), new(types.ActivityDetails), new(types.MoveIQ), new(types.ActivityFile)} {
+			fill(rng, reflect.ValueOf(v).Elem())
+			out, err := json.Marshal(v)
+			require.NoError(t, err)
+			back := reflect.New(reflect.TypeOf(v).Elem())
+			require.NoError(t, json.Unmarshal(out, back.Interface()), "%s", out)
+			require.Equal(t, v, back.Interface(), "%s", out)
+		}
+	}
+}
+
+func fill(rng *rand.Rand, v reflect.Value) {
+	switch v.Interface().(type) {
+	case types.Timestamp:
+		// Microseconds are what a Timestamp promises to keep.
+		v.SetFloat(float64(rng.IntN(4e9)))
+		if rng.IntN(2) == 0 {
+			v.SetFloat(v.Float() + float64(rng.IntN(1e6))/1e6)
+		}
+		return
+	case json.RawMessage:
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if rng.IntN(3) > 0 {
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(rng, v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(rng, v.Field(i))
+		}
+	case reflect.Slice:
+		if n := rng.IntN(4); n > 0 {
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+			for i := range n {
+				fill(rng, v.Index(i))
+			}
+		}
+	case reflect.String:
+		letters := []rune("aZ09 -_\"\\/<>&\n\u2028äπ🏃\x00")
+		var s []rune
+		for range rng.IntN(12) {
+			s = append(s, letters[rng.IntN(len(letters))])
+		}
+		v.SetString(string(s))
+	case reflect.Bool:
+		v.SetBool(rng.IntN(2) == 0)
+	case reflect.Int:
+		v.SetInt(int64(rng.Int32()) * int64(rng.IntN(3)-1))
+	case reflect.Float64:
+		v.SetFloat(rng.NormFloat64() * 1000)
+		if rng.IntN(3) == 0 {
+			v.SetFloat(float64(rng.IntN(3)))
+		}
+	default:
+		panic("no random value for " + v.Type().String())
+	}
+}
