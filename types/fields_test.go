@@ -256,7 +256,7 @@ func fill(rng *rand.Rand, v reflect.Value) {
 	switch v.Interface().(type) {
 	case types.Timestamp:
 		// Microseconds are what a Timestamp promises to keep.
-		v.SetFloat(float64(rng.IntN(4e9)))
+		v.SetFloat(float64(rng.Int64N(4e9)))
 		if rng.IntN(2) == 0 {
 			v.SetFloat(v.Float() + float64(rng.IntN(1e6))/1e6)
 		}
