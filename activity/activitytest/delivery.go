@@ -1,0 +1,438 @@
+package activitytest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// DeliveryRules are the limits of notifications (Activity API, sections 3 to
+// 5).
+type DeliveryRules struct {
+	// BatchItems is the most items in one body. Zero is 50.
+	BatchItems int
+	// Timeout is how long an endpoint may take to answer. Zero is 30 seconds.
+	Timeout time.Duration
+	// FirstRetry is the wait after the first failure. It doubles with each
+	// failure, up to six hours. Zero is 30 seconds.
+	FirstRetry time.Duration
+	// Transport posts to endpoints that have a URL. Nil is
+	// [http.DefaultTransport].
+	Transport http.RoundTripper
+}
+
+const (
+	maxRetryWait = 6 * time.Hour
+	// maxBody closes a batch. Partners must accept 10 MB.
+	maxBody = 8 << 20
+)
+
+// notice is one item that waits to be put into a body.
+type notice struct {
+	user   *User
+	record *record // of a summary or a file
+	body   []byte  // of a common notification
+	queued time.Time
+	due    time.Time
+}
+
+// parcel is a body that is sent until it is acknowledged.
+type parcel struct {
+	key     types.Kind
+	notices []*notice
+	users   int
+	items   int
+	body    []byte
+	attempt int
+	due     time.Time
+}
+
+// Delivery is the record of one attempt to notify the partner.
+type Delivery struct {
+	Key   types.Kind
+	Items int
+	Users int
+	// Body is what was posted. It is set in what Deliver returns, not in what
+	// Deliveries does.
+	Body []byte
+	// Attempt counts from 1.
+	Attempt int
+	Sent    time.Time
+	Took    time.Duration
+	// Status is the answer's, or 0 if Err tells why there was none.
+	Status int
+	Err    error
+	// Next is when the body is sent again, or zero if it was acknowledged.
+	Next time.Time
+}
+
+// Acknowledged reports whether the answer was 200. Every other status is a
+// failure.
+func (d *Delivery) Acknowledged() bool { return d.Status == http.StatusOK }
+
+// announce queues the notification of a record.
+func (s *Server) announce(u *User, r *record) {
+	s.enqueue(r.kind, &notice{user: u, record: r})
+}
+
+// enqueue queues a notice, due now unless it says otherwise. A list key that is
+// not enabled takes none.
+func (s *Server) enqueue(key types.Kind, n *notice) {
+	if !s.endpoints[key].Enabled {
+		return
+	}
+	n.queued = time.Now()
+	if n.due.IsZero() {
+		n.due = n.queued
+	}
+	s.waiting[key] = append(s.waiting[key], n)
+	s.wakeUp()
+}
+
+// drop forgets notices that wait, those of bodies that failed included. A body
+// with notices of others is kept whole.
+func (s *Server) drop(key types.Kind, match func(*notice) bool) {
+	s.waiting[key] = slices.DeleteFunc(s.waiting[key], match)
+	s.retries = slices.DeleteFunc(s.retries, func(p *parcel) bool {
+		return p.key == key && !slices.ContainsFunc(p.notices, func(n *notice) bool { return !match(n) })
+	})
+}
+
+func (s *Server) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Pending counts the items that wait to be sent or to be acknowledged.
+func (s *Server) Pending() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, list := range s.waiting {
+		n += len(list)
+	}
+	for _, p := range s.retries {
+		n += len(p.notices)
+	}
+	return n
+}
+
+// Deliveries returns the record of every attempt, oldest first, without
+// bodies.
+func (s *Server) Deliveries() []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.deliveries)
+}
+
+// Deliver sends what is due now, one body after the other, and returns what
+// became of each. Endpoints on hold and those without handler and URL are left
+// out. What fails is due again later. If ctx ends, the rest stays queued.
+func (s *Server) Deliver(ctx context.Context) []Delivery {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	parcels := s.takeDue(time.Now())
+	var done []Delivery
+	for i, p := range parcels {
+		if ctx.Err() != nil {
+			s.mu.Lock()
+			s.retries = append(s.retries, parcels[i:]...)
+			s.mu.Unlock()
+			break
+		}
+		done = append(done, s.send(ctx, p))
+	}
+	return done
+}
+
+// DeliverAll delivers until nothing is left that can be, waiting as the
+// back-off demands: run it inside testing/synctest if anything may fail.
+func (s *Server) DeliverAll(ctx context.Context) ([]Delivery, error) {
+	var all []Delivery
+	for {
+		all = append(all, s.Deliver(ctx)...)
+		next, ok := s.nextDue()
+		if !ok || ctx.Err() != nil {
+			return all, ctx.Err()
+		}
+		if !sleep(ctx, time.Until(next), nil) {
+			return all, ctx.Err()
+		}
+	}
+}
+
+// Run delivers what becomes due until ctx ends, and returns its error.
+func (s *Server) Run(ctx context.Context) error {
+	for {
+		s.Deliver(ctx)
+		wait := time.Hour
+		if next, ok := s.nextDue(); ok {
+			wait = time.Until(next)
+		}
+		if !sleep(ctx, wait, s.wake) {
+			return ctx.Err()
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// reachable reports whether the key's notifications can be sent.
+func (s *Server) reachable(key types.Kind) bool {
+	e := s.endpoints[key]
+	return e.Enabled && !e.OnHold && (e.Handler != nil || e.URL != "")
+}
+
+func (s *Server) nextDue() (next time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	earliest := func(t time.Time) {
+		if !ok || t.Before(next) {
+			next, ok = t, true
+		}
+	}
+	for key, list := range s.waiting {
+		if s.reachable(key) {
+			for _, n := range list {
+				earliest(n.due)
+			}
+		}
+	}
+	for _, p := range s.retries {
+		if s.reachable(p.key) {
+			earliest(p.due)
+		}
+	}
+	return next, ok
+}
+
+// takeDue removes what is due from the queues, in the order of the list keys,
+// failed bodies first.
+func (s *Server) takeDue(now time.Time) []*parcel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropExpired(now)
+	var parcels []*parcel
+	s.retries = slices.DeleteFunc(s.retries, func(p *parcel) bool {
+		due := s.reachable(p.key) && !p.due.After(now)
+		if due {
+			parcels = append(parcels, p)
+		}
+		return due
+	})
+	slices.SortStableFunc(parcels, func(a, b *parcel) int { return a.due.Compare(b.due) })
+	for _, key := range ListKeys() {
+		if !s.reachable(key) {
+			continue
+		}
+		var due []*notice
+		s.waiting[key] = slices.DeleteFunc(s.waiting[key], func(n *notice) bool {
+			if n.due.After(now) {
+				return false
+			}
+			due = append(due, n)
+			return true
+		})
+		parcels = append(parcels, s.pack(key, due)...)
+	}
+	return parcels
+}
+
+// pack puts notices into bodies of many users.
+func (s *Server) pack(key types.Kind, notices []*notice) []*parcel {
+	var parcels []*parcel
+	limit := cmp.Or(s.Delivery.BatchItems, 50)
+	for len(notices) > 0 {
+		size, n := 0, 0
+		for n < len(notices) && n < limit && (n == 0 || size < maxBody) {
+			size += notices[n].size()
+			n++
+		}
+		p := &parcel{key: key, notices: notices[:n:n]}
+		s.write(p)
+		parcels = append(parcels, p)
+		notices = notices[n:]
+	}
+	return parcels
+}
+
+func (n *notice) size() int {
+	if n.record != nil {
+		return len(n.record.body)
+	}
+	return len(n.body)
+}
+
+// write fills the parcel's body.
+func (s *Server) write(p *parcel) {
+	b := append([]byte(`{"`), p.key...)
+	b = append(b, `":[`...)
+	users := make(map[*User]bool)
+	item := func(n *notice, body []byte, fields ...field) {
+		if p.items > 0 {
+			b = append(b, ',')
+		}
+		p.items++
+		users[n.user] = true
+		owner := []field{{"userId", n.user.id}}
+		if n.user.legacy {
+			owner = append(owner, field{"userAccessToken", n.user.token1})
+		}
+		b = appendItem(b, body, append(owner, fields...)...)
+	}
+	switch {
+	case p.key == types.KindActivityFiles:
+		for _, n := range p.notices {
+			item(n, n.record.body, field{"callbackURL", s.fileURL(n.user, n.record)})
+		}
+	case !p.key.Known():
+		for _, n := range p.notices {
+			item(n, n.body)
+		}
+	case s.endpoints[p.key].Push:
+		for _, n := range p.notices {
+			item(n, n.record.body)
+		}
+	default:
+		for _, w := range uploads(p.notices) {
+			item(w.notice, []byte("{}"), field{"callbackURL", s.callbackURL(w.notice.user, p.key, w.Window)})
+		}
+	}
+	p.users = len(users)
+	p.body = append(b, "]}"...)
+}
+
+// upload is the window of one user's uploads that one ping announces.
+type upload struct {
+	notice *notice
+	types.Window
+}
+
+// uploads joins the notices of each user into as few windows as a pull allows.
+func uploads(notices []*notice) []*upload {
+	var list []*upload
+	last := make(map[*User]*upload)
+	for _, n := range notices {
+		at := n.record.uploaded
+		u := last[n.user]
+		if u == nil || at.Before(u.Start) || !at.Before(u.Start.Add(maxPull)) {
+			u = &upload{n, types.Window{Start: at, End: at}}
+			last[n.user] = u
+			list = append(list, u)
+		}
+		if !at.Before(u.End) {
+			u.End = at.Add(time.Second)
+		}
+	}
+	return list
+}
+
+// send makes one attempt and queues the next if it fails.
+func (s *Server) send(ctx context.Context, p *parcel) Delivery {
+	s.mu.Lock()
+	endpoint := s.endpoints[p.key]
+	s.mu.Unlock()
+	p.attempt++
+	d := Delivery{Key: p.key, Items: p.items, Users: p.users, Body: p.body, Attempt: p.attempt, Sent: time.Now()}
+	d.Status, d.Err = s.post(ctx, endpoint, p.body)
+	d.Took = time.Since(d.Sent)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !d.Acknowledged() && s.endpoints[p.key].Enabled {
+		wait := cmp.Or(s.Delivery.FirstRetry, 30*time.Second)
+		for range p.attempt - 1 {
+			wait = min(2*wait, maxRetryWait)
+		}
+		p.due = time.Now().Add(wait)
+		d.Next = p.due
+		s.retries = append(s.retries, p)
+	}
+	kept := d
+	kept.Body = nil
+	s.deliveries = append(s.deliveries, kept)
+	return d
+}
+
+// post sends a body with Garmin's headers. An answer counts only if it comes
+// whole and in time.
+func (s *Server) post(ctx context.Context, e Endpoint, body []byte) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Delivery.Timeout, 30*time.Second))
+	defer cancel()
+	target := cmp.Or(e.URL, "https://partner.example/garmin")
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	r.Header = http.Header{
+		"User-Agent":        {"Garmin Health API"},
+		"Content-Type":      {"application/json;charset=UTF-8"},
+		"Accept":            {"text/plain, application/json, application/*+json, */*"},
+		"Accept-Encoding":   {"gzip, x-gzip, deflate"},
+		"Garmin-Client-Id":  {s.ClientID},
+		"X-Forwarded-For":   {"204.77.163.244"},
+		"X-Forwarded-Proto": {"https"},
+	}
+	var transport http.RoundTripper = handlerTransport{e.Handler}
+	if e.Handler == nil {
+		transport = s.Delivery.Transport
+		if transport == nil {
+			transport = http.DefaultTransport
+		}
+	}
+	res, err := transport.RoundTrip(r)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)); err != nil {
+		return 0, fmt.Errorf("reading the answer: %w", err)
+	}
+	return res.StatusCode, nil
+}
+
+// handlerTransport calls a handler as a server would: in a goroutine of its own
+// that may outlive the time-out.
+type handlerTransport struct{ h http.Handler }
+
+func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	type answer struct {
+		res *http.Response
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- answer{err: fmt.Errorf("the handler panicked: %v", v)}
+			}
+		}()
+		res, err := roundTrip(t.h, r)
+		done <- answer{res, err}
+	}()
+	select {
+	case a := <-done:
+		return a.res, a.err
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}

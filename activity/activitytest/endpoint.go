@@ -1,0 +1,88 @@
+package activitytest
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// The list keys of the common notifications. They are configured like the
+// kinds of package types.
+const (
+	Deregistrations   types.Kind = "deregistrations"
+	PermissionChanges types.Kind = "userPermissionsChange"
+)
+
+// ListKeys returns the five kinds and the two common list keys, in the order of
+// the Endpoint Configuration Tool.
+func ListKeys() []types.Kind {
+	return append(types.Kinds(), Deregistrations, PermissionChanges)
+}
+
+// Endpoint is one row of the Endpoint Configuration Tool (Activity API, section
+// 3).
+type Endpoint struct {
+	// Handler receives the notifications in memory. If it is nil, they are
+	// posted to URL. With neither, they wait.
+	Handler http.Handler
+	URL     string
+	// Enabled: notifications are made and sent. A row that is not enabled
+	// makes none, and drops those that wait.
+	Enabled bool
+	// OnHold: notifications are made and wait, for up to seven days.
+	OnHold bool
+	// Push sends the data itself; otherwise pings are sent. Files are always
+	// pinged, and the common notifications have one form.
+	Push bool
+}
+
+// holdLife is how long a queue on hold keeps a notification.
+const holdLife = 7 * day
+
+// SetEndpoint configures one list key.
+func (s *Server) SetEndpoint(key types.Kind, e Endpoint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setEndpoint(key, e)
+}
+
+// SetEndpoints configures every list key the same.
+func (s *Server) SetEndpoints(e Endpoint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range ListKeys() {
+		s.setEndpoint(key, e)
+	}
+}
+
+// Endpoint returns the configuration of a list key.
+func (s *Server) Endpoint(key types.Kind) Endpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.endpoints[key]
+}
+
+func (s *Server) setEndpoint(key types.Kind, e Endpoint) {
+	s.endpoints[key] = e
+	if !e.Enabled {
+		s.drop(key, func(*notice) bool { return true })
+	}
+	s.wakeUp()
+}
+
+// dropUser forgets what waits for a user who has gone.
+func (s *Server) dropUser(u *User) {
+	for _, key := range types.Kinds() {
+		s.drop(key, func(n *notice) bool { return n.user == u })
+	}
+}
+
+// dropExpired forgets what has waited too long on hold.
+func (s *Server) dropExpired(now time.Time) {
+	for key, e := range s.endpoints {
+		if e.OnHold {
+			s.drop(key, func(n *notice) bool { return now.Sub(n.queued) > holdLife })
+		}
+	}
+}

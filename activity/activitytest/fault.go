@@ -1,0 +1,112 @@
+package activitytest
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Fault is something that goes wrong with a request. The zero value is a
+// request that succeeds.
+type Fault struct {
+	// Path limits the fault to requests whose path ends in it; "" is any.
+	Path string
+	// Delay passes before anything else happens. It ends early with the
+	// request's context.
+	Delay time.Duration
+	// Status, if not 0, is answered at once with Header and Body, and the
+	// request has no effect.
+	Status int
+	Header http.Header
+	Body   string
+	// Refuse breaks the connection, and the request has no effect.
+	Refuse bool
+	// Lose breaks the connection in place of the answer: the request has had
+	// its effect.
+	Lose bool
+	// CutAfter, if not 0, breaks the connection after so many bytes of the
+	// answer's body; less than 0 is right after the headers. The request has
+	// had its effect.
+	CutAfter int
+}
+
+type fault struct {
+	Fault
+	left int
+}
+
+// Fail makes the next n matching requests fail. Faults are used up in the
+// order they were given. Intercept comes first.
+func (s *Server) Fail(n int, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &fault{f, n})
+}
+
+// FailNext makes the next request fail with an answer.
+func (s *Server) FailNext(status int, body string, header http.Header) {
+	s.Fail(1, Fault{Status: status, Body: body, Header: header})
+}
+
+// ClearFaults forgets the faults that are not used up.
+func (s *Server) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+func (s *Server) takeFault(r *http.Request) *fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.faults {
+		if f.left > 0 && strings.HasSuffix(r.URL.Path, f.Path) {
+			f.left--
+			return f
+		}
+	}
+	return nil
+}
+
+func (f *fault) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	if f.Delay > 0 {
+		t := time.NewTimer(f.Delay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
+	switch {
+	case f.Refuse:
+		panic(http.ErrAbortHandler)
+	case f.Status != 0:
+		maps.Copy(w.Header(), f.Header)
+		w.WriteHeader(f.Status)
+		w.Write([]byte(f.Body))
+	case f.Lose:
+		h.ServeHTTP(&memoryWriter{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler)
+	case f.CutAfter != 0:
+		answer := &memoryWriter{header: http.Header{}}
+		h.ServeHTTP(answer, r)
+		cut(w, answer, max(f.CutAfter, 0))
+	default:
+		h.ServeHTTP(w, r)
+	}
+}
+
+// cut sends the first n bytes of the answer under the length of all of it.
+func cut(w http.ResponseWriter, answer *memoryWriter, n int) {
+	res := answer.response(&http.Request{}, false)
+	maps.Copy(w.Header(), res.Header)
+	body := answer.body.Bytes()
+	w.Header().Set("Content-Length", formatInt(int64(len(body))))
+	w.WriteHeader(res.StatusCode)
+	w.Write(body[:min(n, len(body))])
+	http.NewResponseController(w).Flush()
+	if n < len(body) {
+		panic(http.ErrAbortHandler)
+	}
+}

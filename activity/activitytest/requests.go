@@ -1,0 +1,67 @@
+package activitytest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxRequests bounds the request log; the oldest entries go first.
+const maxRequests = 100_000
+
+// Request is an entry of the server's log. It holds no secret.
+type Request struct {
+	Time   time.Time
+	Method string
+	Host   string
+	Path   string
+	// QueryKeys are the names of the query parameters, sorted.
+	QueryKeys []string
+	// Auth tells what the Authorization header was: "Bearer", "OAuth",
+	// "other", or "" if there was none.
+	Auth string
+	// UserID is the user who was authenticated, or "".
+	UserID string
+	// Status is what was answered; 0 if the connection was cut before.
+	Status int
+}
+
+// Requests returns the log of requests, oldest first: the latest 100,000.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// ClearRequests empties the log.
+func (s *Server) ClearRequests() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = nil
+}
+
+func (s *Server) logRequest(r *http.Request, w *statusWriter, start time.Time) {
+	e := Request{
+		Time: start, Method: r.Method, Host: r.Host, Path: r.URL.Path,
+		UserID: w.user, Status: w.status,
+	}
+	for key := range r.URL.Query() {
+		e.QueryKeys = append(e.QueryKeys, key)
+	}
+	slices.Sort(e.QueryKeys)
+	if h := r.Header.Get("Authorization"); h != "" {
+		e.Auth = "other"
+		if scheme, _, _ := strings.Cut(h, " "); strings.EqualFold(scheme, "Bearer") {
+			e.Auth = "Bearer"
+		} else if strings.EqualFold(scheme, "OAuth") {
+			e.Auth = "OAuth"
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.requests) >= maxRequests {
+		s.requests = slices.Delete(s.requests, 0, maxRequests/10)
+	}
+	s.requests = append(s.requests, e)
+}

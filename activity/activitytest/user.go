@@ -1,0 +1,238 @@
+package activitytest
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// UserOptions are the particulars of a new user. nil is the zero value.
+type UserOptions struct {
+	// ID is the Garmin user id. "" is made up: in turn a dashed UUID and 32
+	// hex digits, since Garmin uses both.
+	ID string
+	// Permissions is what the user grants. nil is ACTIVITY_EXPORT and
+	// HISTORICAL_DATA_EXPORT; an empty slice is none.
+	Permissions []types.Permission
+	// FirstConnected is when the user first connected to the partner. Zero is
+	// now.
+	FirstConnected time.Time
+	// HistoryFrom is the earliest start that backfill takes. Zero is one month
+	// before FirstConnected.
+	HistoryFrom time.Time
+	// Legacy makes the user one who has not moved to OAuth 2: notifications
+	// carry the userAccessToken.
+	Legacy bool
+}
+
+// User is a Garmin user who is connected to the partner. Its methods are safe
+// for concurrent use.
+type User struct {
+	s              *Server
+	id             string
+	legacy         bool
+	firstConnected time.Time
+	historyFrom    time.Time
+
+	// The fields below are guarded by s.mu.
+	permissions   []types.Permission
+	permissionsAt time.Time
+	gone          bool
+	access        token
+	refresh       token
+	token1        string
+	secret1       string
+	records       []*record
+	byID          map[recordKey]*record
+}
+
+type token struct {
+	value   string
+	expires time.Time
+}
+
+// accessLife and refreshLife are what Garmin's token endpoint answers.
+const (
+	accessLife  = 86400 * time.Second
+	refreshLife = 7775998 * time.Second
+)
+
+// AddUser connects a user. It panics if the id is taken.
+func (s *Server) AddUser(o *UserOptions) *User {
+	if o == nil {
+		o = &UserOptions{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := &User{
+		s: s, id: o.ID, legacy: o.Legacy,
+		firstConnected: o.FirstConnected, historyFrom: o.HistoryFrom,
+		permissions: slices.Clone(o.Permissions),
+		byID:        make(map[recordKey]*record),
+	}
+	if u.id == "" {
+		if u.id = s.uuid(); len(s.order)%2 == 1 {
+			u.id = s.hex(16)
+		}
+	}
+	if s.users[u.id] != nil {
+		panic(fmt.Sprintf("activitytest: user %q exists", u.id))
+	}
+	if o.Permissions == nil {
+		u.permissions = []types.Permission{types.PermissionActivityExport, types.PermissionHistoricalDataExport}
+	}
+	if u.firstConnected.IsZero() {
+		u.firstConnected = time.Now()
+	}
+	if u.historyFrom.IsZero() {
+		u.historyFrom = u.firstConnected.AddDate(0, -1, 0)
+	}
+	s.users[u.id] = u
+	s.order = append(s.order, u)
+	u.connect1()
+	u.connect2()
+	return u
+}
+
+// connect1 gives the user new OAuth 1.0a credentials; the old ones die.
+func (u *User) connect1() {
+	delete(u.s.oauth1, u.token1)
+	u.token1, u.secret1 = u.s.uuid(), u.s.hex(16)
+	u.s.oauth1[u.token1] = u
+}
+
+// connect2 gives the user new OAuth 2 tokens; the old ones die.
+func (u *User) connect2() {
+	delete(u.s.bearers, u.access.value)
+	now := time.Now()
+	u.access = token{"fake-access-" + u.s.hex(24), now.Add(accessLife)}
+	u.refresh = token{"fake-refresh-" + u.s.hex(24), now.Add(refreshLife)}
+	u.s.bearers[u.access.value] = u
+}
+
+// Users returns the connected users in the order they were added.
+func (s *Server) Users() []*User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.order), func(u *User) bool { return u.gone })
+}
+
+// User returns the user with this id, or nil.
+func (s *Server) User(id string) *User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.users[id]
+}
+
+// ID returns the Garmin user id.
+func (u *User) ID() string { return u.id }
+
+// AccessToken returns the user's current OAuth 2 access token.
+func (u *User) AccessToken() string {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return u.access.value
+}
+
+// RefreshToken returns the user's current OAuth 2 refresh token.
+func (u *User) RefreshToken() string {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return u.refresh.value
+}
+
+// AccessExpires returns when the access token expires.
+func (u *User) AccessExpires() time.Time {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return u.access.expires
+}
+
+// OAuth1 returns the user's OAuth 1.0a token and its secret.
+func (u *User) OAuth1() (token, secret string) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return u.token1, u.secret1
+}
+
+// ExpireAccess makes the access token expire now; the refresh token lives on.
+func (u *User) ExpireAccess() {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	u.access.expires = time.Now()
+}
+
+// Refresh gives the user a new access token and a new refresh token, as if the
+// partner had asked for them; the old ones die.
+func (u *User) Refresh() {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	u.connect2()
+}
+
+// Permissions returns what the user grants.
+func (u *User) Permissions() []types.Permission {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return slices.Clone(u.permissions)
+}
+
+// SetPermissions changes what the user grants, all of it, and queues the
+// notification.
+func (u *User) SetPermissions(p ...types.Permission) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	u.permissions, u.permissionsAt = slices.Clone(p), time.Now()
+	u.s.enqueue(PermissionChanges, &notice{user: u, body: permissionsItem(u, u.s.hex(4)+"-"+u.s.hex(4))})
+}
+
+// Deregister disconnects the user as Garmin Connect does: the tokens die, what
+// was queued is dropped, and the deregistration is queued.
+func (u *User) Deregister() {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	u.deregister()
+}
+
+func (u *User) deregister() {
+	if u.gone {
+		return
+	}
+	u.gone = true
+	delete(u.s.bearers, u.access.value)
+	delete(u.s.oauth1, u.token1)
+	u.refresh = token{}
+	u.s.dropUser(u)
+	u.s.enqueue(Deregistrations, &notice{user: u, body: []byte("{}")})
+}
+
+// Connected reports whether the user is still connected.
+func (u *User) Connected() bool {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return !u.gone
+}
+
+func (s *Server) serveUserID(w http.ResponseWriter, _ *http.Request, u *User) {
+	writeJSON(w, http.StatusOK, struct {
+		UserID string `json:"userId"`
+	}{u.id})
+}
+
+func (s *Server) servePermissions(w http.ResponseWriter, _ *http.Request, u *User) {
+	p := u.Permissions()
+	if p == nil {
+		p = []types.Permission{}
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Permissions []types.Permission `json:"permissions"`
+	}{p})
+}
+
+func (s *Server) serveDeregister(w http.ResponseWriter, _ *http.Request, u *User) {
+	u.Deregister()
+	w.WriteHeader(http.StatusNoContent)
+}
