@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // errNoAuth is the text for a missing or unreadable Authorization header.
@@ -26,14 +25,14 @@ func (s *Server) authenticate(r *http.Request) (*User, *apiError) {
 func (s *Server) authenticateBearer(value string) (*User, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := s.bearers[value]
-	if u == nil {
+	t := s.bearers[value]
+	if t == nil {
 		return nil, &apiError{http.StatusForbidden, "Unknown UserAccessToken"}
 	}
-	if !time.Now().Before(u.access.expires) {
+	if t.expired() {
 		return nil, &apiError{http.StatusUnauthorized, "Access token expired"}
 	}
-	return u, nil
+	return t.user, nil
 }
 
 func (s *Server) authenticateOAuth1(r *http.Request, header string) (*User, *apiError) {
@@ -43,6 +42,9 @@ func (s *Server) authenticateOAuth1(r *http.Request, header string) (*User, *api
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.oauth1Ended() {
+		return nil, &apiError{http.StatusUnauthorized, "OAuth 1.0 is no longer supported"}
+	}
 	u := s.oauth1[p["oauth_token"]]
 	if u == nil {
 		return nil, &apiError{http.StatusForbidden, "Unknown UserAccessToken"}

@@ -25,6 +25,17 @@ type Server struct {
 	// consumer key and its secret. NewServer sets values.
 	ClientID, ClientSecret string
 
+	// RedirectURL is the partner's, as preset in the developer portal. It is
+	// where consent leads if the request names no other.
+	RedirectURL string
+	// OAuth1Ends is when OAuth 1.0a stops to work. Zero is never; Garmin has
+	// set the end of 2026.
+	OAuth1Ends time.Time
+
+	// CallbackConfirmed adds oauth_callback_confirmed to a request token, as
+	// RFC 5849 demands. Garmin's document does not have it.
+	CallbackConfirmed bool
+
 	// PullTokens says what pulls and callback URLs do with pull tokens. The
 	// zero value is Garmin's practice in 2026: callback URLs carry one, and a
 	// pull without one is refused.
@@ -51,19 +62,23 @@ type Server struct {
 	sending sync.Mutex // one Deliver at a time
 	wake    chan struct{}
 
-	mu       sync.Mutex
-	rand     *rand.Rand
-	lastID   int64
-	secret   [32]byte // signs pull tokens
-	users    map[string]*User
-	order    []*User          // users as they were added
-	bearers  map[string]*User // by OAuth 2 access token
-	oauth1   map[string]*User // by OAuth 1.0a token
-	nonces   map[string]time.Time
-	files    map[string]*download
-	ledger   ledger
-	faults   []*fault
-	requests []Request
+	mu        sync.Mutex
+	rand      *rand.Rand
+	lastID    int64
+	secret    [32]byte // signs pull tokens
+	users     map[string]*User
+	order     []*User           // users as they were added
+	bearers   map[string]*token // OAuth 2 access tokens
+	refreshes map[string]*token // OAuth 2 refresh tokens, the spent ones too
+	codes     map[string]*code  // OAuth 2 authorization codes
+	reuses    int
+	oauth1    map[string]*User     // by OAuth 1.0a token
+	requests1 map[string]*request1 // by OAuth 1.0a request token
+	nonces    map[string]time.Time
+	files     map[string]*download
+	ledger    ledger
+	faults    []*fault
+	requests  []Request
 
 	endpoints  map[types.Kind]Endpoint
 	waiting    map[types.Kind][]*notice
@@ -83,7 +98,10 @@ func NewServer() *Server {
 		rand:         rand.New(rand.NewChaCha8([32]byte([]byte("a fake garmin, the same each run")))),
 		lastID:       18_000_000_000,
 		users:        make(map[string]*User),
-		bearers:      make(map[string]*User),
+		bearers:      make(map[string]*token),
+		refreshes:    make(map[string]*token),
+		codes:        make(map[string]*code),
+		requests1:    make(map[string]*request1),
 		oauth1:       make(map[string]*User),
 		nonces:       make(map[string]time.Time),
 		files:        make(map[string]*download),
@@ -134,6 +152,14 @@ func (s *Server) routes() *http.ServeMux {
 		mux.Handle("GET "+root+"user/permissions", s.userCall(s.servePermissions))
 		mux.Handle("DELETE "+root+"user/registration", s.userCall(s.serveDeregister))
 	}
+	mux.HandleFunc("GET /oauth2Confirm", s.serveConsentPage)
+	mux.HandleFunc("POST /oauth2Confirm", s.serveConsent)
+	mux.HandleFunc("POST /di-oauth2-service/oauth/token", s.serveToken)
+	mux.HandleFunc("POST /oauth-service/oauth/request_token", s.serveRequestToken)
+	mux.HandleFunc("GET /oauthConfirm", s.serveConsentPage)
+	mux.HandleFunc("POST /oauthConfirm", s.serveConsent)
+	mux.HandleFunc("POST /oauth-service/oauth/access_token", s.serveAccessToken)
+	mux.HandleFunc("POST /partner-gateway/rest/user/token-exchange", s.serveTokenExchange)
 	return mux
 }
 

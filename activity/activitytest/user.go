@@ -23,6 +23,8 @@ type UserOptions struct {
 	// HistoryFrom is the earliest start that backfill takes. Zero is one month
 	// before FirstConnected.
 	HistoryFrom time.Time
+	// NotConnected makes a Garmin user without tokens, who has yet to consent.
+	NotConnected bool
 	// Legacy makes the user one who has not moved to OAuth 2: notifications
 	// carry the userAccessToken.
 	Legacy bool
@@ -41,8 +43,8 @@ type User struct {
 	permissions   []types.Permission
 	permissionsAt time.Time
 	gone          bool
-	access        token
-	refresh       token
+	access        []*token // those not yet expired, the newest last
+	refresh       *token
 	token1        string
 	secret1       string
 	records       []*record
@@ -50,9 +52,12 @@ type User struct {
 }
 
 type token struct {
+	user    *User
 	value   string
 	expires time.Time
 }
+
+func (t *token) expired() bool { return !time.Now().Before(t.expires) }
 
 // accessLife and refreshLife are what Garmin's token endpoint answers.
 const (
@@ -92,25 +97,43 @@ func (s *Server) AddUser(o *UserOptions) *User {
 	}
 	s.users[u.id] = u
 	s.order = append(s.order, u)
-	u.connect1()
-	u.connect2()
+	if u.gone = o.NotConnected; !u.gone {
+		u.issue1()
+		u.issue2()
+	}
 	return u
 }
 
-// connect1 gives the user new OAuth 1.0a credentials; the old ones die.
-func (u *User) connect1() {
+// issue1 gives the user new OAuth 1.0a credentials; the old ones die.
+func (u *User) issue1() {
 	delete(u.s.oauth1, u.token1)
 	u.token1, u.secret1 = u.s.uuid(), u.s.hex(16)
 	u.s.oauth1[u.token1] = u
 }
 
-// connect2 gives the user new OAuth 2 tokens; the old ones die.
-func (u *User) connect2() {
-	delete(u.s.bearers, u.access.value)
+// issue2 gives the user new OAuth 2 tokens. The old refresh token is dead; old
+// access tokens live until they expire.
+func (u *User) issue2() {
 	now := time.Now()
-	u.access = token{"fake-access-" + u.s.hex(24), now.Add(accessLife)}
-	u.refresh = token{"fake-refresh-" + u.s.hex(24), now.Add(refreshLife)}
-	u.s.bearers[u.access.value] = u
+	u.access = slices.DeleteFunc(u.access, func(t *token) bool {
+		if t.expired() {
+			delete(u.s.bearers, t.value)
+		}
+		return t.expired()
+	})
+	access := &token{u, "fake-access-" + u.s.hex(24), now.Add(accessLife)}
+	u.access = append(u.access, access)
+	u.s.bearers[access.value] = access
+	u.refresh = &token{u, "fake-refresh-" + u.s.hex(24), now.Add(refreshLife)}
+	u.s.refreshes[u.refresh.value] = u.refresh
+}
+
+// revoke2 kills the user's OAuth 2 tokens.
+func (u *User) revoke2() {
+	for _, t := range u.access {
+		delete(u.s.bearers, t.value)
+	}
+	u.access, u.refresh = nil, nil
 }
 
 // Users returns the connected users in the order they were added.
@@ -130,25 +153,34 @@ func (s *Server) User(id string) *User {
 // ID returns the Garmin user id.
 func (u *User) ID() string { return u.id }
 
-// AccessToken returns the user's current OAuth 2 access token.
+// AccessToken returns the user's newest OAuth 2 access token, or "".
 func (u *User) AccessToken() string {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	return u.access.value
+	if len(u.access) == 0 {
+		return ""
+	}
+	return u.access[len(u.access)-1].value
 }
 
-// RefreshToken returns the user's current OAuth 2 refresh token.
+// RefreshToken returns the user's current OAuth 2 refresh token, or "".
 func (u *User) RefreshToken() string {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
+	if u.refresh == nil {
+		return ""
+	}
 	return u.refresh.value
 }
 
-// AccessExpires returns when the access token expires.
+// AccessExpires returns when the newest access token expires.
 func (u *User) AccessExpires() time.Time {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	return u.access.expires
+	if len(u.access) == 0 {
+		return time.Time{}
+	}
+	return u.access[len(u.access)-1].expires
 }
 
 // OAuth1 returns the user's OAuth 1.0a token and its secret.
@@ -158,19 +190,22 @@ func (u *User) OAuth1() (token, secret string) {
 	return u.token1, u.secret1
 }
 
-// ExpireAccess makes the access token expire now; the refresh token lives on.
+// ExpireAccess makes the user's access tokens expire now; the refresh token
+// lives on.
 func (u *User) ExpireAccess() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	u.access.expires = time.Now()
+	for _, t := range u.access {
+		t.expires = time.Now()
+	}
 }
 
 // Refresh gives the user a new access token and a new refresh token, as if the
-// partner had asked for them; the old ones die.
+// partner had asked for them.
 func (u *User) Refresh() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	u.connect2()
+	u.issue2()
 }
 
 // Permissions returns what the user grants.
@@ -202,11 +237,24 @@ func (u *User) deregister() {
 		return
 	}
 	u.gone = true
-	delete(u.s.bearers, u.access.value)
+	u.revoke2()
 	delete(u.s.oauth1, u.token1)
-	u.refresh = token{}
+	u.token1, u.secret1 = "", ""
 	u.s.dropUser(u)
 	u.s.enqueue(Deregistrations, &notice{user: u, body: []byte("{}")})
+}
+
+// connect makes the user the partner's again after consent. History may be asked
+// for anew.
+func (u *User) connect() {
+	if u.gone {
+		for key := range u.s.ledger.done {
+			if key.user == u {
+				delete(u.s.ledger.done, key)
+			}
+		}
+	}
+	u.gone = false
 }
 
 // Connected reports whether the user is still connected.

@@ -1,0 +1,202 @@
+package activitytest
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// consentRequest is what a partner sends a user's browser to Garmin with: of
+// OAuth 2 (connect.garmin.com/oauth2Confirm) or of OAuth 1.0a
+// (connect.garmin.com/oauthConfirm).
+type consentRequest struct {
+	redirect *url.URL
+	// OAuth 2
+	challenge string
+	state     string
+	named     string // redirect_uri as it was sent, or ""
+	// OAuth 1.0a
+	token string
+}
+
+// challengeSyntax is that of an S256 challenge.
+var challengeSyntax = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, errors.New("malformed query")
+	}
+	c := &consentRequest{}
+	target := s.RedirectURL
+	if strings.HasSuffix(u.Path, "/oauth2Confirm") {
+		switch {
+		case q.Get("response_type") != "code":
+			return nil, errors.New("response_type must be code")
+		case q.Get("client_id") != s.ClientID:
+			return nil, errors.New("unknown client_id")
+		case q.Get("code_challenge_method") != "S256":
+			return nil, errors.New("code_challenge_method must be S256")
+		case !challengeSyntax.MatchString(q.Get("code_challenge")):
+			return nil, errors.New("code_challenge is missing or malformed")
+		}
+		c.challenge, c.state, c.named = q.Get("code_challenge"), q.Get("state"), q.Get("redirect_uri")
+		if c.named != "" {
+			target = c.named
+		}
+	} else {
+		c.token = q.Get("oauth_token")
+		s.mu.Lock()
+		t := s.requests1[c.token]
+		s.mu.Unlock()
+		if t == nil || !time.Now().Before(t.expires) {
+			return nil, errors.New("unknown oauth_token")
+		}
+		for _, callback := range []string{t.callback, q.Get("oauth_callback")} {
+			if callback != "" {
+				target = callback
+			}
+		}
+	}
+	c.redirect, err = url.Parse(target)
+	if err != nil || !c.redirect.IsAbs() {
+		return nil, errors.New("no redirect URL: neither in the request nor preset")
+	}
+	return c, nil
+}
+
+// Consent answers for a user whose browser was sent to authorizeURL, on the
+// consent page of OAuth 2 or OAuth 1.0a, and agrees. It returns the URL that the
+// browser is then sent to, which is the partner's. The user grants what
+// [User.Permissions] says.
+func (s *Server) Consent(authorizeURL string, u *User) (redirect string, err error) {
+	return s.decide(authorizeURL, u)
+}
+
+// Deny is [Server.Consent] for a user who does not agree.
+func (s *Server) Deny(authorizeURL string) (redirect string, err error) {
+	return s.decide(authorizeURL, nil)
+}
+
+func (s *Server) decide(authorizeURL string, user *User) (string, error) {
+	u, err := url.Parse(authorizeURL)
+	if err != nil {
+		return "", errors.New("activitytest: malformed URL")
+	}
+	c, err := s.readConsentRequest(u)
+	if err != nil {
+		return "", fmt.Errorf("activitytest: %w", err)
+	}
+	return s.answer(c, user), nil
+}
+
+// answer notes the decision of a user, nil being a refusal, and returns where
+// the browser goes. What the redirect URL has of its own is kept.
+func (s *Server) answer(c *consentRequest, user *User) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := c.redirect.Query()
+	switch {
+	case c.token != "":
+		verifier := "NULL"
+		if user != nil {
+			verifier = s.hex(8)
+		}
+		if t := s.requests1[c.token]; t != nil {
+			t.user, t.verifier = user, verifier
+		}
+		q.Set("oauth_token", c.token)
+		q.Set("oauth_verifier", verifier)
+	case user == nil:
+		q.Set("error", "access_denied")
+	default:
+		value := s.hex(16)
+		s.codes[value] = &code{user, c.challenge, c.named, time.Now().Add(codeLife)}
+		q.Set("code", value)
+	}
+	if c.state != "" {
+		q.Set("state", c.state)
+	}
+	target := *c.redirect
+	target.RawQuery = q.Encode()
+	return target.String()
+}
+
+// serveConsentPage shows the page to a browser. Every user of the server can be
+// chosen; history is off, as at Garmin.
+func (s *Server) serveConsentPage(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.readConsentRequest(r.URL); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	var page struct {
+		Users       []string
+		Permissions []consentBox
+	}
+	s.mu.Lock()
+	for _, u := range s.order {
+		page.Users = append(page.Users, u.id)
+	}
+	s.mu.Unlock()
+	page.Permissions = []consentBox{
+		{types.PermissionActivityExport, "Activities", true},
+		{types.PermissionHealthExport, "Daily health stats", true},
+		{types.PermissionHistoricalDataExport, "Historical data", false},
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	consentPage.Execute(w, page)
+}
+
+type consentBox struct {
+	Permission types.Permission
+	Label      string
+	On         bool
+}
+
+// serveConsent takes the page's form.
+func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
+	c, err := s.readConsentRequest(r.URL)
+	if err == nil {
+		err = readForm(r)
+	}
+	var user *User
+	if err == nil && r.PostForm.Get("answer") == "agree" {
+		if user = s.User(r.PostForm.Get("user")); user == nil {
+			err = errors.New("no such user")
+		}
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if user != nil {
+		s.mu.Lock()
+		user.permissions = []types.Permission{}
+		for _, p := range r.PostForm["permission"] {
+			user.permissions = append(user.permissions, types.Permission(p))
+		}
+		s.mu.Unlock()
+	}
+	http.Redirect(w, r, s.answer(c, user), http.StatusFound)
+}
+
+// consentPage posts back to its own URL, query and all.
+var consentPage = template.Must(template.New("consent").Parse(`<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Fake Garmin: connect</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:32em;margin:3em auto;padding:0 1em}label{display:block}button{font:inherit;margin:1em .5em 0 0}</style>
+<h1>Share your data?</h1>
+<p>This is a fake Garmin. Choose who you are and what you share.</p>
+<form method="post">
+<label>User <select name="user">{{range .Users}}<option>{{.}}</option>{{end}}</select></label>
+{{range .Permissions}}<label><input type="checkbox" name="permission" value="{{.Permission}}"{{if .On}} checked{{end}}> {{.Label}}</label>
+{{end}}<button name="answer" value="agree">Agree</button><button name="answer" value="deny">Deny</button>
+</form></html>
+`))
