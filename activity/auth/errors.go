@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// What a caller can do about an error; the errors of this package wrap these.
+// ErrNotConnected and ErrConflict are with [TokenStore].
+var (
+	// ErrReconnect means that Garmin no longer takes this user's token:
+	// consent was withdrawn, or the user was idle for 90 days. Only the user
+	// can mend it, by connecting again.
+	ErrReconnect = errors.New("auth: user must connect again")
+	// ErrInvalidClient means that Garmin does not accept the application: its
+	// client id, secret or redirect URL. It concerns all users and none of
+	// their tokens.
+	ErrInvalidClient = errors.New("auth: client id, secret or redirect URL refused")
+	// ErrDenied means that the user refused consent.
+	ErrDenied = errors.New("auth: consent refused")
+	// ErrState means that a callback does not belong to a connection that was
+	// begun in the same browser within the last minutes, or is repeated.
+	ErrState = errors.New("auth: callback belongs to no connection under way")
+)
+
+// Error is a call to Garmin's OAuth servers that failed. It holds no secret
+// and nothing of the answer but the status and a known error code.
+type Error struct {
+	// Op says what was tried, such as "refresh token".
+	Op string
+	// UserID is Garmin's id of the user, if known.
+	UserID string
+	// StatusCode is the HTTP status, or zero if no answer came.
+	StatusCode int
+	// Code is the error code of RFC 6749, such as "invalid_grant", if the
+	// answer had one.
+	Code string
+	// RetryAfter is the least time to wait as Garmin has it, at most an hour.
+	RetryAfter time.Duration
+	// Err is the cause; it may be nil if StatusCode is not zero.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("auth: " + e.Op)
+	if e.UserID != "" {
+		b.WriteString(" of user " + e.UserID)
+	}
+	if e.StatusCode != 0 {
+		fmt.Fprintf(&b, ": status %d", e.StatusCode)
+	}
+	if e.Code != "" {
+		b.WriteString(": " + e.Code)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + strings.TrimPrefix(e.Err.Error(), "auth: "))
+	}
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Unauthorized reports whether the user must connect again, as
+// errors.Is(e, ErrReconnect) does.
+func (e *Error) Unauthorized() bool { return errors.Is(e.Err, ErrReconnect) }
+
+// Retry reports whether another attempt may succeed without anyone's doing,
+// and the least time to wait before it.
+func (e *Error) Retry() (after time.Duration, again bool) {
+	switch {
+	case errors.Is(e.Err, ErrReconnect), errors.Is(e.Err, ErrInvalidClient),
+		errors.Is(e.Err, ErrDenied), errors.Is(e.Err, ErrState), errors.Is(e.Err, ErrNotConnected):
+		return 0, false
+	case e.StatusCode == 0, e.StatusCode == http.StatusTooManyRequests, e.StatusCode >= 500,
+		e.Code == "temporarily_unavailable", e.Code == "server_error":
+		return e.RetryAfter, true
+	}
+	// An answer of 200 that could not be read may come out better next time.
+	return 0, e.StatusCode == http.StatusOK
+}
+
+// oauthCodes maps the error codes of RFC 6749 and those of the framework
+// behind Garmin's token server to what they mean. A code that is not here is
+// not shown: it could be anything.
+var oauthCodes = map[string]error{
+	"invalid_grant":             ErrReconnect,
+	"invalid_token":             ErrReconnect, // an expired refresh token
+	"invalid_client":            ErrInvalidClient,
+	"unauthorized_client":       ErrInvalidClient,
+	"redirect_uri_mismatch":     ErrInvalidClient,
+	"unauthorized":              ErrInvalidClient,
+	"invalid_request":           nil,
+	"invalid_scope":             nil,
+	"unsupported_grant_type":    nil,
+	"unsupported_response_type": nil,
+	"access_denied":             nil,
+	"server_error":              nil,
+	"temporarily_unavailable":   nil,
+}
+
+// cause takes the URL off an error of net/http. What is left names hosts and
+// addresses at most.
+func cause(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}

@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxAnswer bounds the answer of an OAuth server. A real one has 2 to 4 KiB.
+const maxAnswer = 64 << 10
+
+// guard is the RoundTripper of every call to an OAuth server. It refuses
+// redirects, which would carry the secrets elsewhere, and reads the whole
+// answer, up to a limit. The libraries above it have neither guard.
+type guard struct {
+	base http.RoundTripper
+	// ctx is used if it is not nil: package oauth1 makes requests without one.
+	ctx context.Context
+	// plain is set for OAuth 1.0a, whose library puts the body of a failed
+	// call into its error: only 200 and 201 reach it.
+	plain bool
+	// status and retryAfter are those of the answer.
+	status     int
+	retryAfter time.Duration
+}
+
+var (
+	errRedirect = errors.New("redirect refused")
+	errTooLong  = errors.New("answer too long")
+	errAnswer   = errors.New("unreadable answer")
+)
+
+// RoundTrip implements http.RoundTripper.
+func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if g.ctx != nil {
+		req = req.WithContext(g.ctx)
+	}
+	resp, err := g.base.RoundTrip(req)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer resp.Body.Close()
+	g.status = resp.StatusCode
+	g.retryAfter = retryAfter(resp.Header.Get("Retry-After"))
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		return nil, errRedirect
+	}
+	if g.plain && resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+		return nil, errStatus
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, cause(err)
+	}
+	if len(body) > maxAnswer {
+		return nil, errTooLong
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// errStatus stands for an answer whose status says all.
+var errStatus = errors.New("refused")
+
+// client returns the http.Client for one call.
+func (g *guard) client() *http.Client {
+	return &http.Client{
+		Transport:     g,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// retryAfter reads the header of this name, in seconds or as a date.
+func retryAfter(h string) time.Duration {
+	var d time.Duration
+	if n, err := strconv.ParseUint(h, 10, 31); err == nil {
+		d = time.Duration(n) * time.Second
+	} else if at, err := http.ParseTime(h); err == nil {
+		d = time.Until(at)
+	}
+	return min(max(d, 0), time.Hour)
+}
+
+// newTransport returns the default transport. It is not http.DefaultTransport,
+// which others may change, and takes no proxy from the environment.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  time.Minute, // each call has its own, shorter one
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    4,
+		MaxConnsPerHost:        32,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}

@@ -1,0 +1,72 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// Errors of a TokenStore.
+var (
+	// ErrNotConnected means that the store has no token of the user.
+	ErrNotConnected = errors.New("auth: user not connected")
+	// ErrConflict means that the stored token is another than the one the
+	// caller wanted to replace.
+	ErrConflict = errors.New("auth: token changed meanwhile")
+)
+
+// TokenStore keeps the tokens of all users. [FileStore] and [MemoryStore] are
+// two; package authtest checks others.
+//
+// An implementation is safe for concurrent use. Where several processes share
+// the data, Swap compares and stores in one step across all of them. Methods
+// do not keep or change the tokens they are given, and what they return belongs to the
+// caller. They heed ctx, and return an error that wraps its cause when it ends
+// them.
+type TokenStore interface {
+	// Token returns the user's token, or an error that wraps ErrNotConnected.
+	Token(ctx context.Context, userID string) (*Token, error)
+
+	// Swap stores new in place of old and returns new with its Version. A nil
+	// old means that the user must have no token; a nil new removes the
+	// user's token and returns nil. If the stored token does not have
+	// old.Version, Swap changes nothing and returns an error that wraps
+	// ErrConflict.
+	//
+	// When Swap returns nil, the change survives a crash. When it returns
+	// another error than a conflict, the change may or may not have been
+	// made.
+	//
+	// A version is never given to the same user twice, not even after the
+	// user was removed.
+	Swap(ctx context.Context, old, new *Token) (*Token, error)
+
+	// Tokens yields every token once, in any order. Tokens that change
+	// meanwhile may be yielded in either state. The loop may call the other
+	// methods.
+	Tokens(ctx context.Context) iter.Seq2[*Token, error]
+}
+
+// swapUser returns the user whom a Swap is about, and the version it expects:
+// zero for none.
+func swapUser(old, new *Token) (userID string, version int64, err error) {
+	switch {
+	case old == nil && new == nil:
+		return "", 0, errors.New("auth: swap of nothing for nothing")
+	case old == nil:
+		userID = new.UserID
+	case new == nil:
+		userID, version = old.UserID, old.Version
+	case old.UserID != new.UserID:
+		return "", 0, errors.New("auth: swap between two users")
+	default:
+		userID, version = old.UserID, old.Version
+	}
+	if userID == "" {
+		return "", 0, errors.New("auth: token without user id")
+	}
+	if old != nil && version <= 0 {
+		return "", 0, errors.New("auth: swap of a token that was never stored")
+	}
+	return userID, version, nil
+}

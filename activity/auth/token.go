@@ -1,0 +1,155 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// Token is what lets an application act for one user. It is either an OAuth 2
+// token, which has a RefreshToken and expires, or an OAuth 1.0a token, which
+// has a TokenSecret and lasts until the user withdraws consent.
+//
+// Packages fmt, log/slog and encoding/json print a Token without its secrets.
+// A store writes it with [Token.MarshalBinary].
+type Token struct {
+	// UserID is Garmin's id of the user. It is the key in a TokenStore.
+	UserID string
+	// AccessToken is what requests carry.
+	AccessToken types.Secret
+
+	// RefreshToken is spent to get the next access token. Each refresh gives
+	// a new one, and the old one is then worthless.
+	RefreshToken types.Secret
+	// Expiry is when Garmin stops taking AccessToken.
+	Expiry time.Time
+	// RefreshExpiry is when Garmin stops taking RefreshToken, 90 days after
+	// the last refresh.
+	RefreshExpiry time.Time
+
+	// TokenSecret signs the requests of an OAuth 1.0a user. It is empty in an
+	// OAuth 2 token.
+	TokenSecret types.Secret
+
+	// Revoked tells that Garmin refused RefreshToken for good. The user has
+	// to connect again.
+	Revoked bool
+	// ClaimedUntil is until when one process has the right to refresh this
+	// token. It is zero if none has.
+	ClaimedUntil time.Time
+
+	// Version is set by the store: each stored state of a token has another
+	// one. It is zero in a token that was never stored.
+	Version int64
+}
+
+// OAuth1 reports whether t is an OAuth 1.0a token.
+func (t *Token) OAuth1() bool { return t.TokenSecret != "" }
+
+// fresh reports whether the access token may be used now and for margin more.
+func (t *Token) fresh(margin time.Duration) bool {
+	return t.OAuth1() || time.Until(t.Expiry) > margin
+}
+
+func (t *Token) clone() *Token {
+	c := *t
+	return &c
+}
+
+// tokenFields is the stored form of a Token. Version is not in it: each store
+// has its own place for that.
+type tokenFields struct {
+	UserID        string    `json:"user_id"`
+	AccessToken   string    `json:"access_token,omitempty"`
+	RefreshToken  string    `json:"refresh_token,omitempty"`
+	Expiry        time.Time `json:"expiry,omitzero"`
+	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
+	TokenSecret   string    `json:"token_secret,omitempty"`
+	Revoked       bool      `json:"revoked,omitempty"`
+	ClaimedUntil  time.Time `json:"claimed_until,omitzero"`
+}
+
+func (t *Token) fields() tokenFields {
+	return tokenFields{
+		UserID:        t.UserID,
+		AccessToken:   string(t.AccessToken),
+		RefreshToken:  string(t.RefreshToken),
+		Expiry:        t.Expiry.UTC(),
+		RefreshExpiry: t.RefreshExpiry.UTC(),
+		TokenSecret:   string(t.TokenSecret),
+		Revoked:       t.Revoked,
+		ClaimedUntil:  t.ClaimedUntil.UTC(),
+	}
+}
+
+func (f *tokenFields) token(version int64) *Token {
+	return &Token{
+		UserID:        f.UserID,
+		AccessToken:   types.Secret(f.AccessToken),
+		RefreshToken:  types.Secret(f.RefreshToken),
+		Expiry:        f.Expiry,
+		RefreshExpiry: f.RefreshExpiry,
+		TokenSecret:   types.Secret(f.TokenSecret),
+		Revoked:       f.Revoked,
+		ClaimedUntil:  f.ClaimedUntil,
+		Version:       version,
+	}
+}
+
+// MarshalBinary returns all of t but Version, secrets in clear, for a store to
+// keep. It is a JSON object, so that a JSON column takes it.
+func (t Token) MarshalBinary() ([]byte, error) {
+	return json.Marshal(t.fields())
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote and leaves Version as it is.
+// Its errors hold nothing of b.
+func (t *Token) UnmarshalBinary(b []byte) error {
+	var f tokenFields
+	if err := json.Unmarshal(b, &f); err != nil {
+		return errors.New("auth: unreadable token")
+	}
+	if f.UserID == "" {
+		return errors.New("auth: token without user id")
+	}
+	*t = *f.token(t.Version)
+	return nil
+}
+
+// MarshalJSON returns t without its secrets. It is for logs; to keep a token
+// use MarshalBinary.
+func (t Token) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		UserID        string    `json:"user_id"`
+		Expiry        time.Time `json:"expiry,omitzero"`
+		RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
+		Revoked       bool      `json:"revoked,omitempty"`
+	}{t.UserID, t.Expiry, t.RefreshExpiry, t.Revoked})
+}
+
+// UnmarshalJSON always fails: the JSON of a token lacks the secrets.
+func (t *Token) UnmarshalJSON([]byte) error {
+	return errors.New("auth: the JSON of a Token has no secrets: use MarshalBinary and UnmarshalBinary")
+}
+
+// String returns the user id and the times, and no secret.
+func (t Token) String() string {
+	return fmt.Sprintf("Token(user %s, expires %s)", t.UserID, t.Expiry.UTC().Format(time.RFC3339))
+}
+
+// Format implements [fmt.Formatter]: every verb prints String.
+func (t Token) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
+
+// LogValue implements [slog.LogValuer].
+func (t Token) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("user", t.UserID),
+		slog.Time("expiry", t.Expiry),
+		slog.Time("refresh_expiry", t.RefreshExpiry),
+	)
+}

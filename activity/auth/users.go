@@ -1,0 +1,189 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// margin is how long before its end a token is refreshed, as Garmin advises.
+const margin = 600 * time.Second
+
+// UsersOptions configures Users. A nil *UsersOptions means the defaults.
+type UsersOptions struct {
+	// Logger is told of refreshes and what went wrong with them. Nil means
+	// silence.
+	Logger *slog.Logger
+}
+
+// Users holds the connections of all users: it hands out access tokens that
+// are good to use, and refreshes those that are not.
+//
+// A refresh token is good for one refresh. Users sees to it that a token is
+// refreshed by one goroutine in one process at a time, that the new token is
+// stored before it is used, whatever becomes of the call that asked for it,
+// and that a process which comes second takes what the first one stored.
+//
+// Users holds no tokens itself, but for those that the store failed to take.
+// It is safe for concurrent use.
+type Users struct {
+	opaque
+	app    *App
+	store  TokenStore
+	logger *slog.Logger
+
+	running sync.WaitGroup // the flights
+
+	mu      sync.Mutex
+	flights map[string]*flight // by user
+	// unstored has the tokens that Garmin gave and the store did not take.
+	unstored map[string]*rotation
+}
+
+// flight is a refresh under way. The fields are set when done is closed.
+type flight struct {
+	done  chan struct{}
+	token *Token
+	err   error
+}
+
+// NewUsers returns the users of app whose tokens are in store.
+func NewUsers(app *App, store TokenStore, opts *UsersOptions) (*Users, error) {
+	if app == nil {
+		return nil, errors.New("auth: users without app")
+	}
+	if store == nil {
+		return nil, errors.New("auth: users without store")
+	}
+	if opts == nil {
+		opts = &UsersOptions{}
+	}
+	u := &Users{
+		app:      app,
+		store:    store,
+		logger:   opts.Logger,
+		flights:  make(map[string]*flight),
+		unstored: make(map[string]*rotation),
+	}
+	if u.logger == nil {
+		u.logger = slog.New(slog.DiscardHandler)
+	}
+	return u, nil
+}
+
+// Close waits for the refreshes that are under way, which takes two minutes
+// at most. Call it before the process ends: what Garmin has rotated and nobody
+// has stored is lost. The error says which users' tokens the store did not
+// take; these have to connect again.
+func (u *Users) Close() error {
+	u.running.Wait()
+	u.mu.Lock()
+	users := slices.Sorted(maps.Keys(u.unstored))
+	u.mu.Unlock()
+	var errs []error
+	for _, userID := range users {
+		_, err := u.join(context.Background(), userID, false)
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Token returns a token of the user that is good for a request now. It
+// refreshes a token that ends within 600 s; if that fails for a passing reason
+// and the token still holds, it returns that token.
+//
+// The error wraps ErrNotConnected or ErrReconnect if the user has to act, and
+// ErrInvalidClient if the operator has to. Token makes one attempt to refresh
+// at most, and none for a user who has to connect again.
+func (u *Users) Token(ctx context.Context, userID string) (*Token, error) {
+	t, err := u.store.Token(ctx, userID)
+	if err != nil {
+		return nil, &Error{Op: "token", UserID: userID, Err: err}
+	}
+	switch {
+	case t.Revoked:
+		return nil, &Error{Op: "token", UserID: userID, Err: ErrReconnect}
+	case t.fresh(margin):
+		return t, nil
+	}
+	next, err := u.join(ctx, userID, false)
+	if err == nil {
+		return next, nil
+	}
+	if !errors.Is(err, ErrReconnect) && !errors.Is(err, ErrNotConnected) && t.fresh(0) {
+		if ctx.Err() == nil {
+			u.logger.WarnContext(ctx, "token not refreshed, old one still holds", "user", userID, "err", err)
+			return t, nil
+		}
+	}
+	return nil, err
+}
+
+// Refresh refreshes the user's token even if it is still good, and returns the
+// new one. It does nothing to an OAuth 1.0a token, which does not expire.
+func (u *Users) Refresh(ctx context.Context, userID string) (*Token, error) {
+	return u.join(ctx, userID, true)
+}
+
+// join refreshes the user's token, together with all who ask for that at the
+// same time. It returns when ctx ends; the refresh goes on for the others, and
+// for the store.
+func (u *Users) join(ctx context.Context, userID string, force bool) (*Token, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	u.mu.Lock()
+	f, ok := u.flights[userID]
+	if !ok {
+		f = &flight{done: make(chan struct{})}
+		u.flights[userID] = f
+		u.running.Go(func() {
+			f.token, f.err = u.refresh(context.WithoutCancel(ctx), userID, force)
+			u.mu.Lock()
+			delete(u.flights, userID)
+			u.mu.Unlock()
+			close(f.done)
+		})
+	}
+	u.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-f.done:
+		if f.err != nil {
+			return nil, f.err
+		}
+		return f.token.clone(), nil
+	}
+}
+
+// Forget removes the user's token, if there is one, as after a deregistration.
+// Garmin is not told.
+func (u *Users) Forget(ctx context.Context, userID string) error {
+	for {
+		t, err := u.store.Token(ctx, userID)
+		if errors.Is(err, ErrNotConnected) {
+			return nil
+		}
+		if err == nil {
+			_, err = u.store.Swap(ctx, t, nil)
+		}
+		if err == nil || !errors.Is(err, ErrConflict) {
+			return wrap("forget", userID, err)
+		}
+	}
+}
+
+// wrap makes an Error of a store's error.
+func wrap(op, userID string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, UserID: userID, Err: err}
+}

@@ -1,0 +1,275 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity/auth"
+)
+
+func TestTokenRefreshesWithin600Seconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		old := server.connect(t, store, "u", time.Now().Add(24*time.Hour))
+
+		time.Sleep(24*time.Hour - 601*time.Second)
+		got, err := users.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.Equal(t, old.AccessToken, got.AccessToken)
+		require.Zero(t, server.calls)
+
+		time.Sleep(time.Second)
+		got, err = users.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.NotEqual(t, old.AccessToken, got.AccessToken)
+		require.NotEqual(t, old.RefreshToken, got.RefreshToken)
+		require.Equal(t, time.Now().Add(86400*time.Second).UTC(), got.Expiry)
+		require.Equal(t, time.Now().Add(7775998*time.Second).UTC(), got.RefreshExpiry)
+		require.Zero(t, got.ClaimedUntil)
+		require.Equal(t, 1, server.calls)
+
+		stored, err := store.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.Equal(t, got, stored)
+	})
+}
+
+// F40: one refresh for any number of callers, and one attempt at what cannot
+// come right.
+func TestOneFlight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		server.connect(t, store, "u", time.Now().Add(time.Minute))
+
+		var wg sync.WaitGroup
+		got := make([]*auth.Token, 100)
+		for i := range got {
+			wg.Go(func() {
+				var err error
+				got[i], err = users.Token(t.Context(), "u")
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 1, server.calls)
+		for _, tok := range got {
+			require.Equal(t, got[0], tok)
+		}
+		require.NotSame(t, got[0], got[1], "callers share a token that one may change")
+	})
+}
+
+func TestCallerMayLeaveTheFlight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{before: func() { time.Sleep(5 * time.Second) }}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		server.connect(t, store, "u", time.Now().Add(-time.Minute))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			time.Sleep(100 * time.Millisecond) // joins the other's flight
+			_, err := users.Token(t.Context(), "u")
+			if err != nil {
+				t.Error("a caller who stayed:", err)
+			}
+		})
+		start := time.Now()
+		_, err := users.Token(ctx, "u")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(start))
+		wg.Wait()
+		require.Equal(t, 1, server.calls)
+	})
+}
+
+func TestRefreshOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{before: func() { time.Sleep(5 * time.Second) }}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		old := server.connect(t, store, "u", time.Now().Add(-time.Minute))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := users.Token(ctx, "u")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, users.Close())
+		stored, err := store.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.NotEqual(t, old.RefreshToken, stored.RefreshToken, "Garmin rotated the token and nobody stored it")
+		require.Contains(t, server.current, string(stored.RefreshToken))
+	})
+}
+
+// Processes that share a store but nothing else.
+func TestProcessesDoNotRefreshTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, &auth.MemoryStore{}
+		server.connect(t, store, "u", time.Now().Add(-time.Minute))
+		var wg sync.WaitGroup
+		for range 20 {
+			users := newUsers(t, server, store)
+			wg.Go(func() {
+				if _, err := users.Token(t.Context(), "u"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 1, server.calls)
+		require.Zero(t, server.reused)
+	})
+}
+
+func TestInvalidGrantIsOneAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		server.connect(t, store, "u", time.Now().Add(-time.Minute))
+		clear(server.current)
+		for range 5 {
+			_, err := users.Token(t.Context(), "u")
+			require.ErrorIs(t, err, auth.ErrReconnect)
+			require.NotErrorIs(t, err, auth.ErrInvalidClient)
+			var e *auth.Error
+			require.ErrorAs(t, err, &e)
+			require.True(t, e.Unauthorized())
+			_, again := e.Retry()
+			require.False(t, again)
+			require.NotContains(t, err.Error(), "canary")
+		}
+		require.Equal(t, 1, server.calls)
+	})
+}
+
+func TestInvalidClientLeavesTheUserAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server.connect(t, store, "u", time.Now().Add(-time.Minute))
+		app, err := auth.NewApp(clientID, "canary-wrong", &auth.AppOptions{Transport: server})
+		require.NoError(t, err)
+		misconfigured, err := auth.NewUsers(app, store, nil)
+		require.NoError(t, err)
+		_, err = misconfigured.Token(t.Context(), "u")
+		require.ErrorIs(t, err, auth.ErrInvalidClient)
+		require.NotErrorIs(t, err, auth.ErrReconnect)
+		require.NotContains(t, err.Error(), "canary")
+		require.Equal(t, 1, server.calls)
+
+		// Mended, the user is still connected and need not wait.
+		start := time.Now()
+		_, err = newUsers(t, server, store).Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.Equal(t, start, time.Now())
+	})
+}
+
+func TestPassingTroubleUsesTheOldToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		old := server.connect(t, store, "u", time.Now().Add(5*time.Minute))
+		server.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			io.WriteString(w, "<html>canary")
+			return true
+		}
+		got, err := users.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.Equal(t, old.AccessToken, got.AccessToken)
+
+		time.Sleep(5 * time.Minute)
+		_, err = users.Token(t.Context(), "u")
+		require.NotErrorIs(t, err, auth.ErrReconnect)
+		var e *auth.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, http.StatusServiceUnavailable, e.StatusCode)
+		after, again := e.Retry()
+		require.True(t, again)
+		require.Equal(t, 7*time.Second, after)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "canary")
+
+		server.answer = nil
+		_, err = users.Token(t.Context(), "u")
+		require.NoError(t, err)
+	})
+}
+
+// brokenStore fails swaps while fail returns an error.
+type brokenStore struct {
+	auth.MemoryStore
+	fail func(new *auth.Token) error
+}
+
+func (s *brokenStore) Swap(ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+	if err := s.fail(new); err != nil {
+		return nil, err
+	}
+	return s.MemoryStore.Swap(ctx, old, new)
+}
+
+func TestRotatedTokenWaitsForTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		full := errors.New("disk full")
+		broken := false
+		store := &brokenStore{fail: func(new *auth.Token) error {
+			if broken && new != nil && new.ClaimedUntil.IsZero() {
+				return full
+			}
+			return nil
+		}}
+		server := &tokenServer{}
+		users := newUsers(t, server, store)
+		server.connect(t, store, "u", time.Now().Add(-time.Minute))
+		broken = true
+		_, err := users.Token(t.Context(), "u")
+		require.ErrorIs(t, err, full, "a token that was not stored must not be used")
+		require.Equal(t, 1, server.calls)
+		require.ErrorIs(t, users.Close(), full)
+
+		broken = false
+		got, err := users.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.Equal(t, 1, server.calls, "the token was rotated already")
+		require.Contains(t, server.current, string(got.RefreshToken))
+		require.NoError(t, users.Close())
+	})
+}
+
+// A store that cannot write must be noticed before the refresh token is spent.
+func TestStoreIsTriedFirst(t *testing.T) {
+	t.Parallel()
+	full := errors.New("disk full")
+	store := &brokenStore{fail: func(new *auth.Token) error { return nil }}
+	server := &tokenServer{}
+	users := newUsers(t, server, store)
+	server.connect(t, store, "u", time.Now().Add(-time.Minute))
+	store.fail = func(*auth.Token) error { return full }
+	_, err := users.Token(t.Context(), "u")
+	require.ErrorIs(t, err, full)
+	require.Zero(t, server.calls)
+}
