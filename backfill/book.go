@@ -1,0 +1,263 @@
+package backfill
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// book is the content of a ledger in memory. It is not locked.
+type book struct {
+	users  map[string]*account
+	chunks int
+	starts int // arrivals
+	busy   map[string]bool
+}
+
+func newBook() *book { return &book{users: map[string]*account{}, busy: map[string]bool{}} }
+
+// account is one user's chunks: for each kind, by start, without overlap.
+type account struct {
+	id    string
+	kinds [MoveIQ][]entry
+}
+
+// entry is a chunk in little room, for ledgers of millions.
+type entry struct {
+	start     int64 // Unix seconds
+	end       int64
+	requested int64 // Unix nanoseconds, 0 for never
+	answered  int64
+	state     State
+	attempts  uint8
+	more      *more
+}
+
+// more is what few chunks have.
+type more struct {
+	reason   Reason
+	detail   string
+	earlier  types.Window
+	arrivals []int64 // starts, Unix seconds, ascending, distinct
+}
+
+func (b *book) entries(userID string, kind Kind) []entry {
+	a := b.users[userID]
+	if a == nil || !kind.Valid() {
+		return nil
+	}
+	return a.kinds[kind-1]
+}
+
+// check tells whether the chunks can be put, without putting them.
+func (b *book) check(chunks []*Chunk) error {
+	for i, c := range chunks {
+		switch {
+		case c.UserID == "":
+			return fmt.Errorf("backfill: chunk without user")
+		case c.UserID != chunks[0].UserID:
+			return fmt.Errorf("backfill: chunks of two users in one save")
+		case !c.Kind.Valid():
+			return fmt.Errorf("backfill: invalid kind %d", c.Kind)
+		case !c.State.Valid():
+			return fmt.Errorf("backfill: invalid state %d", c.State)
+		}
+		if err := c.Window.Check(1<<63 - 1); err != nil {
+			return fmt.Errorf("backfill: %w", err)
+		}
+		for _, d := range chunks[:i] {
+			if c.Kind == d.Kind && c.Window.Start.Before(d.Window.End) && d.Window.Start.Before(c.Window.End) {
+				return fmt.Errorf("%w: %s and %s", ErrOverlap, c.Window, d.Window)
+			}
+		}
+	}
+	for _, c := range chunks {
+		es := b.entries(c.UserID, c.Kind)
+		i, _ := find(es, c.Window.Start.Unix())
+		for j := max(0, i-1); j < len(es) && es[j].start < c.Window.End.Unix(); j++ {
+			if es[j].end > c.Window.Start.Unix() && !replaced(chunks, c.Kind, es[j].start) {
+				return fmt.Errorf("%w: %s and %s", ErrOverlap, c.Window, es[j].window())
+			}
+		}
+	}
+	return nil
+}
+
+// replaced tells whether one of the chunks takes the place of the entry.
+func replaced(chunks []*Chunk, kind Kind, start int64) bool {
+	return slices.ContainsFunc(chunks, func(c *Chunk) bool {
+		return c.Kind == kind && c.Window.Start.Unix() == start
+	})
+}
+
+// put stores chunks that passed check.
+func (b *book) put(chunks []*Chunk) {
+	if len(chunks) == 0 {
+		return
+	}
+	a := b.users[chunks[0].UserID]
+	if a == nil {
+		a = &account{id: chunks[0].UserID}
+		b.users[a.id] = a
+	}
+	var stray [MoveIQ][]int64 // arrivals of entries that were replaced
+	for _, c := range chunks {
+		es := &a.kinds[c.Kind-1]
+		e := entryOf(c)
+		i, found := find(*es, e.start)
+		if found {
+			if m := (*es)[i].more; m != nil {
+				stray[c.Kind-1] = append(stray[c.Kind-1], m.arrivals...)
+				b.starts -= len(m.arrivals)
+			}
+			(*es)[i] = e
+			continue
+		}
+		*es = slices.Insert(*es, i, e)
+		b.chunks++
+	}
+	for k, starts := range stray {
+		for _, s := range starts {
+			b.arrive(a.id, Kind(k+1), s)
+		}
+	}
+}
+
+// arrive counts a start, and tells whether it is new and in a chunk.
+func (b *book) arrive(userID string, kind Kind, start int64) bool {
+	e := b.holding(userID, kind, start)
+	if e == nil {
+		return false
+	}
+	if e.more == nil {
+		e.more = &more{}
+	}
+	i, found := slices.BinarySearch(e.more.arrivals, start)
+	if found {
+		return false
+	}
+	e.more.arrivals = slices.Insert(e.more.arrivals, i, start)
+	b.starts++
+	return true
+}
+
+// news tells whether arrive would count the start.
+func (b *book) news(userID string, kind Kind, start int64) bool {
+	e := b.holding(userID, kind, start)
+	if e == nil {
+		return false
+	}
+	if e.more == nil {
+		return true
+	}
+	_, found := slices.BinarySearch(e.more.arrivals, start)
+	return !found
+}
+
+// holding returns the requested entry that holds the second, or nil.
+func (b *book) holding(userID string, kind Kind, start int64) *entry {
+	es := b.entries(userID, kind)
+	i, found := find(es, start)
+	if !found {
+		i--
+	}
+	if i < 0 || start >= es[i].end || es[i].requested == 0 {
+		return nil
+	}
+	return &es[i]
+}
+
+func (b *book) userChunks(userID string) []*Chunk {
+	a := b.users[userID]
+	if a == nil {
+		return nil
+	}
+	var out []*Chunk
+	for k, es := range a.kinds {
+		for i := range es {
+			out = append(out, es[i].chunk(userID, Kind(k+1)))
+		}
+	}
+	return out
+}
+
+func (b *book) recent(since time.Time) []*Chunk {
+	var out []*Chunk
+	at := since.UnixNano()
+	for id, a := range b.users {
+		for k, es := range a.kinds {
+			for i := range es {
+				if e := &es[i]; e.requested != 0 && (e.requested >= at || e.answered >= at) {
+					out = append(out, e.chunk(id, Kind(k+1)))
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (b *book) arrivals(userID string, kind Kind, w types.Window) []time.Time {
+	var out []time.Time
+	for _, e := range b.entries(userID, kind) {
+		if e.more == nil || e.end <= w.Start.Unix() || e.start >= w.End.Unix() {
+			continue
+		}
+		for _, s := range e.more.arrivals {
+			if t := time.Unix(s, 0).UTC(); w.Contains(t) {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// find returns the place of the entry that begins at start, or where it would
+// be inserted.
+func find(es []entry, start int64) (int, bool) {
+	return sort.Find(len(es), func(i int) int { return cmp.Compare(start, es[i].start) })
+}
+
+func entryOf(c *Chunk) entry {
+	e := entry{
+		start: c.Window.Start.Unix(), end: c.Window.End.Unix(),
+		requested: nano(c.Requested), answered: nano(c.Answered),
+		state: c.State, attempts: uint8(max(0, min(c.Attempts, 255))),
+	}
+	if c.Reason != "" || c.Detail != "" || c.Earlier != (types.Window{}) {
+		e.more = &more{reason: c.Reason, detail: c.Detail, earlier: c.Earlier}
+	}
+	return e
+}
+
+func (e *entry) window() types.Window {
+	return types.Window{Start: time.Unix(e.start, 0).UTC(), End: time.Unix(e.end, 0).UTC()}
+}
+
+func (e *entry) chunk(userID string, kind Kind) *Chunk {
+	c := &Chunk{
+		UserID: userID, Kind: kind, Window: e.window(), State: e.state,
+		Attempts: int(e.attempts), Requested: moment(e.requested), Answered: moment(e.answered),
+	}
+	if m := e.more; m != nil {
+		c.Reason, c.Detail, c.Earlier, c.Arrived = m.reason, m.detail, m.earlier, len(m.arrivals)
+	}
+	return c
+}
+
+func nano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}

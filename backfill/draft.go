@@ -1,0 +1,132 @@
+package backfill
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// Plan is what [Run] would ask for.
+type Plan struct {
+	UserID string
+	// Chunks are the requests to come, in their order: first those whose
+	// answer was never known, then the latest days first.
+	Chunks []*Chunk
+	// Days is what they cost, and Duration how long they take if nothing else
+	// uses the key.
+	Days     int
+	Duration time.Duration
+
+	fresh []*Chunk // those of Chunks that the ledger does not have
+}
+
+// NewPlan tells what [Run] would do, without doing any of it.
+func NewPlan(ctx context.Context, user *User, limiter Limiter, ledger Ledger, opts *Options) (*Plan, error) {
+	if err := user.check(); err != nil {
+		return nil, err
+	}
+	o := opts.withDefaults(limiter)
+	kinds := user.Kinds
+	if kinds == nil {
+		kinds = Kinds()
+	}
+
+	p := &Plan{UserID: user.ID}
+	var known [MoveIQ + 1][]types.Window
+	for c, err := range ledger.Chunks(ctx, user.ID) {
+		if err != nil {
+			return nil, err
+		}
+		known[c.Kind] = append(known[c.Kind], c.Window)
+		if slices.Contains(kinds, c.Kind) && overlap(c.Window, user.Window) &&
+			(!c.Settled() || c.State == Hole && o.FillHoles) {
+			p.reopen(c, o.ChunkDays)
+		}
+	}
+	for i, k := range kinds {
+		if slices.Contains(kinds[:i], k) {
+			continue
+		}
+		for _, free := range subtract(user.Window, known[k]) {
+			for _, w := range Chunks(free, o.ChunkDays) {
+				c := &Chunk{UserID: user.ID, Kind: k, Window: w, State: Planned}
+				p.Chunks = append(p.Chunks, c)
+				p.fresh = append(p.fresh, c)
+			}
+		}
+	}
+
+	slices.SortStableFunc(p.Chunks, func(a, b *Chunk) int {
+		return cmp.Or(
+			-cmp.Compare(asked(a), asked(b)),
+			b.Window.End.Compare(a.Window.End),
+			cmp.Compare(a.Kind, b.Kind),
+		)
+	})
+	for _, c := range p.Chunks {
+		p.Days += Cost(c.Window)
+	}
+	p.Duration = Estimate(p.Days, limiter.DaysPerMinute())
+	return p, nil
+}
+
+// reopen plans to ask for a chunk of the ledger again. If its last request was
+// not answered, that must be for exactly the same range: a 409 that names the
+// range then tells that it was accepted.
+func (p *Plan) reopen(c *Chunk, days int) {
+	if time.Since(c.Requested) > recent {
+		c.Attempts = 0
+	}
+	if c.State == Requested {
+		p.Chunks = append(p.Chunks, c)
+		return
+	}
+	c.State, c.Reason, c.Detail, c.Earlier = Planned, "", "", types.Window{}
+	if Cost(c.Window) <= days {
+		p.Chunks = append(p.Chunks, c)
+		return
+	}
+	for _, w := range Chunks(c.Window, days) {
+		part := *c
+		part.Window = w
+		p.Chunks = append(p.Chunks, &part)
+		p.fresh = append(p.fresh, &part)
+	}
+}
+
+// String lists the plan, a line for each request, and its sum.
+func (p *Plan) String() string {
+	var b strings.Builder
+	for _, c := range p.Chunks {
+		fmt.Fprintf(&b, "%-15s %s  %2d days\n", c.Kind, c.Window, Cost(c.Window))
+	}
+	fmt.Fprintf(&b, "%s: %d requests, %d days, about %s\n", p.UserID, len(p.Chunks), p.Days, p.Duration.Round(time.Second))
+	return b.String()
+}
+
+func asked(c *Chunk) int {
+	if c.State == Requested {
+		return 1
+	}
+	return 0
+}
+
+func overlap(a, b types.Window) bool {
+	return a.Start.Before(b.End) && b.Start.Before(a.End)
+}
+
+// intersect returns what a and b share; it is empty, or backward, if nothing.
+func intersect(a, b types.Window) types.Window {
+	if b.Start.After(a.Start) {
+		a.Start = b.Start
+	}
+	if b.End.Before(a.End) {
+		a.End = b.End
+	}
+	return a
+}

@@ -1,0 +1,101 @@
+package backfill
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// MemoryLedger is a [Ledger] that is gone when the process ends: for tests,
+// and for looking at a plan.
+type MemoryLedger struct {
+	mu   sync.Mutex
+	book *book
+}
+
+// NewLedger returns an empty ledger in memory.
+func NewLedger() *MemoryLedger { return &MemoryLedger{book: newBook()} }
+
+// Save stores chunks, until the process ends.
+func (l *MemoryLedger) Save(ctx context.Context, chunks ...*Chunk) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.book.check(chunks); err != nil {
+		return err
+	}
+	l.book.put(chunks)
+	return nil
+}
+
+// Chunks yields the chunks of one user.
+func (l *MemoryLedger) Chunks(ctx context.Context, userID string) iter.Seq2[*Chunk, error] {
+	return yieldLocked(&l.mu, func() []*Chunk { return l.book.userChunks(userID) })
+}
+
+// Users yields the users that have chunks.
+func (l *MemoryLedger) Users(ctx context.Context) iter.Seq2[string, error] {
+	return yieldLocked(&l.mu, l.book.ids)
+}
+
+// Recent yields the chunks that were requested or answered since.
+func (l *MemoryLedger) Recent(ctx context.Context, since time.Time) iter.Seq2[*Chunk, error] {
+	return yieldLocked(&l.mu, func() []*Chunk { return l.book.recent(since) })
+}
+
+// Arrived counts a summary toward the chunk that holds its start.
+func (l *MemoryLedger) Arrived(ctx context.Context, userID string, kind Kind, start time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.book.arrive(userID, kind, start.Unix())
+	return nil
+}
+
+// Arrivals yields the starts that were counted within w.
+func (l *MemoryLedger) Arrivals(ctx context.Context, userID string, kind Kind, w types.Window) iter.Seq2[time.Time, error] {
+	return yieldLocked(&l.mu, func() []time.Time { return l.book.arrivals(userID, kind, w) })
+}
+
+// Claim keeps other runs of this process off the user.
+func (l *MemoryLedger) Claim(ctx context.Context, userID string) (release func(), err error) {
+	return claim(&l.mu, l.book, userID)
+}
+
+func claim(mu *sync.Mutex, b *book, userID string) (func(), error) {
+	mu.Lock()
+	defer mu.Unlock()
+	if b.busy[userID] {
+		return nil, fmt.Errorf("%w: %s", ErrBusy, userID)
+	}
+	b.busy[userID] = true
+	return sync.OnceFunc(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		delete(b.busy, userID)
+	}), nil
+}
+
+func (b *book) ids() []string {
+	out := make([]string, 0, len(b.users))
+	for id := range b.users {
+		out = append(out, id)
+	}
+	return out
+}
+
+// yieldLocked takes a list under mu and yields it without.
+func yieldLocked[T any](mu *sync.Mutex, list func() []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		mu.Lock()
+		all := list()
+		mu.Unlock()
+		for _, x := range all {
+			if !yield(x, nil) {
+				return
+			}
+		}
+	}
+}
