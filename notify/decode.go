@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,9 +87,12 @@ func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
 			if json.Unmarshal(raw, &items) != nil {
 				items = []json.RawMessage{raw}
 			}
-			end := dec.InputOffset()
+			at := dec.InputOffset() - int64(len(raw))
 			for _, item := range items {
-				ev := d.event(key, count[key], item, end)
+				skip := bytes.Index(raw, item)
+				at, raw = at+int64(skip), raw[skip:]
+				ev := d.event(key, count[key], item, at)
+				at, raw = at+int64(len(item)), raw[len(item):]
 				count[key]++
 				if ev != nil && !yield(ev, nil) {
 					return
@@ -105,8 +109,8 @@ func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
 	}
 }
 
-func (d *Decoder) event(key string, index int, raw json.RawMessage, end int64) Event {
-	item := Item{Key: key, Index: index, Offset: end - int64(len(raw)), Size: int64(len(raw))}
+func (d *Decoder) event(key string, index int, raw json.RawMessage, at int64) Event {
+	item := Item{Key: key, Index: index, Offset: at, Size: int64(len(raw))}
 	bad := func(err error) Event {
 		item.Raw = raw
 		return &Unrecognized{Item: item, Err: &types.DecodeError{Offset: item.Offset, Path: item.String(), Err: err}}

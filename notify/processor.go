@@ -16,9 +16,10 @@ type ProcessorOptions struct {
 	// their pings become dead letters.
 	Files *Files
 
-	// Decoder splits the bodies. Set its KeepRaw to have the Raw of every
-	// pushed summary.
-	Decoder Decoder
+	// KeepRaw fills the Raw of every pushed summary, and UnknownKey hears of
+	// keys that the types do not model: see [Decoder].
+	KeepRaw    bool
+	UnknownKey func(path string)
 
 	// Workers bounds the pushes that are worked on at a time, and again the
 	// pings. LargeWorkers does for items over 256 KiB and for pings for activity
@@ -97,6 +98,7 @@ type Processor struct {
 	users Resolver
 	call  Callbacks
 	opts  ProcessorOptions
+	dec   Decoder
 	busy  atomic.Bool
 }
 
@@ -120,6 +122,7 @@ func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptio
 	if err := p.opts.defaults(); err != nil {
 		return nil, err
 	}
+	p.dec = Decoder{KeepRaw: p.opts.KeepRaw, UnknownKey: p.opts.UnknownKey}
 	if f := p.opts.Files; f != nil {
 		clone := *f
 		p.opts.Files = &clone

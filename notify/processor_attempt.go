@@ -115,7 +115,7 @@ func (a *attempt) load() error {
 		return nil
 	}
 	l := Letter{Key: a.place.Key, Raw: raw}
-	for ev, err := range a.opts.Decoder.Decode(bytes.NewReader(l.Body())) {
+	for ev, err := range a.dec.Decode(bytes.NewReader(l.Body())) {
 		if err != nil {
 			return err
 		}
@@ -280,6 +280,7 @@ func (a *attempt) settle() verdict {
 		err = a.body.Mark(ctx, a.ordinal)
 	case stepBury:
 		if a.letter.Raw == nil {
+			// Not Item.Raw, which may be truncated.
 			a.letter.Raw, err = a.raw()
 		}
 		if err == nil {

@@ -91,7 +91,7 @@ func (r *run) split(ctx context.Context, body *openBody) error {
 	now, clock := time.Now(), r.sched.now()
 	age := max(now.Sub(body.Received()), 0)
 	ordinal := -1
-	for ev, err := range r.opts.Decoder.Decode(in) {
+	for ev, err := range r.dec.Decode(in) {
 		if src.err != nil {
 			return fmt.Errorf("notify: reading body %s: %w", body.ID(), src.err)
 		}

@@ -1,0 +1,300 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/notifytest"
+	"github.com/garminkit/activityapi/types"
+)
+
+// rig is a processor with everything around it in memory.
+type rig struct {
+	t     *testing.T
+	queue notify.Queue
+	users func(ctx context.Context, userID string) ([]notify.User, error)
+	calls notify.Callbacks
+	opts  notify.ProcessorOptions
+
+	mu       sync.Mutex
+	saved    []string // "user kind summary", in order
+	keys     []string
+	files    []*notify.File
+	events   []string // deregistrations and permission changes
+	outcomes []notify.Outcome
+	stop     context.CancelFunc
+	ended    chan error
+}
+
+// newRig resolves every user to one of the same id with the given client.
+func newRig(t *testing.T, client notify.Client) *rig {
+	r := &rig{t: t, queue: notifytest.NewMemory()}
+	r.users = func(_ context.Context, id string) ([]notify.User, error) {
+		return []notify.User{{ID: "local-" + id, Client: client}}, nil
+	}
+	r.calls = notify.Callbacks{
+		Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
+			r.record(d, s)
+			return nil
+		},
+		File: func(_ context.Context, d *notify.Delivery, f *notify.File) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.files = append(r.files, f)
+			return nil
+		},
+		Deregistration: func(_ context.Context, d *notify.Delivery, e *notify.Deregistration) error {
+			r.event("deregistration " + d.User.ID)
+			return nil
+		},
+		PermissionChange: func(_ context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
+			r.event(fmt.Sprint("permissions ", d.User.ID, " ", e.Permissions))
+			return nil
+		},
+	}
+	r.opts.Observe = func(o notify.Outcome) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.outcomes = append(r.outcomes, o)
+	}
+	return r
+}
+
+func (r *rig) record(d *notify.Delivery, s types.Summary) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saved = append(r.saved, fmt.Sprintf("%s %s %s", d.User.ID, s.Kind(), s.ID()))
+	r.keys = append(r.keys, d.Key)
+}
+
+func (r *rig) event(s string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, s)
+}
+
+func (r *rig) put(bodies ...string) {
+	r.t.Helper()
+	for _, b := range bodies {
+		require.NoError(r.t, r.queue.Put(r.t.Context(), strings.NewReader(b)))
+	}
+}
+
+func (r *rig) start() {
+	r.t.Helper()
+	p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, &r.opts)
+	require.NoError(r.t, err)
+	ctx, cancel := context.WithCancel(r.t.Context())
+	r.stop, r.ended = cancel, make(chan error, 1)
+	go func() { r.ended <- p.Run(ctx) }()
+}
+
+// finish ends the run and waits for it.
+func (r *rig) finish() {
+	r.t.Helper()
+	r.stop()
+	require.NoError(r.t, <-r.ended)
+}
+
+func (r *rig) letters() []*notify.Letter {
+	r.t.Helper()
+	var all []*notify.Letter
+	for l, err := range r.queue.Letters(r.t.Context()) {
+		require.NoError(r.t, err)
+		all = append(all, l)
+	}
+	return all
+}
+
+func (r *rig) left() int { return r.queue.(*notifytest.Memory).Len() }
+
+// count returns how often a result was observed.
+func (r *rig) count(result notify.Result) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.outcomes {
+		if o.Result == result {
+			n++
+		}
+	}
+	return n
+}
+
+// garmin is a client whose answers are functions.
+type garmin struct {
+	follow   func(ctx context.Context, kind types.Kind, url types.Secret) iter.Seq2[types.Summary, error]
+	download func(ctx context.Context, url types.Secret) (io.ReadCloser, error)
+}
+
+func (g garmin) Follow(ctx context.Context, kind types.Kind, url types.Secret) iter.Seq2[types.Summary, error] {
+	return g.follow(ctx, kind, url)
+}
+
+func (g garmin) Download(ctx context.Context, url types.Secret) (io.ReadCloser, error) {
+	return g.download(ctx, url)
+}
+
+// yields is a follower of fixed answers.
+func yields(err error, all ...types.Summary) iter.Seq2[types.Summary, error] {
+	return func(yield func(types.Summary, error) bool) {
+		for _, s := range all {
+			if !yield(s, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// statusError is a server's answer, as package activity reports it.
+type statusError struct {
+	status int
+	after  time.Duration
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("garmin: status %d", e.status) }
+func (e *statusError) Retry() (time.Duration, bool) {
+	return e.after, e.status == 429 || e.status >= 500
+}
+func (e *statusError) Unauthorized() bool {
+	return e.status == 401 || e.status == 403 || e.status == 412
+}
+
+func push(user, id string) string {
+	return fmt.Sprintf(`{"activities":[{"userId":%q,"summaryId":%q,"startTimeInSeconds":1700000000,"startTimeOffsetInSeconds":0,"durationInSeconds":60}]}`, user, id)
+}
+
+func ping(user, url string) string {
+	return fmt.Sprintf(`{"activities":[{"userId":%q,"callbackURL":%q}]}`, user, url)
+}
+
+func filePing(user, id, url string) string {
+	return fmt.Sprintf(`{"activityFiles":[{"userId":%q,"summaryId":%q,"fileType":"TCX","callbackURL":%q}]}`, user, id, url)
+}
+
+const tcx = `<?xml version="1.0"?><TrainingCenterDatabase><Activities/></TrainingCenterDatabase>`
+
+const callback = "https://apis.garmin.com/wellness-api/rest/activities?token=SECRET-CANARY-1"
+
+func TestProcessorDeliversEveryKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, garmin{
+			follow: func(_ context.Context, kind types.Kind, url types.Secret) iter.Seq2[types.Summary, error] {
+				require.Equal(t, types.KindActivities, kind)
+				require.Equal(t, callback, string(url))
+				return yields(nil, &types.Activity{SummaryID: "pulled"})
+			},
+			download: func(_ context.Context, url types.Secret) (io.ReadCloser, error) {
+				return io.NopCloser(strings.NewReader(tcx)), nil
+			},
+		})
+		r.opts.Files = &notify.Files{Dir: t.TempDir()}
+		r.start()
+		r.put(
+			`{"activities":[{"userId":"u","summaryId":"1"}],
+			  "manuallyUpdatedActivities":[{"userId":"u","summaryId":"2"}],
+			  "activityDetails":[{"userId":"u","summaryId":"3-detail","summary":{}}],
+			  "moveIQActivities":[{"userId":"u","summaryId":"4"}]}`,
+			ping("u", callback),
+			filePing("u", "5-file", "https://apis.garmin.com/wellness-api/rest/activityFile?id=5&token=x"),
+			`{"userPermissionsChange":[{"userId":"u","permissions":["ACTIVITY_EXPORT"],"changeTimeInSeconds":1700000000}],
+			  "deregistrations":[{"userId":"u"}]}`,
+			`{"sleeps":[{"userId":"u"}]}`,
+			`not json`,
+		)
+		synctest.Wait()
+		r.finish()
+		require.Equal(t, []string{
+			"local-u activities 1", "local-u manuallyUpdatedActivities 2",
+			"local-u activityDetails 3-detail", "local-u moveIQActivities 4", "local-u activities pulled",
+		}, r.saved)
+		require.Len(t, r.files, 1)
+		require.Equal(t, []string{"permissions local-u [ACTIVITY_EXPORT]", "deregistration local-u"}, r.events)
+		require.Equal(t, 0, r.left())
+		letters := r.letters()
+		require.Len(t, letters, 2)
+		slices.SortFunc(letters, func(a, b *notify.Letter) int { return strings.Compare(b.Key, a.Key) })
+		require.True(t, letters[0].Quarantined)
+		require.Equal(t, "sleeps", letters[0].Key)
+		require.Equal(t, `{"userId":"u"}`, string(letters[0].Raw))
+		require.Equal(t, "not json", string(letters[1].Raw))
+		require.Equal(t, 8, r.count(notify.ResultDone))
+	})
+}
+
+func TestNewProcessorRefuses(t *testing.T) {
+	good := newRig(t, nil)
+	none := notify.ResolverFunc(good.users)
+	for name, c := range map[string]struct {
+		queue notify.Queue
+		users notify.Resolver
+		spoil func(*notify.Callbacks, *notify.ProcessorOptions)
+	}{
+		"queue":          {users: none},
+		"resolver":       {queue: good.queue},
+		"save":           {good.queue, none, func(c *notify.Callbacks, _ *notify.ProcessorOptions) { c.Save = nil }},
+		"deregistration": {good.queue, none, func(c *notify.Callbacks, _ *notify.ProcessorOptions) { c.Deregistration = nil }},
+		"permissions":    {good.queue, none, func(c *notify.Callbacks, _ *notify.ProcessorOptions) { c.PermissionChange = nil }},
+		"workers":        {good.queue, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) { o.Workers = -1 }},
+		"retry range": {good.queue, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
+			o.RetryMin, o.RetryMax = time.Hour, time.Minute
+		}},
+		"files": {good.queue, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
+			o.Files = &notify.Files{Dir: "/does/not/exist"}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls, opts := good.calls, notify.ProcessorOptions{}
+			if c.spoil != nil {
+				c.spoil(&calls, &opts)
+			}
+			_, err := notify.NewProcessor(c.queue, c.users, calls, &opts)
+			require.Error(t, err)
+		})
+	}
+	typed := notify.Callbacks{
+		Activity:         func(context.Context, *notify.Delivery, *types.Activity) error { return nil },
+		ManualActivity:   func(context.Context, *notify.Delivery, *types.ManualActivity) error { return nil },
+		ActivityDetails:  func(context.Context, *notify.Delivery, *types.ActivityDetails) error { return nil },
+		MoveIQ:           func(context.Context, *notify.Delivery, *types.MoveIQ) error { return nil },
+		Deregistration:   good.calls.Deregistration,
+		PermissionChange: good.calls.PermissionChange,
+	}
+	_, err := notify.NewProcessor(good.queue, none, typed, nil)
+	require.NoError(t, err)
+}
+
+func TestProcessorRunsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, nil)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		synctest.Wait()
+		require.ErrorIs(t, p.Run(ctx), notify.ErrInUse)
+		cancel()
+		require.NoError(t, <-ended)
+		// The same processor may run again.
+		again, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, p.Run(again))
+	})
+}
+
+var errBoom = errors.New("boom")
