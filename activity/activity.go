@@ -1,4 +1,39 @@
 // Package activity is the client of the Garmin Activity API: it pulls one
 // user's summaries, follows the callback URLs of pings, downloads files and
 // calls the user endpoints.
+//
+//	pool, err := activity.NewPool(nil) // one for the application
+//	...
+//	client, err := pool.Client(activity.OAuth2{Source: tokens}) // one for each user
+//	...
+//	for a, err := range client.Activities(ctx, window, nil) {
+//		if err != nil {
+//			return err
+//		}
+//		save(a)
+//	}
+//
+// # Errors
+//
+// Methods fail with an [*Error], which has what Garmin said. What a caller can
+// do about it is found with errors.Is ([ErrGone], [ErrNotPermitted], ...), by
+// [Error.Retry] and by [Error.Unauthorized]. No error, log record or formatted
+// value of this package holds a token, a secret or the query of a URL.
+//
+// # Repeats
+//
+// A call that failed for a reason that may pass is repeated with growing,
+// random waits: no answer, 408, 425, 429, and 5xx but 501 and 505. Retry-After
+// is respected up to Options.MaxBackoff. Each attempt is signed afresh. The
+// pool's retry budget bounds the repeats of all calls together. When the
+// context ends, so does the call, at once. [Client.Download] and
+// [Client.Backfill] spend something and have rules of their own.
+//
+// # Security
+//
+// A callback URL comes from the network, and anybody may have sent it. It is
+// compared byte by byte with the one URL it can be, and only its query is used,
+// on the client's own base URL. Redirects are errors. Below the credential a
+// last check lets only the request pass that the call is about. The size of
+// answers is bounded after inflation.
 package activity

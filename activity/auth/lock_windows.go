@@ -1,4 +1,4 @@
-package filelock
+package auth
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// Try locks f against every other open file, of this process or another.
+// tryLock locks f against every other open file, of this process or another.
 // It reports false if one holds the lock.
-func Try(f *os.File) (bool, error) {
+func tryLock(f *os.File) (bool, error) {
 	const (
 		failImmediately = 1
 		exclusiveLock   = 2
@@ -28,5 +28,5 @@ func Try(f *os.File) (bool, error) {
 	}
 }
 
-// SyncDir does nothing: Windows cannot flush a directory.
-func SyncDir(string) error { return nil }
+// syncDir does nothing: Windows cannot flush a directory.
+func syncDir(string) error { return nil }

@@ -1,15 +1,15 @@
 //go:build !(darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd || windows)
 
-package filelock
+package auth
 
 import (
 	"errors"
 	"os"
 )
 
-// Try fails: this system has no lock that ends with the process.
-func Try(f *os.File) (bool, error) {
+// tryLock fails: this system has no lock that ends with the process.
+func tryLock(f *os.File) (bool, error) {
 	return false, &os.PathError{Op: "lock", Path: f.Name(), Err: errors.ErrUnsupported}
 }
 
-func SyncDir(string) error { return nil }
+func syncDir(string) error { return nil }

@@ -1,0 +1,224 @@
+package activity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// What Garmin answered, for errors.Is.
+var (
+	// ErrGone is 410: the file was downloaded before, or the data of the
+	// callback is no longer kept. It will not come back.
+	ErrGone = errors.New("gone")
+	// ErrInvalidPullToken is 400 for a pull token that is missing, unknown or
+	// expired. Pulls need the token of a ping's callback URL, or one from
+	// Garmin's API Pull Token tool.
+	ErrInvalidPullToken = errors.New("invalid pull token")
+	// ErrNotPermitted is 412, and 403 where it names a permission: the user
+	// has not given the consent that Error.Permission names. The credential is
+	// good; wait for a change of permissions.
+	ErrNotPermitted = errors.New("the user has not permitted it")
+	// ErrDuplicate is 409: the range was backfilled before, and nothing new
+	// will be sent. Error.Earlier is the range of the earlier request where
+	// Garmin says so; it need not cover this one.
+	ErrDuplicate = errors.New("duplicate backfill request")
+	// ErrMinStart is 400 for a backfill that starts before Error.MinStart, the
+	// earliest the user's data may be asked for.
+	ErrMinStart = errors.New("start is before the earliest allowed")
+	// ErrEndpointNotEnabled is 400 for a kind of summary that has no endpoint
+	// in Garmin's endpoint configuration tool.
+	ErrEndpointNotEnabled = errors.New("no endpoint is configured for the summary type")
+	// ErrRateLimited is 429.
+	ErrRateLimited = errors.New("rate limited")
+	// ErrUnauthorized is 401, or another status whose message says that the
+	// token or signature was not taken, or a credential that was refused
+	// before: the user must connect again.
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrForbidden is 403 without a reason that has an error of its own.
+	// Garmin sends it for unknown tokens too.
+	ErrForbidden = errors.New("forbidden")
+)
+
+// What this package found, for errors.Is.
+var (
+	// ErrCallback means that a callback URL is not one of Garmin's for the
+	// kind asked for. Nothing was sent.
+	ErrCallback = errors.New("callback URL refused")
+	// ErrNotSent means that a request that must not be repeated was not sent:
+	// what it would have spent is still there.
+	ErrNotSent = errors.New("not sent")
+	// ErrMaybeSpent means that a request that must not be repeated was sent,
+	// and no answer came: the file's one download, or the backfill's range, may
+	// be spent.
+	ErrMaybeSpent = errors.New("sent without an answer, maybe spent")
+	// ErrCut means that a file broke off after Error.Received bytes. Its one
+	// download is spent.
+	ErrCut = errors.New("cut in the body")
+	// ErrTooLarge means that an answer is larger than
+	// Options.MaxResponseBytes.
+	ErrTooLarge = errors.New("answer too large")
+)
+
+var (
+	errTimeout = errors.New("no answer within the timeout")
+	errOrigin  = errors.New("request to another origin than the API refused")
+	errStatus  = errors.New("unexpected status")
+	errBase    = errors.New("transport failed")
+	errShape   = errors.New("the answer is not what it should be")
+)
+
+// Error is a failed call.
+type Error struct {
+	// Op is the method that failed, such as "Activities".
+	Op string
+	// StatusCode is the last HTTP status, or 0 if no answer came.
+	StatusCode int
+	// Message is Garmin's error message on one line, without trace id and
+	// without anything the request kept secret. TraceID is Garmin's own name
+	// for the failure; its support asks for it.
+	Message string
+	TraceID string
+	// Body is the beginning of an answer that is not JSON, freed of secrets.
+	// It is not part of the error's text.
+	Body string
+	// Attempts counts the requests made.
+	Attempts int
+
+	// RetryAfter is the wait that Garmin asked for, at most an hour.
+	RetryAfter time.Duration
+	// Permission goes with ErrNotPermitted, MinStart with ErrMinStart, Earlier
+	// with ErrDuplicate; its End is the one Garmin was given, which is part of
+	// the range. Each is zero where Garmin does not say.
+	Permission types.Permission
+	MinStart   time.Time
+	Earlier    types.Window
+	// ClockSkew is how far this machine's clock is ahead of Garmin's, if the
+	// call was unauthorized and it is more than a minute. Garmin refuses OAuth
+	// 1.0a signatures that are ten minutes off.
+	ClockSkew time.Duration
+	// Received counts the bytes of the body that were read before it failed.
+	Received int64
+
+	// Err is one of the package's errors, or what went wrong below.
+	Err error
+
+	repeat bool // Another attempt by the client itself is sound.
+}
+
+// Error returns operation, status, cause, and Garmin's message and trace id.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("activity: " + e.Op)
+	if e.StatusCode != 0 {
+		fmt.Fprintf(&b, ": %d", e.StatusCode)
+		if t := http.StatusText(e.StatusCode); t != "" {
+			b.WriteString(" " + t)
+		}
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Received > 0 {
+		fmt.Fprintf(&b, " after %d bytes", e.Received)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.TraceID != "" {
+		b.WriteString(" (trace " + e.TraceID + ")")
+	}
+	if e.ClockSkew != 0 {
+		fmt.Fprintf(&b, " (this clock is %s off Garmin's)", e.ClockSkew)
+	}
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retry tells whether the same call may succeed later, and how long to wait at
+// least. It does not for a refused callback, a spent download, items that
+// cannot be read and what Garmin refuses for good.
+func (e *Error) Retry() (after time.Duration, again bool) {
+	switch {
+	case e.Unauthorized(),
+		errors.Is(e.Err, ErrCallback),
+		errors.Is(e.Err, types.ErrWindow),
+		errors.Is(e.Err, ErrTooLarge),
+		errors.Is(e.Err, ErrCut),
+		errors.Is(e.Err, errOrigin), errors.Is(e.Err, errKind),
+		errors.Is(e.Err, ErrMaybeSpent) && e.Op != opBackfill:
+		return 0, false
+	}
+	if e.StatusCode >= 300 {
+		return e.RetryAfter, passing(e.StatusCode)
+	}
+	var r interface {
+		Retry() (time.Duration, bool)
+	}
+	if errors.As(e.Err, &r) {
+		return r.Retry()
+	}
+	return e.RetryAfter, !errors.Is(e.Err, errStatus)
+}
+
+// Unauthorized tells that the user's token or consent is at fault and not the
+// call: every other call for the user will fail the same way until the user
+// connects again or changes the permissions.
+func (e *Error) Unauthorized() bool {
+	switch {
+	case errors.Is(e.Err, ErrUnauthorized), errors.Is(e.Err, ErrForbidden), errors.Is(e.Err, ErrNotPermitted):
+		return true
+	}
+	var u interface{ Unauthorized() bool }
+	return errors.As(e.Err, &u) && u.Unauthorized()
+}
+
+// because is an error of this package with what lies behind it.
+type because struct{ kind, cause error }
+
+func (b *because) Error() string   { return b.kind.Error() + ": " + b.cause.Error() }
+func (b *because) Unwrap() []error { return []error{b.kind, b.cause} }
+
+// ctxError returns why ctx ended: its error, and its cause where that differs.
+func ctxError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(cause, err) {
+		return err
+	}
+	return &because{err, cause}
+}
+
+// badItems is what a list ends with if items in it could not be read.
+type badItems struct {
+	count int
+	first []error // a few, as *types.DecodeError
+}
+
+func (b *badItems) add(err *types.DecodeError) {
+	b.count++
+	if len(b.first) < 3 {
+		b.first = append(b.first, err)
+	}
+}
+
+func (b *badItems) Error() string {
+	texts := make([]string, len(b.first))
+	for i, err := range b.first {
+		texts[i] = err.Error()
+	}
+	s := fmt.Sprintf("%d of the items cannot be read: %s", b.count, strings.Join(texts, "; "))
+	if b.count > len(b.first) {
+		s += "; …"
+	}
+	return s
+}
+
+func (b *badItems) Unwrap() []error              { return b.first }
+func (b *badItems) Retry() (time.Duration, bool) { return 0, false }

@@ -1,0 +1,194 @@
+package activity
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// DefaultBaseURL is where Garmin serves the Activity API.
+const DefaultBaseURL = "https://apis.garmin.com/wellness-api/rest"
+
+// Options are the choices of [NewPool] and [NewClient]. nil means the zero
+// value, and the zero value of each field means the default it names. Options
+// are copied; changing them later has no effect.
+type Options struct {
+	// BaseURL is the root of the API, [DefaultBaseURL] if empty. It must be
+	// https, or http to a loopback address, as for a fake Garmin in a test.
+	BaseURL string
+	// CallbackHosts are hosts besides that of BaseURL whose callback URLs are
+	// taken, such as "healthapi.garmin.com", which Garmin used until 2021. The
+	// request goes to BaseURL all the same. The default is none.
+	CallbackHosts []string
+
+	// Transport sends the requests. It must verify certificates, follow no
+	// redirect and send nothing twice. If it is an [*http.Transport], requests
+	// that must not be repeated go through a copy of it that makes a new
+	// HTTP/1.1 connection for each. It stays the caller's: Close leaves it
+	// alone.
+	//
+	// The default is a private transport: TLS 1.2 or later, no proxy, no
+	// connection to loopback, link-local and, for Garmin's hosts, private
+	// addresses.
+	Transport http.RoundTripper
+	// UserAgent is the User-Agent header, "activityapi" if empty.
+	UserAgent string
+	// Timeout bounds the wait for the head of an answer and then for each
+	// further piece of its body. It does not bound the whole; ctx does. The
+	// default is 60 s.
+	Timeout time.Duration
+	// MaxResponseBytes bounds an answer's body, inflated. The default is 512
+	// MiB. Lists are streamed: the memory used is that of one item.
+	MaxResponseBytes int64
+
+	// MaxRetries bounds how often one call is repeated, 3 by default. Negative
+	// means never.
+	MaxRetries int
+	// MinBackoff and MaxBackoff bound the wait before a repeat, which doubles
+	// from one to the other and is cut by a random part. MaxBackoff holds
+	// against Retry-After too. The defaults are 500 ms and 30 s.
+	MinBackoff, MaxBackoff time.Duration
+	// RetryBudget is the number of repeats allowed for each call that
+	// succeeds, 0.1 by default; it adds up to at most ten. All clients of a
+	// [Pool] share it, so that an outage at Garmin is not multiplied: once the
+	// budget is spent, each call is sent once until calls succeed again.
+	RetryBudget float64
+
+	// KeepRaw fills the Raw field of pulled summaries.
+	KeepRaw bool
+	// BadItem, if not nil, is called with each item of a list that cannot be
+	// read, and the list goes on without it. If nil, the list goes on too, but
+	// ends with an error that says where the bad items were. It must be safe
+	// for concurrent use.
+	BadItem func(kind types.Kind, raw json.RawMessage, err *types.DecodeError)
+	// UnknownKey, if not nil, is called with the path of each key that the
+	// types do not model. It must be safe for concurrent use.
+	UnknownKey func(path string)
+
+	// Logger gets a record for each attempt (debug) and each repeat (warn),
+	// free of secrets. nil is silent.
+	Logger *slog.Logger
+}
+
+const (
+	defaultTimeout          = 60 * time.Second
+	defaultMaxResponseBytes = 512 << 20
+	defaultMaxRetries       = 3
+	defaultMinBackoff       = 500 * time.Millisecond
+	defaultMaxBackoff       = 30 * time.Second
+	defaultRetryBudget      = 0.1
+)
+
+// withDefaults returns a checked copy of o.
+func (o *Options) withDefaults() (Options, error) {
+	var v Options
+	if o != nil {
+		v = *o
+	}
+	v.CallbackHosts = slices.Clone(v.CallbackHosts)
+	if v.BaseURL == "" {
+		v.BaseURL = DefaultBaseURL
+	}
+	if v.UserAgent == "" {
+		v.UserAgent = "activityapi"
+	}
+	if v.Timeout == 0 {
+		v.Timeout = defaultTimeout
+	}
+	if v.MaxResponseBytes == 0 {
+		v.MaxResponseBytes = defaultMaxResponseBytes
+	}
+	switch {
+	case v.MaxRetries == 0:
+		v.MaxRetries = defaultMaxRetries
+	case v.MaxRetries < 0:
+		v.MaxRetries = 0
+	}
+	if v.MinBackoff == 0 {
+		v.MinBackoff = defaultMinBackoff
+	}
+	if v.MaxBackoff == 0 {
+		v.MaxBackoff = max(defaultMaxBackoff, v.MinBackoff)
+	}
+	if v.RetryBudget == 0 {
+		v.RetryBudget = defaultRetryBudget
+	}
+	switch {
+	case v.Timeout < 0 || v.MaxResponseBytes < 0 || v.MinBackoff < 0 || v.MaxBackoff < 0:
+		return v, errors.New("activity: a negative limit in Options")
+	case v.MinBackoff > v.MaxBackoff:
+		return v, errors.New("activity: Options.MinBackoff is above MaxBackoff")
+	case !(v.RetryBudget > 0 && v.RetryBudget <= 1):
+		return v, errors.New("activity: Options.RetryBudget is not within 0 and 1")
+	case strings.ContainsFunc(v.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }):
+		return v, errors.New("activity: Options.UserAgent has a character that no header may hold")
+	}
+	for _, h := range v.CallbackHosts {
+		if !hostName.MatchString(h) {
+			return v, fmt.Errorf("activity: Options.CallbackHosts: %q is not a host name in lower case", h)
+		}
+	}
+	return v, nil
+}
+
+var (
+	hostName = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+	basePath = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+)
+
+// parseBase checks a base URL and returns it without a slash at its end and
+// without the scheme's own port.
+func parseBase(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("activity: Options.BaseURL is no URL")
+	}
+	bad := func(why string) (*url.URL, error) {
+		return nil, errors.New("activity: Options.BaseURL " + why)
+	}
+	host := u.Hostname()
+	switch {
+	case u.Opaque != "" || host == "":
+		return bad("has no host")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return bad("has more than scheme, host and path")
+	case u.Scheme != "https" && !(u.Scheme == "http" && loopbackName(host)):
+		return bad("is not https")
+	}
+	path := strings.TrimRight(u.Path, "/")
+	if u.RawPath != "" || !basePath.MatchString(path) {
+		return bad("has a path that is not plain")
+	}
+	port := u.Port()
+	switch {
+	case u.Scheme == "https" && port == "443", u.Scheme == "http" && port == "80":
+		port = ""
+	case port == "80" || port == "443":
+		// OAuth 1.0a signatures leave out these ports whatever the scheme, so
+		// the server would see another text than was signed.
+		return bad("has the other scheme's port")
+	}
+	clean := &url.URL{Scheme: u.Scheme, Host: strings.ToLower(host), Path: path}
+	if strings.Contains(host, ":") {
+		clean.Host = "[" + clean.Host + "]"
+	}
+	if port != "" {
+		clean.Host += ":" + port
+	}
+	return clean, nil
+}
+
+func loopbackName(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

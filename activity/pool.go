@@ -1,0 +1,91 @@
+package activity
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+)
+
+// Pool is what the clients of one application have in common: connections,
+// options and the retry budget. An application has one, and asks it for a
+// [Client] whenever it acts for a user; a client is a few hundred bytes.
+//
+// A Pool is immutable and safe for concurrent use.
+type Pool struct {
+	opts   Options
+	base   *url.URL
+	budget *budget
+
+	// shared keeps connections; once makes a new one for each request.
+	shared, once http.RoundTripper
+	idle         []interface{ CloseIdleConnections() }
+}
+
+// NewPool returns a pool with the given options, nil for defaults. Close it
+// when done with all its clients.
+func NewPool(opts *Options) (*Pool, error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	base, err := parseBase(o.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{opts: o, base: base, budget: newBudget(o.RetryBudget)}
+	shared, once := o.Transport, o.Transport
+	if shared == nil {
+		own := newTransport(base.Hostname())
+		shared = own
+		p.idle = append(p.idle, own)
+	}
+	if t, ok := shared.(*http.Transport); ok {
+		once = oneShot(t)
+	}
+	p.shared, p.once = &pin{base: base, next: shared}, &pin{base: base, next: once}
+	return p, nil
+}
+
+// Client returns a client for the user whose credential this is.
+func (p *Pool) Client(cred Credential) (*Client, error) {
+	if cred == nil {
+		return nil, errors.New("activity: the credential is nil")
+	}
+	shared, err := cred.Transport(p.shared)
+	if err != nil {
+		return nil, fmt.Errorf("activity: credential: %w", err)
+	}
+	once, err := cred.Transport(p.once)
+	if err != nil {
+		return nil, fmt.Errorf("activity: credential: %w", err)
+	}
+	if shared == nil || once == nil {
+		return nil, errors.New("activity: the credential has no transport")
+	}
+	return &Client{pool: p, shared: shared, once: once}, nil
+}
+
+// Close closes the idle connections of the pool's private transport. Requests
+// under way go on.
+func (p *Pool) Close() error {
+	for _, t := range p.idle {
+		t.CloseIdleConnections()
+	}
+	return nil
+}
+
+// Format implements [fmt.Formatter]: a pool prints as its base URL.
+func (p *Pool) Format(f fmt.State, _ rune) { io.WriteString(f, p.text()) }
+
+// LogValue implements [slog.LogValuer].
+func (p *Pool) LogValue() slog.Value { return slog.StringValue(p.text()) }
+
+func (p *Pool) text() string {
+	if p == nil || p.base == nil {
+		return "activity.Pool(nil)"
+	}
+	return "activity.Pool(" + p.base.String() + ")"
+}

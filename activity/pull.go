@@ -1,0 +1,186 @@
+package activity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/google/go-querystring/query"
+
+	"github.com/garminkit/activityapi/internal/jsonseq"
+	"github.com/garminkit/activityapi/types"
+)
+
+// MaxPull is the longest window that one pull may ask for.
+const MaxPull = 24 * time.Hour
+
+const opFollow = "Follow"
+
+// PullOptions are the choices of one pull. nil means the zero value.
+type PullOptions struct {
+	// Token is a pull token from Garmin's API Pull Token tool, which Garmin
+	// wants for a pull that answers no ping.
+	Token types.Secret
+	// Sample, if not nil, is called by Details with each sample as it is read,
+	// and the Samples field stays nil: a long activity is then never held as a
+	// whole. The sample is only valid during the call. An error ends the list.
+	Sample func(index int, s *types.Sample) error
+}
+
+// Activities yields the activities that the user's devices uploaded within w
+// (Activity API, section 7.1). Note that it is the time of upload that counts,
+// not of the activity.
+//
+// All pulls have this in common. The window is at most [MaxPull] long, end
+// included, and is checked before anything is sent. Each use of the iterator
+// asks Garmin anew, and items are yielded as they arrive; an error is the last
+// thing yielded. One item that cannot be read does not end the list (see
+// Options.BadItem).
+//
+// A pull that fails before the list begins is repeated. A list that breaks off
+// is not: part of it has been yielded, and the caller knows what to do with
+// that. Garmin wants pulls to answer pings; a program that polls fails its
+// review.
+func (c *Client) Activities(ctx context.Context, w types.Window, opts *PullOptions) iter.Seq2[*types.Activity, error] {
+	return pull[types.Activity](ctx, c, "Activities", types.KindActivities, w, opts)
+}
+
+// ManualActivities yields the activities that the user created or edited in
+// Garmin Connect within w (Activity API, section 7.2). See [Client.Activities].
+func (c *Client) ManualActivities(ctx context.Context, w types.Window, opts *PullOptions) iter.Seq2[*types.ManualActivity, error] {
+	return pull[types.ManualActivity](ctx, c, "ManualActivities", types.KindManualActivities, w, opts)
+}
+
+// Details yields the activities uploaded within w with their samples (Activity
+// API, section 7.3). See [Client.Activities].
+func (c *Client) Details(ctx context.Context, w types.Window, opts *PullOptions) iter.Seq2[*types.ActivityDetails, error] {
+	return pull[types.ActivityDetails](ctx, c, "Details", types.KindActivityDetails, w, opts)
+}
+
+// MoveIQ yields the Move IQ events uploaded within w (Activity API, section
+// 7.5). See [Client.Activities].
+func (c *Client) MoveIQ(ctx context.Context, w types.Window, opts *PullOptions) iter.Seq2[*types.MoveIQ, error] {
+	return pull[types.MoveIQ](ctx, c, "MoveIQ", types.KindMoveIQ, w, opts)
+}
+
+// Follow pulls what a ping announces: the summaries of kind at its callback
+// URL (Activity API, section 4). Kind is the list key the ping stood under.
+//
+// The URL is not trusted. Unless it is the URL of kind's own resource at the
+// base URL, with nothing but known parameters, the error is an [ErrCallback]
+// and nothing is sent. Its query is sent as received.
+//
+// Follow repeats and fails as [Client.Activities] does. Files are not
+// followed but downloaded: see [Client.Download].
+func (c *Client) Follow(ctx context.Context, kind types.Kind, callbackURL types.Secret) iter.Seq2[types.Summary, error] {
+	return func(yield func(types.Summary, error) bool) {
+		var query string
+		err := error(&because{ErrCallback, errors.New("a file is downloaded, not followed")})
+		if kind != types.KindActivityFiles {
+			query, err = c.pool.callback(kind, callbackURL)
+		}
+		if err != nil {
+			yield(nil, &Error{Op: opFollow, Err: err})
+			return
+		}
+		switch kind {
+		case types.KindActivities:
+			follow(list[types.Activity](ctx, c, opFollow, kind, query, nil), yield)
+		case types.KindManualActivities:
+			follow(list[types.ManualActivity](ctx, c, opFollow, kind, query, nil), yield)
+		case types.KindActivityDetails:
+			follow(list[types.ActivityDetails](ctx, c, opFollow, kind, query, nil), yield)
+		case types.KindMoveIQ:
+			follow(list[types.MoveIQ](ctx, c, opFollow, kind, query, nil), yield)
+		}
+	}
+}
+
+// follow yields the items of a typed list as summaries.
+func follow[T jsonseq.Record](list iter.Seq2[*T, error], yield func(types.Summary, error) bool) {
+	for v, err := range list {
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if !yield(any(v).(types.Summary), nil) {
+			return
+		}
+	}
+}
+
+// pullQuery has no omitempty on its times: zero would vanish. They are
+// integers, since the encoder writes large floats with an exponent.
+type pullQuery struct {
+	Start int64  `url:"uploadStartTimeInSeconds"`
+	End   int64  `url:"uploadEndTimeInSeconds"`
+	Token string `url:"token,omitempty"`
+}
+
+func pull[T jsonseq.Record](ctx context.Context, c *Client, op string, kind types.Kind, w types.Window, opts *PullOptions) iter.Seq2[*T, error] {
+	if opts == nil {
+		opts = &PullOptions{}
+	}
+	err := w.Check(MaxPull)
+	values, encodeErr := query.Values(pullQuery{w.Start.Unix(), w.End.Unix(), string(opts.Token)})
+	if err = errors.Join(err, encodeErr); err != nil {
+		return func(yield func(*T, error) bool) { yield(nil, &Error{Op: op, Err: err}) }
+	}
+	return list[T](ctx, c, op, kind, values.Encode(), opts.Sample)
+}
+
+// list gets a resource and yields its items.
+func list[T jsonseq.Record](ctx context.Context, c *Client, op string, kind types.Kind, query string, sample func(int, *types.Sample) error) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		body, err := c.do(ctx, &call{op: op, path: "/" + kind.Resource(), query: query, want: http.StatusOK})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer body.Close()
+		o := &c.pool.opts
+		var bad badItems
+		items := jsonseq.List[T](body, &jsonseq.Options{
+			Name:       string(kind),
+			KeepRaw:    o.KeepRaw,
+			UnknownKey: o.UnknownKey,
+			Sample:     sample,
+			Bad: func(raw json.RawMessage, err *types.DecodeError) {
+				if o.BadItem != nil {
+					o.BadItem(kind, raw, err)
+					return
+				}
+				bad.add(err)
+			},
+		})
+		for v, err := range items {
+			if err != nil {
+				yield(nil, body.failure(err))
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+		if bad.count > 0 {
+			yield(nil, &Error{Op: op, StatusCode: body.status, Attempts: body.call.attempts, Received: body.read, Err: &bad})
+		}
+	}
+}
+
+// failure makes an error of a body that could not be read as what it should
+// be. The beginning of one that is no list is kept: it is a gateway's page.
+func (b *body) failure(err error) *Error {
+	e := &Error{Op: b.call.op, StatusCode: b.status, Attempts: b.call.attempts, Received: b.read, Err: err}
+	if b.err != nil && errors.Is(b.err, ErrTooLarge) && !errors.Is(err, ErrTooLarge) {
+		e.Err = b.err
+	}
+	head := oneLine(string(b.head[:b.headLen]))
+	if head != "" && head[0] != '[' && head[0] != '{' {
+		e.Body = cut(b.call.scrub(head), excerptLimit)
+	}
+	return e
+}

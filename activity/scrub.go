@@ -1,0 +1,84 @@
+package activity
+
+import (
+	"errors"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+const redacted = "[REDACTED]"
+
+var (
+	queryPair  = regexp.MustCompile(`([?&;][A-Za-z0-9_.-]+=)[^&;\s"'<>]+`)
+	bearerText = regexp.MustCompile(`(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]+`)
+	namedText  = regexp.MustCompile(`(?i)\b((?:access_?|refresh_?|pull_?|oauth_)?(?:token|secret|signature)["']?\s*[=:]\s*["']?)[^\s"'&,;]+`)
+)
+
+// scrub takes out of a text from the network what the call keeps secret, and
+// what looks like it.
+func (cl *call) scrub(s string) string {
+	if s == "" {
+		return s
+	}
+	for _, secret := range cl.secrets() {
+		s = strings.ReplaceAll(s, secret, redacted)
+	}
+	s = queryPair.ReplaceAllString(s, "${1}"+redacted)
+	s = bearerText.ReplaceAllString(s, "${1}"+redacted)
+	return namedText.ReplaceAllString(s, "${1}"+redacted)
+}
+
+// secrets returns the strings that the call's own request holds, the longest
+// first of each.
+func (cl *call) secrets() []string {
+	var list []string
+	add := func(values ...string) {
+		for _, v := range values {
+			if len(v) >= 4 {
+				list = append(list, v)
+			}
+		}
+	}
+	add(cl.query)
+	for pair := range strings.SplitSeq(cl.query, "&") {
+		if key, value, _ := strings.Cut(pair, "="); key == "token" || key == "id" {
+			plain, _ := url.QueryUnescape(value)
+			add(value, plain)
+		}
+	}
+	auth, _ := cl.auth.Load().(string)
+	add(auth)
+	scheme, rest, _ := strings.Cut(auth, " ")
+	if scheme != "OAuth" {
+		add(rest)
+		return list
+	}
+	for pair := range strings.SplitSeq(rest, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		value = strings.Trim(value, `"`)
+		switch key {
+		case "oauth_token", "oauth_signature", "oauth_nonce":
+			plain, _ := url.PathUnescape(value)
+			add(value, plain)
+		}
+	}
+	return list
+}
+
+// safe returns an error from below the client that can be shown: without a
+// *url.Error, which prints its URL, and without a text that holds a secret of
+// the call.
+func (cl *call) safe(err error) error {
+	var ue *url.Error
+	for errors.As(err, &ue) {
+		err = ue.Err
+	}
+	if err == nil {
+		return errBase
+	}
+	if text := err.Error(); cl.scrub(text) != text {
+		return errBase
+	}
+	return err
+}
