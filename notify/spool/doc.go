@@ -1,0 +1,3 @@
+// Package spool keeps notification bodies in a directory of this machine until
+// they are processed.
+package spool
