@@ -104,27 +104,36 @@ func (b *book) put(chunks []*Chunk) {
 		a = &account{id: chunks[0].UserID}
 		b.users[a.id] = a
 	}
-	var stray [MoveIQ][]int64 // arrivals of entries that were replaced
+	var stray [MoveIQ][]int64
 	for _, c := range chunks {
-		es := &a.kinds[c.Kind-1]
-		e := entryOf(c)
-		i, found := find(*es, e.start)
-		if found {
-			if m := (*es)[i].more; m != nil {
-				stray[c.Kind-1] = append(stray[c.Kind-1], m.arrivals...)
-				b.starts -= len(m.arrivals)
-			}
-			(*es)[i] = e
-			continue
-		}
-		*es = slices.Insert(*es, i, e)
-		b.chunks++
+		k := c.Kind - 1
+		stray[k] = append(stray[k], b.insert(&a.kinds[k], entryOf(c))...)
 	}
 	for k, starts := range stray {
 		for _, s := range starts {
 			b.arrive(a.id, Kind(k+1), s)
 		}
 	}
+}
+
+// insert puts an entry in its place, instead of all that it overlaps or begins
+// with, and returns the arrivals of what it displaced. Within one save, an
+// entry may displace what a later one brings back.
+func (b *book) insert(es *[]entry, e entry) (stray []int64) {
+	from, _ := find(*es, e.start)
+	if from > 0 && (*es)[from-1].end > e.start {
+		from--
+	}
+	to := from
+	for ; to < len(*es) && (*es)[to].start < e.end; to++ {
+		if m := (*es)[to].more; m != nil {
+			stray = append(stray, m.arrivals...)
+			b.starts -= len(m.arrivals)
+		}
+	}
+	b.chunks += 1 - (to - from)
+	*es = slices.Replace(*es, from, to, e)
+	return stray
 }
 
 // arrive counts a start, and tells whether it is new and in a chunk.
@@ -143,19 +152,6 @@ func (b *book) arrive(userID string, kind Kind, start int64) bool {
 	e.more.arrivals = slices.Insert(e.more.arrivals, i, start)
 	b.starts++
 	return true
-}
-
-// news tells whether arrive would count the start.
-func (b *book) news(userID string, kind Kind, start int64) bool {
-	e := b.holding(userID, kind, start)
-	if e == nil {
-		return false
-	}
-	if e.more == nil {
-		return true
-	}
-	_, found := slices.BinarySearch(e.more.arrivals, start)
-	return !found
 }
 
 // holding returns the requested entry that holds the second, or nil.

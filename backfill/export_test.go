@@ -1,6 +1,9 @@
 package backfill
 
 import (
+	"bytes"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -17,4 +20,59 @@ func AnswerDuplicate(w types.Window, at time.Time) error {
 func AnswerLimited() error { return &stubAnswer{answer{verdict: limited}} }
 func AnswerMinStart(t time.Time) error {
 	return &stubAnswer{answer{verdict: minStart, earliest: t}}
+}
+
+// BreakDisk makes all writes of a ledger fail.
+func BreakDisk(l *FileLedger) { l.file.Close() }
+
+// Replay reads a log and returns the log that a rewrite makes of it, with
+// users in order. It panics if the book breaks its rules.
+func Replay(log []byte) ([]byte, error) {
+	r := replay{file: bytes.NewReader(log), book: newBook()}
+	if err := r.run(); err != nil {
+		return nil, err
+	}
+	chunks, starts := 0, 0
+	out := []byte(logHeader)
+	for _, id := range slices.Sorted(maps.Keys(r.book.users)) {
+		a := r.book.users[id]
+		for _, es := range a.kinds {
+			end := int64(0)
+			for _, e := range es {
+				if e.start < end || e.end <= e.start {
+					panic("entries overlap or are out of order")
+				}
+				end = e.end
+				if e.more != nil {
+					for i, s := range e.more.arrivals {
+						if s < e.start || s >= e.end || i > 0 && s <= e.more.arrivals[i-1] {
+							panic("arrivals out of place")
+						}
+					}
+					starts += len(e.more.arrivals)
+				}
+			}
+			chunks += len(es)
+		}
+		out = a.appendTo(out)
+	}
+	if chunks != r.book.chunks || starts != r.book.starts {
+		panic("the book's counts are off")
+	}
+	return out, nil
+}
+
+// Frame makes a log of one record.
+func Frame(payload []byte) []byte {
+	return appendFrame([]byte(logHeader), func(b []byte) []byte { return append(b, payload...) })
+}
+
+func SeedPayloads() [][]byte {
+	e := entry{start: 1e9, end: 1e9 + 86400, requested: 1, answered: 2, attempts: 1, state: Hole, more: &more{
+		reason: ReasonOther, detail: "x", earlier: types.Window{Start: time.Unix(5, 0), End: time.Unix(6, 0)},
+	}}
+	return [][]byte{
+		appendSave(nil, "u", 2, func(add func(Kind, *entry)) { add(MoveIQ, &e); add(Activities, &e) }),
+		appendArrivals(nil, "u", Activities, []int64{1e9, 1e9 + 5}),
+	}
 }

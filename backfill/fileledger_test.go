@@ -1,0 +1,328 @@
+package backfill_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/backfill/backfilltest"
+	"github.com/garminkit/activityapi/types"
+)
+
+func openLedger(t testing.TB, dir string) *backfill.FileLedger {
+	t.Helper()
+	l, err := backfill.OpenLedger(dir, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestFileLedger(t *testing.T) {
+	dirs := map[backfill.Ledger]string{}
+	backfilltest.TestLedger(t, func(t *testing.T) backfill.Ledger {
+		dir := t.TempDir()
+		l := openLedger(t, dir)
+		dirs[l] = dir
+		return l
+	}, &backfilltest.LedgerOptions{
+		Reopen: func(t *testing.T, l backfill.Ledger) backfill.Ledger {
+			require.NoError(t, l.(*backfill.FileLedger).Close())
+			again := openLedger(t, dirs[l])
+			dirs[again] = dirs[l]
+			return again
+		},
+	})
+}
+
+func TestFileLedgerInUse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLedger(t, dir)
+	_, err := backfill.OpenLedger(dir, nil)
+	require.ErrorContains(t, err, "in use")
+	require.NoError(t, l.Close())
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, l.Save(t.Context(), planned("u", 0, 1)), backfill.ErrClosed)
+	require.ErrorIs(t, l.Arrived(t.Context(), "u", backfill.Activities, day0), backfill.ErrClosed)
+	openLedger(t, dir)
+}
+
+var day0 = date("2024-01-01")
+
+func planned(user string, a, b int) *backfill.Chunk {
+	return &backfill.Chunk{
+		UserID: user, Kind: backfill.Activities, State: backfill.Planned,
+		Window: types.Window{Start: day0.AddDate(0, 0, a), End: day0.AddDate(0, 0, b)},
+	}
+}
+
+// lines is all that a ledger holds.
+func lines(t testing.TB, l backfill.Ledger) []string {
+	t.Helper()
+	var out []string
+	for u, err := range l.Users(context.Background()) {
+		require.NoError(t, err)
+		for c, err := range l.Chunks(context.Background(), u) {
+			require.NoError(t, err)
+			out = append(out, fmt.Sprint(c, " ", c.Arrived))
+		}
+	}
+	return out
+}
+
+// steps does things to a ledger and returns, for each, what it holds after.
+func steps(t *testing.T, l backfill.Ledger) (after [][]string) {
+	t.Helper()
+	ctx := t.Context()
+	a, b := planned("u", 0, 25), planned("u", 25, 50)
+	sent := *b
+	sent.State, sent.Requested, sent.Attempts = backfill.Requested, day0, 1
+	early, rest := sent, sent
+	early.State, early.Reason, early.Detail = backfill.Refused, backfill.ReasonMinStart, "too early"
+	early.Window.End = early.Window.Start.AddDate(0, 0, 5)
+	rest.Window.Start = early.Window.End
+	for _, step := range []func() error{
+		func() error { return l.Save(ctx, a, b) },
+		func() error { return l.Save(ctx, &sent) },
+		func() error { return l.Arrived(ctx, "u", backfill.Activities, day0.AddDate(0, 0, 40)) },
+		func() error { return l.Save(ctx, &early, &rest) },
+		func() error { return l.Arrived(ctx, "u", backfill.Activities, day0.AddDate(0, 0, 41)) },
+	} {
+		require.NoError(t, step())
+		after = append(after, lines(t, l))
+	}
+	return after
+}
+
+// A log cut at any byte opens with the records before the cut, and works.
+func TestFileLedgerTornAnywhere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLedger(t, dir)
+	path := filepath.Join(dir, "ledger.log")
+	empty := size(t, path)
+	var ends []int
+	after := steps(t, &sizer{l, func() { ends = append(ends, size(t, path)) }})
+	require.NoError(t, l.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	torn := t.TempDir()
+	for cut := empty; cut <= len(whole); cut++ {
+		require.NoError(t, os.WriteFile(filepath.Join(torn, "ledger.log"), whole[:cut], 0o600))
+		var want []string
+		for i, end := range ends {
+			if end <= cut {
+				want = after[i]
+			}
+		}
+		l := openLedger(t, torn)
+		require.Equal(t, want, lines(t, l), "cut at %d of %d", cut, len(whole))
+		require.NoError(t, l.Save(t.Context(), planned("new", 0, 1)))
+		require.NoError(t, l.Close())
+		l = openLedger(t, torn)
+		require.Len(t, lines(t, l), len(want)+1, "cut at %d: a save after the cut is lost", cut)
+		require.NoError(t, l.Close())
+	}
+	for cut := range empty {
+		require.NoError(t, os.WriteFile(filepath.Join(torn, "ledger.log"), whole[:cut], 0o600))
+		_, err := backfill.OpenLedger(torn, nil)
+		require.ErrorContains(t, err, "not a ledger", "header cut at %d", cut)
+	}
+}
+
+func size(t *testing.T, path string) int {
+	t.Helper()
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	return int(info.Size())
+}
+
+// sizer calls done after each change.
+type sizer struct {
+	backfill.Ledger
+	done func()
+}
+
+func (s *sizer) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
+	defer s.done()
+	return s.Ledger.Save(ctx, chunks...)
+}
+
+func (s *sizer) Arrived(ctx context.Context, u string, k backfill.Kind, at time.Time) error {
+	defer s.done()
+	return s.Ledger.Arrived(ctx, u, k, at)
+}
+
+// A flipped bit costs the record it is in and no other.
+func TestFileLedgerBitFlips(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLedger(t, dir)
+	path := filepath.Join(dir, "ledger.log")
+	empty := size(t, path)
+	const users = 5
+	ends := []int{empty}
+	for i := range users {
+		require.NoError(t, l.Save(t.Context(), planned(fmt.Sprint("user", i), 0, 25)))
+		ends = append(ends, size(t, path))
+	}
+	require.NoError(t, l.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	for at := empty; at < len(whole); at += 3 {
+		bad := bytes.Clone(whole)
+		bad[at] ^= 1 << (at % 8)
+		sub := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(sub, "ledger.log"), bad, 0o600))
+		var log bytes.Buffer
+		l, err := backfill.OpenLedger(sub, &backfill.LedgerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		require.NoError(t, err)
+		require.Len(t, lines(t, l), users-1, "bit flipped at %d", at)
+		require.NoError(t, l.Close())
+		kept, err := filepath.Glob(filepath.Join(sub, "ledger.damaged-*"))
+		require.NoError(t, err)
+		if at < ends[users-1] { // not in the last record, which may be torn
+			require.Len(t, kept, 1)
+			require.Contains(t, log.String(), "damaged")
+			saved, err := os.ReadFile(kept[0])
+			require.NoError(t, err)
+			require.Equal(t, bad, saved)
+		} else {
+			require.Empty(t, kept)
+		}
+		// It opens without damage the next time.
+		log.Reset()
+		l, err = backfill.OpenLedger(sub, &backfill.LedgerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		require.NoError(t, err)
+		require.Len(t, lines(t, l), users-1)
+		require.Empty(t, log.String())
+		require.NoError(t, l.Close())
+	}
+}
+
+// The log is rewritten as it grows, and holds the same after.
+func TestFileLedgerRewrites(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLedger(t, dir)
+	c := planned("u", 0, 25)
+	c.Detail, c.Reason = string(bytes.Repeat([]byte("x"), 100_000)), backfill.ReasonOther
+	for range 100 {
+		require.NoError(t, l.Save(t.Context(), c))
+	}
+	want := lines(t, l)
+	require.NoError(t, l.Close())
+	require.Less(t, size(t, filepath.Join(dir, "ledger.log")), 2<<20)
+	l = openLedger(t, dir)
+	require.Equal(t, want, lines(t, l))
+	require.NoError(t, l.Save(t.Context(), planned("u", 25, 50)))
+	require.NoError(t, l.Close())
+	require.Len(t, lines(t, openLedger(t, dir)), 2)
+}
+
+// A rewrite that was cut off by a crash leaves the log as it was.
+func TestFileLedgerIgnoresHalfRewrite(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLedger(t, dir)
+	require.NoError(t, l.Save(t.Context(), planned("u", 0, 1)))
+	require.NoError(t, l.Close())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.new"), []byte("gbledger\x01half"), 0o600))
+	require.Len(t, lines(t, openLedger(t, dir)), 1)
+}
+
+func TestFileLedgerTooManyAtOnce(t *testing.T) {
+	t.Parallel()
+	l := openLedger(t, t.TempDir())
+	c := planned("u", 0, 1)
+	c.Reason, c.Detail = backfill.ReasonOther, string(make([]byte, 5<<20))
+	require.Error(t, l.Save(t.Context(), c))
+	require.Empty(t, lines(t, l))
+	require.NoError(t, l.Save(t.Context(), planned("u", 0, 1)))
+}
+
+// When the disk fails, every call says so from then on.
+func TestFileLedgerFailsForGood(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLedger(t, dir)
+	require.NoError(t, l.Save(t.Context(), planned("u", 0, 1)))
+	backfill.BreakDisk(l)
+	first := l.Save(t.Context(), planned("u", 1, 2))
+	require.Error(t, first)
+	require.Equal(t, first, l.Save(t.Context(), planned("u", 2, 3)))
+	require.Equal(t, first, l.Arrived(t.Context(), "u", backfill.Activities, day0))
+	require.Error(t, l.Close())
+	l = openLedger(t, dir)
+	require.Len(t, lines(t, l), 1)
+}
+
+// FuzzReplay opens any bytes as a log. What it makes of them is a ledger that
+// keeps its rules, and the same again after it was written and read.
+func FuzzReplay(f *testing.F) {
+	dir := f.TempDir()
+	l := openLedger(f, dir)
+	c := planned("u", 0, 25)
+	c.Requested, c.Answered, c.Attempts = day0, day0, 3
+	c.Reason, c.Detail, c.Earlier = backfill.ReasonOther, "why", c.Window
+	require.NoError(f, l.Save(f.Context(), c, planned("u", 25, 50)))
+	require.NoError(f, l.Arrived(f.Context(), "u", backfill.Activities, day0))
+	require.NoError(f, l.Close())
+	log, err := os.ReadFile(filepath.Join(dir, "ledger.log"))
+	require.NoError(f, err)
+	f.Add(log)
+	for i := range len(log) {
+		f.Add(append(bytes.Clone(log[:i]), log...))
+	}
+	f.Fuzz(func(t *testing.T, log []byte) {
+		out, err := backfill.Replay(log)
+		if err != nil {
+			return
+		}
+		again, err := backfill.Replay(out)
+		if err != nil || !bytes.Equal(out, again) {
+			t.Fatalf("written %x, read and written again %x, %v", out, again, err)
+		}
+	})
+}
+
+// FuzzPayload reads any bytes as a record with a good checksum.
+func FuzzPayload(f *testing.F) {
+	for _, seed := range backfill.SeedPayloads() {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		out, err := backfill.Replay(backfill.Frame(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := backfill.Replay(out)
+		if err != nil || !bytes.Equal(out, again) {
+			t.Fatalf("written %x, read and written again %x, %v", out, again, err)
+		}
+	})
+}
+
+func TestOpenLedgerErrors(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err := backfill.OpenLedger(file, nil)
+	require.Error(t, err, "a file is not a directory")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.log"), []byte("something else"), 0o600))
+	_, err = backfill.OpenLedger(dir, nil)
+	require.ErrorContains(t, err, "not a ledger")
+	_, err = backfill.OpenLedger(dir, nil)
+	require.NotContains(t, err.Error(), "in use", "a failed open leaves the directory locked")
+}
