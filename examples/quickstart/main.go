@@ -1,0 +1,50 @@
+// Quickstart shows a whole Garmin integration at work.
+//
+//	go run ./examples/quickstart
+//
+// starts a fake Garmin and a receiver on this machine, sends what Garmin sends
+// (pushes, pings, a file, an edit, a repeat, a broken item, a changed
+// permission, a user who leaves) and prints what became of each item.
+//
+//	go run ./examples/quickstart -push body.json
+//
+// also delivers a notification body from disk, such as a recorded one.
+//
+//	go run ./examples/quickstart -key KEY -secret SECRET -listen :8080 -url https://me.example.com
+//
+// receives from the real Garmin: open the address in a browser to connect a
+// user. GARMIN_KEY, GARMIN_SECRET, GARMIN_LISTEN and GARMIN_URL do the same as
+// the flags.
+package main
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+)
+
+func main() {
+	push := flag.String("push", "", "deliver the notification body in this `file` too")
+	key := flag.String("key", os.Getenv("GARMIN_KEY"), "client id (consumer key) of your Garmin app")
+	secret := flag.String("secret", os.Getenv("GARMIN_SECRET"), "its secret")
+	listen := flag.String("listen", cmp.Or(os.Getenv("GARMIN_LISTEN"), ":8080"), "address to receive on, with -key")
+	url := flag.String("url", os.Getenv("GARMIN_URL"), "public https address that leads to -listen, with -key")
+	dir := flag.String("dir", "", "where notifications, files and tokens are kept (default a directory that is removed at the end; garmin-data with -key)")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if *key != "" {
+		err = live(ctx, *key, *secret, *listen, *url, cmp.Or(*dir, "garmin-data"))
+	} else {
+		err = demo(ctx, os.Stdout, *dir, *push)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}

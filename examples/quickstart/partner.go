@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// recordKey is what a partner's table of summaries has as its primary key.
+type recordKey struct {
+	kind types.Kind
+	user string
+	id   types.ID
+}
+
+// partner is the application: its users, its tables, and the callbacks that
+// fill them. A real one has a database where this has maps.
+type partner struct {
+	mu sync.Mutex
+	// users by Garmin user id.
+	users map[string]notify.User
+	// records are the summaries, latest version.
+	records map[recordKey]types.Summary
+	// seen are the delivery keys of all that is stored.
+	seen map[string]bool
+	// files are the names of downloaded files by Garmin user and summary.
+	files map[recordKey]*notify.File
+	// permissions are what users grant, with the time of the change.
+	permissions map[string]*notify.PermissionChange
+	// gone are the users who left.
+	gone map[string]bool
+
+	// tally counts what happened to the items of each list key.
+	tally map[string]*tally
+	// lines tell what happened since the last call of news.
+	lines []line
+	// finished counts items with their final outcome.
+	finished int
+	changed  chan struct{}
+}
+
+type tally struct{ stored, updated, repeated, setAside int }
+
+type line struct{ who, what string }
+
+func newPartner() *partner {
+	return &partner{
+		users:       map[string]notify.User{},
+		records:     map[recordKey]types.Summary{},
+		seen:        map[string]bool{},
+		files:       map[recordKey]*notify.File{},
+		permissions: map[string]*notify.PermissionChange{},
+		gone:        map[string]bool{},
+		tally:       map[string]*tally{},
+		changed:     make(chan struct{}, 1),
+	}
+}
+
+// connect adds a user. client may be nil for one who only gets pushes.
+func (p *partner) connect(garminID, name string, client *activity.Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u := notify.User{ID: name}
+	if client != nil {
+		u.Client = client
+	}
+	p.users[garminID] = u
+}
+
+// Resolve implements [notify.Resolver].
+func (p *partner) Resolve(_ context.Context, garminID string) ([]notify.User, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if u, ok := p.users[garminID]; ok {
+		return []notify.User{u}, nil
+	}
+	return nil, nil
+}
+
+func (p *partner) callbacks() notify.Callbacks {
+	return notify.Callbacks{
+		Save:             p.save,
+		File:             p.file,
+		Deregistration:   p.deregistration,
+		PermissionChange: p.permissionChange,
+	}
+}
+
+func (p *partner) count(key string) *tally {
+	t := p.tally[key]
+	if t == nil {
+		t = new(tally)
+		p.tally[key] = t
+	}
+	return t
+}
+
+func (p *partner) tell(who, format string, args ...any) {
+	p.lines = append(p.lines, line{who, fmt.Sprintf(format, args...)})
+}
+
+// save stores a summary, whether it was pushed or pulled. It may be called
+// twice with the same content, and d.Key tells.
+func (p *partner) save(_ context.Context, d *notify.Delivery, s types.Summary) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.count(string(d.Kind))
+	if p.seen[d.Key] {
+		t.repeated++
+		p.tell(d.User.ID, "had %s %s already", d.Kind, s.ID())
+		return nil
+	}
+	p.seen[d.Key] = true
+	key := recordKey{d.Kind, d.UserID, s.ID()}
+	verb := "stored"
+	if _, had := p.records[key]; had {
+		verb = "updated"
+		t.updated++
+	} else {
+		t.stored++
+	}
+	p.records[key] = s
+	p.tell(d.User.ID, "%s %s %s: %s", verb, d.Kind, s.ID(), describe(s))
+	return nil
+}
+
+func (p *partner) file(_ context.Context, d *notify.Delivery, f *notify.File) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := recordKey{d.Kind, d.UserID, f.Announced.SummaryID}
+	t := p.count(string(d.Kind))
+	if p.seen[d.Key] {
+		t.repeated++
+		return nil
+	}
+	p.seen[d.Key] = true
+	t.stored++
+	p.files[key] = f
+	p.tell(d.User.ID, "downloaded %s: %d bytes, SHA-256 %s...", f.Name, f.Size, f.SHA256[:12])
+	return nil
+}
+
+// deregistration deletes a user, but only after Garmin has confirmed that the
+// consent is gone: the notification itself proves nothing.
+func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
+	proof := "no client to ask Garmin with"
+	if client, ok := d.User.Client.(*activity.Client); ok {
+		_, err := client.UserID(ctx)
+		if !errors.Is(err, activity.ErrUnauthorized) {
+			return fmt.Errorf("deregistration not confirmed: %w", err)
+		}
+		proof = "Garmin refuses the token now, so it is true"
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.count(e.Key)
+	if p.gone[d.UserID] {
+		t.repeated++
+		return nil
+	}
+	t.stored++
+	p.gone[d.UserID] = true
+	delete(p.users, d.UserID)
+	p.tell(d.User.ID, "left (%s); tokens deleted", proof)
+	return nil
+}
+
+// permissionChange keeps the newest set: notifications come in any order.
+func (p *partner) permissionChange(_ context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.count(e.Key)
+	old := p.permissions[d.UserID]
+	switch {
+	case old == nil:
+		t.stored++
+	case e.ChangeTimeInSeconds > old.ChangeTimeInSeconds:
+		t.updated++
+	default:
+		t.repeated++
+		return nil
+	}
+	p.permissions[d.UserID] = e
+	names := make([]string, len(e.Permissions))
+	for i, name := range e.Permissions {
+		names[i] = string(name)
+	}
+	p.tell(d.User.ID, "now grants %s", strings.Join(names, ", "))
+	return nil
+}
+
+// observe sees the fate of each item of each body.
+func (p *partner) observe(o notify.Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch o.Result {
+	case notify.ResultDone:
+	case notify.ResultQuarantined, notify.ResultBuried, notify.ResultUnknownUser:
+		p.count(o.Key).setAside++
+		p.tell("-", "set aside %s: %s: %v", o.Key, o.Result, o.Err)
+	default:
+		p.tell("-", "%s %s: %v", o.Result, o.Key, o.Err)
+		return
+	}
+	p.finished++
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// settle waits until n items have come to their end.
+func (p *partner) settle(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		p.mu.Lock()
+		finished := p.finished
+		p.mu.Unlock()
+		if finished >= n {
+			return nil
+		}
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d items finished: %w", finished, n, ctx.Err())
+		}
+	}
+}
+
+// news returns what happened since it was last called, by user.
+func (p *partner) news() []line {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lines := p.lines
+	p.lines = nil
+	slices.SortStableFunc(lines, func(a, b line) int { return strings.Compare(a.who, b.who) })
+	return lines
+}
+
+// describe gives a summary in a few words.
+func describe(s types.Summary) string {
+	switch s := s.(type) {
+	case *types.Activity:
+		return describeActivity(s)
+	case *types.ManualActivity:
+		return describeActivity((*types.Activity)(s)) + ", entered by hand"
+	case *types.ActivityDetails:
+		text := fmt.Sprintf("%s, %d samples, %d laps", s.Summary.ActivityType.Name(), len(s.Samples), len(s.Laps))
+		most := 0
+		for _, sample := range s.Samples {
+			if sample.HeartRate != nil {
+				most = max(most, *sample.HeartRate)
+			}
+		}
+		if most > 0 {
+			text += fmt.Sprintf(", heart rate up to %d", most)
+		}
+		return text
+	case *types.MoveIQ:
+		return fmt.Sprintf("%s (%s) for %s, detected by the watch", s.ActivityType.Name(), s.ActivitySubType, s.Duration())
+	}
+	return ""
+}
+
+func describeActivity(a *types.Activity) string {
+	text := a.ActivityType.Name()
+	if !a.ActivityType.Known() {
+		text += " (a type we do not know, kept)"
+	}
+	if a.DistanceInMeters != nil {
+		text += fmt.Sprintf(", %.1f km", *a.DistanceInMeters/1000)
+	}
+	text += fmt.Sprintf(" in %s, %s local time", a.Duration(), a.LocalStart().Format("2006-01-02 15:04"))
+	switch {
+	case a.IsParent:
+		text += ", parent"
+	case a.ParentSummaryID != "":
+		text += ", part of " + string(a.ParentSummaryID)
+	}
+	return text
+}
