@@ -45,8 +45,6 @@ type demonstration struct {
 	broken map[recordKey]bool
 	// files are the bytes of the files that must be on disk.
 	files map[recordKey][]byte
-	// aside counts the items of a replayed body that are no push.
-	aside int
 }
 
 func demo(ctx context.Context, out io.Writer, dir, push string) (err error) {
@@ -79,7 +77,8 @@ func demo(ctx context.Context, out io.Writer, dir, push string) (err error) {
 	}
 	defer stopReceiver()
 
-	d.printf("Fake Garmin on %s, receiver on %s.\n", d.garmin.BaseURL, d.url)
+	d.printf("A fake Garmin on %s, and a receiver on %s.\n"+
+		"The receiver writes each body to disk, answers 200, and only then looks at it, item by item.\n", d.garmin.BaseURL, d.url)
 	if err := d.story(ctx); err != nil {
 		return err
 	}
@@ -109,13 +108,17 @@ func (d *demonstration) printf(format string, args ...any) {
 // user connects a user of the fake Garmin to the partner.
 func (d *demonstration) user(name string) (*activitytest.User, error) {
 	u := d.garmin.AddUser(nil)
-	token := &oauth2.Token{AccessToken: u.AccessToken()}
+	return u, d.connect(u.ID(), name, u.AccessToken())
+}
+
+func (d *demonstration) connect(garminID, name, accessToken string) error {
+	token := &oauth2.Token{AccessToken: accessToken}
 	client, err := d.pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(token)})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d.partner.connect(u.ID(), name, client)
-	return u, nil
+	d.partner.connect(garminID, name, client)
+	return nil
 }
 
 // upload is what the user's watch syncs, or the user changes, at Garmin.
@@ -164,33 +167,33 @@ func (d *demonstration) post(ctx context.Context, body []byte) error {
 func (d *demonstration) settle(ctx context.Context) error {
 	err := d.partner.settle(ctx, d.sent)
 	for _, l := range d.partner.news() {
-		d.printf("   %-4s %s\n", l.who, l.what)
+		d.printf("      %-4s %s\n", l.who, l.what)
 	}
 	return err
 }
 
-// replay delivers a body from disk. The users in it count as connected.
+// replay delivers a body from disk. The users in it count as connected, with a
+// token that the fake Garmin does not take.
 func (d *demonstration) replay(ctx context.Context, file string) error {
 	body, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	d.printf("\n%s from disk\n", file)
+	d.printf("\n%s, from disk\n", file)
 	for event, err := range notify.Decode(bytes.NewReader(body)) {
 		d.sent++
 		if err != nil {
 			d.printf("   ends early: %v\n", err)
-			d.aside++
 			break
 		}
 		d.announced[event.Place().Key]++
 		if owner := event.Owner(); owner != "" {
-			d.partner.connect(owner, owner, nil)
+			if err := d.connect(owner, owner, "none"); err != nil {
+				return err
+			}
 		}
 		if push, ok := event.(*notify.Push); ok {
 			d.wants[recordKey{push.Summary.Kind(), push.UserID, push.Summary.ID()}] = push.Summary
-		} else {
-			d.aside++
 		}
 	}
 	if err := d.post(ctx, body); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,15 +65,11 @@ func newPartner() *partner {
 	}
 }
 
-// connect adds a user. client may be nil for one who only gets pushes.
+// connect adds a user.
 func (p *partner) connect(garminID, name string, client *activity.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	u := notify.User{ID: name}
-	if client != nil {
-		u.Client = client
-	}
-	p.users[garminID] = u
+	p.users[garminID] = notify.User{ID: name, Client: client}
 }
 
 // Resolve implements [notify.Resolver].
@@ -151,13 +148,9 @@ func (p *partner) file(_ context.Context, d *notify.Delivery, f *notify.File) er
 // deregistration deletes a user, but only after Garmin has confirmed that the
 // consent is gone: the notification itself proves nothing.
 func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
-	proof := "no client to ask Garmin with"
-	if client, ok := d.User.Client.(*activity.Client); ok {
-		_, err := client.UserID(ctx)
-		if !errors.Is(err, activity.ErrUnauthorized) {
-			return fmt.Errorf("deregistration not confirmed: %w", err)
-		}
-		proof = "Garmin refuses the token now, so it is true"
+	_, err := d.User.Client.(*activity.Client).UserID(ctx)
+	if !errors.Is(err, activity.ErrUnauthorized) {
+		return fmt.Errorf("deregistration not confirmed: %w", cmp.Or(err, errors.New("the token is good")))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,7 +162,7 @@ func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *not
 	t.stored++
 	p.gone[d.UserID] = true
 	delete(p.users, d.UserID)
-	p.tell(d.User.ID, "left (%s); tokens deleted", proof)
+	p.tell(d.User.ID, "left (Garmin refuses the token now, so it is true); tokens deleted")
 	return nil
 }
 
@@ -254,7 +247,7 @@ func describe(s types.Summary) string {
 	case *types.ManualActivity:
 		return describeActivity((*types.Activity)(s)) + ", entered by hand"
 	case *types.ActivityDetails:
-		text := fmt.Sprintf("%s, %d samples, %d laps", s.Summary.ActivityType.Name(), len(s.Samples), len(s.Laps))
+		text := fmt.Sprintf("%s, %s, %s", s.Summary.ActivityType.Name(), plural(len(s.Samples), "sample"), plural(len(s.Laps), "lap"))
 		most := 0
 		for _, sample := range s.Samples {
 			if sample.HeartRate != nil {
@@ -266,13 +259,20 @@ func describe(s types.Summary) string {
 		}
 		return text
 	case *types.MoveIQ:
-		return fmt.Sprintf("%s (%s) for %s, detected by the watch", s.ActivityType.Name(), s.ActivitySubType, s.Duration())
+		text := string(s.ActivityType)
+		if s.ActivitySubType != "" {
+			text += ", " + s.ActivitySubType
+		}
+		return fmt.Sprintf("%s for %s, seen by the watch itself", text, s.Duration())
 	}
 	return ""
 }
 
 func describeActivity(a *types.Activity) string {
 	text := a.ActivityType.Name()
+	if a.ActivityName != "" {
+		text = fmt.Sprintf("%q, %s", a.ActivityName, text)
+	}
 	if !a.ActivityType.Known() {
 		text += " (a type we do not know, kept)"
 	}
@@ -282,7 +282,7 @@ func describeActivity(a *types.Activity) string {
 	text += fmt.Sprintf(" in %s, %s local time", a.Duration(), a.LocalStart().Format("2006-01-02 15:04"))
 	switch {
 	case a.IsParent:
-		text += ", parent"
+		text += ", the parent"
 	case a.ParentSummaryID != "":
 		text += ", part of " + string(a.ParentSummaryID)
 	}

@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/spool"
+	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
 // receiver is the part of an integration that every partner has: an endpoint
 // that stores what comes, and a processor that works through it.
 type receiver struct {
 	Handler http.Handler
-	spool   *spool.Spool
+	spool   *notifytest.Memory
 	files   string
 	done    chan error
 	stop    context.CancelFunc
@@ -27,12 +27,13 @@ func newReceiver(dir string, users notify.Resolver, calls notify.Callbacks, obse
 	if err := os.MkdirAll(r.files, 0o700); err != nil {
 		return nil, err
 	}
-	var err error
-	if r.spool, err = spool.Open(filepath.Join(dir, "inbox"), nil); err != nil {
-		return nil, err
-	}
+	r.spool = notifytest.NewMemory()
 	// Garmin gets its 200 when the body is in the spool, and not before.
-	r.Handler = notify.NewHandler(r.spool, nil)
+	r.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if r.spool.Put(q.Context(), q.Body) != nil {
+			w.WriteHeader(503)
+		}
+	})
 
 	processor, err := notify.NewProcessor(r.spool, users, calls, &notify.ProcessorOptions{
 		Files:            &notify.Files{Dir: r.files},
@@ -40,7 +41,6 @@ func newReceiver(dir string, users notify.Resolver, calls notify.Callbacks, obse
 		Observe:          observe,
 	})
 	if err != nil {
-		r.spool.Close()
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -61,8 +61,5 @@ func (r *receiver) read(f *notify.File) ([]byte, error) {
 func (r *receiver) Close() error {
 	r.stop()
 	err := <-r.done
-	if e := r.spool.Close(); err == nil {
-		err = e
-	}
 	return err
 }

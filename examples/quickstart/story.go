@@ -44,7 +44,8 @@ func (d *demonstration) pushes(ctx context.Context) error {
 		return err
 	}
 
-	d.printf("\n1. Watches sync, and Garmin pushes: many users in one body\n")
+	d.printf("\n1. Watches sync, and Garmin pushes the data: one list key in a body, many users in a list.\n" +
+		"   One item is odd (an unknown type, a new key, 1800.0 for an integer), one is broken.\n")
 	run := &types.Activity{
 		SummaryID: "5001", ActivityID: "5001", ActivityName: "Morning trail", ActivityType: activitytype.TrailRunning,
 		StartTimeInSeconds: types.NewTimestamp(morning()), StartTimeOffsetInSeconds: zurich, DurationInSeconds: 2712,
@@ -82,7 +83,7 @@ func (d *demonstration) pushes(ctx context.Context) error {
 		return err
 	}
 
-	d.printf("\n2. Garmin has missed our 200 and sends a body again: a no-op\n")
+	d.printf("\n2. Garmin has missed our 200 and sends that body again. Each item's key is known: nothing to do.\n")
 	again := sent[0]
 	d.sent += again.Items
 	d.announced[string(again.Key)] += again.Items
@@ -93,7 +94,7 @@ func (d *demonstration) pushes(ctx context.Context) error {
 		return err
 	}
 
-	d.printf("\n3. Ann renames her run: same id, new content, so an update\n")
+	d.printf("\n3. Ann renames her run: the id is known but not the content, so this is an update.\n")
 	edited := *run
 	edited.ActivityName = "Morning trail with Eva"
 	d.upload(ann, &edited)
@@ -101,7 +102,7 @@ func (d *demonstration) pushes(ctx context.Context) error {
 		return err
 	}
 
-	d.printf("\n4. Ben withdraws a permission, Cho disconnects\n")
+	d.printf("\n4. Ben withdraws a permission, Cho disconnects. Anybody could send us that, so we ask Garmin first.\n")
 	ben.SetPermissions(types.PermissionActivityExport)
 	cho.Deregister()
 	d.announced["userPermissionsChange"]++
@@ -121,7 +122,8 @@ func (d *demonstration) pings(ctx context.Context) error {
 		return err
 	}
 
-	d.printf("\n5. The endpoints are switched to ping: Garmin sends callback URLs, we pull\n")
+	d.printf("\n5. The endpoints are set to ping: an item is now a callback URL, and the data is pulled from there.\n" +
+		"   It is the same data, and lands in the same function.\n")
 	ride := &types.Activity{
 		SummaryID: "8001", ActivityID: "8001", ActivityType: activitytype.GravelCycling,
 		StartTimeInSeconds: types.NewTimestamp(morning()), StartTimeOffsetInSeconds: zurich, DurationInSeconds: 5400,
@@ -139,7 +141,7 @@ func (d *demonstration) pings(ctx context.Context) error {
 		return err
 	}
 
-	d.printf("\n6. The file of Dee's ride: it can be downloaded once, within a day\n")
+	d.printf("\n6. A ping for the file of Dee's ride. It can be downloaded once, within a day.\n")
 	content := fitFile(4000)
 	d.announced[string(types.KindActivityFiles)]++
 	d.files[recordKey{types.KindActivityFiles, dee.ID(), "8001-file"}] = content
