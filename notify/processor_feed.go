@@ -55,16 +55,16 @@ func (r *run) feed(ctx context.Context) error {
 		r.mu.Lock()
 		r.open[body] = struct{}{}
 		r.mu.Unlock()
-		if err := r.split(ctx, body); err != nil && ctx.Err() == nil {
+		switch err := r.split(ctx, body); {
+		case err == nil:
+			r.release(body)
+		case ctx.Err() != nil:
+			return nil
+		default:
 			// The queue keeps the body for the next loop.
 			r.observe(Outcome{Result: ResultRetry, BodyID: b.ID(), Err: err})
 			r.forget(body)
-			continue
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		r.release(body)
 	}
 	if ctx.Err() != nil {
 		return nil

@@ -38,7 +38,9 @@ type Queue interface {
 	Redrive(ctx context.Context, letterID string) error
 }
 
-// Body is one stored notification. Its methods are safe for concurrent use.
+// Body is one stored notification. Its methods are safe for concurrent use. It
+// may be used until its queue is closed or the next loop over Bodies begins,
+// and so for some time after its own loop has ended.
 type Body interface {
 	// ID is unique in the queue and stable over restarts.
 	ID() string
