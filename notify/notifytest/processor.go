@@ -68,7 +68,7 @@ func processorCrash(s *subject) {
 	s.put(items(1, 20, "a"), items(21, 40, "b"), items(41, total, "c"))
 	var mu sync.Mutex
 	taken := map[string]int{}
-	for round := range 5 {
+	for round := 0; len(taken) < total; round++ {
 		calls := 0
 		s.process(total-len(taken), func(_, id string) (error, bool) {
 			mu.Lock()
@@ -76,7 +76,7 @@ func processorCrash(s *subject) {
 			taken[id]++
 			calls++
 			// The others that run at this moment are marked in the drain.
-			return nil, round < 4 && calls == 7
+			return nil, round < 4 && calls == 3
 		})
 		s.reopen()
 	}
