@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/filelock"
 )
 
 // FileOptions configures a FileStore. A nil *FileOptions means the defaults.
@@ -212,7 +214,7 @@ func (f *FileStore) exclusive(ctx context.Context, do func() error) error {
 	}
 	defer l.Close() // which unlocks it
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		ok, err := tryLock(l)
+		ok, err := filelock.Try(l)
 		if err != nil {
 			return err
 		}
@@ -378,7 +380,7 @@ func (f *FileStore) rewrite() (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err := syncDir(filepath.Dir(f.path)); err != nil {
+	if err := filelock.SyncDir(filepath.Dir(f.path)); err != nil {
 		return err
 	}
 	f.info = nil

@@ -1,4 +1,4 @@
-package auth
+package filelock
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// tryLock locks f against every other open file, of this process or another.
+// Try locks f against every other open file, of this process or another.
 // It reports false if one holds the lock.
-func tryLock(f *os.File) (bool, error) {
+func Try(f *os.File) (bool, error) {
 	const (
 		failImmediately = 1
 		exclusiveLock   = 2
@@ -28,5 +28,5 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
-// syncDir does nothing: Windows cannot flush a directory.
-func syncDir(string) error { return nil }
+// SyncDir does nothing: Windows cannot flush a directory.
+func SyncDir(string) error { return nil }

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
 
-package auth
+package filelock
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// tryLock locks f against every other open file, of this process or another.
+// Try locks f against every other open file, of this process or another.
 // It reports false if one holds the lock.
-func tryLock(f *os.File) (bool, error) {
+func Try(f *os.File) (bool, error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
@@ -25,8 +25,8 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
-// syncDir makes a rename in dir survive a crash.
-func syncDir(dir string) error {
+// SyncDir makes a rename in dir survive a crash.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
