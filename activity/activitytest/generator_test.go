@@ -1,0 +1,104 @@
+package activitytest_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/types"
+)
+
+func TestGeneratorIsSeeded(t *testing.T) {
+	start := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	all := func(seed uint64) string {
+		g := activitytest.NewGenerator(seed)
+		var v []any
+		for _, sport := range activitytest.Sports() {
+			for _, a := range g.Activities(sport, start) {
+				d := g.Details(a)
+				f, content := g.File(d)
+				v = append(v, a, d, f, content, g.Edit(a), g.MoveIQ(start))
+			}
+		}
+		b, err := json.Marshal(v)
+		require.NoError(t, err)
+		return string(b)
+	}
+	require.Equal(t, all(1), all(1))
+	require.NotEqual(t, all(1), all(2))
+}
+
+// TestGeneratorFitsTogether holds what must be true of a realistic activity.
+func TestGeneratorFitsTogether(t *testing.T) {
+	g := activitytest.NewGenerator(7)
+	start := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	ids := make(map[types.ID]bool)
+	orders := make(map[int]bool)
+	for range 60 {
+		for _, sport := range activitytest.Sports() {
+			list := g.Activities(sport, start)
+			var parent *types.Activity
+			for i, a := range list {
+				if a.IsParent {
+					parent = a
+					orders[i] = true
+				}
+			}
+			require.Equal(t, sport == activitytest.Triathlon, parent != nil)
+			for _, a := range list {
+				require.False(t, ids[a.SummaryID], "ids are unique")
+				ids[a.SummaryID] = true
+				require.True(t, a.ActivityType.Known(), a.ActivityType)
+				require.Positive(t, a.DurationInSeconds)
+				require.Equal(t, sport == activitytest.Wheelchair, a.Pushes != nil)
+				if parent != nil && a != parent {
+					require.Equal(t, parent.SummaryID, a.ParentSummaryID)
+				}
+				if a.AverageHeartRateInBeatsPerMinute != nil {
+					require.Greater(t, *a.MaxHeartRateInBeatsPerMinute, float64(*a.AverageHeartRateInBeatsPerMinute))
+				}
+				if a.AverageSpeedInMetersPerSecond != nil {
+					require.InEpsilon(t, *a.AverageSpeedInMetersPerSecond*float64(a.DurationInSeconds), *a.DistanceInMeters, .05)
+					require.InEpsilon(t, 1000/60 / *a.AverageSpeedInMetersPerSecond, *a.AveragePaceInMinutesPerKilometer, 1e-9)
+				}
+			}
+		}
+	}
+	require.Greater(t, len(orders), 3, "the parent comes anywhere")
+}
+
+func TestDetailsAndFile(t *testing.T) {
+	g := activitytest.NewGenerator(3)
+	a := g.Activities(activitytest.Run, time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))[0]
+	d := g.Details(a)
+	require.Equal(t, a.SummaryID, d.ID().Stem())
+	require.NotEmpty(t, d.Laps)
+	last := d.Samples[len(d.Samples)-1]
+	require.InEpsilon(t, *a.DistanceInMeters, *last.TotalDistanceInMeters, .1)
+	require.LessOrEqual(t, *last.MovingDurationInSeconds, a.DurationInSeconds)
+
+	f, content := g.File(d)
+	require.Equal(t, "FIT", f.FileType)
+	require.Equal(t, ".FIT", string(content[8:12]))
+	require.Equal(t, 14+18+10+21+18*len(d.Samples)+2, len(content))
+
+	swim := g.Details(g.Activities(activitytest.PoolSwim, time.Now())[0])
+	require.Nil(t, swim.Samples[0].SpeedMetersPerSecond)
+	require.Nil(t, swim.Samples[0].LatitudeInDegree)
+	require.Empty(t, g.Details(g.Activities(activitytest.ManualEntry, time.Now())[0]).Samples)
+}
+
+func TestFillHistory(t *testing.T) {
+	fake := activitytest.NewServer()
+	u := fake.AddUser(nil)
+	now := time.Now()
+	u.FillHistory(activitytest.NewGenerator(1), types.Window{Start: now.AddDate(-1, 0, 0), End: now})
+	require.Greater(t, u.Count(types.KindActivities), 200)
+	require.Greater(t, u.Count(types.KindMoveIQ), 50)
+	require.Zero(t, fake.Pending())
+	u.Sync(activitytest.NewGenerator(2), activitytest.Triathlon, now)
+	require.Equal(t, 6+6+5, fake.Pending())
+}
