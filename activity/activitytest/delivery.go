@@ -1,7 +1,6 @@
 package activitytest
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -30,29 +29,7 @@ type DeliveryRules struct {
 
 const (
 	maxRetryWait = 6 * time.Hour
-	// maxBody closes a batch. Partners must accept 10 MB.
-	maxBody = 8 << 20
 )
-
-// notice is one item that waits to be put into a body.
-type notice struct {
-	user   *User
-	record *record // of a summary or a file
-	body   []byte  // of a common notification
-	queued time.Time
-	due    time.Time
-}
-
-// parcel is a body that is sent until it is acknowledged.
-type parcel struct {
-	key     types.Kind
-	notices []*notice
-	users   int
-	items   int
-	body    []byte
-	attempt int
-	due     time.Time
-}
 
 // Delivery is the record of one attempt to notify the partner.
 type Delivery struct {
@@ -69,7 +46,8 @@ type Delivery struct {
 	// Status is the answer's, or 0 if Err tells why there was none.
 	Status int
 	Err    error
-	// Next is when the body is sent again, or zero if it was acknowledged.
+	// Next is when the body is sent again, or zero if it was acknowledged: see
+	// QuirkDuplicate for the exception.
 	Next time.Time
 }
 
@@ -231,7 +209,7 @@ func (s *Server) takeDue(now time.Time) []*parcel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropExpired(now)
-	var parcels []*parcel
+	var parcels, fresh []*parcel
 	s.retries = slices.DeleteFunc(s.retries, func(p *parcel) bool {
 		due := s.reachable(p.key) && !p.due.After(now)
 		if due {
@@ -252,113 +230,33 @@ func (s *Server) takeDue(now time.Time) []*parcel {
 			due = append(due, n)
 			return true
 		})
-		parcels = append(parcels, s.pack(key, due)...)
+		fresh = append(fresh, s.pack(key, due)...)
 	}
-	return parcels
-}
-
-// pack puts notices into bodies of many users.
-func (s *Server) pack(key types.Kind, notices []*notice) []*parcel {
-	var parcels []*parcel
-	limit := cmp.Or(s.Delivery.BatchItems, 50)
-	for len(notices) > 0 {
-		size, n := 0, 0
-		for n < len(notices) && n < limit && (n == 0 || size < maxBody) {
-			size += notices[n].size()
-			n++
-		}
-		p := &parcel{key: key, notices: notices[:n:n]}
-		s.write(p)
-		parcels = append(parcels, p)
-		notices = notices[n:]
-	}
-	return parcels
-}
-
-func (n *notice) size() int {
-	if n.record != nil {
-		return len(n.record.body)
-	}
-	return len(n.body)
-}
-
-// write fills the parcel's body.
-func (s *Server) write(p *parcel) {
-	b := append([]byte(`{"`), p.key...)
-	b = append(b, `":[`...)
-	users := make(map[*User]bool)
-	item := func(n *notice, body []byte, fields ...field) {
-		if p.items > 0 {
-			b = append(b, ',')
-		}
-		p.items++
-		users[n.user] = true
-		owner := []field{{"userId", n.user.id}}
-		if n.user.legacy {
-			owner = append(owner, field{"userAccessToken", n.user.token1})
-		}
-		b = appendItem(b, body, append(owner, fields...)...)
-	}
-	switch {
-	case p.key == types.KindActivityFiles:
-		for _, n := range p.notices {
-			item(n, n.record.body, field{"callbackURL", s.fileURL(n.user, n.record)})
-		}
-	case !p.key.Known():
-		for _, n := range p.notices {
-			item(n, n.body)
-		}
-	case s.endpoints[p.key].Push:
-		for _, n := range p.notices {
-			item(n, n.record.body)
-		}
-	default:
-		for _, w := range uploads(p.notices) {
-			item(w.notice, []byte("{}"), field{"callbackURL", s.callbackURL(w.notice.user, p.key, w.Window)})
-		}
-	}
-	p.users = len(users)
-	p.body = append(b, "]}"...)
-}
-
-// upload is the window of one user's uploads that one ping announces.
-type upload struct {
-	notice *notice
-	types.Window
-}
-
-// uploads joins the notices of each user into as few windows as a pull allows.
-func uploads(notices []*notice) []*upload {
-	var list []*upload
-	last := make(map[*User]*upload)
-	for _, n := range notices {
-		at := n.record.uploaded
-		u := last[n.user]
-		if u == nil || at.Before(u.Start) || !at.Before(u.Start.Add(maxPull)) {
-			u = &upload{n, types.Window{Start: at, End: at}}
-			last[n.user] = u
-			list = append(list, u)
-		}
-		if !at.Before(u.End) {
-			u.End = at.Add(time.Second)
-		}
-	}
-	return list
+	return append(parcels, s.oddDelivery(fresh, now)...)
 }
 
 // send makes one attempt and queues the next if it fails.
 func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	s.mu.Lock()
 	endpoint := s.endpoints[p.key]
-	s.mu.Unlock()
 	p.attempt++
+	cut := p.attempt == 1 && s.odd(QuirkCutBody)
+	lost := p.attempt == 1 && s.odd(QuirkLostAnswer)
+	s.mu.Unlock()
 	d := Delivery{Key: p.key, Items: p.items, Users: p.users, Body: p.body, Attempt: p.attempt, Sent: time.Now()}
-	d.Status, d.Err = s.post(ctx, endpoint, p.body)
+	d.Status, d.Err = s.post(ctx, endpoint, p.body, cut)
+	if lost {
+		d.Status, d.Err = 0, fmt.Errorf("the answer was lost: %w", io.ErrUnexpectedEOF)
+	}
 	d.Took = time.Since(d.Sent)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !d.Acknowledged() && s.endpoints[p.key].Enabled {
+	again := d.Acknowledged() && p.again
+	if again {
+		p.again = false
+	}
+	if (again || !d.Acknowledged()) && s.endpoints[p.key].Enabled {
 		wait := cmp.Or(s.Delivery.FirstRetry, 30*time.Second)
 		for range p.attempt - 1 {
 			wait = min(2*wait, maxRetryWait)
@@ -371,68 +269,4 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	kept.Body = nil
 	s.deliveries = append(s.deliveries, kept)
 	return d
-}
-
-// post sends a body with Garmin's headers. An answer counts only if it comes
-// whole and in time.
-func (s *Server) post(ctx context.Context, e Endpoint, body []byte) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Delivery.Timeout, 30*time.Second))
-	defer cancel()
-	target := cmp.Or(e.URL, "https://partner.example/garmin")
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
-	if err != nil {
-		return 0, err
-	}
-	r.Header = http.Header{
-		"User-Agent":        {"Garmin Health API"},
-		"Content-Type":      {"application/json;charset=UTF-8"},
-		"Accept":            {"text/plain, application/json, application/*+json, */*"},
-		"Accept-Encoding":   {"gzip, x-gzip, deflate"},
-		"Garmin-Client-Id":  {s.ClientID},
-		"X-Forwarded-For":   {"204.77.163.244"},
-		"X-Forwarded-Proto": {"https"},
-	}
-	var transport http.RoundTripper = handlerTransport{e.Handler}
-	if e.Handler == nil {
-		transport = s.Delivery.Transport
-		if transport == nil {
-			transport = http.DefaultTransport
-		}
-	}
-	res, err := transport.RoundTrip(r)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)); err != nil {
-		return 0, fmt.Errorf("reading the answer: %w", err)
-	}
-	return res.StatusCode, nil
-}
-
-// handlerTransport calls a handler as a server would: in a goroutine of its own
-// that may outlive the time-out.
-type handlerTransport struct{ h http.Handler }
-
-func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	type answer struct {
-		res *http.Response
-		err error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		defer func() {
-			if v := recover(); v != nil {
-				done <- answer{err: fmt.Errorf("the handler panicked: %v", v)}
-			}
-		}()
-		res, err := roundTrip(t.h, r)
-		done <- answer{res, err}
-	}()
-	select {
-	case a := <-done:
-		return a.res, a.err
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
 }

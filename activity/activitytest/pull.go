@@ -73,16 +73,19 @@ func (s *Server) pull(u *User, kind types.Kind, start, end time.Time) []byte {
 	if s.PullsCarryUserID {
 		owner = u.id
 	}
+	if s.odd(QuirkOtherUser) {
+		owner = s.hex(16)
+	}
 	body := []byte{'['}
 	for _, rec := range u.records {
 		if rec.kind == kind && !rec.uploaded.Before(start) && !rec.uploaded.After(end) {
 			if len(body) > 1 {
 				body = append(body, ',')
 			}
-			body = appendItem(body, rec.body, field{"userId", owner})
+			body = append(body, s.oddItem(nil, kind, appendItem(nil, rec.body, field{"userId", owner}))...)
 		}
 	}
-	return append(body, ']')
+	return s.oddPull(append(body, ']'))
 }
 
 // timeRange reads a pair of query parameters in UTC seconds.

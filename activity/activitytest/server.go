@@ -62,23 +62,26 @@ type Server struct {
 	sending sync.Mutex // one Deliver at a time
 	wake    chan struct{}
 
-	mu        sync.Mutex
-	rand      *rand.Rand
-	lastID    int64
-	secret    [32]byte // signs pull tokens
-	users     map[string]*User
-	order     []*User           // users as they were added
-	bearers   map[string]*token // OAuth 2 access tokens
-	refreshes map[string]*token // OAuth 2 refresh tokens, the spent ones too
-	codes     map[string]*code  // OAuth 2 authorization codes
-	reuses    int
-	oauth1    map[string]*User     // by OAuth 1.0a token
-	requests1 map[string]*request1 // by OAuth 1.0a request token
-	nonces    map[string]time.Time
-	files     map[string]*download
-	ledger    ledger
-	faults    []*fault
-	requests  []Request
+	mu         sync.Mutex
+	rand       *rand.Rand
+	lastID     int64
+	secret     [32]byte // signs pull tokens
+	users      map[string]*User
+	order      []*User           // users as they were added
+	bearers    map[string]*token // OAuth 2 access tokens
+	refreshes  map[string]*token // OAuth 2 refresh tokens, the spent ones too
+	codes      map[string]*code  // OAuth 2 authorization codes
+	reuses     int
+	oauth1     map[string]*User     // by OAuth 1.0a token
+	requests1  map[string]*request1 // by OAuth 1.0a request token
+	nonces     map[string]time.Time
+	files      map[string]*download
+	ledger     ledger
+	faults     []*fault
+	quirks     map[Quirk]bool
+	quirkShare float64
+	seen       map[string]bool // what QuirkSummaryGone and QuirkNotReady remember
+	requests   []Request
 
 	endpoints  map[types.Kind]Endpoint
 	waiting    map[types.Kind][]*notice
@@ -105,6 +108,7 @@ func NewServer() *Server {
 		oauth1:       make(map[string]*User),
 		nonces:       make(map[string]time.Time),
 		files:        make(map[string]*download),
+		seen:         make(map[string]bool),
 		endpoints:    make(map[types.Kind]Endpoint),
 		waiting:      make(map[types.Kind][]*notice),
 	}
@@ -130,6 +134,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if f := s.takeFault(r); f != nil {
 		f.serve(rec, r, s.mux)
+		return
+	}
+	if s.oddAnswer(rec, r) {
 		return
 	}
 	s.mux.ServeHTTP(rec, r)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -271,13 +272,21 @@ func (s *Server) serveUserID(w http.ResponseWriter, _ *http.Request, u *User) {
 }
 
 func (s *Server) servePermissions(w http.ResponseWriter, _ *http.Request, u *User) {
-	p := u.Permissions()
-	if p == nil {
-		p = []types.Permission{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := append([]types.Permission{}, u.permissions...)
+	switch {
+	case s.odd(QuirkPermissionsArray):
+		writeJSON(w, http.StatusOK, p)
+	case s.odd(QuirkPermissionsOne):
+		writeJSON(w, http.StatusOK, struct {
+			Permissions string `json:"permissions"`
+		}{"[" + strings.Trim(strings.ReplaceAll(fmt.Sprint(p), " ", ", "), "[]") + "]"})
+	default:
+		writeJSON(w, http.StatusOK, struct {
+			Permissions []types.Permission `json:"permissions"`
+		}{p})
 	}
-	writeJSON(w, http.StatusOK, struct {
-		Permissions []types.Permission `json:"permissions"`
-	}{p})
 }
 
 func (s *Server) serveDeregister(w http.ResponseWriter, _ *http.Request, u *User) {

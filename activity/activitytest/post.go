@@ -1,0 +1,84 @@
+package activitytest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// post sends a body with Garmin's headers. An answer counts only if it comes
+// whole and in time.
+func (s *Server) post(ctx context.Context, e Endpoint, body []byte, cut bool) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Delivery.Timeout, 30*time.Second))
+	defer cancel()
+	target := cmp.Or(e.URL, "https://partner.example/garmin")
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	if cut { // the length of all, and half of it
+		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{}))
+		r.GetBody = nil
+	}
+	r.Header = http.Header{
+		"User-Agent":        {"Garmin Health API"},
+		"Content-Type":      {"application/json;charset=UTF-8"},
+		"Accept":            {"text/plain, application/json, application/*+json, */*"},
+		"Accept-Encoding":   {"gzip, x-gzip, deflate"},
+		"Garmin-Client-Id":  {s.ClientID},
+		"X-Forwarded-For":   {"204.77.163.244"},
+		"X-Forwarded-Proto": {"https"},
+	}
+	var transport http.RoundTripper = handlerTransport{e.Handler}
+	if e.Handler == nil {
+		transport = s.Delivery.Transport
+		if transport == nil {
+			transport = http.DefaultTransport
+		}
+	}
+	res, err := transport.RoundTrip(r)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)); err != nil {
+		return 0, fmt.Errorf("reading the answer: %w", err)
+	}
+	return res.StatusCode, nil
+}
+
+// brokenReader is the end of a body whose sender has gone.
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// handlerTransport calls a handler as a server would: in a goroutine of its own
+// that may outlive the time-out.
+type handlerTransport struct{ h http.Handler }
+
+func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	type answer struct {
+		res *http.Response
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- answer{err: fmt.Errorf("the handler panicked: %v", v)}
+			}
+		}()
+		res, err := roundTrip(t.h, r)
+		done <- answer{res, err}
+	}()
+	select {
+	case a := <-done:
+		return a.res, a.err
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}

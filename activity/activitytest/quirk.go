@@ -1,0 +1,212 @@
+package activitytest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// Quirk is a way in which Garmin's real traffic differs from what its document
+// leads one to expect, or a recorded incident of some integration. Each is a
+// chaos mode of the server: see [Server.SetQuirks].
+type Quirk string
+
+// Quirks of items, in notifications and in pulls.
+const (
+	QuirkDetailsOtherID      Quirk = "details-other-id"      // activityId differs from summary.activityId
+	QuirkIDAsString          Quirk = "id-as-string"          // activityId is a JSON string
+	QuirkIDAsNumber          Quirk = "id-as-number"          // summaryId and parentSummaryId are JSON numbers, if they can be
+	QuirkNoActivityID        Quirk = "no-activity-id"        // no activityId and no activityName, as before 2020
+	QuirkIntegersAsFloats    Quirk = "integers-as-floats"    // 30 is written 30.0
+	QuirkFloatsAsIntegers    Quirk = "floats-as-integers"    // 30.5 comes as 30
+	QuirkAbsentValues        Quirk = "absent-values"         // only ids and start are there
+	QuirkNulls               Quirk = "nulls"                 // absent values are null
+	QuirkIsParentFalse       Quirk = "is-parent-false"       // isParent is there, and false
+	QuirkUnknownType         Quirk = "unknown-type"          // an activity type that is in no list
+	QuirkTypeInTitleCase     Quirk = "type-in-title-case"    // "Running" for "RUNNING"
+	QuirkDescription         Quirk = "description"           // activityDescription, with line breaks and emoji
+	QuirkPartialSamples      Quirk = "partial-samples"       // samples miss sensors; no laps
+	QuirkTimerBeyondClock    Quirk = "timer-beyond-clock"    // timerDuration is more than clockDuration
+	QuirkWideOffset          Quirk = "wide-offset"           // the watch shows almost another day
+	QuirkUserAccessToken     Quirk = "user-access-token"     // items carry userAccessToken, as before OAuth 2
+	QuirkManualCapital       Quirk = "manual-capital"        // the key is "Manual", as the document's table has it
+	QuirkDeviceName          Quirk = "device-name"           // odd spacing and case
+	QuirkWheelchairAlias     Quirk = "wheelchair-alias"      // wheelChairCadenceInPushesPerMinute
+	QuirkUploadTimes         Quirk = "upload-times"          // pings carry uploadStartTimeInSeconds and uploadEndTimeInSeconds
+	QuirkUnknownFields       Quirk = "unknown-fields"        // fields that no document has
+	QuirkWebUpload           Quirk = "web-upload"            // isWebUpload, in files too
+	QuirkPermissionsAsString Quirk = "permissions-as-string" // "[A, B]" in place of a list
+	QuirkNoPermissions       Quirk = "no-permissions"        // a permission change without its permissions and id
+)
+
+// Quirks of bodies.
+const (
+	QuirkReverse         Quirk = "reverse"          // newest first: children before their parent
+	QuirkOldFileKey      Quirk = "old-file-key"     // files come under the list key "file"
+	QuirkEmptyList       Quirk = "empty-list"       // a list without items beside the others
+	QuirkEmptyItem       Quirk = "empty-item"       // an item {} among the others
+	QuirkUnknownKey      Quirk = "unknown-key"      // a list of another API's beside the others
+	QuirkSeveralKeys     Quirk = "several-keys"     // bodies of several list keys become one
+	QuirkRepeatedKey     Quirk = "repeated-key"     // one list key comes twice in a body
+	QuirkBadItem         Quirk = "bad-item"         // a value of a wrong type in one item more
+	QuirkUnknownUser     Quirk = "unknown-user"     // an item of a user nobody knows
+	QuirkHostileCallback Quirk = "hostile-callback" // forged pings beside the others
+)
+
+// Quirks of delivery.
+const (
+	QuirkDuplicate  Quirk = "duplicate"   // what was acknowledged is sent once more
+	QuirkShuffle    Quirk = "shuffle"     // bodies are sent in any order
+	QuirkLate       Quirk = "late"        // bodies are a day late
+	QuirkLostAnswer Quirk = "lost-answer" // the first 200 is lost on its way
+	QuirkCutBody    Quirk = "cut-body"    // the first attempt breaks off in the middle of the body
+)
+
+// Quirks of answers.
+const (
+	QuirkOtherUser        Quirk = "other-user"        // a pull's items carry another user's id
+	QuirkSummaryGone      Quirk = "summary-gone"      // a summary's callback URL works once, then 410
+	QuirkHTMLError        Quirk = "html-error"        // a gateway's page, with status 502
+	QuirkPullCut          Quirk = "pull-cut"          // the JSON of a pull ends in the middle, under status 200
+	QuirkRedirect         Quirk = "redirect"          // pulls and files are redirected to another host
+	QuirkPermissionsArray Quirk = "permissions-array" // user/permissions is a bare array
+	QuirkPermissionsOne   Quirk = "permissions-one"   // user/permissions has one string for the list
+	QuirkNotReady         Quirk = "not-ready"         // user/permissions fails once, right after consent
+)
+
+// quirk says what a Quirk does. One of the functions is set, or none where the
+// place of its effect asks for it by name.
+type quirk struct {
+	name  Quirk
+	about string
+	item  func(s *Server, n *notice, key types.Kind, o object)
+	body  func(s *Server, lists []list) []list
+}
+
+// Quirks returns every quirk.
+func Quirks() []Quirk {
+	var names []Quirk
+	for _, q := range quirks {
+		names = append(names, q.name)
+	}
+	return names
+}
+
+// About returns one line on where the quirk was seen, or "" if there is no such
+// quirk.
+func (q Quirk) About() string {
+	if i := slices.IndexFunc(quirks, func(e quirk) bool { return e.name == q }); i >= 0 {
+		return quirks[i].about
+	}
+	return ""
+}
+
+// SetQuirks turns quirks on; those not named are off. share is the part of the
+// cases that they apply to, from 0 to 1. Which cases they are is the same in
+// every run. SetQuirks panics if a quirk does not exist.
+func (s *Server) SetQuirks(share float64, names ...Quirk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quirkShare, s.quirks = share, make(map[Quirk]bool)
+	for _, q := range names {
+		if q.About() == "" {
+			panic(fmt.Sprintf("activitytest: no quirk %q", string(q)))
+		}
+		s.quirks[q] = true
+	}
+}
+
+// QuirksOn returns the quirks that are on.
+func (s *Server) QuirksOn() []Quirk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(Quirks(), func(q Quirk) bool { return !s.quirks[q] })
+}
+
+// odd reports whether a quirk applies to the case at hand.
+func (s *Server) odd(q Quirk) bool {
+	return s.quirks[q] && (s.quirkShare >= 1 || s.rand.Float64() < s.quirkShare)
+}
+
+// list is one root key of a body.
+type list struct {
+	key   types.Kind
+	items [][]byte
+}
+
+// object is an item that is being changed.
+type object map[string]json.RawMessage
+
+func (o object) set(key string, v any) { o[key] = marshal(v) }
+
+// rename moves a value to another key.
+func (o object) rename(from, to string) {
+	if v, ok := o[from]; ok {
+		delete(o, from)
+		o[to] = v
+	}
+}
+
+// with calls f for the object at key, if there is one.
+func (o object) with(key string, f func(object)) {
+	if sub := parseObject(o[key]); sub != nil {
+		f(sub)
+		o[key] = marshal(sub)
+	}
+}
+
+// samples calls f for each sample.
+func (o object) samples(f func(i int, sample object)) {
+	var list []object
+	if json.Unmarshal(o["samples"], &list) == nil && list != nil {
+		for i, sample := range list {
+			f(i, sample)
+		}
+		o["samples"] = marshal(list)
+	}
+}
+
+func parseObject(b []byte) (o object) {
+	if json.Unmarshal(b, &o) != nil {
+		return nil
+	}
+	return o
+}
+
+// oddItem applies the quirks of items. n may be nil in a pull.
+func (s *Server) oddItem(n *notice, key types.Kind, item []byte) []byte {
+	if len(s.quirks) == 0 {
+		return item
+	}
+	var o object
+	for _, q := range quirks {
+		if q.item == nil || !s.odd(q.name) {
+			continue
+		}
+		if o == nil {
+			if o = parseObject(item); o == nil {
+				return item
+			}
+		}
+		q.item(s, n, key, o)
+	}
+	if o == nil {
+		return item
+	}
+	return marshal(o)
+}
+
+// oddBody applies the quirks of bodies.
+func (s *Server) oddBody(lists []list) []list {
+	if len(s.quirks) == 0 {
+		return lists
+	}
+	for _, q := range quirks {
+		if q.body != nil && s.odd(q.name) {
+			lists = q.body(s, lists)
+		}
+	}
+	return lists
+}

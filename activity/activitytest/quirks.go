@@ -1,0 +1,333 @@
+package activitytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// quirks is the table of every quirk, items first.
+var quirks = []quirk{
+	{QuirkDetailsOtherID, "seen in details since August 2025: join on the stem of the summary id", func(_ *Server, _ *notice, key types.Kind, o object) {
+		if key == types.KindActivityDetails {
+			o.with("summary", func(sum object) { sum["activityId"] = json.RawMessage("14378486") })
+			o["activityId"] = json.RawMessage("14257012")
+		}
+	}, nil},
+	{QuirkIDAsString, "the document's table says string, its examples have numbers", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		if v := o["activityId"]; len(v) > 0 && v[0] != '"' {
+			o.set("activityId", string(v))
+		}
+	}, nil},
+	{QuirkIDAsNumber, "parentSummaryId is an integer in one table; synthetic traffic has summaryId beyond 2^53", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		for _, key := range []string{"summaryId", "parentSummaryId"} {
+			var id string
+			if json.Unmarshal(o[key], &id) == nil && id != "" {
+				o[key] = marshal(number(id))
+			}
+		}
+	}, nil},
+	{QuirkNoActivityID, "activities from before 2020 have no id, most from before 2025 no name", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		drop := func(o object) { delete(o, "activityId"); delete(o, "activityName") }
+		drop(o)
+		o.with("summary", drop)
+	}, nil},
+	{QuirkIntegersAsFloats, "integer fields arrive as 30.0", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		o.numbers(func(v string) string {
+			if !strings.ContainsAny(v, ".eE") {
+				return v + ".0"
+			}
+			return v
+		})
+	}, nil},
+	{QuirkFloatsAsIntegers, "float fields arrive as 30", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		o.numbers(func(v string) string {
+			if f, err := strconv.ParseFloat(v, 64); err == nil && strings.Contains(v, ".") {
+				return strconv.FormatFloat(math.Round(f), 'f', -1, 64)
+			}
+			return v
+		})
+	}, nil},
+	{QuirkAbsentValues, "what is unknown is left out, sometimes even the duration", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		keep := []string{"userId", "userAccessToken", "summaryId", "activityId", "startTimeInSeconds", "summary", "callbackURL", "fileType", "permissions", "changeTimeInSeconds"}
+		maps.DeleteFunc(o, func(key string, _ json.RawMessage) bool { return !slices.Contains(keep, key) })
+	}, nil},
+	{QuirkNulls, "no null was ever seen, which proves nothing", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		if o["callbackURL"] == nil && o["startTimeInSeconds"] != nil {
+			for _, key := range []string{"deviceName", "averageHeartRateInBeatsPerMinute", "distanceInMeters", "parentSummaryId", "isParent"} {
+				if o[key] == nil {
+					o[key] = json.RawMessage("null")
+				}
+			}
+		}
+	}, nil},
+	{QuirkIsParentFalse, "explicit in 2018", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		if o["isParent"] == nil && o["durationInSeconds"] != nil {
+			o.set("isParent", false)
+		}
+	}, nil},
+	{QuirkUnknownType, "an integration lost data silently over ROAD_BIKING; Garmin adds types without notice", setType("HOVERBOARD_POLO"), nil},
+	{QuirkTypeInTitleCase, "Move IQ does so", setType("Running"), nil},
+	{QuirkDescription, "sometimes there, in details' summaries too", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		describe := func(o object) { o.set("activityDescription", "Hill \"repeats\"\n8 × 400 m 🏃 \u2028 done") }
+		if o["summary"] != nil {
+			o.with("summary", describe)
+		} else if o["activityType"] != nil {
+			describe(o)
+		}
+	}, nil},
+	{QuirkPartialSamples, "only the sensors present have a value, and not at each moment", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		delete(o, "laps")
+		o.samples(func(i int, sample object) {
+			n := 0
+			for _, key := range slices.Sorted(maps.Keys(sample)) {
+				if n++; key != "startTimeInSeconds" && (i+n)%2 == 0 {
+					delete(sample, key)
+				}
+			}
+		})
+	}, nil},
+	{QuirkTimerBeyondClock, "Garmin's own generator breaks the rule of section 7.3", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		o.samples(func(_ int, sample object) {
+			sample.set("timerDurationInSeconds", 27)
+			sample.set("clockDurationInSeconds", 21)
+		})
+	}, nil},
+	{QuirkWideOffset, "a user may set any time within a day of UTC", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		for _, key := range []string{"startTimeOffsetInSeconds", "offsetInSeconds"} {
+			if o[key] != nil {
+				o.set(key, -86399)
+			}
+		}
+	}, nil},
+	{QuirkUserAccessToken, "in every item of a user who has not moved to OAuth 2", func(_ *Server, n *notice, _ types.Kind, o object) {
+		if n != nil {
+			o.set("userAccessToken", "11111111-2222-3333-4444-555555555555")
+		}
+	}, nil},
+	{QuirkManualCapital, "the table of section 7.2 writes it so", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		o.rename("manual", "Manual")
+	}, nil},
+	{QuirkDeviceName, "spacing, case and spelling vary", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		if o["deviceName"] != nil {
+			o.set("deviceName", "  Garmi fenix  8 – 47mm")
+		}
+	}, nil},
+	{QuirkWheelchairAlias, "another document's name for directWheelchairCadence", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		o.samples(func(_ int, sample object) {
+			sample.rename("directWheelchairCadence", "wheelChairCadenceInPushesPerMinute")
+		})
+	}, nil},
+	{QuirkUploadTimes, "old pings, and the example of section 4.2", func(_ *Server, n *notice, key types.Kind, o object) {
+		if o["callbackURL"] != nil && key != types.KindActivityFiles && n != nil {
+			o.set("uploadStartTimeInSeconds", n.record.uploaded.Unix())
+			o.set("uploadEndTimeInSeconds", n.record.uploaded.Unix()+1)
+		}
+	}, nil},
+	{QuirkUnknownFields, "reported, unproven", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		o.set("normalizedPowerInWatts", 251.5)
+		o.set("fieldsToCome", map[string]any{"nested": []any{1, "two", nil, map[string]any{}}})
+	}, nil},
+	{QuirkWebUpload, "undocumented in file pings; seen in September 2026", func(_ *Server, _ *notice, _ types.Kind, o object) {
+		if o["activityType"] != nil {
+			o.set("isWebUpload", true)
+		}
+	}, nil},
+	{QuirkPermissionsAsString, "the example of one portal page", func(_ *Server, _ *notice, key types.Kind, o object) {
+		var p []string
+		if key == PermissionChanges && json.Unmarshal(o["permissions"], &p) == nil {
+			o.set("permissions", "["+strings.Join(p, ", ")+"]")
+		}
+	}, nil},
+	{QuirkNoPermissions, "two integrations guard against it", func(_ *Server, _ *notice, key types.Kind, o object) {
+		if key == PermissionChanges {
+			delete(o, "permissions")
+			delete(o, "summaryId")
+		}
+	}, nil},
+
+	{QuirkReverse, "a multisport parent may come after its children", nil, func(_ *Server, lists []list) []list {
+		for _, l := range lists {
+			slices.Reverse(l.items)
+		}
+		return lists
+	}},
+	{QuirkOldFileKey, "file pings of 2019", nil, func(_ *Server, lists []list) []list {
+		for i, l := range lists {
+			if l.key == types.KindActivityFiles {
+				lists[i].key = "file"
+			}
+		}
+		return lists
+	}},
+	{QuirkEmptyList, "seen in pushes", nil, func(_ *Server, lists []list) []list {
+		return append(lists, list{key: types.KindMoveIQ})
+	}},
+	{QuirkEmptyItem, "in the example of another Garmin API", nil, addItem(`{}`)},
+	{QuirkUnknownKey, "endpoints are shared with the Health API", nil, func(s *Server, lists []list) []list {
+		return append([]list{{"dailies", [][]byte{[]byte(`{"userId":"` + s.hex(16) + `","summaryId":"x1","steps":1}`)}}}, lists...)
+	}},
+	{QuirkSeveralKeys, "nothing forbids it; a receiver that reads the first key loses the others", nil, nil},
+	{QuirkRepeatedKey, "JSON permits it; a map keeps only the last", nil, func(_ *Server, lists []list) []list {
+		var split []list
+		for _, l := range lists {
+			half := (len(l.items) + 1) / 2
+			split = append(split, list{l.key, l.items[:half]}, list{l.key, l.items[half:]})
+		}
+		return split
+	}},
+	{QuirkBadItem, "one odd item has cost whole batches", nil, addItem(`{"userId":["not","a","string"],"summaryId":{"a":1},"startTimeInSeconds":"yesterday"}`)},
+	{QuirkUnknownUser, "a default user has been given other people's data", nil, func(s *Server, lists []list) []list {
+		for i, l := range lists {
+			if len(l.items) > 0 {
+				if o := parseObject(l.items[0]); o != nil {
+					o.set("userId", s.hex(16))
+					o.set("summaryId", "1")
+					lists[i].items = append(slices.Clip(l.items), marshal(o))
+				}
+			}
+		}
+		return lists
+	}},
+	{QuirkHostileCallback, "anyone who knows the endpoint can forge a ping", nil, func(s *Server, lists []list) []list {
+		for i, l := range lists {
+			o := object(nil)
+			if len(l.items) > 0 {
+				o = parseObject(l.items[0])
+			}
+			if o["callbackURL"] == nil {
+				continue
+			}
+			for _, forged := range HostileCallbacks(s.BaseURL) {
+				o.set("callbackURL", forged)
+				lists[i].items = append(slices.Clip(lists[i].items), marshal(o))
+			}
+		}
+		return lists
+	}},
+
+	{QuirkDuplicate, "retries after a time-out, the Summary Resender, backfill", nil, nil},
+	{QuirkShuffle, "activities, details and files come separately, in any order", nil, nil},
+	{QuirkLate, "file URLs have 24 hours, counted from the ping", nil, nil},
+	{QuirkLostAnswer, "the connection breaks after the work is done", nil, nil},
+	{QuirkCutBody, "a failed notification: the connection breaks", nil, nil},
+
+	{QuirkOtherUser, "one user's data has been stored under another", nil, nil},
+	{QuirkSummaryGone, "one integration handles it", nil, nil},
+	{QuirkHTMLError, "gateways answer in HTML", nil, nil},
+	{QuirkPullCut, "a proxy ends a chunked answer too early", nil, nil},
+	{QuirkRedirect, "a redirect carries the user's token to another host", nil, nil},
+	{QuirkPermissionsArray, "the shape in several integrations' tests", nil, nil},
+	{QuirkPermissionsOne, "the example of one portal page", nil, nil},
+	{QuirkNotReady, "one integration tries six times", nil, nil},
+}
+
+func setType(name string) func(*Server, *notice, types.Kind, object) {
+	return func(_ *Server, _ *notice, _ types.Kind, o object) {
+		if o["activityType"] != nil {
+			o.set("activityType", name)
+		}
+		o.with("summary", func(sum object) { sum.set("activityType", name) })
+	}
+}
+
+func addItem(item string) func(*Server, []list) []list {
+	return func(_ *Server, lists []list) []list {
+		for i, l := range lists {
+			if l.key.Known() || l.key == "file" {
+				lists[i].items = slices.Insert(slices.Clone(l.items), len(l.items)/2, []byte(item))
+			}
+		}
+		return lists
+	}
+}
+
+// numbers rewrites the object's own numbers, but for ids.
+func (o object) numbers(f func(string) string) {
+	for key, v := range o {
+		if len(v) > 0 && (v[0] == '-' || v[0] >= '0' && v[0] <= '9') && !strings.HasSuffix(key, "Id") {
+			o[key] = json.RawMessage(f(string(v)))
+		}
+	}
+}
+
+// HostileCallbacks returns callback URLs that a forged ping may carry and that
+// nobody may dial: other hosts that look alike, other schemes and ports, and
+// resources of the right host that have side effects.
+func HostileCallbacks(baseURL string) []string {
+	const q = "?uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2&token=x"
+	host := strings.TrimPrefix(strings.TrimPrefix(baseURL, "https://"), "http://")
+	return []string{
+		"http://169.254.169.254/latest/meta-data/",
+		"https://attacker.example/wellness-api/rest/activities" + q,
+		"https://" + host + ".attacker.example/wellness-api/rest/activities" + q,
+		"https://" + host + "@attacker.example/wellness-api/rest/activities" + q,
+		"https://attacker.example#@" + host + "/wellness-api/rest/activities" + q,
+		"https://attacker.example\\@" + host + "/wellness-api/rest/activities" + q,
+		"file:///etc/passwd",
+		"//attacker.example/wellness-api/rest/activities" + q,
+		baseURL + ":8443/wellness-api/rest/activities" + q,
+		baseURL + "/wellness-api/rest/backfill/activities?summaryStartTimeInSeconds=1&summaryEndTimeInSeconds=2",
+		baseURL + "/wellness-api/rest/user/registration",
+		baseURL + "/wellness-api/rest/../rest/user/permissions",
+		baseURL + "/wellness-api/rest/activities/../user/id" + q,
+		baseURL + "/wellness-api/rest/%75ser/id",
+	}
+}
+
+// oddAnswer answers for the quirks of answers, if one applies, and says so.
+func (s *Server) oddAnswer(w http.ResponseWriter, r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.quirks) == 0 || !strings.HasPrefix(r.URL.Path, "/wellness-api/rest/") {
+		return false
+	}
+	kind := resourceKind(r.URL.Path)
+	permissions := strings.HasSuffix(r.URL.Path, "/user/permissions")
+	switch {
+	case kind != "" && s.odd(QuirkRedirect):
+		w.Header().Set("Location", "https://attacker.example"+r.URL.RequestURI())
+		w.WriteHeader(http.StatusFound)
+	case kind != "" && kind != types.KindActivityFiles && s.seen[r.URL.RawQuery+r.URL.Path] && s.odd(QuirkSummaryGone):
+		writeError(w, http.StatusGone, "summary is gone")
+	case permissions && !s.seen[r.URL.Path+r.Header.Get("Authorization")] && s.odd(QuirkNotReady):
+		writeError(w, http.StatusInternalServerError, "permissions are not ready")
+	case s.odd(QuirkHTMLError):
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusBadGateway)
+		w.Write([]byte("<html><body><h1>502 Bad Gateway</h1></body></html>"))
+	default:
+		if kind != "" {
+			s.seen[r.URL.RawQuery+r.URL.Path] = true
+		}
+		return false
+	}
+	if permissions {
+		s.seen[r.URL.Path+r.Header.Get("Authorization")] = true
+	}
+	return true
+}
+
+func resourceKind(path string) types.Kind {
+	for _, kind := range types.Kinds() {
+		if path == "/wellness-api/rest/"+kind.Resource() {
+			return kind
+		}
+	}
+	return ""
+}
+
+// oddPull applies the quirks of a pull's answer.
+func (s *Server) oddPull(body []byte) []byte {
+	if len(s.quirks) > 0 && s.odd(QuirkPullCut) {
+		return bytes.Clone(body[:len(body)/2])
+	}
+	return body
+}
