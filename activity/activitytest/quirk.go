@@ -15,30 +15,29 @@ type Quirk string
 
 // Quirks of items, in notifications and in pulls.
 const (
-	QuirkDetailsOtherID      Quirk = "details-other-id"      // activityId differs from summary.activityId
-	QuirkIDAsString          Quirk = "id-as-string"          // activityId is a JSON string
-	QuirkIDAsNumber          Quirk = "id-as-number"          // summaryId and parentSummaryId are JSON numbers, if they can be
-	QuirkNoActivityID        Quirk = "no-activity-id"        // no activityId and no activityName, as before 2020
-	QuirkIntegersAsFloats    Quirk = "integers-as-floats"    // 30 is written 30.0
-	QuirkFloatsAsIntegers    Quirk = "floats-as-integers"    // 30.5 comes as 30
-	QuirkAbsentValues        Quirk = "absent-values"         // only ids and start are there
-	QuirkNulls               Quirk = "nulls"                 // absent values are null
-	QuirkIsParentFalse       Quirk = "is-parent-false"       // isParent is there, and false
-	QuirkUnknownType         Quirk = "unknown-type"          // an activity type that is in no list
-	QuirkTypeInTitleCase     Quirk = "type-in-title-case"    // "Running" for "RUNNING"
-	QuirkDescription         Quirk = "description"           // activityDescription, with line breaks and emoji
-	QuirkPartialSamples      Quirk = "partial-samples"       // samples miss sensors; no laps
-	QuirkTimerBeyondClock    Quirk = "timer-beyond-clock"    // timerDuration is more than clockDuration
-	QuirkWideOffset          Quirk = "wide-offset"           // the watch shows almost another day
-	QuirkUserAccessToken     Quirk = "user-access-token"     // items carry userAccessToken, as before OAuth 2
-	QuirkManualCapital       Quirk = "manual-capital"        // the key is "Manual", as the document's table has it
-	QuirkDeviceName          Quirk = "device-name"           // odd spacing and case
-	QuirkWheelchairAlias     Quirk = "wheelchair-alias"      // wheelChairCadenceInPushesPerMinute
-	QuirkUploadTimes         Quirk = "upload-times"          // pings carry uploadStartTimeInSeconds and uploadEndTimeInSeconds
-	QuirkUnknownFields       Quirk = "unknown-fields"        // fields that no document has
-	QuirkWebUpload           Quirk = "web-upload"            // isWebUpload, in files too
-	QuirkPermissionsAsString Quirk = "permissions-as-string" // "[A, B]" in place of a list
-	QuirkNoPermissions       Quirk = "no-permissions"        // a permission change without its permissions and id
+	QuirkDetailsOtherID   Quirk = "details-other-id"   // activityId differs from summary.activityId
+	QuirkIDAsString       Quirk = "id-as-string"       // activityId is a JSON string
+	QuirkIDAsNumber       Quirk = "id-as-number"       // summaryId and parentSummaryId are JSON numbers, if they can be
+	QuirkNoActivityID     Quirk = "no-activity-id"     // no activityId and no activityName, as before 2020
+	QuirkIntegersAsFloats Quirk = "integers-as-floats" // 30 is written 30.0
+	QuirkFloatsAsIntegers Quirk = "floats-as-integers" // 30.5 comes as 30
+	QuirkAbsentValues     Quirk = "absent-values"      // only ids and start are there
+	QuirkNulls            Quirk = "nulls"              // absent values are null
+	QuirkIsParentFalse    Quirk = "is-parent-false"    // isParent is there, and false
+	QuirkUnknownType      Quirk = "unknown-type"       // an activity type that is in no list
+	QuirkTypeInTitleCase  Quirk = "type-in-title-case" // "Running" for "RUNNING"
+	QuirkDescription      Quirk = "description"        // activityDescription, with line breaks and emoji
+	QuirkPartialSamples   Quirk = "partial-samples"    // samples miss sensors; no laps
+	QuirkTimerBeyondClock Quirk = "timer-beyond-clock" // timerDuration is more than clockDuration
+	QuirkWideOffset       Quirk = "wide-offset"        // the watch shows almost another day
+	QuirkUserAccessToken  Quirk = "user-access-token"  // items carry userAccessToken, as before OAuth 2
+	QuirkManualCapital    Quirk = "manual-capital"     // the key is "Manual", as the document's table has it
+	QuirkDeviceName       Quirk = "device-name"        // odd spacing and case
+	QuirkWheelchairAlias  Quirk = "wheelchair-alias"   // wheelChairCadenceInPushesPerMinute
+	QuirkUploadTimes      Quirk = "upload-times"       // pings carry uploadStartTimeInSeconds and uploadEndTimeInSeconds
+	QuirkUnknownFields    Quirk = "unknown-fields"     // fields that no document has
+	QuirkWebUpload        Quirk = "web-upload"         // isWebUpload, in files too
+	QuirkNoPermissions    Quirk = "no-permissions"     // a permission change without its permissions and id
 )
 
 // Quirks of bodies.

@@ -140,12 +140,6 @@ var quirks = []quirk{
 			o.set("isWebUpload", true)
 		}
 	}, nil},
-	{QuirkPermissionsAsString, "the example of one portal page", func(_ *Server, _ *notice, key types.Kind, o object) {
-		var p []string
-		if key == PermissionChanges && json.Unmarshal(o["permissions"], &p) == nil {
-			o.set("permissions", "["+strings.Join(p, ", ")+"]")
-		}
-	}, nil},
 	{QuirkNoPermissions, "two integrations guard against it", func(_ *Server, _ *notice, key types.Kind, o object) {
 		if key == PermissionChanges {
 			delete(o, "permissions")

@@ -1,0 +1,175 @@
+package activitytest_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// oddity is what one run of the same traffic gave.
+type oddity struct {
+	bodies []string
+	cut    int
+	events map[string]bool // key, owner and summary of each item that was read
+	bad    int
+	errs   int
+	pull   string
+	gone   int
+	redirs int
+	perms  []string
+	late   time.Duration
+}
+
+// traffic sends the same traffic with some quirks on, pings and pushes, and
+// reads it with package notify.
+func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
+	synctest.Test(t, func(t *testing.T) {
+		o.events = make(map[string]bool)
+		fake := activitytest.NewServer()
+		fake.SetQuirks(1, quirks...)
+		receiver := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b, err := io.ReadAll(r.Body)
+			if err != nil {
+				o.cut++
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			o.bodies = append(o.bodies, string(b))
+			for e, err := range notify.Decode(strings.NewReader(string(b))) {
+				if err != nil {
+					o.errs++
+					break
+				}
+				switch e := e.(type) {
+				case *notify.Unrecognized:
+					o.bad++
+				case *notify.Push:
+					o.events[fmt.Sprint(e.Key, e.UserID, e.Summary.ID())] = true
+				case *notify.FilePing:
+					o.events[fmt.Sprint(e.File.UserID, e.File.SummaryID)] = true
+				default:
+					o.events[fmt.Sprint(e.Place().Key, e.Owner())] = true
+				}
+			}
+		})
+		start := time.Now()
+		users := []*activitytest.User{fake.AddUser(nil), fake.AddUser(nil)}
+		var callbacks []string
+		for _, push := range []bool{true, false} {
+			fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: push, Handler: receiver})
+			g := activitytest.NewGenerator(1)
+			for _, u := range users {
+				for _, a := range g.Activities(activitytest.Triathlon, start) {
+					u.Add(a)
+				}
+				short := g.Activities(activitytest.Wheelchair, start)[0]
+				short.DurationInSeconds = 20
+				d := g.Details(short)
+				u.Add(short, d)
+				u.AddFile(g.File(d))
+				u.Sync(g, activitytest.ManualEntry, start)
+				u.Add(g.Edit(g.Activities(activitytest.Run, start)[0]), g.MoveIQ(start))
+				u.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
+				callbacks = append(callbacks, u.CallbackURL(types.KindActivityDetails, types.Window{Start: start, End: start.Add(time.Hour)}))
+			}
+			_, err := fake.DeliverAll(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, fake.Pending())
+		}
+		for _, d := range fake.Deliveries() {
+			o.late = max(o.late, d.Sent.Sub(start))
+		}
+		for _, u := range users {
+			if u.Refresh(); true {
+				status, body := get(t, fake, callbacks[0], users[0].AccessToken())
+				o.pull += fmt.Sprintln(status, body)
+				if status == http.StatusGone {
+					o.gone++
+				}
+				if status == http.StatusFound {
+					o.redirs++
+				}
+			}
+			status, body := get(t, fake, rest+"user/permissions", u.AccessToken())
+			o.perms = append(o.perms, fmt.Sprint(status, body))
+		}
+	})
+	return o
+}
+
+// TestQuirks holds that every quirk changes something, and that no item of the
+// plain traffic is lost by it where package notify reads it.
+func TestQuirks(t *testing.T) {
+	plain := traffic(t)
+	require.Zero(t, plain.bad)
+	require.Zero(t, plain.errs)
+	require.Zero(t, plain.cut)
+	for _, q := range activitytest.Quirks() {
+		t.Run(string(q), func(t *testing.T) {
+			odd := traffic(t, q)
+			require.NotEmpty(t, q.About())
+			differs := strings.Join(plain.bodies, "\n") != strings.Join(odd.bodies, "\n") || plain.pull != odd.pull ||
+				fmt.Sprint(plain.perms) != fmt.Sprint(odd.perms) || plain.cut != odd.cut || plain.late != odd.late
+			require.True(t, differs, "the quirk changes nothing")
+			require.Zero(t, odd.errs, "a body is no JSON")
+			for key := range plain.events {
+				require.True(t, odd.events[key], "lost %s", key)
+			}
+		})
+	}
+}
+
+func TestQuirkEffects(t *testing.T) {
+	require.Positive(t, traffic(t, activitytest.QuirkBadItem).bad)
+	require.Positive(t, traffic(t, activitytest.QuirkCutBody).cut)
+	require.Equal(t, 1, traffic(t, activitytest.QuirkSummaryGone).gone)
+	require.Equal(t, 2, traffic(t, activitytest.QuirkRedirect).redirs)
+	require.GreaterOrEqual(t, traffic(t, activitytest.QuirkLate).late, 24*time.Hour)
+	require.Contains(t, strings.Join(traffic(t, activitytest.QuirkHostileCallback).bodies, ""), "attacker.example")
+	plain, several := traffic(t), traffic(t, activitytest.QuirkSeveralKeys)
+	require.Less(t, len(several.bodies), len(plain.bodies))
+	require.Equal(t, 2*len(plain.bodies), len(traffic(t, activitytest.QuirkDuplicate).bodies))
+	require.Equal(t, 2*len(plain.bodies), len(traffic(t, activitytest.QuirkLostAnswer).bodies))
+}
+
+// TestEverythingAtOnce sends the traffic with all quirks of items, bodies and
+// delivery on, each in some of the cases.
+func TestEverythingAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := activitytest.NewServer()
+		fake.SetQuirks(.2, activitytest.Quirks()...)
+		n := 0
+		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, err := range notify.Decode(r.Body) {
+				if err != nil {
+					w.WriteHeader(http.StatusBadRequest)
+					return
+				}
+				n++
+			}
+		})})
+		g := activitytest.NewGenerator(5)
+		total := 0
+		for range 20 {
+			u := fake.AddUser(nil)
+			for range 10 {
+				u.Add(g.Activities(activitytest.Run, time.Now())[0])
+				total++
+			}
+		}
+		_, err := fake.DeliverAll(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, fake.Pending())
+		require.GreaterOrEqual(t, n, total)
+	})
+}
