@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
+	"github.com/garminkit/activityapi/notify/spool"
 )
 
 // receiver is the part of an integration that every partner has: an endpoint
 // that stores what comes, and a processor that works through it.
 type receiver struct {
 	Handler http.Handler
-	spool   *notifytest.Memory
+	spool   *spool.Spool
 	files   string
 	done    chan error
 	stop    context.CancelFunc
@@ -27,13 +27,12 @@ func newReceiver(dir string, users notify.Resolver, calls notify.Callbacks, obse
 	if err := os.MkdirAll(r.files, 0o700); err != nil {
 		return nil, err
 	}
-	r.spool = notifytest.NewMemory()
+	var err error
+	if r.spool, err = spool.Open(filepath.Join(dir, "inbox"), nil); err != nil {
+		return nil, err
+	}
 	// Garmin gets its 200 when the body is in the spool, and not before.
-	r.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if r.spool.Put(q.Context(), q.Body) != nil {
-			w.WriteHeader(503)
-		}
-	})
+	r.Handler = notify.NewHandler(r.spool, nil)
 
 	processor, err := notify.NewProcessor(r.spool, users, calls, &notify.ProcessorOptions{
 		Files:            &notify.Files{Dir: r.files},
@@ -41,6 +40,7 @@ func newReceiver(dir string, users notify.Resolver, calls notify.Callbacks, obse
 		Observe:          observe,
 	})
 	if err != nil {
+		r.spool.Close()
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -61,5 +61,8 @@ func (r *receiver) read(f *notify.File) ([]byte, error) {
 func (r *receiver) Close() error {
 	r.stop()
 	err := <-r.done
+	if e := r.spool.Close(); err == nil {
+		err = e
+	}
 	return err
 }
