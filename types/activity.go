@@ -71,7 +71,7 @@ type Activity struct {
 	ParentSummaryID ID `json:"parentSummaryId,omitempty"`
 	// Manual tells that no device recorded the activity. In a
 	// [ManualActivity] it tells that the user edited it in Garmin Connect.
-	Manual bool `json:"manual,omitempty"`
+	Manual bool `json:"manual,omitempty" alias:"Manual"`
 	// IsWebUpload tells that the activity came in through Garmin Connect's web
 	// page.
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
@@ -138,7 +138,7 @@ type Sample struct {
 	BikeCadenceInRPM *float64 `json:"bikeCadenceInRPM,omitempty"`
 	// DirectWheelchairCadence is in pushes per minute. Some of Garmin's
 	// documents call it wheelChairCadenceInPushesPerMinute; both keys are read.
-	DirectWheelchairCadence       *float64 `json:"directWheelchairCadence,omitempty"`
+	DirectWheelchairCadence       *float64 `json:"directWheelchairCadence,omitempty" alias:"wheelChairCadenceInPushesPerMinute"`
 	SwimCadenceInStrokesPerMinute *float64 `json:"swimCadenceInStrokesPerMinute,omitempty"`
 }
 

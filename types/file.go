@@ -26,7 +26,7 @@ type ActivityFile struct {
 	DeviceName          string            `json:"deviceName,omitempty"`
 	// Manual tells that the user created or edited the activity in Garmin
 	// Connect.
-	Manual      bool `json:"manual,omitempty"`
+	Manual      bool `json:"manual,omitempty" alias:"Manual"`
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
 
 	// Raw is the item's JSON as Garmin sent it, callback URL and all. It is

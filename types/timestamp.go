@@ -1,7 +1,6 @@
 package types
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -50,17 +49,4 @@ func (t Timestamp) MarshalJSON() ([]byte, error) {
 		return nil, fmt.Errorf("types: timestamp %v is not a number", float64(t))
 	}
 	return strconv.AppendFloat(nil, float64(t), 'f', -1, 64), nil
-}
-
-// UnmarshalJSON reads any JSON number. null leaves t as it is.
-func (t *Timestamp) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		return nil
-	}
-	var f float64
-	if err := json.Unmarshal(b, &f); err != nil {
-		return fmt.Errorf("want a time in seconds, have %s", excerpt(b))
-	}
-	*t = Timestamp(f)
-	return nil
 }

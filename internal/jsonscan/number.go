@@ -1,0 +1,310 @@
+package jsonscan
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"strconv"
+	"strings"
+)
+
+// maxNumber is the longest number, in bytes, that is read as a value. JSON has
+// no limit; nothing that Garmin measures comes near this one.
+const maxNumber = 1024
+
+// float reads the JSON number at b[i:] and returns it with the index behind
+// it. The index is 0 if the number is not one that can be read exactly and at
+// once: if it may go on behind b, has more than 19 digits, or is no number.
+func float(b []byte, i int) (float64, int) {
+	if i >= len(b) {
+		return 0, 0
+	}
+	neg := b[i] == '-'
+	if neg {
+		i++
+	}
+	start := i
+	m, i := digits(0, b, i)
+	whole := i - start
+	if whole == 0 || whole > 1 && b[start] == '0' || i >= len(b) {
+		return 0, 0
+	}
+	exp, all := 0, whole
+	if b[i] == '.' {
+		i++
+		point := i
+		m, i = digits(m, b, i)
+		exp = point - i
+		all -= exp
+		if exp == 0 || i >= len(b) {
+			return 0, 0
+		}
+	}
+	if all > 19 {
+		return 0, 0 // m has overflowed
+	}
+	if b[i]|0x20 == 'e' {
+		e, next := exponent(b, i+1)
+		if next == 0 {
+			return 0, 0
+		}
+		exp, i = exp+e, next
+	}
+	f, ok := scale(m, exp)
+	if !ok {
+		return 0, 0
+	}
+	if neg {
+		f = -f
+	}
+	return f, i
+}
+
+// digits appends the run of decimal digits at b[i:] to the number m. It wraps
+// around silently.
+func digits(m uint64, b []byte, i int) (uint64, int) {
+	for len(b)-i >= 8 {
+		x := binary.LittleEndian.Uint64(b[i:]) ^ 0x3030303030303030
+		// The lowest high bit left marks the first byte that is no digit.
+		odd := (x | (x + 0x7676767676767676)) & highs
+		if odd == 0 {
+			m = m*1e8 + eight(x)
+			i += 8
+			continue
+		}
+		n := bits.TrailingZeros64(odd) >> 3
+		return m*pow10[n] + eight(x<<(64-8*n)), i + n
+	}
+	for i < len(b) && b[i]-'0' <= 9 {
+		m = m*10 + uint64(b[i]-'0')
+		i++
+	}
+	return m, i
+}
+
+var pow10 = [8]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}
+
+// eight makes a number of eight digit values, the first in the lowest byte, by
+// adding neighbours: ones to tens, hundreds to ten thousands and so on.
+func eight(x uint64) uint64 {
+	const mask = 0x000000ff000000ff
+	x = x*10 + x>>8
+	return ((x&mask)*(100+1e6<<32) + (x>>16&mask)*(1+1e4<<32)) >> 32
+}
+
+func exponent(b []byte, i int) (e, next int) {
+	neg := false
+	if i < len(b) && (b[i] == '-' || b[i] == '+') {
+		neg = b[i] == '-'
+		i++
+	}
+	start := i
+	for i < len(b) && b[i]-'0' <= 9 {
+		e = e*10 + int(b[i]-'0')
+		i++
+	}
+	if i == start || i-start > 3 || i >= len(b) {
+		return 0, 0
+	}
+	if neg {
+		e = -e
+	}
+	return e, i
+}
+
+// scale returns the float64 nearest to m times ten to the power exp, or false
+// where it takes more than this function to know.
+func scale(m uint64, exp int) (float64, bool) {
+	if m < 1<<53 && -22 <= exp && exp <= 22 {
+		// Both operands are exact, so the one rounding is the right one
+		// (Clinger).
+		if exp < 0 {
+			return float64(m) / exact10[-exp], true
+		}
+		return float64(m) * exact10[exp], true
+	}
+	return lemire(m, exp)
+}
+
+var exact10 = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+}
+
+// lemire scales by a 128-bit power of ten, of which the upper half is nearly
+// always enough; where the product cannot tell which neighbour is nearest, it
+// says false. It is the method of D. Lemire, Number Parsing at a Gigabyte per
+// Second (2021), which package strconv uses too.
+func lemire(m uint64, exp int) (float64, bool) {
+	if m == 0 || exp < leastExp || exp > leastExp+len(power)-1 {
+		return 0, m == 0
+	}
+	zeros := bits.LeadingZeros64(m)
+	m <<= zeros
+	// 217706/2^16 is log2(10).
+	e2 := uint64((217706*exp)>>16+64+1023) - uint64(zeros)
+	p := &power[exp-leastExp]
+	hi, lo := bits.Mul64(m, p[0])
+	if hi&0x1ff == 0x1ff && lo+m < m {
+		yhi, ylo := bits.Mul64(m, p[1])
+		sum, carry := bits.Add64(lo, yhi, 0)
+		hi, lo = hi+carry, sum
+		if hi&0x1ff == 0x1ff && lo+1 == 0 && ylo+m < m {
+			return 0, false
+		}
+	}
+	top := hi >> 63
+	mant := hi >> (top + 9)
+	e2 -= 1 ^ top
+	if lo == 0 && hi&0x1ff == 0 && mant&3 == 1 {
+		return 0, false // halfway between two floats
+	}
+	mant = (mant + mant&1) >> 1
+	if mant>>53 != 0 {
+		mant >>= 1
+		e2++
+	}
+	// With the exponents of the table the result is a normal number.
+	return math.Float64frombits(e2<<52 | mant&(1<<52-1)), true
+}
+
+// integer reads the JSON number at b[i:] if it is written in plain digits, at
+// most 18. The index is 0 otherwise, or if the number may go on behind b.
+func integer(b []byte, i int) (int64, int) {
+	if i >= len(b) {
+		return 0, 0
+	}
+	neg := b[i] == '-'
+	if neg {
+		i++
+	}
+	start := i
+	m, i := digits(0, b, i)
+	n := i - start
+	if n == 0 || n > 18 || n > 1 && b[start] == '0' || i >= len(b) || b[i] == '.' || b[i]|0x20 == 'e' {
+		return 0, 0
+	}
+	if neg {
+		return -int64(m), i
+	}
+	return int64(m), i
+}
+
+var (
+	errInteger = errors.New("want an integer")
+	errRange   = errors.New("number out of range")
+	errLong    = fmt.Errorf("number longer than %d bytes", maxNumber)
+)
+
+// anyInteger returns the value of the JSON number text if it is an integer
+// that an int holds, however it is written: 30, 30.0 and 3e1 are the same.
+func anyInteger(text []byte) (int64, error) {
+	s, neg := strings.CutPrefix(string(text), "-")
+	exp := 0
+	if mant, e, ok := strings.Cut(strings.ToLower(s), "e"); ok {
+		var err error
+		if exp, err = strconv.Atoi(e); err != nil || max(exp, -exp) > maxNumber {
+			return 0, errRange
+		}
+		s = mant
+	}
+	whole, frac, _ := strings.Cut(s, ".")
+	s = strings.TrimLeft(whole+frac, "0")
+	exp -= len(frac)
+	kept := strings.TrimRight(s, "0")
+	exp += len(s) - len(kept)
+	switch {
+	case kept == "":
+		return 0, nil
+	case exp < 0:
+		return 0, errInteger
+	case len(kept)+exp > 19:
+		return 0, errRange
+	}
+	s = kept + strings.Repeat("0", exp)
+	if neg {
+		s = "-" + s
+	}
+	n, err := strconv.ParseInt(s, 10, strconv.IntSize)
+	if err != nil {
+		return 0, errRange
+	}
+	return n, nil
+}
+
+// anyFloat returns the value of the JSON number text.
+func anyFloat(text []byte) (float64, error) {
+	f, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return 0, errRange
+	}
+	return f, nil
+}
+
+// anyID returns the digits of the JSON number text if it is an integer written
+// without exponent.
+func anyID(text []byte) (string, error) {
+	whole, frac, _ := strings.Cut(string(text), ".")
+	if strings.Trim(frac, "0") != "" || strings.ContainsAny(whole, "eE") {
+		return "", errors.New("want a string or an integer")
+	}
+	return whole, nil
+}
+
+// numberState is where in the grammar of a number a scan stands.
+type numberState uint8
+
+const (
+	numStart    numberState = iota
+	numSign                 // -
+	numZero                 // 0 as the first digit
+	numWhole                // 1 to 9 and what follows
+	numPoint                // .
+	numFraction             // a digit behind the point
+	numE                    // e
+	numESign                // + or - behind e
+	numExponent             // a digit of the exponent
+)
+
+// complete reports whether a number may end in state n.
+func (n numberState) complete() bool {
+	return n == numZero || n == numWhole || n == numFraction || n == numExponent
+}
+
+// step returns the state behind byte c, or false if c does not belong to the
+// number.
+func (n numberState) step(c byte) (numberState, bool) {
+	digit := c-'0' <= 9
+	switch n {
+	case numStart, numSign:
+		switch {
+		case c == '-' && n == numStart:
+			return numSign, true
+		case c == '0':
+			return numZero, true
+		case digit:
+			return numWhole, true
+		}
+	case numZero, numWhole, numFraction:
+		switch {
+		case digit && n != numZero:
+			return n, true
+		case c == '.' && n != numFraction:
+			return numPoint, true
+		case c|0x20 == 'e':
+			return numE, true
+		}
+	case numPoint:
+		return numFraction, digit
+	case numE:
+		if c == '+' || c == '-' {
+			return numESign, true
+		}
+		return numExponent, digit
+	case numESign, numExponent:
+		return numExponent, digit
+	}
+	return n, false
+}

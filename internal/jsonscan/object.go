@@ -1,0 +1,313 @@
+package jsonscan
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"reflect"
+	"unsafe"
+)
+
+// values are what was read for the fields of one struct. Bit i of seen is set
+// once field i has one; if the field's kind is a value, bits[i] is it.
+type values struct {
+	seen uint64
+	bits [maxFields]uint64
+}
+
+func (v *values) set(i int, bits uint64) {
+	v.seen |= 1 << i
+	v.bits[i] = bits
+}
+
+// object reads the object that begins at the place. Values go to vals, and
+// everything else into the struct at dst. Where a key repeats, the last counts.
+func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) bool {
+	s.pos++
+	o := s.order(p)
+	prev := maxFields
+	for n := 0; ; n++ {
+		if c := s.peek(); c != '"' {
+			if c == '}' && n == 0 {
+				s.pos++
+				return true
+			}
+			return s.unexpected("a key")
+		}
+		i, ok := s.key(o, prev)
+		if !ok {
+			return false
+		}
+		if c := s.peek(); c == 0 && s.err != nil {
+			return false
+		}
+		if i < 0 {
+			ok = s.skip(depth)
+		} else {
+			prev = i
+			if f := &p.fields[i]; s.bad != nil && (s.hard || !f.own) {
+				ok = s.skip(depth)
+			} else {
+				ok = s.field(f, i, dst, vals, depth)
+			}
+		}
+		if !ok {
+			return false
+		}
+		switch s.peek() {
+		case ',':
+			s.pos++
+		case '}':
+			s.pos++
+			return true
+		default:
+			return s.unexpected("',' or '}'")
+		}
+	}
+}
+
+// key reads a key and its colon. It returns the index of the key's field, or
+// -1 if there is none.
+func (s *Scanner) key(o *order, prev int) (int, bool) {
+	b := s.buf[s.pos:]
+	i := int(o.next[prev])
+	if q := o.plan.fields[i].quoted; len(b) > len(q) && string(b[:len(q)]) == q {
+		s.pos += len(q)
+		if b[len(q)] == ':' {
+			s.pos++
+			return i, true
+		}
+		return i, s.Open(':')
+	}
+	key, ok := s.text()
+	if !ok {
+		return 0, false
+	}
+	if i = o.plan.index.find(key); i >= 0 {
+		o.next[prev] = uint8(i)
+	} else if s.opts.UnknownKey != nil && s.bad == nil {
+		s.opts.UnknownKey(s.pathTo(string(key)))
+	}
+	return i, s.Open(':')
+}
+
+// field reads the value of field i, which begins at the place.
+func (s *Scanner) field(f *field, i int, dst unsafe.Pointer, vals *values, depth int) bool {
+	c := s.buf[s.pos]
+	if c == 'n' {
+		if !s.literal("null") {
+			return false
+		}
+		if vals.seen>>i&1 != 0 && !f.kind.value() {
+			reflect.NewAt(f.typ, f.at(dst)).Elem().SetZero()
+		}
+		vals.seen &^= 1 << i
+		return true
+	}
+	switch f.kind {
+	case kindFloat, kindFloatPtr:
+		if v, next := float(s.buf, s.pos); next > 0 {
+			s.pos = next
+			vals.set(i, math.Float64bits(v))
+			return true
+		}
+		return s.oddNumber(f, i, vals, depth)
+	case kindInt, kindIntPtr:
+		if v, next := integer(s.buf, s.pos); next > 0 && int64(int(v)) == v {
+			s.pos = next
+			vals.set(i, uint64(v))
+			return true
+		}
+		return s.oddNumber(f, i, vals, depth)
+	case kindBool:
+		if c != 't' && c != 'f' {
+			return s.mismatch(f, "a boolean", depth)
+		}
+		word, v := "false", uint64(0)
+		if c == 't' {
+			word, v = "true", 1
+		}
+		vals.set(i, v)
+		return s.literal(word)
+	case kindString:
+		if c != '"' {
+			return s.mismatch(f, "a string", depth)
+		}
+		text, ok := s.text()
+		if ok {
+			*(*string)(f.at(dst)) = s.names.get(text)
+			vals.seen |= 1 << i
+		}
+		return ok
+	case kindID:
+		vals.seen |= 1 << i
+		return s.id(f, dst, depth)
+	case kindStrings:
+		if c != '[' {
+			return s.mismatch(f, "an array", depth)
+		}
+		vals.seen |= 1 << i
+		return s.strings(f, dst, depth)
+	case kindStruct:
+		if c != '{' {
+			return s.mismatch(f, "an object", depth)
+		}
+		if vals.seen>>i&1 != 0 {
+			reflect.NewAt(f.typ, f.at(dst)).Elem().SetZero()
+		}
+		vals.seen |= 1 << i
+		return s.nested(f, f.at(dst), depth+1)
+	default: // kindList
+		if c != '[' {
+			return s.mismatch(f, "an array", depth)
+		}
+		vals.seen |= 1 << i
+		return s.structs(f, dst, depth+1)
+	}
+}
+
+// mismatch spoils the item for a value of the wrong type, and reads over it.
+func (s *Scanner) mismatch(f *field, want string, depth int) bool {
+	s.refuse(s.offset(), f.key(), f.own, fmt.Errorf("want %s, have %s", want, s.what()))
+	return s.skip(depth)
+}
+
+// oddNumber reads a number that is not in plain sight.
+func (s *Scanner) oddNumber(f *field, i int, vals *values, depth int) bool {
+	want, parse := "an integer", func(b []byte) (uint64, error) {
+		v, err := anyInteger(b)
+		return uint64(v), err
+	}
+	if f.kind == kindFloat || f.kind == kindFloatPtr {
+		want, parse = "a number", func(b []byte) (uint64, error) {
+			v, err := anyFloat(b)
+			return math.Float64bits(v), err
+		}
+	}
+	if c := s.buf[s.pos]; c != '-' && c-'0' > 9 {
+		return s.mismatch(f, want, depth)
+	}
+	text, ok := s.number()
+	if !ok {
+		return false
+	}
+	if text == nil {
+		s.refuse(s.offset(), f.key(), f.own, errLong)
+		return s.skip(depth)
+	}
+	v, err := parse(text)
+	if err != nil {
+		s.refuse(s.offset()-int64(len(text)), f.key(), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
+		return true
+	}
+	vals.set(i, v)
+	return true
+}
+
+func excerpt(b []byte) string {
+	if len(b) > 40 {
+		return string(b[:40]) + "..."
+	}
+	return string(b)
+}
+
+func (s *Scanner) id(f *field, dst unsafe.Pointer, depth int) bool {
+	c := s.buf[s.pos]
+	if c == '"' {
+		text, ok := s.text()
+		if ok {
+			*(*string)(f.at(dst)) = string(text)
+		}
+		return ok
+	}
+	if c != '-' && c-'0' > 9 {
+		return s.mismatch(f, "a string or an integer", depth)
+	}
+	text, ok := s.number()
+	if !ok {
+		return false
+	}
+	if text == nil {
+		s.refuse(s.offset(), f.key(), f.own, errLong)
+		return s.skip(depth)
+	}
+	id, err := anyID(text)
+	if err != nil {
+		s.refuse(s.offset()-int64(len(text)), f.key(), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
+		return true
+	}
+	*(*string)(f.at(dst)) = id
+	return true
+}
+
+func (s *Scanner) strings(f *field, dst unsafe.Pointer, depth int) bool {
+	s.pos++
+	list := []string{}
+	for s.Next(']', len(list) == 0) {
+		switch s.buf[s.pos] {
+		case '"':
+			text, ok := s.text()
+			if !ok {
+				return false
+			}
+			list = append(list, s.names.get(text))
+			continue
+		case 'n':
+			if !s.literal("null") {
+				return false
+			}
+		default:
+			if !s.mismatch(f, "a string", depth+1) {
+				return false
+			}
+		}
+		list = append(list, "")
+	}
+	*(*[]string)(f.at(dst)) = list
+	return s.err == nil
+}
+
+func (s *Scanner) nested(f *field, dst unsafe.Pointer, depth int) bool {
+	s.path = append(s.path, step{f.key(), -1})
+	var vals values
+	if !s.object(f.plan, dst, &vals, depth) {
+		return false
+	}
+	s.path = s.path[:len(s.path)-1]
+	s.settle(f.plan, dst, &vals)
+	return true
+}
+
+// settle stores vals in the struct at dst. All its floats lie in one array,
+// and all its integers in another.
+func (s *Scanner) settle(p *plan, dst unsafe.Pointer, vals *values) {
+	if s.bad != nil && s.hard {
+		return
+	}
+	floats := make([]float64, 0, bits.OnesCount64(vals.seen&p.floatPtrs))
+	ints := make([]int, 0, bits.OnesCount64(vals.seen&p.intPtrs))
+	p.store(dst, vals, floats, ints)
+}
+
+// store puts vals into the struct at dst, and what its pointers point to into
+// floats and ints, which must have room.
+func (p *plan) store(dst unsafe.Pointer, vals *values, floats []float64, ints []int) {
+	for m := vals.seen &^ p.nonValues; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros64(m)
+		f, v := &p.fields[i], vals.bits[i]
+		switch at := f.at(dst); f.kind {
+		case kindBool:
+			*(*bool)(at) = v != 0
+		case kindInt:
+			*(*int)(at) = int(v)
+		case kindIntPtr:
+			ints = append(ints, int(v))
+			*(**int)(at) = &ints[len(ints)-1]
+		case kindFloat:
+			*(*float64)(at) = math.Float64frombits(v)
+		case kindFloatPtr:
+			floats = append(floats, math.Float64frombits(v))
+			*(**float64)(at) = &floats[len(floats)-1]
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package jsonscan
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// kind says how a field is read and stored.
+type kind uint8
+
+const (
+	kindString kind = iota
+	kindID          // a string that keeps the digits of a number
+	kindStrings
+	kindStruct
+	kindList // a slice of structs that have only values
+
+	// The kinds from here on are values, each gathered as 64 bits.
+	kindBool
+	kindInt // an integer, however it is written
+	kindIntPtr
+	kindFloat
+	kindFloatPtr
+)
+
+func (k kind) value() bool { return k >= kindBool }
+
+// plan tells how the JSON object of one struct type is read. It is made from
+// the struct's tags, so that a field is declared in one place only:
+//
+//	Field T `json:"key,omitempty" alias:"otherKey"`
+//
+// A plan does not change once made.
+type plan struct {
+	typ    reflect.Type
+	fields []field
+	index  index
+	// The bits of fields of one kind.
+	floatPtrs, intPtrs, nonValues uint64
+}
+
+// maxFields is how many fields a struct may have: as many as a mask has bits.
+const maxFields = 64
+
+type field struct {
+	quoted string // the key in quotes
+	kind   kind
+	// own tells that the field does not come from an embedded struct, in a
+	// struct that embeds one; see [Scanner.Item].
+	own  bool
+	off  uintptr
+	typ  reflect.Type
+	plan *plan // of the object or of the list's elements
+}
+
+func (f *field) key() string { return f.quoted[1 : len(f.quoted)-1] }
+
+// plans caches every plan made. A plan depends on its type and nothing else.
+var plans sync.Map // reflect.Type to *plan
+
+func planOf(t reflect.Type) *plan {
+	if p, ok := plans.Load(t); ok {
+		return p.(*plan)
+	}
+	p := &plan{typ: t}
+	aliases := map[string]int{}
+	p.add(t, 0, embeds(t), aliases)
+	if len(p.fields) > maxFields {
+		panic(fmt.Sprintf("jsonscan: %v has more than %d fields", t, maxFields))
+	}
+	for i, f := range p.fields {
+		switch {
+		case f.kind == kindFloatPtr:
+			p.floatPtrs |= 1 << i
+		case f.kind == kindIntPtr:
+			p.intPtrs |= 1 << i
+		case !f.kind.value():
+			p.nonValues |= 1 << i
+		}
+	}
+	p.index.build(p.fields, aliases)
+	actual, _ := plans.LoadOrStore(t, p)
+	return actual.(*plan)
+}
+
+func embeds(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if t.Field(i).Anonymous {
+			return true
+		}
+	}
+	return false
+}
+
+// add appends the fields of t, which lies off bytes into the plan's struct.
+// A key that is taken already stays with the outer struct's field.
+func (p *plan) add(t reflect.Type, off uintptr, own bool, aliases map[string]int) {
+	taken := map[string]bool{}
+	for _, f := range p.fields {
+		taken[f.key()] = true
+	}
+	var embedded []reflect.StructField
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		if sf.Anonymous {
+			embedded = append(embedded, sf)
+			continue
+		}
+		key, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		if key == "" || key == "-" || taken[key] {
+			continue
+		}
+		f := field{quoted: `"` + key + `"`, off: off + sf.Offset, typ: sf.Type, own: own}
+		f.kind, f.plan = kindOf(sf.Type)
+		if alias := sf.Tag.Get("alias"); alias != "" {
+			aliases[alias] = len(p.fields)
+		}
+		p.fields = append(p.fields, f)
+	}
+	for _, sf := range embedded {
+		p.add(sf.Type, off+sf.Offset, false, aliases)
+	}
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
+func kindOf(t reflect.Type) (kind, *plan) {
+	switch t.Kind() {
+	case reflect.String:
+		if reflect.PointerTo(t).Implements(unmarshaler) {
+			return kindID, nil
+		}
+		return kindString, nil
+	case reflect.Bool:
+		return kindBool, nil
+	case reflect.Int:
+		return kindInt, nil
+	case reflect.Float64:
+		return kindFloat, nil
+	case reflect.Struct:
+		return kindStruct, planOf(t)
+	case reflect.Pointer:
+		switch t.Elem().Kind() {
+		case reflect.Int:
+			return kindIntPtr, nil
+		case reflect.Float64:
+			return kindFloatPtr, nil
+		}
+	case reflect.Slice:
+		switch t.Elem().Kind() {
+		case reflect.String:
+			return kindStrings, nil
+		case reflect.Struct:
+			p := planOf(t.Elem())
+			for _, f := range p.fields {
+				if !f.kind.value() {
+					panic(fmt.Sprintf("jsonscan: field %s of a list's element is no value", f.key()))
+				}
+			}
+			if len(p.fields) > 31 {
+				panic(fmt.Sprintf("jsonscan: %v has more than 31 fields", p.typ))
+			}
+			return kindList, p
+		}
+	}
+	panic(fmt.Sprintf("jsonscan: no way to read a %v", t))
+}
+
+// index finds a field by its key with a hash that has no collisions.
+type index struct {
+	seed [3]uint32
+	keys []string
+	slot [1024]uint8 // 1 + index into keys and fields, or 0
+	fld  []uint8
+}
+
+func (x *index) hash(key []byte) uint32 {
+	n := len(key)
+	return (uint32(n) + uint32(key[0])*x.seed[0] + uint32(key[n-1])*x.seed[1] + uint32(key[n/2])*x.seed[2]) % uint32(len(x.slot))
+}
+
+func (x *index) build(fields []field, aliases map[string]int) {
+	for i := range fields {
+		x.keys = append(x.keys, fields[i].key())
+		x.fld = append(x.fld, uint8(i))
+	}
+	for alias, i := range aliases {
+		x.keys = append(x.keys, alias)
+		x.fld = append(x.fld, uint8(i))
+	}
+	state := uint32(1)
+	for range 1 << 20 {
+		for i := range x.seed {
+			state = state*1664525 + 1013904223
+			x.seed[i] = state >> 8
+		}
+		if x.fill() {
+			return
+		}
+	}
+	panic("jsonscan: no hash without collisions")
+}
+
+func (x *index) fill() bool {
+	clear(x.slot[:])
+	for i, key := range x.keys {
+		s := &x.slot[x.hash([]byte(key))]
+		if *s != 0 {
+			return false
+		}
+		*s = uint8(i + 1)
+	}
+	return true
+}
+
+// find returns the index of the field with this key, or -1.
+func (x *index) find(key []byte) int {
+	if len(key) == 0 {
+		return -1
+	}
+	i := int(x.slot[x.hash(key)]) - 1
+	if i < 0 || x.keys[i] != string(key) {
+		return -1
+	}
+	return int(x.fld[i])
+}
+
+// order remembers which field followed which, since the objects of a body have
+// their keys in much the same order.
+type order struct {
+	plan *plan
+	next [maxFields + 1]uint8 // the last entry is the first key's
+}
+
+// newOrder expects the keys in the order of the fields.
+func newOrder(p *plan) *order {
+	o := &order{plan: p}
+	for i := range p.fields {
+		o.next[i] = uint8(min(i+1, len(p.fields)-1))
+	}
+	return o
+}

@@ -1,0 +1,293 @@
+package jsonscan
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"reflect"
+	"unsafe"
+)
+
+// structs reads the array of objects that field f is. The number of elements
+// is known only at its end, so their values go on the tape first, and then
+// into a slice of exactly the right size.
+func (s *Scanner) structs(f *field, dst unsafe.Pointer, depth int) bool {
+	s.pos++
+	p, o := f.plan, s.order(f.plan)
+	visit := s.opts.Visit != nil && p.typ == s.opts.Element
+	s.tape.reset()
+	level := len(s.path)
+	s.path = append(s.path, step{f.key(), -1})
+	var vals values
+	n := 0
+	for ; s.Next(']', n == 0); n++ {
+		s.path[level].index = n
+		if s.bad != nil {
+			if !s.skip(depth) {
+				return false
+			}
+			continue
+		}
+		if !s.element(p, o, &vals, depth) {
+			return false
+		}
+		switch {
+		case s.bad != nil:
+		case !visit:
+			s.tape.add(p, &vals)
+		case !s.show(p, &vals, n):
+			return false
+		}
+	}
+	if s.err != nil {
+		return false
+	}
+	s.path = s.path[:level]
+	if s.bad == nil && !visit {
+		list := reflect.MakeSlice(f.typ, n, n)
+		s.tape.replay(p, list.UnsafePointer())
+		reflect.NewAt(f.typ, f.at(dst)).Elem().Set(list)
+	}
+	return true
+}
+
+// element reads one object, or null for an empty one, into vals.
+func (s *Scanner) element(p *plan, o *order, vals *values, depth int) bool {
+	vals.seen = 0
+	switch s.buf[s.pos] {
+	case '{':
+		if next := flat(s.buf, s.pos, o, vals); next > 0 {
+			s.pos = next
+			return true
+		}
+		vals.seen = 0
+		return s.object(p, nil, vals, depth+1)
+	case 'n':
+		return s.literal("null")
+	}
+	s.refuse(s.offset(), "", false, fmt.Errorf("want an object, have %s", s.what()))
+	return s.skip(depth)
+}
+
+// show hands an element to the visitor.
+func (s *Scanner) show(p *plan, vals *values, n int) bool {
+	var floats [maxFields]float64
+	var ints [maxFields]int
+	s.visit.Elem().SetZero()
+	p.store(s.visit.UnsafePointer(), vals, floats[:0], ints[:0])
+	if err := s.opts.Visit(n, s.visit.Interface()); err != nil {
+		s.visitErr = err
+		return s.fatal(s.offset(), err)
+	}
+	return true
+}
+
+// flat reads the object at b[i:] at once, if all of it is there and nothing in
+// it is unusual: known keys in their usual spelling, and plain numbers. It
+// returns the index behind the object, or 0 where [Scanner.object] must do.
+func flat(b []byte, i int, o *order, vals *values) int {
+	p := o.plan
+	prev := maxFields
+	i++
+	for {
+		if i < len(b) && b[i] <= ' ' {
+			i = blank(b, i)
+		}
+		k := int(o.next[prev])
+		q := p.fields[k].quoted
+		if len(b)-i <= len(q) {
+			return 0
+		}
+		if string(b[i:i+len(q)]) == q {
+			i += len(q)
+		} else {
+			// Often one sensor is missing: the key after it comes next.
+			if b[i] != '"' {
+				return 0
+			}
+			start := i + 1
+			i = plain(b, start)
+			if i >= len(b) || b[i] != '"' {
+				return 0
+			}
+			if k = p.index.find(b[start:i]); k < 0 {
+				return 0
+			}
+			i++
+			o.next[prev] = uint8(k)
+		}
+		prev = k
+		if i >= len(b) {
+			return 0
+		}
+		if b[i] != ':' {
+			if i = blank(b, i); i >= len(b) || b[i] != ':' {
+				return 0
+			}
+		}
+		i++
+		if i < len(b) && b[i] <= ' ' {
+			i = blank(b, i)
+		}
+		var next int
+		switch p.fields[k].kind {
+		case kindFloat, kindFloatPtr:
+			var v float64
+			v, next = float(b, i)
+			vals.bits[k] = math.Float64bits(v)
+		case kindInt, kindIntPtr:
+			var v int64
+			v, next = integer(b, i)
+			if int64(int(v)) != v {
+				return 0
+			}
+			vals.bits[k] = uint64(v)
+		}
+		if next == 0 {
+			return 0
+		}
+		vals.seen |= 1 << k
+		i = next
+		if b[i] <= ' ' {
+			if i = blank(b, i); i >= len(b) {
+				return 0
+			}
+		}
+		switch b[i] {
+		case ',':
+			i++
+		case '}':
+			return i + 1
+		default:
+			return 0
+		}
+	}
+}
+
+// tape holds the values of a list's elements while their number is not known,
+// in 32-bit words: a mask of the fields that an element has, and then their
+// values, integers in one word and floats in two. If an integer or a time does
+// not fit one word, the mask's top bit says that all of this element's
+// integers have two. The tape is used again for the next list.
+type tape struct {
+	parts        [][]uint32
+	used         int
+	floats, ints int
+}
+
+const (
+	wide      = 1 << 31
+	firstPart = 1 << 10
+	mostPart  = 1 << 16 // words, so that little is left unused
+	mostWords = 1 + 2*31
+)
+
+func (t *tape) reset() {
+	t.used, t.floats, t.ints = 0, 0, 0
+	for i := range t.parts {
+		t.parts[i] = t.parts[i][:0]
+	}
+}
+
+// part returns the part with room for one element more.
+func (t *tape) part() *[]uint32 {
+	if t.used > 0 {
+		if last := &t.parts[t.used-1]; cap(*last)-len(*last) >= mostWords {
+			return last
+		}
+	}
+	if t.used == len(t.parts) {
+		size := min(firstPart<<(2*t.used), mostPart)
+		t.parts = append(t.parts, make([]uint32, 0, size))
+	}
+	t.used++
+	return &t.parts[t.used-1]
+}
+
+func (t *tape) add(p *plan, vals *values) {
+	t.floats += bits.OnesCount64(vals.seen & p.floatPtrs)
+	t.ints += bits.OnesCount64(vals.seen & p.intPtrs)
+	part := t.part()
+	words := (*part)[len(*part) : len(*part)+mostWords]
+	n, ok := put(words, p, vals, false)
+	if !ok {
+		n, _ = put(words, p, vals, true)
+	}
+	*part = (*part)[:len(*part)+n]
+}
+
+// put writes one element to w and returns its size. It says false if a value
+// does not fit and long is not set.
+func put(w []uint32, p *plan, vals *values, long bool) (int, bool) {
+	_ = w[mostWords-1]
+	w[0] = uint32(vals.seen)
+	if long {
+		w[0] |= wide
+	}
+	n := 1
+	for m := vals.seen; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros64(m)
+		v := vals.bits[i]
+		if k := p.fields[i].kind; k != kindFloatPtr && !long {
+			if k == kindFloat {
+				f := math.Float64frombits(v)
+				v = uint64(uint32(int64(f)))
+				if float64(v) != f || f == 0 {
+					return 0, false
+				}
+			} else if int64(int32(v)) != int64(v) {
+				return 0, false
+			}
+			w[n] = uint32(v)
+			n++
+			continue
+		}
+		w[n], w[n+1] = uint32(v), uint32(v>>32)
+		n += 2
+	}
+	return n, true
+}
+
+// replay stores the elements in the array at dst. All their floats lie in one
+// array, and all their integers in another.
+func (t *tape) replay(p *plan, dst unsafe.Pointer) {
+	floats := make([]float64, 0, t.floats)
+	ints := make([]int, 0, t.ints)
+	size, e := p.typ.Size(), 0
+	for _, part := range t.parts[:t.used] {
+		for len(part) > 0 {
+			elem := unsafe.Add(dst, uintptr(e)*size)
+			e++
+			mask := part[0]
+			n := 1
+			for m := mask &^ wide; m != 0; m &= m - 1 {
+				f := &p.fields[bits.TrailingZeros32(m)]
+				v := uint64(part[n])
+				n++
+				if mask&wide != 0 || f.kind == kindFloatPtr {
+					v |= uint64(part[n]) << 32
+					n++
+				} else if f.kind == kindFloat {
+					v = math.Float64bits(float64(v))
+				} else {
+					v = uint64(int32(v))
+				}
+				switch at := f.at(elem); f.kind {
+				case kindFloatPtr:
+					floats = append(floats, math.Float64frombits(v))
+					*(**float64)(at) = &floats[len(floats)-1]
+				case kindIntPtr:
+					ints = append(ints, int(v))
+					*(**int)(at) = &ints[len(ints)-1]
+				case kindFloat:
+					*(*float64)(at) = math.Float64frombits(v)
+				case kindInt:
+					*(*int)(at) = int(v)
+				case kindBool:
+					*(*bool)(at) = v != 0
+				}
+			}
+			part = part[n:]
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package jsonscan
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plain returns the index of the first byte of b at or after i that ends the
+// plain part of a string: a quote, a backslash, a control character or a byte
+// that is not ASCII. It is len(b) if there is none.
+func plain(b []byte, i int) int {
+	for len(b)-i >= 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		// A byte's high bit comes out set if the byte was zero before the
+		// subtraction or less than a space; borrows reach later bytes only.
+		odd := (x | ((x ^ '"'*ones) - ones) | ((x ^ '\\'*ones) - ones) | (x - ' '*ones)) & highs
+		if odd != 0 {
+			return i + bits.TrailingZeros64(odd)>>3
+		}
+		i += 8
+	}
+	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' && b[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
+}
+
+// blank returns the index of the first byte of b at or after i that is not
+// white space. It is len(b) if there is none.
+func blank(b []byte, i int) int {
+	for i < len(b) {
+		switch b[i] {
+		case ' ':
+			for len(b)-i >= 8 {
+				odd := binary.LittleEndian.Uint64(b[i:]) ^ ' '*ones
+				if odd != 0 {
+					i += bits.TrailingZeros64(odd) >> 3
+					break
+				}
+				i += 8
+			}
+			if i < len(b) && b[i] == ' ' {
+				i++
+			}
+		case '\n', '\r', '\t':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// unquote appends the meaning of s, the inside of a JSON string whose escapes
+// have been checked, to dst. What is no valid UTF-8 and no valid surrogate
+// pair becomes U+FFFD, as in package encoding/json.
+func unquote(dst, s []byte) []byte {
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case c == '\\' && s[i+1] == 'u':
+			r := hex4(s[i+2:])
+			i += 6
+			if utf16.IsSurrogate(r) {
+				pair := rune(utf8.RuneError)
+				if len(s)-i >= 6 && s[i] == '\\' && s[i+1] == 'u' {
+					pair = utf16.DecodeRune(r, hex4(s[i+2:]))
+				}
+				if r = pair; r != utf8.RuneError {
+					i += 6
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+		case c == '\\':
+			c = s[i+1]
+			switch c {
+			case 'b':
+				c = '\b'
+			case 'f':
+				c = '\f'
+			case 'n':
+				c = '\n'
+			case 'r':
+				c = '\r'
+			case 't':
+				c = '\t'
+			}
+			dst = append(dst, c)
+			i += 2
+		case c < utf8.RuneSelf:
+			n := max(plain(s, i), i+1)
+			dst = append(dst, s[i:n]...)
+			i = n
+		default:
+			r, n := utf8.DecodeRune(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += n
+		}
+	}
+	return dst
+}
+
+// hex4 returns the value of the four hexadecimal digits that s begins with, or
+// -1 if it does not.
+func hex4(s []byte) rune {
+	if len(s) < 4 {
+		return -1
+	}
+	var r rune
+	for _, c := range s[:4] {
+		switch {
+		case c-'0' <= 9:
+			c -= '0'
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
+
+// names holds strings that come again and again, such as user ids and device
+// names, so that each is allocated once. It is small and forgets.
+type names [64]string
+
+func (t *names) get(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if len(b) > 48 {
+		return string(b)
+	}
+	h := uint32(len(b))
+	for _, c := range b {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	s := &t[h>>26]
+	if *s != string(b) {
+		*s = string(b)
+	}
+	return *s
+}
