@@ -1,13 +1,13 @@
 package notify
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
+	"reflect"
 
+	"github.com/garminkit/activityapi/internal/jsonscan"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -44,133 +44,243 @@ type Decoder struct {
 //
 // Every root key is read, and a repeated root key as often as it stands there.
 // Lists under keys that are no notification's yield one *Unrecognized an item.
-// Empty lists and items that are an empty object yield nothing.
+// Empty lists, null in place of a list, and items that are an empty object
+// yield nothing. A value in place of a list is a list of one.
+//
+// An item is a [*Ping] if it has a callbackURL, and then only its user id,
+// token and URL need be good. An item that nests deeper than 16 is an
+// *Unrecognized. Broken are also a body that begins with a byte order mark,
+// one with anything behind its end, and one that nests deeper than 10,000.
+//
+// Memory is bound by the largest item, and not by the body. If r is also an
+// [io.ReaderAt] and an [io.Seeker], as files are, then Raw is read again from
+// there rather than kept.
 func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		dec := json.NewDecoder(r)
-		fail := func(err error) {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
+		b := &body{d: d, count: map[string]int{}}
+		opts := jsonscan.Options{KeepRaw: d.KeepRaw, UnknownKey: d.UnknownKey}
+		if d.Sample != nil {
+			opts.Element = reflect.TypeFor[types.Sample]()
+			opts.Visit = func(index int, elem any) error {
+				return d.Sample(b.item, index, elem.(*types.Sample))
 			}
-			off := dec.InputOffset()
-			if s, ok := errors.AsType[*json.SyntaxError](err); ok {
-				off = s.Offset
-			}
-			yield(nil, &types.DecodeError{Offset: off, Err: err})
 		}
-		delim := func(want json.Delim) error {
-			t, err := dec.Token()
-			if err == nil && t != want {
-				return fmt.Errorf("want %v, have %v", want, t)
-			}
-			return err
-		}
-		if err := delim('{'); err != nil {
-			fail(err)
+		b.s = jsonscan.New(r, opts)
+		if b.lists(yield) {
 			return
 		}
-		count := map[string]int{}
-		for dec.More() {
-			t, err := dec.Token()
-			if err != nil {
-				fail(err)
-				return
-			}
-			key := t.(string)
-			// The array or the lone value behind the key.
-			var raw json.RawMessage
-			if err := dec.Decode(&raw); err != nil {
-				fail(err)
-				return
-			}
-			var items []json.RawMessage
-			if json.Unmarshal(raw, &items) != nil {
-				items = []json.RawMessage{raw}
-			}
-			at := dec.InputOffset() - int64(len(raw))
-			for _, item := range items {
-				skip := bytes.Index(raw, item)
-				at, raw = at+int64(skip), raw[skip:]
-				ev := d.event(key, count[key], item, at)
-				at, raw = at+int64(len(item)), raw[len(item):]
-				count[key]++
-				if ev != nil && !yield(ev, nil) {
-					return
-				}
-			}
-		}
-		if err := delim('}'); err != nil {
-			fail(err)
-			return
-		}
-		if _, err := dec.Token(); err != io.EOF {
-			fail(errors.New("data after the end of the body"))
+		if err := b.s.VisitErr(); err != nil {
+			yield(nil, err)
+		} else {
+			yield(nil, (*types.DecodeError)(b.s.Err()))
 		}
 	}
 }
 
-func (d *Decoder) event(key string, index int, raw json.RawMessage, at int64) Event {
-	item := Item{Key: key, Index: index, Offset: at, Size: int64(len(raw))}
-	bad := func(err error) Event {
-		item.Raw = raw
-		return &Unrecognized{Item: item, Err: &types.DecodeError{Offset: item.Offset, Path: item.String(), Err: err}}
+// body is one body while it is read.
+type body struct {
+	d     *Decoder
+	s     *jsonscan.Scanner
+	count map[string]int // items seen under each key
+	item  Item           // the one being read
+}
+
+// maxKeys is how many different root keys are counted. Garmin has about
+// twenty.
+const maxKeys = 1000
+
+// lists reads the whole body. It returns false if the scanner failed, and true
+// if the body is done or the caller has enough.
+func (b *body) lists(yield func(Event, error) bool) bool {
+	if !b.s.Open('{') {
+		return false
 	}
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &keys); err != nil || keys == nil {
-		return bad(errors.New("want an object"))
+	for n := 0; b.s.Next('}', n == 0); n++ {
+		key, ok := b.s.Key()
+		if !ok {
+			return false
+		}
+		null, ok := b.s.Null()
+		if !ok {
+			return false
+		}
+		if null {
+			continue
+		}
+		array := b.s.Array()
+		index := b.count[key]
+		for first := true; !array && first || array && b.s.Next(']', first); first = false {
+			ev, ok := b.event(key, index)
+			if !ok {
+				return false
+			}
+			index++
+			if ev != nil && !yield(ev, nil) {
+				return true
+			}
+		}
+		if b.s.Err() != nil {
+			return false
+		}
+		if len(b.count) < maxKeys {
+			b.count[key] = index
+		}
 	}
-	if len(keys) == 0 {
+	return b.s.Err() == nil && b.s.End()
+}
+
+// event reads one item. It returns nil for an empty one.
+func (b *body) event(key string, index int) (Event, bool) {
+	off, ok := b.s.Begin(key, index)
+	if !ok {
+		return nil, false
+	}
+	b.item = Item{Key: key, Index: index, Offset: off}
+	switch kind := types.Kind(key); kind {
+	case types.KindActivities:
+		return push[types.Activity](b, kind)
+	case types.KindManualActivities:
+		return push[types.ManualActivity](b, kind)
+	case types.KindActivityDetails:
+		return push[types.ActivityDetails](b, kind)
+	case types.KindMoveIQ:
+		return push[types.MoveIQ](b, kind)
+	case types.KindActivityFiles, "file":
+		return b.file()
+	case "deregistrations":
+		return b.deregistration()
+	case "userPermissionsChange":
+		return b.permissionChange()
+	}
+	if !b.s.Skip() {
+		return nil, false
+	}
+	return b.finish(nil, "", errors.New("unknown list key"))
+}
+
+// pushed is an item of a list that holds summaries or pings for them.
+type pushed[T any] struct {
+	UserID          string       `json:"userId"`
+	UserAccessToken types.Secret `json:"userAccessToken"`
+	CallbackURL     types.Secret `json:"callbackURL"`
+	Data            T            `json:",inline"`
+}
+
+func push[T any, P interface {
+	*T
+	types.Summary
+}](b *body, kind types.Kind) (Event, bool) {
+	p := new(pushed[T])
+	if !b.s.Item(p) {
+		return nil, false
+	}
+	bad, hard := b.s.Bad()
+	if p.CallbackURL != "" && !hard {
+		ping := &Ping{Kind: kind, UserID: p.UserID, UserAccessToken: p.UserAccessToken, CallbackURL: p.CallbackURL}
+		return b.finish(ping, p.UserID, nil)
+	}
+	ev := &Push{UserID: p.UserID, UserAccessToken: p.UserAccessToken, Summary: P(&p.Data)}
+	return b.finish(ev, p.UserID, asError(bad))
+}
+
+func (b *body) file() (Event, bool) {
+	var p struct {
+		UserAccessToken types.Secret       `json:"userAccessToken"`
+		File            types.ActivityFile `json:",inline"`
+	}
+	if !b.s.Item(&p) {
+		return nil, false
+	}
+	bad, _ := b.s.Bad()
+	return b.finish(&FilePing{File: p.File, UserAccessToken: p.UserAccessToken}, p.File.UserID, asError(bad))
+}
+
+func (b *body) deregistration() (Event, bool) {
+	var p struct {
+		UserID          string       `json:"userId"`
+		UserAccessToken types.Secret `json:"userAccessToken"`
+	}
+	if !b.s.Item(&p) {
+		return nil, false
+	}
+	bad, _ := b.s.Bad()
+	return b.finish(&Deregistration{UserID: p.UserID, UserAccessToken: p.UserAccessToken}, p.UserID, asError(bad))
+}
+
+func (b *body) permissionChange() (Event, bool) {
+	var p struct {
+		UserID              string             `json:"userId"`
+		UserAccessToken     types.Secret       `json:"userAccessToken"`
+		SummaryID           types.ID           `json:"summaryId"`
+		Permissions         []types.Permission `json:"permissions"`
+		ChangeTimeInSeconds types.Timestamp    `json:"changeTimeInSeconds"`
+	}
+	if !b.s.Item(&p) {
+		return nil, false
+	}
+	bad, _ := b.s.Bad()
+	ev := &PermissionChange{
+		UserID: p.UserID, UserAccessToken: p.UserAccessToken, SummaryID: p.SummaryID,
+		Permissions: p.Permissions, ChangeTimeInSeconds: p.ChangeTimeInSeconds,
+	}
+	return b.finish(ev, p.UserID, asError(bad))
+}
+
+func asError(err *jsonscan.Error) error {
+	if err == nil {
 		return nil
 	}
-	if d.KeepRaw {
-		item.Raw = raw
+	return (*types.DecodeError)(err)
+}
+
+// finish completes the event of the item that was just read, or makes it an
+// *Unrecognized if there is an error or no user. It returns nil if the item is
+// an empty object.
+func (b *body) finish(ev Event, user string, err error) (Event, bool) {
+	if b.s.Empty() {
+		return nil, true
 	}
-	var head struct {
-		UserID                       string
-		UserAccessToken, CallbackURL types.Secret
-		SummaryID                    types.ID
-		Permissions                  []types.Permission
-		ChangeTimeInSeconds          types.Timestamp
+	if err == nil && user == "" {
+		err = errors.New("no userId")
 	}
-	if err := json.Unmarshal(raw, &head); err != nil {
-		return bad(err)
+	item := b.item
+	item.Size = b.s.Size()
+	if err != nil || b.d.KeepRaw {
+		item.Raw, item.Truncated = b.s.Raw()
 	}
-	if head.UserID == "" {
-		return bad(errors.New("no userId"))
-	}
-	kind := types.Kind(key)
-	if key == "file" {
-		kind = types.KindActivityFiles
-	}
-	var sum types.Summary
-	switch kind {
-	case "deregistrations":
-		return &Deregistration{item, head.UserID, head.UserAccessToken}
-	case "userPermissionsChange":
-		return &PermissionChange{item, head.UserID, head.UserAccessToken, head.SummaryID, head.Permissions, head.ChangeTimeInSeconds}
-	case types.KindActivityFiles:
-		p := &FilePing{Item: item, UserAccessToken: head.UserAccessToken}
-		if err := json.Unmarshal(raw, &p.File); err != nil {
-			return bad(err)
+	if err != nil {
+		if _, ok := err.(*types.DecodeError); !ok {
+			err = &types.DecodeError{Offset: item.Offset, Path: item.String(), Err: err}
 		}
-		p.File.Raw = item.Raw
-		return p
-	case types.KindActivities:
-		sum = &types.Activity{Raw: item.Raw}
-	case types.KindManualActivities:
-		sum = &types.ManualActivity{Raw: item.Raw}
-	case types.KindActivityDetails:
-		sum = &types.ActivityDetails{Raw: item.Raw}
-	case types.KindMoveIQ:
-		sum = &types.MoveIQ{Raw: item.Raw}
-	default:
-		return bad(errors.New("unknown list key"))
+		return &Unrecognized{item, err}, true
 	}
-	if head.CallbackURL != "" {
-		return &Ping{item, kind, head.UserID, head.UserAccessToken, head.CallbackURL}
+	switch ev := ev.(type) {
+	case *Ping:
+		ev.Item = item
+	case *FilePing:
+		ev.Item = item
+		ev.File.Raw = item.Raw
+	case *Deregistration:
+		ev.Item = item
+	case *PermissionChange:
+		ev.Item = item
+	case *Push:
+		ev.Item = item
+		own(ev.Summary, ev.UserID, item.Raw)
 	}
-	if err := json.Unmarshal(raw, sum); err != nil {
-		return bad(err)
+	return ev, true
+}
+
+// own sets what the decoder adds to a summary.
+func own(s types.Summary, user string, raw json.RawMessage) {
+	switch s := s.(type) {
+	case *types.Activity:
+		s.UserID, s.Raw = user, raw
+	case *types.ManualActivity:
+		s.UserID, s.Raw = user, raw
+	case *types.ActivityDetails:
+		s.UserID, s.Raw = user, raw
+	case *types.MoveIQ:
+		s.UserID, s.Raw = user, raw
 	}
-	return &Push{item, head.UserID, head.UserAccessToken, sum}
 }

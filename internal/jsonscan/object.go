@@ -30,6 +30,7 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 		if c := s.peek(); c != '"' {
 			if c == '}' && n == 0 {
 				s.pos++
+				s.empty = depth == 1
 				return true
 			}
 			return s.unexpected("a key")
@@ -73,6 +74,7 @@ func (s *Scanner) key(o *order, prev int) (int, bool) {
 	i := int(o.next[prev])
 	if q := o.plan.fields[i].quoted; len(b) > len(q) && string(b[:len(q)]) == q {
 		s.pos += len(q)
+		s.spelt = q[1 : len(q)-1]
 		if b[len(q)] == ':' {
 			s.pos++
 			return i, true
@@ -83,7 +85,7 @@ func (s *Scanner) key(o *order, prev int) (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	if i = o.plan.index.find(key); i >= 0 {
+	if i, s.spelt = o.plan.index.find(key); i >= 0 {
 		o.next[prev] = uint8(i)
 	} else if s.opts.UnknownKey != nil && s.bad == nil {
 		s.opts.UnknownKey(s.pathTo(string(key)))
@@ -168,7 +170,7 @@ func (s *Scanner) field(f *field, i int, dst unsafe.Pointer, vals *values, depth
 
 // mismatch spoils the item for a value of the wrong type, and reads over it.
 func (s *Scanner) mismatch(f *field, want string, depth int) bool {
-	s.refuse(s.offset(), f.key(), f.own, fmt.Errorf("want %s, have %s", want, s.what()))
+	s.refuse(s.offset(), s.spelt, f.own, fmt.Errorf("want %s, have %s", want, s.what()))
 	return s.skip(depth)
 }
 
@@ -192,12 +194,12 @@ func (s *Scanner) oddNumber(f *field, i int, vals *values, depth int) bool {
 		return false
 	}
 	if text == nil {
-		s.refuse(s.offset(), f.key(), f.own, errLong)
+		s.refuse(s.offset(), s.spelt, f.own, errLong)
 		return s.skip(depth)
 	}
 	v, err := parse(text)
 	if err != nil {
-		s.refuse(s.offset()-int64(len(text)), f.key(), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
+		s.refuse(s.offset()-int64(len(text)), s.spelt, f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
 		return true
 	}
 	vals.set(i, v)
@@ -228,12 +230,12 @@ func (s *Scanner) id(f *field, dst unsafe.Pointer, depth int) bool {
 		return false
 	}
 	if text == nil {
-		s.refuse(s.offset(), f.key(), f.own, errLong)
+		s.refuse(s.offset(), s.spelt, f.own, errLong)
 		return s.skip(depth)
 	}
 	id, err := anyID(text)
 	if err != nil {
-		s.refuse(s.offset()-int64(len(text)), f.key(), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
+		s.refuse(s.offset()-int64(len(text)), s.spelt, f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
 		return true
 	}
 	*(*string)(f.at(dst)) = id

@@ -33,6 +33,7 @@ func (k kind) value() bool { return k >= kindBool }
 //
 //	Field T `json:"key,omitempty" alias:"otherKey"`
 //
+// A struct in the struct with the tag `json:",inline"` lends it its fields.
 // A plan does not change once made.
 type plan struct {
 	typ    reflect.Type
@@ -48,8 +49,8 @@ const maxFields = 64
 type field struct {
 	quoted string // the key in quotes
 	kind   kind
-	// own tells that the field does not come from an embedded struct, in a
-	// struct that embeds one; see [Scanner.Item].
+	// own tells that the field is not an inlined struct's, in a struct that
+	// inlines one; see [Scanner.Item].
 	own  bool
 	off  uintptr
 	typ  reflect.Type
@@ -67,7 +68,7 @@ func planOf(t reflect.Type) *plan {
 	}
 	p := &plan{typ: t}
 	aliases := map[string]int{}
-	p.add(t, 0, embeds(t), aliases)
+	p.add(t, 0, inlines(t), aliases)
 	if len(p.fields) > maxFields {
 		panic(fmt.Sprintf("jsonscan: %v has more than %d fields", t, maxFields))
 	}
@@ -86,9 +87,13 @@ func planOf(t reflect.Type) *plan {
 	return actual.(*plan)
 }
 
-func embeds(t reflect.Type) bool {
+// inline reports whether the fields of a struct in a struct count as the outer
+// one's.
+func inline(f reflect.StructField) bool { return f.Tag.Get("json") == ",inline" }
+
+func inlines(t reflect.Type) bool {
 	for i := range t.NumField() {
-		if t.Field(i).Anonymous {
+		if inline(t.Field(i)) {
 			return true
 		}
 	}
@@ -102,11 +107,11 @@ func (p *plan) add(t reflect.Type, off uintptr, own bool, aliases map[string]int
 	for _, f := range p.fields {
 		taken[f.key()] = true
 	}
-	var embedded []reflect.StructField
+	var inner []reflect.StructField
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		if sf.Anonymous {
-			embedded = append(embedded, sf)
+		if inline(sf) {
+			inner = append(inner, sf)
 			continue
 		}
 		key, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
@@ -120,7 +125,7 @@ func (p *plan) add(t reflect.Type, off uintptr, own bool, aliases map[string]int
 		}
 		p.fields = append(p.fields, f)
 	}
-	for _, sf := range embedded {
+	for _, sf := range inner {
 		p.add(sf.Type, off+sf.Offset, false, aliases)
 	}
 }
@@ -169,63 +174,51 @@ func kindOf(t reflect.Type) (kind, *plan) {
 	panic(fmt.Sprintf("jsonscan: no way to read a %v", t))
 }
 
-// index finds a field by its key with a hash that has no collisions.
+// index finds a field by its key: a hash table in which what collides lies in
+// the next slots.
 type index struct {
-	seed [3]uint32
 	keys []string
-	slot [1024]uint8 // 1 + index into keys and fields, or 0
 	fld  []uint8
-}
-
-func (x *index) hash(key []byte) uint32 {
-	n := len(key)
-	return (uint32(n) + uint32(key[0])*x.seed[0] + uint32(key[n-1])*x.seed[1] + uint32(key[n/2])*x.seed[2]) % uint32(len(x.slot))
+	slot [256]uint8 // 1 + index into keys, or 0
 }
 
 func (x *index) build(fields []field, aliases map[string]int) {
 	for i := range fields {
-		x.keys = append(x.keys, fields[i].key())
-		x.fld = append(x.fld, uint8(i))
+		x.add(fields[i].key(), i)
 	}
 	for alias, i := range aliases {
-		x.keys = append(x.keys, alias)
-		x.fld = append(x.fld, uint8(i))
+		x.add(alias, i)
 	}
-	state := uint32(1)
-	for range 1 << 20 {
-		for i := range x.seed {
-			state = state*1664525 + 1013904223
-			x.seed[i] = state >> 8
-		}
-		if x.fill() {
-			return
-		}
-	}
-	panic("jsonscan: no hash without collisions")
 }
 
-func (x *index) fill() bool {
-	clear(x.slot[:])
-	for i, key := range x.keys {
-		s := &x.slot[x.hash([]byte(key))]
-		if *s != 0 {
-			return false
-		}
-		*s = uint8(i + 1)
+func (x *index) add(key string, field int) {
+	x.keys = append(x.keys, key)
+	x.fld = append(x.fld, uint8(field))
+	h := hash([]byte(key))
+	for x.slot[h] != 0 {
+		h++
 	}
-	return true
+	x.slot[h] = uint8(len(x.keys))
 }
 
-// find returns the index of the field with this key, or -1.
-func (x *index) find(key []byte) int {
+// hash tells most keys apart by their length and four of their bytes.
+func hash(key []byte) uint8 {
+	n := len(key)
+	h := uint32(n) ^ uint32(key[0])<<8 ^ uint32(key[n-1])<<16 ^ uint32(key[n/2])<<24 ^ uint32(key[n/3])<<12
+	return uint8(h * 2654435761 >> 24)
+}
+
+// find returns the field with this key and the key, or -1.
+func (x *index) find(key []byte) (int, string) {
 	if len(key) == 0 {
-		return -1
+		return -1, ""
 	}
-	i := int(x.slot[x.hash(key)]) - 1
-	if i < 0 || x.keys[i] != string(key) {
-		return -1
+	for h := hash(key); x.slot[h] != 0; h++ {
+		if i := x.slot[h] - 1; x.keys[i] == string(key) {
+			return int(x.fld[i]), x.keys[i]
+		}
 	}
-	return int(x.fld[i])
+	return -1, ""
 }
 
 // order remembers which field followed which, since the objects of a body have

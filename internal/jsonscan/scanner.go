@@ -62,9 +62,11 @@ type Scanner struct {
 	index int
 	named bool
 	path  []step // from the item inwards
+	spelt string // the last key of a field, as the body has it
 
-	bad  *Error // why the item is spoilt
-	hard bool   // that holds for its own fields too
+	bad   *Error // why the item is spoilt
+	hard  bool   // that holds for its own fields too
+	empty bool   // it has no keys
 
 	orders  []*order
 	names   names
@@ -137,7 +139,7 @@ func (s *Scanner) unexpected(want string) bool {
 }
 
 // refuse spoils the item. hard tells that this holds for the fields of the
-// item's own struct as well as for those of one embedded in it.
+// item's own struct as well as for those of one inlined in it.
 func (s *Scanner) refuse(off int64, key string, hard bool, err error) {
 	if s.bad == nil || hard && !s.hard {
 		s.bad = &Error{off, s.pathTo(key), err}
@@ -267,11 +269,11 @@ func (s *Scanner) Begin(list string, index int) (offset int64, ok bool) {
 // Item reads an object into dst, a pointer to a struct that is zero. The error
 // of an object that is not what the struct wants is Bad's.
 //
-// If the struct embeds another and only a field of that one is wrong, then the
+// If the struct inlines another and only a field of that one is wrong, then the
 // fields that are the struct's own are read all the same, and hard is false.
 func (s *Scanner) Item(dst any) bool {
 	v := reflect.ValueOf(dst)
-	s.bad, s.hard, s.path = nil, false, s.path[:0]
+	s.bad, s.hard, s.empty, s.path = nil, false, false, s.path[:0]
 	if s.peek() != '{' {
 		if s.err != nil {
 			return false
@@ -290,7 +292,7 @@ func (s *Scanner) Item(dst any) bool {
 
 // Skip reads over an item.
 func (s *Scanner) Skip() bool {
-	s.bad, s.hard, s.path = nil, false, s.path[:0]
+	s.bad, s.hard, s.empty, s.path = nil, false, false, s.path[:0]
 	return s.skip(0)
 }
 
@@ -298,24 +300,8 @@ func (s *Scanner) Skip() bool {
 // one of the struct's own fields is to blame.
 func (s *Scanner) Bad() (err *Error, hard bool) { return s.bad, s.hard }
 
-// Empty reports whether the item that comes next is an object without keys. It
-// consumes nothing.
-func (s *Scanner) Empty() bool {
-	if s.peek() != '{' {
-		return false
-	}
-	n := 1
-	for {
-		i := blank(s.buf, s.pos+n)
-		if i < len(s.buf) {
-			return s.buf[i] == '}'
-		}
-		n = i - s.pos
-		if !s.more() {
-			return false
-		}
-	}
-}
+// Empty reports whether the last item was an object without keys.
+func (s *Scanner) Empty() bool { return s.empty }
 
 // Raw returns the bytes of the item that was just read, and whether they are
 // only the end of it.

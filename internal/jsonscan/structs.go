@@ -110,7 +110,7 @@ func flat(b []byte, i int, o *order, vals *values) int {
 			if i >= len(b) || b[i] != '"' {
 				return 0
 			}
-			if k = p.index.find(b[start:i]); k < 0 {
+			if k, _ = p.index.find(b[start:i]); k < 0 {
 				return 0
 			}
 			i++

@@ -198,6 +198,7 @@ func (s *Scanner) skip(depth int) bool {
 			s.pos++
 			if s.peek() == c+2 { // the bracket that closes c
 				s.pos++
+				s.empty = s.empty || depth == 0 && open == 1 && c == '{'
 				open--
 			} else if s.err != nil {
 				return false

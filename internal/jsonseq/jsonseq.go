@@ -4,11 +4,11 @@ package jsonseq
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"iter"
+	"reflect"
 
+	"github.com/garminkit/activityapi/internal/jsonscan"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -26,7 +26,7 @@ type Options struct {
 	KeepRaw bool
 	// Bad, if not nil, is called with each item that cannot be read, and the
 	// list goes on behind it. If nil, the first such item ends the list with
-	// its error. raw is the item's JSON.
+	// its error. raw is the item's JSON, or the last megabyte of it.
 	Bad func(raw json.RawMessage, err *types.DecodeError)
 	// UnknownKey, if not nil, is called with the path of each key that the
 	// types do not model.
@@ -46,66 +46,71 @@ func List[T Record](r io.Reader, opts *Options) iter.Seq2[*T, error] {
 		opts = &Options{}
 	}
 	return func(yield func(*T, error) bool) {
-		dec := json.NewDecoder(r)
-		fail := func(err error) {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			yield(nil, &types.DecodeError{Offset: dec.InputOffset(), Err: err})
+		scan := jsonscan.Options{KeepRaw: opts.KeepRaw, UnknownKey: opts.UnknownKey}
+		if opts.Sample != nil {
+			scan.Element = reflect.TypeFor[types.Sample]()
+			scan.Visit = func(index int, elem any) error { return opts.Sample(index, elem.(*types.Sample)) }
 		}
-		if t, err := dec.Token(); err != nil {
-			fail(err)
-			return
-		} else if t != json.Delim('[') {
-			fail(errors.New("want an array"))
+		s := jsonscan.New(r, scan)
+		if list(s, opts, yield) {
 			return
 		}
-		for i := 0; dec.More(); i++ {
-			var raw json.RawMessage
-			if err := dec.Decode(&raw); err != nil {
-				fail(err)
-				return
-			}
-			v := new(T)
-			if string(raw) == "{}" {
-				continue
-			}
-			if err := json.Unmarshal(raw, v); err != nil || string(raw) == "null" {
-				if err == nil {
-					err = errors.New("want an object")
-				}
-				bad := &types.DecodeError{Offset: dec.InputOffset() - int64(len(raw)), Path: fmt.Sprintf("%s[%d]", opts.Name, i), Err: err}
-				if opts.Bad == nil {
-					yield(nil, bad)
-					return
-				}
-				opts.Bad(raw, bad)
-				continue
-			}
-			if opts.KeepRaw {
-				switch v := any(v).(type) {
-				case *types.Activity:
-					v.Raw = raw
-				case *types.ManualActivity:
-					v.Raw = raw
-				case *types.ActivityDetails:
-					v.Raw = raw
-				case *types.MoveIQ:
-					v.Raw = raw
-				case *types.ActivityFile:
-					v.Raw = raw
-				}
-			}
-			if !yield(v, nil) {
-				return
-			}
+		if err := s.VisitErr(); err != nil {
+			yield(nil, err)
+		} else {
+			yield(nil, (*types.DecodeError)(s.Err()))
 		}
-		if _, err := dec.Token(); err != nil {
-			fail(err)
-			return
+	}
+}
+
+// list reads the whole array. It returns false if the scanner failed, and true
+// if the array is done or nobody wants more of it.
+func list[T Record](s *jsonscan.Scanner, opts *Options, yield func(*T, error) bool) bool {
+	if !s.Open('[') {
+		return false
+	}
+	for i := 0; s.Next(']', i == 0); i++ {
+		if _, ok := s.Begin(opts.Name, i); !ok {
+			return false
 		}
-		if _, err := dec.Token(); err != io.EOF {
-			fail(errors.New("data after the end of the list"))
+		v := new(T)
+		if !s.Item(v) {
+			return false
 		}
+		if bad, _ := s.Bad(); bad != nil {
+			if opts.Bad == nil {
+				yield(nil, (*types.DecodeError)(bad))
+				return true
+			}
+			raw, _ := s.Raw()
+			opts.Bad(raw, (*types.DecodeError)(bad))
+			continue
+		}
+		if s.Empty() {
+			continue
+		}
+		if opts.KeepRaw {
+			raw, _ := s.Raw()
+			setRaw(v, raw)
+		}
+		if !yield(v, nil) {
+			return true
+		}
+	}
+	return s.Err() == nil && s.End()
+}
+
+func setRaw(v any, raw json.RawMessage) {
+	switch v := v.(type) {
+	case *types.Activity:
+		v.Raw = raw
+	case *types.ManualActivity:
+		v.Raw = raw
+	case *types.ActivityDetails:
+		v.Raw = raw
+	case *types.MoveIQ:
+		v.Raw = raw
+	case *types.ActivityFile:
+		v.Raw = raw
 	}
 }

@@ -1,0 +1,122 @@
+package jsonscan
+
+import (
+	"encoding/json"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPowersOfTen(t *testing.T) {
+	t.Parallel()
+	for i, have := range power {
+		exp := int64(leastExp + i)
+		ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(max(exp, -exp)), nil)
+		if exp < 0 {
+			ten.Div(new(big.Int).Lsh(big.NewInt(1), uint(ten.BitLen()+200)), ten)
+		}
+		ten.Lsh(ten, 128) // so that there are enough bits to cut
+		ten.Rsh(ten, uint(ten.BitLen()-128))
+		lo := new(big.Int).And(ten, new(big.Int).SetUint64(math.MaxUint64))
+		hi := new(big.Int).Rsh(ten, 64)
+		require.Equal(t, [2]uint64{hi.Uint64(), lo.Uint64()}, have, "1e%d", exp)
+	}
+}
+
+// exact fails the test if s is read as anything else than strconv's value. It
+// returns whether the fast way read it.
+func exact(t testing.TB, s string) bool {
+	if !json.Valid([]byte(s)) || strings.Trim(s, "+-.eE0123456789") != "" {
+		return false
+	}
+	want, err := strconv.ParseFloat(s, 64)
+	v, next := float([]byte(s+","), 0)
+	if next != 0 && (next != len(s) || err != nil || math.Float64bits(v) != math.Float64bits(want)) {
+		t.Fatalf("%s: have %v (%x) up to %d, want %v (%x)", s, v, math.Float64bits(v), next, want, math.Float64bits(want))
+	}
+	// At the end of the window nothing may be taken for the whole number.
+	for n := range s {
+		if v, next := float([]byte(s[:n]), 0); next != 0 {
+			t.Fatalf("%s cut at %d is read as %v", s, n, v)
+		}
+	}
+	if n, next := integer([]byte(s+"}"), 0); next != 0 {
+		if w, err := strconv.ParseInt(s, 10, 64); err != nil || w != n || next != len(s) {
+			t.Fatalf("%s: integer %d, want %d, %v", s, n, w, err)
+		}
+	}
+	return next != 0
+}
+
+func TestFloatIsExact(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"0", "-0", "0.0", "1", "-1", "10", "0.1", "1e22", "1e23", "8.5e15", "9007199254740993", "9007199254740993.0", "9007199254740992.5",
+		"1.7976931348623157e308", "2.2250738585072014e-308", "4.9e-324", "123456789012345678", "1234567890123456789", "12345678901234567890",
+		"38.832325832918286", "-94.74890395067632", "1903.4200439453125", "0.000000000000000000000000000000123", "1e-32", "1e31", "1e32", "1e-33",
+		"5e-324", "1e400", "1e-400", "3.00000000000000000000000000001", "12345678.12345678", "1234567.1234567", "99999999", "100000000", "1e+5", "1E-05",
+		"7.2057594037927933e16", "7.2057594037927935e16", "6929495644600919.5", "3.7455744005952583e15",
+	} {
+		exact(t, s)
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	fast := 0
+	const n = 200_000
+	for range n {
+		var s string
+		switch rnd.IntN(5) {
+		case 0: // what devices send: 32 bits in 64
+			s = strconv.FormatFloat(float64(float32(rnd.NormFloat64()*1000)), 'f', -1, 64)
+		case 1:
+			s = strconv.FormatFloat(rnd.NormFloat64()*90, 'f', -1, 64)
+		case 2:
+			s = strconv.FormatFloat(rnd.Float64(), 'e', rnd.IntN(19), 64)
+			s = s[:strings.IndexByte(s, 'e')] + "e" + strconv.Itoa(rnd.IntN(60)-30)
+		case 3:
+			s = strconv.FormatUint(rnd.Uint64()>>rnd.IntN(64), 10) + "." + strconv.FormatUint(rnd.Uint64()>>rnd.IntN(64), 10)
+		case 4: // halfway between two floats, and next to it
+			f := math.Float64frombits(rnd.Uint64()>>12 | uint64(1023+rnd.IntN(52))<<52)
+			half := new(big.Float).SetPrec(60).Add(big.NewFloat(f), big.NewFloat((math.Nextafter(f, math.Inf(1))-f)/2))
+			s = half.Text('f', 30)
+			if s = strings.TrimRight(s, "0"); s[len(s)-1] == '.' {
+				s += "0"
+			}
+			if len(s) > 19 {
+				s = s[:20]
+			}
+		}
+		if exact(t, s) {
+			fast++
+		}
+	}
+	require.Greater(t, fast, n*6/10)
+}
+
+func FuzzFloat(f *testing.F) {
+	for _, s := range []string{"0", "-1.5e10", "38.832325832918286", "9007199254740993", "1e400", "0.1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) { exact(t, s) })
+}
+
+// FuzzUnquote compares the meaning of strings with package encoding/json's.
+func FuzzUnquote(f *testing.F) {
+	f.Add(`a`)
+	f.Add(`\ud83d\ude00\ud83d\u0041\ude00`)
+	f.Add("\xff\xc3\u00e9\\n\\/")
+	f.Add(`\"long enough for eight bytes at once, \\twice`)
+	f.Fuzz(func(t *testing.T, s string) {
+		text := []byte(`"` + s + `"`)
+		var want string
+		err := json.Unmarshal(text, &want)
+		have, haveErr := ID(text)
+		if (err != nil) != (haveErr != nil) || have != want {
+			t.Fatalf("%q: have %q, %v, want %q, %v", text, have, haveErr, want, err)
+		}
+	})
+}
