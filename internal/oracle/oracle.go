@@ -321,6 +321,9 @@ func (r *reader) item(key string) (json.RawMessage, error) {
 	if err := r.dec.Decode(&raw); err != nil {
 		return nil, err
 	}
+	if c := raw[0]; r.dec.InputOffset() == int64(len(r.data)) && (c == '-' || '0' <= c && c <= '9') {
+		return nil, io.ErrUnexpectedEOF // the number may have been cut
+	}
 	r.items = append(r.items, Item{key, r.count[key], r.dec.InputOffset() - int64(len(raw)), raw})
 	r.count[key]++
 	return raw, nil
