@@ -1,15 +1,15 @@
 package auth
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
-
-	"golang.org/x/oauth2"
 
 	"github.com/garminkit/activityapi/types"
 )
@@ -68,110 +68,50 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// AppOptions configures an App. A nil *AppOptions means the defaults.
-type AppOptions struct {
-	// ConsumerSecret is the secret of OAuth 1.0a; the consumer key is the
-	// client id. It is needed for users who have not moved to OAuth 2.
-	ConsumerSecret types.Secret
-	// Endpoints are Garmin's if empty.
-	Endpoints Endpoints
-	// Transport carries the calls to the OAuth servers. Nil means a private
-	// transport with time-outs and TLS 1.2 or later.
-	Transport http.RoundTripper
-	// Timeout bounds each call. Zero means 15 s.
-	Timeout time.Duration
-}
-
-// App is a partner application as Garmin knows it. Its methods are the single
-// steps of OAuth, one request each and none repeated; [Connector] and [Users]
-// put them together. It is immutable and safe for concurrent use.
+// App is a partner application as Garmin knows it. It prints without its
+// secrets.
 type App struct {
-	opaque
-	clientID       string
-	clientSecret   types.Secret
-	consumerSecret types.Secret
-	endpoints      Endpoints
-	base           http.RoundTripper
-	ownBase        *http.Transport
-	timeout        time.Duration
+	// ClientID is the client id; in OAuth 1.0a it is the consumer key.
+	ClientID string
+	// ClientSecret is that of OAuth 2. An application that Garmin has not
+	// moved to OAuth 2 has none.
+	ClientSecret types.Secret
+	// ConsumerSecret is the secret of OAuth 1.0a. Only users who have not
+	// moved to OAuth 2 need it.
+	ConsumerSecret types.Secret
 }
 
-// NewApp returns the App with this client id and secret. The secret may be
-// empty if there is a ConsumerSecret in opts: such an App has no OAuth 2.
-func NewApp(clientID string, clientSecret types.Secret, opts *AppOptions) (*App, error) {
-	if opts == nil {
-		opts = &AppOptions{}
-	}
+func (a App) check() error {
 	switch {
-	case clientID == "":
-		return nil, errors.New("auth: no client id")
-	case clientSecret == "" && opts.ConsumerSecret == "":
-		return nil, errors.New("auth: no client secret")
-	case opts.Timeout < 0:
-		return nil, errors.New("auth: negative timeout")
+	case a.ClientID == "":
+		return errors.New("auth: App without ClientID")
+	case a.ClientSecret == "" && a.ConsumerSecret == "":
+		return errors.New("auth: App without ClientSecret")
 	}
-	endpoints, err := opts.Endpoints.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	a := &App{
-		clientID:       clientID,
-		clientSecret:   clientSecret,
-		consumerSecret: opts.ConsumerSecret,
-		endpoints:      endpoints,
-		base:           opts.Transport,
-		timeout:        opts.Timeout,
-	}
-	if a.base == nil {
-		a.ownBase = newTransport()
-		a.base = a.ownBase
-	}
-	if a.timeout == 0 {
-		a.timeout = 15 * time.Second
-	}
-	return a, nil
+	return nil
 }
 
-// Close closes idle connections of the default transport. It does not close a
-// transport from AppOptions.
-func (a *App) Close() {
-	if a.ownBase != nil {
-		a.ownBase.CloseIdleConnections()
-	}
+// String returns the client id.
+func (a App) String() string { return "App(" + a.ClientID + ")" }
+
+// Format implements [fmt.Formatter]: every verb prints String.
+func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, a.String()) }
+
+// LogValue implements [slog.LogValuer].
+func (a App) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// MarshalJSON returns the client id alone.
+func (a App) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"ClientID": a.ClientID})
 }
 
-// oauth2 returns the configuration of a single call.
-func (a *App) oauth2(redirectURL string) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID:     a.clientID,
-		ClientSecret: string(a.clientSecret),
-		RedirectURL:  redirectURL,
-		Endpoint: oauth2.Endpoint{
-			AuthURL:  a.endpoints.Authorize,
-			TokenURL: a.endpoints.Token,
-			// Unset, the library tries the header first: a failed call each time.
-			AuthStyle: oauth2.AuthStyleInParams,
-		},
-	}
+// server makes single calls to Garmin's OAuth servers, one request each and
+// none repeated.
+type server struct {
+	app       App
+	endpoints Endpoints
+	base      http.RoundTripper
+	timeout   time.Duration
+	form      func(*Token) url.Values // of token exchanges
 }
 
-var errNoOAuth2 = errors.New("auth: the application has no OAuth 2 client secret")
-
-// call runs one OAuth 2 call under the guards.
-func (a *App) call(ctx context.Context, op string, do func(ctx context.Context) (*oauth2.Token, error)) (*Token, error) {
-	if a.clientSecret == "" {
-		return nil, &Error{Op: op, Err: fmt.Errorf("%w: no client secret", ErrInvalidClient)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	g := &guard{base: a.base}
-	start := time.Now()
-	t, err := do(context.WithValue(ctx, oauth2.HTTPClient, g.client()))
-	if err != nil {
-		return nil, g.error(op, err)
-	}
-	if t.RefreshToken == "" {
-		return nil, &Error{Op: op, StatusCode: g.status, Err: errAnswer}
-	}
-	return newToken(t, start), nil
-}

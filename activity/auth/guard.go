@@ -8,8 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
+
+	"golang.org/x/oauth2"
 )
 
 // maxAnswer bounds the answer of an OAuth server. A real one has 2 to 4 KiB.
@@ -25,6 +28,9 @@ type guard struct {
 	// plain is set for OAuth 1.0a, whose library puts the body of a failed
 	// call into its error: only 200 and 201 reach it.
 	plain bool
+	// confirm adds oauth_callback_confirmed to the answer. Garmin's lack it,
+	// and the OAuth 1.0a library insists on it.
+	confirm bool
 	// status and retryAfter are those of the answer.
 	status     int
 	retryAfter time.Duration
@@ -61,6 +67,9 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if len(body) > maxAnswer {
 		return nil, errTooLong
 	}
+	if g.confirm {
+		body = append(bytes.TrimSpace(body), "&oauth_callback_confirmed=true"...)
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
@@ -74,6 +83,36 @@ func (g *guard) client() *http.Client {
 		Transport:     g,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// error turns what a library returned into an Error. It takes over the error
+// code if it is a known one, and none of the text: the description may quote
+// the token.
+func (g *guard) error(op string, err error) *Error {
+	e := &Error{Op: op, StatusCode: g.status, RetryAfter: g.retryAfter}
+	var retrieve *oauth2.RetrieveError
+	var u *url.Error
+	switch {
+	case errors.As(err, &retrieve):
+		var known bool
+		if e.Err, known = oauthCodes[retrieve.ErrorCode]; known {
+			e.Code = retrieve.ErrorCode
+		} else if g.status == http.StatusUnauthorized {
+			e.Err = ErrInvalidClient
+		}
+		if g.status >= 500 || g.status == http.StatusTooManyRequests {
+			// A server in trouble is no judge of the token.
+			e.Err = nil
+		}
+	case errors.As(err, &u):
+		e.Err = u.Err
+		if errors.Is(u.Err, errStatus) {
+			e.Err = nil
+		}
+	default:
+		e.Err = errAnswer
+	}
+	return e
 }
 
 // retryAfter reads the header of this name, in seconds or as a date.

@@ -3,8 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/http"
-	"net/url"
+	"fmt"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -20,18 +19,53 @@ const (
 	refreshLifetime = 90 * 24 * time.Hour
 )
 
-// AuthorizeURL returns the address of Garmin's consent page. state comes back
-// with the callback; verifier is a secret of 43 to 128 characters that only
-// Exchange sees again, as from [oauth2.GenerateVerifier]. Garmin has no scopes.
-func (a *App) AuthorizeURL(redirectURL, state string, verifier types.Secret) string {
-	return a.oauth2(redirectURL).AuthCodeURL(state, oauth2.S256ChallengeOption(string(verifier)))
+// oauth2 returns the configuration of a single call.
+func (s *server) oauth2(redirectURL string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID:     s.app.ClientID,
+		ClientSecret: string(s.app.ClientSecret),
+		RedirectURL:  redirectURL,
+		Endpoint: oauth2.Endpoint{
+			AuthURL:  s.endpoints.Authorize,
+			TokenURL: s.endpoints.Token,
+			// Unset, the library tries the header first: a failed call each time.
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
+	}
 }
 
-// Exchange turns the code of a callback into a token. redirectURL and verifier
-// are those of AuthorizeURL. The token has no UserID yet.
-func (a *App) Exchange(ctx context.Context, redirectURL string, code, verifier types.Secret) (*Token, error) {
-	t, err := a.call(ctx, "exchange code", func(ctx context.Context) (*oauth2.Token, error) {
-		return a.oauth2(redirectURL).Exchange(ctx, string(code), oauth2.VerifierOption(string(verifier)))
+// call runs one OAuth 2 call under the guards.
+func (s *server) call(ctx context.Context, op string, do func(ctx context.Context) (*oauth2.Token, error)) (*Token, error) {
+	if s.app.ClientSecret == "" {
+		return nil, &Error{Op: op, Err: fmt.Errorf("%w: no client secret", ErrInvalidClient)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	g := &guard{base: s.base}
+	start := time.Now()
+	t, err := do(context.WithValue(ctx, oauth2.HTTPClient, g.client()))
+	if err != nil {
+		return nil, g.error(op, err)
+	}
+	if t.RefreshToken == "" {
+		return nil, &Error{Op: op, StatusCode: g.status, Err: errAnswer}
+	}
+	refreshExpiresIn, _ := t.Extra("refresh_token_expires_in").(float64)
+	return newToken(t.AccessToken, t.RefreshToken, start, float64(t.ExpiresIn), refreshExpiresIn), nil
+}
+
+// authorizeURL returns the address of Garmin's consent page. state comes back
+// with the callback; verifier is a secret of 43 to 128 characters that only
+// exchangeCode sees again, as from [oauth2.GenerateVerifier]. Garmin has no scopes.
+func (s *server) authorizeURL(redirectURL, state string, verifier types.Secret) string {
+	return s.oauth2(redirectURL).AuthCodeURL(state, oauth2.S256ChallengeOption(string(verifier)))
+}
+
+// exchangeCode turns the code of a callback into a token. redirectURL and verifier
+// are those of authorizeURL. The token has no UserID yet.
+func (s *server) exchangeCode(ctx context.Context, redirectURL string, code, verifier types.Secret) (*Token, error) {
+	t, err := s.call(ctx, "exchange code", func(ctx context.Context) (*oauth2.Token, error) {
+		return s.oauth2(redirectURL).Exchange(ctx, string(code), oauth2.VerifierOption(string(verifier)))
 	})
 	var e *Error
 	if errors.As(err, &e) && e.Code == "invalid_grant" {
@@ -41,16 +75,16 @@ func (a *App) Exchange(ctx context.Context, redirectURL string, code, verifier t
 	return t, err
 }
 
-// Refresh spends the refresh token of t and returns the next token of the same
+// refresh spends the refresh token of t and returns the next token of the same
 // user. From the moment Garmin has answered, t is worthless: store what
-// Refresh returned before using it. [Users] does all this.
-func (a *App) Refresh(ctx context.Context, t *Token) (*Token, error) {
+// refresh returned before using it.
+func (s *server) refresh(ctx context.Context, t *Token) (*Token, error) {
 	const op = "refresh token"
 	if t.OAuth1() || t.RefreshToken == "" {
 		return nil, &Error{Op: op, UserID: t.UserID, Err: errors.New("not an OAuth 2 token")}
 	}
-	next, err := a.call(ctx, op, func(ctx context.Context) (*oauth2.Token, error) {
-		return a.oauth2("").TokenSource(ctx, &oauth2.Token{RefreshToken: string(t.RefreshToken)}).Token()
+	next, err := s.call(ctx, op, func(ctx context.Context) (*oauth2.Token, error) {
+		return s.oauth2("").TokenSource(ctx, &oauth2.Token{RefreshToken: string(t.RefreshToken)}).Token()
 	})
 	if err != nil {
 		var e *Error
@@ -65,49 +99,18 @@ func (a *App) Refresh(ctx context.Context, t *Token) (*Token, error) {
 
 // newToken takes over what the server said. start is when the request was
 // made, so that the answer's way counts against the token's life.
-func newToken(t *oauth2.Token, start time.Time) *Token {
+func newToken(access, refresh string, start time.Time, expiresIn, refreshExpiresIn float64) *Token {
 	start = start.UTC().Truncate(time.Second)
-	next := &Token{
-		AccessToken:   types.Secret(t.AccessToken),
-		RefreshToken:  types.Secret(t.RefreshToken),
-		Expiry:        start.Add(defaultLifetime),
-		RefreshExpiry: start.Add(refreshLifetime),
-	}
-	if t.ExpiresIn > 0 {
-		next.Expiry = start.Add(time.Duration(t.ExpiresIn) * time.Second)
-	}
-	if n, ok := t.Extra("refresh_token_expires_in").(float64); ok && n >= 1 && n < 1e9 {
-		next.RefreshExpiry = start.Add(time.Duration(n) * time.Second)
-	}
-	return next
-}
-
-// error turns what a library returned into an Error. It takes over the error
-// code if it is a known one, and none of the text: the description may quote
-// the token.
-func (g *guard) error(op string, err error) *Error {
-	e := &Error{Op: op, StatusCode: g.status, RetryAfter: g.retryAfter}
-	var retrieve *oauth2.RetrieveError
-	var u *url.Error
-	switch {
-	case errors.As(err, &retrieve):
-		var known bool
-		if e.Err, known = oauthCodes[retrieve.ErrorCode]; known {
-			e.Code = retrieve.ErrorCode
-		} else if g.status == http.StatusUnauthorized {
-			e.Err = ErrInvalidClient
+	end := func(seconds float64, otherwise time.Duration) time.Time {
+		if seconds >= 1 && seconds < 1e9 {
+			return start.Add(time.Duration(seconds) * time.Second)
 		}
-		if g.status >= 500 || g.status == http.StatusTooManyRequests {
-			// A server in trouble is no judge of the token.
-			e.Err = nil
-		}
-	case errors.As(err, &u):
-		e.Err = u.Err
-		if errors.Is(u.Err, errStatus) {
-			e.Err = nil
-		}
-	default:
-		e.Err = errAnswer
+		return start.Add(otherwise)
 	}
-	return e
+	return &Token{
+		AccessToken:   types.Secret(access),
+		RefreshToken:  types.Secret(refresh),
+		Expiry:        end(expiresIn, defaultLifetime),
+		RefreshExpiry: end(refreshExpiresIn, refreshLifetime),
+	}
 }

@@ -48,7 +48,7 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool) (*Token,
 			first = t
 		}
 		switch {
-		case t.OAuth1():
+		case t.OAuth1() && !force:
 			return t, nil
 		case t.Revoked:
 			return nil, wrap(op, userID, ErrReconnect)
@@ -60,12 +60,12 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool) (*Token,
 				return nil, wrap(op, userID, err)
 			}
 			continue
-		case t.fresh(margin) && (!force || t.AccessToken != first.AccessToken):
+		case t.fresh(margin) && !(force && t.sameGrant(first)):
 			return t, nil
 		}
 
 		claimed := t.clone()
-		claimed.ClaimedUntil = time.Now().Add(u.app.timeout + storeTimeout).UTC().Truncate(time.Second)
+		claimed.ClaimedUntil = time.Now().Add(u.server.timeout + storeTimeout).UTC().Truncate(time.Second)
 		claimed, err = u.store.Swap(ctx, t, claimed)
 		if errors.Is(err, ErrConflict) {
 			continue
@@ -84,7 +84,7 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool) (*Token,
 // spend refreshes a token that this process has claimed. The error is
 // ErrConflict if another came in between.
 func (u *Users) spend(ctx context.Context, claimed *Token) (*Token, error) {
-	next, err := u.app.Refresh(ctx, claimed)
+	next, err := u.server.next(ctx, claimed)
 	if err == nil {
 		u.logger.DebugContext(ctx, "token refreshed", "user", claimed.UserID, "expiry", next.Expiry)
 		return u.storeRotation(ctx, &rotation{claimed, next})
@@ -135,7 +135,7 @@ func (u *Users) storeRotation(ctx context.Context, r *rotation) (*Token, error) 
 			switch {
 			case errors.Is(err, ErrNotConnected):
 				return nil, wrap("store token", r.old.UserID, err) // forgotten meanwhile
-			case err == nil && now.RefreshToken == r.old.RefreshToken:
+			case err == nil && now.sameGrant(r.old):
 				// Only a mark was changed: what we have is newer.
 				old = now
 				continue

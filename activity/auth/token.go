@@ -56,6 +56,11 @@ func (t *Token) fresh(margin time.Duration) bool {
 	return t.OAuth1() || time.Until(t.Expiry) > margin
 }
 
+// sameGrant reports whether t and o are the same but for marks.
+func (t *Token) sameGrant(o *Token) bool {
+	return t.AccessToken == o.AccessToken && t.RefreshToken == o.RefreshToken && t.TokenSecret == o.TokenSecret
+}
+
 func (t *Token) clone() *Token {
 	c := *t
 	return &c

@@ -13,9 +13,24 @@ import (
 // margin is how long before its end a token is refreshed, as Garmin advises.
 const margin = 600 * time.Second
 
-// UsersOptions configures Users. A nil *UsersOptions means the defaults.
-type UsersOptions struct {
-	// Logger is told of refreshes and what went wrong with them. Nil means
+// Options configures Users. A nil *Options means the defaults.
+type Options struct {
+	// Pool makes the clients of users, with connections and limits that all
+	// share. Nil means one with the defaults, which Close closes.
+	Pool *activity.Pool
+	// Endpoints are Garmin's OAuth servers if empty.
+	Endpoints Endpoints
+	// Transport carries the calls to the OAuth servers. It must verify
+	// certificates and send nothing twice. Nil means a private transport with
+	// TLS 1.2 or later and without proxy.
+	Transport http.RoundTripper
+	// Timeout bounds each call to an OAuth server. Zero means 15 s.
+	Timeout time.Duration
+	// MigrateForm gives the form fields of a token exchange, for one OAuth
+	// 1.0a token. Nil means none, as Garmin documents it; some applications
+	// were told to send oauth_token. No field may have two values.
+	MigrateForm func(t *Token) url.Values
+	// Logger is told of refreshes and of what went wrong with them. Nil means
 	// silence.
 	Logger *slog.Logger
 }
@@ -32,9 +47,11 @@ type UsersOptions struct {
 // It is safe for concurrent use.
 type Users struct {
 	opaque
-	app    *App
+	server *server
 	store  TokenStore
+	pool   *activity.Pool
 	logger *slog.Logger
+	close  []func() error
 
 	running sync.WaitGroup // the flights
 
@@ -52,22 +69,47 @@ type flight struct {
 }
 
 // NewUsers returns the users of app whose tokens are in store.
-func NewUsers(app *App, store TokenStore, opts *UsersOptions) (*Users, error) {
-	if app == nil {
-		return nil, errors.New("auth: users without app")
+func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if err := app.check(); err != nil {
+		return nil, err
 	}
 	if store == nil {
-		return nil, errors.New("auth: users without store")
+		return nil, errors.New("auth: Users without TokenStore")
 	}
-	if opts == nil {
-		opts = &UsersOptions{}
+	if opts.Timeout < 0 {
+		return nil, errors.New("auth: Options.Timeout is negative")
+	}
+	endpoints, err := opts.Endpoints.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 	u := &Users{
-		app:      app,
+		server: &server{
+			app:       app,
+			endpoints: endpoints,
+			base:      opts.Transport,
+			timeout:   cmp.Or(opts.Timeout, 15*time.Second),
+			form:      opts.MigrateForm,
+		},
 		store:    store,
+		pool:     opts.Pool,
 		logger:   opts.Logger,
 		flights:  make(map[string]*flight),
 		unstored: make(map[string]*rotation),
+	}
+	if u.server.base == nil {
+		t := newTransport()
+		u.server.base = t
+		u.close = append(u.close, func() error { t.CloseIdleConnections(); return nil })
+	}
+	if u.pool == nil {
+		if u.pool, err = activity.NewPool(nil); err != nil {
+			return nil, err
+		}
+		u.close = append(u.close, u.pool.Close)
 	}
 	if u.logger == nil {
 		u.logger = slog.New(slog.DiscardHandler)
@@ -90,6 +132,9 @@ func (u *Users) Close() error {
 		if err != nil {
 			errs = append(errs, err)
 		}
+	}
+	for _, c := range u.close {
+		errs = append(errs, c())
 	}
 	return errors.Join(errs...)
 }
