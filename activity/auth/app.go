@@ -114,4 +114,3 @@ type server struct {
 	timeout   time.Duration
 	form      func(*Token) url.Values // of token exchanges
 }
-

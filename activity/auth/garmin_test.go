@@ -111,16 +111,12 @@ func (s *tokenServer) connect(t testing.TB, store auth.TokenStore, user string, 
 	return tok
 }
 
-func newApp(t testing.TB, rt http.RoundTripper) *auth.App {
-	t.Helper()
-	app, err := auth.NewApp(clientID, clientSecret, &auth.AppOptions{Transport: rt})
-	require.NoError(t, err)
-	return app
-}
+// app is the application that the stub knows.
+var app = auth.App{ClientID: clientID, ClientSecret: clientSecret}
 
 func newUsers(t testing.TB, rt http.RoundTripper, store auth.TokenStore) *auth.Users {
 	t.Helper()
-	users, err := auth.NewUsers(newApp(t, rt), store, nil)
+	users, err := auth.NewUsers(app, store, &auth.Options{Transport: rt})
 	require.NoError(t, err)
 	return users
 }

@@ -1,13 +1,18 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/garminkit/activityapi/activity"
 )
 
 // margin is how long before its end a token is refreshed, as Garmin advises.
@@ -171,8 +176,40 @@ func (u *Users) Token(ctx context.Context, userID string) (*Token, error) {
 }
 
 // Refresh refreshes the user's token even if it is still good, and returns the
-// new one. It does nothing to an OAuth 1.0a token, which does not expire.
+// new one. An OAuth 1.0a token does not expire: it is returned as it is.
 func (u *Users) Refresh(ctx context.Context, userID string) (*Token, error) {
+	t, err := u.store.Token(ctx, userID)
+	if err != nil {
+		return nil, wrap("refresh token", userID, err)
+	}
+	if t.OAuth1() {
+		return t, nil
+	}
+	return u.join(ctx, userID, true)
+}
+
+// Migrate moves a user from OAuth 1.0a to OAuth 2 without asking for consent
+// again: it exchanges the token and stores the new one. Garmin must have moved
+// the application first. Migrate does nothing to a user who has moved already.
+//
+// To move all users:
+//
+//	for t, err := range store.Tokens(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		if _, err := users.Migrate(ctx, t.UserID); err != nil {
+//			log.Print(err) // the user can go on with OAuth 1.0a
+//		}
+//	}
+func (u *Users) Migrate(ctx context.Context, userID string) (*Token, error) {
+	t, err := u.store.Token(ctx, userID)
+	if err != nil {
+		return nil, wrap("exchange token", userID, err)
+	}
+	if !t.OAuth1() {
+		return t, nil
+	}
 	return u.join(ctx, userID, true)
 }
 

@@ -167,9 +167,8 @@ func TestInvalidClientLeavesTheUserAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, store := &tokenServer{}, &auth.MemoryStore{}
 		server.connect(t, store, "u", time.Now().Add(-time.Minute))
-		app, err := auth.NewApp(clientID, "canary-wrong", &auth.AppOptions{Transport: server})
-		require.NoError(t, err)
-		misconfigured, err := auth.NewUsers(app, store, nil)
+		wrong := auth.App{ClientID: clientID, ClientSecret: "canary-wrong"}
+		misconfigured, err := auth.NewUsers(wrong, store, &auth.Options{Transport: server})
 		require.NoError(t, err)
 		_, err = misconfigured.Token(t.Context(), "u")
 		require.ErrorIs(t, err, auth.ErrInvalidClient)

@@ -1,0 +1,328 @@
+package auth
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// Connection is what a user agreed to.
+type Connection struct {
+	// UserID is Garmin's id of the user. It stays the same when the user
+	// connects again.
+	UserID string
+	// Permissions is what the user allows, which may be nothing.
+	Permissions []types.Permission
+	// Session is what Begin was given, or what ConnectorOptions.Session
+	// returned: who, in the application's own terms, has connected.
+	Session string
+}
+
+// ConnectorOptions configures a Connector. A nil *ConnectorOptions means the
+// defaults.
+type ConnectorOptions struct {
+	// OAuth1 connects by OAuth 1.0a, for an application that Garmin has not
+	// moved to OAuth 2. Garmin retires it on 2026-12-31.
+	OAuth1 bool
+	// Key seals what a browser carries between Begin and Finish. It has at
+	// least 32 random bytes, and is the same in all processes that serve the
+	// callback. Nil means a random key: what is under way when the process
+	// ends must then begin anew.
+	Key []byte
+	// Lifetime is how long a user may take to consent. Zero means 10 minutes.
+	Lifetime time.Duration
+	// Once reports whether it was called with this id for the first time. It
+	// need not remember an id after until. Nil means that each process
+	// remembers for itself; several that serve one callback can share a
+	// place, though Garmin takes a code only once anyway.
+	Once func(ctx context.Context, id string, until time.Time) (bool, error)
+	// Session returns whom a request to Start or Callback comes from, such as
+	// the application's own user id. A callback from another session than the
+	// one that started is refused. Nil means that the handlers do not know
+	// sessions.
+	Session func(*http.Request) (string, error)
+}
+
+// Connector takes users to Garmin's consent page and back. Its methods Start
+// and Callback do so for a browser; Begin and Finish are the steps below, for
+// an application that talks to its users in another way. It is immutable and
+// safe for concurrent use.
+type Connector struct {
+	opaque
+	users       *Users
+	redirectURL *url.URL
+	done        DoneFunc
+	opts        ConnectorOptions
+	aead        cipher.AEAD
+}
+
+// DoneFunc writes the answer to a browser that comes back from Garmin. Either
+// c is the connection, whose token is in the store, or err tells why there is
+// none: the error wraps ErrDenied if the user refused, and ErrState if the
+// callback belongs to no connection under way.
+type DoneFunc func(w http.ResponseWriter, r *http.Request, c *Connection, err error)
+
+// NewConnector returns a Connector. redirectURL is where Garmin sends the
+// browser back to, as it is registered with Garmin, and must lead to Callback;
+// it is https, or http to the own machine. done may be nil if the handlers
+// are not used.
+func NewConnector(users *Users, redirectURL string, done DoneFunc, opts *ConnectorOptions) (*Connector, error) {
+	if users == nil {
+		return nil, errors.New("auth: Connector without Users")
+	}
+	u, err := checkURL(redirectURL)
+	if err != nil {
+		return nil, fmt.Errorf("auth: redirect URL: not https, or not a plain URL")
+	}
+	c := &Connector{users: users, redirectURL: u, done: done}
+	if opts != nil {
+		c.opts = *opts
+	}
+	app := &users.server.app
+	switch {
+	case c.opts.OAuth1 && app.ConsumerSecret == "":
+		return nil, errors.New("auth: Connector for OAuth 1.0a, and App has no ConsumerSecret")
+	case !c.opts.OAuth1 && app.ClientSecret == "":
+		return nil, errors.New("auth: Connector for OAuth 2, and App has no ClientSecret")
+	case c.opts.Lifetime < 0:
+		return nil, errors.New("auth: ConnectorOptions.Lifetime is negative")
+	case c.opts.Key == nil:
+		c.opts.Key = make([]byte, 32)
+		rand.Read(c.opts.Key)
+	case len(c.opts.Key) < 32:
+		return nil, errors.New("auth: ConnectorOptions.Key is shorter than 32 bytes")
+	}
+	if c.opts.Lifetime == 0 {
+		c.opts.Lifetime = 10 * time.Minute
+	}
+	if c.opts.Once == nil {
+		c.opts.Once = new(onceMemory).once
+	}
+	// Another use of the same key must not make what this one takes.
+	key, err := hkdf.Key(sha256.New, c.opts.Key, nil, "garmin connector", 32)
+	if err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	c.opts.Key = nil
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	if c.aead, err = cipher.NewGCM(block); err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	return c, nil
+}
+
+// pending is a connection under way, as the browser carries it.
+type pending struct {
+	// State comes back with the callback. In OAuth 1.0a it is the request
+	// token.
+	State string `json:"s"`
+	// Secret is the PKCE verifier, or the secret of the request token.
+	Secret  string `json:"k"`
+	OAuth1  bool   `json:"1,omitempty"`
+	Session string `json:"u,omitempty"`
+	Until   int64  `json:"t"`
+}
+
+// Begin starts the connection of a user. It returns the address of Garmin's
+// consent page, and a sealed text to be kept with that user's browser or
+// device, and with nobody else's, until Finish. session may be anything that
+// says who connects.
+func (c *Connector) Begin(ctx context.Context, session string) (consentURL string, sealed types.Secret, err error) {
+	s := c.users.server
+	p := pending{
+		OAuth1:  c.opts.OAuth1,
+		Session: session,
+		Until:   time.Now().Add(c.opts.Lifetime).Unix(),
+	}
+	if c.opts.OAuth1 {
+		request, err := s.requestToken(ctx, c.redirectURL.String())
+		if err != nil {
+			return "", "", err
+		}
+		p.State, p.Secret = string(request.AccessToken), string(request.TokenSecret)
+		consentURL = s.authorizeTokenURL(c.redirectURL.String(), request)
+	} else {
+		p.State, p.Secret = rand.Text(), oauth2.GenerateVerifier()
+		consentURL = s.authorizeURL(c.redirectURL.String(), p.State, types.Secret(p.Secret))
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return "", "", fmt.Errorf("auth: begin: %w", err)
+	}
+	return consentURL, types.Secret(base64.RawURLEncoding.EncodeToString(seal(c.aead, text))), nil
+}
+
+// open reads a sealed text and checks that it belongs to this session and is
+// not too old.
+func (c *Connector) open(sealed types.Secret, session string) (*pending, error) {
+	b, err := base64.RawURLEncoding.DecodeString(string(sealed))
+	if err != nil {
+		return nil, ErrState
+	}
+	text, err := unseal(c.aead, b)
+	if err != nil {
+		return nil, ErrState
+	}
+	var p pending
+	if json.Unmarshal(text, &p) != nil || p.OAuth1 != c.opts.OAuth1 || time.Now().Unix() >= p.Until ||
+		subtle.ConstantTimeCompare([]byte(p.Session), []byte(session)) != 1 {
+		return nil, ErrState
+	}
+	return &p, nil
+}
+
+// Finish ends the connection of a user. sealed is what Begin returned for the
+// browser or device that the callback came from, session what Begin was given,
+// and query that of the callback. Each connection can be finished once.
+//
+// When Finish returns a Connection, the user's id and permissions were fetched
+// and the token is stored; it takes the place of an earlier one of the same
+// user. Otherwise nothing is stored, and the user has to begin anew. Right
+// after consent Garmin may not know the user yet: Finish asks a few times, for
+// up to 15 seconds.
+func (c *Connector) Finish(ctx context.Context, sealed types.Secret, session string, query url.Values) (*Connection, error) {
+	const op = "finish connection"
+	p, err := c.open(sealed, session)
+	if err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	state, err := single(query, stateKey(c.opts.OAuth1))
+	if err != nil || subtle.ConstantTimeCompare([]byte(state), []byte(p.State)) != 1 {
+		return nil, &Error{Op: op, Err: ErrState}
+	}
+	first, err := c.opts.Once(ctx, onceID(p.State), time.Unix(p.Until, 0))
+	if err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	if !first {
+		return nil, &Error{Op: op, Err: ErrState}
+	}
+	t, err := c.redeem(ctx, p, query)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.users.greet(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	conn.Session = p.Session
+	return conn, nil
+}
+
+// redeem turns the answer of the consent page into a token.
+func (c *Connector) redeem(ctx context.Context, p *pending, query url.Values) (*Token, error) {
+	const op = "finish connection"
+	s := c.users.server
+	if p.OAuth1 {
+		verifier, err := single(query, "oauth_verifier")
+		switch {
+		case err != nil:
+			return nil, &Error{Op: op, Err: ErrState}
+		case verifier == "" || verifier == "NULL":
+			return nil, &Error{Op: op, Err: ErrDenied}
+		}
+		request := &Token{AccessToken: types.Secret(p.State), TokenSecret: types.Secret(p.Secret)}
+		return s.accessToken(ctx, request, types.Secret(verifier))
+	}
+	code, err := single(query, "code")
+	if err != nil {
+		return nil, &Error{Op: op, Err: ErrState}
+	}
+	if refusal := query.Get("error"); refusal != "" || code == "" {
+		// How Garmin tells of a refusal is not documented: without a code it
+		// is one, unless the error says otherwise.
+		e := &Error{Op: op, Err: ErrDenied}
+		if _, known := oauthCodes[refusal]; known && refusal != "access_denied" {
+			e.Code, e.Err = refusal, oauthCodes[refusal]
+		}
+		return nil, e
+	}
+	return s.exchangeCode(ctx, c.redirectURL.String(), types.Secret(code), types.Secret(p.Secret))
+}
+
+func stateKey(oauth1 bool) string {
+	if oauth1 {
+		return "oauth_token"
+	}
+	return "state"
+}
+
+// single returns the only value of a parameter, or "" if there is none.
+func single(q url.Values, key string) (string, error) {
+	switch v := q[key]; len(v) {
+	case 0:
+		return "", nil
+	case 1:
+		return v[0], nil
+	}
+	return "", errors.New("repeated parameter")
+}
+
+// greet fetches who the user of a new token is and what is allowed, and stores
+// the token.
+func (u *Users) greet(ctx context.Context, t *Token) (*Connection, error) {
+	const op = "finish connection"
+	client, err := u.pool.Client(&newcomer{server: u.server, token: t})
+	if err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	asking, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	conn := &Connection{}
+	if conn.UserID, err = patiently(asking, client.UserID); err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	if conn.Permissions, err = patiently(asking, client.Permissions); err != nil {
+		return nil, &Error{Op: op, UserID: conn.UserID, Err: err}
+	}
+	t.UserID = conn.UserID
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	for {
+		old, err := u.store.Token(ctx, t.UserID)
+		if err == nil || errors.Is(err, ErrNotConnected) {
+			_, err = u.store.Swap(ctx, old, t)
+		}
+		switch {
+		case err == nil:
+			u.logger.InfoContext(ctx, "user connected", "user", t.UserID, "again", old != nil)
+			return conn, nil
+		case !errors.Is(err, ErrConflict):
+			return nil, &Error{Op: op, UserID: t.UserID, Err: err}
+		}
+	}
+}
+
+// greetTimeout bounds the questions after consent. A person is waiting.
+const greetTimeout = 15 * time.Second
+
+// patiently asks until there is an answer or ctx ends.
+func patiently[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	for wait := 250 * time.Millisecond; ; wait *= 2 {
+		v, err := ask(ctx)
+		if err == nil {
+			return v, nil
+		}
+		if ctx.Err() != nil || sleep(ctx, wait) != nil {
+			return v, err
+		}
+	}
+}
