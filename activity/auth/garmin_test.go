@@ -1,10 +1,13 @@
 package auth_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,4 +122,29 @@ func newUsers(t testing.TB, rt http.RoundTripper, store auth.TokenStore) *auth.U
 	users, err := auth.NewUsers(app, store, &auth.Options{Transport: rt})
 	require.NoError(t, err)
 	return users
+}
+
+// recorder is an http.RoundTripper.
+type recorder func(*http.Request) (*http.Response, error)
+
+func (f recorder) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// readBody returns a request's body and leaves it to be read again.
+func readBody(t testing.TB, r *http.Request) string {
+	t.Helper()
+	if r.Body == nil {
+		return ""
+	}
+	b, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return string(b)
+}
+
+func bodyOf(t testing.TB, resp *http.Response) string {
+	t.Helper()
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return strings.TrimSpace(string(b))
 }

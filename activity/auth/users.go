@@ -33,7 +33,8 @@ type Options struct {
 	Timeout time.Duration
 	// MigrateForm gives the form fields of a token exchange, for one OAuth
 	// 1.0a token. Nil means none, as Garmin documents it; some applications
-	// were told to send oauth_token. No field may have two values.
+	// were told to send oauth_token, which is then signed once although it is
+	// in the header too. No field may have two values.
 	MigrateForm func(t *Token) url.Values
 	// Logger is told of refreshes and of what went wrong with them. Nil means
 	// silence.
