@@ -88,15 +88,16 @@ func (j *job) ask(c *Chunk) error {
 
 		case limited:
 			j.Logger.Warn("backfill: limited by Garmin", "user", c.UserID, "chunk", c.Window)
-			if !unsure {
-				c.State = Planned
-				if err := j.save(c); err != nil {
-					return err
-				}
+			if err := j.unask(c, unsure); err != nil {
+				return err
 			}
 
-		case failed, unanswered:
-			unsure = true
+		case unsent, failed, unanswered:
+			if a.verdict != unsent {
+				unsure = true
+			} else if err := j.unask(c, unsure); err != nil {
+				return err
+			}
 			if failures++; failures >= j.Tries {
 				return a.err
 			}
@@ -146,15 +147,28 @@ func (j *job) send(c *Chunk) (answer, error) {
 	switch a.verdict {
 	case unanswered:
 		grant.Lost()
+	case unsent:
+		grant.Cancel()
+		c.Attempts--
 	case limited:
 		grant.Limited(a.retryAfter)
 	default:
 		grant.Done()
 	}
-	if a.verdict != unanswered {
+	if a.verdict != unanswered && a.verdict != unsent {
 		c.Answered = time.Now()
 	}
 	return a, nil
+}
+
+// unask stores that Garmin has not taken the last request. If an earlier one
+// is still in doubt, so is the chunk.
+func (j *job) unask(c *Chunk, unsure bool) error {
+	if unsure {
+		return nil
+	}
+	c.State = Planned
+	return j.save(c)
 }
 
 // settle stores the chunk's final state and tells the caller of the run.
@@ -202,9 +216,6 @@ func (j *job) split(c *Chunk, earlier types.Window) error {
 		parts = append(parts, &p)
 	}
 	covered := intersect(c.Window, earlier)
-	if gap := c.Window.End.Sub(covered.End); gap > 0 && gap <= time.Second && overlap(c.Window, earlier) {
-		covered.End = c.Window.End // Garmin's ends are inclusive
-	}
 	if !covered.End.After(covered.Start) {
 		part(c.Window, Hole)
 	} else {
@@ -255,8 +266,8 @@ func (j *job) earliestOf(k Kind) time.Time {
 	return j.earliest[k]
 }
 
-// same reports whether Garmin's earlier range is w. Its last second may count
-// or not.
+// same reports whether Garmin's earlier range is w, give or take a second at
+// its end.
 func same(earlier, w types.Window) bool {
 	d := w.End.Sub(earlier.End)
 	return earlier.Start.Equal(w.Start) && -time.Second <= d && d <= time.Second

@@ -44,7 +44,12 @@ type PermissionError struct {
 	Err error
 }
 
-func (e *PermissionError) Error() string { return "permission missing: " + string(e.Permission) }
+func (e *PermissionError) Error() string {
+	if e.Permission == "" && e.Err != nil {
+		return e.Err.Error()
+	}
+	return "permission missing: " + string(e.Permission)
+}
 func (e *PermissionError) Unwrap() error { return e.Err }
 
 // Run asks for one user's history and yields each chunk as it is settled. What

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/types"
 )
@@ -73,6 +74,16 @@ func newServer(seed uint64, l latency) *server {
 	return &server{latency: l, rng: rand.New(rand.NewPCG(seed, 2)), taken: map[string]time.Time{}}
 }
 
+// duplicate is Garmin's answer to a request that overlaps an earlier one. The
+// end of its range is the last second.
+func duplicate(earlier types.Window, processed time.Time) error {
+	earlier.End = earlier.End.Add(-time.Second)
+	return &activity.Error{
+		StatusCode: 409, Err: activity.ErrDuplicate, Earlier: earlier,
+		Message: "duplicate backfill processed at " + processed.UTC().Format(time.RFC3339),
+	}
+}
+
 var errLost = errors.New("connection lost")
 
 // client is the server as one user sees it.
@@ -99,9 +110,9 @@ func (s *server) backfill(ctx context.Context, userID string, kind types.Kind, w
 	switch {
 	case s.budget > 0 && s.over():
 		s.limited++
-		err = backfill.AnswerLimited()
+		err = &activity.Error{StatusCode: 429, Err: activity.ErrRateLimited}
 	case dup:
-		err = backfill.AnswerDuplicate(w, before)
+		err = duplicate(w, before)
 	default:
 		s.taken[key] = time.Now()
 	}

@@ -1,0 +1,661 @@
+package backfill_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/types"
+)
+
+// script answers requests in turn, and notes them. After its end it accepts.
+type script struct {
+	mu      sync.Mutex
+	answers []error
+	asked   []types.Window
+}
+
+func (s *script) Backfill(ctx context.Context, kind types.Kind, w types.Window) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, w)
+	if len(s.answers) == 0 {
+		return nil
+	}
+	err := s.answers[0]
+	s.answers = s.answers[1:]
+	return err
+}
+
+func status(code int, err error) *activity.Error {
+	return &activity.Error{Op: "Backfill", StatusCode: code, Err: err, Message: "told"}
+}
+
+var lostAnswer = &activity.Error{Op: "Backfill", Err: activity.ErrMaybeSpent}
+
+// window is days a to b after day0.
+func window(a, b int) types.Window {
+	return types.Window{Start: day0.AddDate(0, 0, a), End: day0.AddDate(0, 0, b)}
+}
+
+func one(r backfill.Requester, w types.Window) *backfill.User {
+	return &backfill.User{ID: "u", Requester: r, Window: w, Kinds: []backfill.Kind{backfill.Activities}}
+}
+
+// serial makes the order of requests certain.
+var serial = &backfill.Options{PerUser: 1}
+
+// play runs one user to the end and returns the states told and the error.
+func play(t *testing.T, ledger backfill.Ledger, u *backfill.User, o *backfill.Options) (told []string, err error) {
+	t.Helper()
+	for p, err := range backfill.Run(t.Context(), u, backfill.NewLimiter(backfill.Evaluation), ledger, o) {
+		if err != nil {
+			require.Nil(t, p)
+			return told, err
+		}
+		told = append(told, brief(p.Chunk))
+	}
+	return told, nil
+}
+
+// brief is a chunk's days after day0 and its state.
+func brief(c *backfill.Chunk) string {
+	d := func(t time.Time) float64 { return t.Sub(day0).Hours() / 24 }
+	return fmt.Sprintf("%g-%g %s", d(c.Window.Start), d(c.Window.End), c.State)
+}
+
+func held(t *testing.T, l backfill.Ledger) (out []string) {
+	for c, err := range l.Chunks(t.Context(), "u") {
+		require.NoError(t, err)
+		out = append(out, brief(c))
+	}
+	return out
+}
+
+// Each row is a user with 75 days to ask for, in three chunks, latest first,
+// and what Garmin answers in turn; after that it accepts.
+func TestAnswers(t *testing.T) {
+	notOurs := func(a, b int) error { return duplicate(window(a, b), day0) }
+	runAt := day0.AddDate(1, 0, 0)
+	now := func(a, b int) error { return duplicate(window(a, b), runAt) }
+	for _, tt := range []struct {
+		name    string
+		answers []error
+		asked   []string
+		told    []string
+		held    []string
+		err     error
+	}{
+		{
+			name:  "accepted",
+			asked: []string{"50-75", "25-50", "0-25"},
+			told:  []string{"50-75 accepted", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "409 that covers",
+			answers: []error{nil, notOurs(25, 50)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 duplicate", "0-25 accepted"},
+		},
+		{
+			name:    "409 of a longer range",
+			answers: []error{nil, notOurs(20, 60)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 duplicate", "0-25 accepted"},
+		},
+		{
+			name:    "409 that covers a part",
+			answers: []error{nil, notOurs(30, 40)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "30-40 duplicate", "25-30 hole", "40-50 hole", "0-25 accepted"},
+		},
+		{
+			name:    "409 that covers the beginning",
+			answers: []error{nil, notOurs(10, 40)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-40 duplicate", "40-50 hole", "0-25 accepted"},
+		},
+		{
+			name:    "409 of another range",
+			answers: []error{nil, notOurs(100, 110)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 hole", "0-25 accepted"},
+		},
+		{
+			name:    "409 that names no range",
+			answers: []error{nil, status(409, activity.ErrDuplicate)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 hole", "0-25 accepted"},
+		},
+		{
+			name:    "lost answer, then 409 of this range: it was accepted",
+			answers: []error{lostAnswer, now(50, 75)},
+			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "500, then 409 of this range: it was accepted",
+			answers: []error{status(500, nil), now(50, 75)},
+			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "lost answer, 429, then 409 of this range: it was accepted",
+			answers: []error{errors.New("reset"), status(429, activity.ErrRateLimited), now(50, 75)},
+			asked:   []string{"50-75", "50-75", "50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "lost answer, then 409 of this range long ago: not by us",
+			answers: []error{lostAnswer, notOurs(50, 75)},
+			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
+			told:    []string{"50-75 duplicate", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "lost answer, then 409 of another range",
+			answers: []error{lostAnswer, now(50, 60)},
+			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
+			told:    []string{"50-60 duplicate", "60-75 hole", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "not sent, then 409 of this range: not by us",
+			answers: []error{status(0, activity.ErrNotSent), now(50, 75)},
+			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
+			told:    []string{"50-75 duplicate", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "429, then 409 of this range: not by us",
+			answers: []error{status(429, activity.ErrRateLimited), now(50, 75)},
+			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
+			told:    []string{"50-75 duplicate", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name:    "too early: clipped, and the rest not asked for",
+			answers: []error{nil, &activity.Error{StatusCode: 400, Err: activity.ErrMinStart, MinStart: day0.AddDate(0, 0, 40)}},
+			asked:   []string{"50-75", "25-50", "40-50"},
+			told:    []string{"50-75 accepted", "25-40 refused", "40-50 accepted", "0-25 refused"},
+		},
+		{
+			name:    "too early, by a limit that moves",
+			answers: []error{minStartAt(60), minStartAt(61), minStartAt(63), nil},
+			asked:   []string{"50-75", "60-75", "62-75"},
+			told:    []string{"50-60 refused", "60-62 refused", "62-75 refused", "25-50 refused", "0-25 refused"},
+		},
+		{
+			name:    "too early, beyond the chunk",
+			answers: []error{minStartAt(80)},
+			asked:   []string{"50-75"},
+			told:    []string{"50-75 refused", "25-50 refused", "0-25 refused"},
+		},
+		{
+			name:    "too early, though it is not",
+			answers: []error{minStartAt(20)},
+			asked:   []string{"50-75", "25-50", "20-25"},
+			told:    []string{"50-75 refused", "25-50 accepted", "0-20 refused", "20-25 accepted"},
+		},
+		{
+			name:    "permission missing",
+			answers: []error{nil, &activity.Error{StatusCode: 412, Err: activity.ErrNotPermitted, Permission: "SOME_EXPORT"}},
+			asked:   []string{"50-75", "25-50"},
+			told:    []string{"50-75 accepted", "25-50 refused"},
+			held:    []string{"0-25 planned", "25-50 refused", "50-75 accepted"},
+			err:     activity.ErrNotPermitted,
+		},
+		{
+			name:    "token gone",
+			answers: []error{status(401, activity.ErrUnauthorized)},
+			asked:   []string{"50-75"},
+			told:    []string{"50-75 refused"},
+			held:    []string{"0-25 planned", "25-50 planned", "50-75 refused"},
+			err:     activity.ErrUnauthorized,
+		},
+		{
+			name:    "token unknown",
+			answers: []error{status(403, activity.ErrForbidden)},
+			asked:   []string{"50-75"},
+			told:    []string{"50-75 refused"},
+			held:    []string{"0-25 planned", "25-50 planned", "50-75 refused"},
+			err:     activity.ErrForbidden,
+		},
+		{
+			name:    "summary type not enabled",
+			answers: []error{status(400, activity.ErrEndpointNotEnabled)},
+			asked:   []string{"50-75"},
+			told:    []string{"50-75 refused"},
+			held:    []string{"0-25 planned", "25-50 planned", "50-75 refused"},
+			err:     activity.ErrEndpointNotEnabled,
+		},
+		{
+			name:    "other 400",
+			answers: []error{nil, status(400, nil)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "25-50 refused", "0-25 accepted"},
+		},
+		{
+			name:    "500 without end",
+			answers: slices.Repeat([]error{status(503, errStub)}, 8),
+			asked:   slices.Repeat([]string{"50-75"}, 8),
+			held:    []string{"0-25 planned", "25-50 planned", "50-75 requested"},
+			err:     errStub,
+		},
+		{
+			name:    "not sent, without end",
+			answers: slices.Repeat([]error{&activity.Error{Err: fmt.Errorf("%w: %w", activity.ErrNotSent, errStub)}}, 8),
+			asked:   slices.Repeat([]string{"50-75"}, 8),
+			held:    []string{"0-25 planned", "25-50 planned", "50-75 planned"},
+			err:     errStub,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(runAt))
+				s := &script{answers: tt.answers}
+				ledger := backfill.NewLedger()
+				told, err := play(t, ledger, one(s, window(0, 75)), serial)
+				require.ErrorIs(t, err, tt.err)
+				require.Equal(t, tt.told, told)
+				var asked []string
+				for _, w := range s.asked {
+					asked = append(asked, fmt.Sprintf("%g-%g", w.Start.Sub(day0).Hours()/24, w.End.Sub(day0).Hours()/24))
+				}
+				require.Equal(t, tt.asked, asked)
+				if tt.held == nil {
+					tt.held = slices.Sorted(slices.Values(tt.told))
+				}
+				require.ElementsMatch(t, tt.held, held(t, ledger))
+			})
+		})
+	}
+}
+
+var errStub = errors.New("stub")
+
+func minStartAt(days int) error {
+	// Half a second before a whole one: Garmin's fractions are cut up, not off.
+	at := day0.AddDate(0, 0, days).Add(-time.Second / 2)
+	return &activity.Error{StatusCode: 400, Err: activity.ErrMinStart, MinStart: at}
+}
+
+// What was settled stays; what was refused for a reason that may have gone is
+// asked for again.
+func TestRunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := backfill.NewLedger()
+		s := &script{answers: []error{
+			nil, duplicate(window(30, 40), day0), status(412, activity.ErrNotPermitted),
+		}}
+		_, err := play(t, ledger, one(s, window(0, 75)), serial)
+		require.ErrorIs(t, err, activity.ErrNotPermitted)
+
+		again := &script{}
+		told, err := play(t, ledger, one(again, window(-10, 80)), serial)
+		require.NoError(t, err)
+		require.Equal(t, []string{"75-80 accepted", "0-25 accepted", "-10-0 accepted"}, told)
+
+		told, err = play(t, ledger, one(again, window(0, 75)), serial)
+		require.NoError(t, err)
+		require.Empty(t, told, "nothing is left")
+
+		told, err = play(t, ledger, one(again, window(0, 75)), &backfill.Options{PerUser: 1, FillHoles: true})
+		require.NoError(t, err)
+		require.Equal(t, []string{"40-50 accepted", "25-30 accepted"}, told)
+	})
+}
+
+// A plan made under a larger limit is cut to the present one.
+func TestRunUnderSmallerLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := backfill.NewLedger()
+		require.NoError(t, ledger.Save(t.Context(), planned("u", 0, 25)))
+		s := &script{}
+		for _, err := range backfill.Run(t.Context(), one(s, window(0, 25)), backfill.NewLimiter(10), ledger, serial) {
+			require.NoError(t, err)
+		}
+		require.Equal(t, []types.Window{window(15, 25), window(5, 15), window(0, 5)}, utc(s.asked))
+	})
+}
+
+func utc(ws []types.Window) []types.Window {
+	out := slices.Clone(ws)
+	for i := range out {
+		out[i].Start, out[i].End = out[i].Start.UTC(), out[i].End.UTC()
+	}
+	return out
+}
+
+// permissions adds the permission check to a requester.
+type permissions struct {
+	script
+	have []types.Permission
+	err  error
+}
+
+func (p *permissions) Permissions(context.Context) ([]types.Permission, error) { return p.have, p.err }
+
+func TestPermissionFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		no := &permissions{have: []types.Permission{types.PermissionActivityExport}}
+		_, err := play(t, backfill.NewLedger(), one(no, window(0, 25)), nil)
+		missing, ok := errors.AsType[*backfill.PermissionError](err)
+		require.True(t, ok, "got %v", err)
+		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
+		require.ErrorContains(t, err, "HISTORICAL_DATA_EXPORT")
+		require.Empty(t, no.asked)
+
+		gone := &permissions{err: status(401, activity.ErrUnauthorized)}
+		_, err = play(t, backfill.NewLedger(), one(gone, window(0, 25)), nil)
+		require.ErrorIs(t, err, activity.ErrUnauthorized)
+		require.Empty(t, gone.asked)
+
+		for name, p := range map[string]*permissions{
+			"granted": {have: []types.Permission{types.PermissionHistoricalDataExport}},
+			"unknown": {err: status(500, nil)},
+		} {
+			told, err := play(t, backfill.NewLedger(), one(p, window(0, 25)), nil)
+			require.NoError(t, err, name)
+			require.Len(t, told, 1, name)
+		}
+	})
+}
+
+// Leaving the loop waits for what is under way and keeps its answer.
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := backfill.NewLedger()
+		calls := 0
+		slow := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
+			calls++
+			time.Sleep(time.Duration(calls) * 5 * time.Second)
+			return ctx.Err()
+		})
+		u := one(slow, window(0, 250))
+		for range backfill.Run(t.Context(), u, backfill.NewLimiter(backfill.Evaluation), ledger, nil) {
+			break
+		}
+		states := map[backfill.State]int{}
+		for c, err := range ledger.Chunks(t.Context(), "u") {
+			require.NoError(t, err)
+			states[c.State]++
+		}
+		require.Equal(t, map[backfill.State]int{backfill.Accepted: 4, backfill.Planned: 6}, states)
+	})
+}
+
+// Cancelling abandons what is under way, and holds its days all the same.
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := backfill.NewLedger()
+		limiter := backfill.NewLimiter(backfill.Evaluation)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		hangs := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		time.AfterFunc(5*time.Second, func() { cancel(errStub) })
+		var last error
+		for p, err := range backfill.Run(ctx, one(hangs, window(0, 250)), limiter, ledger, nil) {
+			require.Nil(t, p)
+			last = err
+		}
+		require.ErrorIs(t, last, errStub)
+		states := map[backfill.State]int{}
+		for c, err := range ledger.Chunks(t.Context(), "u") {
+			require.NoError(t, err)
+			states[c.State]++
+		}
+		require.Equal(t, map[backfill.State]int{backfill.Requested: 4, backfill.Planned: 6}, states)
+		short, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		_, err := limiter.Acquire(short, "other", 1)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "the abandoned requests may have counted")
+	})
+}
+
+func TestRunBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := backfill.NewLedger()
+		release, err := ledger.Claim(t.Context(), "u")
+		require.NoError(t, err)
+		_, err = play(t, ledger, one(&script{}, window(0, 25)), nil)
+		require.ErrorIs(t, err, backfill.ErrBusy)
+		release()
+		_, err = play(t, ledger, one(&script{}, window(0, 25)), nil)
+		require.NoError(t, err)
+		_, err = play(t, ledger, one(&script{}, window(25, 50)), nil)
+		require.NoError(t, err, "a run lets go of its user")
+	})
+}
+
+func TestRunBadUser(t *testing.T) {
+	t.Parallel()
+	for name, u := range map[string]*backfill.User{
+		"nil":         nil,
+		"no id":       {Requester: &script{}, Window: window(0, 1)},
+		"no client":   {ID: "u", Window: window(0, 1)},
+		"no window":   {ID: "u", Requester: &script{}},
+		"backward":    {ID: "u", Requester: &script{}, Window: window(1, 0)},
+		"invalid":     {ID: "u", Requester: &script{}, Window: window(0, 1), Kinds: []backfill.Kind{9}},
+		"zero kind":   {ID: "u", Requester: &script{}, Window: window(0, 1), Kinds: []backfill.Kind{0}},
+		"not seconds": {ID: "u", Requester: &script{}, Window: types.Window{Start: day0.Add(1), End: day0.AddDate(0, 0, 1)}},
+	} {
+		_, err := play(t, backfill.NewLedger(), u, nil)
+		require.Error(t, err, name)
+	}
+}
+
+// failing is a ledger that fails from its nth save on.
+type failing struct {
+	backfill.Ledger
+	mu    sync.Mutex
+	saves int
+}
+
+func (f *failing) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.saves--; f.saves < 0 {
+		return errStub
+	}
+	return f.Ledger.Save(ctx, chunks...)
+}
+
+// A request is never sent that the ledger does not know of.
+func TestLedgerFails(t *testing.T) {
+	for saves := range 7 {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{}
+			ledger := &failing{Ledger: backfill.NewLedger(), saves: saves}
+			_, err := play(t, ledger, one(s, window(0, 75)), serial)
+			require.ErrorIs(t, err, errStub)
+			require.Len(t, s.asked, saves/2)
+		})
+	}
+}
+
+func TestRunAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const users = 300
+		var mu sync.Mutex
+		active, most := 0, 0
+		seq := func(yield func(*backfill.User, error) bool) {
+			for i := range users {
+				u := &backfill.User{ID: fmt.Sprint("user", i), Window: window(0, 30), Kinds: []backfill.Kind{backfill.MoveIQ}}
+				u.Requester = backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+					mu.Lock()
+					active++
+					most = max(most, active)
+					mu.Unlock()
+					time.Sleep(time.Second)
+					mu.Lock()
+					active--
+					mu.Unlock()
+					if i%100 == 7 {
+						return status(401, activity.ErrUnauthorized)
+					}
+					return nil
+				})
+				if i == 9 {
+					u.Window = types.Window{} // a user whose record is bad
+				}
+				if !yield(u, nil) {
+					return
+				}
+			}
+		}
+		ledger := backfill.NewLedger()
+		accepted, stopped := 0, 0
+		var log bytes.Buffer
+		opts := &backfill.Options{Users: 16, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		for p, err := range backfill.RunAll(t.Context(), seq, backfill.NewLimiter(backfill.Production), ledger, opts) {
+			require.NoError(t, err)
+			switch {
+			case p.Err != nil:
+				require.Nil(t, p.Chunk)
+				ue, ok := errors.AsType[*backfill.UserError](p.Err)
+				require.True(t, ok)
+				require.Equal(t, p.UserID, ue.UserID)
+				stopped++
+			case p.Chunk.State == backfill.Accepted:
+				accepted++
+				require.Equal(t, p.DaysTotal, p.DaysDone)
+			}
+		}
+		require.Equal(t, users-4, accepted)
+		require.Equal(t, 4, stopped)
+		require.LessOrEqual(t, most, 16)
+		require.Contains(t, log.String(), "user stopped")
+	})
+}
+
+func TestRunAllEnds(t *testing.T) {
+	good := func(i int) *backfill.User {
+		u := one(&script{}, window(0, 25))
+		u.ID = fmt.Sprint(i)
+		return u
+	}
+	forever := func(last *backfill.User, err error) iter.Seq2[*backfill.User, error] {
+		return func(yield func(*backfill.User, error) bool) {
+			for i := range 10 {
+				if !yield(good(i), nil) {
+					return
+				}
+			}
+			if !yield(last, err) {
+				return
+			}
+			for i := 0; ; i++ {
+				if !yield(good(100+i), nil) {
+					return
+				}
+			}
+		}
+	}
+	notEnabled := one(&script{answers: []error{status(400, activity.ErrEndpointNotEnabled)}}, window(0, 25))
+	for name, tt := range map[string]struct {
+		last *backfill.User
+		err  error
+		want error
+	}{
+		"error of users":   {nil, errStub, errStub},
+		"type not enabled": {notEnabled, nil, activity.ErrEndpointNotEnabled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var last error
+				for p, err := range backfill.RunAll(t.Context(), forever(tt.last, tt.err), backfill.NewLimiter(backfill.Production), backfill.NewLedger(), nil) {
+					if err != nil {
+						require.Nil(t, p)
+						require.NoError(t, last, "one error, at the end")
+						last = err
+					}
+				}
+				require.ErrorIs(t, last, tt.want)
+			})
+		})
+	}
+	t.Run("nil user", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var last error
+			for _, err := range backfill.RunAll(t.Context(), forever(nil, nil), backfill.NewLimiter(backfill.Production), backfill.NewLedger(), nil) {
+				last = err
+			}
+			require.Error(t, last)
+		})
+	})
+	t.Run("left", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for range backfill.RunAll(t.Context(), forever(good(50), nil), backfill.NewLimiter(backfill.Production), backfill.NewLedger(), nil) {
+				break
+			}
+		})
+	})
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	u := &backfill.User{ID: "u", Requester: &script{}, Window: types.Window{Start: date("2019-11-23"), End: date("2024-11-23")}}
+	ledger := backfill.NewLedger()
+	p, err := backfill.NewPlan(t.Context(), u, backfill.NewLimiter(backfill.Evaluation), ledger, nil)
+	require.NoError(t, err)
+	require.Equal(t, 3*1827, p.Days)
+	require.Len(t, p.Chunks, 3*74)
+	require.InDelta(t, 55, p.Duration.Minutes(), 1)
+	require.Contains(t, p.String(), "u: 222 requests, 5481 days, about 55m")
+	require.Empty(t, lines(t, ledger), "a plan changes nothing")
+	_, err = backfill.NewPlan(t.Context(), &backfill.User{}, backfill.NewLimiter(1), ledger, nil)
+	require.Error(t, err)
+}
+
+// What the process before asked for counts, as the ledger tells.
+func TestRestore(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		chunk backfill.Chunk
+		wait  time.Duration
+	}{
+		{"answered 50s ago", backfill.Chunk{State: backfill.Accepted, Requested: ago(55), Answered: ago(50)}, 10 * time.Second},
+		{"answered long ago", backfill.Chunk{State: backfill.Accepted, Requested: ago(80), Answered: ago(70)}, 0},
+		{"not answered", backfill.Chunk{State: backfill.Requested, Requested: ago(200)}, 90 * time.Second},
+		{"not answered, an hour ago", backfill.Chunk{State: backfill.Requested, Requested: ago(3600)}, 0},
+		{"answered with 429", backfill.Chunk{State: backfill.Planned, Requested: ago(55), Answered: ago(50)}, 10 * time.Second},
+		{"answered in the future", backfill.Chunk{State: backfill.Accepted, Requested: ago(0), Answered: ago(-3600)}, time.Minute},
+		{"asked four times", backfill.Chunk{State: backfill.Accepted, Requested: ago(55), Answered: ago(50), Attempts: 4}, 10 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				days := 100
+				c := tt.chunk
+				c.UserID, c.Kind, c.Window = "u", backfill.Activities, window(0, 25)
+				if c.Attempts == 0 {
+					days, c.Attempts = 76, 1
+				}
+				ledger := backfill.NewLedger()
+				require.NoError(t, ledger.Save(t.Context(), &c))
+				l := backfill.NewLimiter(backfill.Evaluation)
+				require.NoError(t, l.Restore(t.Context(), ledger))
+				require.NoError(t, l.Restore(t.Context(), ledger))
+				start := time.Now()
+				_, err := l.Acquire(t.Context(), "v", days)
+				require.NoError(t, err)
+				require.InDelta(t, tt.wait.Seconds(), time.Since(start).Seconds(), 0.2)
+			})
+		})
+	}
+}
+
+// ago is a time before that at which every bubble begins.
+func ago(seconds int) time.Time {
+	return date("2000-01-01").Add(-time.Duration(seconds) * time.Second)
+}
