@@ -54,7 +54,26 @@ func (b *body) ReadAt(p []byte, off int64) (int, error) {
 func (b *body) Done(ordinal int) bool { return b.done.has(ordinal) }
 
 func (b *body) Mark(_ context.Context, ordinal int) error {
-	if ordinal < 0 || ordinal >= maxOrdinal {
+	if err := b.s.enter(); err != nil {
+		return err
+	}
+	defer b.s.leave()
+	return b.mark(ordinal)
+}
+
+func (b *body) Bury(_ context.Context, ordinal int, l *notify.Letter) error {
+	if err := b.s.enter(); err != nil {
+		return err
+	}
+	defer b.s.leave()
+	if err := b.s.bury(letterID(b.seq, uint32(ordinal)), l); err != nil {
+		return err
+	}
+	return b.mark(ordinal)
+}
+
+func (b *body) mark(ordinal int) error {
+	if ordinal < 0 || ordinal >= maxBit {
 		return fmt.Errorf("spool: ordinal %d", ordinal)
 	}
 	b.mu.RLock()
@@ -69,19 +88,16 @@ func (b *body) Mark(_ context.Context, ordinal int) error {
 	return nil
 }
 
-func (b *body) Bury(ctx context.Context, ordinal int, l *notify.Letter) error {
-	if err := b.s.bury(letterID(b.seq, uint32(ordinal)), l); err != nil {
-		return err
-	}
-	return b.Mark(ctx, ordinal)
-}
-
 func (b *body) Finish(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.finished {
 		return nil
 	}
+	if err := b.s.enter(); err != nil {
+		return err
+	}
+	defer b.s.leave()
 	b.let()
 	if err := b.remove(); err != nil {
 		return err
@@ -102,7 +118,8 @@ func (b *body) let() error {
 	}
 	c, ok := b.r.(io.Closer)
 	b.r = nil
-	if ok {
+	if ok { // A large body, which has its file of marks for itself.
+		b.marks.close()
 		return c.Close()
 	}
 	return nil

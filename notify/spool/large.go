@@ -2,21 +2,17 @@ package spool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-type counter struct{ n atomic.Uint64 }
-
-func (c *counter) next() uint64 { return c.n.Add(1) }
 
 const (
 	bodySuffix = ".body"
@@ -60,7 +56,7 @@ func parseLargeName(name string) (*largeBody, bool) {
 // putLarge writes buf[:have] and the rest of r to a temporary file and gives it
 // its name when all of it is safe.
 func (s *Spool) putLarge(ctx context.Context, buf []byte, have int, r io.Reader) (err error) {
-	temp := s.path(largeDir, strconv.FormatUint(s.tempNum.next(), 10)+tempSuffix)
+	temp := s.tempPath(largeDir)
 	f, err := s.fs.Create(temp)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -114,6 +110,10 @@ func (s *Spool) putLarge(ctx context.Context, buf []byte, have int, r io.Reader)
 		return fmt.Errorf("spool: %w", err)
 	}
 
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
 	received := time.Now().UTC()
 	l := &largeBody{seq: s.nextSeq(), received: received, size: size, sum: sum}
 	l.file = largeName(l.seq, received, size, sum)
@@ -253,4 +253,4 @@ func (s *Spool) forgetLarge(l *largeBody) {
 	s.stats.Bodies--
 }
 
-func isNotExist(err error) bool { return errorsIs(err, fs.ErrNotExist) }
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -80,7 +80,7 @@ func (s *Spool) bury(id string, l *notify.Letter) error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	temp := s.path(letterDir, strconv.FormatUint(s.tempNum.next(), 10)+tempSuffix)
+	temp := s.tempPath(letterDir)
 	if err := s.writeWhole(temp, data); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -261,6 +261,38 @@ func (s *Spool) setAsideLarge(l *largeBody) error {
 	l.marks.remove()
 	s.forgetLarge(l)
 	s.damaged("file", l.file)
+	return nil
+}
+
+// setAsideRecord makes a letter of damage in the log.
+func (s *Spool) setAsideRecord(g *segment, it item) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	id := letterID(it.seq, wholeBody)
+	l := &notify.Letter{Quarantined: true, Received: it.receivedAt(), Buried: time.Now().UTC(), Raw: slices.Clone(it.body)}
+	if it.region {
+		id = fmt.Sprintf("%016x-at-%08x", g.base, it.off)
+		l.Reason = fmt.Sprintf("spool: %d bytes of the log hold no readable record", it.next-it.off)
+		l.Received = time.Time{}
+	} else {
+		l.Reason = fmt.Sprintf("spool: checksum mismatch in a body of %d bytes", it.size)
+	}
+	if g.end == it.next && g.sealed {
+		l.Reason += "; it is the last in its file and may be the rest of a write that a crash cut short and that was never acknowledged"
+	}
+	if err := s.bury(id, l); err != nil {
+		return err
+	}
+	if err := s.finishRecord(g, it); err != nil {
+		return err
+	}
+	// The letter may be gone before the next power cut: it must not come back.
+	if err := g.marks.sync(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	s.damaged("file", g.file, "offset", it.off)
 	return nil
 }
 

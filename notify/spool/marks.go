@@ -10,8 +10,6 @@ import (
 	"sync"
 )
 
-func errorsIs(err, target error) bool { return errors.Is(err, target) }
-
 // mark is one line of a file of marks.
 type mark struct {
 	kind    uint32
@@ -171,29 +169,19 @@ func (m *markFile) close() {
 // markSet is the set of a body's done items.
 type markSet struct {
 	mu   sync.Mutex
-	bits []uint64
+	bits bitmap
 }
 
-// maxOrdinal bounds the memory that a damaged file of marks can ask for: no
-// body of 128 MiB has more items.
-const maxOrdinal = 1 << 26
-
-func (m *markSet) set(i int) {
-	if i < 0 || i >= maxOrdinal {
-		return
-	}
+func (m *markSet) set(ordinal int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for len(m.bits) <= i/64 {
-		m.bits = append(m.bits, 0)
-	}
-	m.bits[i/64] |= 1 << (i % 64)
+	m.bits.set(uint64(ordinal))
 }
 
-func (m *markSet) has(i int) bool {
+func (m *markSet) has(ordinal int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return i >= 0 && i/64 < len(m.bits) && m.bits[i/64]&(1<<(i%64)) != 0
+	return ordinal >= 0 && m.bits.has(uint64(ordinal))
 }
 
 // markSetOf finds or makes the marks of a body. The caller holds s.mu or is

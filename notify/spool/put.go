@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"io"
 	"sync"
 )
@@ -10,11 +11,18 @@ import (
 const (
 	// maxSmall is the largest body that goes into the log.
 	maxSmall = 64 << 10
+	// firstSize is the buffer that a body is first read into. Most need no
+	// other.
+	firstSize = 4 << 10
 	// copySize is the buffer through which a large body goes to its file.
 	copySize = 128 << 10
 )
 
-var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+var (
+	firstBuffers = sync.Pool{New: func() any { return new([firstSize]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([headerSize + maxSmall + recordAlign]byte) }}
+	copyBuffers  = sync.Pool{New: func() any { return new([copySize]byte) }}
+)
 
 // Put stores what r gives; see [notify.Store]. A body of up to 64 KiB shares
 // one write and one sync with its neighbours; a larger one gets a file of its
@@ -26,9 +34,52 @@ func (s *Spool) Put(ctx context.Context, r io.Reader) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
+	first := firstBuffers.Get().(*[firstSize]byte)
+	defer firstBuffers.Put(first)
+	// A byte more than fits tells whether the body ends here.
+	n, ended, err := fill(r, first[headerSize:len(first)-recordAlign+1])
+	if err != nil {
+		return err
+	}
+	if ended {
+		return s.putSmall(ctx, first[:], n)
+	}
+	small := smallBuffers.Get().(*[headerSize + maxSmall + recordAlign]byte)
+	defer smallBuffers.Put(small)
+	copy(small[headerSize:], first[headerSize:][:n])
+	m, ended, err := fill(r, small[headerSize+n:headerSize+maxSmall+1])
+	if err != nil {
+		return err
+	}
+	if n += m; ended && n <= maxSmall {
+		return s.putSmall(ctx, small[:], n)
+	}
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
-	return s.putLarge(ctx, buf[:], 0, r)
+	copy(buf[:], small[headerSize:][:n])
+	return s.putLarge(ctx, buf[:], n, r)
+}
+
+// putSmall stores the n bytes that stand in buf behind room for a header.
+func (s *Spool) putSmall(ctx context.Context, buf []byte, n int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	record := buf[:recordSize(n)]
+	clear(record[headerSize+n:])
+	size := int64(len(record))
+	if err := s.reserve(size); err != nil {
+		return err
+	}
+	b, err := s.enqueue(pending{buf: record, size: n, sum: crc32.Checksum(record[headerSize:headerSize+n], castagnoli)})
+	if err == nil {
+		<-b.done
+		err = b.err
+	}
+	if err != nil {
+		s.reserve(-size)
+	}
+	return err
 }
 
 func (s *Spool) usable(ctx context.Context) error {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/notify"
@@ -47,18 +49,32 @@ type Spool struct {
 	lock io.Closer
 	log  *slog.Logger
 
-	ending  chan struct{} // closed by Close
-	tempNum counter
+	segmentSize int64
+	zeroAhead   int64
 
-	mu     sync.Mutex
-	closed bool
-	seq    uint64 // the last one given out
-	large  map[uint64]*largeBody
-	marks  map[uint64]*markSet // of unfinished bodies that have any
-	feed   *feed               // the running loop over Bodies, nil if none
-	bytes  int64               // on the disk, in all files
-	stats  Stats
-	swept  time.Time // when expired letters were last looked for
+	ending  chan struct{} // closed by Close
+	written chan struct{} // closed when the writer has ended
+	tempNum atomic.Uint64
+
+	// gate is held for reading by all that changes the directory outside the
+	// writer, so that Close can wait for it.
+	gate sync.RWMutex
+
+	queueMu   sync.Mutex
+	queue     *batch // gathers what comes next
+	queueShut bool
+	kick      chan struct{} // tells the writer that queue is not empty
+
+	mu       sync.Mutex
+	closed   bool
+	seq      uint64     // the last one given out
+	segments []*segment // by base; the last is the newest
+	large    map[uint64]*largeBody
+	marks    map[uint64]*markSet // of unfinished bodies that have any
+	feed     *feed               // the running loop over Bodies, nil if none
+	bytes    int64               // on the disk, in all files
+	stats    Stats
+	swept    time.Time // when expired letters were last looked for
 }
 
 var _ notify.Queue = (*Spool)(nil)
@@ -80,10 +96,15 @@ func Open(dir string, opts *Options) (*Spool, error) {
 func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 	s := &Spool{
 		dir: dir, fs: fs,
-		ending: make(chan struct{}),
-		large:  map[uint64]*largeBody{},
-		marks:  map[uint64]*markSet{},
-		log:    slog.New(slog.DiscardHandler),
+		segmentSize: 16 << 20,
+		zeroAhead:   zeroStep,
+		ending:      make(chan struct{}),
+		written:     make(chan struct{}),
+		kick:        make(chan struct{}, 1),
+		queue:       newBatch(),
+		large:       map[uint64]*largeBody{},
+		marks:       map[uint64]*markSet{},
+		log:         slog.New(slog.DiscardHandler),
 	}
 	if opts != nil {
 		s.opts = *opts
@@ -107,6 +128,9 @@ func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 			s.lock.Close()
 		}
 	}()
+	if err := s.recoverLog(); err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
 	if err := s.recoverLarge(); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
@@ -118,21 +142,57 @@ func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 			return nil, fmt.Errorf("spool: %w", err)
 		}
 	}
+	s.beginLog()
 	return s, nil
 }
 
-// Close ends loops over Bodies, waits for nothing that is being put, and gives
-// the directory free. Bodies must not be used after it.
+// Close ends loops over Bodies, waits for what is being written, and gives the
+// directory free. A Put that is still reading its body fails with ErrClosed, as
+// does whatever is done with a body after this.
 func (s *Spool) Close() error {
+	s.gate.Lock()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
+		s.gate.Unlock()
 		return nil
 	}
 	s.closed = true
+	s.mu.Unlock()
+	s.queueMu.Lock()
+	s.queueShut = true
+	s.queueMu.Unlock()
 	close(s.ending)
+	s.gate.Unlock()
+	<-s.written
+	s.mu.Lock()
+	for _, g := range s.segments {
+		g.marks.close()
+	}
+	for _, l := range s.large {
+		l.marks.close()
+	}
 	s.mu.Unlock()
 	return s.lock.Close()
+}
+
+// enter begins a change of the directory, to be ended by leave.
+func (s *Spool) enter() error {
+	s.gate.RLock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.gate.RUnlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (s *Spool) leave() { s.gate.RUnlock() }
+
+// tempPath names a temporary file.
+func (s *Spool) tempPath(dir string) string {
+	return s.path(dir, fmt.Sprintf("%d-%d%s", os.Getpid(), s.tempNum.Add(1), tempSuffix))
 }
 
 func (s *Spool) path(elem ...string) string {

@@ -9,6 +9,8 @@ type Stats struct {
 	Bytes int64
 	// Puts counts the bodies stored since Open.
 	Puts int64
+	// Syncs counts the writes that they shared, large ones not counted.
+	Syncs int64
 	// Damaged counts what was found damaged since Open and made a letter.
 	Damaged int
 	// Unreadable counts the bodies that the disk failed to give back since
