@@ -10,20 +10,26 @@ import (
 	"time"
 )
 
-// post sends a body with Garmin's headers. An answer counts only if it comes
-// whole and in time.
+// post sends a body; cut breaks the connection in the middle of it.
 func (s *Server) post(ctx context.Context, e Endpoint, body []byte, cut bool) (int, error) {
+	var r io.Reader = bytes.NewReader(body)
+	if cut {
+		r = io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
+	}
+	return s.postReader(ctx, e, s.Delivery.Transport, r, int64(len(body)))
+}
+
+// postReader sends a body with Garmin's headers. An answer counts only if it
+// comes whole and in time.
+func (s *Server) postReader(ctx context.Context, e Endpoint, transport http.RoundTripper, body io.Reader, size int64) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Delivery.Timeout, 30*time.Second))
 	defer cancel()
 	target := cmp.Or(e.URL, "https://partner.example/garmin")
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, io.NopCloser(body))
 	if err != nil {
 		return 0, err
 	}
-	if cut { // the length of all, and half of it
-		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{}))
-		r.GetBody = nil
-	}
+	r.ContentLength = size
 	r.Header = http.Header{
 		"User-Agent":        {"Garmin Health API"},
 		"Content-Type":      {"application/json;charset=UTF-8"},
@@ -33,12 +39,10 @@ func (s *Server) post(ctx context.Context, e Endpoint, body []byte, cut bool) (i
 		"X-Forwarded-For":   {"204.77.163.244"},
 		"X-Forwarded-Proto": {"https"},
 	}
-	var transport http.RoundTripper = handlerTransport{e.Handler}
-	if e.Handler == nil {
-		transport = s.Delivery.Transport
-		if transport == nil {
-			transport = http.DefaultTransport
-		}
+	if e.Handler != nil {
+		transport = handlerTransport{e.Handler}
+	} else if transport == nil {
+		transport = http.DefaultTransport
 	}
 	res, err := transport.RoundTrip(r)
 	if err != nil {

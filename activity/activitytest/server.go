@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -57,6 +58,10 @@ type Server struct {
 	// true if it has answered. It may panic with [http.ErrAbortHandler] to cut
 	// the connection.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
+
+	// gate, if set, sees each callback before it is answered. Verify holds
+	// them up with it.
+	gate atomic.Pointer[func(*http.Request)]
 
 	mux     *http.ServeMux
 	sending sync.Mutex // one Deliver at a time
@@ -135,6 +140,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f := s.takeFault(r); f != nil {
 		f.serve(rec, r, s.mux)
 		return
+	}
+	if gate := s.gate.Load(); gate != nil {
+		(*gate)(r)
 	}
 	if s.oddAnswer(rec, r) {
 		return

@@ -24,6 +24,9 @@ type UserOptions struct {
 	// HistoryFrom is the earliest start that backfill takes. Zero is one month
 	// before FirstConnected.
 	HistoryFrom time.Time
+	// AccessToken is the OAuth 2 access token that the partner has already. ""
+	// is made up.
+	AccessToken string
 	// NotConnected makes a Garmin user without tokens, who has yet to consent.
 	NotConnected bool
 	// Legacy makes the user one who has not moved to OAuth 2: notifications
@@ -101,6 +104,11 @@ func (s *Server) AddUser(o *UserOptions) *User {
 	if u.gone = o.NotConnected; !u.gone {
 		u.issue1()
 		u.issue2()
+		if t := u.access[0]; o.AccessToken != "" {
+			delete(s.bearers, t.value)
+			t.value = o.AccessToken
+			s.bearers[t.value] = t
+		}
 	}
 	return u
 }

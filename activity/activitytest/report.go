@@ -1,0 +1,125 @@
+package activitytest
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Verdict is what became of a check.
+type Verdict string
+
+// The verdicts.
+const (
+	Passed  Verdict = "pass"
+	Failed  Verdict = "fail"
+	Skipped Verdict = "skip"
+)
+
+// Check is one requirement and whether the endpoint meets it.
+type Check struct {
+	// Name is stable: a program may look for it.
+	Name string `json:"name"`
+	// Section is where Garmin's document (or what else) asks for it.
+	Section string `json:"section"`
+	// Requirement says in a sentence what is asked.
+	Requirement string  `json:"requirement"`
+	Verdict     Verdict `json:"verdict"`
+	// Detail says what was seen, if the check did not pass. It holds no secret.
+	Detail string `json:"detail,omitempty"`
+	// Seconds is how long the slowest answer to a notification took.
+	Seconds float64 `json:"seconds"`
+}
+
+// Report is the outcome of [Verify]. As JSON it is for programs.
+type Report struct {
+	Endpoint string    `json:"endpoint"`
+	Started  time.Time `json:"started"`
+	Seconds  float64   `json:"seconds"`
+	Checks   []Check   `json:"checks"`
+}
+
+// OK reports whether no check has failed. Skipped ones do not count.
+func (r *Report) OK() bool { return r.count(Failed) == 0 }
+
+// Check returns the check of that name, or nil.
+func (r *Report) Check(name string) *Check {
+	for i := range r.Checks {
+		if r.Checks[i].Name == name {
+			return &r.Checks[i]
+		}
+	}
+	return nil
+}
+
+func (r *Report) count(v Verdict) (n int) {
+	for _, c := range r.Checks {
+		if c.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// String returns the report as text, a line for each check.
+func (r *Report) String() string {
+	var b strings.Builder
+	for _, c := range r.Checks {
+		fmt.Fprintf(&b, "%-4s  %-34s %6.2f s  %-10s  %s\n", strings.ToUpper(string(c.Verdict)), c.Name, c.Seconds, c.Section, c.Requirement)
+		if c.Detail != "" {
+			fmt.Fprintf(&b, "      -> %s\n", c.Detail)
+		}
+	}
+	fmt.Fprintf(&b, "%d passed, %d failed, %d skipped in %.1f s\n", r.count(Passed), r.count(Failed), r.count(Skipped), r.Seconds)
+	return b.String()
+}
+
+// WriteJUnit writes the report as JUnit XML, which build servers read.
+func (r *Report) WriteJUnit(w io.Writer) error {
+	type message struct {
+		Message string `xml:"message,attr"`
+	}
+	type testCase struct {
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Seconds string   `xml:"time,attr"`
+		Failure *message `xml:"failure,omitempty"`
+		Skipped *message `xml:"skipped,omitempty"`
+	}
+	suite := struct {
+		XMLName  xml.Name   `xml:"testsuite"`
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Skipped  int        `xml:"skipped,attr"`
+		Errors   int        `xml:"errors,attr"`
+		Seconds  string     `xml:"time,attr"`
+		Started  string     `xml:"timestamp,attr"`
+		Cases    []testCase `xml:"testcase"`
+	}{
+		Name: "Garmin partner verification", Tests: len(r.Checks), Failures: r.count(Failed), Skipped: r.count(Skipped),
+		Seconds: fmt.Sprintf("%.3f", r.Seconds), Started: r.Started.UTC().Format("2006-01-02T15:04:05"),
+	}
+	for _, c := range r.Checks {
+		t := testCase{Class: "garmin.section " + c.Section, Name: c.Name, Seconds: fmt.Sprintf("%.3f", c.Seconds)}
+		switch c.Verdict {
+		case Failed:
+			t.Failure = &message{c.Requirement + ": " + c.Detail}
+		case Skipped:
+			t.Skipped = &message{c.Detail}
+		}
+		suite.Cases = append(suite.Cases, t)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(suite); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
