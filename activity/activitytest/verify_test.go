@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,8 @@ import (
 
 // receiver is a small integration that is right, but for what its fields say.
 type receiver struct {
-	fake *activitytest.Server
+	fake   *activitytest.Server
+	client *http.Client
 
 	holdsOpen      bool // calls back before it answers
 	status         int
@@ -178,7 +180,7 @@ func (rc *receiver) follow(calls []call) {
 		if user := rc.fake.User(c.UserID); user != nil && !(rc.noFileToken && c.key == types.KindActivityFiles) {
 			r.Header.Set("Authorization", "Bearer "+user.AccessToken())
 		}
-		res, err := http.DefaultClient.Do(r)
+		res, err := rc.client.Do(r)
 		if err == nil {
 			io.Copy(io.Discard, res.Body)
 			res.Body.Close()
@@ -186,9 +188,26 @@ func (rc *receiver) follow(calls []call) {
 	}
 }
 
-func verify(t *testing.T, rc *receiver, change func(*activitytest.VerifyOptions)) *activitytest.Report {
+// verify runs the kit in memory and in virtual time.
+func verify(t *testing.T, rc *receiver, o *activitytest.VerifyOptions) (report *activitytest.Report) {
 	t.Helper()
-	rc.fake = activitytest.NewServer()
+	synctest.Test(t, func(t *testing.T) {
+		rc.fake = activitytest.NewServer()
+		rc.fake.AddUser(nil)
+		rc.fake.AddUser(nil)
+		rc.client = &http.Client{Transport: rc.fake}
+		o.Server, o.Handler = rc.fake, rc
+		var err error
+		report, err = activitytest.Verify(t.Context(), "", o)
+		require.NoError(t, err)
+		rc.wg.Wait()
+	})
+	return report
+}
+
+// TestVerifyRight goes over sockets.
+func TestVerifyRight(t *testing.T) {
+	rc := &receiver{fake: activitytest.NewServer(), client: http.DefaultClient}
 	api := httptest.NewServer(rc.fake)
 	defer api.Close()
 	rc.fake.BaseURL = api.URL
@@ -197,25 +216,12 @@ func verify(t *testing.T, rc *receiver, change func(*activitytest.VerifyOptions)
 	ts := httptest.NewServer(rc)
 	defer ts.Close()
 	defer rc.wg.Wait()
-	o := &activitytest.VerifyOptions{
-		Server: rc.fake, CallbackWait: 2 * time.Second, HoldLimit: 100 * time.Millisecond,
-		LargeBody: -1, LargeDetails: -1,
-	}
-	if change != nil {
-		change(o)
+	o := &activitytest.VerifyOptions{Server: rc.fake}
+	if testing.Short() {
+		o.LargeDetails = -1
 	}
 	report, err := activitytest.Verify(t.Context(), ts.URL, o)
 	require.NoError(t, err)
-	return report
-}
-
-func TestVerifyRight(t *testing.T) {
-	report := verify(t, &receiver{}, func(o *activitytest.VerifyOptions) {
-		o.CallbackWait, o.HoldLimit, o.LargeBody = 5*time.Second, 5*time.Second, 0
-		if !testing.Short() {
-			o.LargeDetails = 0
-		}
-	})
 	require.True(t, report.OK(), "%s", report)
 	for _, c := range report.Checks {
 		if c.Name != "https" && (c.Name != "large-details" || !testing.Short()) {
@@ -278,15 +284,11 @@ func TestVerifyWrong(t *testing.T) {
 			"callback-moveIQActivities", "file-token", "file-once", "several-keys", "odd-item", "forged-callback"}, "no callback came for the first user"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			report := verify(t, test.rc, func(o *activitytest.VerifyOptions) {
-				if test.rc.limit > 0 {
-					o.LargeBody = 0
-				}
-				if test.rc.firstUserOnly || test.rc.followsNothing {
-					o.CallbackWait = 500 * time.Millisecond
-				}
-			})
+			o := &activitytest.VerifyOptions{LargeBody: -1, LargeDetails: -1}
+			if test.rc.limit > 0 {
+				o.LargeBody = 0
+			}
+			report := verify(t, test.rc, o)
 			require.False(t, report.OK())
 			var want, got []string
 			for _, c := range report.Checks {
@@ -305,7 +307,7 @@ func TestVerifyWrong(t *testing.T) {
 }
 
 func TestVerifyDetailsLimit(t *testing.T) {
-	report := verify(t, &receiver{limit: 11 << 20}, func(o *activitytest.VerifyOptions) { o.LargeBody, o.LargeDetails = 0, 12<<20 })
+	report := verify(t, &receiver{limit: 11 << 20}, &activitytest.VerifyOptions{LargeDetails: 12 << 20})
 	require.Equal(t, activitytest.Failed, report.Check("large-details").Verdict)
 	require.Equal(t, activitytest.Passed, report.Check("large-body").Verdict)
 }
