@@ -39,8 +39,9 @@ const (
 // Outcome reports on an item, for metrics and alarms. Nothing in it is secret.
 type Outcome struct {
 	Result Result
-	// BodyID and Ordinal name the item in the queue. Key is its list key,
-	// UserID the Garmin user or "".
+	// BodyID and Ordinal name the item in the queue. Ordinal is -1 if the queue
+	// failed at the body as a whole; it is then left to the next Run. Key is
+	// the list key, UserID the Garmin user or "".
 	BodyID  string
 	Ordinal int
 	Key     string

@@ -33,7 +33,8 @@ type ProcessorOptions struct {
 	MaxPending int
 
 	// RetryMin and RetryMax bound the wait before another attempt. It doubles
-	// with each and is jittered. Zero means a second and 15 minutes.
+	// with each and is jittered. While Garmin refuses a user's token, it grows
+	// to four times RetryMax. Zero means a second and 15 minutes.
 	RetryMin, RetryMax time.Duration
 	// PushDeadline is how long after its arrival a push, a deregistration or a
 	// permission change is given up on. Zero means 7 days. Pings always have 7
@@ -139,12 +140,13 @@ func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptio
 //
 // Run returns nil if ctx ended and every attempt has returned, else the
 // queue's error or one that tells how many attempts hang. One Run at a time:
-// another returns [ErrInUse].
+// another returns [ErrInUse], also while attempts hang.
 func (p *Processor) Run(ctx context.Context) error {
 	if !p.busy.CompareAndSwap(false, true) {
 		return ErrInUse
 	}
-	defer p.busy.Store(false)
+	hung := 0
+	defer func() { p.busy.Store(hung > 0) }()
 
 	r := &run{Processor: p, open: map[*openBody]struct{}{}}
 	r.sched = newScheduler(&p.opts, r.work)
@@ -174,7 +176,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	<-feed.Done()
 	idle := r.sched.stop()
 	helpers.Wait()
-	hung := r.drain(ctx, idle, cancel)
+	hung = r.drain(ctx, idle, cancel)
 	r.closeBodies()
 	switch {
 	case hung > 0:

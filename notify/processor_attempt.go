@@ -217,12 +217,14 @@ func (a *attempt) failed(err error) (v verdict, done bool) {
 		}
 	case a.pulls() && unauthorized(err):
 		if now >= a.due {
-			a.bury(ResultBuried, err)
-			return v, false
+			break
 		}
-		wait := a.backoff(0)
-		a.report(ResultParked, wait)
-		return verdict{fate: parked, wait: wait}, true
+		if tries, park := a.sched.refused(a.work); park {
+			// A refusal lasts until the user does something about it.
+			wait := backoff(tries, a.opts.RetryMin, 4*a.opts.RetryMax)
+			a.report(ResultParked, wait)
+			return verdict{fate: parked, wait: wait}, true
+		}
 	case !again:
 		a.bury(ResultBuried, err)
 		return v, false
@@ -231,25 +233,32 @@ func (a *attempt) failed(err error) (v verdict, done bool) {
 		a.bury(ResultBuried, fmt.Errorf("notify: deadline passed: %w", err))
 		return v, false
 	}
-	wait := a.backoff(after)
-	if end := a.due - lastChance; now+wait > end {
-		wait = max(end, min(now+a.opts.RetryMin, a.due)) - now
+	wait := a.wait(after)
+	if last := a.due - lastChance; now < last {
+		wait = min(wait, last-now)
+	} else {
+		wait = a.due - now
 	}
 	a.report(ResultRetry, wait)
 	return verdict{fate: retry, wait: wait}, true
 }
 
-// backoff doubles with the attempts, is jittered, and is never less than after.
-func (a *attempt) backoff(after time.Duration) time.Duration {
-	d := a.opts.RetryMax
-	if shift := a.attempt - 1; shift < 40 && a.opts.RetryMin<<shift>>shift == a.opts.RetryMin {
-		d = min(d, a.opts.RetryMin<<shift)
-	}
-	d = d/2 + rand.N(d/2+1)
+// wait returns the time until the next attempt, and never less than after.
+func (a *attempt) wait(after time.Duration) time.Duration {
+	d := backoff(a.attempt, a.opts.RetryMin, a.opts.RetryMax)
 	if after = min(after, maxRetryAfter); after > 0 {
 		d = max(d, after+rand.N(after/10+1))
 	}
 	return d
+}
+
+// backoff doubles with the tries, up to most, and is jittered by half.
+func backoff(tries int, least, most time.Duration) time.Duration {
+	d := most
+	if shift := tries - 1; shift < 40 && least<<shift>>shift == least {
+		d = min(d, least<<shift)
+	}
+	return d/2 + rand.N(d/2+1)
 }
 
 // bury makes the item a letter. Its bytes are read when it is stored.
@@ -288,7 +297,7 @@ func (a *attempt) settle() verdict {
 		}
 	}
 	if err != nil {
-		wait := a.backoff(0)
+		wait := a.wait(0)
 		cause := a.err
 		a.err = err
 		a.report(ResultRetry, wait)

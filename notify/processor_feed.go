@@ -41,8 +41,9 @@ type run struct {
 // openBody counts what is left to do in a body.
 type openBody struct {
 	Body
-	mu   sync.Mutex
-	left int // unmarked items, and one for the feeder while it splits
+	taken int // items that split has seen; the feeder's
+	mu    sync.Mutex
+	left  int // unmarked items, and one for the feeder while it splits
 }
 
 // feed splits body after body, until ctx ends or the queue fails.
@@ -55,21 +56,33 @@ func (r *run) feed(ctx context.Context) error {
 		r.mu.Lock()
 		r.open[body] = struct{}{}
 		r.mu.Unlock()
-		switch err := r.split(ctx, body); {
+		switch err := r.splitAgain(ctx, body); {
 		case err == nil:
 			r.release(body)
 		case ctx.Err() != nil:
 			return nil
 		default:
-			// The queue keeps the body for the next loop.
-			r.observe(Outcome{Result: ResultRetry, BodyID: b.ID(), Err: err})
-			r.forget(body)
+			r.unfinished(body, err)
 		}
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
 	return errors.New("notify: the queue ended")
+}
+
+// splitAgain gives a queue that fails to read a body two more chances.
+func (r *run) splitAgain(ctx context.Context, body *openBody) error {
+	err := r.split(ctx, body)
+	for wait := 100 * time.Millisecond; err != nil && wait <= time.Second; wait *= 10 {
+		select {
+		case <-time.After(wait):
+			err = r.split(ctx, body)
+		case <-ctx.Done():
+			return err
+		}
+	}
+	return err
 }
 
 // split hands the unfinished items of a body to the scheduler, in order.
@@ -95,7 +108,7 @@ func (r *run) split(ctx context.Context, body *openBody) error {
 		if src.err != nil {
 			return fmt.Errorf("notify: reading body %s: %w", body.ID(), src.err)
 		}
-		if ordinal++; body.Done(ordinal) {
+		if ordinal++; ordinal < body.taken || body.Done(ordinal) {
 			continue
 		}
 		w := &work{body: body, ordinal: ordinal}
@@ -115,6 +128,7 @@ func (r *run) split(ctx context.Context, body *openBody) error {
 		if err := r.sched.admit(ctx, w); err != nil {
 			return err
 		}
+		body.taken = ordinal + 1
 	}
 	return nil
 }
@@ -174,9 +188,7 @@ func (r *run) release(body *openBody) {
 		return
 	}
 	if err := body.Finish(context.WithoutCancel(r.ctx)); err != nil {
-		// Every item is marked: the next loop only has to finish it.
-		r.observe(Outcome{Result: ResultRetry, BodyID: body.ID(), Err: err})
-		r.forget(body)
+		r.unfinished(body, err)
 		return
 	}
 	r.mu.Lock()
@@ -184,15 +196,13 @@ func (r *run) release(body *openBody) {
 	r.mu.Unlock()
 }
 
-// forget lets go of a body that stays in the queue.
-func (r *run) forget(body *openBody) {
+// unfinished leaves a body to the next loop over the queue, because the queue
+// failed to read or to finish it.
+func (r *run) unfinished(body *openBody, err error) {
 	body.mu.Lock()
-	body.left = math.MinInt / 2 // items that still run must not finish it
+	body.left = math.MinInt / 2 // items that still run do not finish it
 	body.mu.Unlock()
-	r.mu.Lock()
-	delete(r.open, body)
-	r.mu.Unlock()
-	body.Close()
+	r.observe(Outcome{Result: ResultRetry, BodyID: body.ID(), Ordinal: -1, Err: err})
 }
 
 func (r *run) closeBodies() {

@@ -16,6 +16,8 @@ type lane struct {
 	held   map[string]*hold // by the thing that is touched
 	park   *park
 	active *work // ready or running
+	good   int   // pulls that got through
+	tries  int   // refusals since
 }
 
 // hold keeps items behind the one that failed before them.
@@ -29,7 +31,6 @@ type park struct {
 	items []*work
 	probe *work // the one that is being tried
 	timer *timer
-	tries int
 }
 
 func (p *park) add(w *work) { p.items = append(p.items, w) }
@@ -123,6 +124,26 @@ func (s *scheduler) setProbe(l *lane, at time.Duration) {
 	s.setTimer(p.timer)
 }
 
+// refused reports whether w, whose pull was refused, parks its lane, and how
+// many refusals in a row that makes. It does not park if other pulls got through
+// since w was refused before: then the fault is its own, and a forged ping does
+// not stop a user's data.
+func (s *scheduler) refused(w *work) (inRow int, park bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := w.lane
+	own := w.refusals > 0 && l.good > w.refusedAt
+	if w.refusals == 0 {
+		w.refusedAt = l.good
+	}
+	w.refusals++
+	if own {
+		return 0, false
+	}
+	l.tries++
+	return l.tries, true
+}
+
 // unpark puts the parked items back in line.
 func (s *scheduler) unpark(l *lane) {
 	if l.park == nil {
@@ -165,8 +186,9 @@ func (s *scheduler) keepTime(ctx context.Context, observe func(Outcome)) {
 	}
 }
 
-// fire puts an item back in line, or picks the parked item with the earliest
-// deadline as the lane's probe. It returns the parked items to warn of.
+// fire puts an item back in line, or picks a parked item as the lane's probe:
+// one at its deadline, else the one refused least often. It returns the parked
+// items to warn of.
 func (s *scheduler) fire(t *timer, now time.Duration) (near []Outcome) {
 	if t.work != nil {
 		l := t.work.lane
@@ -179,7 +201,7 @@ func (s *scheduler) fire(t *timer, now time.Duration) (near []Outcome) {
 	p.timer = nil
 	first := p.items[0]
 	for _, w := range p.items {
-		if w.due < first.due {
+		if late := w.due <= now; late && first.due > now || late == (first.due <= now) && w.refusals < first.refusals {
 			first = w
 		}
 		if w.due-now <= s.warning && !w.warned {

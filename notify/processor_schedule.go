@@ -53,6 +53,8 @@ type work struct {
 	result        Result              // to report when it is settled
 	seen          map[string]struct{} // delivery keys that were taken
 	err           error               // of the last attempt
+	refusals      int                 // of the user's token
+	refusedAt     int                 // lane.good at the first
 
 	seq  uint64
 	lane *lane
@@ -297,6 +299,10 @@ func (s *scheduler) settle(w *work, v verdict) *work {
 	case dropped:
 		s.pending--
 		s.bytes -= w.cost
+	}
+	if v.revive {
+		l.good++
+		l.tries = 0
 	}
 	if v.revive || probe && v.fate == retry {
 		s.unpark(l)

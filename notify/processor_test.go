@@ -101,6 +101,26 @@ func (r *rig) start() {
 	go func() { r.ended <- p.Run(ctx) }()
 }
 
+// got returns what was saved so far.
+func (r *rig) got() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.saved)
+}
+
+func (r *rig) sorted() []string {
+	s := r.got()
+	slices.Sort(s)
+	return s
+}
+
+// told returns the deregistrations and permission changes so far.
+func (r *rig) told() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
+
 // finish ends the run and waits for it.
 func (r *rig) finish() {
 	r.t.Helper()
@@ -221,9 +241,9 @@ func TestProcessorDeliversEveryKind(t *testing.T) {
 		require.Equal(t, []string{
 			"local-u activities 1", "local-u manuallyUpdatedActivities 2",
 			"local-u activityDetails 3-detail", "local-u moveIQActivities 4", "local-u activities pulled",
-		}, r.saved)
+		}, r.got())
 		require.Len(t, r.files, 1)
-		require.Equal(t, []string{"permissions local-u [ACTIVITY_EXPORT]", "deregistration local-u"}, r.events)
+		require.Equal(t, []string{"permissions local-u [ACTIVITY_EXPORT]", "deregistration local-u"}, r.told())
 		require.Equal(t, 0, r.left())
 		letters := r.letters()
 		require.Len(t, letters, 2)
