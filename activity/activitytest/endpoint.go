@@ -64,9 +64,17 @@ func (s *Server) Endpoint(key types.Kind) Endpoint {
 }
 
 func (s *Server) setEndpoint(key types.Kind, e Endpoint) {
+	released := s.endpoints[key].OnHold && !e.OnHold
 	s.endpoints[key] = e
 	if !e.Enabled {
 		s.drop(key, func(*notice) bool { return true })
+	}
+	if released { // the queue goes on at once, whatever the back-off
+		for _, p := range s.retries {
+			if p.key == key {
+				p.due = time.Now()
+			}
+		}
 	}
 	s.wakeUp()
 }
