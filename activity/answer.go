@@ -59,7 +59,7 @@ func messageOf(body []byte) (message, id string, ok bool) {
 			}
 		}
 		id, _ = v["errorId"].(string)
-		return message, id, true
+		return message, id, message != ""
 	}
 	if m := looseMessage.FindSubmatch(body); m != nil {
 		return string(m[1]), "", true

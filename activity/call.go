@@ -44,8 +44,12 @@ type call struct {
 func (c *Client) do(ctx context.Context, cl *call) (*body, error) {
 	cl.client = c
 	o := &c.pool.opts
-	if err := ctx.Err(); err != nil {
-		return nil, &Error{Op: cl.op, Err: ctxError(ctx)}
+	if ctx.Err() != nil {
+		e := &Error{Op: cl.op, Err: ctxError(ctx)}
+		if cl.once {
+			e.Err = &because{ErrNotSent, e.Err}
+		}
+		return nil, e
 	}
 	retrying := retryablehttp.Client{
 		HTTPClient: &http.Client{
@@ -65,12 +69,13 @@ func (c *Client) do(ctx context.Context, cl *call) (*body, error) {
 	if e == nil {
 		e = &Error{Op: cl.op, Err: errBase}
 	}
-	if ctx.Err() != nil && !errors.Is(e.Err, ctx.Err()) {
-		// It ended in the wait before a repeat: both matter.
+	if err != nil && err == ctx.Err() {
+		// It ended in the wait before a repeat: both that and what the repeat
+		// was for matter.
 		stopped := *e
 		stopped.Err = ctxError(ctx)
 		if e.Err != nil {
-			stopped.Err = &because{e.Err, ctxError(ctx)}
+			stopped.Err = &because{e.Err, stopped.Err}
 		}
 		e = &stopped
 	}
@@ -97,6 +102,7 @@ func (cl *call) request(ctx context.Context) *http.Request {
 	}
 	if cl.once {
 		req.Body = noBody{}
+		// What net/http inflates has no length to check it against.
 		req.Header["Accept-Encoding"] = []string{"identity"}
 	}
 	return req.WithContext(ctx)
@@ -134,9 +140,11 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	// http.Client follows what it finds here; it must not.
 	resp.Header.Del("Location")
+	if resp.StatusCode == cl.want || !passing(resp.StatusCode) {
+		pool.budget.earn()
+	}
 	if resp.StatusCode == cl.want {
 		cl.last = nil
-		pool.budget.earn()
 		resp.Body = newBody(cl, resp, ctx, cancel, watchdog)
 	} else {
 		cl.last = cl.refusal(resp, cancel)
@@ -149,8 +157,7 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // failure makes an error of an attempt without answer.
 func (cl *call) failure(ctx context.Context, err error) *Error {
-	var net *netError
-	below := errors.As(err, &net)
+	network, below := errors.AsType[*netError](err)
 	switch {
 	case ctx.Err() != nil:
 		err = ctxError(ctx)
@@ -158,7 +165,7 @@ func (cl *call) failure(ctx context.Context, err error) *Error {
 			err = errTimeout
 		}
 	case below:
-		err = net.err
+		err = network.err
 	default:
 		err = credentialError(cl, err)
 	}

@@ -58,10 +58,10 @@ type Options struct {
 	// from one to the other and is cut by a random part. MaxBackoff holds
 	// against Retry-After too. The defaults are 500 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
-	// RetryBudget is the number of repeats allowed for each call that
-	// succeeds, 0.1 by default; it adds up to at most ten. All clients of a
-	// [Pool] share it, so that an outage at Garmin is not multiplied: once the
-	// budget is spent, each call is sent once until calls succeed again.
+	// RetryBudget is the number of repeats allowed for each call that Garmin
+	// answers in earnest, 0.1 by default; it adds up to at most ten. All
+	// clients of a [Pool] share it, so that an outage is not multiplied: once
+	// the budget is spent, each call is sent once until Garmin is back.
 	RetryBudget float64
 
 	// KeepRaw fills the Raw field of pulled summaries.

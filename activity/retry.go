@@ -100,8 +100,8 @@ func jitter(d time.Duration) time.Duration {
 	return rand.N(d)
 }
 
-// budget limits how many repeats all calls together may make. Each call that
-// succeeds adds a share of a repeat, each repeat takes one.
+// budget limits how many repeats all calls together may make. Each answer that
+// is no passing failure adds a share of a repeat, each repeat takes one.
 type budget struct {
 	mu    sync.Mutex
 	share float64
