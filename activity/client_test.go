@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -148,3 +149,5 @@ func TestEndToEnd(t *testing.T) {
 		})
 	}
 }
+
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

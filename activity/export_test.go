@@ -1,0 +1,4 @@
+package activity
+
+// CheckAddress is what the private transport asks before it dials.
+var CheckAddress = checkAddress
