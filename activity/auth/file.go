@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/internal/filelock"
@@ -45,6 +44,7 @@ type FileStore struct {
 	path   string
 	aead   cipher.AEAD
 	logger *slog.Logger
+	sync   func(*os.File) error // (*os.File).Sync, but in tests
 
 	// lock guards what follows. It is a channel so that waiting for it ends
 	// with the context.
@@ -80,7 +80,7 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if p, err := filepath.EvalSymlinks(path); err == nil {
 		path = p // the file is replaced, not the link to it
 	}
-	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, lock: make(chan struct{}, 1)}
+	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, sync: (*os.File).Sync, lock: make(chan struct{}, 1)}
 	if f.logger == nil {
 		f.logger = slog.New(slog.DiscardHandler)
 	}
@@ -340,49 +340,59 @@ func (f *FileStore) write(line []byte) error {
 	if _, err := file.WriteAt(line, f.size); err != nil {
 		return errors.Join(err, file.Truncate(f.size))
 	}
-	if err := file.Sync(); err != nil {
+	if err := f.sync(file); err != nil {
 		return errors.Join(err, file.Truncate(f.size))
 	}
 	return file.Close()
 }
 
 // rewrite puts a file in place that holds what is in memory.
-func (f *FileStore) rewrite() (err error) {
+func (f *FileStore) rewrite() error {
 	b := appendHeader(nil, f.aead, f.seq)
-	users := make([]string, 0, len(f.tokens))
-	for user := range f.tokens {
-		users = append(users, user)
-	}
-	slices.Sort(users)
 	for _, line := range f.damaged {
 		b = append(append(b, line...), '\n')
 	}
-	for _, user := range users {
-		t := f.tokens[user].token
-		fields := t.fields()
-		if b, err = appendRecord(b, f.aead, &logRecord{Version: t.Version, Token: &fields}); err != nil {
+	tokens, live := make(map[string]fileEntry, len(f.tokens)), int64(0)
+	for user, e := range f.tokens {
+		before := len(b)
+		fields := e.token.fields()
+		var err error
+		if b, err = appendRecord(b, f.aead, &logRecord{Version: e.token.Version, Token: &fields}); err != nil {
 			return err
 		}
+		n := int64(len(b) - before)
+		live += n
+		tokens[user] = fileEntry{token: e.token, n: n}
 	}
-	temp := f.path + ".tmp"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	info, err := f.replace(b)
 	if err != nil {
 		return err
 	}
+	f.info, f.size, f.tokens, f.live, f.suspect = info, int64(len(b)), tokens, live, false
+	return nil
+}
+
+// replace puts a file with this content in place.
+func (f *FileStore) replace(b []byte) (os.FileInfo, error) {
+	temp := f.path + ".tmp"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
 	_, err = file.Write(b)
-	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = f.sync(file)
+	}
+	info, serr := file.Stat()
+	err = errors.Join(err, serr, file.Close())
 	if err == nil {
 		err = os.Rename(temp, f.path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temp))
+		return nil, errors.Join(err, os.Remove(temp))
 	}
-	if err := filelock.SyncDir(filepath.Dir(f.path)); err != nil {
-		return err
-	}
-	f.info = nil
-	return f.read()
+	return info, filelock.SyncDir(filepath.Dir(f.path))
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,9 +56,14 @@ var (
 	errDamaged      = errors.New("damaged record")
 )
 
+func checksum(payload []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(payload, castagnoli))
+}
+
 // appendLine appends the line of payload to b.
 func appendLine(b, payload []byte) []byte {
-	b = fmt.Appendf(b, "%08x ", crc32.Checksum(payload, castagnoli))
+	b = append(b, checksum(payload)...)
+	b = append(b, ' ')
 	b = append(b, payload...)
 	return append(b, '\n')
 }
@@ -69,13 +73,8 @@ func parseLine(line []byte) ([]byte, error) {
 	if len(line) < 9 || line[8] != ' ' {
 		return nil, errDamaged
 	}
-	var sum [4]byte
-	if _, err := hex.Decode(sum[:], line[:8]); err != nil {
-		return nil, errDamaged
-	}
 	payload := line[9:]
-	got := crc32.Checksum(payload, castagnoli)
-	if sum != [4]byte{byte(got >> 24), byte(got >> 16), byte(got >> 8), byte(got)} {
+	if string(line[:8]) != checksum(payload) {
 		return nil, errDamaged
 	}
 	return payload, nil

@@ -1,0 +1,309 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/types"
+)
+
+func put(t testing.TB, s auth.TokenStore, old *auth.Token, user, access string) *auth.Token {
+	t.Helper()
+	tok, err := s.Swap(t.Context(), old, &auth.Token{UserID: user, AccessToken: types.Secret(access), RefreshToken: types.Secret("canary-" + access)})
+	require.NoError(t, err)
+	return tok
+}
+
+// content returns the access tokens in a store by user.
+func content(t testing.TB, s auth.TokenStore) map[string]string {
+	t.Helper()
+	m := make(map[string]string)
+	for tok, err := range s.Tokens(t.Context()) {
+		require.NoError(t, err)
+		m[tok.UserID] = string(tok.AccessToken)
+	}
+	return m
+}
+
+func TestFileStoreReopens(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]*auth.FileOptions{"clear": nil, "sealed": {AEAD: newAEAD(t, 1)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := tokenPath(t)
+			s := openFile(t, path, opts)
+			put(t, s, put(t, s, nil, "a", "a1"), "a", "a2")
+			gone, err := s.Swap(t.Context(), put(t, s, nil, "b", "b1"), nil)
+			require.NoError(t, err)
+			require.Nil(t, gone)
+			put(t, s, nil, "c", "c1")
+
+			s = openFile(t, path, opts)
+			require.Equal(t, map[string]string{"a": "a2", "c": "c1"}, content(t, s))
+			put(t, s, nil, "b", "b2")
+			require.Equal(t, map[string]string{"a": "a2", "b": "b2", "c": "c1"}, content(t, openFile(t, path, opts)))
+
+			raw, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, name == "clear", bytes.Contains(raw, []byte("canary")))
+		})
+	}
+}
+
+func TestFileStoreIsPrivate(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	mode := func(path string) os.FileMode {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		return info.Mode().Perm()
+	}
+	put(t, s, nil, "a", "a1")
+	require.Equal(t, os.FileMode(0o600), mode(path))
+	require.Equal(t, os.FileMode(0o600), mode(path+".lock"))
+	require.NoError(t, os.Chmod(path, 0o644))
+	openFile(t, path, nil)
+	require.Equal(t, os.FileMode(0o600), mode(path))
+}
+
+// A link to the file survives that the file is replaced.
+func TestFileStoreFollowsLinks(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	put(t, openFile(t, path, nil), nil, "a", "a1")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	s := openFile(t, link, nil)
+	compact(t, s)
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&os.ModeSymlink)
+	require.Len(t, content(t, openFile(t, path, nil)), 2)
+}
+
+// compact swaps until the file was written anew.
+func compact(t testing.TB, s auth.TokenStore) {
+	t.Helper()
+	tok := put(t, s, nil, "big", "")
+	for i := range 40 {
+		tok = put(t, s, tok, "big", fmt.Sprint(i)+strings.Repeat("x", 50_000))
+	}
+}
+
+func TestFileStoreCompacts(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s, other := openFile(t, path, nil), openFile(t, path, nil)
+	want := map[string]string{}
+	for i := range 20 {
+		user := fmt.Sprint("user", i)
+		put(t, s, nil, user, "x")
+		want[user] = "x"
+	}
+	gone := put(t, s, nil, "gone", "x")
+	_, err := s.Swap(t.Context(), gone, nil)
+	require.NoError(t, err)
+	put(t, other, nil, "seen", "x")
+	want["seen"] = "x"
+	compact(t, s)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(1_200_000), "40 tokens of 50 kB: the file was not compacted")
+
+	for name, s := range map[string]auth.TokenStore{"same": s, "other": other, "reopened": openFile(t, path, nil)} {
+		got := content(t, s)
+		delete(got, "big")
+		require.Equal(t, want, got, name)
+	}
+	// A version that was given out before does not come back.
+	again := put(t, other, nil, "gone", "y")
+	require.Greater(t, again.Version, gone.Version)
+	_, err = s.Swap(t.Context(), gone, nil)
+	require.ErrorIs(t, err, auth.ErrConflict)
+	left, err := filepath.Glob(path + ".tmp*")
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestFileStoreRefusesOtherFiles(t *testing.T) {
+	t.Parallel()
+	aead := newAEAD(t, 1)
+	for name, test := range map[string]struct {
+		make func(path string)
+		opts *auth.FileOptions
+	}{
+		"text":       {make: func(path string) { os.WriteFile(path, []byte("precious\n"), 0o600) }},
+		"no line":    {make: func(path string) { os.WriteFile(path, []byte("precious"), 0o600) }},
+		"directory":  {make: func(path string) { os.Mkdir(path, 0o700) }},
+		"not sealed": {make: func(path string) { put(t, openFile(t, path, nil), nil, "a", "a1") }, opts: &auth.FileOptions{AEAD: aead}},
+		"sealed":     {make: func(path string) { put(t, openFile(t, path, &auth.FileOptions{AEAD: aead}), nil, "a", "a1") }},
+		"other key": {
+			make: func(path string) { put(t, openFile(t, path, &auth.FileOptions{AEAD: aead}), nil, "a", "a1") },
+			opts: &auth.FileOptions{AEAD: newAEAD(t, 2)},
+		},
+	} {
+		path := tokenPath(t)
+		test.make(path)
+		before, _ := os.ReadFile(path)
+		_, err := auth.OpenFile(path, test.opts)
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), "precious")
+		after, _ := os.ReadFile(path)
+		require.Equal(t, before, after, "%s: the file was changed", name)
+	}
+	_, err := auth.OpenFile("", nil)
+	require.Error(t, err)
+	_, err = auth.OpenFile(filepath.Join(t.TempDir(), "no", "such"), nil)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// A file that vanishes is an error and not an empty store: that would log out
+// everybody.
+func TestFileStoreFileVanishes(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	tok := put(t, s, nil, "a", "a1")
+	require.NoError(t, os.Remove(path))
+	_, err := s.Token(t.Context(), "a")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.NotErrorIs(t, err, auth.ErrNotConnected)
+	_, err = s.Swap(t.Context(), tok, tok)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// F17: a write that was cut off at any byte leaves what was there before, and
+// the next write goes on from there.
+func TestFileStoreTornWrite(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	a := put(t, s, nil, "a", "a1")
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	put(t, s, a, "a", "a2")
+	longer, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.True(t, bytes.HasPrefix(longer, whole))
+
+	for n := len(whole); n < len(longer); n++ {
+		for name, torn := range map[string][]byte{
+			"short":  longer[:n],
+			"zeros":  append(bytes.Clone(longer[:n]), make([]byte, len(longer)-n)...),
+			"zeros2": append(append(bytes.Clone(longer[:n]), make([]byte, len(longer)-n)...), '\n'),
+		} {
+			path := tokenPath(t)
+			require.NoError(t, os.WriteFile(path, torn, 0o600))
+			s := openFile(t, path, nil)
+			require.Equal(t, map[string]string{"a": "a1"}, content(t, s), "%s at %d", name, n)
+			put(t, s, a, "a", "a3")
+			require.Equal(t, map[string]string{"a": "a3"}, content(t, openFile(t, path, nil)), "%s at %d", name, n)
+			require.Zero(t, s.Damaged())
+		}
+	}
+}
+
+// F18: a flipped bit costs one record at most, and never gives a wrong one.
+func TestFileStoreFlippedBit(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	header, err := os.Stat(path)
+	require.NoError(t, err)
+	for _, user := range []string{"a", "b", "c"} {
+		put(t, s, nil, user, user+"1")
+	}
+	good, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for i := int(header.Size()); i < len(good); i++ {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1 << (i % 8)
+		path := tokenPath(t)
+		require.NoError(t, os.WriteFile(path, bad, 0o600))
+		var log strings.Builder
+		s := openFile(t, path, &auth.FileOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		got := content(t, s)
+		for user, access := range got {
+			require.Equal(t, user+"1", access, "bit at %d", i)
+		}
+		// One record, or two if the line feed between them is gone.
+		require.GreaterOrEqual(t, len(got), 1, "bit at %d", i)
+		require.Less(t, len(got), 3, "bit at %d", i)
+		require.NotContains(t, log.String(), "canary")
+
+		if s.Damaged() > 0 { // unless it was at the end, like a torn write
+			require.Contains(t, log.String(), "damaged record")
+		}
+		if s.Damaged() > 0 && i%100 == 0 {
+			compact(t, s)
+			again := openFile(t, path, nil)
+			require.Equal(t, 1, again.Damaged(), "a damaged record was thrown away")
+		}
+	}
+}
+
+// F16: after a failed fsync nothing may be built on what the file has.
+func TestFileStoreSyncFails(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	a := put(t, s, nil, "a", "a1")
+	eio := errors.New("input/output error")
+	s.SetSync(func(*os.File) error { return eio })
+	_, err := s.Swap(t.Context(), a, &auth.Token{UserID: "a", AccessToken: "a2"})
+	require.ErrorIs(t, err, eio)
+	require.Equal(t, map[string]string{"a": "a1"}, content(t, s))
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+
+	s.SetSync((*os.File).Sync)
+	put(t, s, a, "a", "a3")
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.False(t, os.SameFile(before, after), "the file whose pages may be lost is still in use")
+	require.Equal(t, map[string]string{"a": "a3"}, content(t, openFile(t, path, nil)))
+}
+
+// Another process that holds the lock, and one that died with it.
+func TestFileStoreLock(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	a := put(t, s, nil, "a", "a1")
+	holding, release := make(chan struct{}), make(chan struct{})
+	other := openFile(t, path, nil)
+	other.SetSync(func(*os.File) error { close(holding); <-release; return nil })
+	done := make(chan error)
+	go func() {
+		_, err := other.Swap(context.Background(), nil, &auth.Token{UserID: "b", AccessToken: "b1"})
+		done <- err
+	}()
+	<-holding
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := s.Swap(ctx, a, &auth.Token{UserID: "a", AccessToken: "a2"})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = s.Token(t.Context(), "a")
+	require.NoError(t, err, "reading waits for a writer")
+	close(release)
+	require.NoError(t, <-done)
+	put(t, s, a, "a", "a3")
+}

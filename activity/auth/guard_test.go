@@ -1,0 +1,457 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/auth"
+)
+
+// Canaries: none of them may be seen anywhere.
+const (
+	canarySecret   = "canary-1-client-secret"
+	canaryConsumer = "canary-2-consumer-secret"
+	canaryAccess   = "canary-3-access-token"
+	canaryRefresh  = "canary-4-refresh-token"
+	canaryOAuth1   = "canary-5-token-secret"
+	canaryCode     = "canary-6-code"
+	canaryAnswer   = "canary-7-in-an-answer"
+)
+
+// calls makes each call to Garmin's OAuth servers, by rt and to servers at
+// these endpoints.
+func calls(t testing.TB, rt http.RoundTripper, endpoints auth.Endpoints, logger *slog.Logger) map[string]func(context.Context) error {
+	t.Helper()
+	var store auth.MemoryStore
+	users, err := auth.NewUsers(
+		auth.App{ClientID: "id", ClientSecret: canarySecret, ConsumerSecret: canaryConsumer}, &store,
+		&auth.Options{Transport: rt, Endpoints: endpoints, Logger: logger})
+	require.NoError(t, err)
+	t.Cleanup(func() { users.Close() })
+	one, err := auth.NewConnector(users, callbackURL, nil, &auth.ConnectorOptions{OAuth1: true})
+	require.NoError(t, err)
+	two, err := auth.NewConnector(users, callbackURL, nil, nil)
+	require.NoError(t, err)
+	for _, tok := range []*auth.Token{
+		{UserID: "two", AccessToken: canaryAccess, RefreshToken: canaryRefresh},
+		{UserID: "one", AccessToken: canaryAccess, TokenSecret: canaryOAuth1},
+	} {
+		_, err = store.Swap(t.Context(), nil, tok)
+		require.NoError(t, err)
+	}
+	return map[string]func(context.Context) error{
+		"refresh token":  func(ctx context.Context) error { _, err := users.Token(ctx, "two"); return err },
+		"exchange token": func(ctx context.Context) error { _, err := users.Migrate(ctx, "one"); return err },
+		"request token":  func(ctx context.Context) error { _, _, err := one.Begin(ctx, ""); return err },
+		"exchange code": func(ctx context.Context) error {
+			consent, sealed, err := two.Begin(ctx, "")
+			require.NoError(t, err)
+			u, err := url.Parse(consent)
+			require.NoError(t, err)
+			_, err = two.Finish(ctx, sealed, "", url.Values{"code": {canaryCode}, "state": {u.Query().Get("state")}})
+			return err
+		},
+		"access token": func(ctx context.Context) error {
+			// The first leg must succeed.
+			helper := activitytest.NewServer()
+			helper.ClientID, helper.ClientSecret = "id", canaryConsumer
+			begin, err := auth.NewUsers(
+				auth.App{ClientID: "id", ConsumerSecret: canaryConsumer}, &store, &auth.Options{Transport: helper})
+			require.NoError(t, err)
+			defer begin.Close()
+			key := bytes.Repeat([]byte("k"), 32)
+			first, err := auth.NewConnector(begin, callbackURL, nil, &auth.ConnectorOptions{OAuth1: true, Key: key})
+			require.NoError(t, err)
+			second, err := auth.NewConnector(users, callbackURL, nil, &auth.ConnectorOptions{OAuth1: true, Key: key})
+			require.NoError(t, err)
+			consent, sealed, err := first.Begin(ctx, "")
+			require.NoError(t, err)
+			u, err := url.Parse(consent)
+			require.NoError(t, err)
+			_, err = second.Finish(ctx, sealed, "", url.Values{
+				"oauth_token": {u.Query().Get("oauth_token")}, "oauth_verifier": {canaryCode},
+			})
+			return err
+		},
+	}
+}
+
+// each runs a test of every call against an OAuth server.
+func each(t *testing.T, server http.HandlerFunc, test func(t *testing.T, name string, call func(context.Context) error)) {
+	t.Helper()
+	for name := range calls(t, nil, auth.Endpoints{}, nil) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rt := recorder(func(r *http.Request) (*http.Response, error) {
+				w := httptest.NewRecorder()
+				server(w, r)
+				return w.Result(), nil
+			})
+			test(t, name, calls(t, rt, auth.Endpoints{}, nil)[name])
+		})
+	}
+}
+
+// Traps 2, 21 and 27 of the libraries: no redirect is followed, with which
+// the secrets would go elsewhere.
+func TestRedirectsAreRefused(t *testing.T) {
+	t.Parallel()
+	var hits atomic.Int64
+	attacker := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1) }))
+	defer attacker.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		garmin := httptest.NewTLSServer(http.RedirectHandler(attacker.URL+"/?x="+canaryAnswer, status))
+		at := garmin.URL + "/x"
+		for name, call := range calls(t, garmin.Client().Transport, auth.Endpoints{
+			Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
+		}, nil) {
+			err := call(t.Context())
+			require.ErrorContains(t, err, "redirect refused", "%s %d", name, status)
+			require.NotContains(t, err.Error(), "canary")
+		}
+		garmin.Close()
+	}
+	require.Zero(t, hits.Load(), "the attacker saw requests")
+}
+
+// Trap 27: an answer without end, and one of 32 MiB, is not read whole, and is
+// in no error.
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 400, 500} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			for name := range calls(t, nil, auth.Endpoints{}, nil) {
+				body := &endless{}
+				rt := recorder(func(r *http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
+				})
+				err := calls(t, rt, auth.Endpoints{}, nil)[name](t.Context())
+				require.Error(t, err, name)
+				require.LessOrEqual(t, body.n, 256<<10, name)
+				require.Less(t, len(err.Error()), 300, name)
+				require.NotContains(t, err.Error(), "canary", name)
+			}
+		})
+	}
+}
+
+type endless struct{ n int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.n += len(p)
+	return copy(p, bytes.Repeat([]byte(canaryAnswer+"&"), len(p)/len(canaryAnswer)+1)), nil
+}
+
+// Traps 13 and 27: a server that does not answer, or stops in the middle, is
+// left after the time-out, and at once when the context ends.
+func TestSilentServer(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"no answer", "no body"} {
+		for name := range calls(t, nil, auth.Endpoints{}, nil) {
+			t.Run(mode+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					rt := recorder(func(r *http.Request) (*http.Response, error) {
+						if mode == "no answer" {
+							<-r.Context().Done()
+							return nil, r.Context().Err()
+						}
+						return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(silent{r.Context()}), Request: r}, nil
+					})
+					call := calls(t, rt, auth.Endpoints{}, nil)[name]
+					start := time.Now()
+					require.ErrorIs(t, call(t.Context()), context.DeadlineExceeded)
+					require.Equal(t, 15*time.Second, time.Since(start))
+
+					ctx, cancel := context.WithCancel(t.Context())
+					time.AfterFunc(time.Second, cancel)
+					start = time.Now()
+					require.ErrorIs(t, call(ctx), context.Canceled)
+					require.Equal(t, time.Second, time.Since(start))
+				})
+			})
+		}
+	}
+}
+
+type silent struct{ ctx context.Context }
+
+func (s silent) Read([]byte) (int, error) { <-s.ctx.Done(); return 0, s.ctx.Err() }
+
+// Answers of all kinds, and what they mean.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testAnswers)
+}
+
+func testAnswers(t *testing.T) {
+	for _, test := range []struct {
+		status      int
+		body        string
+		is          error
+		again       bool
+		unknownToUs bool
+	}{
+		{status: 400, body: `{"error":"invalid_grant","error_description":"` + canaryAnswer + `"}`, is: auth.ErrReconnect},
+		{status: 401, body: `{"error":"invalid_token","error_description":"Invalid refresh token (expired): ` + canaryAnswer + `"}`, is: auth.ErrReconnect},
+		{status: 401, body: `{"error":"invalid_client"}`, is: auth.ErrInvalidClient},
+		{status: 400, body: `{"error":"unauthorized_client"}`, is: auth.ErrInvalidClient},
+		{status: 401, body: ``, is: auth.ErrInvalidClient},
+		{status: 401, body: `<html>` + canaryAnswer, is: auth.ErrInvalidClient},
+		{status: 200, body: `{"error":"invalid_grant"}`, is: auth.ErrReconnect},
+		{status: 400, body: `{"error":"` + canaryAnswer + `"}`},
+		{status: 400, body: `{"error":"invalid_request"}`},
+		{status: 400, body: canaryAnswer},
+		{status: 403, body: canaryAnswer},
+		{status: 404, body: ``},
+		{status: 429, body: `{"error":"invalid_grant"}`, again: true},
+		{status: 500, body: `{"error":"invalid_grant"}`, again: true},
+		{status: 502, body: `<html>` + canaryAnswer, again: true},
+		{status: 200, body: ``, again: true},
+		{status: 200, body: `{}`, again: true},
+		{status: 200, body: `[]`, again: true},
+		{status: 200, body: `{"access_token":"` + canaryAnswer, again: true},
+		{status: 200, body: `{"access_token":"a"}x`, again: true},
+		{status: 200, body: `{"access_token":"a","refresh_token":"b","expires_in":"` + canaryAnswer + `"}`, again: true},
+	} {
+		for _, contentType := range []string{"application/json", "text/html", ""} {
+			n := 0
+			rt := recorder(func(r *http.Request) (*http.Response, error) {
+				n++
+				w := httptest.NewRecorder()
+				w.Header().Set("Content-Type", contentType)
+				w.WriteHeader(test.status)
+				io.WriteString(w, test.body)
+				return w.Result(), nil
+			})
+			err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+			name := fmt.Sprintf("%d %s %s", test.status, test.body, contentType)
+			require.Error(t, err, name)
+			for _, is := range []error{auth.ErrReconnect, auth.ErrInvalidClient, auth.ErrDenied, auth.ErrState} {
+				require.Equal(t, is == test.is, errors.Is(err, is), "%s: %v", name, err)
+			}
+			var e *auth.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, test.status, e.StatusCode, name)
+			require.Equal(t, "two", e.UserID)
+			_, again := e.Retry()
+			require.Equal(t, test.again, again, name)
+			require.Equal(t, 1, n, "%s: attempts", name)
+			noCanary(t, name, err)
+		}
+	}
+}
+
+// Trap 8 for the OAuth servers.
+func TestRetryAfterIsClamped(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]time.Duration{
+		"":                               0,
+		"7":                              7 * time.Second,
+		"-7":                             0,
+		"86400":                          time.Hour,
+		"99999999999999999999":           0,
+		"Mon, 01 Jan 2001 00:00:00 GMT":  0,
+		"Fri, 01 Jan 2100 00:00:00 GMT":  time.Hour,
+		"Friday, 01-Jan-99 00:00:00 GMT": 0,
+		"soon":                           0,
+	} {
+		rt := recorder(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {header}}, Body: http.NoBody, Request: r}, nil
+		})
+		err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+		var e *auth.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, want, e.RetryAfter, header)
+	}
+}
+
+// T18: no secret in errors and logs, however they are printed.
+func TestNoSecretInErrors(t *testing.T) {
+	t.Parallel()
+	for what, rt := range map[string]recorder{
+		"refusal": func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 400, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(canaryAnswer))}, nil
+		},
+		"echo": func(r *http.Request) (*http.Response, error) {
+			b := readBody(t, r)
+			h := http.Header{"Content-Type": {"application/json"}}
+			return &http.Response{StatusCode: 400, Header: h, Request: r, Body: io.NopCloser(strings.NewReader(
+				`{"error":"invalid_request","error_description":"` + b + r.Header.Get("Authorization") + `","error_uri":"canary"}`))}, nil
+		},
+		"cut": func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Request: r, Body: io.NopCloser(io.MultiReader(
+				strings.NewReader("oauth_token="+canaryAnswer), cutReader{}))}, nil
+		},
+		"unreadable": func(r *http.Request) (*http.Response, error) {
+			h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+			return &http.Response{StatusCode: 200, Header: h, Request: r, Body: io.NopCloser(strings.NewReader("%zz" + canaryAnswer))}, nil
+		},
+		"no connection": func(r *http.Request) (*http.Response, error) {
+			return nil, &url.Error{Op: "Post", URL: r.URL.String() + "?token=" + canaryAnswer, Err: io.ErrUnexpectedEOF}
+		},
+	} {
+		for name := range calls(t, nil, auth.Endpoints{}, nil) {
+			var out bytes.Buffer
+			logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			err := calls(t, rt, auth.Endpoints{}, logger)[name](t.Context())
+			require.Error(t, err, "%s %s", what, name)
+			noCanary(t, what+" "+name, err)
+			require.NotContains(t, out.String(), "canary", "%s %s", what, name)
+		}
+	}
+}
+
+type cutReader struct{}
+
+func (cutReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// noCanary prints v in every way there is.
+func noCanary(t testing.TB, name string, v any) {
+	t.Helper()
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Error("x", "v", v)
+	slog.New(slog.NewTextHandler(&out, nil)).Error("x", "v", v)
+	j, _ := json.Marshal(v)
+	for err, ok := v.(error); ok && err != nil; err = errors.Unwrap(err) {
+		fmt.Fprintf(&out, "%v %+v %#v %q", err, err, err, err)
+	}
+	all := fmt.Sprintf("%v %+v %#v %s %q %x %d", v, v, v, v, v, v, v) + string(j) + out.String()
+	require.NotContains(t, all, "canary", name)
+	require.NotContains(t, all, fmt.Sprintf("%x", "canary"), name)
+}
+
+// T18: nothing that holds a secret prints it.
+func TestNoSecretInTypes(t *testing.T) {
+	t.Parallel()
+	app := auth.App{ClientID: "id", ClientSecret: canarySecret, ConsumerSecret: canaryConsumer}
+	store := &auth.MemoryStore{}
+	file := openFile(t, tokenPath(t), nil)
+	tok := &auth.Token{UserID: "u", AccessToken: canaryAccess, RefreshToken: canaryRefresh, TokenSecret: canaryOAuth1}
+	for _, s := range []auth.TokenStore{store, file} {
+		_, err := s.Swap(t.Context(), nil, tok)
+		require.NoError(t, err)
+	}
+	users, err := auth.NewUsers(app, store, nil)
+	require.NoError(t, err)
+	defer users.Close()
+	connector, err := auth.NewConnector(users, callbackURL, nil, &auth.ConnectorOptions{Key: []byte("canary-canary-canary-canary-canary")})
+	require.NoError(t, err)
+	_, sealed, err := connector.Begin(t.Context(), "canary")
+	require.NoError(t, err)
+	client, err := users.Client(t.Context(), "u")
+	require.NoError(t, err)
+	for name, v := range map[string]any{
+		"App": app, "*App": &app, "Token": *tok, "*Token": tok, "tokens": []*auth.Token{tok}, "map": map[string]auth.Token{"u": *tok},
+		"MemoryStore": store, "FileStore": file, "Users": users, "Connector": connector, "sealed": sealed, "Client": client,
+		"struct": struct {
+			App   auth.App
+			Token *auth.Token
+		}{app, tok},
+	} {
+		noCanary(t, name, v)
+	}
+	require.NotContains(t, string(sealed), "canary")
+
+	// And yet a store can keep it.
+	b, err := tok.MarshalBinary()
+	require.NoError(t, err)
+	var got auth.Token
+	require.NoError(t, got.UnmarshalBinary(b))
+	require.Equal(t, *tok, got)
+	j, err := json.Marshal(tok)
+	require.NoError(t, err)
+	require.Error(t, json.Unmarshal(j, &got), "a token that lost its secrets is taken for one")
+	err = got.UnmarshalBinary([]byte(`{"user_id":"` + canaryAnswer + `","expiry":"` + canaryAnswer + `"}`))
+	require.Error(t, err)
+	noCanary(t, "UnmarshalBinary", err)
+}
+
+// F46.
+func TestConstructorsRefuse(t *testing.T) {
+	t.Parallel()
+	store := &auth.MemoryStore{}
+	for name, test := range map[string]struct {
+		app   auth.App
+		store auth.TokenStore
+		opts  *auth.Options
+	}{
+		"no client id":     {auth.App{ClientSecret: "s"}, store, nil},
+		"no secret":        {auth.App{ClientID: "id"}, store, nil},
+		"no store":         {auth.App{ClientID: "id", ClientSecret: "s"}, nil, nil},
+		"http":             {app, store, &auth.Options{Endpoints: auth.Endpoints{Token: "http://diauth.garmin.com/token"}}},
+		"no host":          {app, store, &auth.Options{Endpoints: auth.Endpoints{Exchange: "https:///x"}}},
+		"user info":        {app, store, &auth.Options{Endpoints: auth.Endpoints{Authorize: "https://a:b@garmin.com/"}}},
+		"query":            {app, store, &auth.Options{Endpoints: auth.Endpoints{AccessToken: "https://garmin.com/?a=b"}}},
+		"no URL":           {app, store, &auth.Options{Endpoints: auth.Endpoints{RequestToken: "https://%zz"}}},
+		"negative timeout": {app, store, &auth.Options{Timeout: -1}},
+	} {
+		_, err := auth.NewUsers(test.app, test.store, test.opts)
+		require.Error(t, err, name)
+	}
+	users := newUsers(t, &tokenServer{}, store)
+	for name, test := range map[string]struct {
+		users    *auth.Users
+		redirect string
+		opts     *auth.ConnectorOptions
+	}{
+		"no users":          {nil, callbackURL, nil},
+		"no redirect URL":   {users, "", nil},
+		"http":              {users, "http://partner.example/callback", nil},
+		"fragment":          {users, callbackURL + "#x", nil},
+		"OAuth1, no secret": {users, callbackURL, &auth.ConnectorOptions{OAuth1: true}},
+		"short key":         {users, callbackURL, &auth.ConnectorOptions{Key: []byte("short")}},
+		"negative lifetime": {users, callbackURL, &auth.ConnectorOptions{Lifetime: -1}},
+	} {
+		_, err := auth.NewConnector(test.users, test.redirect, nil, test.opts)
+		require.Error(t, err, name)
+	}
+	_, err := auth.NewConnector(users, "http://localhost:8080/callback", nil, nil)
+	require.NoError(t, err)
+	one, err := auth.NewUsers(auth.App{ClientID: "id", ConsumerSecret: "s"}, store, nil)
+	require.NoError(t, err)
+	defer one.Close()
+	_, err = auth.NewConnector(one, callbackURL, nil, nil)
+	require.Error(t, err, "OAuth 2 without its secret")
+}
+
+// Nothing goes by http.DefaultClient or http.DefaultTransport, which others
+// may have changed.
+func TestOwnTransport(t *testing.T) {
+	transport, client := http.DefaultTransport, *http.DefaultClient
+	defer func() { http.DefaultTransport, *http.DefaultClient = transport, client }()
+	trap := recorder(func(r *http.Request) (*http.Response, error) {
+		t.Errorf("request to %s by the default transport", r.URL.Host)
+		return nil, errors.New("trap")
+	})
+	http.DefaultTransport, http.DefaultClient.Transport = trap, trap
+
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	at := server.URL + "/x"
+	for name, call := range calls(t, nil, auth.Endpoints{
+		Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
+	}, nil) {
+		require.ErrorContains(t, call(t.Context()), "certificate", name)
+	}
+}
