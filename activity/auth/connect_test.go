@@ -299,8 +299,10 @@ func TestConsentTakesTooLong(t *testing.T) {
 		redirect, err := p.fake.Consent(consent, user)
 		require.NoError(t, err)
 		time.Sleep(10 * time.Minute)
+		before := len(p.fake.Requests())
 		p.callback(redirect, cookies)
 		require.ErrorIs(t, p.err, auth.ErrState)
+		require.Len(t, p.fake.Requests(), before)
 	})
 }
 

@@ -143,6 +143,22 @@ func TestFileStoreCompacts(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// Not even the newest version, of a user who was removed, comes back after the
+// file was written anew.
+func TestFileStoreVersionsOutliveTheirRecords(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	put(t, s, nil, "stays", strings.Repeat("x", 500_000))
+	gone := put(t, s, nil, "gone", strings.Repeat("x", 700_000))
+	_, err := s.Swap(t.Context(), gone, nil)
+	require.NoError(t, err)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(600_000), "not compacted")
+	require.Greater(t, put(t, openFile(t, path, nil), nil, "gone", "y").Version, gone.Version)
+}
+
 func TestFileStoreRefusesOtherFiles(t *testing.T) {
 	t.Parallel()
 	aead := newAEAD(t, 1)

@@ -46,6 +46,9 @@ func (s *tokenServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err // It had its effect, and nobody hears of it.
+	}
 	return w.Result(), nil
 }
 

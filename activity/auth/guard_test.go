@@ -260,6 +260,32 @@ func testAnswers(t *testing.T) {
 	}
 }
 
+// A failure is one whatever the body says.
+func TestStatusCounts(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{204, 301, 400, 401, 500} {
+		rt := recorder(func(r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			w.Header().Set("Content-Type", "application/json")
+			body := `{"access_token":"a","refresh_token":"b"}`
+			if strings.Contains(r.URL.Path, "/oauth-service/") {
+				body = "oauth_token=a&oauth_token_secret=b"
+			}
+			w.WriteHeader(status)
+			io.WriteString(w, body)
+			return w.Result(), nil
+		})
+		for name, call := range calls(t, rt, auth.Endpoints{}, nil) {
+			if status == 204 && (name == "refresh token" || name == "exchange code") {
+				continue // x/oauth2 takes any 2xx
+			}
+			var e *auth.Error
+			require.ErrorAs(t, call(t.Context()), &e, "%s %d", name, status)
+			require.Equal(t, status, e.StatusCode, name)
+		}
+	}
+}
+
 // Trap 8 for the OAuth servers.
 func TestRetryAfterIsClamped(t *testing.T) {
 	t.Parallel()

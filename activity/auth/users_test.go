@@ -13,7 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/types"
 )
 
 func TestTokenRefreshesWithin600Seconds(t *testing.T) {
@@ -271,4 +274,34 @@ func TestStoreIsTriedFirst(t *testing.T) {
 	_, err := users.Token(t.Context(), "u")
 	require.ErrorIs(t, err, full)
 	require.Zero(t, server.calls)
+}
+
+// A store that mixes up its users must not show one person's data to another.
+func TestForeignTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	fake := activitytest.NewServer()
+	a, b := fake.AddUser(nil), fake.AddUser(nil)
+	store := &mixedUp{}
+	_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: b.ID(), AccessToken: types.Secret(b.AccessToken()), Expiry: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	pool, err := activity.NewPool(&activity.Options{Transport: fake})
+	require.NoError(t, err)
+	users, err := auth.NewUsers(fakeApp(fake), store, &auth.Options{Transport: fake, Pool: pool})
+	require.NoError(t, err)
+	store.as = b.ID()
+	client, err := users.Client(t.Context(), a.ID())
+	if err == nil {
+		_, err = client.UserID(t.Context())
+	}
+	require.ErrorContains(t, err, "another user")
+	require.Empty(t, fake.Requests())
+}
+
+type mixedUp struct {
+	auth.MemoryStore
+	as string
+}
+
+func (s *mixedUp) Token(ctx context.Context, userID string) (*auth.Token, error) {
+	return s.MemoryStore.Token(ctx, s.as)
 }
