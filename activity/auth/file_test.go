@@ -155,7 +155,7 @@ func TestFileStoreVersionsOutliveTheirRecords(t *testing.T) {
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	require.Less(t, info.Size(), int64(600_000), "not compacted")
+	require.Less(t, info.Size(), int64(1_100_000), "not compacted")
 	require.Greater(t, put(t, openFile(t, path, nil), nil, "gone", "y").Version, gone.Version)
 }
 
@@ -215,7 +215,7 @@ func TestFileStoreTornWrite(t *testing.T) {
 	a := put(t, s, nil, "a", "a1")
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
-	put(t, s, a, "a", "a2")
+	put(t, s, a, "a", "a2"+strings.Repeat("x", 50)) // longer than what comes after it
 	longer, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.True(t, bytes.HasPrefix(longer, whole))
@@ -230,9 +230,10 @@ func TestFileStoreTornWrite(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, torn, 0o600))
 			s := openFile(t, path, nil)
 			require.Equal(t, map[string]string{"a": "a1"}, content(t, s), "%s at %d", name, n)
-			put(t, s, a, "a", "a3")
-			require.Equal(t, map[string]string{"a": "a3"}, content(t, openFile(t, path, nil)), "%s at %d", name, n)
-			require.Zero(t, s.Damaged())
+			put(t, s, put(t, s, a, "a", "a3"), "a", "a4")
+			again := openFile(t, path, nil)
+			require.Equal(t, map[string]string{"a": "a4"}, content(t, again), "%s at %d", name, n)
+			require.Zero(t, again.Damaged())
 		}
 	}
 }
