@@ -14,11 +14,16 @@ import (
 // no limit; nothing that Garmin measures comes near this one.
 const maxNumber = 1024
 
+// numberRoom is how many bytes there must be from the first of a number on for
+// float and integer to look at it: enough for eight at once, and never to mistake
+// the end of the window for the end of the number.
+const numberRoom = 48
+
 // float reads the JSON number at b[i:] and returns it with the index behind
 // it. The index is 0 if the number is not one that can be read exactly and at
 // once: if it may go on behind b, has more than 19 digits, or is no number.
 func float(b []byte, i int) (float64, int) {
-	if i >= len(b) {
+	if len(b)-i < numberRoom {
 		return 0, 0
 	}
 	neg := b[i] == '-'
@@ -26,24 +31,42 @@ func float(b []byte, i int) (float64, int) {
 		i++
 	}
 	start := i
-	m, i := digits(0, b, i)
+	m, i := digits(b, i)
 	whole := i - start
-	if whole == 0 || whole > 1 && b[start] == '0' || i >= len(b) {
+	if whole == 0 || whole == 16 || whole > 1 && b[start] == '0' {
 		return 0, 0
 	}
-	exp, all := 0, whole
+	exp := 0
 	if b[i] == '.' {
 		i++
-		point := i
-		m, i = digits(m, b, i)
-		exp = point - i
-		all -= exp
-		if exp == 0 || i >= len(b) {
+		x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+		n := leading(x)
+		if n == 8 {
+			m = m*1e8 + eight(x)
+			x = binary.LittleEndian.Uint64(b[i+8:]) ^ '0'*ones
+			if n = leading(x); n == 8 {
+				m = m*1e8 + eight(x)
+				n = 0
+				exp = -8
+				// Up to three digits more are possible.
+				for b[i+16+n]-'0' <= 9 {
+					m = m*10 + uint64(b[i+16+n]-'0')
+					if n++; n > 3 {
+						return 0, 0
+					}
+				}
+			} else {
+				m = m*pow10[n] + eight(x<<(64-8*n))
+			}
+			exp -= 8 + n
+		} else {
+			m = m*pow10[n] + eight(x<<(64-8*n))
+			exp = -n
+		}
+		i -= exp
+		if exp == 0 || whole-exp > 19 {
 			return 0, 0
 		}
-	}
-	if all > 19 {
-		return 0, 0 // m has overflowed
 	}
 	if b[i]|0x20 == 'e' {
 		e, next := exponent(b, i+1)
@@ -52,9 +75,20 @@ func float(b []byte, i int) (float64, int) {
 		}
 		exp, i = exp+e, next
 	}
-	f, ok := scale(m, exp)
-	if !ok {
-		return 0, 0
+	var f float64
+	if m < 1<<53 && -22 <= exp && exp <= 22 {
+		// Both operands are exact, so the one rounding is the right one
+		// (Clinger).
+		if exp < 0 {
+			f = float64(m) / exact10[-exp]
+		} else {
+			f = float64(m) * exact10[exp]
+		}
+	} else {
+		var ok bool
+		if f, ok = lemire(m, exp); !ok {
+			return 0, 0
+		}
 	}
 	if neg {
 		f = -f
@@ -62,26 +96,27 @@ func float(b []byte, i int) (float64, int) {
 	return f, i
 }
 
-// digits appends the run of decimal digits at b[i:] to the number m. It wraps
-// around silently.
-func digits(m uint64, b []byte, i int) (uint64, int) {
-	for len(b)-i >= 8 {
-		x := binary.LittleEndian.Uint64(b[i:]) ^ 0x3030303030303030
-		// The lowest high bit left marks the first byte that is no digit.
-		odd := (x | (x + 0x7676767676767676)) & highs
-		if odd == 0 {
-			m = m*1e8 + eight(x)
-			i += 8
-			continue
-		}
-		n := bits.TrailingZeros64(odd) >> 3
-		return m*pow10[n] + eight(x<<(64-8*n)), i + n
+// leading returns how many bytes of x, from the lowest, are the values of
+// decimal digits.
+func leading(x uint64) int {
+	// The lowest high bit left marks the first byte that is none.
+	return bits.TrailingZeros64((x|(x+0x7676767676767676))&highs) >> 3
+}
+
+// digits reads the run of decimal digits at b[i:], at most 16 of them. Behind
+// i there must be 16 bytes.
+func digits(b []byte, i int) (uint64, int) {
+	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+	n := leading(x)
+	if n < 8 {
+		return eight(x << (64 - 8*n)), i + n
 	}
-	for i < len(b) && b[i]-'0' <= 9 {
-		m = m*10 + uint64(b[i]-'0')
-		i++
+	m := eight(x)
+	x = binary.LittleEndian.Uint64(b[i+8:]) ^ '0'*ones
+	if n = leading(x); n == 8 {
+		return m*1e8 + eight(x), i + 16
 	}
-	return m, i
+	return m*pow10[n] + eight(x<<(64-8*n)), i + 8 + n
 }
 
 var pow10 = [8]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}
@@ -114,18 +149,38 @@ func exponent(b []byte, i int) (e, next int) {
 	return e, i
 }
 
-// scale returns the float64 nearest to m times ten to the power exp, or false
-// where it takes more than this function to know.
-func scale(m uint64, exp int) (float64, bool) {
-	if m < 1<<53 && -22 <= exp && exp <= 22 {
-		// Both operands are exact, so the one rounding is the right one
-		// (Clinger).
-		if exp < 0 {
-			return float64(m) / exact10[-exp], true
-		}
-		return float64(m) * exact10[exp], true
+// lemire returns the float64 nearest to m, which is not 0, times ten to the
+// power exp, or false if exp is not in the table. It scales by a 128-bit power
+// of ten, of which the upper half is nearly always enough. The method, and the
+// proof that it is exact for these exponents, are in D. Lemire, Number Parsing
+// at a Gigabyte per Second (2021), and N. Mushtak and D. Lemire, Fast Number
+// Parsing Without Fallback (2023).
+func lemire(m uint64, exp int) (float64, bool) {
+	if uint(exp-leastExp) >= uint(len(power)) {
+		return 0, false
 	}
-	return lemire(m, exp)
+	zeros := bits.LeadingZeros64(m)
+	m <<= zeros
+	p := &power[exp-leastExp]
+	hi, lo := bits.Mul64(m, p[0])
+	if hi&0x1ff == 0x1ff {
+		more, _ := bits.Mul64(m, p[1])
+		var carry uint64
+		lo, carry = bits.Add64(lo, more, 0)
+		hi += carry
+	}
+	top := hi >> 63
+	shift := top + 9
+	mant := hi >> shift
+	if lo <= 1 && mant&3 == 1 && mant<<shift == hi && -4 <= exp && exp <= 23 {
+		mant &^= 1 // halfway between two floats: to the even one
+	}
+	mant = (mant + mant&1) >> 1
+	// 217706/2^16 is log2(10). With the exponents of the table the result is a
+	// normal number. A mantissa that was rounded up to 2^53 carries over into
+	// the exponent by itself.
+	e2 := uint64((217706*exp)>>16+63+1023) + top - uint64(zeros)
+	return math.Float64frombits((e2-1)<<52 + mant), true
 }
 
 var exact10 = [...]float64{
@@ -133,63 +188,25 @@ var exact10 = [...]float64{
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
-// lemire scales by a 128-bit power of ten, of which the upper half is nearly
-// always enough; where the product cannot tell which neighbour is nearest, it
-// says false. It is the method of D. Lemire, Number Parsing at a Gigabyte per
-// Second (2021), which package strconv uses too.
-func lemire(m uint64, exp int) (float64, bool) {
-	if m == 0 || exp < leastExp || exp > leastExp+len(power)-1 {
-		return 0, m == 0
-	}
-	zeros := bits.LeadingZeros64(m)
-	m <<= zeros
-	// 217706/2^16 is log2(10).
-	e2 := uint64((217706*exp)>>16+64+1023) - uint64(zeros)
-	p := &power[exp-leastExp]
-	hi, lo := bits.Mul64(m, p[0])
-	if hi&0x1ff == 0x1ff && lo+m < m {
-		yhi, ylo := bits.Mul64(m, p[1])
-		sum, carry := bits.Add64(lo, yhi, 0)
-		hi, lo = hi+carry, sum
-		if hi&0x1ff == 0x1ff && lo+1 == 0 && ylo+m < m {
-			return 0, false
-		}
-	}
-	top := hi >> 63
-	mant := hi >> (top + 9)
-	e2 -= 1 ^ top
-	if lo == 0 && hi&0x1ff == 0 && mant&3 == 1 {
-		return 0, false // halfway between two floats
-	}
-	mant = (mant + mant&1) >> 1
-	if mant>>53 != 0 {
-		mant >>= 1
-		e2++
-	}
-	// With the exponents of the table the result is a normal number.
-	return math.Float64frombits(e2<<52 | mant&(1<<52-1)), true
-}
-
 // integer reads the JSON number at b[i:] if it is written in plain digits, at
-// most 18. The index is 0 otherwise, or if the number may go on behind b.
+// most 15. The index is 0 otherwise, or if the number may go on behind b.
 func integer(b []byte, i int) (int64, int) {
-	if i >= len(b) {
+	if len(b)-i < numberRoom {
 		return 0, 0
 	}
 	neg := b[i] == '-'
 	if neg {
 		i++
 	}
-	start := i
-	m, i := digits(0, b, i)
-	n := i - start
-	if n == 0 || n > 18 || n > 1 && b[start] == '0' || i >= len(b) || b[i] == '.' || b[i]|0x20 == 'e' {
+	m, end := digits(b, i)
+	n := end - i
+	if n == 0 || n == 16 || n > 1 && b[i] == '0' || b[end] == '.' || b[end]|0x20 == 'e' {
 		return 0, 0
 	}
 	if neg {
-		return -int64(m), i
+		return -int64(m), end
 	}
-	return int64(m), i
+	return int64(m), end
 }
 
 var (

@@ -18,15 +18,19 @@ func TestPowersOfTen(t *testing.T) {
 		exp := int64(leastExp + i)
 		ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(max(exp, -exp)), nil)
 		if exp < 0 {
-			ten.Div(new(big.Int).Lsh(big.NewInt(1), uint(ten.BitLen()+200)), ten)
+			ten.Div(new(big.Int).Lsh(big.NewInt(1), uint(ten.BitLen()+127)), ten)
+			ten.Add(ten, big.NewInt(1))
+		} else {
+			ten.Lsh(ten, uint(128-ten.BitLen()))
 		}
-		ten.Lsh(ten, 128) // so that there are enough bits to cut
-		ten.Rsh(ten, uint(ten.BitLen()-128))
+		require.Equal(t, 128, ten.BitLen())
 		lo := new(big.Int).And(ten, new(big.Int).SetUint64(math.MaxUint64))
 		hi := new(big.Int).Rsh(ten, 64)
 		require.Equal(t, [2]uint64{hi.Uint64(), lo.Uint64()}, have, "1e%d", exp)
 	}
 }
+
+var room = "," + strings.Repeat("1234567.", numberRoom/8)
 
 // exact fails the test if s is read as anything else than strconv's value. It
 // returns whether the fast way read it.
@@ -35,7 +39,7 @@ func exact(t testing.TB, s string) bool {
 		return false
 	}
 	want, err := strconv.ParseFloat(s, 64)
-	v, next := float([]byte(s+","), 0)
+	v, next := float([]byte(s+room), 0)
 	if next != 0 && (next != len(s) || err != nil || math.Float64bits(v) != math.Float64bits(want)) {
 		t.Fatalf("%s: have %v (%x) up to %d, want %v (%x)", s, v, math.Float64bits(v), next, want, math.Float64bits(want))
 	}
@@ -45,7 +49,7 @@ func exact(t testing.TB, s string) bool {
 			t.Fatalf("%s cut at %d is read as %v", s, n, v)
 		}
 	}
-	if n, next := integer([]byte(s+"}"), 0); next != 0 {
+	if n, next := integer([]byte(s+room), 0); next != 0 {
 		if w, err := strconv.ParseInt(s, 10, 64); err != nil || w != n || next != len(s) {
 			t.Fatalf("%s: integer %d, want %d, %v", s, n, w, err)
 		}
@@ -69,7 +73,10 @@ func TestFloatIsExact(t *testing.T) {
 	const n = 200_000
 	for range n {
 		var s string
-		switch rnd.IntN(5) {
+		switch rnd.IntN(6) {
+		case 5: // all digits of a number with few bits: exact, or exactly halfway
+			s = new(big.Float).SetPrec(80).SetMantExp(new(big.Float).SetUint64(rnd.Uint64()>>(9+rnd.IntN(40))), -rnd.IntN(20)).Text('f', 40)
+			s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 		case 0: // what devices send: 32 bits in 64
 			s = strconv.FormatFloat(float64(float32(rnd.NormFloat64()*1000)), 'f', -1, 64)
 		case 1:

@@ -68,12 +68,14 @@ type Scanner struct {
 	hard  bool   // that holds for its own fields too
 	empty bool   // it has no keys
 
-	orders  []*order
-	names   names
-	scratch []byte
-	nest    []uint64 // one bit a level, set for objects
-	tape    tape
-	visit   reflect.Value
+	orders      []*order
+	names       names
+	scratch     []byte
+	nest        []uint64 // one bit a level, set for objects
+	tape        tape
+	visit       reflect.Value // the element it is called with, and what that points to
+	visitFloats [31]float64
+	visitInts   [31]int
 	// visitErr is the error of Visit that ended the body.
 	visitErr error
 }

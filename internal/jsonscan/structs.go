@@ -71,10 +71,8 @@ func (s *Scanner) element(p *plan, o *order, vals *values, depth int) bool {
 
 // show hands an element to the visitor.
 func (s *Scanner) show(p *plan, vals *values, n int) bool {
-	var floats [maxFields]float64
-	var ints [maxFields]int
 	s.visit.Elem().SetZero()
-	p.store(s.visit.UnsafePointer(), vals, floats[:0], ints[:0])
+	p.store(s.visit.UnsafePointer(), vals, s.visitFloats[:0], s.visitInts[:0])
 	if err := s.opts.Visit(n, s.visit.Interface()); err != nil {
 		s.visitErr = err
 		return s.fatal(s.offset(), err)
