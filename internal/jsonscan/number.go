@@ -30,16 +30,26 @@ func float(b []byte, i int) (float64, int) {
 	if neg {
 		i++
 	}
-	start := i
-	m, i := digits(b, i)
-	whole := i - start
-	if whole == 0 || whole == 16 || whole > 1 && b[start] == '0' {
+	// The digits before the point; see digits.
+	first := b[i]
+	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+	whole := leading(x)
+	var m uint64
+	if whole < 8 {
+		m = eight(x << (64 - 8*whole))
+		i += whole
+	} else {
+		start := i
+		m, i = digits(b, i)
+		whole = i - start
+	}
+	if whole == 0 || whole == 16 || whole > 1 && first == '0' {
 		return 0, 0
 	}
 	exp := 0
 	if b[i] == '.' {
 		i++
-		x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+		x = binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
 		n := leading(x)
 		if n == 8 {
 			m = m*1e8 + eight(x)
@@ -198,8 +208,16 @@ func integer(b []byte, i int) (int64, int) {
 	if neg {
 		i++
 	}
-	m, end := digits(b, i)
-	n := end - i
+	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+	n := leading(x)
+	var m uint64
+	if n < 8 {
+		m = eight(x << (64 - 8*n))
+	} else {
+		m, n = digits(b, i)
+		n -= i
+	}
+	end := i + n
 	if n == 0 || n == 16 || n > 1 && b[i] == '0' || b[end] == '.' || b[end]|0x20 == 'e' {
 		return 0, 0
 	}

@@ -56,7 +56,7 @@ func (s *Scanner) element(p *plan, o *order, vals *values, depth int) bool {
 	vals.seen = 0
 	switch s.buf[s.pos] {
 	case '{':
-		if next := flat(s.buf, s.pos, o, vals); next > 0 {
+		if next := flat(s.buf, s.pos, o, vals, s.opts.UnknownKey != nil); next > 0 {
 			s.pos = next
 			return true
 		}
@@ -81,9 +81,10 @@ func (s *Scanner) show(p *plan, vals *values, n int) bool {
 }
 
 // flat reads the object at b[i:] at once, if all of it is there and nothing in
-// it is unusual: known keys in their usual spelling, and plain numbers. It
-// returns the index behind the object, or 0 where [Scanner.object] must do.
-func flat(b []byte, i int, o *order, vals *values) int {
+// it is unusual: keys in their usual spelling, plain numbers, and for unknown
+// keys numbers too. It returns the index behind the object, or 0 where
+// [Scanner.object] must do.
+func flat(b []byte, i int, o *order, vals *values, known bool) int {
 	p := o.plan
 	prev := maxFields
 	i++
@@ -98,23 +99,20 @@ func flat(b []byte, i int, o *order, vals *values) int {
 		}
 		if string(b[i:i+len(q)]) == q {
 			i += len(q)
+			prev = k
 		} else {
-			// Often one sensor is missing: the key after it comes next.
-			if b[i] != '"' {
-				return 0
-			}
 			start := i + 1
-			i = plain(b, start)
-			if i >= len(b) || b[i] != '"' {
+			if i = plain(b, start); i >= len(b) || b[start-1] != '"' || b[i] != '"' {
 				return 0
 			}
-			if k, _ = p.index.find(b[start:i]); k < 0 {
+			if k, _ = p.index.find(b[start:i]); k >= 0 {
+				o.next[prev] = uint8(k)
+				prev = k
+			} else if known {
 				return 0
 			}
 			i++
-			o.next[prev] = uint8(k)
 		}
-		prev = k
 		if i >= len(b) {
 			return 0
 		}
@@ -127,24 +125,28 @@ func flat(b []byte, i int, o *order, vals *values) int {
 		if i < len(b) && b[i] <= ' ' {
 			i = blank(b, i)
 		}
-		var next int
-		switch p.fields[k].kind {
-		case kindFloat, kindFloatPtr:
-			var v float64
-			v, next = float(b, i)
-			vals.bits[k] = math.Float64bits(v)
-		case kindInt, kindIntPtr:
-			var v int64
-			v, next = integer(b, i)
-			if int64(int(v)) != v {
-				return 0
+		next := 0
+		if k < 0 {
+			_, next = float(b, i)
+		} else {
+			switch p.fields[k].kind {
+			case kindFloat, kindFloatPtr:
+				var v float64
+				v, next = float(b, i)
+				vals.bits[k] = math.Float64bits(v)
+			case kindInt, kindIntPtr:
+				var v int64
+				v, next = integer(b, i)
+				if int64(int(v)) != v {
+					return 0
+				}
+				vals.bits[k] = uint64(v)
 			}
-			vals.bits[k] = uint64(v)
+			vals.seen |= 1 << k
 		}
 		if next == 0 {
 			return 0
 		}
-		vals.seen |= 1 << k
 		i = next
 		if b[i] <= ' ' {
 			if i = blank(b, i); i >= len(b) {

@@ -7,14 +7,13 @@ import (
 )
 
 const (
-	// firstWindow and readSize are what the window is made with and what is
-	// read at once when it has grown: small enough for small bodies to cost
-	// little and for large ones to stay in the processor's cache.
-	firstWindow = 4 << 10
-	readSize    = 64 << 10
-	// keepRaw is how much of an item stays in the window behind the place that
-	// has been read, so that a bad item can be shown.
-	keepRaw = 896 << 10
+	// firstBlock and block are how much is read at once: little for a small
+	// body to cost little, and then what stays in the processor's cache.
+	firstBlock = 4 << 10
+	block      = 64 << 10
+	// keepRaw is about how much of an item is kept behind the place that has
+	// been read, so that a bad item can be shown.
+	keepRaw = 1 << 20
 )
 
 // window is the part of a body that is in memory: buf[pos:] is to be read, and
@@ -27,7 +26,14 @@ type window struct {
 	r    io.Reader
 	rerr error // what r said at its end
 
-	mark    int   // buf[mark:pos] belongs to the item and is kept; -1 if nothing is
+	// The bytes of the item that were read: what is in old, one block behind
+	// another from index oldFrom of the first on, and then buf[mark:pos].
+	// Nothing is kept if mark is -1.
+	mark    int
+	old     [][]byte
+	oldFrom int
+	oldSize int
+	spare   [][]byte
 	keepAll bool  // the item is kept whatever its size
 	first   int64 // where the item begins in the body
 
@@ -58,19 +64,11 @@ func (w *window) more() bool {
 	if w.rerr != nil {
 		return false
 	}
-	from := w.pos
-	if w.mark >= 0 {
-		if !w.keepAll && w.pos-w.mark > keepRaw {
-			w.mark = w.pos
-		}
-		from = w.mark
+	if free := cap(w.buf) - len(w.buf); free <= cap(w.buf)/8 {
+		w.room()
 	}
-	if cap(w.buf)-len(w.buf) < min(readSize, cap(w.buf)/2) || cap(w.buf) == 0 {
-		w.room(from)
-	}
-	end := min(cap(w.buf), len(w.buf)+readSize)
 	for range 100 {
-		n, err := w.r.Read(w.buf[len(w.buf):end])
+		n, err := w.r.Read(w.buf[len(w.buf):cap(w.buf)])
 		w.buf = w.buf[:len(w.buf)+n]
 		w.rerr = err
 		if n > 0 {
@@ -84,27 +82,58 @@ func (w *window) more() bool {
 	return false
 }
 
-// room makes place behind the bytes from index from on, which stay. A window
-// that is more than half full of them doubles, so that a long token is moved
-// about as often as it is long.
-func (w *window) room(from int) {
-	kept := w.buf[from:]
+// room makes room behind the bytes that are still to be read, by moving them
+// to the beginning of a buffer. The buffer doubles if they fill half of it, so
+// that a long token is not moved much oftener than it is long.
+func (w *window) room() {
+	unread := w.buf[w.pos:]
 	buf := w.buf[:0]
-	if size := cap(w.buf); len(kept) > size/2 || size < 2*readSize {
-		// A full small window means that the body is not small.
-		size = max(2*size, firstWindow)
-		buf = make([]byte, 0, size)
+	switch size := cap(w.buf); {
+	case len(unread) >= size/2 || size < block:
+		buf = make([]byte, 0, max(2*size, firstBlock))
+		w.retire()
+	case w.mark >= 0 && w.mark < w.pos:
+		if buf = nil; len(w.spare) > 0 {
+			last := len(w.spare) - 1
+			buf, w.spare = w.spare[last], w.spare[:last]
+		}
+		if cap(buf) != size {
+			buf = make([]byte, 0, size)
+		}
+		w.retire()
 	}
-	w.buf = append(buf, kept...)
-	w.base += int64(from)
-	w.pos -= from
+	w.buf = append(buf, unread...)
+	w.base += int64(w.pos)
+	w.pos = 0
 	if w.mark >= 0 {
-		w.mark -= from
+		w.mark = 0
+	}
+}
+
+// retire keeps what the buffer has of the item, and of the oldest no more than
+// it may.
+func (w *window) retire() {
+	if w.mark < 0 {
+		return
+	}
+	if len(w.old) == 0 {
+		w.oldFrom = w.mark
+	}
+	w.old = append(w.old, w.buf[:w.pos])
+	w.oldSize += w.pos
+	for w.oldSize > keepRaw && !w.keepAll {
+		w.oldSize -= len(w.old[0])
+		w.spare = append(w.spare, w.old[0][:0])
+		w.old, w.oldFrom = w.old[1:], 0
 	}
 }
 
 // begin marks the place as the beginning of an item.
 func (w *window) begin() {
+	for _, b := range w.old {
+		w.spare = append(w.spare, b[:0])
+	}
+	w.old, w.oldFrom, w.oldSize = w.old[:0], 0, 0
 	w.first = w.offset()
 	w.mark = -1
 	if w.again == nil {
@@ -115,16 +144,16 @@ func (w *window) begin() {
 // raw returns a copy of the item's bytes up to the place, and whether they are
 // only the end of it.
 func (w *window) raw() (raw json.RawMessage, truncated bool) {
-	if w.mark >= 0 {
-		return bytes.Clone(w.buf[w.mark:w.pos]), w.base+int64(w.mark) > w.first
-	}
+	size := int(w.offset() - w.first)
 	if w.again != nil {
-		raw = make([]byte, w.offset()-w.first)
-		if n, _ := w.again.ReadAt(raw, w.origin+w.first); n == len(raw) {
+		raw = make([]byte, size)
+		if n, _ := w.again.ReadAt(raw, w.origin+w.first); n == size {
 			return raw, false
 		}
+		// Show what is there.
+		raw = bytes.Clone(w.buf[max(0, w.pos-size):w.pos])
+		return raw, len(raw) < size
 	}
-	// The bytes before the place, as far as they are still there.
-	from := max(0, int(max(w.first-w.base, 0)))
-	return bytes.Clone(w.buf[from:w.pos]), w.base+int64(from) > w.first
+	raw = append(bytes.Join(w.old, nil)[w.oldFrom:], w.buf[w.mark:w.pos]...)
+	return raw, len(raw) < size
 }
