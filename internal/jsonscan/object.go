@@ -25,24 +25,28 @@ func (v *values) set(i int, bits uint64) {
 func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) bool {
 	s.pos++
 	o := s.order(p)
-	prev := maxFields
-	for n := 0; ; n++ {
-		if c := s.peek(); c != '"' {
-			if c == '}' && n == 0 {
-				s.pos++
-				s.empty = depth == 1
-				return true
+	prev, first := start, true
+	for {
+		i := int(o.next[prev])
+		if lead := o.lead[i]; len(lead) > 0 && len(s.buf)-s.pos > len(lead) && string(s.buf[s.pos:s.pos+len(lead)]) == string(lead) {
+			s.pos += len(lead)
+			s.spelt = ""
+		} else {
+			var ok bool
+			if i, ok = s.member(o, prev, first); !ok {
+				return false
 			}
-			return s.unexpected("a key")
 		}
-		i, ok := s.key(o, prev)
-		if !ok {
-			return false
+		if i == end {
+			s.empty = first && depth == 1
+			return true
 		}
+		first = false
 		if c := s.peek(); c == 0 && s.err != nil {
 			return false
 		}
-		if i < 0 {
+		ok := true
+		if i == unknown {
 			ok = s.skip(depth)
 		} else {
 			prev = i
@@ -55,42 +59,49 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 		if !ok {
 			return false
 		}
-		switch s.peek() {
-		case ',':
-			s.pos++
-		case '}':
-			s.pos++
-			return true
-		default:
-			return s.unexpected("',' or '}'")
-		}
 	}
 }
 
-// key reads a key and its colon. It returns the index of the key's field, or
-// -1 if there is none.
-func (s *Scanner) key(o *order, prev int) (int, bool) {
-	b := s.buf[s.pos:]
-	i := int(o.next[prev])
-	if q := o.plan.fields[i].quoted; len(b) > len(q) && string(b[:len(q)]) == q {
-		s.pos += len(q)
-		s.spelt = q[1 : len(q)-1]
-		if b[len(q)] == ':' {
-			s.pos++
-			return i, true
+// member reads what leads to the next value of an object, with its key, or the
+// end of the object. It returns the index of the key's field.
+func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
+	from, base := s.pos, s.base
+	switch c := s.peek(); {
+	case c == '}':
+		s.pos++
+		if s.base == base {
+			o.learn(prev, end, s.buf[from:s.pos])
 		}
-		return i, s.Open(':')
+		return end, true
+	case first:
+	case c == ',':
+		s.pos++
+		s.peek()
+	default:
+		return 0, s.unexpected("',' or '}'")
+	}
+	if s.err != nil {
+		return 0, false
+	}
+	if s.buf[s.pos] != '"' {
+		return 0, s.unexpected("a key")
 	}
 	key, ok := s.text()
 	if !ok {
 		return 0, false
 	}
-	if i, s.spelt = o.plan.index.find(key); i >= 0 {
-		o.next[prev] = uint8(i)
-	} else if s.opts.UnknownKey != nil && s.bad == nil {
+	i := unknown
+	if i, s.spelt = o.plan.index.find(key); i == unknown && s.opts.UnknownKey != nil && s.bad == nil {
 		s.opts.UnknownKey(s.pathTo(string(key)))
 	}
-	return i, s.Open(':')
+	if !s.Open(':') {
+		return 0, false
+	}
+	s.peek()
+	if i != unknown && s.spelt == o.plan.fields[i].key() && s.base == base {
+		o.learn(prev, i, s.buf[from:s.pos])
+	}
+	return i, s.err == nil
 }
 
 // field reads the value of field i, which begins at the place.
@@ -170,7 +181,7 @@ func (s *Scanner) field(f *field, i int, dst unsafe.Pointer, vals *values, depth
 
 // mismatch spoils the item for a value of the wrong type, and reads over it.
 func (s *Scanner) mismatch(f *field, want string, depth int) bool {
-	s.refuse(s.offset(), s.spelt, f.own, fmt.Errorf("want %s, have %s", want, s.what()))
+	s.refuse(s.offset(), s.name(f), f.own, fmt.Errorf("want %s, have %s", want, s.what()))
 	return s.skip(depth)
 }
 
@@ -194,16 +205,24 @@ func (s *Scanner) oddNumber(f *field, i int, vals *values, depth int) bool {
 		return false
 	}
 	if text == nil {
-		s.refuse(s.offset(), s.spelt, f.own, errLong)
+		s.refuse(s.offset(), s.name(f), f.own, errLong)
 		return s.skip(depth)
 	}
 	v, err := parse(text)
 	if err != nil {
-		s.refuse(s.offset()-int64(len(text)), s.spelt, f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
+		s.refuse(s.offset()-int64(len(text)), s.name(f), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
 		return true
 	}
 	vals.set(i, v)
 	return true
+}
+
+// name returns the key of a field as the body spells it.
+func (s *Scanner) name(f *field) string {
+	if s.spelt != "" {
+		return s.spelt
+	}
+	return f.key()
 }
 
 func excerpt(b []byte) string {
@@ -230,12 +249,12 @@ func (s *Scanner) id(f *field, dst unsafe.Pointer, depth int) bool {
 		return false
 	}
 	if text == nil {
-		s.refuse(s.offset(), s.spelt, f.own, errLong)
+		s.refuse(s.offset(), s.name(f), f.own, errLong)
 		return s.skip(depth)
 	}
 	id, err := anyID(text)
 	if err != nil {
-		s.refuse(s.offset()-int64(len(text)), s.spelt, f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
+		s.refuse(s.offset()-int64(len(text)), s.name(f), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
 		return true
 	}
 	*(*string)(f.at(dst)) = id

@@ -220,19 +220,3 @@ func (x *index) find(key []byte) (int, string) {
 	}
 	return -1, ""
 }
-
-// order remembers which field followed which, since the objects of a body have
-// their keys in much the same order.
-type order struct {
-	plan *plan
-	next [maxFields + 1]uint8 // the last entry is the first key's
-}
-
-// newOrder expects the keys in the order of the fields.
-func newOrder(p *plan) *order {
-	o := &order{plan: p}
-	for i := range p.fields {
-		o.next[i] = uint8(min(i+1, len(p.fields)-1))
-	}
-	return o
-}

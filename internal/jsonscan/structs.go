@@ -86,81 +86,45 @@ func (s *Scanner) show(p *plan, vals *values, n int) bool {
 // [Scanner.object] must do.
 func flat(b []byte, i int, o *order, vals *values, known bool) int {
 	p := o.plan
-	prev := maxFields
+	prev := start
 	i++
 	for {
-		if i < len(b) && b[i] <= ' ' {
-			i = blank(b, i)
-		}
 		k := int(o.next[prev])
-		q := p.fields[k].quoted
-		if len(b)-i <= len(q) {
+		lead := o.lead[k]
+		if n := i + len(lead); n <= len(b) && len(lead) > 0 && string(b[i:n]) == string(lead) {
+			i = n
+		} else if k, i = o.find(b, i, prev); i == 0 || known && k == unknown {
 			return 0
 		}
-		if string(b[i:i+len(q)]) == q {
-			i += len(q)
-			prev = k
-		} else {
-			start := i + 1
-			if i = plain(b, start); i >= len(b) || b[start-1] != '"' || b[i] != '"' {
+		if k == end {
+			return i
+		}
+		if k == unknown {
+			if _, i = float(b, i); i == 0 {
 				return 0
 			}
-			if k, _ = p.index.find(b[start:i]); k >= 0 {
-				o.next[prev] = uint8(k)
-				prev = k
-			} else if known {
+			continue
+		}
+		prev = k
+		switch p.fields[k].kind {
+		case kindFloat, kindFloatPtr:
+			var v float64
+			v, i = float(b, i)
+			vals.bits[k] = math.Float64bits(v)
+		case kindInt, kindIntPtr:
+			var v int64
+			v, i = integer(b, i)
+			if int64(int(v)) != v {
 				return 0
 			}
-			i++
-		}
-		if i >= len(b) {
-			return 0
-		}
-		if b[i] != ':' {
-			if i = blank(b, i); i >= len(b) || b[i] != ':' {
-				return 0
-			}
-		}
-		i++
-		if i < len(b) && b[i] <= ' ' {
-			i = blank(b, i)
-		}
-		next := 0
-		if k < 0 {
-			_, next = float(b, i)
-		} else {
-			switch p.fields[k].kind {
-			case kindFloat, kindFloatPtr:
-				var v float64
-				v, next = float(b, i)
-				vals.bits[k] = math.Float64bits(v)
-			case kindInt, kindIntPtr:
-				var v int64
-				v, next = integer(b, i)
-				if int64(int(v)) != v {
-					return 0
-				}
-				vals.bits[k] = uint64(v)
-			}
-			vals.seen |= 1 << k
-		}
-		if next == 0 {
-			return 0
-		}
-		i = next
-		if b[i] <= ' ' {
-			if i = blank(b, i); i >= len(b) {
-				return 0
-			}
-		}
-		switch b[i] {
-		case ',':
-			i++
-		case '}':
-			return i + 1
+			vals.bits[k] = uint64(v)
 		default:
 			return 0
 		}
+		if i == 0 {
+			return 0
+		}
+		vals.seen |= 1 << k
 	}
 }
 

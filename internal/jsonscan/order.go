@@ -1,0 +1,75 @@
+package jsonscan
+
+// order remembers what the objects of one type look like: which field follows
+// which, and the bytes that lead to its value, from the value before it or from
+// the opening brace: white space, comma, key and colon. The objects of a body
+// look much the same, so that one comparison does for all of that.
+type order struct {
+	plan *plan
+	next [maxFields + 1]uint8 // by the field before, or start
+	lead [maxFields + 1][]byte
+}
+
+const (
+	start   = maxFields // stands before the first field
+	end     = maxFields // stands behind the last one
+	unknown = -1        // a key without field
+)
+
+// newOrder expects the keys in the order of the fields.
+func newOrder(p *plan) *order {
+	o := &order{plan: p}
+	for i := range p.fields {
+		o.next[i] = uint8(i + 1)
+	}
+	o.next[len(p.fields)-1] = end
+	return o
+}
+
+// learn notes that field i followed prev, and what led to it. It is not for
+// aliases, so that errors name the key that is there.
+func (o *order) learn(prev, i int, lead []byte) {
+	const most = 128
+	if len(lead) > most {
+		lead = nil
+	}
+	o.next[prev] = uint8(i)
+	o.lead[i] = append(o.lead[i][:0], lead...)
+}
+
+// find does what [Scanner.member] does, if all of it is in b[i:] and the key is
+// spelt plainly. The index it returns is that of the value, or 0.
+func (o *order) find(b []byte, i, prev int) (field, next int) {
+	from := i
+	first := b[i-1] == '{'
+	i = blank(b, i)
+	if i < len(b) && b[i] == '}' {
+		i++
+		o.learn(prev, end, b[from:i])
+		return end, i
+	}
+	if !first {
+		if i >= len(b) || b[i] != ',' {
+			return 0, 0
+		}
+		i = blank(b, i+1)
+	}
+	if i >= len(b) || b[i] != '"' {
+		return 0, 0
+	}
+	key := i + 1
+	if i = plain(b, key); i >= len(b) || b[i] != '"' {
+		return 0, 0
+	}
+	field, spelt := o.plan.index.find(b[key:i])
+	if i = blank(b, i+1); i >= len(b) || b[i] != ':' {
+		return 0, 0
+	}
+	if i = blank(b, i+1); i >= len(b) {
+		return 0, 0
+	}
+	if field != unknown && spelt == o.plan.fields[field].key() {
+		o.learn(prev, field, b[from:i])
+	}
+	return field, i
+}
