@@ -1,0 +1,3 @@
+// Package readme holds the code of README.md and of the guides in docs, as
+// Examples that are compiled and run.
+package readme
