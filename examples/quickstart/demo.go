@@ -68,7 +68,7 @@ func demo(ctx context.Context, out io.Writer, dir, push string) (err error) {
 		return err
 	}
 	defer d.pool.Close()
-	if d.receiver, err = newReceiver(dir, d.partner, d.partner.callbacks(), d.partner.observe); err != nil {
+	if d.receiver, err = newReceiver(dir, d.partner, d.partner, -1); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.receiver.Close()) }()

@@ -1,5 +1,109 @@
 package main
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
 
-func live(ctx context.Context, key, secret, listen, url, dir string) error { return nil }
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// live receives from the real Garmin, for users who connect with a browser.
+func live(ctx context.Context, out io.Writer, app auth.App, listen, url, dir string) (err error) {
+	if url == "" {
+		return errors.New("-url is missing: the public https address of this program")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	store, err := auth.OpenFile(filepath.Join(dir, "tokens"), nil)
+	if err != nil {
+		return err
+	}
+	users, err := auth.NewUsers(app, store, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, users.Close()) }()
+
+	p := newPartner()
+	p.forget = users.Forget
+	r, err := newReceiver(dir, resolver(users), p, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+
+	connector, err := auth.NewConnector(users, url+"/connected", connected, nil)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, `<p><a href="/connect">Connect with Garmin</a>`)
+	})
+	mux.HandleFunc("GET /connect", connector.Start)
+	mux.HandleFunc("GET /connected", connector.Callback)
+	mux.Handle("/garmin", r.Handler)
+
+	fmt.Fprintf(out, "Set every endpoint in Garmin's configuration tool to %s/garmin, then open %s to connect a user.\n", url, url)
+	server := notify.NewServer(listen, mux)
+	failed := make(chan error, 1)
+	go func() { failed <- server.ListenAndServe() }()
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-p.changed:
+			for _, l := range p.news() {
+				fmt.Fprintf(out, "%s %s %s\n", time.Now().Format(time.TimeOnly), l.who, l.what)
+			}
+		case <-ctx.Done():
+			// Requests that are being received are finished and answered.
+			stop, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			return server.Shutdown(stop)
+		}
+	}
+}
+
+// resolver finds users by their tokens. There is no other table of users here.
+func resolver(users *auth.Users) notify.Resolver {
+	return notify.ResolverFunc(func(ctx context.Context, garminID string) ([]notify.User, error) {
+		client, err := users.Client(ctx, garminID)
+		if errors.Is(err, auth.ErrNotConnected) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return []notify.User{{ID: garminID, Client: client}}, nil
+	})
+}
+
+// connected answers a browser that comes back from Garmin's consent page.
+func connected(w http.ResponseWriter, _ *http.Request, c *auth.Connection, err error) {
+	switch {
+	case errors.Is(err, auth.ErrDenied):
+		http.Error(w, "You have refused. Nothing was stored.", http.StatusOK)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	default:
+		fmt.Fprintf(w, "Connected as %s, with %v. Sync a device, or enter an activity in Garmin Connect.\n", c.UserID, permissions(c.Permissions))
+	}
+}
+
+func permissions(list []types.Permission) any {
+	if len(list) == 0 {
+		return "no permission yet"
+	}
+	return list
+}

@@ -24,6 +24,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/types"
 )
 
 func main() {
@@ -39,7 +42,8 @@ func main() {
 	defer stop()
 	var err error
 	if *key != "" {
-		err = live(ctx, *key, *secret, *listen, *url, cmp.Or(*dir, "garmin-data"))
+		app := auth.App{ClientID: *key, ClientSecret: types.Secret(*secret)}
+		err = live(ctx, os.Stdout, app, *listen, *url, cmp.Or(*dir, "garmin-data"))
 	} else {
 		err = demo(ctx, os.Stdout, *dir, *push)
 	}

@@ -39,6 +39,9 @@ type partner struct {
 	// gone are the users who left.
 	gone map[string]bool
 
+	// forget, if not nil, deletes a user's tokens.
+	forget func(ctx context.Context, garminID string) error
+
 	// tally counts what happened to the items of each list key.
 	tally map[string]*tally
 	// lines tell what happened since the last call of news.
@@ -149,8 +152,13 @@ func (p *partner) file(_ context.Context, d *notify.Delivery, f *notify.File) er
 // consent is gone: the notification itself proves nothing.
 func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
 	_, err := d.User.Client.(*activity.Client).UserID(ctx)
-	if !errors.Is(err, activity.ErrUnauthorized) {
+	if refused, ok := errors.AsType[*activity.Error](err); !ok || !refused.Unauthorized() {
 		return fmt.Errorf("deregistration not confirmed: %w", cmp.Or(err, errors.New("the token is good")))
+	}
+	if p.forget != nil {
+		if err := p.forget(ctx, d.UserID); err != nil {
+			return err
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
@@ -21,8 +22,9 @@ type receiver struct {
 	stop    context.CancelFunc
 }
 
-// newReceiver starts a receiver that keeps its data below dir.
-func newReceiver(dir string, users notify.Resolver, calls notify.Callbacks, observe func(notify.Outcome)) (*receiver, error) {
+// newReceiver starts a receiver that keeps its data below dir. Data of users
+// who are unknown after grace becomes a dead letter.
+func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Duration) (*receiver, error) {
 	r := &receiver{files: filepath.Join(dir, "files"), done: make(chan error, 1)}
 	if err := os.MkdirAll(r.files, 0o700); err != nil {
 		return nil, err
@@ -34,10 +36,10 @@ func newReceiver(dir string, users notify.Resolver, calls notify.Callbacks, obse
 	// Garmin gets its 200 when the body is in the spool, and not before.
 	r.Handler = notify.NewHandler(r.spool, nil)
 
-	processor, err := notify.NewProcessor(r.spool, users, calls, &notify.ProcessorOptions{
+	processor, err := notify.NewProcessor(r.spool, users, p.callbacks(), &notify.ProcessorOptions{
 		Files:            &notify.Files{Dir: r.files},
-		UnknownUserGrace: -1,
-		Observe:          observe,
+		UnknownUserGrace: grace,
+		Observe:          p.observe,
 	})
 	if err != nil {
 		r.spool.Close()

@@ -36,7 +36,14 @@ func tree(t *testing.T) map[string][]byte {
 	return files
 }
 
-const longest = 700
+// longest is how many lines a file may have. A table of cases is longer than
+// what it tests.
+func longest(path string) int {
+	if strings.HasSuffix(path, "_test.go") {
+		return 1000
+	}
+	return 700
+}
 
 // A home directory, or the folder a machine keeps its checkouts in.
 var machinePath = regexp.MustCompile(`(?:^|[\s"'=(:` + "`" + `])/(?:work|home|Users|root)/[a-z.]`)
@@ -44,8 +51,8 @@ var machinePath = regexp.MustCompile(`(?:^|[\s"'=(:` + "`" + `])/(?:work|home|Us
 func TestTree(t *testing.T) {
 	t.Parallel()
 	for path, data := range tree(t) {
-		if n := bytes.Count(data, []byte("\n")); strings.HasSuffix(path, ".go") && n > longest {
-			t.Errorf("%s has %d lines; above %d it is more than one noun", path, n, longest)
+		if n := bytes.Count(data, []byte("\n")); strings.HasSuffix(path, ".go") && n > longest(path) {
+			t.Errorf("%s has %d lines; above %d it is more than one noun", path, n, longest(path))
 		}
 		if m := machinePath.Find(data); m != nil {
 			t.Errorf("%s names a path of somebody's machine: %q", path, m)
