@@ -35,7 +35,7 @@ func TestVerified(t *testing.T) {
 		require.NoError(t, d.connect(id, id, "token-of-"+id))
 		args = append(args, "-user", id+":token-of-"+id)
 	}
-	r, err := newReceiver(t.TempDir(), d.partner, d.partner.callbacks(), d.partner.observe)
+	r, err := newReceiver(t.TempDir(), d.partner, d.partner, -1)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
 	url, stop, err := serve(r.Handler)
