@@ -154,6 +154,9 @@ func (w *writer) write(list []pending) error {
 
 // store writes the records after the safe ones and syncs.
 func (w *writer) store(list []pending, total int64) error {
+	if w.buf == nil {
+		w.buf = make([]byte, writeSize)
+	}
 	if need := w.end + total; need > w.zeros {
 		clear(w.buf)
 		for w.zeros < need+w.s.zeroAhead {
@@ -436,7 +439,7 @@ func (s *Spool) recoverSegment(g *segment, size int64, marked bool) error {
 
 // beginLog starts the writer, on a new segment if the disk has room for one.
 func (s *Spool) beginLog() {
-	w := &writer{s: s, buf: make([]byte, writeSize)}
+	w := &writer{s: s}
 	if err := w.begin(); err != nil {
 		// Puts will fail for as long as that lasts; what is here can be
 		// processed all the same.

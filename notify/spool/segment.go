@@ -138,11 +138,12 @@ func (c *scanner) view(off int64, n int) ([]byte, error) {
 		return nil, nil
 	}
 	if off < c.from || off+int64(n) > c.from+int64(len(c.buf)) {
-		if c.buf == nil {
-			c.buf = make([]byte, scanBuffer)
+		want := int(min(scanBuffer, c.end-off))
+		if cap(c.buf) < want {
+			c.buf = make([]byte, want)
 		}
 		whole := c.buf[:cap(c.buf)]
-		m, err := c.r.ReadAt(whole[:min(scanBuffer, c.end-off)], off)
+		m, err := c.r.ReadAt(whole[:want], off)
 		if err == io.EOF {
 			err = nil // The file is shorter than was thought: a torn end.
 		}

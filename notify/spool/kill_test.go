@@ -1,0 +1,315 @@
+//go:build unix
+
+package spool_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/spool"
+)
+
+var (
+	kills = flag.Int("spool.kills", 100, "kills of the kill test")
+	push  = flag.Int("spool.push", 12, "size in MB of the bodies of the memory test")
+)
+
+// receiverEnv names the directory of a receiver process; drainEnv tells it to
+// take nothing new and to end when all is processed.
+const (
+	receiverEnv = "SPOOL_TEST_RECEIVER"
+	drainEnv    = "SPOOL_TEST_DRAIN"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(receiverEnv); dir != "" {
+		if err := receive(dir, os.Getenv(drainEnv) != ""); err != nil {
+			fmt.Fprintln(os.Stderr, "receiver:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const items = 3 // of each body
+
+// receive is the receiver process: a handler over a spool, and a worker that
+// writes each step to a journal, which a kill cannot undo.
+func receive(dir string, drain bool) error {
+	journal, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	s, err := spool.Open(filepath.Join(dir, "spool"), nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if drain {
+		fmt.Println("draining")
+	} else {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		go notify.NewServer("", notify.NewHandler(s, nil)).Serve(l)
+		fmt.Println(l.Addr())
+	}
+	if drain && s.Stats().Bodies == 0 {
+		return s.Close()
+	}
+	for b, err := range s.Bodies(ctx) {
+		if err != nil {
+			return err
+		}
+		id, err := identify(b)
+		if err != nil {
+			return err
+		}
+		for item := range items {
+			if b.Done(item) {
+				continue
+			}
+			fmt.Fprintf(journal, "run %s %d\n", id, item)
+			if err := b.Mark(ctx, item); err != nil {
+				return err
+			}
+			fmt.Fprintf(journal, "marked %s %d\n", id, item)
+		}
+		if err := b.Finish(ctx); err != nil {
+			return err
+		}
+		if drain && s.Stats().Bodies == 0 {
+			break
+		}
+	}
+	return s.Close()
+}
+
+// pattern is a body: its id over and over.
+func pattern(id string, size int) []byte {
+	return bytes.Repeat([]byte(id), size/len(id)+1)
+}
+
+func newID(n uint64) string { return fmt.Sprintf("<%014x>", n) }
+
+// identify reads a body whole and tells its id.
+func identify(b notify.Body) (string, error) {
+	r := bufio.NewReaderSize(io.NewSectionReader(b, 0, b.Size()), 64<<10)
+	first, err := r.Peek(16)
+	if err != nil {
+		return "", err
+	}
+	id := string(first)
+	chunk := make([]byte, 64<<10)
+	want := pattern(id, len(chunk))[:len(chunk)]
+	for {
+		n, err := io.ReadFull(r, chunk)
+		if !bytes.Equal(chunk[:n], want[:n]) {
+			return "", errors.New("a body came out changed")
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return id, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// process is a running receiver.
+type process struct {
+	cmd  *exec.Cmd
+	addr string
+}
+
+func startReceiver(t *testing.T, dir string, env ...string) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), receiverEnv+"="+dir), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	return &process{cmd, strings.TrimSpace(line)}
+}
+
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// TestKill kills a receiver under load at random moments and starts it again.
+// All that it answered 200 must be processed, every item at least once, and
+// none again that had been marked done. The long form:
+//
+//	go test ./notify/spool -run Kill -spool.kills 10000 -timeout 0
+func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a process many times")
+	}
+	dir := t.TempDir()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	var (
+		addr  atomic.Value
+		ended atomic.Bool
+		last  atomic.Uint64
+		mu    sync.Mutex
+		acked []string
+		wg    sync.WaitGroup
+	)
+	addr.Store("")
+	for range 64 {
+		wg.Go(func() {
+			for !ended.Load() {
+				at, id := addr.Load().(string), newID(last.Add(1))
+				if at == "" {
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				size := 1000
+				switch n := rand.IntN(1000); {
+				case n < 2:
+					size = 10 << 20
+				case n < 10:
+					size = rand.IntN(4 << 20)
+				case n < 100:
+					size = rand.IntN(200 << 10)
+				}
+				resp, err := client.Post("http://"+at+"/", "application/json", bytes.NewReader(pattern(id, size)))
+				if err != nil {
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				resp.Body.Close()
+				if resp.StatusCode == http.StatusOK {
+					mu.Lock()
+					acked = append(acked, id)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for range *kills {
+		p := startReceiver(t, dir)
+		addr.Store(p.addr)
+		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+		p.kill()
+		addr.Store("")
+	}
+	ended.Store(true)
+	wg.Wait()
+	require.NoError(t, startReceiver(t, dir, drainEnv+"=1").cmd.Wait())
+
+	journal, err := os.Open(filepath.Join(dir, "journal"))
+	require.NoError(t, err)
+	defer journal.Close()
+	runs, marked := map[string]int{}, map[string]bool{}
+	for lines := bufio.NewScanner(journal); lines.Scan(); {
+		verb, item, ok := strings.Cut(lines.Text(), " ")
+		require.True(t, ok, lines.Text())
+		switch verb {
+		case "run":
+			require.False(t, marked[item], "item %s ran after it was marked done", item)
+			runs[item]++
+		case "marked":
+			marked[item] = true
+		}
+	}
+	repeated := 0
+	for _, n := range runs {
+		if n > 1 {
+			repeated++
+		}
+	}
+	for _, id := range acked {
+		for item := range items {
+			require.NotZero(t, runs[id+" "+strconv.Itoa(item)], "item %d of %s was acknowledged and is lost", item, id)
+		}
+	}
+	require.NotEmpty(t, acked)
+	t.Logf("%d kills, %d bodies acknowledged, 0 lost; %d items processed, %d of them more than once", *kills, len(acked), len(runs), repeated)
+}
+
+// TestMemory sends eight large bodies at once to a receiver process and looks
+// at the most memory it ever had. With Garmin's largest:
+//
+//	go test ./notify/spool -run Memory -v -spool.push 100
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes much")
+	}
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("needs /proc")
+	}
+	dir := t.TempDir()
+	p := startReceiver(t, dir)
+	defer p.kill()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			id := newID(uint64(i))
+			chunk := pattern(id, 1<<20)[:1<<20]
+			var parts []io.Reader
+			for range *push {
+				parts = append(parts, bytes.NewReader(chunk))
+			}
+			resp, err := client.Post("http://"+p.addr+"/", "application/json", io.MultiReader(parts...))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				t.Error(resp.Status)
+			}
+		})
+	}
+	wg.Wait()
+	peak := peakRSS(t, p.cmd.Process.Pid)
+	t.Logf("8 bodies of %d MB at once: peak RSS %.1f MiB", *push, float64(peak)/(1<<20))
+	require.LessOrEqual(t, peak, int64(64<<20))
+	require.NoError(t, p.cmd.Process.Signal(syscall.Signal(0)))
+}
+
+func peakRSS(t *testing.T, pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			require.NoError(t, err)
+			return kb << 10
+		}
+	}
+	t.Fatal("no VmHWM")
+	return 0
+}
