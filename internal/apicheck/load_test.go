@@ -96,12 +96,18 @@ func typecheck(t *testing.T, pkgs map[string]*pkg, p *pkg) *checked {
 	t.Helper()
 	c := newChecked(p)
 	for _, name := range p.GoFiles {
-		f, err := parser.ParseFile(c.fset, filepath.Join(p.Dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
-		require.NoError(t, err)
-		c.files = append(c.files, f)
+		c.parse(t, filepath.Join(p.Dir, name), nil)
 	}
 	c.check(t, pkgs)
 	return c
+}
+
+// parse adds a file, whose text is src or, if that is nil, on disk.
+func (c *checked) parse(t *testing.T, name string, src any) {
+	t.Helper()
+	f, err := parser.ParseFile(c.fset, name, src, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	c.files = append(c.files, f)
 }
 
 func (c *checked) check(t *testing.T, pkgs map[string]*pkg) {

@@ -3,7 +3,6 @@ package apicheck
 import (
 	"fmt"
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"go/types"
 	"strings"
@@ -137,9 +136,7 @@ func TestNoPackageStateCatches(t *testing.T) {
 		`var n = 1; func f() { n := 2; n++ }; var _ = errors.New`: "",
 	} {
 		c := newChecked(&pkg{ImportPath: "p"})
-		f, err := parser.ParseFile(c.fset, "p.go", "package p; import \"errors\"; var _ = errors.Is; "+src, parser.SkipObjectResolution)
-		require.NoError(t, err)
-		c.files = []*ast.File{f}
+		c.parse(t, "p.go", "package p; import \"errors\"; var _ = errors.Is; "+src)
 		c.check(t, pkgs)
 		got := strings.Join(state(c), "\n")
 		if want == "" {
