@@ -16,8 +16,10 @@ type lane struct {
 	held   map[string]*hold // by the thing that is touched
 	park   *park
 	active *work // ready or running
-	good   int   // pulls that got through
-	tries  int   // refusals since
+
+	good    int           // pulls that got through
+	tries   int           // refusals since
+	refused time.Duration // when the last refusal came
 }
 
 // hold keeps items behind the one that failed before them.
@@ -125,23 +127,37 @@ func (s *scheduler) setProbe(l *lane, at time.Duration) {
 }
 
 // refused reports whether w, whose pull was refused, parks its lane, and how
-// many refusals in a row that makes. It does not park if other pulls got through
-// since w was refused before: then the fault is its own, and a forged ping does
-// not stop a user's data.
+// many refusals in a row that makes. It does not park if another pull got
+// through since w was last refused: then the fault is its own, and a forged ping
+// does not stop a user's data.
 func (s *scheduler) refused(w *work) (inRow int, park bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := w.lane
 	own := w.refusals > 0 && l.good > w.refusedAt
-	if w.refusals == 0 {
-		w.refusedAt = l.good
-	}
 	w.refusals++
+	w.refusedAt = l.good
+	l.refused = s.now()
 	if own {
 		return 0, false
 	}
 	l.tries++
 	return l.tries, true
+}
+
+// parks reports whether w has to wait for the user's token. A new item may ask
+// at once, but not each of many: the earlier refusals may not have been the
+// user's fault.
+func (s *scheduler) parks(w *work) bool {
+	p := w.lane.park
+	if p == nil || !w.pulls() || p.probe == w {
+		return false
+	}
+	if p.probe == nil && w.refusals == 0 && s.now()-w.lane.refused >= time.Minute {
+		p.probe = w
+		return false
+	}
+	return true
 }
 
 // unpark puts the parked items back in line.
@@ -199,6 +215,9 @@ func (s *scheduler) fire(t *timer, now time.Duration) (near []Outcome) {
 	l := t.lane
 	p := l.park
 	p.timer = nil
+	if p.probe != nil || len(p.items) == 0 {
+		return nil
+	}
 	first := p.items[0]
 	for _, w := range p.items {
 		if late := w.due <= now; late && first.due > now || late == (first.due <= now) && w.refusals < first.refusals {

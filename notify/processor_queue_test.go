@@ -99,7 +99,7 @@ func finishFails(t *testing.T) {
 }
 
 func readFails(t *testing.T) {
-	for at := range 6 {
+	for _, at := range []int{0, 1, 5} {
 		r := newRig(t, nil)
 		memory := r.queue.(*notifytest.Memory)
 		var reads atomic.Int64

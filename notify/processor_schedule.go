@@ -54,7 +54,7 @@ type work struct {
 	seen          map[string]struct{} // delivery keys that were taken
 	err           error               // of the last attempt
 	refusals      int                 // of the user's token
-	refusedAt     int                 // lane.good at the first
+	refusedAt     int                 // lane.good at the last
 
 	seq  uint64
 	lane *lane
@@ -200,7 +200,7 @@ func (s *scheduler) advance(l *lane) {
 			h.behind = append(h.behind, w)
 			continue
 		}
-		if l.park != nil && w.pulls() && w != l.park.probe {
+		if s.parks(w) {
 			l.park.add(w)
 			continue
 		}
