@@ -145,19 +145,30 @@ func (s *scheduler) refused(w *work) (inRow int, park bool) {
 	return l.tries, true
 }
 
-// parks reports whether w has to wait for the user's token. A new item may ask
-// at once, but not each of many: the earlier refusals may not have been the
-// user's fault.
+// newcomer is how long after a refusal an item that was never refused may ask:
+// the refusals may not have been the user's fault.
+const newcomer = time.Minute
+
+// parks reports whether w has to wait for the user's token.
 func (s *scheduler) parks(w *work) bool {
 	p := w.lane.park
 	if p == nil || !w.pulls() || p.probe == w {
 		return false
 	}
-	if p.probe == nil && w.refusals == 0 && s.now()-w.lane.refused >= time.Minute {
+	if p.probe == nil && w.refusals == 0 && s.now()-w.lane.refused >= newcomer {
 		p.probe = w
 		return false
 	}
 	return true
+}
+
+// putInPark makes w wait, but a newcomer not for long.
+func (s *scheduler) putInPark(w *work) {
+	p := w.lane.park
+	p.add(w)
+	if soon := w.lane.refused + newcomer; w.refusals == 0 && p.timer != nil && p.timer.at > soon {
+		s.setProbe(w.lane, soon)
+	}
 }
 
 // unpark puts the parked items back in line.

@@ -201,7 +201,7 @@ func (s *scheduler) advance(l *lane) {
 			continue
 		}
 		if s.parks(w) {
-			l.park.add(w)
+			s.putInPark(w)
 			continue
 		}
 		l.active = w
