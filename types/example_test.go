@@ -220,7 +220,11 @@ func ExampleWindow_Split() {
 func ExampleDecodeError() {
 	var d types.ActivityDetails
 	err := json.Unmarshal([]byte(`{"summary": {"steps": 30.5}}`), &d)
+	fmt.Println(err)
 	if e, ok := errors.AsType[*types.DecodeError](err); ok {
 		fmt.Println(e.Path)
 	}
+	// Output:
+	// summary.steps, at byte 22: want an integer, have 30.5
+	// summary.steps
 }

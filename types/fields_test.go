@@ -3,6 +3,7 @@ package types_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -174,7 +175,9 @@ func TestEveryDocumentedKeyHasItsField(t *testing.T) {
 			for _, value := range refuse {
 				_, err := decodeModel(f.model, fmt.Sprintf(`{%q:%s}`, f.key, value))
 				require.Error(t, err, value)
-				require.Contains(t, err.Error(), f.key, "the error does not name the key: %v", err)
+				de, ok := errors.AsType[*types.DecodeError](err)
+				require.True(t, ok, "%T", err)
+				require.Contains(t, de.Path, f.key, "%v", err)
 			}
 			v, err := decodeModel(f.model, fmt.Sprintf(`{%q:null}`, f.key))
 			require.NoError(t, err, "null counts as absent")

@@ -16,7 +16,8 @@ import (
 )
 
 // live receives from the real Garmin, for users who connect with a browser.
-func live(ctx context.Context, out io.Writer, app auth.App, listen, url, dir string) (err error) {
+// opts is nil but in tests.
+func live(ctx context.Context, out io.Writer, app auth.App, opts *auth.Options, listen, url, dir string) (err error) {
 	if url == "" {
 		return errors.New("-url is missing: the public https address of this program")
 	}
@@ -27,7 +28,7 @@ func live(ctx context.Context, out io.Writer, app auth.App, listen, url, dir str
 	if err != nil {
 		return err
 	}
-	users, err := auth.NewUsers(app, store, nil)
+	users, err := auth.NewUsers(app, store, opts)
 	if err != nil {
 		return err
 	}

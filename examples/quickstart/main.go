@@ -43,7 +43,7 @@ func main() {
 	var err error
 	if *key != "" {
 		app := auth.App{ClientID: *key, ClientSecret: types.Secret(*secret)}
-		err = live(ctx, os.Stdout, app, *listen, *url, cmp.Or(*dir, "garmin-data"))
+		err = live(ctx, os.Stdout, app, nil, *listen, *url, cmp.Or(*dir, "garmin-data"))
 	} else {
 		err = demo(ctx, os.Stdout, *dir, *push)
 	}

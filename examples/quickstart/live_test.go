@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activitytype"
+	"github.com/garminkit/activityapi/types"
+)
+
+// journal is an output that a test can wait for.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{}
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	defer func() {
+		select {
+		case j.more <- struct{}{}:
+		default:
+		}
+	}()
+	return j.text.Write(b)
+}
+
+// await waits until the output holds want.
+func (j *journal) await(t *testing.T, want string) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		j.mu.Lock()
+		text := j.text.String()
+		j.mu.Unlock()
+		if strings.Contains(text, want) {
+			return
+		}
+		select {
+		case <-j.more:
+		case <-deadline:
+			t.Fatalf("waited for %q, have:\n%s", want, text)
+		}
+	}
+}
+
+// roads leads requests for Garmin's hosts to the fake.
+type roads struct{ fake *activitytest.Server }
+
+func (r roads) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Hostname(), "garmin.com") {
+		return r.fake.RoundTrip(req)
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// TestLive goes the way of a real user, with a fake Garmin behind Garmin's
+// names: connect in a browser, sync, leave.
+func TestLive(t *testing.T) {
+	t.Parallel()
+	fake := activitytest.NewServer()
+	user := fake.AddUser(nil)
+	pool, err := activity.NewPool(&activity.Options{Transport: fake})
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listen := l.Addr().String()
+	require.NoError(t, l.Close())
+	address := "http://" + listen
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	out := &journal{more: make(chan struct{}, 1)}
+	done := make(chan error, 1)
+	app := auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)}
+	go func() {
+		done <- live(ctx, out, app, &auth.Options{Transport: fake, Pool: pool}, listen, address, filepath.Join(t.TempDir(), "data"))
+	}()
+	out.await(t, address+"/garmin")
+
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser := &http.Client{Transport: roads{fake}, Jar: jar}
+	text := func(res *http.Response, err error) string {
+		require.NoError(t, err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	require.Eventually(t, func() bool {
+		res, err := browser.Get(address)
+		return err == nil && strings.Contains(text(res, err), `href="/connect"`)
+	}, 10*time.Second, 10*time.Millisecond)
+	res, err := browser.Get(address + "/connect")
+	require.NoError(t, err)
+	consent := res.Request.URL.String()
+	text(res, err)
+	page := text(browser.PostForm(consent, url.Values{"answer": {"agree"}, "user": {user.ID()}, "permission": {"ACTIVITY_EXPORT"}}))
+	require.Contains(t, page, "Connected as "+user.ID()+", with [ACTIVITY_EXPORT]")
+
+	fake.SetEndpoints(activitytest.Endpoint{URL: address + "/garmin", Enabled: true})
+	user.Add(&types.Activity{SummaryID: "5001", ActivityType: activitytype.Yoga, StartTimeInSeconds: 1767340800, DurationInSeconds: 1800})
+	for _, d := range fake.Deliver(ctx) {
+		require.True(t, d.Acknowledged(), "%s: %d %v", d.Key, d.Status, d.Err)
+	}
+	out.await(t, user.ID()+" stored activities 5001: Yoga")
+	user.Deregister()
+	fake.Deliver(ctx)
+	out.await(t, user.ID()+" left")
+
+	stop()
+	require.NoError(t, <-done)
+	require.NotContains(t, out.text.String(), fake.ClientSecret)
+	require.NoError(t, pool.Close())
+}
