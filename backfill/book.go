@@ -42,6 +42,7 @@ type more struct {
 	reason   Reason
 	detail   string
 	earlier  types.Window
+	inDoubt  int64   // Unix nanoseconds, 0 for never
 	arrivals []int64 // starts, Unix seconds, ascending, distinct
 }
 
@@ -223,8 +224,8 @@ func entryOf(c *Chunk) entry {
 		requested: nano(c.Requested), answered: nano(c.Answered),
 		state: c.State, attempts: uint8(max(0, min(c.Attempts, 255))),
 	}
-	if c.Reason != "" || c.Detail != "" || c.Earlier != (types.Window{}) {
-		e.more = &more{reason: c.Reason, detail: c.Detail, earlier: c.Earlier}
+	if c.Reason != "" || c.Detail != "" || c.Earlier != (types.Window{}) || !c.InDoubt.IsZero() {
+		e.more = &more{reason: c.Reason, detail: c.Detail, earlier: c.Earlier, inDoubt: nano(c.InDoubt)}
 	}
 	return e
 }
@@ -239,7 +240,8 @@ func (e *entry) chunk(userID string, kind Kind) *Chunk {
 		Attempts: int(e.attempts), Requested: moment(e.requested), Answered: moment(e.answered),
 	}
 	if m := e.more; m != nil {
-		c.Reason, c.Detail, c.Earlier, c.Arrived = m.reason, m.detail, m.earlier, len(m.arrivals)
+		c.Reason, c.Detail, c.Earlier = m.reason, m.detail, m.earlier
+		c.InDoubt, c.Arrived = moment(m.inDoubt), len(m.arrivals)
 	}
 	return c
 }

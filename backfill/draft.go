@@ -82,7 +82,7 @@ func (p *Plan) reopen(c *Chunk, days int) {
 	if time.Since(c.Requested) > recent {
 		c.Attempts = 0
 	}
-	if c.State == Requested {
+	if !c.InDoubt.IsZero() {
 		p.Chunks = append(p.Chunks, c)
 		return
 	}
@@ -110,7 +110,7 @@ func (p *Plan) String() string {
 }
 
 func asked(c *Chunk) int {
-	if c.State == Requested {
+	if !c.InDoubt.IsZero() {
 		return 1
 	}
 	return 0

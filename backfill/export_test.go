@@ -56,7 +56,7 @@ func Frame(payload []byte) []byte {
 
 func SeedPayloads() [][]byte {
 	e := entry{start: 1e9, end: 1e9 + 86400, requested: 1, answered: 2, attempts: 1, state: Hole, more: &more{
-		reason: ReasonOther, detail: "x", earlier: types.Window{Start: time.Unix(5, 0), End: time.Unix(6, 0)},
+		reason: ReasonOther, detail: "x", earlier: types.Window{Start: time.Unix(5, 0), End: time.Unix(6, 0)}, inDoubt: 7,
 	}}
 	return [][]byte{
 		appendSave(nil, "u", 2, func(add func(Kind, *entry)) { add(MoveIQ, &e); add(Activities, &e) }),

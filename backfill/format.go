@@ -22,13 +22,13 @@ import (
 //	string  = uvarint byte*                  as many as the number says
 //	kinds   = uvarint chunk*                 as many as the number says
 //	chunk   = kind state flags attempts start length
-//	          [requested] [answered] [reason detail] [from to]
+//	          [requested] [answered] [reason detail] [from to] [doubt]
 //	starts  = uvarint varint varint*         their number, the first, and the
 //	                                         step from each to the next
 //
 // kind, state and flags are bytes; attempts and length are uvarints, the other
 // numbers varints. start, from and to are Unix seconds, length is in seconds,
-// requested and answered are Unix nanoseconds. The bits of flags tell, from
+// requested, answered and doubt are Unix nanoseconds. The bits of flags tell, from
 // the lowest, which of the optional parts are there. A record stands for
 // itself: none refers to another, so that damage to one does not spread.
 const (
@@ -43,6 +43,7 @@ const (
 	hasAnswered  = 1 << 1
 	hasReason    = 1 << 2
 	hasEarlier   = 1 << 3
+	hasDoubt     = 1 << 4
 )
 
 var errRecord = errors.New("backfill: malformed record")
@@ -86,6 +87,9 @@ func appendEntry(b []byte, k Kind, e *entry) []byte {
 	if e.more != nil && e.more.earlier != (types.Window{}) {
 		flags |= hasEarlier
 	}
+	if e.more != nil && e.more.inDoubt != 0 {
+		flags |= hasDoubt
+	}
 	b = append(b, byte(k), byte(e.state), flags)
 	b = binary.AppendUvarint(b, uint64(e.attempts))
 	b = binary.AppendVarint(b, e.start)
@@ -102,6 +106,9 @@ func appendEntry(b []byte, k Kind, e *entry) []byte {
 	if flags&hasEarlier != 0 {
 		b = binary.AppendVarint(b, e.more.earlier.Start.Unix())
 		b = binary.AppendVarint(b, e.more.earlier.End.Unix())
+	}
+	if flags&hasDoubt != 0 {
+		b = binary.AppendVarint(b, e.more.inDoubt)
 	}
 	return b
 }
@@ -219,7 +226,7 @@ func (p *parser) entry() entry {
 	attempts := p.uvarint()
 	e.start = p.varint()
 	length := p.uvarint()
-	if !e.state.Valid() || flags >= hasEarlier<<1 || attempts > math.MaxUint8 ||
+	if !e.state.Valid() || flags >= hasDoubt<<1 || attempts > math.MaxUint8 ||
 		length > 1<<40 || (types.Window{Start: time.Unix(e.start, 0), End: time.Unix(e.start+int64(length), 0)}).Check(math.MaxInt64) != nil {
 		p.bad = true
 	}
@@ -231,7 +238,7 @@ func (p *parser) entry() entry {
 	if flags&hasAnswered != 0 {
 		e.answered = p.varint()
 	}
-	if flags&(hasReason|hasEarlier) != 0 {
+	if flags&(hasReason|hasEarlier|hasDoubt) != 0 {
 		e.more = &more{}
 	}
 	if flags&hasReason != 0 {
@@ -241,6 +248,9 @@ func (p *parser) entry() entry {
 	if flags&hasEarlier != 0 {
 		from, to := p.varint(), p.varint()
 		e.more.earlier = types.Window{Start: time.Unix(from, 0).UTC(), End: time.Unix(to, 0).UTC()}
+	}
+	if flags&hasDoubt != 0 {
+		e.more.inDoubt = p.varint()
 	}
 	return e
 }

@@ -36,11 +36,10 @@ func (j *job) next() *Chunk {
 // ask asks for a chunk until it is settled or refused. An error means that the
 // user is to be stopped.
 func (j *job) ask(c *Chunk) error {
-	// unsure: an earlier request for this range may have been accepted.
-	unsure := c.State == Requested
-	first := c.Requested // when that was
 	clips, failures := 0, 0
 	for {
+		// unsure: a request before the next may have been accepted.
+		unsure, since := !c.InDoubt.IsZero(), c.InDoubt
 		if at := j.earliestOf(c.Kind); !unsure && at.After(c.Window.Start) {
 			rest, err := j.clip(c, at, answer{})
 			if rest == nil || err != nil {
@@ -53,23 +52,19 @@ func (j *job) ask(c *Chunk) error {
 		if err != nil {
 			return err
 		}
-		if !unsure {
-			first = c.Requested
-		}
 		switch a.verdict {
 		case accepted:
 			return j.settle(c, Accepted)
 
 		case duplicate:
 			ours := unsure && same(a.earlier, c.Window) &&
-				(a.processed.IsZero() || a.processed.After(first.Add(-skew)))
+				(a.processed.IsZero() || a.processed.After(since.Add(-skew)))
 			if ours {
 				return j.settle(c, Accepted)
 			}
 			return j.split(c, a.earlier)
 
 		case minStart:
-			unsure = false
 			clips++
 			at := a.earliest
 			switch {
@@ -88,15 +83,15 @@ func (j *job) ask(c *Chunk) error {
 
 		case limited:
 			j.Logger.Warn("backfill: limited by Garmin", "user", c.UserID, "chunk", c.Window)
-			if err := j.unask(c, unsure); err != nil {
+			if err := j.unask(c, since); err != nil {
 				return err
 			}
 
 		case unsent, failed, unanswered:
-			if a.verdict != unsent {
-				unsure = true
-			} else if err := j.unask(c, unsure); err != nil {
-				return err
+			if a.verdict == unsent {
+				if err := j.unask(c, since); err != nil {
+					return err
+				}
 			}
 			if failures++; failures >= j.Tries {
 				return a.err
@@ -138,6 +133,9 @@ func (j *job) send(c *Chunk) (answer, error) {
 		return answer{}, err
 	}
 	c.State, c.Requested, c.Answered = Requested, time.Now(), time.Time{}
+	if c.InDoubt.IsZero() {
+		c.InDoubt = c.Requested
+	}
 	c.Attempts++
 	if err := j.save(c); err != nil {
 		grant.Cancel()
@@ -161,19 +159,18 @@ func (j *job) send(c *Chunk) (answer, error) {
 	return a, nil
 }
 
-// unask stores that Garmin has not taken the last request. If an earlier one
-// is still in doubt, so is the chunk.
-func (j *job) unask(c *Chunk, unsure bool) error {
-	if unsure {
-		return nil
+// unask stores that Garmin has not taken the last request. If one before it,
+// made at since, is still in doubt, so is the chunk.
+func (j *job) unask(c *Chunk, since time.Time) error {
+	if c.InDoubt = since; since.IsZero() {
+		c.State = Planned
 	}
-	c.State = Planned
 	return j.save(c)
 }
 
 // settle stores the chunk's final state and tells the caller of the run.
 func (j *job) settle(c *Chunk, s State) error {
-	c.State = s
+	c.State, c.InDoubt = s, time.Time{}
 	if err := j.save(c); err != nil {
 		return err
 	}
@@ -196,6 +193,7 @@ func (j *job) clip(c *Chunk, at time.Time, a answer) (*Chunk, error) {
 	early.Window.End, rest.Window.Start = at, at
 	early.State, early.Reason, early.Detail = Refused, ReasonMinStart, a.message
 	rest.State = Planned
+	early.InDoubt, rest.InDoubt = time.Time{}, time.Time{}
 	if err := j.save(&early, &rest); err != nil {
 		return nil, err
 	}
@@ -209,7 +207,7 @@ func (j *job) split(c *Chunk, earlier types.Window) error {
 	var parts []*Chunk
 	part := func(w types.Window, s State) {
 		p := *c
-		p.Window, p.State, p.Earlier = w, s, earlier
+		p.Window, p.State, p.Earlier, p.InDoubt = w, s, earlier, time.Time{}
 		if s == Hole {
 			p.Reason = ReasonDuplicate
 		}

@@ -92,6 +92,9 @@ type Chunk struct {
 	// when its response had come. Answered is zero while there is none.
 	Requested time.Time
 	Answered  time.Time
+	// InDoubt is when the first request was sent that Garmin may have taken
+	// without our knowing. It is zero once an answer has settled that.
+	InDoubt time.Time
 	// Arrived counts the distinct start times of summaries that came in.
 	Arrived int
 }

@@ -314,6 +314,21 @@ func TestRunAgain(t *testing.T) {
 	})
 }
 
+// A chunk in doubt is asked for as it was, whatever the size of new ones: a
+// 409 could not be told otherwise.
+func TestRunInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := backfill.NewLedger()
+		c := planned("u", 0, 25)
+		c.State, c.Requested, c.InDoubt = backfill.Requested, time.Now(), time.Now().AddDate(0, 0, -30)
+		require.NoError(t, ledger.Save(t.Context(), c))
+		s := &script{answers: []error{duplicate(c.Window, c.InDoubt)}}
+		told, err := play(t, ledger, one(s, window(0, 50)), &backfill.Options{PerUser: 1, ChunkDays: 10})
+		require.NoError(t, err)
+		require.Equal(t, []string{"0-25 accepted", "40-50 accepted", "30-40 accepted", "25-30 accepted"}, told)
+	})
+}
+
 // A plan made under a larger limit is cut to the present one.
 func TestRunUnderSmallerLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

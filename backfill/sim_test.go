@@ -27,8 +27,17 @@ type server struct {
 	trips   time.Duration
 	answers int
 	limited int
-	taken   map[string]time.Time // user, kind and range that were accepted
-	onTaken func(key string)
+	taken   map[string]taking // by user, kind and range
+	// overlaps makes any shared second a duplicate, not the same range only.
+	overlaps bool
+}
+
+// taking is a request that was accepted.
+type taking struct {
+	user string
+	kind types.Kind
+	w    types.Window
+	at   time.Time
 }
 
 type count struct {
@@ -71,7 +80,7 @@ func stalls(lo, hi, stall time.Duration) latency {
 }
 
 func newServer(seed uint64, l latency) *server {
-	return &server{latency: l, rng: rand.New(rand.NewPCG(seed, 2)), taken: map[string]time.Time{}}
+	return &server{latency: l, rng: rand.New(rand.NewPCG(seed, 2)), taken: map[string]taking{}}
 }
 
 // duplicate is Garmin's answer to a request that overlaps an earlier one. The
@@ -99,25 +108,17 @@ func (s *server) backfill(ctx context.Context, userID string, kind types.Kind, w
 	lost := s.rng.Float64() < s.lose
 	s.mu.Unlock()
 	sent := time.Now()
-	time.Sleep(there)
-
-	s.mu.Lock()
-	days := backfill.Cost(w)
-	s.counted = append(s.counted, count{time.Now(), days})
-	key := userID + " " + string(kind) + " " + w.String()
-	before, dup := s.taken[key]
-	var err error
-	switch {
-	case s.budget > 0 && s.over():
-		s.limited++
-		err = &activity.Error{StatusCode: 429, Err: activity.ErrRateLimited}
-	case dup:
-		err = duplicate(w, before)
-	default:
-		s.taken[key] = time.Now()
+	if lost && there > back {
+		// The client gives up before the server has seen the request.
+		go func() {
+			time.Sleep(there)
+			s.count(userID, kind, w)
+		}()
+		time.Sleep(back)
+		return errLost
 	}
-	s.mu.Unlock()
-
+	time.Sleep(there)
+	err := s.count(userID, kind, w)
 	if lost {
 		time.Sleep(back / 2)
 		return errLost
@@ -134,6 +135,32 @@ func (s *server) backfill(ctx context.Context, userID string, kind types.Kind, w
 	s.answers++
 	s.mu.Unlock()
 	return err
+}
+
+// count is what the server does with a request at the moment it counts it.
+func (s *server) count(userID string, kind types.Kind, w types.Window) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	days := backfill.Cost(w)
+	s.counted = append(s.counted, count{time.Now(), days})
+	id := key(userID, kind, w)
+	before, dup := s.taken[id]
+	if s.overlaps && !dup {
+		for _, x := range s.taken {
+			if x.user == userID && x.kind == kind && x.w.Start.Before(w.End) && w.Start.Before(x.w.End) {
+				before, dup = x, true
+			}
+		}
+	}
+	switch {
+	case s.budget > 0 && s.over():
+		s.limited++
+		return &activity.Error{StatusCode: 429, Err: activity.ErrRateLimited}
+	case dup:
+		return duplicate(before.w, before.at)
+	}
+	s.taken[id] = taking{userID, kind, w, time.Now()}
+	return nil
 }
 
 // over tells whether the last minute holds too much. s.mu is held.

@@ -143,7 +143,7 @@ func (t *ledgerTest) fields() {
 	full := &backfill.Chunk{
 		UserID: "u/ü 1", Kind: backfill.ActivityDetails, Window: days(0, 25), State: backfill.Hole,
 		Reason: backfill.ReasonDuplicate, Detail: "some \"text\"\n", Earlier: days(-5, 3), Attempts: 3,
-		Requested: epoch.Add(time.Hour + 123*time.Millisecond), Answered: epoch.Add(2 * time.Hour),
+		Requested: epoch.Add(time.Hour + 123*time.Millisecond), Answered: epoch.Add(2 * time.Hour), InDoubt: epoch.Add(30 * time.Minute),
 	}
 	t.save(full)
 	t.again()
@@ -152,12 +152,12 @@ func (t *ledgerTest) fields() {
 		t.Fatalf("%d chunks, want 1", len(got))
 	}
 	g := got[0]
-	if !g.Requested.Equal(full.Requested) || !g.Answered.Equal(full.Answered) ||
+	if !g.Requested.Equal(full.Requested) || !g.Answered.Equal(full.Answered) || !g.InDoubt.Equal(full.InDoubt) ||
 		!g.Earlier.Start.Equal(full.Earlier.Start) || !g.Earlier.End.Equal(full.Earlier.End) ||
 		!g.Window.Start.Equal(full.Window.Start) || !g.Window.End.Equal(full.Window.End) {
 		t.Errorf("times changed:\n got %+v\nwant %+v", *g, *full)
 	}
-	g.Requested, g.Answered, g.Earlier, g.Window = full.Requested, full.Answered, full.Earlier, full.Window
+	g.Requested, g.Answered, g.InDoubt, g.Earlier, g.Window = full.Requested, full.Answered, full.InDoubt, full.Earlier, full.Window
 	if *g != *full {
 		t.Errorf("got %+v\nwant %+v", *g, *full)
 	}

@@ -43,6 +43,7 @@ func TestLimiter(t *testing.T, newLimiter func(t *testing.T, daysPerMinute int) 
 		{"LimitedRetryAfter", (*limiterTest).retryAfter},
 		{"FirstCallCounts", (*limiterTest).once},
 		{"Context", (*limiterTest).context},
+		{"GivenUpJustThen", (*limiterTest).justThen},
 		{"UsersInTurn", (*limiterTest).fair},
 		{"LargeIsNotStarved", (*limiterTest).large},
 		{"AnyMinute", (*limiterTest).anyMinute},
@@ -180,6 +181,26 @@ func (t *limiterTest) context() {
 	}
 	g.Cancel()
 	t.waits("calls that gave up hold nothing", budget, 0, slack)
+}
+
+// justThen: a call whose context ends as it is granted holds nothing, unless it
+// returns the grant.
+func (t *limiterTest) justThen() {
+	for range 20 {
+		g := t.acquire("a", budget)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if g, err := t.l.Acquire(ctx, "b", budget); err == nil {
+				g.Cancel()
+			}
+		})
+		t.settle()
+		cancel()
+		g.Cancel()
+		wg.Wait()
+	}
+	t.waits("after calls that gave up as they were granted", budget, 0, slack)
 }
 
 // fair: one user with many requests does not keep out the others.
