@@ -63,3 +63,14 @@ func SeedPayloads() [][]byte {
 		appendArrivals(nil, "u", Activities, []int64{1e9, 1e9 + 5}),
 	}
 }
+
+// LogOf returns the log of a ledger that fill has filled.
+func LogOf(fill func(Ledger)) []byte {
+	l := NewLedger()
+	fill(l)
+	var b bytes.Buffer
+	if _, err := l.book.writeTo(&b); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
