@@ -16,9 +16,33 @@ type book struct {
 	chunks int
 	starts int // arrivals
 	busy   map[string]bool
+	spare  []account // made ahead, in one piece
 }
 
-func newBook() *book { return &book{users: map[string]*account{}, busy: map[string]bool{}} }
+// newBook returns an empty book with room for so many users.
+func newBook(users int) *book {
+	return &book{users: make(map[string]*account, users), busy: map[string]bool{}}
+}
+
+// open returns a user's account, new if need be.
+func (b *book) open(id string) *account {
+	if a := b.users[id]; a != nil {
+		return a
+	}
+	return b.add(id)
+}
+
+// add returns the account of a user who has none yet.
+func (b *book) add(id string) *account {
+	if len(b.spare) == 0 {
+		b.spare = make([]account, min(len(b.users)+1, 256))
+	}
+	a := &b.spare[0]
+	b.spare = b.spare[1:]
+	a.id = id
+	b.users[id] = a
+	return a
+}
 
 // account is one user's chunks: for each kind, by start, without overlap.
 type account struct {
@@ -100,11 +124,7 @@ func (b *book) put(chunks []*Chunk) {
 	if len(chunks) == 0 {
 		return
 	}
-	a := b.users[chunks[0].UserID]
-	if a == nil {
-		a = &account{id: chunks[0].UserID}
-		b.users[a.id] = a
-	}
+	a := b.open(chunks[0].UserID)
 	var stray [MoveIQ][]int64
 	for _, c := range chunks {
 		k := c.Kind - 1
@@ -121,6 +141,11 @@ func (b *book) put(chunks []*Chunk) {
 // with, and returns the arrivals of what it displaced. Within one save, an
 // entry may displace what a later one brings back.
 func (b *book) insert(es *[]entry, e entry) (stray []int64) {
+	if n := len(*es); n == 0 || (*es)[n-1].end <= e.start {
+		*es = append(*es, e)
+		b.chunks++
+		return nil
+	}
 	from, _ := find(*es, e.start)
 	if from > 0 && (*es)[from-1].end > e.start {
 		from--

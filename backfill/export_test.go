@@ -15,7 +15,7 @@ func BreakDisk(l *FileLedger) { l.file.Close() }
 // Replay reads a log and returns the log that a rewrite makes of it, with
 // users in order. It panics if the book breaks its rules.
 func Replay(log []byte) ([]byte, error) {
-	r := replay{file: bytes.NewReader(log), book: newBook()}
+	r := replay{file: bytes.NewReader(log), book: newBook(0)}
 	if err := r.run(); err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ const (
 // OpenLedger opens the ledger in dir, or makes a new one. It fails if another
 // process, or this one, has it open.
 func OpenLedger(dir string, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, logger: slog.New(slog.DiscardHandler), book: newBook()}
+	l := &FileLedger{dir: dir, logger: slog.New(slog.DiscardHandler), book: newBook(0)}
 	if opts != nil && opts.Logger != nil {
 		l.logger = opts.Logger
 	}
@@ -100,6 +100,9 @@ func (l *FileLedger) open() error {
 	if err != nil {
 		return err
 	}
+	if info, err := l.file.Stat(); err == nil {
+		l.book = newBook(int(info.Size() / perUser))
+	}
 	r := replay{file: l.file, book: l.book}
 	if err := r.run(); err != nil {
 		return err
@@ -127,6 +130,9 @@ func (l *FileLedger) open() error {
 	}
 	return l.file.Sync()
 }
+
+// perUser is about what a user with a few chunks takes in a log, in bytes.
+const perUser = 128
 
 // fullAt is the size at which a log, whose records in force need live bytes,
 // is worth rewriting.

@@ -18,7 +18,7 @@ type MemoryLedger struct {
 }
 
 // NewLedger returns an empty ledger in memory.
-func NewLedger() *MemoryLedger { return &MemoryLedger{book: newBook()} }
+func NewLedger() *MemoryLedger { return &MemoryLedger{book: newBook(0)} }
 
 // Save stores chunks, until the process ends.
 func (l *MemoryLedger) Save(ctx context.Context, chunks ...*Chunk) error {

@@ -121,11 +121,10 @@ func notEOF(err error) error {
 func (b *book) apply(rec *record) {
 	a := b.users[string(rec.userID)]
 	if a == nil {
-		a = &account{id: string(rec.userID)}
 		if len(rec.entries) == 0 {
 			return
 		}
-		b.users[a.id] = a
+		a = b.add(string(rec.userID))
 	}
 	for _, s := range rec.starts {
 		b.arrive(a.id, rec.kinds[0], s)
@@ -195,11 +194,7 @@ func (a *account) appendTo(b []byte) []byte {
 func (b *book) size() int64 {
 	n := int64(0)
 	for _, a := range b.users {
-		for _, es := range a.kinds {
-			if len(es) > 0 {
-				n += int64(frameSize + 3 + len(a.id) + 33*len(es))
-			}
-		}
+		n += int64(frameSize + 3 + len(a.id))
 	}
-	return n + 3*int64(b.starts)
+	return n + 33*int64(b.chunks) + 3*int64(b.starts)
 }

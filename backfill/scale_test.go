@@ -37,6 +37,15 @@ func fill(t testing.TB, l backfill.Ledger, n, perUser int) {
 	}
 }
 
+func writeSynced(t *testing.T, path string, data []byte) {
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	_, err = f.Write(data)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, f.Close())
+}
+
 // A ledger of a million chunks, of a million users or fewer, opens within two
 // seconds and keeps within 500 MB.
 func TestMillionChunks(t *testing.T) {
@@ -48,7 +57,7 @@ func TestMillionChunks(t *testing.T) {
 		t.Run(fmt.Sprint(perUser, " a user"), func(t *testing.T) {
 			dir := t.TempDir()
 			log := backfill.LogOf(func(l backfill.Ledger) { fill(t, l, n, perUser) })
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.log"), log, 0o600))
+			writeSynced(t, filepath.Join(dir, "ledger.log"), log)
 			size := float64(len(log)) / 1e6
 			log = nil
 			before := heap()
