@@ -87,12 +87,8 @@ func (c *Client) do(ctx context.Context, cl *call) (*body, error) {
 // so no error can print it.
 func (cl *call) request(ctx context.Context) *http.Request {
 	base := cl.client.pool.base
-	method := cl.method
-	if method == "" {
-		method = http.MethodGet
-	}
 	req := &http.Request{
-		Method:     method,
+		Method:     cl.verb(),
 		URL:        &url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path + cl.path, RawQuery: cl.query},
 		Host:       base.Host,
 		Proto:      "HTTP/1.1",
@@ -106,6 +102,13 @@ func (cl *call) request(ctx context.Context) *http.Request {
 		req.Header["Accept-Encoding"] = []string{"identity"}
 	}
 	return req.WithContext(ctx)
+}
+
+func (cl *call) verb() string {
+	if cl.method == "" {
+		return http.MethodGet
+	}
+	return cl.method
 }
 
 // RoundTrip makes one attempt. What the answer says is kept in cl.last, and the

@@ -67,7 +67,7 @@ var (
 
 var (
 	errTimeout = errors.New("no answer within the timeout")
-	errOrigin  = errors.New("request to another origin than the API refused")
+	errOrigin  = errors.New("a request other than the call's own was refused")
 	errStatus  = errors.New("unexpected status")
 	errBase    = errors.New("transport failed")
 	errShape   = errors.New("the answer is not what it should be")
@@ -152,7 +152,7 @@ func (e *Error) Retry() (after time.Duration, again bool) {
 		errors.Is(e.Err, types.ErrWindow),
 		errors.Is(e.Err, ErrTooLarge),
 		errors.Is(e.Err, ErrCut),
-		errors.Is(e.Err, errOrigin), errors.Is(e.Err, errKind),
+		errors.Is(e.Err, errOrigin), errors.Is(e.Err, errHeader), errors.Is(e.Err, errKind),
 		errors.Is(e.Err, ErrMaybeSpent) && e.Op != opBackfill:
 		return 0, false
 	}

@@ -153,7 +153,7 @@ func list[T jsonseq.Record](ctx context.Context, c *Client, op string, kind type
 					o.BadItem(kind, raw, err)
 					return
 				}
-				bad.add(err)
+				bad.add(body.call.shown(err))
 			},
 		})
 		for v, err := range items {
@@ -175,6 +175,9 @@ func list[T jsonseq.Record](ctx context.Context, c *Client, op string, kind type
 // be. The beginning of one that is no list is kept: it is a gateway's page.
 func (b *body) failure(err error) *Error {
 	e := &Error{Op: b.call.op, StatusCode: b.status, Attempts: b.call.attempts, Received: b.read, Err: err}
+	if de, ok := errors.AsType[*types.DecodeError](err); ok {
+		e.Err = b.call.shown(de)
+	}
 	if b.err != nil && errors.Is(b.err, ErrTooLarge) && !errors.Is(err, ErrTooLarge) {
 		e.Err = b.err
 	}

@@ -4,7 +4,11 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 const redacted = "[REDACTED]"
@@ -67,18 +71,46 @@ func (cl *call) secrets() []string {
 }
 
 // safe returns an error from below the client that can be shown: without a
-// *url.Error, which prints its URL, and without a text that holds a secret of
-// the call.
+// *url.Error, which prints its URL, and without a text, its own or that of an
+// error it wraps, that holds a secret of the call.
 func (cl *call) safe(err error) error {
 	var ue *url.Error
 	for errors.As(err, &ue) {
 		err = ue.Err
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return errBase
+	case !cl.tainted(err):
+		return err
 	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return &because{errBase, errno}
+	}
+	return errBase
+}
+
+func (cl *call) tainted(err error) bool {
 	if text := err.Error(); cl.scrub(text) != text {
-		return errBase
+		return true
 	}
-	return err
+	switch u := err.(type) {
+	case interface{ Unwrap() error }:
+		if below := u.Unwrap(); below != nil {
+			return cl.tainted(below)
+		}
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(u.Unwrap(), cl.tainted)
+	}
+	return false
+}
+
+// shown returns err with a cause that can be shown. The answer might repeat
+// what it was asked with.
+func (cl *call) shown(err *types.DecodeError) *types.DecodeError {
+	text := err.Error()
+	if cl.scrub(text) == text {
+		return err
+	}
+	return &types.DecodeError{Offset: err.Offset, Err: errShape}
 }

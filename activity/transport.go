@@ -109,7 +109,8 @@ func (p *pin) check(req *http.Request, cl *call) error {
 	case cl == nil:
 		return errOrigin
 	case u.Scheme != p.base.Scheme, u.Host != p.base.Host, req.Host != "" && req.Host != p.base.Host,
-		u.User != nil, u.Opaque != "", u.Path != p.base.Path+cl.path:
+		u.User != nil, u.Opaque != "", u.RawPath != "", u.Path != p.base.Path+cl.path,
+		u.RawQuery != cl.query, req.Method != cl.verb():
 		return errOrigin
 	}
 	for _, values := range req.Header {
