@@ -111,9 +111,14 @@ func (s *subject) all() []notify.Body {
 	s.Helper()
 	const end = "the end of the queue"
 	s.put(end)
+	const patience = 5 * time.Second
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	idle := time.AfterFunc(patience, cancel)
 	var got []notify.Body
-	for b, err := range s.queue.Bodies(s.ctx) {
+	for b, err := range s.queue.Bodies(ctx) {
 		s.ok(err, "Bodies")
+		idle.Reset(patience)
 		if b.Size() == int64(len(end)) && s.read(b) == end {
 			s.ok(b.Mark(s.ctx, 0), "Mark")
 			s.ok(b.Finish(s.ctx), "Finish")
@@ -121,7 +126,7 @@ func (s *subject) all() []notify.Body {
 		}
 		got = append(got, b)
 	}
-	s.fail("Bodies ended before it yielded what was just stored")
+	s.fail("the body %q was stored after all others and did not come, unchanged, within %v", end, patience)
 	return nil
 }
 

@@ -68,15 +68,17 @@ func processorCrash(s *subject) {
 	s.put(items(1, 20, "a"), items(21, 40, "b"), items(41, total, "c"))
 	var mu sync.Mutex
 	taken := map[string]int{}
+	stopped := errors.New("the process is about to stop")
 	for round := 0; len(taken) < total; round++ {
 		calls := 0
 		s.process(total-len(taken), func(_, id string) (error, bool) {
 			mu.Lock()
 			defer mu.Unlock()
+			if calls++; calls > 7 && round < 4 {
+				return stopped, true
+			}
 			taken[id]++
-			calls++
-			// The others that run at this moment are marked in the drain.
-			return nil, round < 4 && calls == 3
+			return nil, false
 		})
 		s.reopen()
 	}
