@@ -207,10 +207,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Garmin hears no from a store that hangs, not silence. Put returns in its
 	// own time; what it says then is not passed on.
-	late := time.AfterFunc(h.opts.Deadline+lateBy, func() {
-		h.end(r, &a, http.StatusServiceUnavailable, errDeadline)
-		http.NewResponseController(w).Flush()
-	})
+	late := time.AfterFunc(h.opts.Deadline+lateBy, func() { h.endLate(r, &a) })
 	defer late.Stop()
 	status, err := h.put(ctx, in, body)
 	if err == nil && !time.Now().Before(deadline) {
@@ -274,12 +271,26 @@ type answer struct {
 	done  bool
 }
 
+// end answers, unless that has been done.
 func (h *Handler) end(r *http.Request, a *answer, status int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.done {
-		return
+	if !a.done {
+		h.answer(r, a, status, err)
 	}
+}
+
+// endLate answers in place of a handler that is stuck in the store.
+func (h *Handler) endLate(r *http.Request, a *answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.done {
+		h.answer(r, a, http.StatusServiceUnavailable, errDeadline)
+		http.NewResponseController(a.w).Flush()
+	}
+}
+
+func (h *Handler) answer(r *http.Request, a *answer, status int, err error) {
 	a.done = true
 	receipt := Receipt{Status: status, Err: err}
 	if a.in != nil {
