@@ -178,8 +178,11 @@ func (f *FileStore) Swap(ctx context.Context, old, new *Token) (*Token, error) {
 		}
 		r := &logRecord{Version: f.seq + 1, Gone: userID}
 		if new != nil {
-			fields := new.fields()
-			r.Gone, r.Token = "", &fields
+			fields, err := new.fields()
+			if err != nil {
+				return err
+			}
+			r.Gone, r.Token = "", fields
 			stored = new.clone()
 			stored.Version = r.Version
 		}
@@ -355,9 +358,11 @@ func (f *FileStore) rewrite() error {
 	tokens, live := make(map[string]fileEntry, len(f.tokens)), int64(0)
 	for user, e := range f.tokens {
 		before := len(b)
-		fields := e.token.fields()
-		var err error
-		if b, err = appendRecord(b, f.aead, &logRecord{Version: e.token.Version, Token: &fields}); err != nil {
+		fields, err := e.token.fields()
+		if err == nil {
+			b, err = appendRecord(b, f.aead, &logRecord{Version: e.token.Version, Token: fields})
+		}
+		if err != nil {
 			return err
 		}
 		n := int64(len(b) - before)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"unicode/utf8"
 )
 
 // Errors of a TokenStore.
@@ -64,6 +65,9 @@ func swapUser(old, new *Token) (userID string, version int64, err error) {
 	}
 	if userID == "" {
 		return "", 0, errors.New("auth: token without user id")
+	}
+	if !utf8.ValidString(userID) {
+		return "", 0, errors.New("auth: user id is not UTF-8")
 	}
 	if old != nil && version <= 0 {
 		return "", 0, errors.New("auth: swap of a token that was never stored")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/garminkit/activityapi/types"
 )
@@ -79,8 +80,13 @@ type tokenFields struct {
 	ClaimedUntil  time.Time `json:"claimed_until,omitzero"`
 }
 
-func (t *Token) fields() tokenFields {
-	return tokenFields{
+func (t *Token) fields() (*tokenFields, error) {
+	for _, s := range []string{t.UserID, string(t.AccessToken), string(t.RefreshToken), string(t.TokenSecret)} {
+		if !utf8.ValidString(s) {
+			return nil, errors.New("auth: token is not UTF-8")
+		}
+	}
+	return &tokenFields{
 		UserID:        t.UserID,
 		AccessToken:   string(t.AccessToken),
 		RefreshToken:  string(t.RefreshToken),
@@ -89,7 +95,7 @@ func (t *Token) fields() tokenFields {
 		TokenSecret:   string(t.TokenSecret),
 		Revoked:       t.Revoked,
 		ClaimedUntil:  t.ClaimedUntil.UTC(),
-	}
+	}, nil
 }
 
 func (f *tokenFields) token(version int64) *Token {
@@ -108,8 +114,19 @@ func (f *tokenFields) token(version int64) *Token {
 
 // MarshalBinary returns all of t but Version, secrets in clear, for a store to
 // keep. It is a JSON object, so that a JSON column takes it.
+//
+// It refuses text that is not UTF-8, which JSON would change: two users could
+// become one.
 func (t Token) MarshalBinary() ([]byte, error) {
-	return json.Marshal(t.fields())
+	fields, err := t.fields()
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return nil, errors.New("auth: token with a time that cannot be written")
+	}
+	return b, nil
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote and leaves Version as it is.

@@ -1,0 +1,151 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity/auth"
+)
+
+const day = 24 * time.Hour
+
+// A user who is idle for two years stays connected.
+func TestKeepAliveForYears(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		start := time.Now()
+		for i := range 3 {
+			server.connect(t, store, fmt.Sprint("idle", i), time.Now().Add(day))
+		}
+		_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: "old", AccessToken: "x", TokenSecret: "y"})
+		require.NoError(t, err)
+		server.before = func() {
+			for tok, err := range store.Tokens(t.Context()) {
+				require.NoError(t, err)
+				if !tok.OAuth1() {
+					require.Greater(t, time.Until(tok.RefreshExpiry), 29*day)
+				}
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- users.KeepAlive(ctx, nil) }()
+
+		time.Sleep(730 * day)
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		require.Zero(t, server.reused)
+		// Every 60 days, three users.
+		require.InDelta(t, 3*730/60, server.calls, 3)
+		for i := range 3 {
+			_, err := users.Token(t.Context(), fmt.Sprint("idle", i))
+			require.NoError(t, err)
+		}
+		require.Equal(t, 730*day, time.Since(start))
+	})
+}
+
+func TestKeepAliveIsPaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		for i := range 100 {
+			tok := server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+			tok.RefreshExpiry = time.Now().Add(10 * day)
+			_, err := store.Swap(t.Context(), tok, tok)
+			require.NoError(t, err)
+		}
+		var last time.Time
+		server.before = func() {
+			if !last.IsZero() {
+				require.Equal(t, time.Second, time.Since(last))
+			}
+			last = time.Now()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.ErrorIs(t, users.KeepAlive(ctx, nil), context.DeadlineExceeded)
+		require.Equal(t, 100, server.calls)
+	})
+}
+
+func TestKeepAliveGoesOnAfterFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		for i := range 10 {
+			tok := server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+			if i == 3 {
+				delete(server.current, string(tok.RefreshToken))
+			}
+		}
+		var failed []string
+		ctx, cancel := context.WithTimeout(t.Context(), 70*day)
+		defer cancel()
+		err := users.KeepAlive(ctx, &auth.KeepAliveOptions{Failed: func(userID string, err error) {
+			require.ErrorIs(t, err, auth.ErrReconnect)
+			failed = append(failed, userID)
+		}})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, []string{"u3"}, failed, "told once, and tried once")
+		require.Equal(t, 10, server.calls)
+	})
+}
+
+// A wrong secret is the operator's: asking once a look is enough.
+func TestKeepAliveStopsAtInvalidClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		for i := range 10 {
+			server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+		}
+		users, err := auth.NewUsers(auth.App{ClientID: clientID, ClientSecret: "wrong"}, store, &auth.Options{Transport: server})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 62*day+time.Hour)
+		defer cancel()
+		var last error
+		users.KeepAlive(ctx, &auth.KeepAliveOptions{Every: day, Failed: func(_ string, err error) { last = err }})
+		require.ErrorIs(t, last, auth.ErrInvalidClient)
+		require.LessOrEqual(t, server.calls, 2)
+	})
+}
+
+// Two processes keep the same users alive without refreshing one twice.
+func TestKeepAliveTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{before: func() { time.Sleep(300 * time.Millisecond) }}, &auth.MemoryStore{}
+		for i := range 20 {
+			server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 70*day)
+		defer cancel()
+		done := make(chan error)
+		for range 2 {
+			go func() { done <- newUsers(t, server, store).KeepAlive(ctx, nil) }()
+		}
+		<-done
+		<-done
+		require.Zero(t, server.reused)
+		require.LessOrEqual(t, server.calls, 40)
+	})
+}
+
+func TestKeepAliveRefusesNegativeOptions(t *testing.T) {
+	t.Parallel()
+	users := newUsers(t, &tokenServer{}, &auth.MemoryStore{})
+	err := users.KeepAlive(t.Context(), &auth.KeepAliveOptions{Pace: -1})
+	require.Error(t, err)
+	require.False(t, errors.Is(err, context.Canceled))
+}
