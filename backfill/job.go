@@ -18,8 +18,10 @@ type job struct {
 	mu       sync.Mutex
 	todo     []*Chunk
 	earliest [MoveIQ + 1]time.Time // what Garmin gives of each kind, once known
-	done     int                   // days
-	total    int
+	total    int                   // days
+
+	telling sync.Mutex // so that progress never goes back
+	done    int        // days
 }
 
 func (j *job) next() *Chunk {
@@ -242,10 +244,10 @@ func (j *job) save(chunks ...*Chunk) error {
 
 func (j *job) tell(c *Chunk) {
 	told := *c
-	j.mu.Lock()
+	j.telling.Lock()
+	defer j.telling.Unlock()
 	j.done = min(j.done+Cost(c.Window), j.total)
 	p := &Progress{UserID: c.UserID, Chunk: &told, DaysDone: j.done, DaysTotal: j.total}
-	j.mu.Unlock()
 	p.Remaining = Estimate(p.DaysTotal-p.DaysDone, j.limiter.DaysPerMinute())
 	j.events <- p
 }

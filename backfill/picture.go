@@ -1,0 +1,125 @@
+package backfill
+
+import (
+	"bufio"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// colours of days, by status. Delivered ones have three, for one summary, two,
+// and more.
+var (
+	colours = [...]string{
+		StatusNone:      "#ffffff",
+		StatusQuiet:     "#d6e4f0",
+		StatusDuplicate: "#a78bca",
+		StatusDelivered: "#7bc8a4",
+		StatusWaiting:   "#f6cf65",
+		StatusPlanned:   "#ececec",
+		StatusRefused:   "#8c8c8c",
+		StatusHole:      "#d7301f",
+	}
+	deliveredColours = [...]string{colours[StatusDelivered], "#36a071", "#136f4a"}
+)
+
+// Sizes in pixels.
+const (
+	cell      = 11 // a day, with the gap to the next
+	box       = 9  // a day
+	weeks     = 54
+	margins   = 20
+	yearWidth = 36
+	colWidth  = yearWidth + weeks*cell + margins
+	head      = 58
+	yearHigh  = 7*cell + 24
+	foot      = 46
+)
+
+// WriteSVG draws the report as a calendar: a column for each kind, a band for
+// each year, latest first, and a square for each day, with weeks from Monday
+// running down.
+func (r *Report) WriteSVG(w io.Writer) error {
+	last, first := 0, 9999
+	for _, c := range r.Kinds {
+		first = min(first, c.Days[0].Date.Year())
+		last = max(last, c.Days[len(c.Days)-1].Date.Year())
+	}
+	years := max(0, last-first+1)
+	width := margins + max(1, len(r.Kinds))*colWidth
+	height := head + years*yearHigh + foot
+
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="11" fill="#333">`+"\n", width, height, width, height)
+	fmt.Fprintf(out, `<title>%s</title>`+"\n", escape("History of "+r.UserID))
+	fmt.Fprintf(out, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
+	fmt.Fprintf(out, `<text x="%d" y="22" font-size="14" font-weight="600">%s</text>`+"\n", margins, escape("History of "+r.UserID))
+	total := make(map[Status]int)
+	for i, c := range r.Kinds {
+		c.draw(out, margins+i*colWidth, last)
+		for s, n := range c.Count() {
+			total[s] += n
+		}
+	}
+	legend(out, margins, height-22, total)
+	fmt.Fprintln(out, `</svg>`)
+	return out.Flush()
+}
+
+// draw draws one kind's column at x.
+func (c *Calendar) draw(out io.Writer, x, last int) {
+	fmt.Fprintf(out, `<text x="%d" y="44" font-weight="600">%s</text>`+"\n", x, c.Kind)
+	squares := make(map[string]*strings.Builder) // path data by colour
+	label := -1
+	for _, d := range c.Days {
+		year := d.Date.Year()
+		top := head + (last-year)*yearHigh + 14
+		if year != label {
+			fmt.Fprintf(out, `<text x="%d" y="%d" fill="#777">%d</text>`+"\n", x, top+box, year)
+			label = year
+		}
+		newYear := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		week, weekday := (d.Date.YearDay()-1+monday(newYear))/7, monday(d.Date)
+		left := x + yearWidth + week*cell
+		if d.Date.Day() == 1 {
+			fmt.Fprintf(out, `<text x="%d" y="%d" font-size="9" fill="#777">%s</text>`+"\n", left, top-4, d.Date.Format("Jan"))
+		}
+		colour := colours[d.Status]
+		if d.Status == StatusDelivered {
+			colour = deliveredColours[min(d.Arrived, len(deliveredColours))-1]
+		}
+		if squares[colour] == nil {
+			squares[colour] = &strings.Builder{}
+		}
+		fmt.Fprintf(squares[colour], "M%d %dh%dv%dh-%dz", left, top+weekday*cell, box, box, box)
+	}
+	for _, colour := range slices.Sorted(maps.Keys(squares)) {
+		fmt.Fprintf(out, `<path fill="%s" d="%s"/>`+"\n", colour, squares[colour])
+	}
+}
+
+// legend explains the colours of the statuses there are, with their days.
+func legend(out io.Writer, x, y int, total map[Status]int) {
+	for s := StatusHole; s > StatusNone; s-- {
+		if total[s] == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%s, %d days", s, total[s])
+		fmt.Fprintf(out, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`, x, y-box, box, box, colours[s])
+		fmt.Fprintf(out, `<text x="%d" y="%d">%s</text>`+"\n", x+cell+3, y, text)
+		x += 40 + 6*len(text)
+	}
+}
+
+// monday counts the days since Monday.
+func monday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
+
+func escape(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // a Builder does not fail
+	return b.String()
+}

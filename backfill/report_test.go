@@ -1,0 +1,177 @@
+package backfill_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/types"
+)
+
+// story is a ledger with a day of every status.
+func story(t *testing.T) backfill.Ledger {
+	ledger := backfill.NewLedger()
+	now := time.Now()
+	put := func(a, b int, s backfill.State, change func(*backfill.Chunk)) {
+		c := planned("u<1>", a, b)
+		c.State = s
+		if s != backfill.Planned {
+			c.Requested, c.Answered = now.AddDate(0, 0, -2), now.AddDate(0, 0, -2)
+		}
+		if change != nil {
+			change(c)
+		}
+		require.NoError(t, ledger.Save(t.Context(), c))
+	}
+	put(0, 10, backfill.Refused, func(c *backfill.Chunk) { c.Reason = backfill.ReasonMinStart })
+	put(10, 20, backfill.Accepted, nil)
+	put(20, 25, backfill.Accepted, func(c *backfill.Chunk) { c.Answered = now })
+	put(25, 30, backfill.Requested, func(c *backfill.Chunk) { c.Answered = time.Time{} })
+	put(30, 35, backfill.Planned, nil)
+	put(35, 40, backfill.Duplicate, nil)
+	put(40, 45, backfill.Hole, func(c *backfill.Chunk) { c.Reason = backfill.ReasonDuplicate })
+	put(50, 51, backfill.Refused, func(c *backfill.Chunk) { c.Reason, c.Detail = backfill.ReasonPermission, "SOME_EXPORT" })
+	for _, hours := range []int{12*24 + 5, 12*24 + 9, 13 * 24, 21 * 24, 36 * 24} {
+		require.NoError(t, ledger.Arrived(t.Context(), "u<1>", backfill.Activities, day0.Add(time.Duration(hours)*time.Hour)))
+	}
+	return ledger
+}
+
+func TestReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(day0.AddDate(1, 0, 0)))
+		r, err := backfill.NewReport(t.Context(), story(t), "u<1>", nil)
+		require.NoError(t, err)
+		require.Equal(t, strings.TrimPrefix(`
+history of u<1>
+activities
+  2024-01-01 to 2024-01-10     10 days  refused, before the user's earliest time
+  2024-01-11 to 2024-01-20     10 days  delivered 3 summaries on 2 days, 8 quiet
+  2024-01-21 to 2024-01-21      1 days  waiting
+  2024-01-22 to 2024-01-22      1 days  delivered 1 summaries on 1 days, 0 quiet
+  2024-01-23 to 2024-01-30      8 days  waiting
+  2024-01-31 to 2024-02-04      5 days  planned
+  2024-02-05 to 2024-02-05      1 days  duplicate
+  2024-02-06 to 2024-02-06      1 days  delivered 1 summaries on 1 days, 0 quiet
+  2024-02-07 to 2024-02-09      3 days  duplicate
+  2024-02-10 to 2024-02-14      5 days  hole, duplicate of a request for another range
+  2024-02-15 to 2024-02-19      5 days  not planned
+  2024-02-20 to 2024-02-20      1 days  refused, permission missing: SOME_EXPORT
+`, "\n"), r.String())
+		require.Equal(t, map[backfill.Status]int{
+			backfill.StatusRefused: 11, backfill.StatusQuiet: 8, backfill.StatusDelivered: 4, backfill.StatusWaiting: 9,
+			backfill.StatusPlanned: 5, backfill.StatusDuplicate: 4, backfill.StatusHole: 5, backfill.StatusNone: 5,
+		}, r.Kinds[0].Count())
+		require.Equal(t, 2, r.Kinds[0].Days[12].Arrived)
+
+		r, err = backfill.NewReport(t.Context(), story(t), "u<1>", &backfill.ReportOptions{QuietAfter: 72 * time.Hour})
+		require.NoError(t, err)
+		require.Equal(t, 0, r.Kinds[0].Count()[backfill.StatusQuiet])
+	})
+}
+
+// A day that two chunks share shows the one that needs more attention.
+func TestReportSharedDay(t *testing.T) {
+	t.Parallel()
+	ledger := backfill.NewLedger()
+	noon := day0.Add(12 * time.Hour)
+	a, b := planned("u", 0, 1), planned("u", 0, 1)
+	a.Window.End, b.Window.Start = noon, noon
+	a.State, a.Reason = backfill.Refused, backfill.ReasonMinStart
+	b.State, b.Requested, b.Answered = backfill.Accepted, day0, day0
+	require.NoError(t, ledger.Save(t.Context(), a, b))
+	require.NoError(t, ledger.Arrived(t.Context(), "u", backfill.Activities, noon))
+	r, err := backfill.NewReport(t.Context(), ledger, "u", nil)
+	require.NoError(t, err)
+	require.Equal(t, []backfill.Day{{Date: day0, Status: backfill.StatusRefused, Arrived: 1, Why: string(backfill.ReasonMinStart)}}, r.Kinds[0].Days)
+}
+
+func TestReportSVG(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(day0.AddDate(1, 0, 0)))
+		r, err := backfill.NewReport(t.Context(), story(t), "u<1>", nil)
+		require.NoError(t, err)
+		var b bytes.Buffer
+		require.NoError(t, r.WriteSVG(&b))
+		for d := xml.NewDecoder(bytes.NewReader(b.Bytes())); ; {
+			_, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+		}
+		require.Contains(t, b.String(), "History of u&lt;1&gt;")
+		require.Contains(t, b.String(), "hole, 5 days")
+		// A square for each day, and no two at the same place.
+		squares := regexp.MustCompile(`M\d+ \d+`).FindAllString(b.String(), -1)
+		places := map[string]bool{}
+		for _, s := range squares {
+			places[s] = true
+		}
+		require.Len(t, squares, 51)
+		require.Len(t, places, 51)
+
+		for name, r := range map[string]*backfill.Report{"nobody": {UserID: "nobody"}} {
+			b.Reset()
+			require.NoError(t, r.WriteSVG(&b), name)
+		}
+		require.Error(t, r.WriteSVG(brokenWriter{}))
+	})
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errStub }
+
+func TestArrival(t *testing.T) {
+	t.Parallel()
+	ledger := backfill.NewLedger()
+	for _, k := range backfill.Kinds() {
+		c := planned("u", 0, 25)
+		c.Kind, c.State, c.Requested = k, backfill.Accepted, day0
+		require.NoError(t, ledger.Save(t.Context(), c))
+	}
+	at := types.NewTimestamp(day0.Add(time.Hour))
+	for _, s := range []types.Summary{
+		&types.Activity{StartTimeInSeconds: at},
+		&types.ActivityDetails{Summary: types.Activity{StartTimeInSeconds: at}},
+		&types.MoveIQ{StartTimeInSeconds: at + 0.5},
+		&types.ManualActivity{StartTimeInSeconds: at + 60},
+		&types.Activity{},
+	} {
+		require.NoError(t, backfill.Arrival(t.Context(), ledger, "u", s))
+	}
+	for c, err := range ledger.Chunks(t.Context(), "u") {
+		require.NoError(t, err)
+		require.Equal(t, 1, c.Arrived, c.Kind)
+	}
+}
+
+func TestKind(t *testing.T) {
+	t.Parallel()
+	got := map[types.Kind]backfill.Kind{}
+	for _, k := range types.Kinds() {
+		if b, ok := backfill.KindOf(k); ok {
+			got[k] = b
+		}
+	}
+	require.Equal(t, map[types.Kind]backfill.Kind{
+		types.KindActivities: backfill.Activities, types.KindActivityFiles: backfill.Activities,
+		types.KindActivityDetails: backfill.ActivityDetails, types.KindMoveIQ: backfill.MoveIQ,
+	}, got)
+	require.Equal(t, "activities activityDetails moveiq", strings.Join([]string{
+		backfill.Activities.String(), backfill.ActivityDetails.String(), backfill.MoveIQ.String()}, " "))
+	require.Equal(t, "Kind(9)", backfill.Kind(9).String())
+	require.Equal(t, "State(0)", backfill.State(0).String())
+	require.Equal(t, "Status(99)", backfill.Status(99).String())
+	require.Empty(t, backfill.Kind(0).Type())
+}
