@@ -151,7 +151,7 @@ func (d *Day) add(c *Chunk, now time.Time, quietAfter time.Duration) {
 	d.Status, d.Why = s, ""
 	if s == StatusHole || s == StatusRefused {
 		d.Why = string(c.Reason)
-		if c.Detail != "" {
+		if c.Detail != "" && c.Reason != ReasonMinStart { // that one repeats the dates
 			d.Why += ": " + c.Detail
 		}
 	}
