@@ -115,7 +115,10 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 	if kind == types.KindActivities {
 		kinds = append(kinds, types.KindActivityFiles)
 	}
-	if !slices.ContainsFunc(kinds, func(k types.Kind) bool { return s.endpoints[k].Enabled }) {
+	// Historic details come by push only; what Garmin answers where they are
+	// pinged is not known.
+	pinged := kind == types.KindActivityDetails && !s.endpoints[kind].Push
+	if pinged || !slices.ContainsFunc(kinds, func(k types.Kind) bool { return s.endpoints[k].Enabled }) {
 		return &apiError{http.StatusBadRequest, "Endpoint not enabled for summary type: " + internalName(kind)}
 	}
 	if length := end.Sub(start); length > maxBackfill {

@@ -35,6 +35,9 @@ func (u *User) Add(summaries ...types.Summary) {
 	defer u.s.mu.Unlock()
 	now := time.Now().Truncate(time.Second)
 	for _, summary := range summaries {
+		if d, ok := summary.(*types.ActivityDetails); ok && u.s.NoLongDetails && d.Summary.Duration() > day {
+			continue
+		}
 		r := u.s.newRecord(summary)
 		r.uploaded = now
 		u.put(r)

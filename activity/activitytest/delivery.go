@@ -116,28 +116,21 @@ func (s *Server) Deliveries() []Delivery {
 // became of each. Endpoints on hold and those without handler and URL are left
 // out. What fails is due again later. If ctx ends, the rest stays queued.
 func (s *Server) Deliver(ctx context.Context) []Delivery {
-	s.sending.Lock()
-	defer s.sending.Unlock()
-	parcels := s.takeDue(time.Now())
 	var done []Delivery
-	for i, p := range parcels {
-		if ctx.Err() != nil {
-			s.mu.Lock()
-			s.retries = append(s.retries, parcels[i:]...)
-			s.mu.Unlock()
-			break
-		}
-		done = append(done, s.send(ctx, p))
-	}
+	s.deliver(ctx, func(d Delivery) { done = append(done, d) })
 	return done
 }
 
 // DeliverAll delivers until nothing is left that can be, waiting as the
-// back-off demands: run it inside testing/synctest if anything may fail.
+// back-off demands: run it inside testing/synctest if anything may fail. What it
+// returns has no bodies.
 func (s *Server) DeliverAll(ctx context.Context) ([]Delivery, error) {
 	var all []Delivery
 	for {
-		all = append(all, s.Deliver(ctx)...)
+		s.deliver(ctx, func(d Delivery) {
+			d.Body = nil
+			all = append(all, d)
+		})
 		next, ok := s.nextDue()
 		if !ok || ctx.Err() != nil {
 			return all, ctx.Err()
@@ -148,10 +141,37 @@ func (s *Server) DeliverAll(ctx context.Context) ([]Delivery, error) {
 	}
 }
 
+// takeBodies is how many bodies are made at a time, so that a long queue is
+// never in memory twice.
+const takeBodies = 64
+
+func (s *Server) deliver(ctx context.Context, done func(Delivery)) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	now := time.Now()
+	for {
+		parcels := s.takeDue(now, takeBodies)
+		if len(parcels) == 0 {
+			return
+		}
+		for i, p := range parcels {
+			if ctx.Err() != nil {
+				s.mu.Lock()
+				s.retries = append(s.retries, parcels[i:]...)
+				s.mu.Unlock()
+				return
+			}
+			if s.stillDue(p) {
+				done(s.send(ctx, p))
+			}
+		}
+	}
+}
+
 // Run delivers what becomes due until ctx ends, and returns its error.
 func (s *Server) Run(ctx context.Context) error {
 	for {
-		s.Deliver(ctx)
+		s.deliver(ctx, func(Delivery) {})
 		wait := time.Hour
 		if next, ok := s.nextDue(); ok {
 			wait = time.Until(next)
@@ -203,9 +223,9 @@ func (s *Server) nextDue() (next time.Time, ok bool) {
 	return next, ok
 }
 
-// takeDue removes what is due from the queues, in the order of the list keys,
-// failed bodies first.
-func (s *Server) takeDue(now time.Time) []*parcel {
+// takeDue removes what is due from the queues, up to so many bodies, in the
+// order of the list keys, failed bodies first.
+func (s *Server) takeDue(now time.Time, bodies int) []*parcel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropExpired(now)
@@ -219,21 +239,48 @@ func (s *Server) takeDue(now time.Time) []*parcel {
 	})
 	slices.SortStableFunc(parcels, func(a, b *parcel) int { return a.due.Compare(b.due) })
 	for _, key := range ListKeys() {
-		if !s.reachable(key) {
-			continue
+		if s.reachable(key) && len(fresh) < bodies {
+			due := s.takeWaiting(key, now, (bodies-len(fresh))*s.batchItems())
+			fresh = append(fresh, s.pack(key, due)...)
 		}
-		var due []*notice
-		s.waiting[key] = slices.DeleteFunc(s.waiting[key], func(n *notice) bool {
-			if n.due.After(now) {
-				return false
-			}
-			due = append(due, n)
-			return true
-		})
-		fresh = append(fresh, s.pack(key, due)...)
 	}
 	return append(parcels, s.oddDelivery(fresh, now)...)
 }
+
+// takeWaiting removes up to n due notices from a queue.
+func (s *Server) takeWaiting(key types.Kind, now time.Time, n int) []*notice {
+	var due, later []*notice
+	queue := s.waiting[key]
+	for len(queue) > 0 && len(due) < n {
+		if queue[0].due.After(now) {
+			later = append(later, queue[0])
+		} else {
+			due = append(due, queue[0])
+		}
+		queue = queue[1:]
+	}
+	if len(later) > 0 {
+		queue = append(later, queue...)
+	}
+	s.waiting[key] = queue
+	return due
+}
+
+// stillDue reports whether the endpoint has not been changed since the body was
+// taken from the queue. On hold, the body goes back; not enabled, it is dropped.
+func (s *Server) stillDue(p *parcel) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reachable(p.key) {
+		return true
+	}
+	if s.endpoints[p.key].Enabled {
+		s.retries = append(s.retries, p)
+	}
+	return false
+}
+
+func (s *Server) batchItems() int { return cmp.Or(s.Delivery.BatchItems, 50) }
 
 // send makes one attempt and queues the next if it fails.
 func (s *Server) send(ctx context.Context, p *parcel) Delivery {

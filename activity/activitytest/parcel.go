@@ -2,7 +2,6 @@ package activitytest
 
 import (
 	"bytes"
-	"cmp"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -36,7 +35,7 @@ type parcel struct {
 // pack puts notices into bodies of many users.
 func (s *Server) pack(key types.Kind, notices []*notice) []*parcel {
 	var parcels []*parcel
-	limit := cmp.Or(s.Delivery.BatchItems, 50)
+	limit := s.batchItems()
 	for len(notices) > 0 {
 		size, n := 0, 0
 		for n < len(notices) && n < limit && (n == 0 || size < maxBody) {

@@ -49,6 +49,10 @@ type Server struct {
 	// it.
 	PullsCarryUserID bool
 
+	// NoLongDetails keeps the details of activities of more than 24 hours from
+	// being sent and pulled. Garmin's document says so up to version 1.2.3.
+	NoLongDetails bool
+
 	// Backfill holds the rules of the backfill endpoints.
 	Backfill BackfillRules
 	// Delivery holds the rules of notifications.
