@@ -50,9 +50,12 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 			ok = s.skip(depth)
 		} else {
 			prev = i
-			if f := &p.fields[i]; s.bad != nil && (s.hard || !f.own) {
+			f := &p.fields[i]
+			switch {
+			case s.bad != nil && (s.hard || !f.own):
 				ok = s.skip(depth)
-			} else {
+			case s.plainField(f, i, dst, vals):
+			default:
 				ok = s.field(f, i, dst, vals, depth)
 			}
 		}
@@ -60,6 +63,64 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 			return false
 		}
 	}
+}
+
+// plainField does what field does, if the value is of the right type, written
+// in the plainest way, and all in the window. Nothing happens otherwise.
+func (s *Scanner) plainField(f *field, i int, dst unsafe.Pointer, vals *values) bool {
+	b := s.buf
+	switch f.kind {
+	case kindFloat, kindFloatPtr:
+		v, next := float(b, s.pos)
+		if next == 0 {
+			return false
+		}
+		s.pos = next
+		vals.set(i, math.Float64bits(v))
+		return true
+	case kindInt, kindIntPtr:
+		v, next := integer(b, s.pos)
+		if next == 0 || int64(int(v)) != v {
+			return false
+		}
+		s.pos = next
+		vals.set(i, uint64(v))
+		return true
+	case kindString, kindID:
+		from, to := s.pos+1, 0
+		if b[s.pos] == '"' {
+			if to = plain(b, from); to >= len(b) || b[to] != '"' {
+				return false
+			}
+			s.pos = to + 1
+		} else if from--; f.kind == kindID && b[from] != '0' && len(b)-from >= numberRoom {
+			_, to = digits(b, from)
+			if n := to - from; n == 0 || n == 16 || b[to] == '.' || b[to]|0x20 == 'e' {
+				return false
+			}
+			s.pos = to
+		} else {
+			return false
+		}
+		if at := (*string)(f.at(dst)); f.kind == kindString {
+			*at = s.names.get(b[from:to])
+		} else {
+			*at = s.idOf(b[from:to])
+		}
+		vals.seen |= 1 << i
+		return true
+	}
+	return false
+}
+
+// idOf makes a string of an id. Those of one record often begin with the same
+// digits, and then share them.
+func (s *Scanner) idOf(text []byte) string {
+	if n := len(text); n <= len(s.lastID) && s.lastID[:n] == string(text) {
+		return s.lastID[:n]
+	}
+	s.lastID = string(text)
+	return s.lastID
 }
 
 // member reads what leads to the next value of an object, with its key, or the
@@ -119,19 +180,9 @@ func (s *Scanner) field(f *field, i int, dst unsafe.Pointer, vals *values, depth
 	}
 	switch f.kind {
 	case kindFloat, kindFloatPtr:
-		if v, next := float(s.buf, s.pos); next > 0 {
-			s.pos = next
-			vals.set(i, math.Float64bits(v))
-			return true
-		}
-		return s.oddNumber(f, i, vals, depth)
+		return s.number64(f, i, vals, depth, "a number")
 	case kindInt, kindIntPtr:
-		if v, next := integer(s.buf, s.pos); next > 0 && int64(int(v)) == v {
-			s.pos = next
-			vals.set(i, uint64(v))
-			return true
-		}
-		return s.oddNumber(f, i, vals, depth)
+		return s.number64(f, i, vals, depth, "an integer")
 	case kindBool:
 		if c != 't' && c != 'f' {
 			return s.mismatch(f, "a boolean", depth)
@@ -185,18 +236,27 @@ func (s *Scanner) mismatch(f *field, want string, depth int) bool {
 	return s.skip(depth)
 }
 
-// oddNumber reads a number that is not in plain sight.
-func (s *Scanner) oddNumber(f *field, i int, vals *values, depth int) bool {
-	want, parse := "an integer", func(b []byte) (uint64, error) {
-		v, err := anyInteger(b)
-		return uint64(v), err
-	}
-	if f.kind == kindFloat || f.kind == kindFloatPtr {
-		want, parse = "a number", func(b []byte) (uint64, error) {
-			v, err := anyFloat(b)
-			return math.Float64bits(v), err
+// number64 reads the number of a float or integer field.
+func (s *Scanner) number64(f *field, i int, vals *values, depth int, want string) bool {
+	return s.numeral(f, depth, want, func(text []byte) error {
+		if f.kind == kindFloat || f.kind == kindFloatPtr {
+			v, err := anyFloat(text)
+			if err == nil {
+				vals.set(i, math.Float64bits(v))
+			}
+			return err
 		}
-	}
+		v, err := anyInteger(text)
+		if err == nil {
+			vals.set(i, uint64(v))
+		}
+		return err
+	})
+}
+
+// numeral reads a number of any form and hands it to use, whose error spoils
+// the item.
+func (s *Scanner) numeral(f *field, depth int, want string, use func(text []byte) error) bool {
 	if c := s.buf[s.pos]; c != '-' && c-'0' > 9 {
 		return s.mismatch(f, want, depth)
 	}
@@ -208,12 +268,9 @@ func (s *Scanner) oddNumber(f *field, i int, vals *values, depth int) bool {
 		s.refuse(s.offset(), s.name(f), f.own, errLong)
 		return s.skip(depth)
 	}
-	v, err := parse(text)
-	if err != nil {
+	if err := use(text); err != nil {
 		s.refuse(s.offset()-int64(len(text)), s.name(f), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
-		return true
 	}
-	vals.set(i, v)
 	return true
 }
 
@@ -233,32 +290,18 @@ func excerpt(b []byte) string {
 }
 
 func (s *Scanner) id(f *field, dst unsafe.Pointer, depth int) bool {
-	c := s.buf[s.pos]
-	if c == '"' {
+	if s.buf[s.pos] == '"' {
 		text, ok := s.text()
 		if ok {
-			*(*string)(f.at(dst)) = string(text)
+			*(*string)(f.at(dst)) = s.idOf(text)
 		}
 		return ok
 	}
-	if c != '-' && c-'0' > 9 {
-		return s.mismatch(f, "a string or an integer", depth)
-	}
-	text, ok := s.number()
-	if !ok {
-		return false
-	}
-	if text == nil {
-		s.refuse(s.offset(), s.name(f), f.own, errLong)
-		return s.skip(depth)
-	}
-	id, err := anyID(text)
-	if err != nil {
-		s.refuse(s.offset()-int64(len(text)), s.name(f), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
-		return true
-	}
-	*(*string)(f.at(dst)) = id
-	return true
+	return s.numeral(f, depth, "a string or an integer", func(text []byte) error {
+		id, err := anyID(text)
+		*(*string)(f.at(dst)) = id
+		return err
+	})
 }
 
 func (s *Scanner) strings(f *field, dst unsafe.Pointer, depth int) bool {

@@ -70,6 +70,7 @@ type Scanner struct {
 
 	orders      []*order
 	names       names
+	lastID      string
 	scratch     []byte
 	nest        []uint64 // one bit a level, set for objects
 	tape        tape

@@ -132,17 +132,22 @@ func hex4(s []byte) rune {
 type names [64]string
 
 func (t *names) get(b []byte) string {
-	if len(b) == 0 {
+	n := len(b)
+	switch {
+	case n == 0:
 		return ""
-	}
-	if len(b) > 48 {
+	case n > 64:
 		return string(b)
 	}
-	h := uint32(len(b))
-	for _, c := range b {
-		h = (h ^ uint32(c)) * 16777619
+	h := uint64(n)
+	if n >= 8 {
+		h ^= binary.LittleEndian.Uint64(b) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(b[n-8:]), 21)
+	} else {
+		for _, c := range b {
+			h = h<<8 ^ uint64(c)
+		}
 	}
-	s := &t[h>>26]
+	s := &t[h*0x9e3779b97f4a7c15>>58]
 	if *s != string(b) {
 		*s = string(b)
 	}
