@@ -122,9 +122,11 @@ func (g *gen) text(k, v string) {
 	g.out = strconv.AppendQuote(g.out, v)
 }
 
-func (g *gen) int(k string, v int) {
+func (g *gen) int(k string, v int) { g.long(k, int64(v)) }
+
+func (g *gen) long(k string, v int64) {
 	g.key(k)
-	g.out = strconv.AppendInt(g.out, int64(v), 10)
+	g.out = strconv.AppendInt(g.out, v, 10)
 }
 
 // single writes a number that was a 32-bit float on the device, with all the
@@ -167,7 +169,7 @@ func (g *gen) user() string {
 	return fmt.Sprintf("%016x%016x", 0x9e3779b97f4a7c15*uint64(1+g.rnd.IntN(20)), g.Seed)
 }
 
-const firstID = 21_400_000_000
+const firstID = int64(21_400_000_000)
 
 func (g *gen) details() {
 	s := sports[g.rnd.IntN(len(sports))]
@@ -177,12 +179,12 @@ func (g *gen) details() {
 	} else if n == 86_400 {
 		s = sports[0]
 	}
-	id := firstID + 37*g.id
+	id := firstID + 37*int64(g.id)
 	start := 1_760_000_000 + 5000*g.id
 	g.open('{')
 	g.text("userId", g.user())
 	g.text("summaryId", fmt.Sprintf("%d-detail", id))
-	g.int("activityId", id+g.rnd.IntN(2)*20)
+	g.long("activityId", id+20*g.rnd.Int64N(2))
 	g.key("summary")
 	g.open('{')
 	g.summary(s, start, n)
@@ -314,16 +316,16 @@ func (g *gen) summary(s sport, start, duration int) {
 		g.out = append(g.out, "true"...)
 	}
 	if g.chance(5) {
-		g.text("parentSummaryId", strconv.Itoa(firstID+g.id))
+		g.text("parentSummaryId", strconv.FormatInt(firstID+int64(g.id), 10))
 	}
 }
 
 func (g *gen) activity() {
-	id := firstID + 37*g.id
+	id := firstID + 37*int64(g.id)
 	g.open('{')
 	g.text("userId", g.user())
-	g.text("summaryId", strconv.Itoa(id))
-	g.int("activityId", id)
+	g.text("summaryId", strconv.FormatInt(id, 10))
+	g.long("activityId", id)
 	g.summary(sports[g.rnd.IntN(len(sports))], 1_760_000_000+5000*g.id, 60+g.rnd.IntN(20_000))
 	if g.chance(10) {
 		g.int("vO2Max", 30+g.rnd.IntN(40))

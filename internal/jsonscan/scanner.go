@@ -282,7 +282,7 @@ func (s *Scanner) Item(dst any) bool {
 			return false
 		}
 		s.refuse(s.offset(), "", true, fmt.Errorf("want an object, have %s", s.what()))
-		return s.skip(0)
+		return s.skipItem()
 	}
 	var vals values
 	p := planOf(v.Type().Elem())
@@ -290,13 +290,20 @@ func (s *Scanner) Item(dst any) bool {
 		return false
 	}
 	s.settle(p, v.UnsafePointer(), &vals)
+	s.named = false
 	return true
 }
 
 // Skip reads over an item.
 func (s *Scanner) Skip() bool {
 	s.bad, s.hard, s.empty, s.path = nil, false, false, s.path[:0]
-	return s.skip(0)
+	return s.skipItem()
+}
+
+func (s *Scanner) skipItem() bool {
+	ok := s.skip(0)
+	s.named = s.named && !ok
+	return ok
 }
 
 // Bad returns why the last item does not fit its struct, or nil, and whether

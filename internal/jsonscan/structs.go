@@ -161,7 +161,7 @@ func (t *tape) part() *[]uint32 {
 		}
 	}
 	if t.used == len(t.parts) {
-		size := min(firstPart<<(2*t.used), mostPart)
+		size := min(firstPart<<(2*min(t.used, 8)), mostPart)
 		t.parts = append(t.parts, make([]uint32, 0, size))
 	}
 	t.used++
