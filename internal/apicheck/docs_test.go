@@ -92,6 +92,33 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestDocumentsNameTestsThatExist holds that a test named in a document is there
+// to be run.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	files := tree(t)
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+	named := regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
+	exist := map[string]bool{}
+	for name, data := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			for _, m := range declared.FindAllSubmatch(data, -1) {
+				exist[string(m[1])] = true
+			}
+		}
+	}
+	for name, data := range files {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		for _, m := range named.FindAll(data, -1) {
+			// "go test -run TestFile" runs all that begin so.
+			found := slices.ContainsFunc(slices.Collect(maps.Keys(exist)), func(f string) bool { return strings.HasPrefix(f, string(m)) })
+			require.True(t, found, "%s names %s, which is not there", name, m)
+		}
+	}
+}
+
 // TestDependenciesHaveReasons holds that docs/dependencies.md has a row for
 // each direct dependency and for no other.
 func TestDependenciesHaveReasons(t *testing.T) {
