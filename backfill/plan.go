@@ -44,6 +44,7 @@ func ChunkDays(daysPerMinute int) int {
 // [MaxDays].
 func Chunks(w types.Window, days int) []types.Window {
 	days = max(1, min(days, MaxDays))
+	w.Start, w.End = w.Start.UTC(), w.End.UTC()
 	var out []types.Window
 	for end := w.End; end.After(w.Start); {
 		start := floorDay(end.Add(-time.Second)).Add(-time.Duration(days-1) * day)

@@ -1,0 +1,172 @@
+package backfill_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/types"
+)
+
+// garmin stands for an *activity.Client: it gives history from 10 January on.
+var garmin = backfill.RequesterFunc(func(ctx context.Context, kind types.Kind, w types.Window) error {
+	earliest := time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC)
+	if w.Start.Before(earliest) {
+		return &activity.Error{Op: "Backfill", StatusCode: 400, Err: activity.ErrMinStart, MinStart: earliest}
+	}
+	return nil
+})
+
+var someDays = types.Window{
+	Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	End:   time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+}
+
+func ExampleRun() {
+	dir, err := os.MkdirTemp("", "history")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ledger, err := backfill.OpenLedger(dir, nil)
+	if err != nil {
+		panic(err)
+	}
+	defer ledger.Close()
+
+	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []backfill.Kind{backfill.Activities}}
+	limiter := backfill.NewLimiter(backfill.Evaluation)
+	opts := &backfill.Options{PerUser: 1}
+	for p, err := range backfill.Run(context.Background(), user, limiter, ledger, opts) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%d of %d days: %s\n", p.DaysDone, p.DaysTotal, p.Chunk)
+	}
+	// Output:
+	// 25 of 59 days: d3315b10 activities [2026-02-04T00:00:00Z, 2026-03-01T00:00:00Z) accepted
+	// 50 of 59 days: d3315b10 activities [2026-01-10T00:00:00Z, 2026-02-04T00:00:00Z) accepted
+	// 59 of 59 days: d3315b10 activities [2026-01-01T00:00:00Z, 2026-01-10T00:00:00Z) refused: before the user's earliest time
+}
+
+// RunAll reads users as it needs them, so that there may be any number.
+func ExampleRunAll() {
+	users := func(yield func(*backfill.User, error) bool) {
+		for i := range 1000 {
+			u := &backfill.User{ID: fmt.Sprint("user", i), Requester: garmin, Window: someDays}
+			if i == 7 {
+				u.Requester = backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+					return &activity.Error{Op: "Backfill", StatusCode: 401, Err: activity.ErrUnauthorized}
+				})
+			}
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+	days := 0
+	limiter := backfill.NewLimiter(1_000_000) // no key has this
+	for p, err := range backfill.RunAll(context.Background(), users, limiter, backfill.NewLedger(), nil) {
+		switch {
+		case err != nil:
+			panic(err)
+		case p.Err != nil:
+			fmt.Println(p.Err) // the others go on
+		case p.Chunk.State == backfill.Accepted:
+			days += backfill.Cost(p.Chunk.Window)
+		}
+	}
+	fmt.Println(days, "days accepted")
+	// Output:
+	// backfill: user user7: activity: Backfill: 401 Unauthorized: unauthorized
+	// 149850 days accepted
+}
+
+// A plan is a dry run.
+func ExampleNewPlan() {
+	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []backfill.Kind{backfill.Activities, backfill.MoveIQ}}
+	plan, err := backfill.NewPlan(context.Background(), user, backfill.NewLimiter(backfill.Evaluation), backfill.NewLedger(), nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(plan)
+	// Output:
+	// activities      [2026-02-04T00:00:00Z, 2026-03-01T00:00:00Z)  25 days
+	// moveiq          [2026-02-04T00:00:00Z, 2026-03-01T00:00:00Z)  25 days
+	// activities      [2026-01-10T00:00:00Z, 2026-02-04T00:00:00Z)  25 days
+	// moveiq          [2026-01-10T00:00:00Z, 2026-02-04T00:00:00Z)  25 days
+	// activities      [2026-01-01T00:00:00Z, 2026-01-10T00:00:00Z)   9 days
+	// moveiq          [2026-01-01T00:00:00Z, 2026-01-10T00:00:00Z)   9 days
+	// d3315b10: 6 requests, 118 days, about 1m2s
+}
+
+func ExampleChunks() {
+	w := types.Window{
+		Start: time.Date(2026, 1, 1, 8, 30, 0, 0, time.UTC),
+		End:   time.Date(2026, 3, 1, 17, 0, 0, 0, time.UTC),
+	}
+	for _, c := range backfill.Chunks(w, backfill.ChunkDays(backfill.Evaluation)) {
+		fmt.Println(c, backfill.Cost(c), "days")
+	}
+	// Output:
+	// [2026-02-05T00:00:00Z, 2026-03-01T17:00:00Z) 25 days
+	// [2026-01-11T00:00:00Z, 2026-02-05T00:00:00Z) 25 days
+	// [2026-01-01T08:30:00Z, 2026-01-11T00:00:00Z) 10 days
+}
+
+func ExampleEstimate() {
+	fiveYears := 3 * 1826 // of three kinds
+	fmt.Println(backfill.Estimate(fiveYears, backfill.Evaluation).Round(time.Minute))
+	fmt.Println(backfill.Estimate(fiveYears, backfill.Production).Round(time.Second))
+	// Output:
+	// 55m0s
+	// 1s
+}
+
+// A program that asks by itself, without Run, uses the limiter like this.
+func ExampleNewLimiter() {
+	ctx := context.Background()
+	limiter := backfill.NewLimiter(backfill.Evaluation)
+	w := types.Window{Start: someDays.Start, End: someDays.Start.AddDate(0, 0, 25)}
+
+	grant, err := limiter.Acquire(ctx, "d3315b10", backfill.Cost(w))
+	if err != nil {
+		panic(err)
+	}
+	err = garmin.Backfill(ctx, types.KindActivities, w)
+	grant.Done() // the days count for a minute from now
+	fmt.Println(err)
+	// Output: activity: Backfill: 400 Bad Request: start is before the earliest allowed
+}
+
+// A report tells what became of each day.
+func ExampleNewReport() {
+	ctx := context.Background()
+	ledger := backfill.NewLedger()
+	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []backfill.Kind{backfill.Activities}}
+	for _, err := range backfill.Run(ctx, user, backfill.NewLimiter(backfill.Evaluation), ledger, nil) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	// Where the partner's service saves what Garmin pushes:
+	arrived := &types.Activity{StartTimeInSeconds: types.NewTimestamp(time.Date(2026, 2, 28, 7, 0, 0, 0, time.UTC))}
+	if err := backfill.Arrival(ctx, ledger, "d3315b10", arrived); err != nil {
+		panic(err)
+	}
+
+	report, err := backfill.NewReport(ctx, ledger, "d3315b10", nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(report)
+	// Output:
+	// history of d3315b10
+	// activities
+	//   2026-01-01 to 2026-01-09      9 days  refused, before the user's earliest time
+	//   2026-01-10 to 2026-02-27     49 days  waiting
+	//   2026-02-28 to 2026-02-28      1 days  delivered 1 summaries on 1 days, 0 quiet
+}

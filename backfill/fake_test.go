@@ -1,0 +1,141 @@
+package backfill_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// connect returns a client of a user of the fake.
+func connect(t *testing.T, fake *activitytest.Server, u *activitytest.User) *activity.Client {
+	pool, err := activity.NewPool(&activity.Options{Transport: fake})
+	require.NoError(t, err)
+	c, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})})
+	require.NoError(t, err)
+	return c
+}
+
+// Against the fake Garmin: every rule it can have, with answers lost, servers
+// in trouble and latency. All is accepted once, nothing beyond the limit, and
+// every summary arrives.
+func TestOnFake(t *testing.T) {
+	for _, rules := range []activitytest.BackfillRules{
+		{},
+		{FixedMinutes: true},
+		{ExactDuplicates: true, Delay: time.Hour},
+	} {
+		t.Run(fmt.Sprintf("%+v", rules), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := activitytest.NewServer()
+				fake.Backfill = rules
+				from := time.Now().UTC().AddDate(-1, 0, 0).Add(12*time.Hour + time.Second/3)
+				u := fake.AddUser(&activitytest.UserOptions{HistoryFrom: from})
+				w := types.Window{Start: time.Now().UTC().AddDate(-2, 0, 0), End: time.Now().UTC().Add(-7 * time.Hour)}
+				ledger := backfill.NewLedger()
+				fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					for e, err := range notify.Decode(r.Body) {
+						if push, ok := e.(*notify.Push); ok && err == nil {
+							err = backfill.Arrival(r.Context(), ledger, push.UserID, push.Summary)
+						}
+						require.NoError(t, err)
+					}
+				})})
+				// Summaries on both sides of each midnight, where chunks meet.
+				given := 0
+				for at := w.Start; at.Before(w.End); at = at.Add(12 * time.Hour) {
+					for _, at := range []time.Time{at.Add(-time.Second), at} {
+						u.AddHistory(&types.Activity{StartTimeInSeconds: types.NewTimestamp(at)})
+						if w.Contains(at) && at.After(from) {
+							given++
+						}
+					}
+				}
+				backfills := "backfill/activities"
+				fake.Fail(2, activitytest.Fault{Path: backfills, Lose: true})
+				fake.Fail(2, activitytest.Fault{Path: backfills, Status: 500})
+				fake.Fail(2, activitytest.Fault{Path: backfills, Refuse: true})
+				fake.Fail(9, activitytest.Fault{Path: backfills, Delay: 7 * time.Second})
+
+				user := &backfill.User{ID: u.ID(), Requester: connect(t, fake, u), Window: w, Kinds: []backfill.Kind{backfill.Activities}}
+				for p, err := range backfill.Run(t.Context(), user, backfill.NewLimiter(backfill.Evaluation), ledger, nil) {
+					require.NoError(t, err)
+					require.Contains(t, []backfill.State{backfill.Accepted, backfill.Refused}, p.Chunk.State, p.Chunk.String())
+				}
+				require.Zero(t, fake.BackfillViolations())
+
+				_, err := fake.DeliverAll(t.Context())
+				require.NoError(t, err)
+				arrived, accepted := 0, 0
+				next := w.Start
+				for c, err := range ledger.Chunks(t.Context(), u.ID()) {
+					require.NoError(t, err)
+					require.Equal(t, next, c.Window.Start)
+					next = c.Window.End
+					arrived += c.Arrived
+					if c.State == backfill.Accepted {
+						accepted++
+					} else {
+						require.Equal(t, backfill.ReasonMinStart, c.Reason)
+					}
+				}
+				require.Equal(t, w.End, next)
+				require.Len(t, u.Backfilled(types.KindActivities), accepted)
+				require.Equal(t, given, arrived, "summaries at the seams")
+			})
+		})
+	}
+}
+
+// What stops a user, as the client tells it.
+func TestOnFakeStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := activitytest.NewServer()
+		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.NotFoundHandler()})
+		off := fake.Endpoint(types.KindMoveIQ)
+		off.Enabled = false
+		fake.SetEndpoint(types.KindMoveIQ, off)
+		now := time.Now()
+		run := func(u *activitytest.User, r backfill.Requester, k backfill.Kind) (last error) {
+			user := &backfill.User{ID: u.ID(), Requester: r, Kinds: []backfill.Kind{k}, Window: types.Window{Start: now.AddDate(0, 0, -20), End: now}}
+			for _, err := range backfill.Run(t.Context(), user, backfill.NewLimiter(backfill.Evaluation), backfill.NewLedger(), nil) {
+				last = err
+			}
+			return last
+		}
+		none := fake.AddUser(&activitytest.UserOptions{Permissions: []types.Permission{types.PermissionActivityExport}})
+		client := connect(t, fake, none)
+		missing, ok := errors.AsType[*backfill.PermissionError](run(none, client, backfill.Activities))
+		require.True(t, ok)
+		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
+		require.NoError(t, missing.Err, "no request for history was made")
+
+		// Without the check, the request itself tells.
+		blind := backfill.RequesterFunc(func(ctx context.Context, k types.Kind, w types.Window) error { return client.Backfill(ctx, k, w) })
+		missing, ok = errors.AsType[*backfill.PermissionError](run(none, blind, backfill.Activities))
+		require.True(t, ok)
+		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
+		require.ErrorIs(t, missing, activity.ErrNotPermitted)
+
+		good := fake.AddUser(nil)
+		client = connect(t, fake, good)
+		require.ErrorIs(t, run(good, client, backfill.MoveIQ), activity.ErrEndpointNotEnabled)
+		require.NoError(t, run(good, client, backfill.Activities))
+		good.Deregister()
+		err := run(good, client, backfill.Activities)
+		_, ok = errors.AsType[*backfill.UserError](err)
+		require.True(t, ok, "%v", err)
+	})
+}
