@@ -342,7 +342,7 @@ func TestSegmentsGo(t *testing.T) {
 	require.Equal(t, last, s.seq, "numbers are not given again")
 	require.Zero(t, s.Stats().Bytes)
 	require.NoError(t, s.Close())
-	require.Len(t, d.names, 1)
+	require.Len(t, d.names, 2, "FORMAT and an empty segment")
 }
 
 func TestMaxBytes(t *testing.T) {
@@ -443,6 +443,25 @@ func FuzzRecover(f *testing.F) {
 			require.NoError(t, s.Close())
 		}
 	})
+}
+
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	const name = "/spool/" + formatName
+	for text, want := range map[string]error{
+		"": nil, "activity": nil, formatText: nil, "activity\x00\x00": nil,
+		"activityapi spool 2\n": ErrFormat, "something else": ErrFormat, formatText + "x": ErrFormat,
+	} {
+		d := newDisk()
+		d.names[name] = &inode{data: []byte(text)}
+		s, err := open("/spool", nil, d)
+		require.ErrorIs(t, err, want, "%q", text)
+		require.Equal(t, want == nil, d.owner, "%q: the lock", text)
+		if err == nil {
+			require.NoError(t, s.Close())
+			require.Equal(t, formatText, string(d.names[name].data))
+		}
+	}
 }
 
 // TestCloseWhilePutting: a Put either stores its body or says that it did not.

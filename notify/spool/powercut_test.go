@@ -422,7 +422,7 @@ func TestBitFlip(t *testing.T) {
 		d := p.crash(loseNone, rnd)
 		var names []string
 		for name := range d.names {
-			if len(d.names[name].data) > 0 {
+			if len(d.names[name].data) > 0 && !strings.HasSuffix(name, formatName) { // That one Open refuses.
 				names = append(names, name)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ var (
 	ErrClosed = errors.New("spool: closed")
 	// ErrFormat says that the directory holds something else, or was written
 	// by a later version of this package.
-	ErrFormat = errors.New("spool: unknown format")
+	ErrFormat = errors.New("unknown format")
 )
 
 // Options are the optional settings of [Open].
@@ -41,7 +42,7 @@ type Options struct {
 }
 
 // Spool is a [notify.Queue] in a directory. Its methods are safe for
-// concurrent use.
+// concurrent use. It has one goroutine, which Close ends.
 type Spool struct {
 	dir  string
 	fs   fileSystem
@@ -80,7 +81,9 @@ type Spool struct {
 var _ notify.Queue = (*Spool)(nil)
 
 const (
-	formatName = "SPOOL"
+	lockName   = "LOCK"
+	formatName = "FORMAT"
+	formatText = "activityapi spool 1\n"
 	logDir     = "log"
 	largeDir   = "large"
 	letterDir  = "letters"
@@ -88,7 +91,9 @@ const (
 )
 
 // Open opens the spool in dir, which is made if it is not there, and recovers
-// what a crash left. It fails with [ErrLocked] while another process has it.
+// what a crash left. It reads all that is unfinished once, to know that it is
+// whole, at the speed of the disk. It fails with [ErrLocked] while another
+// process has the directory, and with [ErrFormat] if it cannot read it.
 func Open(dir string, opts *Options) (*Spool, error) {
 	return open(dir, opts, diskFS{})
 }
@@ -120,7 +125,7 @@ func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 			return nil, fmt.Errorf("spool: %w", err)
 		}
 	}
-	if s.lock, err = fs.Lock(s.path(formatName)); err != nil {
+	if s.lock, err = fs.Lock(s.path(lockName)); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
 	defer func() {
@@ -128,6 +133,9 @@ func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 			s.lock.Close()
 		}
 	}()
+	if err := s.checkFormat(); err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
 	if err := s.recoverLog(); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
@@ -144,6 +152,35 @@ func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 	}
 	s.beginLog()
 	return s, nil
+}
+
+// checkFormat refuses a directory that a later version wrote, and signs a new
+// one. A torn signature is completed.
+func (s *Spool) checkFormat() error {
+	f, err := s.fs.Open(s.path(formatName))
+	if isNotExist(err) {
+		f, err = s.fs.Create(s.path(formatName))
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	have := make([]byte, 2*len(formatText))
+	n, err := f.ReadAt(have, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	text := strings.TrimRight(string(have[:n]), "\x00")
+	if text == formatText {
+		return nil
+	}
+	if !strings.HasPrefix(formatText, text) {
+		return ErrFormat
+	}
+	if err := writeFull(f, []byte(formatText), 0); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // Close ends loops over Bodies, waits for what is being written, and gives the
