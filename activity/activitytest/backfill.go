@@ -126,8 +126,12 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 			"[%s] backfill range of %d seconds exceeds the maximum of %d seconds", s.uuid(), int(length.Seconds()), int(maxBackfill.Seconds()))}
 	}
 	if start.Before(u.historyFrom) {
+		least := u.historyFrom.UTC().Format(time.RFC3339Nano)
+		if s.odd(QuirkMinStartEpoch) {
+			least = formatInt(u.historyFrom.Unix())
+		}
 		return &apiError{http.StatusBadRequest, fmt.Sprintf("[%s] start %s before min start time of %s",
-			s.uuid(), start.UTC().Format(time.RFC3339), u.historyFrom.UTC().Format(time.RFC3339Nano))}
+			s.uuid(), start.UTC().Format(time.RFC3339), least)}
 	}
 	now := time.Now()
 	key := ledgerKey{u, kind}
@@ -135,7 +139,11 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 		exact := b.start.Equal(start) && b.end.Equal(end)
 		overlap := !b.end.Before(start) && !end.Before(b.start)
 		if exact || (overlap && !s.Backfill.ExactDuplicates) {
-			return &apiError{http.StatusConflict, fmt.Sprintf("[%s]duplicate backfill processed at %s [%s to %s]", s.uuid(),
+			status := http.StatusConflict
+			if s.odd(QuirkDuplicate400) {
+				status = http.StatusBadRequest
+			}
+			return &apiError{status, fmt.Sprintf("[%s]duplicate backfill processed at %s [%s to %s]", s.uuid(),
 				b.at.UTC().Format(time.RFC3339), b.start.UTC().Format(time.RFC3339), b.end.UTC().Format(time.RFC3339))}
 		}
 	}

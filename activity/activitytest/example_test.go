@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -74,4 +78,132 @@ func ExampleServer_Fail() {
 	// 429
 	// broken
 	// 401
+}
+
+// A user agrees on Garmin's consent page and is sent back with a code.
+func ExampleServer_Consent() {
+	fake := activitytest.NewServer()
+	fake.ClientID = "my-client-id"
+	fake.RedirectURL = "https://partner.example/back"
+	user := fake.AddUser(&activitytest.UserOptions{NotConnected: true})
+
+	authorize := "https://connect.garmin.com/oauth2Confirm?response_type=code&client_id=my-client-id" +
+		"&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&state=s1"
+	redirect, err := fake.Consent(authorize, user)
+	if err != nil {
+		panic(err)
+	}
+	u, _ := url.Parse(redirect)
+	fmt.Println(u.Host, u.Path, u.Query().Get("state"), u.Query().Has("code"))
+
+	redirect, _ = fake.Deny(authorize)
+	fmt.Println(redirect)
+	// Output:
+	// partner.example /back s1 true
+	// https://partner.example/back?error=access_denied&state=s1
+}
+
+// History comes by backfill only, and only once.
+func ExampleUser_AddHistory() {
+	fake := activitytest.NewServer()
+	fake.SetEndpoints(activitytest.Endpoint{Handler: http.NotFoundHandler(), Enabled: true, Push: true})
+	user := fake.AddUser(nil)
+	now := time.Now()
+	user.AddHistory(&types.Activity{StartTimeInSeconds: types.NewTimestamp(now.AddDate(0, 0, -10))})
+	fmt.Println(fake.Pending())
+
+	week := types.Window{Start: now.AddDate(0, 0, -14), End: now.AddDate(0, 0, -7)}
+	fmt.Println(user.Backfill(types.KindActivities, week))
+	fmt.Println(fake.Pending())
+	err := user.Backfill(types.KindActivities, week)
+	fmt.Println(strings.Contains(err.Error(), "409"))
+	// Output:
+	// 0
+	// <nil>
+	// 1
+	// true
+}
+
+// Data made up by a generator is the same for the same seed.
+func ExampleGenerator() {
+	g := activitytest.NewGenerator(1)
+	start := time.Date(2026, 5, 1, 7, 30, 0, 0, time.UTC)
+	run := g.Activities(activitytest.Run, start)[0]
+	details := g.Details(run)
+	file, content := g.File(details)
+	fmt.Println(run.ActivityType.Group(), run.Start())
+	fmt.Println(details.SummaryID == run.SummaryID+"-detail", len(details.Samples) > 100)
+	fmt.Println(file.FileType, string(content[8:12]))
+	fmt.Println(len(g.Activities(activitytest.Triathlon, start)))
+	// Output:
+	// Running 2026-05-01 07:30:00 +0000 UTC
+	// true true
+	// FIT .FIT
+	// 6
+}
+
+// With quirks on, the server sends what real traffic has been seen to hold.
+func ExampleServer_SetQuirks() {
+	fake := activitytest.NewServer()
+	fake.SetQuirks(1, activitytest.QuirkEmptyItem, activitytest.QuirkIntegersAsFloats)
+	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(os.Stdout, r.Body)
+			fmt.Println()
+		})})
+	user := fake.AddUser(&activitytest.UserOptions{ID: "u1"})
+	user.Add(&types.MoveIQ{SummaryID: "x1", StartTimeInSeconds: 1452384000, DurationInSeconds: 738})
+	fake.Deliver(context.Background())
+	// Output:
+	// {"moveIQActivities":[{},{"durationInSeconds":738.0,"offsetInSeconds":0.0,"startTimeInSeconds":1452384000.0,"summaryId":"x1","userId":"u1"}]}
+}
+
+// An endpoint that answers 201 does not pass the review.
+func ExampleVerify() {
+	endpoint := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusCreated)
+	})
+	report, err := activitytest.Verify(context.Background(), "", &activitytest.VerifyOptions{
+		Handler: endpoint, LargeBody: -1, LargeDetails: -1,
+	})
+	if err != nil {
+		panic(err)
+	}
+	c := report.Check("push-activities")
+	fmt.Println(report.OK(), c.Verdict)
+	fmt.Println(c.Requirement)
+	fmt.Println(c.Detail)
+	// Output:
+	// false fail
+	// a push of two users is answered 200 within 30 seconds
+	// answered 201; only 200 counts
+}
+
+// The control API gives the server's tools to programs in any language.
+func ExampleServer_Control() {
+	fake := activitytest.NewServer()
+	control := httptest.NewServer(fake.Control())
+	defer control.Close()
+
+	res, err := http.Post(control.URL+"/users", "application/json", strings.NewReader(`{"id": "alice"}`))
+	if err != nil {
+		panic(err)
+	}
+	defer res.Body.Close()
+	fmt.Println(res.StatusCode, fake.User("alice").Connected())
+	// Output: 200 true
+}
+
+func ExampleUser_CallbackURL() {
+	fake := activitytest.NewServer()
+	fake.PullTokens = activitytest.PullTokenNone
+	user := fake.AddUser(nil)
+	w := types.Window{Start: time.Unix(1444937651, 0), End: time.Unix(1444937902, 0)}
+	fmt.Println(user.CallbackURL(types.KindActivities, w))
+	// Output: https://apis.garmin.com/wellness-api/rest/activities?uploadStartTimeInSeconds=1444937651&uploadEndTimeInSeconds=1444937902
+}
+
+func ExampleServer_PartnerVerification() {
+	fmt.Print(activitytest.NewServer().PartnerVerification().Check("two-users").Detail)
+	// Output: there are 0
 }

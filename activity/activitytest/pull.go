@@ -142,7 +142,8 @@ func (s *Server) takeFile(u *User, id, token string) (*download, *apiError) {
 	}
 	d := s.files[id]
 	switch {
-	case d == nil || d.user != u || d.token != token || !time.Now().Before(d.expires):
+	case d != nil && d.spent && s.odd(QuirkSpentFile400),
+		d == nil || d.user != u || d.token != token || !time.Now().Before(d.expires):
 		return nil, &apiError{http.StatusBadRequest, "Invalid download token"}
 	case d.spent:
 		return nil, &apiError{http.StatusGone, "file has already been downloaded"}

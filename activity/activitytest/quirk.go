@@ -72,6 +72,10 @@ const (
 	QuirkRedirect         Quirk = "redirect"          // pulls and files are redirected to another host
 	QuirkPermissionsArray Quirk = "permissions-array" // user/permissions is a bare array
 	QuirkPermissionsOne   Quirk = "permissions-one"   // user/permissions has one string for the list
+	QuirkBackfillError    Quirk = "backfill-error"    // a backfill fails with 500 the first time, without effect
+	QuirkDuplicate400     Quirk = "duplicate-400"     // a duplicate backfill is a 400, with the text of the 409
+	QuirkMinStartEpoch    Quirk = "min-start-epoch"   // the minimum start time in an error is a number of seconds
+	QuirkSpentFile400     Quirk = "spent-file-400"    // the second download of a file is a 400
 	QuirkNotReady         Quirk = "not-ready"         // user/permissions fails once, right after consent
 )
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,9 +27,11 @@ type oddity struct {
 	pull   string
 	gone   int
 	redirs int
-	perms  []string
+	perms  []string // answers to other calls
 	late   time.Duration
 }
+
+var uuids = regexp.MustCompile(`\[[0-9a-f-]{36}\]`)
 
 // traffic sends the same traffic with some quirks on, pings and pushes, and
 // reads it with package notify.
@@ -102,6 +105,15 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 			}
 			status, body := get(t, fake, rest+"user/permissions", u.AccessToken())
 			o.perms = append(o.perms, fmt.Sprint(status, body))
+			for _, days := range []int{20, 20, 50} {
+				status, body := get(t, fake, backfillURL("moveiq", start.AddDate(0, 0, -days), start.AddDate(0, 0, 1-days)), u.AccessToken())
+				o.perms = append(o.perms, fmt.Sprint(status, uuids.ReplaceAllString(body, "")))
+			}
+			file := u.FileURL(u.View(types.KindActivityFiles, types.Window{End: start.AddDate(1, 0, 0)})[0].ID)
+			for range 2 {
+				status, _ := get(t, fake, file, u.AccessToken())
+				o.perms = append(o.perms, fmt.Sprint(status))
+			}
 		}
 	})
 	return o

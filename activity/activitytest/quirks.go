@@ -220,6 +220,10 @@ var quirks = []quirk{
 	{QuirkRedirect, "a redirect carries the user's token to another host", nil, nil},
 	{QuirkPermissionsArray, "the shape in several integrations' tests", nil, nil},
 	{QuirkPermissionsOne, "the example of one portal page", nil, nil},
+	{QuirkBackfillError, "a failed chunk that is passed over is a hole in the history", nil, nil},
+	{QuirkDuplicate400, "seen once", nil, nil},
+	{QuirkMinStartEpoch, "one integration's parser expects it", nil, nil},
+	{QuirkSpentFile400, "seen in July 2026", nil, nil},
 	{QuirkNotReady, "one integration tries six times", nil, nil},
 }
 
@@ -291,8 +295,10 @@ func (s *Server) oddAnswer(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusFound)
 	case kind != "" && kind != types.KindActivityFiles && s.seen[r.URL.RawQuery+r.URL.Path] && s.odd(QuirkSummaryGone):
 		writeError(w, http.StatusGone, "summary is gone")
-	case permissions && !s.seen[r.URL.Path+r.Header.Get("Authorization")] && s.odd(QuirkNotReady):
+	case permissions && s.firstTime(r) && s.odd(QuirkNotReady):
 		writeError(w, http.StatusInternalServerError, "permissions are not ready")
+	case strings.Contains(r.URL.Path, "/backfill/") && s.firstTime(r) && s.odd(QuirkBackfillError):
+		writeError(w, http.StatusInternalServerError, "backfill failed")
 	case s.odd(QuirkHTMLError):
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusBadGateway)
@@ -303,10 +309,15 @@ func (s *Server) oddAnswer(w http.ResponseWriter, r *http.Request) bool {
 		}
 		return false
 	}
-	if permissions {
-		s.seen[r.URL.Path+r.Header.Get("Authorization")] = true
-	}
 	return true
+}
+
+// firstTime reports whether the same user asks for the same for the first time.
+func (s *Server) firstTime(r *http.Request) bool {
+	key := r.URL.RequestURI() + r.Header.Get("Authorization")
+	seen := s.seen[key]
+	s.seen[key] = true
+	return !seen
 }
 
 func resourceKind(path string) types.Kind {

@@ -30,7 +30,7 @@ func TestVerified(t *testing.T) {
 	require.NoError(t, err)
 	defer pool.Close()
 	d := &demonstration{partner: newPartner(), pool: pool}
-	args := []string{"-api", api}
+	args := []string{"-api", api, "-wait", "5s"}
 	for _, id := range []string{"d3315b1072421d0dd7c8f6b8e1de4df8", "a099ba88-6c85-43ec-8b58-63d286683cda"} {
 		require.NoError(t, d.connect(id, id, "token-of-"+id))
 		args = append(args, "-user", id+":token-of-"+id)
