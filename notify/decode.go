@@ -56,24 +56,37 @@ type Decoder struct {
 // [io.ReaderAt] and an [io.Seeker], as files are, then Raw is read again from
 // there rather than kept.
 func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		b := &body{d: d, count: map[string]int{}}
-		opts := jsonscan.Options{KeepRaw: d.KeepRaw, UnknownKey: d.UnknownKey}
-		if d.Sample != nil {
-			opts.Element = reflect.TypeFor[types.Sample]()
-			opts.Visit = func(index int, elem any) error {
-				return d.Sample(b.item, index, elem.(*types.Sample))
-			}
+	return func(yield func(Event, error) bool) { d.newBody(r).decode(yield) }
+}
+
+func (d *Decoder) newBody(r io.Reader) *body {
+	b := &body{d: d, count: map[string]int{}}
+	opts := jsonscan.Options{KeepRaw: d.KeepRaw, UnknownKey: d.UnknownKey}
+	if d.Sample != nil {
+		opts.Element = reflect.TypeFor[types.Sample]()
+		opts.Visit = func(index int, elem any) error {
+			return d.Sample(b.item, index, elem.(*types.Sample))
 		}
-		b.s = jsonscan.New(r, opts)
-		if b.lists(yield) {
-			return
-		}
-		if err := b.s.VisitErr(); err != nil {
-			yield(nil, err)
-		} else {
-			yield(nil, (*types.DecodeError)(b.s.Err()))
-		}
+	}
+	b.s = jsonscan.New(r, opts)
+	return b
+}
+
+// reset begins another body with what b has allocated.
+func (b *body) reset(r io.Reader) {
+	b.s.Reset(r)
+	clear(b.count)
+}
+
+// decode is what [Decoder.Decode] promises.
+func (b *body) decode(yield func(Event, error) bool) {
+	if b.lists(yield) {
+		return
+	}
+	if err := b.s.VisitErr(); err != nil {
+		yield(nil, err)
+	} else {
+		yield(nil, (*types.DecodeError)(b.s.Err()))
 	}
 }
 

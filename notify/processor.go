@@ -95,12 +95,12 @@ func (o *ProcessorOptions) defaults() error {
 // each item to the partner's callbacks, after pulling what a ping announces.
 // See the package comment for what it promises. It is safe for concurrent use.
 type Processor struct {
-	queue Queue
-	users Resolver
-	call  Callbacks
-	opts  ProcessorOptions
-	dec   Decoder
-	busy  atomic.Bool
+	queue   Queue
+	users   Resolver
+	call    Callbacks
+	opts    ProcessorOptions
+	decoder Decoder
+	busy    atomic.Bool
 }
 
 // NewProcessor returns a processor for q. It copies calls and opts. It refuses
@@ -123,7 +123,7 @@ func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptio
 	if err := p.opts.defaults(); err != nil {
 		return nil, err
 	}
-	p.dec = Decoder{KeepRaw: p.opts.KeepRaw, UnknownKey: p.opts.UnknownKey}
+	p.decoder = Decoder{KeepRaw: p.opts.KeepRaw, UnknownKey: p.opts.UnknownKey}
 	if f := p.opts.Files; f != nil {
 		clone := *f
 		p.opts.Files = &clone

@@ -115,7 +115,7 @@ func (a *attempt) load() error {
 		return nil
 	}
 	l := Letter{Key: a.place.Key, Raw: raw}
-	for ev, err := range a.dec.Decode(bytes.NewReader(l.Body())) {
+	for ev, err := range a.decoder.Decode(bytes.NewReader(l.Body())) {
 		if err != nil {
 			return err
 		}

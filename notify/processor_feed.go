@@ -32,7 +32,8 @@ type run struct {
 	ctx   context.Context // of the attempts
 	sched *scheduler
 	files *fileStore
-	buf   []byte // the feeder's
+	buf   []byte // the feeder's, as is dec
+	dec   *body
 
 	mu   sync.Mutex
 	open map[*openBody]struct{}
@@ -101,10 +102,15 @@ func (r *run) split(ctx context.Context, body *openBody) error {
 		}
 		in = bytes.NewReader(raw)
 	}
+	if r.dec == nil {
+		r.dec = r.decoder.newBody(in)
+	} else {
+		r.dec.reset(in)
+	}
 	now, clock := time.Now(), r.sched.now()
 	age := max(now.Sub(body.Received()), 0)
 	ordinal := -1
-	for ev, err := range r.dec.Decode(in) {
+	for ev, err := range r.dec.decode {
 		if src.err != nil {
 			return fmt.Errorf("notify: reading body %s: %w", body.ID(), src.err)
 		}

@@ -99,6 +99,21 @@ func New(r io.Reader, opts Options) *Scanner {
 	return s
 }
 
+// Reset makes s a scanner of another body, with the same options. What it has
+// allocated, and what it has learned of the order of keys, it keeps.
+func (s *Scanner) Reset(r io.Reader) {
+	buf := s.buf[:0]
+	*s = Scanner{
+		opts: s.opts, orders: s.orders, names: s.names, visit: s.visit,
+		scratch: s.scratch[:0], nest: s.nest[:0],
+	}
+	if cap(buf) <= block {
+		s.buf = buf
+	}
+	s.init(r)
+	s.keepAll = s.opts.KeepRaw
+}
+
 // Unmarshal reads text, which is one object, into dst, a pointer to a struct
 // that is zero.
 func Unmarshal(text []byte, dst any) *Error {
