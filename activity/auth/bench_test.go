@@ -28,8 +28,7 @@ func bigToken(user string, n int) *auth.Token {
 
 func userID(i int) string { return fmt.Sprintf("%08x-2427-c251-df9c-9592d0c06768", i) }
 
-// fillFile makes a token file of n users by writing one and copying lines is
-// not possible, so it swaps them in, in parallel.
+// fillFile makes a token file of n users.
 func fillFile(t testing.TB, path string, n int) *auth.FileStore {
 	t.Helper()
 	s := openFile(t, path, nil)
@@ -53,7 +52,9 @@ func BenchmarkFileStoreSwap(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		b.Run(fmt.Sprint("users=", n), func(b *testing.B) {
 			s := fillFile(b, tokenPath(b), n)
+			var worst time.Duration // with a rewrite of the file, if there is one
 			for b.Loop() {
+				start := time.Now()
 				old, err := s.Token(b.Context(), userID(7))
 				if err != nil {
 					b.Fatal(err)
@@ -61,7 +62,9 @@ func BenchmarkFileStoreSwap(b *testing.B) {
 				if _, err := s.Swap(b.Context(), old, bigToken(userID(7), 1)); err != nil {
 					b.Fatal(err)
 				}
+				worst = max(worst, time.Since(start))
 			}
+			b.ReportMetric(float64(worst)/1e6, "worst-ms")
 		})
 	}
 }

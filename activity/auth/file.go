@@ -351,7 +351,7 @@ func (f *FileStore) write(line []byte) error {
 
 // rewrite puts a file in place that holds what is in memory.
 func (f *FileStore) rewrite() error {
-	b := appendHeader(nil, f.aead, f.seq)
+	b := appendHeader(make([]byte, 0, f.live+4096), f.aead, f.seq)
 	for _, line := range f.damaged {
 		b = append(append(b, line...), '\n')
 	}

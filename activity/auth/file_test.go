@@ -220,7 +220,7 @@ func TestFileStoreTornWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.HasPrefix(longer, whole))
 
-	for n := len(whole); n < len(longer); n += 5 {
+	for n := len(whole); n < len(longer); n += 11 {
 		for name, torn := range map[string][]byte{
 			"short":  longer[:n],
 			"zeros":  append(bytes.Clone(longer[:n]), make([]byte, len(longer)-n)...),

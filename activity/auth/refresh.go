@@ -16,7 +16,7 @@ const (
 	// grace is how long a refused refresh waits for another process to have
 	// stored what it got. Only clocks that differ by more than a claim's life
 	// let two processes come this far.
-	grace = time.Second
+	grace = 500 * time.Millisecond
 )
 
 // rotation is a token that takes the place of another.

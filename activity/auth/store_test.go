@@ -29,7 +29,7 @@ func TestFileStoreSealed(t *testing.T) {
 	})
 }
 
-func TestFileStoreShared(t *testing.T) {
+func TestFileStoreOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	authtest.RunShared(t, func(t *testing.T) (a, b auth.TokenStore) {
 		path := tokenPath(t)
