@@ -56,7 +56,7 @@ func keepsPromises(t *testing.T, seed uint64) {
 	}
 	work := func(ctx context.Context) error {
 		mu.Lock()
-		d := time.Duration(rnd.IntN(int(5 * time.Second)))
+		d := time.Duration(rnd.Int64N(int64(5 * time.Second)))
 		mu.Unlock()
 		select {
 		case <-time.After(d):
