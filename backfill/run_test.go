@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -389,10 +390,9 @@ func TestPermissionFirst(t *testing.T) {
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
-		calls := 0
+		var calls atomic.Int64
 		slow := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
-			calls++
-			time.Sleep(time.Duration(calls) * 5 * time.Second)
+			time.Sleep(time.Duration(calls.Add(1)) * 5 * time.Second)
 			return ctx.Err()
 		})
 		u := one(slow, window(0, 250))
