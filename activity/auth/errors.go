@@ -43,6 +43,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Err is the cause; it may be nil if StatusCode is not zero.
 	Err error
+
+	remote bool // Garmin was called.
 }
 
 // Error implements error.

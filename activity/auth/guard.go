@@ -89,7 +89,7 @@ func (g *guard) client() *http.Client {
 // code if it is a known one, and none of the text: the description may quote
 // the token.
 func (g *guard) error(op string, err error) *Error {
-	e := &Error{Op: op, StatusCode: g.status, RetryAfter: g.retryAfter}
+	e := &Error{Op: op, StatusCode: g.status, RetryAfter: g.retryAfter, remote: true}
 	var retrieve *oauth2.RetrieveError
 	var u *url.Error
 	switch {

@@ -59,20 +59,36 @@ type Users struct {
 	logger *slog.Logger
 	close  []func() error
 
-	running sync.WaitGroup // the flights
-
-	mu      sync.Mutex
-	flights map[string]*flight // by user
+	mu sync.Mutex
+	// flights has the refreshes under way by user, and those that failed a
+	// moment ago.
+	flights map[string]*flight
 	// unstored has the tokens that Garmin gave and the store did not take.
 	unstored map[string]*rotation
 }
 
-// flight is a refresh under way. The fields are set when done is closed.
+// flight is a refresh. The fields are set when done is closed.
 type flight struct {
 	done  chan struct{}
 	token *Token
 	err   error
 }
+
+func (f *flight) over() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// After a call that failed at Garmin nobody asks again for the same user for as
+// long as Retry-After says, within these bounds.
+const (
+	minPause = 5 * time.Second
+	maxPause = time.Minute
+)
 
 // NewUsers returns the users of app whose tokens are in store.
 func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
@@ -128,14 +144,15 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 // has stored is lost. The error says which users' tokens the store did not
 // take; these have to connect again.
 func (u *Users) Close() error {
-	u.running.Wait()
+	for f := u.underWay(); f != nil; f = u.underWay() {
+		<-f.done
+	}
 	u.mu.Lock()
 	users := slices.Sorted(maps.Keys(u.unstored))
 	u.mu.Unlock()
 	var errs []error
 	for _, userID := range users {
-		_, err := u.join(context.Background(), userID, false)
-		if err != nil {
+		if _, err := u.join(context.Background(), userID, true); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -145,13 +162,27 @@ func (u *Users) Close() error {
 	return errors.Join(errs...)
 }
 
+// underWay returns a refresh that is not over, or nil.
+func (u *Users) underWay() *flight {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, f := range u.flights {
+		if !f.over() {
+			return f
+		}
+	}
+	return nil
+}
+
 // Token returns a token of the user that is good for a request now. It
 // refreshes a token that ends within 600 s; if that fails for a passing reason
 // and the token still holds, it returns that token.
 //
 // The error wraps ErrNotConnected or ErrReconnect if the user has to act, and
 // ErrInvalidClient if the operator has to. Token makes one attempt to refresh
-// at most, and none for a user who has to connect again.
+// at most, and none for a user who has to connect again or whose last attempt
+// failed at Garmin a moment ago: five seconds, or what Retry-After says up to a
+// minute.
 func (u *Users) Token(ctx context.Context, userID string) (*Token, error) {
 	t, err := u.store.Token(ctx, userID)
 	if err != nil {
@@ -223,16 +254,13 @@ func (u *Users) join(ctx context.Context, userID string, force bool) (*Token, er
 	}
 	u.mu.Lock()
 	f, ok := u.flights[userID]
-	if !ok {
+	if !ok || force && f.over() {
 		f = &flight{done: make(chan struct{})}
 		u.flights[userID] = f
-		u.running.Go(func() {
+		go func() {
 			f.token, f.err = u.refresh(context.WithoutCancel(ctx), userID, force)
-			u.mu.Lock()
-			delete(u.flights, userID)
-			u.mu.Unlock()
-			close(f.done)
-		})
+			u.land(userID, f)
+		}()
 	}
 	u.mu.Unlock()
 	select {
@@ -244,6 +272,25 @@ func (u *Users) join(ctx context.Context, userID string, force bool) (*Token, er
 		}
 		return f.token.clone(), nil
 	}
+}
+
+// land ends a flight. If Garmin is in trouble, the flight is kept for a while
+// with its error, so that an outage is not multiplied by all who ask.
+func (u *Users) land(userID string, f *flight) {
+	remove := func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if u.flights[userID] == f {
+			delete(u.flights, userID)
+		}
+	}
+	var e *Error
+	if errors.As(f.err, &e) && e.remote && !errors.Is(e, ErrReconnect) {
+		time.AfterFunc(min(max(e.RetryAfter, minPause), maxPause), remove)
+	} else {
+		remove()
+	}
+	close(f.done)
 }
 
 // Forget removes the user's token, if there is one, as after a deregistration.

@@ -215,6 +215,40 @@ func TestPassingTroubleUsesTheOldToken(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "canary")
 
 		server.answer = nil
+		time.Sleep(8 * time.Second)
+		_, err = users.Token(t.Context(), "u")
+		require.NoError(t, err)
+	})
+}
+
+// An outage is not multiplied by those who ask for the same user's token.
+func TestOutageIsNotMultiplied(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		server.connect(t, store, "u", time.Now().Add(time.Hour))
+		server.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			w.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+		// Six hours, in which somebody asks every second.
+		var early, late int
+		for range 6 * 3600 {
+			if _, err := users.Token(t.Context(), "u"); err == nil {
+				early++
+			} else {
+				late++
+			}
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, 3600, early, "the old token still held")
+		require.Equal(t, 5*3600, late)
+		require.LessOrEqual(t, server.calls, (600+5*3600)/5)
+
+		server.answer = nil
+		_, err := users.Refresh(t.Context(), "u")
+		require.NoError(t, err, "who insists is not held up")
 		_, err = users.Token(t.Context(), "u")
 		require.NoError(t, err)
 	})
