@@ -139,7 +139,7 @@ func keepsPromises(t *testing.T, seed uint64) {
 			want[fmt.Sprintf("%s %d-%d", user, n, id)] = true
 		}
 		r.put(`{"activities":[` + strings.Join(list, ",") + `]}`)
-		nap, stop := time.Duration(traffic.IntN(int(time.Minute))), traffic.IntN(15) == 0
+		nap, stop := time.Duration(traffic.Int64N(int64(time.Minute))), traffic.IntN(15) == 0
 		time.Sleep(nap)
 		if stop {
 			r.finish()
