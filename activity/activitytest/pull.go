@@ -76,12 +76,22 @@ func (s *Server) pull(u *User, kind types.Kind, start, end time.Time) []byte {
 	if s.odd(QuirkOtherUser) {
 		owner = s.hex(16)
 	}
-	body := []byte{'['}
+	size := 2
+	var found []*record
 	for _, rec := range u.records {
 		if rec.kind == kind && !rec.uploaded.Before(start) && !rec.uploaded.After(end) {
-			if len(body) > 1 {
-				body = append(body, ',')
-			}
+			found = append(found, rec)
+			size += len(rec.body) + len(owner) + len(`,"userId":"",`)
+		}
+	}
+	body := append(make([]byte, 0, size), '[')
+	for i, rec := range found {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		if len(s.quirks) == 0 {
+			body = appendItem(body, rec.body, field{"userId", owner})
+		} else {
 			body = append(body, s.oddItem(nil, kind, appendItem(nil, rec.body, field{"userId", owner}))...)
 		}
 	}

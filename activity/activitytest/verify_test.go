@@ -216,7 +216,7 @@ func TestVerifyRight(t *testing.T) {
 	ts := httptest.NewServer(rc)
 	defer ts.Close()
 	defer rc.wg.Wait()
-	o := &activitytest.VerifyOptions{Server: rc.fake}
+	o := &activitytest.VerifyOptions{Server: rc.fake, CallbackWait: 5 * time.Second}
 	if testing.Short() {
 		o.LargeDetails = -1
 	}
