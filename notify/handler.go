@@ -285,6 +285,7 @@ func (h *Handler) endLate(r *http.Request, a *answer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.done {
+		a.w.Header().Set("Content-Length", "0") // else Flush begins a chunked body
 		h.answer(r, a, http.StatusServiceUnavailable, errDeadline)
 		http.NewResponseController(a.w).Flush()
 	}
@@ -296,7 +297,6 @@ func (h *Handler) answer(r *http.Request, a *answer, status int, err error) {
 	if a.in != nil {
 		receipt.Bytes = a.in.n.Load()
 	}
-	a.w.Header().Set("Content-Length", "0")
 	a.w.WriteHeader(status)
 	receipt.Took = time.Since(a.start)
 	if h.opts.Logger != nil && status != http.StatusOK {
