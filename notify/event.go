@@ -33,7 +33,7 @@ type Item struct {
 	// keep it; an [*Unrecognized] has it always.
 	Raw json.RawMessage
 	// Truncated tells that Raw is only the end of the item. That happens to an
-	// [*Unrecognized] larger than a megabyte, read from a stream that cannot
+	// [*Unrecognized] larger than half a megabyte, read from a stream that cannot
 	// be read again; Offset and Size still tell where the whole of it stands.
 	Truncated bool
 }

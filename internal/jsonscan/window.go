@@ -13,7 +13,7 @@ const (
 	block      = 64 << 10
 	// keepRaw is about how much of an item is kept behind the place that has
 	// been read, so that a bad item can be shown.
-	keepRaw = 1 << 20
+	keepRaw = 512 << 10
 )
 
 // window is the part of a body that is in memory: buf[pos:] is to be read, and
