@@ -29,6 +29,9 @@ func (f *ActivityFile) UnmarshalJSON(b []byte) error { return unmarshal(b, f) }
 // UnmarshalJSON replaces s by the object that b holds; null changes nothing.
 func (s *Sample) UnmarshalJSON(b []byte) error { return unmarshal(b, s) }
 
+// UnmarshalJSON replaces l by the object that b holds; null changes nothing.
+func (l *Lap) UnmarshalJSON(b []byte) error { return unmarshal(b, l) }
+
 func unmarshal[T any](b []byte, dst *T) error {
 	if string(b) == "null" {
 		return nil
