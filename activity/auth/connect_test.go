@@ -463,73 +463,112 @@ func TestMigrateForm(t *testing.T) {
 func TestConnectOverTLS(t *testing.T) {
 	t.Parallel()
 	for _, flow := range flows {
-		t.Run(flow.name, func(t *testing.T) {
-			t.Parallel()
-			fake := activitytest.NewServer()
-			garmin := httptest.NewTLSServer(fake)
-			defer garmin.Close()
-			fake.BaseURL = garmin.URL
-			user := fake.AddUser(&activitytest.UserOptions{ID: "tls-user", NotConnected: true})
-
-			pool, err := activity.NewPool(&activity.Options{BaseURL: garmin.URL + "/wellness-api/rest", Transport: garmin.Client().Transport})
-			require.NoError(t, err)
-			defer pool.Close()
-			users, err := auth.NewUsers(fakeApp(fake), &auth.MemoryStore{}, &auth.Options{
-				Pool:      pool,
-				Transport: garmin.Client().Transport,
-				Endpoints: auth.Endpoints{
-					Authorize:      garmin.URL + "/oauth2Confirm",
-					Token:          garmin.URL + "/di-oauth2-service/oauth/token",
-					RequestToken:   garmin.URL + "/oauth-service/oauth/request_token",
-					AuthorizeToken: garmin.URL + "/oauthConfirm",
-					AccessToken:    garmin.URL + "/oauth-service/oauth/access_token",
-					Exchange:       garmin.URL + "/partner-gateway/rest/user/token-exchange",
-				},
+		for _, http2 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/http2=%t", flow.name, http2), func(t *testing.T) {
+				t.Parallel()
+				connectOverTLS(t, flow.oauth1, http2)
 			})
-			require.NoError(t, err)
-
-			mux := http.NewServeMux()
-			app := httptest.NewTLSServer(mux)
-			defer app.Close()
-			connector, err := auth.NewConnector(users, app.URL+"/callback", func(w http.ResponseWriter, r *http.Request, c *auth.Connection, err error) {
-				if err != nil {
-					http.Error(w, err.Error(), http.StatusForbidden)
-					return
-				}
-				fmt.Fprint(w, "connected ", c.UserID)
-			}, &auth.ConnectorOptions{OAuth1: flow.oauth1})
-			require.NoError(t, err)
-			mux.HandleFunc("GET /connect", connector.Start)
-			mux.HandleFunc("GET /callback", connector.Callback)
-
-			jar, err := cookiejar.New(nil)
-			require.NoError(t, err)
-			browser := &http.Client{Transport: garmin.Client().Transport, Jar: jar} // the two share a certificate
-			resp, err := browser.Get(app.URL + "/connect")
-			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, resp.StatusCode, bodyOf(t, resp))
-			resp, err = browser.PostForm(resp.Request.URL.String(), url.Values{
-				"answer": {"agree"}, "user": {user.ID()}, "permission": {"ACTIVITY_EXPORT"},
-			})
-			require.NoError(t, err)
-			require.Equal(t, "connected tls-user", bodyOf(t, resp))
-
-			client, err := users.Client(t.Context(), "tls-user")
-			require.NoError(t, err)
-			got, err := client.Permissions(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, []types.Permission{types.PermissionActivityExport}, got)
-			if flow.oauth1 {
-				tok, err := users.Migrate(t.Context(), "tls-user")
-				require.NoError(t, err)
-				require.False(t, tok.OAuth1())
-			}
-			_, err = users.Refresh(t.Context(), "tls-user")
-			require.NoError(t, err)
-			_, err = client.UserID(t.Context())
-			require.NoError(t, err)
-			require.NoError(t, users.Close())
-			browser.CloseIdleConnections()
-		})
+		}
 	}
+}
+
+func connectOverTLS(t *testing.T, oauth1, http2 bool) {
+	fake := activitytest.NewServer()
+	garmin := httptest.NewUnstartedServer(fake)
+	garmin.EnableHTTP2 = http2
+	garmin.StartTLS()
+	defer garmin.Close()
+	fake.BaseURL = garmin.URL
+	user := fake.AddUser(&activitytest.UserOptions{ID: "tls-user", NotConnected: true})
+
+	pool, err := activity.NewPool(&activity.Options{BaseURL: garmin.URL + "/wellness-api/rest", Transport: garmin.Client().Transport})
+	require.NoError(t, err)
+	defer pool.Close()
+	users, err := auth.NewUsers(fakeApp(fake), &auth.MemoryStore{}, &auth.Options{
+		Pool:      pool,
+		Transport: garmin.Client().Transport,
+		Endpoints: auth.Endpoints{
+			Authorize:      garmin.URL + "/oauth2Confirm",
+			Token:          garmin.URL + "/di-oauth2-service/oauth/token",
+			RequestToken:   garmin.URL + "/oauth-service/oauth/request_token",
+			AuthorizeToken: garmin.URL + "/oauthConfirm",
+			AccessToken:    garmin.URL + "/oauth-service/oauth/access_token",
+			Exchange:       garmin.URL + "/partner-gateway/rest/user/token-exchange",
+		},
+	})
+	require.NoError(t, err)
+
+	mux := http.NewServeMux()
+	app := httptest.NewTLSServer(mux)
+	defer app.Close()
+	connector, err := auth.NewConnector(users, app.URL+"/callback", func(w http.ResponseWriter, r *http.Request, c *auth.Connection, err error) {
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		fmt.Fprint(w, "connected ", c.UserID)
+	}, &auth.ConnectorOptions{OAuth1: oauth1})
+	require.NoError(t, err)
+	mux.HandleFunc("GET /connect", connector.Start)
+	mux.HandleFunc("GET /callback", connector.Callback)
+
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser := &http.Client{Transport: garmin.Client().Transport, Jar: jar} // the two share a certificate
+	resp, err := browser.Get(app.URL + "/connect")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode, bodyOf(t, resp))
+	resp, err = browser.PostForm(resp.Request.URL.String(), url.Values{
+		"answer": {"agree"}, "user": {user.ID()}, "permission": {"ACTIVITY_EXPORT"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "connected tls-user", bodyOf(t, resp))
+
+	client, err := users.Client(t.Context(), "tls-user")
+	require.NoError(t, err)
+	got, err := client.Permissions(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []types.Permission{types.PermissionActivityExport}, got)
+	if oauth1 {
+		tok, err := users.Migrate(t.Context(), "tls-user")
+		require.NoError(t, err)
+		require.False(t, tok.OAuth1())
+	}
+	_, err = users.Refresh(t.Context(), "tls-user")
+	require.NoError(t, err)
+	_, err = client.UserID(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, users.Close())
+	browser.CloseIdleConnections()
+}
+
+// FuzzCallback sends anything to the callback of a flow that is under way. Only
+// the right state with the right cookie may reach Garmin, and never connects.
+func FuzzCallback(f *testing.F) {
+	f.Add("code=x&state=STATE", "", false)
+	f.Add("code=x&state=STATE", "COOKIE", false)
+	f.Add("oauth_token=STATE&oauth_verifier=x", "COOKIE", true)
+	f.Add("oauth_token=STATE&oauth_verifier=NULL", "COOKIE", true)
+	f.Add("error=access_denied", "COOKIE", false)
+	f.Add("state=STATE;code=x&code=%zz", "COOKIEx", false)
+	f.Fuzz(func(t *testing.T, query, cookie string, oauth1 bool) {
+		p := newPartner(t, &auth.ConnectorOptions{OAuth1: oauth1})
+		consent, cookies := p.start(t)
+		u, err := url.Parse(consent)
+		require.NoError(t, err)
+		state := u.Query().Get("state") + u.Query().Get("oauth_token")
+		before := len(p.fake.Requests())
+		r := httptest.NewRequest("GET", "https://partner.example/garmin/callback", nil)
+		r.URL.RawQuery = strings.ReplaceAll(query, "STATE", state)
+		r.AddCookie(&http.Cookie{Name: cookies[0].Name, Value: strings.ReplaceAll(cookie, "COOKIE", cookies[0].Value)})
+		p.Callback(httptest.NewRecorder(), r)
+		require.Error(t, p.err)
+		require.Nil(t, p.conn)
+		if !strings.Contains(r.URL.RawQuery, state) || !strings.Contains(cookie, "COOKIE") {
+			require.Len(t, p.fake.Requests(), before)
+		}
+		for range p.store.Tokens(t.Context()) {
+			t.Error("a token was stored")
+		}
+	})
 }

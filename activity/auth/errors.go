@@ -17,8 +17,8 @@ var (
 	// can mend it, by connecting again.
 	ErrReconnect = errors.New("auth: user must connect again")
 	// ErrInvalidClient means that Garmin does not accept the application: its
-	// client id, secret or redirect URL. It concerns all users and none of
-	// their tokens.
+	// client id, secret or redirect URL, or in OAuth 1.0a a clock that is ten
+	// minutes off. It concerns all users and none of their tokens.
 	ErrInvalidClient = errors.New("auth: client id, secret or redirect URL refused")
 	// ErrDenied means that the user refused consent.
 	ErrDenied = errors.New("auth: consent refused")

@@ -117,7 +117,9 @@ func TestRedirectsAreRefused(t *testing.T) {
 	attacker := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1) }))
 	defer attacker.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		garmin := httptest.NewTLSServer(http.RedirectHandler(attacker.URL+"/?x="+canaryAnswer, status))
+		garmin := httptest.NewUnstartedServer(http.RedirectHandler(attacker.URL+"/?x="+canaryAnswer, status))
+		garmin.EnableHTTP2 = status%2 == 0
+		garmin.StartTLS()
 		at := garmin.URL + "/x"
 		for name, call := range calls(t, garmin.Client().Transport, auth.Endpoints{
 			Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
@@ -285,6 +287,23 @@ func TestStatusCounts(t *testing.T) {
 			require.Equal(t, status, e.StatusCode, name)
 		}
 	}
+}
+
+// 401 in the OAuth 1.0a flow: the consumer at the first leg, the verifier at
+// the last.
+func TestUnauthorizedLegs(t *testing.T) {
+	t.Parallel()
+	rt := recorder(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 401, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	})
+	all := calls(t, rt, auth.Endpoints{}, nil)
+	require.ErrorIs(t, all["request token"](t.Context()), auth.ErrInvalidClient)
+	err := all["access token"](t.Context())
+	require.ErrorIs(t, err, auth.ErrState)
+	require.NotErrorIs(t, err, auth.ErrInvalidClient)
+	err = all["exchange token"](t.Context())
+	require.NotErrorIs(t, err, auth.ErrInvalidClient, "either the user's token or the application")
+	require.NotErrorIs(t, err, auth.ErrReconnect)
 }
 
 // Trap 8 for the OAuth servers.

@@ -33,8 +33,9 @@ func (s *server) oauth1(g *guard, redirectURL string) *oauth1.Config {
 	}
 }
 
-// call1 runs one call of the OAuth 1.0a flow under the guards.
-func (s *server) call1(ctx context.Context, op, redirectURL string, do func(*oauth1.Config) (token, secret string, err error)) (*Token, error) {
+// call1 runs one call of the OAuth 1.0a flow under the guards. refused is what
+// 401 means.
+func (s *server) call1(ctx context.Context, op, redirectURL string, refused error, do func(*oauth1.Config) (token, secret string, err error)) (*Token, error) {
 	if s.app.ConsumerSecret == "" {
 		return nil, &Error{Op: op, Err: fmt.Errorf("%w: no consumer secret", ErrInvalidClient)}
 	}
@@ -45,7 +46,7 @@ func (s *server) call1(ctx context.Context, op, redirectURL string, do func(*oau
 	if err != nil {
 		e := g.error(op, err)
 		if g.status == http.StatusUnauthorized {
-			e.Err = ErrInvalidClient
+			e.Err = refused
 		}
 		return nil, e
 	}
@@ -54,7 +55,7 @@ func (s *server) call1(ctx context.Context, op, redirectURL string, do func(*oau
 
 // requestToken begins the OAuth 1.0a flow. The Token is a temporary one.
 func (s *server) requestToken(ctx context.Context, redirectURL string) (*Token, error) {
-	return s.call1(ctx, "request token", redirectURL, (*oauth1.Config).RequestToken)
+	return s.call1(ctx, "request token", redirectURL, ErrInvalidClient, (*oauth1.Config).RequestToken)
 }
 
 // authorizeTokenURL returns the address of the consent page for a request
@@ -68,7 +69,7 @@ func (s *server) authorizeTokenURL(redirectURL string, request *Token) string {
 
 // accessToken ends the OAuth 1.0a flow.
 func (s *server) accessToken(ctx context.Context, request *Token, verifier types.Secret) (*Token, error) {
-	return s.call1(ctx, "access token", "", func(c *oauth1.Config) (token, secret string, err error) {
+	return s.call1(ctx, "access token", "", ErrState, func(c *oauth1.Config) (token, secret string, err error) {
 		return c.AccessToken(string(request.AccessToken), string(request.TokenSecret), string(verifier))
 	})
 }

@@ -21,9 +21,9 @@ var (
 //
 // An implementation is safe for concurrent use. Where several processes share
 // the data, Swap compares and stores in one step across all of them. Methods
-// do not keep or change the tokens they are given, and what they return belongs to the
-// caller. They heed ctx, and return an error that wraps its cause when it ends
-// them.
+// neither keep nor change the tokens they are given, and what they return
+// belongs to the caller. When ctx has ended, they change nothing and return an
+// error that wraps ctx.Err.
 type TokenStore interface {
 	// Token returns the user's token, or an error that wraps ErrNotConnected.
 	Token(ctx context.Context, userID string) (*Token, error)
