@@ -7,19 +7,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 )
 
 // body is the body of a good answer: bounded in size after inflation, watched
 // for stalls, and checked against Content-Length. Its errors are fit to be
 // shown. It is for one goroutine.
 type body struct {
-	call     *call
-	ctx      context.Context // of the attempt
-	cancel   context.CancelCauseFunc
-	watchdog *time.Timer
-	closer   io.Closer
-	reader   io.Reader
+	call   *call
+	ctx    context.Context // of the attempt
+	cancel context.CancelCauseFunc
+	dog    *watchdog
+	closer io.Closer
+	reader io.Reader
 
 	status  int
 	want    int64 // bytes announced, or -1
@@ -29,9 +28,9 @@ type body struct {
 	err     error
 }
 
-func newBody(cl *call, resp *http.Response, ctx context.Context, cancel context.CancelCauseFunc, watchdog *time.Timer) *body {
+func newBody(cl *call, resp *http.Response, ctx context.Context, cancel context.CancelCauseFunc, dog *watchdog) *body {
 	b := &body{
-		call: cl, ctx: ctx, cancel: cancel, watchdog: watchdog,
+		call: cl, ctx: ctx, cancel: cancel, dog: dog,
 		closer: resp.Body, reader: resp.Body,
 		status: resp.StatusCode, want: -1,
 	}
@@ -60,9 +59,9 @@ func (b *body) Read(p []byte) (int, error) {
 	if left := limit - b.read + 1; int64(len(p)) > left {
 		p = p[:left]
 	}
-	b.watchdog.Reset(b.call.client.pool.opts.Timeout)
+	b.dog.wait()
 	n, err := b.reader.Read(p)
-	b.watchdog.Stop()
+	b.dog.rest()
 	b.headLen += copy(b.head[b.headLen:], p[:n])
 	b.read += int64(n)
 	if b.read > limit {
@@ -93,7 +92,7 @@ func (b *body) Close() error {
 	if b.err == nil {
 		b.err = errors.New("read after Close")
 	}
-	b.watchdog.Stop()
+	b.dog.stop()
 	err := b.closer.Close()
 	b.cancel(nil)
 	if err != nil {

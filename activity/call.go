@@ -122,7 +122,7 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	cl.wrote.Store(false)
 
 	ctx, cancel := context.WithCancelCause(req.Context())
-	watchdog := time.AfterFunc(pool.opts.Timeout, func() { cancel(errTimeout) })
+	dog := watch(pool.opts.Timeout, cancel)
 	began := time.Now()
 	actx := withCall(ctx, cl)
 	next := cl.client.shared
@@ -134,8 +134,9 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		})
 	}
 	resp, err := next.RoundTrip(req.WithContext(actx))
-	watchdog.Stop()
+	dog.rest()
 	if err != nil {
+		dog.stop()
 		cl.last = cl.failure(ctx, err)
 		cancel(nil)
 		cl.log(req.Context(), began)
@@ -148,8 +149,9 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode == cl.want {
 		cl.last = nil
-		resp.Body = newBody(cl, resp, ctx, cancel, watchdog)
+		resp.Body = newBody(cl, resp, ctx, cancel, dog)
 	} else {
+		dog.stop()
 		cl.last = cl.refusal(resp, cancel)
 		cancel(nil)
 		resp.Body = http.NoBody
