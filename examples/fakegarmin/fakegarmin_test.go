@@ -80,6 +80,21 @@ func TestScenario(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// TestSampleScenario carries out the sample, without its waits.
+func TestSampleScenario(t *testing.T) {
+	calls, err := readScenario("triathlon.json")
+	require.NoError(t, err)
+	for i := range calls {
+		calls[i].wait = 0
+	}
+	g := newGarmin(0, 1)
+	control := httptest.NewServer(g.Control())
+	defer control.Close()
+	require.NoError(t, play(t.Context(), control.URL, calls, io.Discard))
+	require.Len(t, g.Users(), 1)
+	require.Equal(t, 6, g.User("alice").Count("activities"))
+}
+
 func TestBadScenario(t *testing.T) {
 	for _, text := range []string{`{`, `[{"method":"GET"}]`, `[{"method":"GET","path":"/state","after":"soon"}]`, `[{"unknown":1}]`} {
 		name := filepath.Join(t.TempDir(), "scenario.json")

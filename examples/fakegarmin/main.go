@@ -20,6 +20,8 @@
 //	  {"after": "2s", "method": "POST", "path": "/users/alice/sync", "body": {"sport": "triathlon"}}
 //	]
 //
+// triathlon.json beside this file is a longer one.
+//
 // Everyone who can reach the address sees all tokens: keep it on this machine.
 package main
 
