@@ -1,0 +1,43 @@
+package activitytest_test
+
+import (
+	"fmt"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+)
+
+func ExampleListKeys() {
+	for _, key := range activitytest.ListKeys() {
+		fmt.Println(key)
+	}
+	// Output:
+	// activities
+	// manuallyUpdatedActivities
+	// activityDetails
+	// activityFiles
+	// moveIQActivities
+	// deregistrations
+	// userPermissionsChange
+}
+
+// No client may dial any of these.
+func ExampleHostileCallbacks() {
+	urls := activitytest.HostileCallbacks("https://apis.garmin.com")
+	fmt.Println(urls[0])
+	// Output: http://169.254.169.254/latest/meta-data/
+}
+
+func ExampleQuirks() {
+	for _, q := range activitytest.Quirks()[:3] {
+		fmt.Println(q)
+	}
+	// Output:
+	// details-other-id
+	// id-as-string
+	// id-as-number
+}
+
+func ExampleSports() {
+	fmt.Println(activitytest.Sports())
+	// Output: [run ride indoor-ride pool-swim open-swim walk strength wheelchair triathlon manual]
+}
