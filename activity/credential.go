@@ -33,8 +33,8 @@ type Credential interface {
 }
 
 // OAuth2 is the credential of a user who connected with OAuth 2: every request
-// carries the source's access token. Package auth has sources that refresh it
-// and survive rotation.
+// carries the source's access token. Package auth makes clients that need no
+// source: they refresh the token and survive its rotation.
 //
 // A call whose context ends does not wait for Source, which goes on in the
 // background.

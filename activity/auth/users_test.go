@@ -339,3 +339,70 @@ type mixedUp struct {
 func (s *mixedUp) Token(ctx context.Context, userID string) (*auth.Token, error) {
 	return s.MemoryStore.Token(ctx, s.as)
 }
+
+// A process that died with a claim holds up nobody longer than the claim lives,
+// and nobody at all whose token still holds.
+func TestClaimOfTheDeadRunsOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		for user, expiry := range map[string]time.Duration{"expired": -time.Minute, "holds": 5 * time.Minute} {
+			tok := server.connect(t, store, user, time.Now().Add(expiry))
+			tok.ClaimedUntil = time.Now().Add(45 * time.Second)
+			_, err := store.Swap(t.Context(), tok, tok)
+			require.NoError(t, err)
+		}
+		start := time.Now()
+		_, err := users.Token(t.Context(), "holds")
+		require.NoError(t, err)
+		require.Equal(t, start, time.Now())
+		require.Zero(t, server.calls)
+
+		_, err = users.Token(t.Context(), "expired")
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(start), 45*time.Second)
+		require.Less(t, time.Since(start), 48*time.Second)
+		require.Equal(t, 1, server.calls)
+	})
+}
+
+// Where claims fail, as with clocks that differ by a minute, the process that
+// comes second reads again and does not log the user out.
+func TestLoserReadsAgain(t *testing.T) {
+	t.Parallel()
+	for _, delay := range []time.Duration{100, 500, 900, 990} {
+		synctest.Test(t, func(t *testing.T) {
+			server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, &auth.MemoryStore{}
+			server.connect(t, store, "u", time.Now().Add(-time.Minute))
+			var wg sync.WaitGroup
+			got := make([]*auth.Token, 2)
+			for i := range got {
+				users := newUsers(t, server, store)
+				if i == 1 {
+					time.Sleep(delay * time.Millisecond)
+					tok, err := store.Token(t.Context(), "u")
+					require.NoError(t, err)
+					tok.ClaimedUntil = time.Time{}
+					_, err = store.Swap(t.Context(), tok, tok)
+					require.NoError(t, err)
+				}
+				wg.Go(func() {
+					var err error
+					got[i], err = users.Token(t.Context(), "u")
+					if err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+			}
+			wg.Wait()
+			require.Equal(t, 1, server.reused, "the case did not arise")
+			require.Equal(t, got[0].AccessToken, got[1].AccessToken)
+			stored, err := store.Token(t.Context(), "u")
+			require.NoError(t, err)
+			require.False(t, stored.Revoked)
+			require.Contains(t, server.current, string(stored.RefreshToken))
+		})
+	}
+}
