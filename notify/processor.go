@@ -28,8 +28,9 @@ type ProcessorOptions struct {
 	Workers, LargeWorkers, FileWorkers int
 
 	// MaxPending bounds the items in memory, those that wait for another
-	// attempt included; each takes about half a kilobyte. Further bodies stay
-	// in the queue. Zero means 100,000.
+	// attempt included; each takes about half a kilobyte. Their bodies are
+	// bounded at 64 MiB. What is beyond stays in the queue until there is room.
+	// Zero means 100,000.
 	MaxPending int
 
 	// RetryMin and RetryMax bound the wait before another attempt. It doubles

@@ -71,6 +71,8 @@ func TestProcessorFaults(t *testing.T) {
 		{"pull 412", "parked; a permission change revives them at once", consentMissing},
 		{"pull 403 for one forged ping", "the user's other pings get through", forgedPing},
 		{"pull breaks half-way", "nothing of it is delivered twice", pullBreaks},
+		{"pull ends with an item that cannot be read", "the others are delivered, once; a letter tells", pullBadItem},
+		{"pull breaks until the deadline", "what came at last is delivered", pullBreaksForEver},
 		{"pull gives another user's data", "nothing is delivered; a letter says so", pullWrongUser},
 		{"ping without client", "tried again, delivered when there is one", noClient},
 		{"Garmin down for six hours", "few calls, everything delivered after", garminDown},
@@ -437,6 +439,42 @@ func pullBreaks(t *testing.T) {
 	r.finish()
 	require.EqualValues(t, 4, calls.Load())
 	require.Equal(t, []string{"local-u activities 1", "local-u activities 3", "local-u activities 2"}, r.got())
+}
+
+func pullBadItem(t *testing.T) {
+	r, calls := pullRig(t, func(int, types.Secret) iter.Seq2[types.Summary, error] {
+		return yields(notify.Permanent(errors.New("1 of the items cannot be read")), &types.Activity{SummaryID: "1"}, &types.Activity{SummaryID: "3"})
+	})
+	save, fails := r.calls.Save, 1
+	r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+		if s.ID() == "3" && fails > 0 {
+			fails--
+			return errBoom
+		}
+		return save(ctx, d, s)
+	}
+	r.start()
+	r.put(ping("u", callback))
+	pass(time.Hour)
+	r.finish()
+	require.Equal(t, []string{"local-u activities 1", "local-u activities 3"}, r.got())
+	require.EqualValues(t, 2, calls.Load())
+	require.Len(t, r.letters(), 1)
+	require.Equal(t, "1 of the items cannot be read", r.letters()[0].Reason)
+}
+
+func pullBreaksForEver(t *testing.T) {
+	r, _ := pullRig(t, func(int, types.Secret) iter.Seq2[types.Summary, error] {
+		return yields(io.ErrUnexpectedEOF, &types.Activity{SummaryID: "1"})
+	})
+	r.start()
+	r.put(ping("u", callback))
+	pass(6 * 24 * time.Hour)
+	require.Empty(t, r.got())
+	pass(2 * 24 * time.Hour)
+	r.finish()
+	require.Len(t, r.got(), 1)
+	require.Len(t, r.letters(), 1)
 }
 
 func pullWrongUser(t *testing.T) {

@@ -42,9 +42,20 @@ type run struct {
 // openBody counts what is left to do in a body.
 type openBody struct {
 	Body
-	taken int // items that split has seen; the feeder's
-	mu    sync.Mutex
-	left  int // unmarked items, and one for the feeder while it splits
+	weight int64 // what it may cost in memory
+	taken  int   // items that split has seen; the feeder's
+	mu     sync.Mutex
+	left   int // unmarked items, and one for the feeder while it splits
+}
+
+// newOpenBody weighs a body. A large one is a file.
+func newOpenBody(b Body) *openBody {
+	const handle = 1 << 10
+	body := &openBody{Body: b, left: 1, weight: handle}
+	if size := b.Size(); size <= smallBody {
+		body.weight += size
+	}
+	return body
 }
 
 // feed splits body after body, until ctx ends or the queue fails.
@@ -53,10 +64,13 @@ func (r *run) feed(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		body := &openBody{Body: b, left: 1}
+		body := newOpenBody(b)
 		r.mu.Lock()
 		r.open[body] = struct{}{}
 		r.mu.Unlock()
+		if r.sched.enter(ctx, body.weight) != nil {
+			return nil
+		}
 		switch err := r.splitAgain(ctx, body); {
 		case err == nil:
 			r.release(body)
@@ -171,7 +185,7 @@ func (r *run) classify(w *work, ev Event, received time.Duration) {
 		w.class, w.touch = classAccount, "account"
 	default:
 		// Not of any user: kept until it is buried.
-		w.class, w.due = classAccount, math.MaxInt64
+		w.class = classAccount
 		w.cost = w.place.Size
 	}
 }
@@ -197,6 +211,7 @@ func (r *run) release(body *openBody) {
 		r.unfinished(body, err)
 		return
 	}
+	r.sched.leave(body.weight)
 	r.mu.Lock()
 	delete(r.open, body)
 	r.mu.Unlock()

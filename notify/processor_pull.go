@@ -29,9 +29,9 @@ func (a *attempt) pull(users []User, ping *Ping) error {
 	return err
 }
 
-// follow hands out a pull when it is complete, so that one that breaks, or
-// turns out to be somebody else's, gives nothing. A pull beyond maxPull is
-// handed out in parts.
+// follow hands out a pull when it is complete, so that one that breaks and will
+// be repeated, or turns out to be somebody else's, gives nothing. A pull beyond
+// maxPull is handed out in parts.
 func (a *attempt) follow(client Follower, users []User, ping *Ping) error {
 	var held []types.Summary
 	var errs attemptErrors
@@ -50,7 +50,14 @@ func (a *attempt) follow(client Follower, users []User, ping *Ping) error {
 	}
 	for s, err := range client.Follow(a.ctx, ping.Kind, ping.CallbackURL) {
 		if err != nil {
-			return err
+			// What came is good. If there will be no other pull, then an item
+			// that could not be read, say, does not cost its neighbours.
+			_, again := retryOf(err)
+			if last := !again || a.sched.now() >= a.due; last && !unauthorized(err) {
+				flush()
+			}
+			errs.add(err)
+			return errs.first()
 		}
 		if owner := s.Owner(); owner != "" && owner != ping.UserID {
 			return Permanent(fmt.Errorf("%w: %q, not %q", ErrWrongUser, owner, ping.UserID))

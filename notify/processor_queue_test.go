@@ -34,6 +34,7 @@ func TestQueueFaults(t *testing.T) {
 		{"queue fails", "Run drains and returns the cause", queueFails},
 		{"two processors on one queue", "the second gets ErrInUse and runs nothing", twoProcessors},
 		{"backlog", "bounded bodies open, earliest deadline first", backlog},
+		{"backlog of large bodies", "bounded bytes in memory", largeBacklog},
 	})
 }
 
@@ -236,6 +237,30 @@ func backlog(t *testing.T) {
 	}
 	require.Len(t, r.got(), 5000)
 	require.LessOrEqual(t, most.Load(), int64(102))
+}
+
+func largeBacklog(t *testing.T) {
+	r := newRig(t, nil)
+	var open, most atomic.Int64
+	r.queue = &counted{r.queue, &open, &most}
+	gate := make(chan struct{})
+	r.calls.Save = func(_ context.Context, d *notify.Delivery, s types.Summary) error {
+		<-gate
+		r.record(d, s)
+		return nil
+	}
+	padding := strings.Repeat(" ", 1<<20-1<<10)
+	for i := range 100 {
+		r.put(push("u", fmt.Sprint(i)) + padding)
+	}
+	r.start()
+	synctest.Wait()
+	require.LessOrEqual(t, most.Load(), int64(65))
+	close(gate)
+	synctest.Wait()
+	r.finish()
+	require.Len(t, r.got(), 100)
+	require.LessOrEqual(t, most.Load(), int64(65))
 }
 
 // counted counts the bodies in use.

@@ -101,7 +101,8 @@ type scheduler struct {
 	timers  timerHeap
 	seq     uint64
 	pending int
-	bytes   int64
+	bytes   int64 // of decoded items
+	open    int64 // of small bodies, which a queue may hold in memory
 	stopped bool
 
 	maxPending         int
@@ -113,8 +114,12 @@ type scheduler struct {
 	idle chan struct{} // closed when stopped and nothing runs
 }
 
-// maxHeld bounds the bytes of decoded items that wait for a worker.
-const maxHeld = 16 << 20
+const (
+	// maxHeld bounds the bytes of decoded items that wait for a worker.
+	maxHeld = 16 << 20
+	// maxOpen bounds the bytes of the bodies that have unfinished items.
+	maxOpen = 64 << 20
+)
 
 func newScheduler(o *ProcessorOptions, do func(*work) verdict) *scheduler {
 	return &scheduler{
@@ -145,26 +150,55 @@ func signal(c chan struct{}) {
 	}
 }
 
-// admit takes an item, once there is room. One goroutine calls it.
-func (s *scheduler) admit(ctx context.Context, w *work) error {
+// until waits for room, with s.mu held before and, if it returns nil, after.
+// One goroutine calls it.
+func (s *scheduler) until(ctx context.Context, room func() bool) error {
 	for {
-		s.mu.Lock()
 		if s.stopped {
-			s.mu.Unlock()
 			return context.Canceled
 		}
-		// A lone item may be larger than the whole allowance.
-		if s.pending < s.maxPending && (s.bytes == 0 || s.bytes+w.cost <= maxHeld) {
-			break
+		if room() {
+			return nil
 		}
 		s.mu.Unlock()
 		select {
 		case <-s.room:
+			s.mu.Lock()
 		case <-ctx.Done():
+			s.mu.Lock()
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// enter takes a body, once there is room, and leave gives the room back.
+func (s *scheduler) enter(ctx context.Context, size int64) error {
+	s.mu.Lock()
 	defer s.mu.Unlock()
+	err := s.until(ctx, func() bool { return s.open == 0 || s.open+size <= maxOpen })
+	if err == nil {
+		s.open += size
+	}
+	return err
+}
+
+func (s *scheduler) leave(size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open -= size
+	signal(s.room)
+}
+
+// admit takes an item, once there is room.
+func (s *scheduler) admit(ctx context.Context, w *work) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// A lone item may be larger than the whole allowance.
+	if err := s.until(ctx, func() bool {
+		return s.pending < s.maxPending && (s.bytes == 0 || s.bytes+w.cost <= maxHeld)
+	}); err != nil {
+		return err
+	}
 	s.pending++
 	s.bytes += w.cost
 	s.seq++
