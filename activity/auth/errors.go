@@ -27,8 +27,9 @@ var (
 	ErrState = errors.New("auth: callback belongs to no connection under way")
 )
 
-// Error is a call to Garmin's OAuth servers that failed. It holds no secret
-// and nothing of the answer but the status and a known error code.
+// Error is what failed: a call to one of Garmin's OAuth servers, to the store,
+// or a callback. Of an answer it holds the status and a known error code, and
+// no other text.
 type Error struct {
 	// Op says what was tried, such as "refresh token".
 	Op string

@@ -19,10 +19,9 @@ import (
 
 // FileOptions configures a FileStore. A nil *FileOptions means the defaults.
 type FileOptions struct {
-	// AEAD seals the tokens in the file, for instance AES-GCM from
-	// [crypto/cipher.NewGCMWithRandomNonce] or [crypto/cipher.NewGCM]. A file
-	// is either sealed from its first day or not at all. Nil means that
-	// tokens are written in clear.
+	// AEAD seals the tokens in the file, for instance AES-GCM as
+	// cipher.NewGCM makes it. A file is either sealed from its first day or
+	// not at all. Nil means that tokens are written in clear.
 	AEAD cipher.AEAD
 	// Logger is told of damaged records. Nil means silence.
 	Logger *slog.Logger
@@ -38,7 +37,10 @@ type FileOptions struct {
 // the file holds every change that was confirmed, and perhaps the one that was
 // not. Beside the file lies an empty one with the suffix ".lock".
 //
-// A record in which bits were flipped is passed over, logged and kept.
+// Each line is a record: its CRC-32C in eight hex digits, a space, and a JSON
+// object or the base64 of a sealed one. The first one names the format; the
+// last one of a user counts. A record in which bits were flipped is passed
+// over, logged and kept.
 type FileStore struct {
 	opaque
 	path   string

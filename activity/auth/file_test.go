@@ -3,6 +3,8 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,7 +41,11 @@ func content(t testing.TB, s auth.TokenStore) map[string]string {
 
 func TestFileStoreReopens(t *testing.T) {
 	t.Parallel()
-	for name, opts := range map[string]*auth.FileOptions{"clear": nil, "sealed": {AEAD: newAEAD(t, 1)}} {
+	block, err := aes.NewCipher(make([]byte, 16))
+	require.NoError(t, err)
+	own, err := cipher.NewGCMWithRandomNonce(block) // which has no nonce to give
+	require.NoError(t, err)
+	for name, opts := range map[string]*auth.FileOptions{"clear": nil, "sealed": {AEAD: newAEAD(t, 1)}, "own nonce": {AEAD: own}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := tokenPath(t)
