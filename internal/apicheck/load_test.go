@@ -122,3 +122,8 @@ func (c *checked) check(t *testing.T, pkgs map[string]*pkg) {
 	c.types, err = conf.Check(c.ImportPath, c.fset, c.files, c.info)
 	require.NoError(t, err)
 }
+
+// public tells whether other modules can import the package and should.
+func public(p *pkg) bool {
+	return p.ours() && p.Name != "main" && !matches(p.rel(), []string{"internal/...", "examples/..."})
+}
