@@ -62,7 +62,8 @@ var (
 
 // Arrival tells the ledger that a summary was received. Call it where you
 // save a summary, for pushed and pulled ones alike; it is harmless for those
-// that no backfill asked for.
+// that no backfill asked for. Where files alone are enabled, tell the ledger of
+// them with Arrived and [Activities].
 func Arrival(ctx context.Context, ledger Ledger, userID string, s types.Summary) error {
 	kind, ok := KindOf(s.Kind())
 	if !ok || s.Start().IsZero() {
