@@ -178,7 +178,8 @@ type handle struct {
 	ino  *inode
 }
 
-func (h *handle) Close() error { return nil }
+func (h *handle) Close() error       { return nil }
+func (h *handle) Begin(off, n int64) {}
 
 func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	h.d.mu.Lock()

@@ -36,6 +36,9 @@ type file interface {
 	io.WriterAt
 	io.Closer
 	Truncate(size int64) error
+	// Begin hints that these bytes can go to the disk while others come. It
+	// promises nothing.
+	Begin(off, n int64)
 	// Sync makes the bytes and the size survive a power cut. After an error
 	// the file is never synced again: the kernel may have dropped the pages
 	// and would then say that all is well.
@@ -105,4 +108,5 @@ func (diskFS) Lock(name string) (io.Closer, error) {
 
 type diskFile struct{ *os.File }
 
-func (f diskFile) Sync() error { return syncFile(f.File) }
+func (f diskFile) Begin(off, n int64) { beginWrite(f.File, off, n) }
+func (f diskFile) Sync() error        { return syncFile(f.File) }

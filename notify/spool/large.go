@@ -17,6 +17,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 const (
 	bodySuffix = ".body"
 	markSuffix = ".marks"
+	// beginStep is how much of a large body goes to the disk at a time while
+	// the rest is received.
+	beginStep = 2 << 20
 )
 
 // largeBody is a body with a file of its own. The file holds the bytes as they
@@ -61,7 +64,7 @@ func (s *Spool) putLarge(ctx context.Context, buf []byte, have int, r io.Reader)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	var size int64
+	var size, begun int64
 	current := temp // the file's name, "" when it is no longer ours to remove
 	defer func() {
 		if err == nil {
@@ -91,6 +94,10 @@ func (s *Spool) putLarge(ctx context.Context, buf []byte, have int, r io.Reader)
 				return fmt.Errorf("spool: %w", err)
 			}
 			sum = crc32.Update(sum, castagnoli, buf[:have])
+			if size-begun >= beginStep {
+				f.Begin(begun, size-begun)
+				begun = size
+			}
 		}
 		if ended {
 			break
