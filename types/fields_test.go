@@ -187,6 +187,24 @@ func TestEveryDocumentedKeyHasItsField(t *testing.T) {
 	}
 }
 
+// TestSamplesAndLapsAlone holds that a sample or lap reads the same outside its
+// details.
+func TestSamplesAndLapsAlone(t *testing.T) {
+	t.Parallel()
+	const object = `{"startTimeInSeconds":1567498190.0,"heartRate":98.0,"wheelChairCadenceInPushesPerMinute":3,"HeartRate":1,"new":[]}`
+	var s types.Sample
+	require.NoError(t, json.Unmarshal([]byte(object), &s))
+	in, err := decodeModel("Sample", object)
+	require.NoError(t, err)
+	require.Equal(t, in.Interface(), s)
+	require.Equal(t, 98, *s.HeartRate)
+	var l types.Lap
+	require.NoError(t, json.Unmarshal([]byte(object), &l))
+	require.Equal(t, types.Timestamp(1567498190), l.StartTimeInSeconds)
+	err = json.Unmarshal([]byte(`{"heartRate":98.5}`), &s)
+	require.ErrorContains(t, err, "heartRate")
+}
+
 // TestKeysMatchExactly holds what encoding/json would not: letter case counts.
 func TestKeysMatchExactly(t *testing.T) {
 	t.Parallel()
