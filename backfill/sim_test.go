@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
@@ -188,26 +187,9 @@ func (s *server) worst() int {
 	return worst
 }
 
-// rate returns days a minute from start to the last count.
-func (s *server) rate(start time.Time) float64 {
-	sum := 0
-	for _, c := range s.counted {
-		sum += c.days
-	}
-	return float64(sum) / s.counted[len(s.counted)-1].at.Sub(start).Minutes()
-}
-
 // best is the share of the limit that a limiter can reach at most, if it holds
 // each request until a minute after its response.
 func (s *server) best() float64 {
 	mean := s.trips / time.Duration(s.answers)
 	return float64(time.Minute) / float64(time.Minute+mean)
-}
-
-func must[T any](t *testing.T, x T, err error) T {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x
 }

@@ -93,22 +93,6 @@ func calls(t testing.TB, rt http.RoundTripper, endpoints auth.Endpoints, logger 
 	}
 }
 
-// each runs a test of every call against an OAuth server.
-func each(t *testing.T, server http.HandlerFunc, test func(t *testing.T, name string, call func(context.Context) error)) {
-	t.Helper()
-	for name := range calls(t, nil, auth.Endpoints{}, nil) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			rt := recorder(func(r *http.Request) (*http.Response, error) {
-				w := httptest.NewRecorder()
-				server(w, r)
-				return w.Result(), nil
-			})
-			test(t, name, calls(t, rt, auth.Endpoints{}, nil)[name])
-		})
-	}
-}
-
 // Traps 2, 21 and 27 of the libraries: no redirect is followed, with which
 // the secrets would go elsewhere.
 func TestRedirectsAreRefused(t *testing.T) {
