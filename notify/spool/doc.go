@@ -49,8 +49,8 @@
 // process only. Network file systems are not supported.
 //
 // Files have mode 0600 and directories 0700: the bodies are personal data. What
-// is finished leaves the disk when its whole segment is finished, after a minute
-// without new bodies at the latest.
+// is finished leaves the disk within a minute after the last body of its
+// segment, a file of up to 16 MiB, is finished.
 //
 // # Files
 //

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -343,6 +345,35 @@ func TestSegmentsGo(t *testing.T) {
 	require.Zero(t, s.Stats().Bytes)
 	require.NoError(t, s.Close())
 	require.Len(t, d.names, 2, "FORMAT and an empty segment")
+}
+
+// TestTidy: finished bodies do not wait on the disk for the next one to come.
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		s := openDisk(t, d)
+		for i := range 3 {
+			require.NoError(t, s.Put(t.Context(), bytes.NewReader(numbered(i))))
+		}
+		kept := s.segments[0].file
+		for i, b := range drain(t, s) {
+			if i > 0 {
+				require.NoError(t, b.Finish(t.Context()))
+			} else {
+				go func() {
+					time.Sleep(90 * time.Second)
+					b.Finish(t.Context())
+				}()
+			}
+		}
+		time.Sleep(80 * time.Second)
+		require.Contains(t, d.names, "/spool/log/"+kept, "one is unfinished")
+		time.Sleep(50 * time.Second)
+		require.NotContains(t, d.names, "/spool/log/"+kept)
+		require.Zero(t, s.Stats().Bytes)
+		require.NoError(t, s.Close())
+	})
 }
 
 func TestMaxBytes(t *testing.T) {

@@ -18,9 +18,8 @@ const (
 	zeroStep = 1 << 20
 	// writeSize is the buffer through which a batch goes to the file.
 	writeSize = 256 << 10
-	// idleSegment is how long finished bodies may stay on the disk because
-	// nothing new comes after them.
-	idleSegment = time.Minute
+	// tidyEvery is how often a segment is left that holds finished bodies only.
+	tidyEvery = time.Minute
 	// emptySegment is the size from which a segment without unfinished bodies
 	// is left for a new one, long before it is full.
 	emptySegment = 1 << 20
@@ -71,8 +70,8 @@ type writer struct {
 
 func (w *writer) run() {
 	defer close(w.s.written)
-	idle := time.NewTimer(idleSegment)
-	defer idle.Stop()
+	tidy := time.NewTicker(tidyEvery)
+	defer tidy.Stop()
 	for {
 		select {
 		case <-w.s.kick:
@@ -80,12 +79,10 @@ func (w *writer) run() {
 			// that makes half as many syncs, on an idle one it costs nothing.
 			runtime.Gosched()
 			w.commit(w.s.swap())
-			idle.Reset(idleSegment)
-		case <-idle.C:
+		case <-tidy.C:
 			if w.leave(1); w.g == nil {
 				w.begin() // If it fails the next batch tries again, and says so.
 			}
-			idle.Reset(idleSegment)
 		case <-w.s.ending:
 			// Nothing is enqueued any more.
 			if b := w.s.swap(); len(b.list) > 0 {
