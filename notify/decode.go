@@ -96,6 +96,7 @@ type body struct {
 	s     *jsonscan.Scanner
 	count map[string]int // items seen under each key
 	item  Item           // the one being read
+	spare any            // a *pushed that turned out to be a ping's, and is zero again
 }
 
 // maxKeys is how many different root keys are counted. Garmin has about
@@ -183,14 +184,20 @@ func push[T any, P interface {
 	*T
 	types.Summary
 }](b *body, kind types.Kind) (Event, bool) {
-	p := new(pushed[T])
+	p, ok := b.spare.(*pushed[T])
+	if !ok {
+		p = new(pushed[T])
+	}
+	b.spare = nil
 	if !b.s.Item(p) {
 		return nil, false
 	}
 	bad, hard := b.s.Bad()
 	if p.CallbackURL != "" && !hard {
 		ping := &Ping{Kind: kind, UserID: p.UserID, UserAccessToken: p.UserAccessToken, CallbackURL: p.CallbackURL}
-		return b.finish(ping, p.UserID, nil)
+		*p = pushed[T]{}
+		b.spare = p
+		return b.finish(ping, ping.UserID, nil)
 	}
 	ev := &Push{UserID: p.UserID, UserAccessToken: p.UserAccessToken, Summary: P(&p.Data)}
 	return b.finish(ev, p.UserID, asError(bad))

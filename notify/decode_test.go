@@ -247,8 +247,8 @@ func TestRaw(t *testing.T) {
 					require.Nil(t, place.Raw)
 				case i == 3 && !keep && !again:
 					require.True(t, place.Truncated)
-					require.Greater(t, len(place.Raw), 400<<10)
-					require.Less(t, len(place.Raw), 700<<10)
+					require.Greater(t, len(place.Raw), 190<<10)
+					require.Less(t, len(place.Raw), 400<<10)
 					require.True(t, strings.HasSuffix(items[i], string(place.Raw)))
 				default:
 					require.False(t, place.Truncated)

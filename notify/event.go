@@ -33,8 +33,8 @@ type Item struct {
 	// keep it; an [*Unrecognized] has it always.
 	Raw json.RawMessage
 	// Truncated tells that Raw is only the end of the item. That happens to an
-	// [*Unrecognized] larger than half a megabyte, read from a stream that cannot
-	// be read again; Offset and Size still tell where the whole of it stands.
+	// [*Unrecognized] larger than 256 KiB, read from a stream that cannot be read
+	// again, as a file can; Offset and Size still tell where the whole of it stands.
 	Truncated bool
 }
 

@@ -28,6 +28,9 @@
 // arrive as 30.0 and a float as 30; an [ID] as a string or a number; a
 // [Timestamp] with or without a fraction. Numbers are never cut: 30.5 for an
 // integer field is an error ([*DecodeError]), not 30. Keys match in exactly
-// Garmin's spelling, and the last of a repeated key counts. Unknown keys are
-// passed over; to keep them, ask the decoder for the Raw field.
+// Garmin's spelling, and the last of a repeated key counts, though each must be
+// readable. Unknown keys are passed over; to keep them, ask the decoder for the
+// Raw field. In strings, what is no valid UTF-8 becomes U+FFFD. An item whose
+// values nest deeper than 16 is an error, and so is a number of more than 1,024
+// bytes where the models want one.
 package types

@@ -31,6 +31,8 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 		if lead := o.lead[i]; len(lead) > 0 && len(s.buf)-s.pos > len(lead) && string(s.buf[s.pos:s.pos+len(lead)]) == string(lead) {
 			s.pos += len(lead)
 			s.spelt = ""
+		} else if k, next := o.find(s.buf, s.pos, prev, first); next > 0 && k != unknown {
+			i, s.pos, s.spelt = k, next, ""
 		} else {
 			var ok bool
 			if i, ok = s.member(o, prev, first); !ok {

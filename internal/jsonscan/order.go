@@ -39,9 +39,8 @@ func (o *order) learn(prev, i int, lead []byte) {
 
 // find does what [Scanner.member] does, if all of it is in b[i:] and the key is
 // spelt plainly. The index it returns is that of the value, or 0.
-func (o *order) find(b []byte, i, prev int) (field, next int) {
+func (o *order) find(b []byte, i, prev int, first bool) (field, next int) {
 	from := i
-	first := b[i-1] == '{'
 	i = blank(b, i)
 	if i < len(b) && b[i] == '}' {
 		i++
@@ -62,13 +61,16 @@ func (o *order) find(b []byte, i, prev int) (field, next int) {
 		return 0, 0
 	}
 	field, spelt := o.plan.index.find(b[key:i])
+	if field != unknown && spelt != o.plan.fields[field].key() {
+		return 0, 0
+	}
 	if i = blank(b, i+1); i >= len(b) || b[i] != ':' {
 		return 0, 0
 	}
 	if i = blank(b, i+1); i >= len(b) {
 		return 0, 0
 	}
-	if field != unknown && spelt == o.plan.fields[field].key() {
+	if field != unknown {
 		o.learn(prev, field, b[from:i])
 	}
 	return field, i

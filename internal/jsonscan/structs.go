@@ -88,12 +88,12 @@ func flat(b []byte, i int, o *order, vals *values, known bool) int {
 	p := o.plan
 	prev := start
 	i++
-	for {
+	for first := true; ; first = false {
 		k := int(o.next[prev])
 		lead := o.lead[k]
 		if n := i + len(lead); n <= len(b) && len(lead) > 0 && string(b[i:n]) == string(lead) {
 			i = n
-		} else if k, i = o.find(b, i, prev); i == 0 || known && k == unknown {
+		} else if k, i = o.find(b, i, prev, first); i == 0 || known && k == unknown {
 			return 0
 		}
 		if k == end {

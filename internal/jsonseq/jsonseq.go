@@ -26,8 +26,8 @@ type Options struct {
 	KeepRaw bool
 	// Bad, if not nil, is called with each item that cannot be read, and the
 	// list goes on behind it. If nil, the first such item ends the list with
-	// its error. raw is the item's JSON, or the last half megabyte of
-	// it if it is larger and KeepRaw is not set.
+	// its error. raw is the item's JSON, or the last 256 KiB of it
+	// if it is larger and KeepRaw is not set.
 	Bad func(raw json.RawMessage, err *types.DecodeError)
 	// UnknownKey, if not nil, is called with the path of each key that the
 	// types do not model.
