@@ -59,8 +59,8 @@ func Example_pull() {
 // database is the partner's.
 type database struct{ done chan string }
 
-func (db *database) upsert(_ context.Context, user, key string, s types.Summary) error {
-	db.done <- fmt.Sprintf("%s: %s %s", user, s.Kind(), s.ID())
+func (db *database) upsert(_ context.Context, user string, kind types.Kind, id types.ID, _ types.Summary, key string) error {
+	db.done <- fmt.Sprintf("%s: %s %s", user, kind, id)
 	return nil
 }
 
@@ -97,10 +97,10 @@ func Example_receiver() {
 		log.Fatal(err)
 	}
 	processor, err := notify.NewProcessor(inbox, users, notify.Callbacks{
-		// Pushed or pulled, new or edited: every summary comes here. Repeats
-		// have the same key.
+		// Pushed or pulled, new or edited: every summary comes here. An edit has
+		// the same id and another key; a repeat has the same key.
 		Save: func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
-			return db.upsert(ctx, d.User.ID, d.Key, s)
+			return db.upsert(ctx, d.User.ID, s.Kind(), s.ID(), s, d.Key)
 		},
 		Deregistration: func(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
 			return db.disconnect(ctx, d.User.ID)
