@@ -33,7 +33,10 @@ type UserError struct {
 	Err    error
 }
 
+// Error names the user and the cause.
 func (e *UserError) Error() string { return "backfill: user " + e.UserID + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
 func (e *UserError) Unwrap() error { return e.Err }
 
 // PermissionError says which permission the user does not grant. Run again
@@ -44,12 +47,15 @@ type PermissionError struct {
 	Err error
 }
 
+// Error names the permission, or the cause if Garmin did not say which it was.
 func (e *PermissionError) Error() string {
 	if e.Permission == "" && e.Err != nil {
 		return e.Err.Error()
 	}
 	return "permission missing: " + string(e.Permission)
 }
+
+// Unwrap returns Err.
 func (e *PermissionError) Unwrap() error { return e.Err }
 
 // Run asks for one user's history and yields each chunk as it is settled. What

@@ -110,3 +110,66 @@ func TestExamplesCatches(t *testing.T) {
 		"func Forgotten is in no Example",
 	}, missingExamples([]*ast.File{code}, examples))
 }
+
+// TestDocumented holds that every exported name has a comment, its own or that
+// of its group.
+func TestDocumented(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		if !public(p) {
+			continue
+		}
+		fset := token.NewFileSet()
+		for _, name := range p.GoFiles {
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments)
+			require.NoError(t, err)
+			for _, d := range f.Decls {
+				for _, id := range undocumented(d) {
+					t.Errorf("%s: %s has no comment", fset.Position(id.Pos()), id.Name)
+				}
+			}
+		}
+	}
+}
+
+func undocumented(d ast.Decl) (names []*ast.Ident) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Doc == nil && d.Name.IsExported() && (d.Recv == nil || receiver(d).IsExported()) {
+			return []*ast.Ident{d.Name}
+		}
+	case *ast.GenDecl:
+		if d.Doc != nil {
+			return nil
+		}
+		for _, s := range d.Specs {
+			switch s := s.(type) {
+			case *ast.TypeSpec:
+				if s.Doc == nil && s.Name.IsExported() {
+					names = append(names, s.Name)
+				}
+			case *ast.ValueSpec:
+				if s.Doc == nil && s.Comment == nil {
+					names = append(names, slices.DeleteFunc(slices.Clone(s.Names), func(id *ast.Ident) bool { return !id.IsExported() })...)
+				}
+			}
+		}
+	}
+	return names
+}
+
+func receiver(d *ast.FuncDecl) *ast.Ident {
+	typ := d.Recv.List[0].Type
+	for {
+		switch x := typ.(type) {
+		case *ast.StarExpr:
+			typ = x.X
+		case *ast.IndexExpr:
+			typ = x.X
+		case *ast.Ident:
+			return x
+		default:
+			return ast.NewIdent("_")
+		}
+	}
+}
