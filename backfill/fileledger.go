@@ -21,7 +21,7 @@ import (
 // returns; those of many goroutines share a sync. The log is rewritten when
 // most of it is out of date.
 //
-// A torn end, as a crash leaves it, is cut off. Damage elsewhere is passed
+// The file format.go describes the log. A torn end, as a crash leaves it, is cut off. Damage elsewhere is passed
 // over, which loses the damaged records only; the damaged file is kept beside
 // the log. If the disk fails, the ledger keeps returning that error until it
 // is opened anew.

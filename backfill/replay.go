@@ -65,10 +65,11 @@ func (r *replay) records(size int64, rec *record) error {
 		if err != nil {
 			return notEOF(err)
 		}
-		n := int(binary.LittleEndian.Uint32(frame))
-		if n == 0 || n > maxPayload || int64(n) > size-r.good-frameSize {
+		length := binary.LittleEndian.Uint32(frame)
+		if length == 0 || length > maxPayload || int64(length) > size-r.good-frameSize {
 			return nil
 		}
+		n := int(length)
 		sum := binary.LittleEndian.Uint32(frame[4:])
 		if _, err := in.Discard(frameSize); err != nil {
 			return err
