@@ -139,10 +139,11 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 	return u, nil
 }
 
-// Close waits for the refreshes that are under way, which takes two minutes
+// Close waits for the refreshes that are under way, and tries once more to store
+// the tokens that the store did not take. That takes seconds, and three minutes
 // at most. Call it before the process ends: what Garmin has rotated and nobody
-// has stored is lost. The error says which users' tokens the store did not
-// take; these have to connect again.
+// has stored is lost. The error says which users these are; they have to
+// connect again.
 func (u *Users) Close() error {
 	for f := u.underWay(); f != nil; f = u.underWay() {
 		<-f.done
@@ -150,12 +151,12 @@ func (u *Users) Close() error {
 	u.mu.Lock()
 	users := slices.Sorted(maps.Keys(u.unstored))
 	u.mu.Unlock()
-	var errs []error
-	for _, userID := range users {
-		if _, err := u.join(context.Background(), userID, true); err != nil {
-			errs = append(errs, err)
-		}
+	errs := make([]error, len(users))
+	var wg sync.WaitGroup
+	for i, userID := range users {
+		wg.Go(func() { _, errs[i] = u.join(context.Background(), userID, true) })
 	}
+	wg.Wait()
 	for _, c := range u.close {
 		errs = append(errs, c())
 	}
