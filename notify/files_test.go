@@ -187,14 +187,16 @@ func file500(t *testing.T) {
 }
 
 func file410(t *testing.T) {
-	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return nil, &statusError{status: 410} })
+	r, calls := fileRig(t, func(n int) (io.ReadCloser, error) {
+		return nil, &statusError{status: map[bool]int{true: 503, false: 410}[n == 1]}
+	})
 	var got error
 	r.opts.Observe = func(o notify.Outcome) { got = o.Err }
 	r.start()
 	r.put(fitPing("u", "7-file", fileURL))
 	pass(time.Hour)
 	r.finish()
-	require.EqualValues(t, 1, calls.Load())
+	require.EqualValues(t, 2, calls.Load(), "a plain 503 spends nothing")
 	require.NotErrorIs(t, got, notify.ErrSpent)
 	require.Len(t, r.letters(), 1)
 }
@@ -415,6 +417,7 @@ func fileResent(t *testing.T) {
 type faultyQueue struct {
 	notify.Queue
 	mark, bury, finish, read func() error
+	block                    func() error // for reads that are larger than an item
 }
 
 func call(f func() error) error {
@@ -463,6 +466,11 @@ func (b *faultyBody) Finish(ctx context.Context) error {
 func (b *faultyBody) ReadAt(p []byte, off int64) (int, error) {
 	if err := call(b.q.read); err != nil {
 		return 0, err
+	}
+	if len(p) > 1<<10 {
+		if err := call(b.q.block); err != nil {
+			return 0, err
+		}
 	}
 	return b.Body.ReadAt(p, off)
 }

@@ -412,6 +412,12 @@ func forgedPing(t *testing.T) {
 	r.put(ping("u", "https://good/much-later"))
 	pass(2 * time.Minute)
 	require.Len(t, r.got(), 12, "it does not wait for the forged one's next turn")
+	for i := range 100 {
+		// In a steady stream none waits at all.
+		r.put(ping("u", fmt.Sprint("https://stream/", i)))
+		pass(time.Minute)
+		require.Len(t, r.got(), 13+i)
+	}
 	pass(8 * 24 * time.Hour)
 	r.finish()
 	require.Len(t, r.letters(), 1)
@@ -740,7 +746,7 @@ func hugeItems(t *testing.T) {
 		return save(ctx, d, s)
 	}
 	r.start()
-	for i := range 10 {
+	for i := range 20 { // more than there are workers for pushes
 		r.put(details(fmt.Sprint("tenant", i), "1-detail", 300<<10))
 	}
 	r.put(push("small", "1"), `{"deregistrations":[{"userId":"small"}]}`)
@@ -750,8 +756,8 @@ func hugeItems(t *testing.T) {
 	close(gate)
 	synctest.Wait()
 	r.finish()
-	require.Len(t, r.got(), 11)
-	require.Greater(t, samples, 10*3000)
+	require.Len(t, r.got(), 21)
+	require.Greater(t, samples, 20*3000)
 }
 
 func slowPulls(t *testing.T) {

@@ -104,7 +104,7 @@ func readFails(t *testing.T) {
 		r := newRig(t, nil)
 		memory := r.queue.(*notifytest.Memory)
 		var reads atomic.Int64
-		r.queue = &faultyQueue{Queue: r.queue, read: func() error {
+		r.queue = &faultyQueue{Queue: r.queue, block: func() error {
 			if reads.Add(1) == int64(at)+1 {
 				return syscall.EIO
 			}
