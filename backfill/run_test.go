@@ -66,6 +66,8 @@ func play(t *testing.T, ledger backfill.Ledger, u *backfill.User, o *backfill.Op
 			require.Nil(t, p)
 			return told, err
 		}
+		needsWhy := p.Chunk.State == backfill.Hole || p.Chunk.State == backfill.Refused
+		require.Equal(t, needsWhy, p.Chunk.Reason != "", p.Chunk.String())
 		told = append(told, brief(p.Chunk))
 	}
 	return told, nil
@@ -145,6 +147,14 @@ func TestAnswers(t *testing.T) {
 			answers: []error{lostAnswer, now(50, 75)},
 			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
 			told:    []string{"50-75 accepted", "25-50 accepted", "0-25 accepted"},
+		},
+		{
+			name: "lost answer, then 409 of this range but for a second",
+			answers: []error{lostAnswer, &activity.Error{StatusCode: 409, Err: activity.ErrDuplicate, Earlier: types.Window{
+				Start: window(50, 75).Start, End: window(50, 75).End.Add(-2 * time.Second),
+			}}},
+			asked: []string{"50-75", "50-75", "25-50", "0-25"},
+			told:  []string{"50-75 accepted", "25-50 accepted", "0-25 accepted"},
 		},
 		{
 			name:    "500, then 409 of this range: it was accepted",
@@ -287,6 +297,20 @@ func minStartAt(days int) error {
 	// Half a second before a whole one: Garmin's fractions are cut up, not off.
 	at := day0.AddDate(0, 0, days).Add(-time.Second / 2)
 	return &activity.Error{StatusCode: 400, Err: activity.ErrMinStart, MinStart: at}
+}
+
+// Pauses double from a second, less up to half of each.
+func TestBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := &script{answers: slices.Repeat([]error{status(503, errStub)}, 8)}
+		for _, err := range backfill.Run(t.Context(), one(s, window(0, 1)), backfill.NewLimiter(backfill.Evaluation), backfill.NewLedger(), nil) {
+			require.ErrorIs(t, err, errStub)
+		}
+		const sum = 1 + 2 + 4 + 8 + 16 + 32 + 64
+		took := time.Since(start).Seconds()
+		require.True(t, sum/2 <= took && took <= sum, "took %g s", took)
+	})
 }
 
 // What was settled stays; what was refused for a reason that may have gone is
