@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // check holds what every output must have.
@@ -106,11 +108,49 @@ func TestReplay(t *testing.T) {
 		require.Contains(t, out, "unexpected EOF")
 		require.Contains(t, out, "3 dead letters")
 	})
+	t.Run("data after its user has left", func(t *testing.T) {
+		t.Parallel()
+		out := replayed(t, write("left.json", `{"deregistrations": [{"userId": "zoe"}], "activities": [`+first+`]}`))
+		require.Contains(t, out, "zoe  left")
+		require.Contains(t, out, "set aside activities: unknown user")
+	})
 	t.Run("foreign callback", func(t *testing.T) {
 		t.Parallel()
 		out := replayed(t, write("ping.json", `{"activities": [{"userId": "zoe", "callbackURL": "https://evil.example/activities?token=abc"}]}`))
 		require.Contains(t, out, "3 dead letters")
 	})
+}
+
+// TestLossIsSeen takes something out of the partner's tables: the balance must
+// not close then.
+func TestLossIsSeen(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(*demonstration){
+		"summary":    func(d *demonstration) { delete(d.partner.records, anyKey(d.wants)) },
+		"edit":       func(d *demonstration) { d.wants[anyKey(d.wants)] = &types.Activity{SummaryID: "other"} },
+		"file":       func(d *demonstration) { clear(d.partner.files) },
+		"quarantine": func(d *demonstration) { d.broken[recordKey{types.KindActivities, "nobody", "nothing"}] = true },
+		"item":       func(d *demonstration) { d.sent++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			d, stop, err := newDemonstration(&out, t.TempDir())
+			require.NoError(t, err)
+			require.NoError(t, d.story(t.Context()))
+			take(d)
+			require.EqualError(t, d.account(t.Context()), "1 lost")
+			require.Contains(t, out.String(), "; 1 lost")
+			require.NoError(t, stop())
+		})
+	}
+}
+
+func anyKey(m map[recordKey]types.Summary) recordKey {
+	for key := range m {
+		return key
+	}
+	panic("empty")
 }
 
 // TestSharedBodies replays the recorded bodies, where they are to be had.
