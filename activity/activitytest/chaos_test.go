@@ -31,6 +31,8 @@ type partner struct {
 }
 
 func (p *partner) Resolve(_ context.Context, userID string) ([]notify.User, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if u, ok := p.users[userID]; ok {
 		return []notify.User{u}, nil
 	}
@@ -85,7 +87,9 @@ func TestChaos(t *testing.T) {
 					u := fake.AddUser(nil)
 					c, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})})
 					require.NoError(t, err)
+					p.mu.Lock()
 					p.users[u.ID()] = notify.User{ID: "partner's " + u.ID(), Client: c}
+					p.mu.Unlock()
 					for _, sport := range []activitytest.Sport{activitytest.Run, activitytest.Triathlon, activitytest.Wheelchair, activitytest.ManualEntry} {
 						for _, a := range g.Activities(sport, time.Now()) {
 							a.DurationInSeconds %= 100

@@ -34,6 +34,7 @@ func TestRun(t *testing.T) {
 		time.Sleep(time.Minute)
 		u.Add(run("1", start))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, []time.Duration{time.Minute, 90 * time.Second, 150 * time.Second, 270 * time.Second}, at)
 		require.Zero(t, fake.Pending())
 		u.Add(run("2", start))
