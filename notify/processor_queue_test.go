@@ -110,6 +110,11 @@ func readFails(t *testing.T) {
 			}
 			return nil
 		}}
+		save := r.calls.Save
+		r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+			time.Sleep(10 * time.Millisecond) // many are under way when it is read again
+			return save(ctx, d, s)
+		}
 		r.start()
 		// Larger than what is read at once.
 		var list []string
