@@ -2,6 +2,12 @@
 // a stream and at the speed of the memory they come from. It knows structs by
 // their tags only.
 //
+// Fields are addressed by their offset, through package unsafe: that is what
+// lets one scanner fill every struct at full speed with nothing generated. A
+// plan panics for a field of a type it does not know, and every address is
+// that of a field of a struct or slice element that the scanner was given or
+// has made, so that the rules of package unsafe hold.
+//
 // What it accepts is said in the documentation of package types. Two things
 // are kept apart: JSON that is broken ends the body, and a value that the
 // struct cannot hold spoils its item, whose rest is read over.
