@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -54,6 +56,9 @@ func show(t *testing.T, what string, v any) {
 	slog.New(slog.NewTextHandler(&text, nil)).Info("m", "v", v)
 	slog.New(slog.NewJSONHandler(&js, nil)).Info("m", "v", v)
 	clean(t, what+" slog", text.String()+js.String())
+	if _, ok := v.(*url.Error); ok {
+		t.Errorf("%s: a *url.Error, which prints its URL, can be reached", what)
+	}
 	switch u := v.(type) {
 	case interface{ Unwrap() error }:
 		if err := u.Unwrap(); err != nil {
@@ -195,6 +200,18 @@ func TestSecretsStayHidden(t *testing.T) {
 		}
 	}
 	require.Greater(t, failures, 1000, "the calls are to fail")
+}
+
+// TestNothingIsPrinted runs the test above in a process of its own and looks
+// at all that it writes: what the libraries print on their own goes to standard
+// error, query and all, if they are let.
+func TestNothingIsPrinted(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(os.Args[0], "-test.run=^(TestSecretsStayHidden|TestPanicsHideSecrets)$", "-test.v")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "PASS")
+	clean(t, "output", string(out))
 }
 
 // TestPanicsHideSecrets: the stack of a panic in the partner's code, below a
