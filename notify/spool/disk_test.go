@@ -390,7 +390,7 @@ func (f *platterFile) crash(how loss, rnd *rand.Rand) []byte {
 	return data
 }
 
-// restart gives a disk's own state to a new one, for a recovery whose
+// platter gives what the disk holds now as its safe state, for a recovery whose
 // operations are recorded from here.
 func (d *disk) platter() *platter {
 	d.mu.Lock()
