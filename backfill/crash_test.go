@@ -187,6 +187,7 @@ func crashes(t *testing.T, seed uint64, open func(*testing.T) (backfill.Ledger, 
 			ledger = reopen()
 		}
 		time.Sleep(time.Hour) // requests of dead processes come to rest
+		synctest.Wait()
 
 		require.Empty(t, again, "seed %d: asked for again after an answer was stored", seed)
 		require.LessOrEqual(t, srv.worst(), backfill.Evaluation, "seed %d", seed)

@@ -175,6 +175,8 @@ func (s *server) over() bool {
 // worst returns the most days that any minute holds, both its ends included.
 // A fixed window is one of these, so it can hold no more.
 func (s *server) worst() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	worst, sum, from := 0, 0, 0
 	for _, c := range s.counted {
 		sum += c.days
@@ -190,6 +192,8 @@ func (s *server) worst() int {
 // best is the share of the limit that a limiter can reach at most, if it holds
 // each request until a minute after its response.
 func (s *server) best() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	mean := s.trips / time.Duration(s.answers)
 	return float64(time.Minute) / float64(time.Minute+mean)
 }
