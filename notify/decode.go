@@ -52,7 +52,8 @@ type Decoder struct {
 // *Unrecognized. Broken are also a body that begins with a byte order mark,
 // one with anything behind its end, and one that nests deeper than 10,000.
 //
-// Memory is bound by the largest item, and not by the body. If r is also an
+// Memory is bound by the largest item, and not by the body; with a Sample hook,
+// samples take none. If r is also an
 // [io.ReaderAt] and an [io.Seeker], as files are, then Raw is read again from
 // there rather than kept.
 func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
