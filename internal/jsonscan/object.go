@@ -27,8 +27,8 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 	o := s.order(p)
 	prev, first := start, true
 	for {
-		i := int(o.next[prev])
-		if lead := o.lead[i]; len(lead) > 0 && len(s.buf)-s.pos > len(lead) && string(s.buf[s.pos:s.pos+len(lead)]) == string(lead) {
+		i, lead := o.guess(prev, first)
+		if len(lead) > 0 && len(s.buf)-s.pos > len(lead) && string(s.buf[s.pos:s.pos+len(lead)]) == string(lead) {
 			s.pos += len(lead)
 			s.spelt = ""
 		} else if k, next := o.find(s.buf, s.pos, prev, first); next > 0 && k != unknown {
@@ -133,7 +133,7 @@ func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
 	case c == '}':
 		s.pos++
 		if s.base == base {
-			o.learn(prev, end, s.buf[from:s.pos])
+			o.learn(prev, end, first, s.buf[from:s.pos])
 		}
 		return end, true
 	case first:
@@ -162,7 +162,7 @@ func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
 	}
 	s.peek()
 	if i != unknown && s.spelt == o.plan.fields[i].key() && s.base == base {
-		o.learn(prev, i, s.buf[from:s.pos])
+		o.learn(prev, i, first, s.buf[from:s.pos])
 	}
 	return i, s.err == nil
 }

@@ -6,8 +6,11 @@ package jsonscan
 // look much the same, so that one comparison does for all of that.
 type order struct {
 	plan *plan
-	next [maxFields + 1]uint8 // by the field before, or start
-	lead [maxFields + 1][]byte
+	// What stands first has no comma before it, so it is remembered apart.
+	first uint8
+	head  []byte
+	next  [maxFields + 1]uint8 // by the field before, or start if that has none
+	lead  [maxFields + 1][]byte
 }
 
 const (
@@ -26,12 +29,25 @@ func newOrder(p *plan) *order {
 	return o
 }
 
-// learn notes that field i followed prev, and what led to it. It is not for
-// aliases, so that errors name the key that is there.
-func (o *order) learn(prev, i int, lead []byte) {
+// guess returns the field that is expected and what leads to it.
+func (o *order) guess(prev int, first bool) (field int, lead []byte) {
+	if first {
+		return int(o.first), o.head
+	}
+	field = int(o.next[prev])
+	return field, o.lead[field]
+}
+
+// learn notes that field i came first or followed prev, and what led to it. It
+// is not for aliases, so that errors name the key that is there.
+func (o *order) learn(prev, i int, first bool, lead []byte) {
 	const most = 128
 	if len(lead) > most {
 		lead = nil
+	}
+	if first {
+		o.first, o.head = uint8(i), append(o.head[:0], lead...)
+		return
 	}
 	o.next[prev] = uint8(i)
 	o.lead[i] = append(o.lead[i][:0], lead...)
@@ -44,7 +60,7 @@ func (o *order) find(b []byte, i, prev int, first bool) (field, next int) {
 	i = blank(b, i)
 	if i < len(b) && b[i] == '}' {
 		i++
-		o.learn(prev, end, b[from:i])
+		o.learn(prev, end, first, b[from:i])
 		return end, i
 	}
 	if !first {
@@ -71,7 +87,7 @@ func (o *order) find(b []byte, i, prev int, first bool) (field, next int) {
 		return 0, 0
 	}
 	if field != unknown {
-		o.learn(prev, field, b[from:i])
+		o.learn(prev, field, first, b[from:i])
 	}
 	return field, i
 }

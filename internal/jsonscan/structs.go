@@ -89,8 +89,7 @@ func flat(b []byte, i int, o *order, vals *values, known bool) int {
 	prev := start
 	i++
 	for first := true; ; first = false {
-		k := int(o.next[prev])
-		lead := o.lead[k]
+		k, lead := o.guess(prev, first)
 		if n := i + len(lead); n <= len(b) && len(lead) > 0 && string(b[i:n]) == string(lead) {
 			i = n
 		} else if k, i = o.find(b, i, prev, first); i == 0 || known && k == unknown {
