@@ -356,7 +356,8 @@ func TestFileKilled(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			cmd := exec.Command(os.Args[0], "-test.run=^TestFileKilled$")
-			cmd.Env = append(os.Environ(), killDir+"="+dir, fmt.Sprint(killAt, "=", c.bytes))
+			// The killed process cannot tidy up what it makes.
+			cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), killDir+"="+dir, fmt.Sprint(killAt, "=", c.bytes))
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
