@@ -12,4 +12,12 @@ func Try(f *os.File) (bool, error) {
 	return false, &os.PathError{Op: "lock", Path: f.Name(), Err: errors.ErrUnsupported}
 }
 
-func SyncDir(string) error { return nil }
+// SyncDir makes a rename in dir survive a crash, where the system can do that.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	d.Sync() // Not every one can.
+	return d.Close()
+}

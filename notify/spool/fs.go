@@ -1,9 +1,12 @@
 package spool
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/garminkit/activityapi/internal/filelock"
 )
 
 // fileSystem is all that the spool does to the disk. Tests put a disk there
@@ -96,14 +99,25 @@ func (diskFS) List(dir string) ([]entry, error) {
 	return list, nil
 }
 
-func (diskFS) SyncDir(dir string) error { return syncDir(dir) }
+func (diskFS) SyncDir(dir string) error { return filelock.SyncDir(dir) }
 
 func (diskFS) Lock(name string) (io.Closer, error) {
-	c, err := lockFile(name)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
-		return nil, &fs.PathError{Op: "lock", Path: name, Err: err}
+		return nil, err
 	}
-	return c, nil
+	ok, err := filelock.Try(f)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		// See the package documentation: the caller starts one process.
+	case err == nil && !ok:
+		err = &fs.PathError{Op: "lock", Path: name, Err: ErrLocked}
+		fallthrough
+	case err != nil:
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 type diskFile struct{ *os.File }
