@@ -1,0 +1,6 @@
+package sabotage
+
+// activityRows are the defences of package activity.
+func activityRows() []row {
+	return []row{}
+}

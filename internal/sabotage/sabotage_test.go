@@ -1,0 +1,182 @@
+package sabotage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var sabotage = flag.Bool("sabotage", false, "switch each defence off and see its test fail")
+
+// verdict is how a run of a test ended.
+type verdict string
+
+const (
+	passed   verdict = "passed"
+	failed   verdict = "failed"
+	notBuilt verdict = "not built"
+	notRun   verdict = "not run" // there is no such test, or the process died before it
+)
+
+// outcome is a run of "go test".
+type outcome struct {
+	verdict verdict
+	output  string
+}
+
+// started is the line of "go test -v" for the test itself.
+func started(test string) string {
+	name, _, _ := strings.Cut(test, "/")
+	return "=== RUN   " + name + "\n"
+}
+
+// judge reads what "go test -v" said. A panic or a time-out is a failure of the
+// test only if it had begun, and no other test runs beside it.
+func judge(test, output string, ok bool) verdict {
+	switch {
+	case strings.Contains(output, "[build failed]"), strings.Contains(output, "[setup failed]"):
+		return notBuilt
+	case !strings.Contains(output, started(test)), strings.Contains(output, "testing: warning: no tests to run"):
+		return notRun
+	case ok:
+		return passed
+	default:
+		return failed
+	}
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	run := started("TestA/b")
+	for _, tt := range []struct {
+		output string
+		ok     bool
+		want   verdict
+	}{
+		{run + "--- PASS: TestA (0.00s)\nok\n", true, passed},
+		{run + "--- FAIL: TestA (0.00s)\nFAIL\n", false, failed},
+		{run + "panic: test timed out after 2m0s\n", false, failed},
+		{run + "fatal error: all goroutines are asleep\n", false, failed},
+		{"panic: in a variable of the package\n", false, notRun},
+		{"testing: warning: no tests to run\nok\n", true, notRun},
+		{run + "--- PASS: TestA (0.00s)\ntesting: warning: no tests to run\nok\n", true, notRun},
+		{"# p\np.go:1: x declared and not used\nFAIL\tp [build failed]\n", false, notBuilt},
+		{"FAIL\tp [setup failed]\n", false, notBuilt},
+	} {
+		require.Equal(t, tt.want, judge("TestA/b", tt.output, tt.ok), tt.output)
+	}
+}
+
+// run runs a row's test with the files of an overlay, nil for the code as it is.
+func run(ctx context.Context, r *row, overlay string) outcome {
+	top, rest, sub := strings.Cut(r.test, "/")
+	pattern := "^" + top + "$"
+	if sub {
+		pattern += "/" + rest
+	}
+	args := []string{"test", "-count=1", "-v", "-vet=off", "-timeout=120s", "-run", pattern}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(append(args, r.flags...), r.pkg)...)
+	cmd.Dir = root
+	cmd.WaitDelay = 10 * time.Second
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return outcome{judge(r.test, out.String(), err == nil), out.String()}
+}
+
+// overlay writes the row's files to dir, and the list of them that "go test"
+// reads in their place.
+func overlay(t *testing.T, r *row, dir string) string {
+	t.Helper()
+	files, err := r.changed()
+	require.NoError(t, err)
+	replace := map[string]string{}
+	for name, text := range files {
+		there, err := filepath.Abs(filepath.Join(root, name))
+		require.NoError(t, err)
+		here := filepath.Join(dir, fmt.Sprintf("%d.go", len(replace)))
+		require.NoError(t, os.WriteFile(here, []byte(text), 0o600))
+		replace[there] = here
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	name := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(name, list, 0o600))
+	return name
+}
+
+// TestSabotage switches each defence off. The test of a row must pass with the
+// defence and fail without it.
+func TestSabotage(t *testing.T) {
+	if !*sabotage {
+		t.Skip("the long form: -sabotage")
+	}
+	var (
+		mu     sync.Mutex
+		whole  = map[string]func() outcome{} // runs with all defences, by test and flags
+		report bytes.Buffer
+		places = make(chan struct{}, 2) // a run has goroutines and processes of its own
+		table  = tabwriter.NewWriter(&report, 0, 8, 2, ' ', 0)
+	)
+	t.Cleanup(func() {
+		table.Flush()
+		t.Logf("\n%s", report.String())
+	})
+	for _, r := range rows() {
+		t.Run(r.defence, func(t *testing.T) {
+			t.Parallel()
+			places <- struct{}{}
+			defer func() { <-places }()
+			begin := time.Now()
+			mu.Lock()
+			key := fmt.Sprint(r.pkg, r.test, r.flags)
+			if whole[key] == nil {
+				whole[key] = sync.OnceValue(func() outcome { return run(context.Background(), &r, "") })
+			}
+			with := whole[key]
+			mu.Unlock()
+			if with := with(); with.verdict != passed {
+				t.Errorf("with its defence, %s %s %s:\n%s", r.pkg, r.test, with.verdict, with.output)
+				return
+			}
+			without := run(t.Context(), &r, overlay(t, &r, t.TempDir()))
+			mu.Lock()
+			fmt.Fprintf(table, "%s\t%s %s\t%s\t%.0fs\t%s\n", r.defence, r.pkg, r.test, without.verdict, time.Since(begin).Seconds(), firstFailure(without.output))
+			mu.Unlock()
+			if without.verdict != failed {
+				t.Errorf("without its defence, %s %s %s:\n%s", r.pkg, r.test, without.verdict, without.output)
+			}
+		})
+	}
+}
+
+// firstFailure names the innermost test that failed first, or the panic.
+func firstFailure(output string) string {
+	name := ""
+	for _, m := range regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)|^(?:panic|fatal error): (.*)$`).FindAllStringSubmatch(output, -1) {
+		if m[2] != "" {
+			return m[2]
+		}
+		if !strings.HasPrefix(m[1], name) {
+			break
+		}
+		name = m[1]
+	}
+	return name
+}
