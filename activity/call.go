@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/garminkit/activityapi/internal/retryafter"
 )
 
 // call is one call of a method: up to MaxRetries+1 attempts. It is the
@@ -194,7 +196,7 @@ func (cl *call) refusal(resp *http.Response, cancel context.CancelCauseFunc) *Er
 	slow.Stop()
 	resp.Body.Close()
 
-	e := &Error{Op: cl.op, StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
+	e := &Error{Op: cl.op, StatusCode: resp.StatusCode, RetryAfter: retryafter.Of(resp.Header)}
 	e.read(text, cl.scrub)
 	e.repeat = passing(resp.StatusCode) && !cl.once
 	if errors.Is(e.Err, ErrUnauthorized) {

@@ -7,13 +7,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
-
-const maxRetryAfter = time.Hour
 
 // passing tells whether a status may be gone at the next attempt.
 func passing(status int) bool {
@@ -46,31 +42,6 @@ func fleeting(err error) bool {
 		return false
 	}
 	return true
-}
-
-// retryAfter reads a Retry-After header: seconds, or a date in any of the
-// three forms of HTTP, which is taken against the answer's own Date so that a
-// wrong clock here does no harm. The result lies between 0 and an hour.
-func retryAfter(h http.Header) time.Duration {
-	s := strings.TrimSpace(h.Get("Retry-After"))
-	if s == "" {
-		return 0
-	}
-	if n, err := strconv.ParseFloat(s, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		if !(n > 0) {
-			return 0
-		}
-		return time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second))
-	}
-	at, err := http.ParseTime(s)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		now = time.Now()
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
 // backoff returns the wait before repeat n, counted from 0: between half and

@@ -9,10 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/garminkit/activityapi/internal/retryafter"
 )
 
 // maxAnswer bounds the answer of an OAuth server. A real one has 2 to 4 KiB.
@@ -53,7 +54,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	g.status = resp.StatusCode
-	g.retryAfter = retryAfter(resp.Header.Get("Retry-After"))
+	g.retryAfter = retryafter.Of(resp.Header)
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return nil, errRedirect
 	}
@@ -113,17 +114,6 @@ func (g *guard) error(op string, err error) *Error {
 		e.Err = errAnswer
 	}
 	return e
-}
-
-// retryAfter reads the header of this name, in seconds or as a date.
-func retryAfter(h string) time.Duration {
-	var d time.Duration
-	if n, err := strconv.ParseUint(h, 10, 31); err == nil {
-		d = time.Duration(n) * time.Second
-	} else if at, err := http.ParseTime(h); err == nil {
-		d = time.Until(at)
-	}
-	return min(max(d, 0), time.Hour)
 }
 
 // newTransport returns the default transport. It is not http.DefaultTransport,

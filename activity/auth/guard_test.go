@@ -298,7 +298,7 @@ func TestRetryAfterIsClamped(t *testing.T) {
 		"7":                              7 * time.Second,
 		"-7":                             0,
 		"86400":                          time.Hour,
-		"99999999999999999999":           0,
+		"99999999999999999999":           time.Hour,
 		"Mon, 01 Jan 2001 00:00:00 GMT":  0,
 		"Fri, 01 Jan 2100 00:00:00 GMT":  time.Hour,
 		"Friday, 01-Jan-99 00:00:00 GMT": 0,
@@ -312,6 +312,20 @@ func TestRetryAfterIsClamped(t *testing.T) {
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, want, e.RetryAfter, header)
 	}
+}
+
+// A date counts from the answer's own, so that a wrong clock here does no harm.
+func TestRetryAfterByTheirClock(t *testing.T) {
+	t.Parallel()
+	theirs := time.Now().Add(-3 * time.Hour).UTC()
+	rt := recorder(func(r *http.Request) (*http.Response, error) {
+		h := http.Header{"Retry-After": {theirs.Add(9 * time.Second).Format(http.TimeFormat)}, "Date": {theirs.Format(http.TimeFormat)}}
+		return &http.Response{StatusCode: 503, Header: h, Body: http.NoBody, Request: r}, nil
+	})
+	err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+	var e *auth.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, 9*time.Second, e.RetryAfter)
 }
 
 // T18: no secret in errors and logs, however they are printed.
