@@ -56,6 +56,10 @@ type User struct {
 // share one Garmin account; each gets every delivery. The answer to an unknown
 // id is no user or an error that wraps [ErrUnknownUser], and never a user to
 // fall back on: that would show one person's data to another.
+//
+// A user whose token is dead is still a user: pushes and the deregistration
+// need no token, so give a Client whose calls fail, or none. An error here holds
+// up the item, or buries it if the error says that a repeat is pointless.
 type Resolver interface {
 	Resolve(ctx context.Context, userID string) ([]User, error)
 }

@@ -36,7 +36,7 @@ type Callbacks struct {
 
 	// Deregistration is told that the user has disconnected. Nothing in the
 	// notification proves that it came from Garmin: before anything is deleted,
-	// make a call with d.User's credentials and see it refused.
+	// see a call for the user refused, as auth.Users.Disconnected does.
 	Deregistration func(ctx context.Context, d *Delivery, e *Deregistration) error
 	// PermissionChange is told what the user now allows. Keep the newest by
 	// ChangeTimeInSeconds.

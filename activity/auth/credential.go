@@ -15,17 +15,14 @@ import (
 // [Users.Token] does. So it follows when another process refreshes it, when
 // the user connects anew, and when the user moves to OAuth 2; a request whose
 // context ends does not wait for a refresh. What Token returns as an error can
-// be found in the client's errors.
+// be found in the client's errors, for errors.Is and errors.As.
 //
-// The error wraps ErrNotConnected if the store does not have the user, and
-// ErrReconnect if the user must connect again. There is no user to fall back
-// on.
+// The error wraps ErrNotConnected if the store does not have the user. There is
+// no user to fall back on. A user who must connect again has a client all the
+// same, whose calls fail with ErrReconnect: Garmin may still push that user's
+// data, and the deregistration, and neither needs a token.
 func (u *Users) Client(ctx context.Context, userID string) (*activity.Client, error) {
-	t, err := u.store.Token(ctx, userID)
-	if err == nil && t.Revoked {
-		err = ErrReconnect
-	}
-	if err != nil {
+	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("client", userID, err)
 	}
 	return u.pool.Client(&credential{users: u, userID: userID})

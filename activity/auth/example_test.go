@@ -145,6 +145,30 @@ func ExampleUsers_Client() {
 	// true
 }
 
+// Anybody can send a deregistration. Ask whether it is true, then forget.
+func ExampleUsers_Disconnected() {
+	ctx, fake, store := context.Background(), activitytest.NewServer(), &auth.MemoryStore{}
+	users := exampleUsers(fake, store)
+	id := exampleUser(fake, store, &activitytest.UserOptions{ID: "d3315b10"})
+	deregistration := func(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
+		gone, err := users.Disconnected(ctx, d.UserID)
+		if err != nil {
+			return err // Garmin cannot be asked now; it comes again
+		}
+		if !gone {
+			return notify.Permanent(errors.New("the user is still connected"))
+		}
+		return users.Forget(ctx, d.UserID)
+	}
+
+	fmt.Println(deregistration(ctx, &notify.Delivery{UserID: id}, nil))
+	fake.User(id).Deregister()
+	fmt.Println(deregistration(ctx, &notify.Delivery{UserID: id}, nil))
+	// Output:
+	// the user is still connected
+	// <nil>
+}
+
 // Users find the clients for a notify.Processor. Here each Garmin user is one
 // of the application's; otherwise look up who that is, too.
 func ExampleUsers_Client_resolver() {

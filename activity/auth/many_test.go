@@ -172,7 +172,9 @@ func TestRevokedDuringABatch(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, calls, "attempts at what cannot come right")
-	_, err := users.Client(t.Context(), userID(1))
+	client, err := users.Client(t.Context(), userID(1))
+	require.NoError(t, err)
+	_, err = client.UserID(t.Context())
 	require.ErrorIs(t, err, auth.ErrReconnect)
 	_, err = users.Client(t.Context(), "nobody")
 	require.ErrorIs(t, err, auth.ErrNotConnected)

@@ -294,23 +294,6 @@ func (u *Users) land(userID string, f *flight) {
 	close(f.done)
 }
 
-// Forget removes the user's token, if there is one, as after a deregistration.
-// Garmin is not told.
-func (u *Users) Forget(ctx context.Context, userID string) error {
-	for {
-		t, err := u.store.Token(ctx, userID)
-		if errors.Is(err, ErrNotConnected) {
-			return nil
-		}
-		if err == nil {
-			_, err = u.store.Swap(ctx, t, nil)
-		}
-		if err == nil || !errors.Is(err, ErrConflict) {
-			return wrap("forget", userID, err)
-		}
-	}
-}
-
 // wrap makes an Error of a store's error.
 func wrap(op, userID string, err error) error {
 	if err == nil {

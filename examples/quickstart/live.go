@@ -35,7 +35,7 @@ func live(ctx context.Context, out io.Writer, app auth.App, opts *auth.Options, 
 	defer func() { err = errors.Join(err, users.Close()) }()
 
 	p := newPartner()
-	p.forget = users.Forget
+	p.disconnected, p.forget = users.Disconnected, users.Forget
 	r, err := newReceiver(dir, resolver(users), p, 0)
 	if err != nil {
 		return err

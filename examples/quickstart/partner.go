@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +38,8 @@ type partner struct {
 	// gone are the users who left.
 	gone map[string]bool
 
+	// disconnected asks Garmin whether a user has left.
+	disconnected func(ctx context.Context, garminID string) (bool, error)
 	// forget, if not nil, deletes a user's tokens.
 	forget func(ctx context.Context, garminID string) error
 
@@ -56,7 +57,7 @@ type tally struct{ stored, updated, repeated, setAside int }
 type line struct{ who, what string }
 
 func newPartner() *partner {
-	return &partner{
+	p := &partner{
 		users:       map[string]notify.User{},
 		records:     map[recordKey]types.Summary{},
 		seen:        map[string]bool{},
@@ -66,6 +67,21 @@ func newPartner() *partner {
 		tally:       map[string]*tally{},
 		changed:     make(chan struct{}, 1),
 	}
+	p.disconnected = p.refused
+	return p
+}
+
+// refused makes a call for a user. With auth.Users, as in live, there is a
+// method for this.
+func (p *partner) refused(ctx context.Context, garminID string) (bool, error) {
+	p.mu.Lock()
+	client := p.users[garminID].Client
+	p.mu.Unlock()
+	_, err := client.(*activity.Client).UserID(ctx)
+	if errors.Is(err, activity.ErrUnauthorized) {
+		return true, nil
+	}
+	return false, err
 }
 
 // connect adds a user.
@@ -151,9 +167,12 @@ func (p *partner) file(_ context.Context, d *notify.Delivery, f *notify.File) er
 // deregistration deletes a user, but only after Garmin has confirmed that the
 // consent is gone: the notification itself proves nothing.
 func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
-	_, err := d.User.Client.(*activity.Client).UserID(ctx)
-	if refused, ok := errors.AsType[*activity.Error](err); !ok || !refused.Unauthorized() {
-		return fmt.Errorf("deregistration not confirmed: %w", cmp.Or(err, errors.New("the token is good")))
+	left, err := p.disconnected(ctx, d.UserID)
+	if err != nil {
+		return fmt.Errorf("deregistration not confirmed: %w", err)
+	}
+	if !left {
+		return notify.Permanent(errors.New("deregistration not confirmed: the token is good"))
 	}
 	if p.forget != nil {
 		if err := p.forget(ctx, d.UserID); err != nil {
