@@ -2,6 +2,7 @@ package activity_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -111,11 +112,16 @@ var hostile = []struct {
 	{"a backfill's keys", base + "/activities?summaryStartTimeInSeconds=1&summaryEndTimeInSeconds=2", ""},
 	{"id for a summary", base + "/activities?id=1&token=t", ""},
 	{"times for a file", base + "/activityFile" + goodPull, types.KindActivityFiles},
+	{"unknown key for a file", base + "/activityFile?token=t&name=1", types.KindActivityFiles},
+	{"start time for a file", base + "/activityFile?token=t&uploadStartTimeInSeconds=1", types.KindActivityFiles},
+	{"end time for a file", base + "/activityFile?token=t&uploadEndTimeInSeconds=1", types.KindActivityFiles},
 	{"repeated key", base + "/activities" + goodPull + "&token=other", ""},
 	{"escaped key", base + "/activities?tok%65n=a&uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2", ""},
 	{"upper case key", base + "/activities?TOKEN=a&uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2", ""},
 	{"semicolon", base + "/activities" + goodPull + ";admin=1", ""},
 	{"bad escape", base + "/activities?token=ab%zz", ""},
+	{"semicolon after an escape", base + "/activities?token=%41;admin=1", ""},
+	{"second escape bad", base + "/activities?token=%41%4z", ""},
 	{"cut escape", base + "/activities?token=ab%4", ""},
 	{"escaped line break", base + "/activities?token=a%0d%0aHost:evil", ""},
 	{"escaped NUL", base + "/activities?token=a%00", ""},
@@ -220,6 +226,48 @@ func TestGoodCallbacks(t *testing.T) {
 			require.ErrorIs(t, err, activity.ErrCallback)
 		}
 	})
+}
+
+// TestCallbackCharacters goes through every byte and escape that a value may
+// or may not hold.
+func TestCallbackCharacters(t *testing.T) {
+	const (
+		plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*+,=:@/?"
+		hex   = "0123456789ABCDEFabcdef"
+	)
+	check := func(value string, want bool) {
+		t.Helper()
+		sent, err := take(t, types.KindActivities, base+"/activities?token="+value, activity.Options{})
+		if want {
+			require.NoError(t, err, "%q", value)
+			require.Equal(t, "token="+value, sent[0].URL.RawQuery)
+			return
+		}
+		require.ErrorIs(t, err, activity.ErrCallback, "%q", value)
+		require.Empty(t, sent)
+	}
+	for n := range 256 {
+		c := string([]byte{byte(n)})
+		// An ampersand ends the value, and a percent sign begins an escape.
+		check("x"+c, strings.Contains(plain, c))
+		// It stands as the first and as the second digit of an escape.
+		check("%"+c+"0", strings.Contains(hex[2:], c))
+		check("%4"+c, strings.Contains(hex, c))
+	}
+	for n := range 256 {
+		for _, format := range []string{"%%%02x", "%%%02X"} {
+			check(fmt.Sprintf(format, n), n >= 0x20 && n != 0x7f)
+		}
+	}
+}
+
+func TestCallbackLength(t *testing.T) {
+	for length, want := range map[int]error{8 << 10: nil, 8<<10 + 1: activity.ErrCallback} {
+		s := base + "/activities?token="
+		s += strings.Repeat("a", length-len(s))
+		_, err := take(t, types.KindActivities, s, activity.Options{})
+		require.ErrorIs(t, err, want, "%d bytes", length)
+	}
 }
 
 // FuzzCallback holds what must never be otherwise: whatever the URL says, if a
