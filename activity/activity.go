@@ -2,16 +2,24 @@
 // user's summaries, follows the callback URLs of pings, downloads files and
 // calls the user endpoints.
 //
-//	pool, err := activity.NewPool(nil) // one for the application
-//	...
+//	pool, err := activity.NewPool(opts) // one for the application
+//	if err != nil {
+//		return err
+//	}
+//	defer pool.Close()
 //	client, err := pool.Client(activity.OAuth2{Source: tokens}) // one for each user
-//	...
-//	for a, err := range client.Activities(ctx, window, nil) {
+//	if err != nil {
+//		return err
+//	}
+//	for summary, err := range client.Follow(ctx, types.KindActivities, callbackURL) {
 //		if err != nil {
 //			return err
 //		}
-//		save(a)
+//		fmt.Println(summary.Kind(), summary.ID())
 //	}
+//
+// Package auth makes the clients of users who connect with it, and
+// notify.Processor calls Follow and Download when pings come.
 //
 // # Errors
 //

@@ -41,35 +41,35 @@ func exampleClient() (*activity.Client, *activitytest.User) {
 	return client, user
 }
 
-func Example() {
-	ctx := context.Background()
-	fake, user := exampleUser()
-
-	// One pool for the application, one client for each user.
-	pool, err := activity.NewPool(&activity.Options{Transport: fake})
+// pull pulls what a ping announces.
+func pull(ctx context.Context, tokens oauth2.TokenSource, callbackURL types.Secret, opts *activity.Options) error {
+	pool, err := activity.NewPool(opts) // one for the application
 	if err != nil {
-		fmt.Println(err)
-		return
+		return err
 	}
 	defer pool.Close()
-	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
-	client, err := pool.Client(activity.OAuth2{Source: tokens})
+	client, err := pool.Client(activity.OAuth2{Source: tokens}) // one for each user
 	if err != nil {
-		fmt.Println(err)
-		return
+		return err
 	}
-
-	// A ping came in; pull what it announces.
-	callback := types.Secret(user.CallbackURL(types.KindActivities, lastHour()))
-	for summary, err := range client.Follow(ctx, types.KindActivities, callback) {
+	for summary, err := range client.Follow(ctx, types.KindActivities, callbackURL) {
 		if err != nil {
-			fmt.Println(err)
-			return
+			return err
 		}
 		fmt.Println(summary.Kind(), summary.ID())
 	}
+	return nil
+}
+
+func Example() {
+	fake, user := exampleUser()
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
+	callbackURL := types.Secret(user.CallbackURL(types.KindActivities, lastHour()))
+	err := pull(context.Background(), tokens, callbackURL, &activity.Options{Transport: fake})
+	fmt.Println(err)
 	// Output:
 	// activities 1
+	// <nil>
 }
 
 func ExampleNewClient() {

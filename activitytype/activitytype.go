@@ -3,8 +3,9 @@
 // A [Type] is a string, and any string is legal: Garmin adds types without
 // notice, and a value this package does not know is kept as it came.
 //
-//	if a.ActivityType.Group() == activitytype.GroupRunning {
-//		fmt.Println(a.ActivityType.Name()) // "Trail Running"
+//	t := activitytype.TrailRunning
+//	if t.Group() == activitytype.GroupRunning {
+//		fmt.Println(t.Name()) // Trail Running
 //	}
 //
 // # Spelling

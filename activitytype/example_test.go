@@ -52,9 +52,14 @@ func ExampleType_Known() {
 }
 
 func ExampleType_Group() {
+	t := activitytype.TrailRunning
+	if t.Group() == activitytype.GroupRunning {
+		fmt.Println(t.Name()) // Trail Running
+	}
 	fmt.Println(activitytype.GravelCycling.Group())
 	fmt.Println(activitytype.VirtualRide.Group() == activitytype.GroupCycling)
 	// Output:
+	// Trail Running
 	// Cycling
 	// true
 }

@@ -2,10 +2,13 @@
 // fast as the key's limit allows, and with an account of what came of it
 // (Activity API, section 8).
 //
-//	ledger, err := backfill.OpenLedger("history", nil)
-//	...
+//	ledger, err := backfill.OpenLedger(dir, nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer ledger.Close()
 //	limiter := backfill.NewLimiter(backfill.Evaluation)
-//	user := &backfill.User{ID: id, Requester: client, Window: types.Window{Start: start, End: connected}}
+//	user := &backfill.User{ID: garminID, Requester: client, Window: history}
 //	for p, err := range backfill.Run(ctx, user, limiter, ledger, nil) {
 //		if err != nil {
 //			return err

@@ -25,6 +25,51 @@ var someDays = types.Window{
 	End:   time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 }
 
+// fetch asks for the history of one user.
+func fetch(ctx context.Context, dir, garminID string, client backfill.Requester, history types.Window) error {
+	ledger, err := backfill.OpenLedger(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer ledger.Close()
+	limiter := backfill.NewLimiter(backfill.Evaluation)
+	user := &backfill.User{ID: garminID, Requester: client, Window: history}
+	for p, err := range backfill.Run(ctx, user, limiter, ledger, nil) {
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d of %d days: %s\n", p.DaysDone, p.DaysTotal, p.Chunk)
+	}
+	return nil
+}
+
+// What a run has settled, the next one does not ask for.
+func Example() {
+	dir, err := os.MkdirTemp("", "history")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	day := types.Window{Start: someDays.End.AddDate(0, 0, -1), End: someDays.End}
+	asked := 0
+	client := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+		asked++
+		return nil
+	})
+	for range 2 {
+		if err := fetch(ctx, dir, "d3315b10", client, day); err != nil {
+			panic(err)
+		}
+	}
+	fmt.Println("requests:", asked)
+	// Unordered output:
+	// 1 of 3 days: d3315b10 activities [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
+	// 2 of 3 days: d3315b10 activityDetails [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
+	// 3 of 3 days: d3315b10 moveiq [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
+	// requests: 3
+}
+
 func ExampleRun() {
 	dir, err := os.MkdirTemp("", "history")
 	if err != nil {

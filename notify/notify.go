@@ -2,17 +2,22 @@
 // bodies, stores them durably before Garmin gets its 200, and hands each item
 // to the partner's code.
 //
-//	q, err := spool.Open("/var/lib/partner/garmin", nil)
-//	...
-//	http.Handle("POST /garmin/", notify.NewHandler(q, nil))
+//	inbox, err := spool.Open(dir, nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer inbox.Close()
+//	mux.Handle("POST /garmin", notify.NewHandler(inbox, nil))
 //
-//	p, err := notify.NewProcessor(q, users, notify.Callbacks{
+//	processor, err := notify.NewProcessor(inbox, users, notify.Callbacks{
 //		Save:             save,
 //		Deregistration:   forget,
-//		PermissionChange: permissions,
+//		PermissionChange: permit,
 //	}, nil)
-//	...
-//	err = p.Run(ctx)
+//	if err != nil {
+//		return err
+//	}
+//	return processor.Run(ctx)
 //
 // Garmin says each thing once: what it has a 200 for, it forgets. So the handler
 // does nothing but store, and the [Processor] does the rest at its own pace. A

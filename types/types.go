@@ -4,9 +4,16 @@
 // The same structs arrive in a push notification, from a ping's callback and
 // from a pull; [Summary] is the interface that all of them fit.
 //
-//	var a types.Activity
-//	err := json.Unmarshal(body, &a)
-//	fmt.Println(a.ActivityType.Name(), a.LocalStart(), a.Duration())
+//	switch s := s.(type) {
+//	case *types.Activity:
+//		fmt.Println(" ", s.ActivityType.Name())
+//	case *types.ManualActivity:
+//		fmt.Println(" ", s.ActivityType.Name(), "edited by hand")
+//	case *types.ActivityDetails:
+//		fmt.Println("  samples:", len(s.Samples))
+//	case *types.MoveIQ:
+//		fmt.Println("  detected:", s.ActivityType)
+//	}
 //
 // # Names and units
 //

@@ -41,6 +41,21 @@ func Example() {
 	// activities 1 2 200 true
 }
 
+func ExampleServer_Deliver() {
+	ctx := context.Background()
+	receiver := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+
+	fake := activitytest.NewServer()
+	user := fake.AddUser(nil)
+	fake.SetEndpoints(activitytest.Endpoint{Handler: receiver, Enabled: true, Push: true})
+
+	user.Add(&types.Activity{ActivityType: activitytype.Running})
+	for _, d := range fake.Deliver(ctx) {
+		fmt.Println(d.Key, d.Items, d.Status)
+	}
+	// Output: activities 1 200
+}
+
 // The fake is a transport that answers for Garmin's hosts.
 func ExampleServer_RoundTrip() {
 	fake := activitytest.NewServer()

@@ -1,16 +1,22 @@
 // Package auth connects users: it takes them to Garmin's consent page and
 // back, and keeps the tokens that come of it good for use.
 //
-//	store, err := auth.OpenFile("tokens", nil)
+//	store, err := auth.OpenFile(filepath.Join(dir, "tokens"), nil)
+//	if err != nil {
+//		return err
+//	}
 //	users, err := auth.NewUsers(auth.App{ClientID: id, ClientSecret: secret}, store, nil)
+//	if err != nil {
+//		return err
+//	}
 //	connector, err := auth.NewConnector(users, "https://example.com/garmin/callback", done, nil)
-//	http.HandleFunc("GET /garmin/connect", connector.Start)
-//	http.HandleFunc("GET /garmin/callback", connector.Callback)
+//	if err != nil {
+//		return err
+//	}
+//	mux.HandleFunc("GET /garmin/connect", connector.Start)
+//	mux.HandleFunc("GET /garmin/callback", connector.Callback)
 //
-// From then on a connected user is a client away:
-//
-//	client, err := users.Client(ctx, userID)
-//	for a, err := range client.Follow(ctx, kind, callbackURL) {
+// From then on a connected user is a client away, made by [Users.Client].
 //
 // # Refreshing
 //

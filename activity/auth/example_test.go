@@ -35,6 +35,43 @@ func exampleUsers(fake *activitytest.Server, store auth.TokenStore) *auth.Users 
 	return users
 }
 
+// serve adds the two addresses of a web application, which must be registered
+// with Garmin.
+func serve(mux *http.ServeMux, dir, id string, secret types.Secret, done auth.DoneFunc) error {
+	store, err := auth.OpenFile(filepath.Join(dir, "tokens"), nil)
+	if err != nil {
+		return err
+	}
+	users, err := auth.NewUsers(auth.App{ClientID: id, ClientSecret: secret}, store, nil)
+	if err != nil {
+		return err
+	}
+	connector, err := auth.NewConnector(users, "https://example.com/garmin/callback", done, nil)
+	if err != nil {
+		return err
+	}
+	mux.HandleFunc("GET /garmin/connect", connector.Start)
+	mux.HandleFunc("GET /garmin/callback", connector.Callback)
+	return nil
+}
+
+func Example() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	mux := http.NewServeMux()
+	done := func(http.ResponseWriter, *http.Request, *auth.Connection, error) {}
+	if err := serve(mux, dir, "client-id", "secret", done); err != nil {
+		log.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "https://example.com/garmin/connect", nil))
+	fmt.Println(w.Code, strings.Split(w.Header().Get("Location"), "?")[0])
+	// Output: 303 https://connect.garmin.com/oauth2Confirm
+}
+
 // A web application: one address starts the connection, the other is the one
 // registered with Garmin.
 func ExampleConnector() {

@@ -229,7 +229,7 @@ func (u *Users) Refresh(ctx context.Context, userID string) (*Token, error) {
 //
 //	for t, err := range store.Tokens(ctx) {
 //		if err != nil {
-//			return err
+//			log.Fatal(err)
 //		}
 //		if _, err := users.Migrate(ctx, t.UserID); err != nil {
 //			log.Print(err) // the user can go on with OAuth 1.0a

@@ -3,15 +3,11 @@
 //
 // An implementation's test is one call:
 //
-//	func TestQueue(t *testing.T) {
-//		notifytest.Run(t, func(t *testing.T, dir string) notify.Queue {
-//			q, err := spool.Open(dir, nil)
-//			if err != nil {
-//				t.Fatal(err)
-//			}
-//			return q
-//		})
-//	}
+//	notifytest.Run(t, func(t *testing.T, dir string) notify.Queue {
+//		s, err := spool.Open(dir, nil)
+//		require.NoError(t, err)
+//		return s
+//	})
 package notifytest
 
 import (

@@ -2,13 +2,14 @@
 // they are processed. It is the [notify.Store] and [notify.Queue] for a receiver
 // that runs on one machine.
 //
-//	s, err := spool.Open("/var/lib/garmin", nil)
+//	inbox, err := spool.Open(dir, nil)
 //	if err != nil {
 //		return err
 //	}
-//	defer s.Close()
-//	http.Handle("/garmin/", notify.NewHandler(s, nil))
-//	p, err := notify.NewProcessor(s, users, callbacks, nil)
+//	defer inbox.Close()
+//	mux.Handle("POST /garmin", notify.NewHandler(inbox, nil))
+//
+// A [notify.Processor] then works on it.
 //
 // # What survives
 //

@@ -1,7 +1,7 @@
 // Package authtest checks implementations of [auth.TokenStore].
 //
 //	func TestStore(t *testing.T) {
-//		authtest.Run(t, func(t *testing.T) auth.TokenStore { return newStore(t) })
+//		authtest.Run(t, func(t *testing.T) auth.TokenStore { return &auth.MemoryStore{} })
 //	}
 package authtest
 

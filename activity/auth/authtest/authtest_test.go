@@ -15,8 +15,11 @@ import (
 	"github.com/garminkit/activityapi/activity/auth/authtest"
 )
 
-func TestGoodStore(t *testing.T) {
+func TestStore(t *testing.T) {
 	authtest.Run(t, func(t *testing.T) auth.TokenStore { return &auth.MemoryStore{} })
+}
+
+func TestSharedStore(t *testing.T) {
 	authtest.RunShared(t, func(t *testing.T) (a, b auth.TokenStore) {
 		s := &auth.MemoryStore{}
 		return s, s
