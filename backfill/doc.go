@@ -8,7 +8,7 @@
 //	}
 //	defer ledger.Close()
 //	limiter := backfill.NewLimiter(backfill.Evaluation)
-//	user := &backfill.User{ID: garminID, Requester: client, Window: history}
+//	user := &backfill.User{ID: garminID, Requester: client, Window: history, Kinds: []backfill.Kind{backfill.MoveIQ}}
 //	for p, err := range backfill.Run(ctx, user, limiter, ledger, nil) {
 //		if err != nil {
 //			return err

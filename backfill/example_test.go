@@ -33,7 +33,7 @@ func fetch(ctx context.Context, dir, garminID string, client backfill.Requester,
 	}
 	defer ledger.Close()
 	limiter := backfill.NewLimiter(backfill.Evaluation)
-	user := &backfill.User{ID: garminID, Requester: client, Window: history}
+	user := &backfill.User{ID: garminID, Requester: client, Window: history, Kinds: []backfill.Kind{backfill.MoveIQ}}
 	for p, err := range backfill.Run(ctx, user, limiter, ledger, nil) {
 		if err != nil {
 			return err
@@ -63,11 +63,9 @@ func Example() {
 		}
 	}
 	fmt.Println("requests:", asked)
-	// Unordered output:
-	// 1 of 3 days: d3315b10 activities [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
-	// 2 of 3 days: d3315b10 activityDetails [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
-	// 3 of 3 days: d3315b10 moveiq [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
-	// requests: 3
+	// Output:
+	// 1 of 1 days: d3315b10 moveiq [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
+	// requests: 1
 }
 
 func ExampleRun() {
