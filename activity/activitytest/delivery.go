@@ -98,8 +98,10 @@ func (s *Server) Pending() int {
 	for _, list := range s.waiting {
 		n += len(list)
 	}
-	for _, p := range s.retries {
-		n += len(p.notices)
+	for _, list := range [][]*parcel{s.retries, s.underWay} {
+		for _, p := range list {
+			n += len(p.notices)
+		}
 	}
 	return n
 }
@@ -158,6 +160,7 @@ func (s *Server) deliver(ctx context.Context, done func(Delivery)) {
 			if ctx.Err() != nil {
 				s.mu.Lock()
 				s.retries = append(s.retries, parcels[i:]...)
+				s.underWay = nil
 				s.mu.Unlock()
 				return
 			}
@@ -244,7 +247,8 @@ func (s *Server) takeDue(now time.Time, bodies int) []*parcel {
 			fresh = append(fresh, s.pack(key, due)...)
 		}
 	}
-	return append(parcels, s.oddDelivery(fresh, now)...)
+	s.underWay = append(parcels, s.oddDelivery(fresh, now)...)
+	return s.underWay
 }
 
 // takeWaiting removes up to n due notices from a queue.
@@ -274,6 +278,7 @@ func (s *Server) stillDue(p *parcel) bool {
 	if s.reachable(p.key) {
 		return true
 	}
+	s.underWay = s.underWay[1:]
 	if s.endpoints[p.key].Enabled {
 		s.retries = append(s.retries, p)
 	}
@@ -299,6 +304,7 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.underWay = s.underWay[1:]
 	again := d.Acknowledged() && p.again
 	if again {
 		p.again = false

@@ -158,3 +158,29 @@ func TestHeaders(t *testing.T) {
 		require.Len(t, w.heads[0], 7)
 	})
 }
+
+// TestPendingUnderWay: what is being sent waits to be acknowledged, and so does
+// what was taken from the queue with it.
+func TestPendingUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := activitytest.NewServer()
+		fake.Delivery.BatchItems = 2
+		var seen []int
+		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if seen = append(seen, fake.Pending()); len(seen) == 2 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		})})
+		u := fake.AddUser(nil)
+		for _, id := range []types.ID{"1", "2", "3", "4", "5"} {
+			u.Add(run(id, time.Now()))
+		}
+		fake.Deliver(t.Context())
+		require.Equal(t, []int{5, 3, 3}, seen)
+		require.Equal(t, 2, fake.Pending())
+		time.Sleep(time.Minute)
+		fake.Deliver(t.Context())
+		require.Equal(t, []int{5, 3, 3, 2}, seen)
+		require.Zero(t, fake.Pending())
+	})
+}

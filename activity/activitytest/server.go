@@ -95,6 +95,7 @@ type Server struct {
 	endpoints  map[types.Kind]Endpoint
 	waiting    map[types.Kind][]*notice
 	retries    []*parcel
+	underWay   []*parcel // taken by Deliver and not yet sent
 	deliveries []Delivery
 }
 
