@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// books count the items of bodies on their way: posted, answered 200, stored,
+// and come to an end. Items are counted by a reader of their own, not by the
+// package under test.
+type books struct {
+	mu    sync.Mutex
+	items map[types.Kind]*items // by list key; "" are other keys and what is no JSON
+	posts posts
+
+	// bodies and ended are those of the round.
+	bodies map[[sha256.Size]byte]*body
+	ended  map[place]bool
+	// failures must not happen.
+	failures failures
+}
+
+type items struct{ sent, acknowledged, stored, done, quarantined, dead, unknown int }
+
+// ends counts the items that came to an end.
+func (n *items) ends() int { return n.done + n.quarantined + n.dead + n.unknown }
+
+func (n *items) add(o *items) {
+	n.sent += o.sent
+	n.acknowledged += o.acknowledged
+	n.stored += o.stored
+	n.done += o.done
+	n.quarantined += o.quarantined
+	n.dead += o.dead
+	n.unknown += o.unknown
+}
+
+// posts counts bodies.
+type posts struct{ sent, acknowledged, stored int }
+
+type failures struct {
+	// unstored bodies were answered 200 and are not in the store, strange ones
+	// are there and were not sent.
+	unstored, strange int
+	// twice counts items that came to an end again, unread the bodies that the
+	// queue did not give back.
+	twice, unread int
+}
+
+// body is what is known of the bodies of one content.
+type body struct {
+	items map[types.Kind]int
+	posts
+}
+
+// place is where an item stands in the queue.
+type place struct {
+	body    string
+	ordinal int
+}
+
+func newBooks() *books {
+	b := &books{items: map[types.Kind]*items{}}
+	for _, key := range append(activitytest.ListKeys(), "") {
+		b.items[key] = &items{}
+	}
+	b.begin()
+	return b
+}
+
+// begin forgets the round.
+func (b *books) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bodies, b.ended = map[[sha256.Size]byte]*body{}, map[place]bool{}
+}
+
+// sent notes that a body is being posted.
+func (b *books) sent(data []byte) {
+	sum := sha256.Sum256(data)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known := b.bodies[sum]
+	if known == nil {
+		known = &body{items: count(data)}
+		b.bodies[sum] = known
+	}
+	known.sent++
+	b.posts.sent++
+	for key, n := range known.items {
+		b.items[key].sent += n
+	}
+}
+
+// acknowledged notes that Garmin has a 200 for a body.
+func (b *books) acknowledged(data []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known := b.bodies[sha256.Sum256(data)]
+	known.acknowledged++
+	b.posts.acknowledged++
+	for key, n := range known.items {
+		b.items[key].acknowledged += n
+	}
+}
+
+// stored notes that the store took a body.
+func (b *books) stored(sum [sha256.Size]byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known := b.bodies[sum]
+	if known == nil {
+		b.failures.strange++
+		return
+	}
+	known.stored++
+	b.posts.stored++
+	for key, n := range known.items {
+		b.items[key].stored += n
+	}
+}
+
+// observe notes the end of an item.
+func (b *books) observe(o notify.Outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.items[listKey(o.Key)]
+	switch o.Result {
+	case notify.ResultDone:
+		n.done++
+	case notify.ResultQuarantined:
+		n.quarantined++
+	case notify.ResultBuried:
+		n.dead++
+	case notify.ResultUnknownUser:
+		n.unknown++
+	default:
+		if o.Ordinal < 0 {
+			b.failures.unread++
+		}
+		return
+	}
+	at := place{o.BodyID, o.Ordinal}
+	if b.ended[at] {
+		b.failures.twice++
+	}
+	b.ended[at] = true
+}
+
+// check looks for bodies that were acknowledged and not stored.
+func (b *books) check() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, known := range b.bodies {
+		b.failures.unstored += max(known.acknowledged-known.stored, 0)
+	}
+}
+
+// letterEnds counts the ends that leave a dead letter. Of a departure or a change
+// of permissions of an unknown user nobody needs to know.
+func (b *books) letterEnds() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, i := range b.items {
+		n += i.quarantined + i.dead
+		if key.Known() || key == "" {
+			n += i.unknown
+		}
+	}
+	return n
+}
+
+// sum adds up all keys.
+func (b *books) sum() (posts, items, failures) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var sum items
+	for _, n := range b.items {
+		sum.add(n)
+	}
+	return b.posts, sum, b.failures
+}
+
+// countingStore writes down what the store below took.
+type countingStore struct {
+	notify.Store
+	*books
+}
+
+func (s countingStore) Put(ctx context.Context, r io.Reader) error {
+	hash := sha256.New()
+	if err := s.Store.Put(ctx, io.TeeReader(r, hash)); err != nil {
+		return err
+	}
+	s.stored([sha256.Size]byte(hash.Sum(nil)))
+	return nil
+}
+
+// listKey folds what a list may be called.
+func listKey(key string) types.Kind {
+	switch {
+	case key == "file":
+		return types.KindActivityFiles
+	case slices.Contains(activitytest.ListKeys(), types.Kind(key)):
+		return types.Kind(key)
+	}
+	return ""
+}
+
+// count counts the items of a body by list key. Empty objects are none, and
+// where the JSON breaks there is one more.
+func count(data []byte) map[types.Kind]int {
+	n := map[types.Kind]int{}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		n[""]++
+		return n
+	}
+	for dec.More() {
+		t, err := dec.Token()
+		key, ok := t.(string)
+		if err != nil || !ok {
+			n[""]++
+			return n
+		}
+		var list []json.RawMessage
+		if err := dec.Decode(&list); err != nil {
+			n[""]++
+			return n
+		}
+		for _, item := range list {
+			if string(item) != "{}" {
+				n[listKey(key)]++
+			}
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		n[""]++
+	} else if _, err := dec.Token(); err != io.EOF {
+		n[""]++
+	}
+	return n
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// thing names a record: a summary, a file, or with no id a user's permissions or
+// departure.
+type thing struct {
+	kind types.Kind
+	user string
+	id   types.ID
+}
+
+// partner is the application, with maps for tables.
+type partner struct {
+	chaos *chaos
+
+	mu    sync.Mutex
+	users map[string]account // by Garmin user id
+	// tables hold the newest version of each thing, refused those that were
+	// turned down for good.
+	tables, refused map[thing]int64
+	files           map[thing]*notify.File
+	seen            map[string]bool // by Delivery.Key
+	calls           map[types.Kind]*calls
+}
+
+// account is a user, who is not known before a time.
+type account struct {
+	notify.User
+	known time.Time
+}
+
+// calls count how callbacks ended that were not made to fail.
+type calls struct {
+	pushed, pulled                     int
+	stored, updated, repeated, refused int
+}
+
+func newPartner(c *chaos) *partner {
+	p := &partner{chaos: c, calls: map[types.Kind]*calls{}}
+	for _, kind := range activitytest.ListKeys() {
+		p.calls[kind] = &calls{}
+	}
+	p.begin()
+	return p
+}
+
+// begin empties the tables.
+func (p *partner) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users, p.files, p.seen = map[string]account{}, map[thing]*notify.File{}, map[string]bool{}
+	p.tables, p.refused = map[thing]int64{}, map[thing]int64{}
+}
+
+func (p *partner) connect(garminID string, client notify.Client, known time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users[garminID] = account{notify.User{ID: "partner's " + garminID, Client: client}, known}
+}
+
+// Resolve implements [notify.Resolver].
+func (p *partner) Resolve(_ context.Context, garminID string) ([]notify.User, error) {
+	if p.chaos.happens("users cannot be looked up", .005) {
+		return nil, errChaos
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a, ok := p.users[garminID]
+	if !ok || time.Now().Before(a.known) {
+		return nil, notify.ErrUnknownUser
+	}
+	return []notify.User{a.User}, nil
+}
+
+func (p *partner) callbacks() notify.Callbacks {
+	return notify.Callbacks{
+		Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
+			return p.take(d, thing{s.Kind(), d.UserID, s.ID()}, version(s), nil)
+		},
+		File: func(_ context.Context, d *notify.Delivery, f *notify.File) error {
+			return p.take(d, thing{d.Kind, d.UserID, f.Announced.SummaryID}, 1, f)
+		},
+		PermissionChange: func(_ context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
+			return p.take(d, thing{d.Kind, d.UserID, ""}, int64(e.ChangeTimeInSeconds), nil)
+		},
+		Deregistration: p.deregistration,
+	}
+}
+
+// take stores the newest version of a thing.
+func (p *partner) take(d *notify.Delivery, t thing, version int64, f *notify.File) error {
+	if err := p.chaos.callback(); err != nil {
+		return err
+	}
+	if err := p.store(d, t, version, f); err != nil {
+		return err
+	}
+	if p.chaos.happens("a callback fails after its work", .01) {
+		return errChaos
+	}
+	return nil
+}
+
+func (p *partner) store(d *notify.Delivery, t thing, version int64, f *notify.File) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.calls[d.Kind]
+	if d.Pulled {
+		n.pulled++
+	} else {
+		n.pushed++
+	}
+	old, had := p.tables[t]
+	switch {
+	case t.kind.Known() && p.chaos.refuses(t):
+		n.refused++
+		p.refused[t] = max(p.refused[t], version)
+		return notify.Permanent(errors.New("the partner does not want it"))
+	case p.seen[d.Key]:
+		n.repeated++
+		return nil
+	case had:
+		n.updated++
+	default:
+		n.stored++
+	}
+	p.seen[d.Key] = true
+	p.tables[t] = max(old, version)
+	if f != nil {
+		p.files[t] = f
+	}
+	return nil
+}
+
+// deregistration asks Garmin whether it is true before it deletes the user.
+func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
+	_, err := d.User.Client.(*activity.Client).UserID(ctx)
+	if refused, ok := errors.AsType[*activity.Error](err); !ok || !refused.Unauthorized() {
+		return fmt.Errorf("deregistration not confirmed: %w", cmp.Or(err, errors.New("the token is good")))
+	}
+	if err := p.take(d, thing{activitytest.Deregistrations, d.UserID, ""}, 1, nil); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.users, d.UserID)
+	return nil
+}
+
+// version tells versions of a summary apart: the traffic's edits move the start,
+// which no quirk touches.
+func version(s types.Summary) int64 { return s.Start().Unix() }

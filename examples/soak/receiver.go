@@ -1,0 +1,143 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/spool"
+)
+
+// receiver is an endpoint that stores what comes, and a processor that works
+// through it. It can be restarted.
+type receiver struct {
+	dir string
+	// store is put between the handler and the spool.
+	store   func(notify.Store) notify.Store
+	users   notify.Resolver
+	calls   notify.Callbacks
+	observe func(notify.Outcome)
+	receipt func(context.Context, notify.Receipt)
+
+	// addr is kept over restarts.
+	addr string
+
+	mu      sync.Mutex
+	spool   *spool.Spool
+	handler *notify.Handler
+	server  *http.Server
+	stop    context.CancelFunc
+	done    chan error
+}
+
+func (r *receiver) inbox() string { return filepath.Join(r.dir, "inbox") }
+func (r *receiver) files() string { return filepath.Join(r.dir, "files") }
+func (r *receiver) url() string   { return "http://" + r.addr + "/garmin" }
+
+func (r *receiver) start() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open()
+}
+
+func (r *receiver) open() (err error) {
+	if err := os.MkdirAll(r.files(), 0o700); err != nil {
+		return err
+	}
+	if r.spool, err = spool.Open(r.inbox(), nil); err != nil {
+		return err
+	}
+	processor, err := notify.NewProcessor(r.spool, r.users, r.calls, &notify.ProcessorOptions{
+		Files:            &notify.Files{Dir: r.files()},
+		RetryMin:         50 * time.Millisecond,
+		RetryMax:         time.Second,
+		UnknownUserGrace: 2 * unknownFor,
+		AttemptTimeout:   20 * time.Second,
+		DrainTimeout:     2 * time.Second,
+		Observe:          r.observe,
+	})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", cmp.Or(r.addr, "127.0.0.1:0"))
+	if err != nil {
+		return err
+	}
+	r.addr = l.Addr().String()
+	r.handler = notify.NewHandler(r.store(r.spool), &notify.Options{Deadline: 2 * time.Second, Observe: r.receipt})
+	r.server = notify.NewServer(r.addr, r.handler)
+	go r.server.Serve(l)
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
+	r.done = make(chan error, 1)
+	go func() { r.done <- processor.Run(ctx) }()
+	return nil
+}
+
+// close stops the receiver; rudely, if requests under way are cut.
+func (r *receiver) close(rudely bool) error {
+	if !rudely {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		r.server.Shutdown(ctx)
+	}
+	r.server.Close()
+	r.stop()
+	return errors.Join(<-r.done, r.spool.Close())
+}
+
+// Close stops it for good.
+func (r *receiver) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.close(false)
+}
+
+// restart leaves the receiver down for a while.
+func (r *receiver) restart(rudely bool, down time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.close(rudely)
+	time.Sleep(down)
+	return errors.Join(err, r.open())
+}
+
+func (r *receiver) setPaused(paused bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.handler.SetPaused(paused)
+}
+
+// backlog counts the bodies that are not finished.
+func (r *receiver) backlog() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spool.Stats().Bodies
+}
+
+// letters returns the dead letters and throws them away: a person has looked at
+// them.
+func (r *receiver) letters(ctx context.Context) ([]*notify.Letter, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []*notify.Letter
+	for letter, err := range r.spool.Letters(ctx) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, letter)
+	}
+	for _, letter := range all {
+		if err := r.spool.Discard(ctx, letter.ID); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}

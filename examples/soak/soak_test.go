@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// TestSoak runs for a moment, with all chaos, over sockets.
+func TestSoak(t *testing.T) {
+	var out bytes.Buffer
+	err := run(t.Context(), &out, options{length: 1500 * time.Millisecond, seed: 1, rate: 200, dir: t.TempDir(), chaos: true})
+	require.NoError(t, err, out.String())
+	require.Contains(t, out.String(), "balanced\n")
+	require.Contains(t, out.String(), "The balance closes, and nothing grows.")
+	require.NotRegexp(t, `token=|Bearer`, out.String(), "a secret is shown")
+}
+
+// TestInterrupt: what is under way is let to its end, and accounted for.
+func TestInterrupt(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var out bytes.Buffer
+	err := run(ctx, &out, options{length: time.Hour, seed: 1, rate: 100, dir: t.TempDir(), chaos: true})
+	require.NoError(t, err, out.String())
+	require.Contains(t, out.String(), " round 1: ")
+	require.Contains(t, out.String(), "The balance closes")
+}
+
+// spoiled are ways to lose something, each once, and what the balance says then.
+var spoiled = map[string]struct {
+	tamper func(s *soak, first *sync.Once)
+	want   string
+}{
+	"a callback that forgets": {func(s *soak, first *sync.Once) {
+		save := s.receiver.calls.Save
+		var id types.ID // an edit would make up for it: it is forgotten too
+		s.receiver.calls.Save = func(ctx context.Context, d *notify.Delivery, sum types.Summary) error {
+			first.Do(func() { id = sum.ID() })
+			if sum.ID() == id {
+				return nil
+			}
+			return save(ctx, d, sum)
+		}
+	}, "ctivities: 1 lost"},
+	"a table that loses a row": {func(s *soak, first *sync.Once) {
+		save := s.receiver.calls.Save
+		var id types.ID
+		s.receiver.calls.Save = func(ctx context.Context, d *notify.Delivery, sum types.Summary) error {
+			defer func() {
+				first.Do(func() { id = sum.ID() })
+				s.partner.mu.Lock()
+				defer s.partner.mu.Unlock()
+				maps.DeleteFunc(s.partner.tables, func(t thing, _ int64) bool { return t.id == id })
+			}()
+			return save(ctx, d, sum)
+		}
+	}, "ctivities: 1 lost"},
+	"a table that makes up a row": {func(s *soak, first *sync.Once) {
+		s.receiver.observe = func(o notify.Outcome) {
+			s.books.observe(o)
+			first.Do(func() {
+				s.partner.mu.Lock()
+				defer s.partner.mu.Unlock()
+				s.partner.tables[thing{types.KindActivities, "nobody", "1"}] = 1
+			})
+		}
+	}, "activities: 1 made up"},
+	"a file with other bytes": {func(s *soak, first *sync.Once) {
+		file := s.receiver.calls.File
+		s.receiver.calls.File = func(ctx context.Context, d *notify.Delivery, f *notify.File) error {
+			first.Do(func() { os.WriteFile(f.Path, []byte("other"), 0o600) })
+			return file(ctx, d, f)
+		}
+	}, "activityFiles: 1 lost"},
+	"an acknowledgement without storing": {func(s *soak, first *sync.Once) {
+		s.receiver.store = around(s.receiver.store, func(next notify.Store, ctx context.Context, r io.Reader) (err error) {
+			called := false
+			first.Do(func() { _, err = io.Copy(io.Discard, r); called = true })
+			if called {
+				return err
+			}
+			return next.Put(ctx, r)
+		})
+	}, "1 bodies acknowledged and not stored"},
+	"a store that changes a body": {func(s *soak, first *sync.Once) {
+		s.receiver.store = around(s.receiver.store, func(next notify.Store, ctx context.Context, r io.Reader) error {
+			first.Do(func() { r = io.MultiReader(r, strings.NewReader(" ")) })
+			return next.Put(ctx, r)
+		})
+	}, "1 bodies stored that were not sent"},
+	"an item that never ends": {func(s *soak, first *sync.Once) {
+		s.receiver.observe = func(o notify.Outcome) {
+			skipped := false
+			first.Do(func() { skipped = true })
+			if !skipped {
+				s.books.observe(o)
+			}
+		}
+	}, ": 1 stored without an end"},
+	"an item that ends twice": {func(s *soak, first *sync.Once) {
+		s.receiver.observe = func(o notify.Outcome) {
+			s.books.observe(o)
+			first.Do(func() { s.books.observe(o) })
+		}
+	}, "1 items came to an end twice"},
+}
+
+// around puts f between the handler and the store.
+func around(store func(notify.Store) notify.Store, f func(notify.Store, context.Context, io.Reader) error) func(notify.Store) notify.Store {
+	return func(next notify.Store) notify.Store {
+		return notify.StoreFunc(func(ctx context.Context, r io.Reader) error { return f(store(next), ctx, r) })
+	}
+}
+
+// TestLossIsSeen spoils the integration in one place: the balance must not close
+// then.
+func TestLossIsSeen(t *testing.T) {
+	for name, test := range spoiled {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			err := run(t.Context(), &out, options{
+				length: 400 * time.Millisecond, seed: 1, rate: 100, dir: t.TempDir(),
+				tamper: func(s *soak) {
+					s.gauge.patience = 0 // the others' goroutines run
+					test.tamper(s, new(sync.Once))
+				},
+			})
+			require.ErrorContains(t, err, test.want, out.String())
+			require.Contains(t, out.String(), "NOT BALANCED: ")
+			require.NotContains(t, out.String(), "The balance closes")
+		})
+	}
+}
+
+// TestGrowthIsSeen holds what counts as flat.
+func TestGrowthIsSeen(t *testing.T) {
+	for name, test := range map[string]struct {
+		grow func(minute int, r *reading)
+		want string
+	}{
+		"flat":             {func(int, *reading) {}, ""},
+		"noise":            {func(m int, r *reading) { r.heap += int64(m%2) << 20; r.rss += int64(m%3) << 22 }, ""},
+		"only the warm-up": {func(m int, r *reading) { r.rss = min(r.rss, int64(m)*20<<20) }, ""},
+		"heap":             {func(m int, r *reading) { r.heap += int64(m) << 17 }, "heap grows: by 7.1 MB in 54m0s"},
+		"RSS":              {func(m int, r *reading) { r.rss += int64(m) << 20 }, "RSS grows: by 56.6 MB in 54m0s"},
+		"goroutines":       {func(m int, r *reading) { r.goroutines += m / 60 }, "after 1h0m0s at rest there are 10 goroutines and 15 descriptors, 9 and 15 at first"},
+		"descriptors":      {func(m int, r *reading) { r.fds += m / 12 }, "after 1h0m0s at rest there are 9 goroutines and 20 descriptors, 9 and 15 at first"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &gauge{idle: reading{goroutines: 9, fds: 15}}
+			for minute := 1; minute <= 60; minute++ {
+				r := reading{time.Duration(minute) * time.Minute, 100 << 20, 10 << 20, 9, 15}
+				test.grow(minute, &r)
+				g.quiet = append(g.quiet, r)
+			}
+			err := g.verdict(io.Discard)
+			if test.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, test.want)
+			}
+		})
+	}
+}
+
+// TestCount holds the reader of bodies that the balance rests on.
+func TestCount(t *testing.T) {
+	for body, want := range map[string]map[types.Kind]int{
+		`{}`:                   {},
+		`{"activities": [{}]}`: {},
+		`{"activities": [{"a":1},{"b":[{}]}], "file": [1], "activities": [{"c":2}]}`: {"activities": 3, "activityFiles": 1},
+		`{"dailies": [{"a":1}], "moveIQActivities": []}`:                             {"": 1},
+		broken[0]:                      {"": 1},
+		broken[1]:                      {"": 1},
+		broken[2]:                      {"": 1},
+		broken[3]:                      {"": 1},
+		broken[4]:                      {"": 1},
+		`{"activities": [{"a":1}]} {}`: {"activities": 1, "": 1},
+	} {
+		require.Equal(t, want, count([]byte(body)), body)
+	}
+}
