@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,6 +23,8 @@ type disk struct {
 	ops   []op
 	inos  int
 	owner bool
+	// abused is a file that was synced again after a sync that failed.
+	abused string
 
 	// fault, if not nil, is asked before each operation. With an error a write
 	// keeps the first keep bytes; a sync loses what it should have made safe.
@@ -29,8 +32,9 @@ type disk struct {
 }
 
 type inode struct {
-	id   int
-	data []byte
+	id       int
+	data     []byte
+	poisoned bool // a sync of it failed
 }
 
 // op is one operation, or an event that the test notes between them.
@@ -209,6 +213,9 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 		h.ino.data = writeAt(h.ino.data, o.off, o.data)
 		h.d.ops = append(h.d.ops, o)
 	}
+	if errors.Is(err, io.ErrShortWrite) {
+		err = nil // A disk that is short and says nothing.
+	}
 	return len(o.data), err
 }
 
@@ -228,9 +235,13 @@ func (h *handle) Sync() error {
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
 	o := op{kind: "sync", name: h.name, ino: h.ino}
+	if h.ino.poisoned {
+		h.d.abused = h.name
+	}
 	_, err := h.d.do(o)
 	if err != nil {
 		o.kind = "syncfail"
+		h.ino.poisoned = true
 	}
 	h.d.ops = append(h.d.ops, o)
 	return err

@@ -47,11 +47,13 @@ func TestDiskFaults(t *testing.T) {
 		{"F16 disk full in the log", "write", logDir, 0, syscall.ENOSPC, false},
 		{"F16 disk full half way through a record", "write", logDir, 50, syscall.ENOSPC, false},
 		{"F16 write error in the log", "write", logDir, 0, syscall.EIO, false},
+		{"F16 short write in the log", "write", logDir, 50, io.ErrShortWrite, false},
 		{"F16 sync error in the log", "sync", logDir, 0, syscall.EIO, false},
 		{"F16 no new segment", "create", logDir, 0, syscall.ENOSPC, false},
 		{"F16 no new segment that lasts", "syncdir", logDir, 0, syscall.EIO, false},
 		{"F16 disk full in a large body", "write", largeDir, 1000, syscall.ENOSPC, true},
 		{"F16 write error in a large body", "write", largeDir, 0, syscall.EIO, true},
+		{"F16 short write in a large body", "write", largeDir, 1000, io.ErrShortWrite, true},
 		{"F16 sync error in a large body", "sync", largeDir, 0, syscall.EIO, true},
 		{"F16 large body cannot be made", "create", largeDir, 0, syscall.EROFS, true},
 		{"F16 large body cannot be named", "rename", largeDir, 0, syscall.EIO, true},
@@ -86,6 +88,7 @@ func TestDiskFaults(t *testing.T) {
 			before := s.Stats().Bytes
 			d.fault = nil
 			fill(40)
+			require.Empty(t, d.abused, "synced again after a sync that failed")
 			require.Greater(t, s.Stats().Bytes, before)
 
 			expect := func() {
@@ -182,9 +185,11 @@ func TestMarkFaults(t *testing.T) {
 	bodies := drain(t, s)
 	for i, part := range map[int]string{0: logDir, 7: largeDir} {
 		b := bodies[i]
-		d.fault = faultFor("write", part, 9, full)
-		require.ErrorIs(t, b.Mark(ctx, 1), full)
-		require.False(t, b.Done(1))
+		for _, err := range []error{full, io.ErrShortWrite} {
+			d.fault = faultFor("write", part, 9, err)
+			require.ErrorIs(t, b.Mark(ctx, 1), err)
+			require.False(t, b.Done(1))
+		}
 		d.fault = nil
 		require.NoError(t, b.Mark(ctx, 2), "written over the torn one")
 
@@ -193,6 +198,8 @@ func TestMarkFaults(t *testing.T) {
 			require.ErrorIs(t, b.Bury(ctx, 3, &notify.Letter{}), full, kind)
 			require.False(t, b.Done(3))
 		}
+		d.fault = faultFor("write", letterDir, 9, io.ErrShortWrite)
+		require.ErrorIs(t, b.Bury(ctx, 3, &notify.Letter{}), io.ErrShortWrite)
 		d.fault = faultFor("write", markSuffix, 9, full)
 		require.ErrorIs(t, b.Finish(ctx), map[int]error{0: full, 7: nil}[i])
 		d.fault = nil

@@ -292,6 +292,9 @@ func (s *Spool) setAsideRecord(g *segment, it item) error {
 	if err := g.marks.sync(); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	if err := s.fs.SyncDir(s.path(logDir)); err != nil { // the marks may be new
+		return fmt.Errorf("spool: %w", err)
+	}
 	s.damaged("file", g.file, "offset", it.off)
 	return nil
 }
