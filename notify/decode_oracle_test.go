@@ -208,6 +208,8 @@ func TestDecodeAgreesWithOracle(t *testing.T) {
 	}
 	long := strings.Repeat("1", 1025)
 	same(t, []byte(`{"activities":[{"userId":"u","steps":`+long+`},{"userId":"u","x":`+long+`},{"userId":"u","distanceInMeters":`+long+`},{"userId":"u","distanceInMeters":0.`+long[:1022]+`},{"userId":"u","summaryId":`+long[:1024]+`}]}`))
+	// One byte more, where nothing but the length is wrong.
+	same(t, []byte(`{"activities":[{"userId":"u","distanceInMeters":0.`+long[:1023]+`},{"userId":"u","summaryId":`+long+`}]}`))
 }
 
 // FuzzDecode compares the decoder with one made of encoding/json: the same

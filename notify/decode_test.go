@@ -62,6 +62,7 @@ func TestUnrecognizedSaysWhere(t *testing.T) {
 
 func TestBrokenBodySaysWhere(t *testing.T) {
 	t.Parallel()
+	deep := strings.Repeat("[", 10_000) + "1" + strings.Repeat("]", 10_000)
 	for _, tt := range []struct{ body, path, at, err string }{
 		{`[]`, "", `[`, `want '{', have "["`},
 		{"\ufeff{}", "", "\ufeff", `have "\xef"`},
@@ -70,6 +71,7 @@ func TestBrokenBodySaysWhere(t *testing.T) {
 		{`{"activityDetails":[{"userId":"u","samples":[{"heartRate":01}]}]}`, "activityDetails[0].samples[0]", `1}`, "want ',' or '}'"},
 		{`{"activities":[{"userId":"u","x":{"a":tru}}]}`, "activities[0]", `}}`, "want true"},
 		{`{"activities":[{"userId":"\q"}]}`, "activities[0]", `\q`, "invalid escape"},
+		{`{"activities":[{"userId":"u","x":` + deep + `}]}`, "activities[0]", `[1`, "nested more than 10000 deep"},
 		{"{\"activities\":[{\"userId\":\"u\"},\n{\"userId\":\"\n\"}]}", "activities[1]", "\n\"}", "control character"},
 	} {
 		var last error
@@ -95,6 +97,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 		`{"userId":"u","userAccessToken":"` + canary + `" "callbackURL":"` + canary + `"}`,
 		`{"userId":"u","userAccessToken":"` + canary + `","callbackURL":"` + canary,
 		`{"userAccessToken":"` + canary + `"}`,
+		`{"userId":"u","steps":"` + canary + `"}`,
 	} {
 		for _, key := range []string{"activities", "activityFiles", "deregistrations", "userPermissionsChange", "other"} {
 			for ev, err := range notify.Decode(strings.NewReader(`{"` + key + `":[` + item + `]}`)) {
@@ -216,6 +219,43 @@ func TestHostileBodies(t *testing.T) {
 			require.Equal(t, tt.err, last != nil, "%v", last)
 		})
 	}
+}
+
+// widest notes the largest buffer that was to be filled.
+type widest struct {
+	io.Reader
+	most int
+}
+
+func (w *widest) Read(p []byte) (int, error) {
+	w.most = max(w.most, len(p))
+	return w.Reader.Read(p)
+}
+
+// TestWhiteSpaceIsNotKept: the window does not grow with what is only read over.
+func TestWhiteSpaceIsNotKept(t *testing.T) {
+	t.Parallel()
+	space := strings.Repeat(" \n", 1<<20)
+	for _, body := range []string{space + `{"activities":[{"userId":"u"}]}`, `{"activities":[` + space + `{"userId":"u",` + space + `"steps":` + space + `1}]}`} {
+		r := &widest{Reader: strings.NewReader(body)}
+		require.Len(t, decode(t, notify.Decoder{}, r), 1)
+		require.LessOrEqual(t, r.most, 128<<10)
+	}
+}
+
+// TestManyKeys: the items of 1,000 list keys are counted, and no more, so that
+// keys cannot fill the memory.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	var keys []string
+	for i := range 2000 {
+		keys = append(keys, fmt.Sprintf(`"k%d":[1]`, i))
+	}
+	body := `{` + strings.Join(keys, ",") + `,"k7":[2],"k1500":[2]}`
+	events := decode(t, notify.Decoder{}, strings.NewReader(body))
+	require.Len(t, events, 2002)
+	require.Equal(t, "k7[1]", events[2000].Place().String())
+	require.Equal(t, "k1500[0]", events[2001].Place().String())
 }
 
 // TestRaw reads Raw of small and large items, good and bad, from a stream and

@@ -104,6 +104,7 @@ func TestFileFaults(t *testing.T) {
 		{"file directory read-only", "Garmin is not asked until it can be stored", fileReadOnly},
 		{"file deadline", "a warning and, 24 hours after its arrival, a letter", fileDeadline},
 		{"no directory", "a letter that says so", fileNoDirectory},
+		{"slow downloads", "pulls do not wait for them", fileSlow},
 		{"two tokens for one file", "the second replaces the first", fileResent},
 	})
 }
@@ -399,6 +400,28 @@ func fileNoDirectory(t *testing.T) {
 	r.finish()
 	require.EqualValues(t, 0, calls.Load())
 	require.Contains(t, r.letters()[0].Reason, "Files is nil")
+}
+
+func fileSlow(t *testing.T) {
+	gate := make(chan struct{})
+	r := newRig(t, garmin{
+		follow: func(context.Context, types.Kind, types.Secret) iter.Seq2[types.Summary, error] {
+			return yields(nil, &types.Activity{SummaryID: "pulled"})
+		},
+		download: func(context.Context, types.Secret) (io.ReadCloser, error) { <-gate; return body(fit(10)) },
+	})
+	r.opts.Files = &notify.Files{Dir: t.TempDir()}
+	r.start()
+	for i := range 20 { // more than there are workers for pulls
+		r.put(fitPing(fmt.Sprint("u", i), "7-file", fmt.Sprint(fileURL, i)))
+	}
+	r.put(ping("v", callback))
+	synctest.Wait()
+	require.Equal(t, []string{"local-v activities pulled"}, r.got())
+	close(gate)
+	synctest.Wait()
+	r.finish()
+	require.Len(t, r.files, 20)
 }
 
 func fileResent(t *testing.T) {

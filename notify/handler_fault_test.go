@@ -252,7 +252,10 @@ func TestHandlerFaults(t *testing.T) {
 	}
 	t.Run("F12 store fails", func(t *testing.T) {
 		t.Parallel()
-		store := notify.StoreFunc(func(context.Context, io.Reader) error { return errors.New("disk full") })
+		store := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+			io.Copy(io.Discard, r) // else its being unread is enough for a no
+			return errors.New("disk full")
+		})
 		serve(t, store, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			require.Equal(t, 503, status(l.dial(), whole))
 		})
@@ -273,10 +276,14 @@ func TestHandlerFaults(t *testing.T) {
 			time.Sleep(31 * time.Second)
 			return nil
 		})
-		serve(t, store, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		receipts := 0
+		opts := &notify.Options{Observe: func(context.Context, notify.Receipt) { receipts++ }}
+		serve(t, store, opts, func(t *testing.T, l *pipes, _ *http.Server) {
 			start := time.Now()
 			require.Equal(t, 503, status(l.dial(), whole))
 			require.Equal(t, 26*time.Second, time.Since(start))
+			time.Sleep(10 * time.Second) // until the store has returned
+			require.Equal(t, 1, receipts)
 		})
 	})
 	t.Run("F12 store is a moment late", func(t *testing.T) {
@@ -355,6 +362,32 @@ func TestHandlerFaults(t *testing.T) {
 			wg.Wait()
 			require.LessOrEqual(t, time.Since(start), 6*time.Second)
 		})
+	})
+	t.Run("T9 large headers", func(t *testing.T) {
+		t.Parallel()
+		serve(t, &shelf{}, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+			large := strings.Repeat("X-Padding: "+strings.Repeat("x", 1000)+"\r\n", 100)
+			require.Equal(t, 431, status(l.dial(), strings.Replace(whole, "\r\n\r\n", "\r\n"+large+"\r\n", 1)))
+		})
+	})
+	t.Run("T9 idle connection", func(t *testing.T) {
+		t.Parallel()
+		serve(t, &shelf{}, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+			c, start := l.dial(), time.Now()
+			require.Equal(t, 200, status(c, whole))
+			c.Read(make([]byte, 1)) // until the server hangs up
+			require.Equal(t, time.Minute, time.Since(start))
+		})
+	})
+	t.Run("T14 gzip without end and without contents", func(t *testing.T) {
+		t.Parallel()
+		empty := gzipped("")
+		r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat(empty, 2000)))
+		r.ContentLength = -1
+		r.Header.Set("Content-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		notify.NewHandler(&shelf{}, &notify.Options{MaxBody: 1 << 10}).ServeHTTP(w, r)
+		require.Equal(t, 413, w.Code)
 	})
 	t.Run("T14 a bomb", func(t *testing.T) {
 		t.Parallel()

@@ -109,3 +109,14 @@ func TestHandlerAnswers(t *testing.T) {
 		})
 	}
 }
+
+// TestHandlerReadsNothingTooLarge: a body that says it is too large costs nothing.
+func TestHandlerReadsNothingTooLarge(t *testing.T) {
+	t.Parallel()
+	body := &countingReader{Reader: strings.NewReader("abcde")}
+	r, w := httptest.NewRequest("POST", "/", body), httptest.NewRecorder()
+	r.ContentLength = 5
+	notify.NewHandler(&memory{}, &notify.Options{MaxBody: 4}).ServeHTTP(w, r)
+	require.Equal(t, 413, w.Code)
+	require.Zero(t, body.reads)
+}

@@ -85,6 +85,8 @@ func TestProcessorFaults(t *testing.T) {
 		{"body breaks after good items", "those are delivered, the whole body is a letter", brokenBody},
 		{"huge items", "small ones of other users do not wait for them", hugeItems},
 		{"slow pulls", "pushes and deregistrations do not wait for them", slowPulls},
+		{"slow pulls of details", "other pulls do not wait for them", slowDetails},
+		{"slow callbacks", "deregistrations and permission changes do not wait for them", slowCallbacks},
 		{"clock jumps", "no wait or deadline moves; a Received in the future is no extra time", clockJump},
 		{"deadline", "a warning, one last attempt, a letter", deadline},
 		{"stop in back-off", "Run returns at once; the item stays", stopInBackoff},
@@ -778,6 +780,47 @@ func slowPulls(t *testing.T) {
 	synctest.Wait()
 	r.finish()
 	require.Len(t, r.got(), 101)
+}
+
+func slowDetails(t *testing.T) {
+	gate := make(chan struct{})
+	r := newRig(t, garmin{follow: func(_ context.Context, kind types.Kind, _ types.Secret) iter.Seq2[types.Summary, error] {
+		if kind == types.KindActivityDetails {
+			<-gate
+		}
+		return yields(nil, &types.Activity{SummaryID: "pulled"})
+	}})
+	r.start()
+	for i := range 100 {
+		r.put(strings.Replace(ping(fmt.Sprint("u", i), callback), "activities", "activityDetails", 1))
+	}
+	r.put(ping("v", callback))
+	synctest.Wait()
+	require.Equal(t, []string{"local-v activities pulled"}, r.got())
+	close(gate)
+	synctest.Wait()
+	r.finish()
+	require.Len(t, r.got(), 101)
+}
+
+func slowCallbacks(t *testing.T) {
+	r := newRig(t, nil)
+	save, gate := r.calls.Save, make(chan struct{})
+	r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+		<-gate
+		return save(ctx, d, s)
+	}
+	r.start()
+	for i := range 100 {
+		r.put(push(fmt.Sprint("u", i), "1"))
+	}
+	r.put(`{"deregistrations":[{"userId":"v"}],"userPermissionsChange":[{"userId":"w","permissions":[]}]}`)
+	synctest.Wait()
+	require.Len(t, r.told(), 2)
+	close(gate)
+	synctest.Wait()
+	r.finish()
+	require.Len(t, r.got(), 100)
 }
 
 func stopInBackoff(t *testing.T) {

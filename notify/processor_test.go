@@ -223,6 +223,11 @@ func TestProcessorDeliversEveryKind(t *testing.T) {
 			},
 		})
 		r.opts.Files = &notify.Files{Dir: t.TempDir()}
+		save := r.calls.Save
+		r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+			require.Equal(t, s.ID() == "pulled", d.Pulled)
+			return save(ctx, d, s)
+		}
 		r.start()
 		r.put(
 			`{"activities":[{"userId":"u","summaryId":"1"}],
