@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -44,9 +45,31 @@ func inVirtualTime(f func(context.Context) error) {
 	}}, nil, nil)
 }
 
-// bar draws progress on one line of a terminal.
-func bar(out io.Writer, share float64, note string) {
+// bar is a progress bar: one line of a terminal, or in a file a line for each
+// tenth.
+type bar struct {
+	out      io.Writer
+	terminal bool
+	tenths   int
+}
+
+func newBar(out io.Writer) *bar {
+	b := &bar{out: out}
+	if f, ok := out.(*os.File); ok {
+		info, err := f.Stat()
+		b.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return b
+}
+
+func (b *bar) draw(share float64, note string) {
 	const width = 40
 	full := int(share * width)
-	fmt.Fprintf(out, "\r[%-*.*s] %3.0f %%  %-40s", width, full, "########################################", 100*share, note)
+	line := fmt.Sprintf("[%-*.*s] %3.0f %%  %-40s", width, full, "########################################", 100*share, note)
+	if b.terminal {
+		fmt.Fprint(b.out, "\r", line)
+	} else if tenths := int(share * 10); tenths > b.tenths {
+		b.tenths = tenths
+		fmt.Fprintln(b.out, strings.TrimSpace(line))
+	}
 }

@@ -118,6 +118,7 @@ func run(ctx context.Context, out io.Writer, users []*backfill.User, limiter bac
 		}
 	}
 	start := time.Now()
+	progress := newBar(out)
 	done := make(map[string]int)
 	for p, err := range backfill.RunAll(ctx, all, limiter, ledger, nil) {
 		if err == nil {
@@ -132,7 +133,7 @@ func run(ctx context.Context, out io.Writer, users []*backfill.User, limiter bac
 			sum += n
 		}
 		clock := time.Since(start).Round(time.Second)
-		bar(out, float64(sum)/float64(total), fmt.Sprintf("%s  %s %s", clock, p.UserID, p.Chunk.State))
+		progress.draw(float64(sum)/float64(total), fmt.Sprintf("%s  %s %s", clock, p.UserID, p.Chunk.State))
 	}
 	fmt.Fprintln(out)
 	return nil
