@@ -82,6 +82,16 @@ func (p *partner) start(t testing.TB) (consent string, cookies []*http.Cookie) {
 	return w.Header().Get("Location"), w.Result().Cookies()
 }
 
+// consents lets user press the button and allow everything. It returns the
+// address that the browser comes back to, and the cookies it was given.
+func (p *partner) consents(t testing.TB, user *activitytest.User) (redirect string, cookies []*http.Cookie) {
+	t.Helper()
+	consent, cookies := p.start(t)
+	redirect, err := p.fake.Consent(consent, user)
+	require.NoError(t, err)
+	return redirect, cookies
+}
+
 // callback lets a browser with these cookies come back.
 func (p *partner) callback(redirect string, cookies []*http.Cookie) *http.Response {
 	r := httptest.NewRequest("GET", redirect, nil)
@@ -127,9 +137,7 @@ func TestConnect(t *testing.T) {
 			require.Nil(t, p.conn)
 
 			// Connecting anew takes the old token's place.
-			consent, cookies = p.start(t)
-			redirect, err = p.fake.Consent(consent, user)
-			require.NoError(t, err)
+			redirect, cookies = p.consents(t, user)
 			p.callback(redirect, cookies)
 			require.NoError(t, p.err)
 			next, err := p.store.Token(t.Context(), user.ID())
@@ -192,9 +200,7 @@ func TestDeniedInOtherWords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPartner(t, nil)
-			consent, cookies := p.start(t)
-			redirect, err := p.fake.Consent(consent, p.fake.AddUser(nil))
-			require.NoError(t, err)
+			redirect, cookies := p.consents(t, p.fake.AddUser(nil))
 			u, err := url.Parse(redirect)
 			require.NoError(t, err)
 			q := u.Query()
@@ -215,9 +221,7 @@ func TestForeignCallbacks(t *testing.T) {
 			t.Parallel()
 			p := newPartner(t, &auth.ConnectorOptions{OAuth1: flow.oauth1})
 			user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
-			consent, cookies := p.start(t)
-			redirect, err := p.fake.Consent(consent, user)
-			require.NoError(t, err)
+			redirect, cookies := p.consents(t, user)
 			otherConsent, otherCookies := p.start(t)
 			otherRedirect, err := p.fake.Consent(otherConsent, user)
 			require.NoError(t, err)
@@ -279,9 +283,7 @@ func TestSessionMustBeTheSame(t *testing.T) {
 			return session, nil
 		},
 	})
-	consent, cookies := p.start(t)
-	redirect, err := p.fake.Consent(consent, p.fake.AddUser(&activitytest.UserOptions{NotConnected: true}))
-	require.NoError(t, err)
+	redirect, cookies := p.consents(t, p.fake.AddUser(&activitytest.UserOptions{NotConnected: true}))
 	session = "bob"
 	p.callback(redirect, cookies)
 	require.ErrorIs(t, p.err, auth.ErrState)
@@ -299,9 +301,7 @@ func TestConsentTakesTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPartner(t, nil)
 		user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
-		consent, cookies := p.start(t)
-		redirect, err := p.fake.Consent(consent, user)
-		require.NoError(t, err)
+		redirect, cookies := p.consents(t, user)
 		time.Sleep(10 * time.Minute)
 		before := len(p.fake.Requests())
 		p.callback(redirect, cookies)
@@ -340,9 +340,7 @@ func TestSpentCode(t *testing.T) {
 	p := newPartner(t, &auth.ConnectorOptions{
 		Once: func(context.Context, string, time.Time) (bool, error) { return true, nil },
 	})
-	consent, cookies := p.start(t)
-	redirect, err := p.fake.Consent(consent, p.fake.AddUser(&activitytest.UserOptions{NotConnected: true}))
-	require.NoError(t, err)
+	redirect, cookies := p.consents(t, p.fake.AddUser(&activitytest.UserOptions{NotConnected: true}))
 	p.callback(redirect, cookies)
 	require.NoError(t, p.err)
 	p.callback(redirect, cookies)
@@ -362,9 +360,7 @@ func TestConnectIsPatient(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPartner(t, nil)
 				user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
-				consent, cookies := p.start(t)
-				redirect, err := p.fake.Consent(consent, user)
-				require.NoError(t, err)
+				redirect, cookies := p.consents(t, user)
 				p.fake.Fail(5, activitytest.Fault{Path: path, Status: http.StatusForbidden})
 				p.callback(redirect, cookies)
 				require.NoError(t, p.err)
@@ -383,9 +379,7 @@ func TestConnectFailsAsAWhole(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPartner(t, nil)
 				user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
-				consent, cookies := p.start(t)
-				redirect, err := p.fake.Consent(consent, user)
-				require.NoError(t, err)
+				redirect, cookies := p.consents(t, user)
 				p.fake.Fail(1000, activitytest.Fault{Path: path, Status: http.StatusForbidden})
 				start := time.Now()
 				p.callback(redirect, cookies)
@@ -393,7 +387,7 @@ func TestConnectFailsAsAWhole(t *testing.T) {
 				require.Nil(t, p.conn)
 				require.LessOrEqual(t, time.Since(start), 15*time.Second)
 				require.Greater(t, time.Since(start), 5*time.Second)
-				_, err = p.store.Token(t.Context(), user.ID())
+				_, err := p.store.Token(t.Context(), user.ID())
 				require.ErrorIs(t, err, auth.ErrNotConnected)
 			})
 		})
@@ -404,9 +398,7 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	p := newPartner(t, &auth.ConnectorOptions{OAuth1: true})
 	user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true, Legacy: true})
-	consent, cookies := p.start(t)
-	redirect, err := p.fake.Consent(consent, user)
-	require.NoError(t, err)
+	redirect, cookies := p.consents(t, user)
 	p.callback(redirect, cookies)
 	require.NoError(t, p.err)
 	client, err := p.users.Client(t.Context(), user.ID())
