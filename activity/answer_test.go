@@ -192,7 +192,7 @@ func TestWindowsAreCheckedFirst(t *testing.T) {
 			if w.End.IsZero() && !w.Start.IsZero() {
 				w.End = w.Start.Add(day + test.max)
 			}
-			errs := make([]error, 4)
+			var errs [4]error
 			_, errs[0] = collect(c.Activities(context.Background(), w, nil))
 			_, errs[1] = collect(c.ManualActivities(context.Background(), w, nil))
 			_, errs[2] = collect(c.Details(context.Background(), w, nil))
@@ -201,12 +201,12 @@ func TestWindowsAreCheckedFirst(t *testing.T) {
 				w.End = w.Start.Add(30*day + test.max)
 			}
 			if test.fine {
-				require.NoError(t, errors.Join(errs...))
+				require.NoError(t, errors.Join(errs[:]...))
 				require.Equal(t, 4, *n)
 				require.NotErrorIs(t, c.Backfill(context.Background(), types.KindMoveIQ, w), types.ErrWindow)
 				return
 			}
-			for _, err := range append(errs, c.Backfill(context.Background(), types.KindMoveIQ, w)) {
+			for _, err := range append(errs[:], c.Backfill(context.Background(), types.KindMoveIQ, w)) {
 				require.ErrorIs(t, err, types.ErrWindow)
 				_, again := asError(t, err).Retry()
 				require.False(t, again)

@@ -28,7 +28,7 @@ type body struct {
 	err     error
 }
 
-func newBody(cl *call, resp *http.Response, ctx context.Context, cancel context.CancelCauseFunc, dog *watchdog) *body {
+func newBody(ctx context.Context, cancel context.CancelCauseFunc, cl *call, resp *http.Response, dog *watchdog) *body {
 	b := &body{
 		call: cl, ctx: ctx, cancel: cancel, dog: dog,
 		closer: resp.Body, reader: resp.Body,

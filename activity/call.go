@@ -63,6 +63,7 @@ func (c *Client) do(ctx context.Context, cl *call) (*body, error) {
 		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return cl.wait },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
+	//nolint:bodyclose // it is returned; all other answers are read and closed in RoundTrip
 	resp, err := retrying.Do(&retryablehttp.Request{Request: cl.request(ctx)})
 	if cl.last == nil && err == nil {
 		return resp.Body.(*body), nil
@@ -151,7 +152,7 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode == cl.want {
 		cl.last = nil
-		resp.Body = newBody(cl, resp, ctx, cancel, dog)
+		resp.Body = newBody(ctx, cancel, cl, resp, dog)
 	} else {
 		dog.stop()
 		cl.last = cl.refusal(resp, cancel)
@@ -214,7 +215,7 @@ func (cl *call) refusal(resp *http.Response, cancel context.CancelCauseFunc) *Er
 func (cl *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	o := &cl.client.pool.opts
 	if cl.last == nil || !cl.last.repeat || cl.single || cl.attempts > o.MaxRetries || ctx.Err() != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // Client.do finds out by itself that ctx has ended
 	}
 	cl.wait = o.backoff(cl.attempts-1, cl.last.RetryAfter)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= cl.wait {

@@ -231,8 +231,7 @@ func ExampleClient_Backfill() {
 
 	user.SetPermissions(types.PermissionActivityExport)
 	err = client.Backfill(ctx, types.KindMoveIQ, week)
-	var e *activity.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*activity.Error](err); ok {
 		fmt.Println("missing:", e.Permission)
 	}
 	// Output:
@@ -275,8 +274,7 @@ func ExampleError() {
 	_, err = client.UserID(context.Background())
 
 	fmt.Println(err)
-	var e *activity.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*activity.Error](err); ok {
 		after, again := e.Retry()
 		fmt.Println(e.StatusCode, errors.Is(err, activity.ErrRateLimited), after, again)
 	}

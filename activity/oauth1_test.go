@@ -62,7 +62,7 @@ func rfcUnescape(s string, form bool) string {
 // rfcHeader is section 3.5.1.
 func rfcHeader(header string) map[string]string {
 	params := map[string]string{}
-	for _, pair := range strings.Split(strings.TrimPrefix(header, "OAuth "), ",") {
+	for pair := range strings.SplitSeq(strings.TrimPrefix(header, "OAuth "), ",") {
 		k, v, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		params[rfcUnescape(k, false)] = rfcUnescape(strings.Trim(v, `"`), false)
 	}
@@ -82,7 +82,7 @@ func rfcSignature(method, scheme, host, path, query string, oauth map[string]str
 	// 3.4.1.3: parameters of query and header, without realm and signature.
 	var pairs [][2]string
 	if query != "" {
-		for _, pair := range strings.Split(query, "&") {
+		for pair := range strings.SplitSeq(query, "&") {
 			k, v, _ := strings.Cut(pair, "=")
 			pairs = append(pairs, [2]string{rfcEscape(rfcUnescape(k, true)), rfcEscape(rfcUnescape(v, true))})
 		}

@@ -310,8 +310,8 @@ func TestBackoff(t *testing.T) {
 			c, s := scripted(t, activity.Options{MaxRetries: 8, MinBackoff: time.Second, MaxBackoff: 10 * time.Second}, step{status: 503})
 			_, err := c.UserID(t.Context())
 			require.Error(t, err)
-			for i, want := range []time.Duration{1, 2, 4, 8, 10, 10, 10, 10} {
-				want *= time.Second
+			for i, seconds := range []int{1, 2, 4, 8, 10, 10, 10, 10} {
+				want := time.Duration(seconds) * time.Second
 				require.GreaterOrEqual(t, s.waits()[i], want/2)
 				require.LessOrEqual(t, s.waits()[i], want)
 				different[s.waits()[i]] = true

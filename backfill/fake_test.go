@@ -50,7 +50,9 @@ func TestOnFake(t *testing.T) {
 						if push, ok := e.(*notify.Push); ok && err == nil {
 							err = backfill.Arrival(r.Context(), ledger, push.UserID, push.Summary)
 						}
-						require.NoError(t, err)
+						if err != nil {
+							t.Error(err)
+						}
 					}
 				})})
 				// Summaries on both sides of each midnight, where chunks meet.

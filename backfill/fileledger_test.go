@@ -285,7 +285,7 @@ func FuzzReplay(f *testing.F) {
 	log, err := os.ReadFile(filepath.Join(dir, "ledger.log"))
 	require.NoError(f, err)
 	f.Add(log)
-	for i := range len(log) {
+	for i := range log {
 		f.Add(append(bytes.Clone(log[:i]), log...))
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -257,10 +258,8 @@ func (r *run) permitted(user *User) error {
 		r.Logger.Info("backfill: permissions unknown", "user", user.ID, "err", err)
 		return nil
 	}
-	for _, h := range have {
-		if h == types.PermissionHistoricalDataExport {
-			return nil
-		}
+	if slices.Contains(have, types.PermissionHistoricalDataExport) {
+		return nil
 	}
 	return &PermissionError{Permission: types.PermissionHistoricalDataExport}
 }

@@ -59,7 +59,6 @@ func TestMillionChunks(t *testing.T) {
 			log := backfill.LogOf(func(l backfill.Ledger) { fill(t, l, n, perUser) })
 			writeSynced(t, filepath.Join(dir, "ledger.log"), log)
 			size := float64(len(log)) / 1e6
-			log = nil
 			before := heap()
 			start := time.Now()
 			l, err := backfill.OpenLedger(dir, nil)

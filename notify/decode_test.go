@@ -159,8 +159,8 @@ func TestNullForAnyField(t *testing.T) {
 }
 
 func keysOf(t reflect.Type) (keys []string) {
-	for i := range t.NumField() {
-		if key, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); key != "-" {
+	for field := range t.Fields() {
+		if key, _, _ := strings.Cut(field.Tag.Get("json"), ","); key != "-" {
 			keys = append(keys, key)
 		}
 	}
@@ -292,7 +292,7 @@ func TestRaw(t *testing.T) {
 					require.True(t, strings.HasSuffix(items[i], string(place.Raw)))
 				default:
 					require.False(t, place.Truncated)
-					require.True(t, items[i] == string(place.Raw), "item %d", i)
+					require.True(t, items[i] == string(place.Raw), "item %d", i) //nolint:testifylint // items are up to megabytes, which Equal would print
 				}
 				if p, ok := ev.(*notify.Push); ok {
 					require.Equal(t, string(place.Raw), string(p.Summary.(*types.ActivityDetails).Raw))
@@ -355,8 +355,8 @@ func TestSampleHook(t *testing.T) {
 
 func clone(s types.Sample) types.Sample {
 	v := reflect.ValueOf(&s).Elem()
-	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.Pointer && !f.IsNil() {
+	for _, f := range v.Fields() {
+		if f.Kind() == reflect.Pointer && !f.IsNil() {
 			p := reflect.New(f.Type().Elem())
 			p.Elem().Set(f.Elem())
 			f.Set(p)

@@ -171,7 +171,7 @@ func (s *fileStore) download(ctx context.Context, client Downloader, f *types.Ac
 
 // spend notes that the file cannot be had any more.
 func (s *fileStore) spend(id string, n int64, cause error) error {
-	s.root.Remove(partName(id))
+	_ = s.root.Remove(partName(id))
 	if err := s.writeClaim(id, claim{State: claimSpent, Size: n}); err != nil {
 		// The begun claim stays and says the same, less exactly.
 		cause = errors.Join(cause, err)
@@ -300,7 +300,7 @@ func (a *attempt) file(users []User, ping *FilePing) error {
 	}
 	if a.call.File != nil {
 		var rev revision
-		hex.Decode(rev[:], []byte(f.SHA256))
+		_, _ = hex.Decode(rev[:], []byte(f.SHA256))
 		var errs attemptErrors
 		for _, u := range users {
 			d := newDelivery(a.work, u, types.KindActivityFiles, ping.File.SummaryID, rev)

@@ -61,7 +61,7 @@ func checkFIT(r io.Reader) error {
 		}
 		// The checksum of everything, itself included, is zero.
 		sum := &fitCRC{}
-		sum.Write(header)
+		_, _ = sum.Write(header)
 		want := int64(binary.LittleEndian.Uint32(header[4:8])) + 2
 		n, err := io.CopyN(sum, br, want)
 		switch {

@@ -24,7 +24,7 @@ func FuzzCheckFile(f *testing.F) {
 	f.Add([]byte(`<gpx></gpx><gpx></gpx>`), "GPX")
 	f.Fuzz(func(t *testing.T, data []byte, fileType string) {
 		got := checkFile(fileType, bytes.NewReader(data)) == nil
-		want := true
+		var want bool
 		switch fileType {
 		case "FIT":
 			want = len(data) > 0 && wholeFIT(data)

@@ -90,8 +90,8 @@ func (s *fileStore) writeClaim(id string, c claim) error {
 }
 
 func (s *fileStore) dropClaim(id string) {
-	s.root.Remove(claimName(id))
-	s.root.Remove(partName(id))
+	_ = s.root.Remove(claimName(id))
+	_ = s.root.Remove(partName(id))
 }
 
 // finish notes that the file was handed over. It need not survive a power cut:
@@ -135,7 +135,7 @@ func (s *fileStore) sweep() {
 	entries, _ := dir.ReadDir(-1)
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > claimAge {
-			s.root.Remove(claimDir + "/" + e.Name())
+			_ = s.root.Remove(claimDir + "/" + e.Name())
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (s *fileStore) writeFile(name string, data []byte) error {
 		err = s.root.Rename(tmp, name)
 	}
 	if err != nil {
-		s.root.Remove(tmp)
+		_ = s.root.Remove(tmp)
 		return err
 	}
 	return s.syncDir(path.Dir(name))

@@ -193,7 +193,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := start.Add(h.opts.Deadline)
 	// A writer that cannot is one that a test or a middleware made; the
 	// context's deadline still holds.
-	http.NewResponseController(w).SetReadDeadline(deadline)
+	_ = http.NewResponseController(w).SetReadDeadline(deadline)
 	ctx, cancel := context.WithDeadline(r.Context(), deadline)
 	defer cancel()
 
@@ -287,7 +287,7 @@ func (h *Handler) endLate(r *http.Request, a *answer) {
 	if !a.done {
 		a.w.Header().Set("Content-Length", "0") // else Flush begins a chunked body
 		h.answer(r, a, http.StatusServiceUnavailable, errDeadline)
-		http.NewResponseController(a.w).Flush()
+		_ = http.NewResponseController(a.w).Flush()
 	}
 }
 

@@ -145,8 +145,7 @@ func callbackPanics(t *testing.T) {
 	save, panics := r.calls.Save, []func(){
 		func() { panic("CANARY") },
 		func() { panic(fmt.Errorf("CANARY")) },
-		//lint:ignore SA5000 the panic of the runtime is what is wanted
-		func() { var m map[string]int; m["CANARY"] = 1 },
+		func() { var m map[string]int; m["CANARY"] = 1 }, //nolint:staticcheck // the panic of the runtime is what is wanted
 	}
 	r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 		if len(panics) > 0 {

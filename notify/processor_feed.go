@@ -232,7 +232,7 @@ func (r *run) closeBodies() {
 	r.open = map[*openBody]struct{}{}
 	r.mu.Unlock()
 	for body := range open {
-		body.Close()
+		_ = body.Close()
 	}
 }
 

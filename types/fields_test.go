@@ -292,8 +292,8 @@ func fill(rng *rand.Rand, v reflect.Value) {
 			fill(rng, v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(rng, v.Field(i))
+		for _, field := range v.Fields() {
+			fill(rng, field)
 		}
 	case reflect.Slice:
 		if n := rng.IntN(4); n > 0 {

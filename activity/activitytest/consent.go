@@ -151,7 +151,7 @@ func (s *Server) serveConsentPage(w http.ResponseWriter, r *http.Request) {
 		{types.PermissionHistoricalDataExport, "Historical data", false},
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	consentPage.Execute(w, page)
+	_ = consentPage.Execute(w, page)
 }
 
 type consentBox struct {

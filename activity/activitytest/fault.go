@@ -99,13 +99,13 @@ func (f *fault) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
 
 // cut sends the first n bytes of the answer under the length of all of it.
 func cut(w http.ResponseWriter, answer *memoryWriter, n int) {
-	res := answer.response(&http.Request{}, false)
+	res := answer.response(&http.Request{}, false) //nolint:bodyclose // it is in memory
 	maps.Copy(w.Header(), res.Header)
 	body := answer.body.Bytes()
 	w.Header().Set("Content-Length", formatInt(int64(len(body))))
 	w.WriteHeader(res.StatusCode)
 	w.Write(body[:min(n, len(body))])
-	http.NewResponseController(w).Flush()
+	_ = http.NewResponseController(w).Flush()
 	if n < len(body) {
 		panic(http.ErrAbortHandler)
 	}

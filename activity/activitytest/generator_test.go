@@ -27,7 +27,8 @@ func TestGeneratorIsSeeded(t *testing.T) {
 		require.NoError(t, err)
 		return string(b)
 	}
-	require.Equal(t, all(1), all(1))
+	one, again := all(1), all(1)
+	require.Equal(t, one, again)
 	require.NotEqual(t, all(1), all(2))
 }
 
@@ -83,7 +84,7 @@ func TestDetailsAndFile(t *testing.T) {
 	f, content := g.File(d)
 	require.Equal(t, "FIT", f.FileType)
 	require.Equal(t, ".FIT", string(content[8:12]))
-	require.Equal(t, 14+18+10+21+18*len(d.Samples)+2, len(content))
+	require.Len(t, content, 14+18+10+21+18*len(d.Samples)+2)
 
 	swim := g.Details(g.Activities(activitytest.PoolSwim, time.Now())[0])
 	require.Nil(t, swim.Samples[0].SpeedMetersPerSecond)

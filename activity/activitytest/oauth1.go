@@ -3,7 +3,7 @@ package activitytest
 import (
 	"cmp"
 	"crypto/hmac"
-	"crypto/sha1"
+	"crypto/sha1" //nolint:gosec // OAuth 1.0a has HMAC-SHA1
 	"encoding/base64"
 	"errors"
 	"io"

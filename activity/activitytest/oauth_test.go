@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -31,9 +32,7 @@ func authorizeURL(fake *activitytest.Server, more url.Values) string {
 		"response_type": {"code"}, "client_id": {fake.ClientID}, "state": {"s&1"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}
-	for k, v := range more {
-		q[k] = v
-	}
+	maps.Copy(q, more)
 	return "https://connect.garmin.com/oauth2Confirm?" + q.Encode()
 }
 

@@ -76,7 +76,7 @@ func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 				done <- answer{err: fmt.Errorf("the handler panicked: %v", v)}
 			}
 		}()
-		res, err := roundTrip(t.h, r)
+		res, err := roundTrip(t.h, r) //nolint:bodyclose // the caller of RoundTrip closes it
 		done <- answer{res, err}
 	}()
 	select {

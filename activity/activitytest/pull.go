@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -54,10 +55,8 @@ func (s *Server) checkPull(u *User, q url.Values) *apiError {
 // granted returns the error for a permission the user does not give (Appendix
 // B, 412).
 func (u *User) granted(p types.Permission) *apiError {
-	for _, have := range u.permissions {
-		if have == p {
-			return nil
-		}
+	if slices.Contains(u.permissions, p) {
+		return nil
 	}
 	return &apiError{http.StatusPreconditionFailed, "Access denied for consumer required " + string(p)}
 }

@@ -152,8 +152,9 @@ func (o object) rename(from, to string) {
 	}
 }
 
-// with calls f for the object at key, if there is one.
-func (o object) with(key string, f func(object)) {
+// inSummary calls f for the summary in details, if o has one.
+func (o object) inSummary(f func(object)) {
+	const key = "summary"
 	if sub := parseObject(o[key]); sub != nil {
 		f(sub)
 		o[key] = marshal(sub)

@@ -150,8 +150,8 @@ func TestQuirkEffects(t *testing.T) {
 	require.Contains(t, strings.Join(traffic(t, activitytest.QuirkHostileCallback).bodies, ""), "attacker.example")
 	plain, several := traffic(t), traffic(t, activitytest.QuirkSeveralKeys)
 	require.Less(t, len(several.bodies), len(plain.bodies))
-	require.Equal(t, 2*len(plain.bodies), len(traffic(t, activitytest.QuirkDuplicate).bodies))
-	require.Equal(t, 2*len(plain.bodies), len(traffic(t, activitytest.QuirkLostAnswer).bodies))
+	require.Len(t, traffic(t, activitytest.QuirkDuplicate).bodies, 2*len(plain.bodies))
+	require.Len(t, traffic(t, activitytest.QuirkLostAnswer).bodies, 2*len(plain.bodies))
 }
 
 // TestEverythingAtOnce sends the traffic with all quirks of items, bodies and

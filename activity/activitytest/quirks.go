@@ -17,7 +17,7 @@ import (
 var quirks = []quirk{
 	{QuirkDetailsOtherID, "seen in details since August 2025: join on the stem of the summary id", func(_ *Server, _ *notice, key types.Kind, o object) {
 		if key == types.KindActivityDetails {
-			o.with("summary", func(sum object) { sum["activityId"] = json.RawMessage("14378486") })
+			o.inSummary(func(sum object) { sum["activityId"] = json.RawMessage("14378486") })
 			o["activityId"] = json.RawMessage("14257012")
 		}
 	}, nil},
@@ -37,7 +37,7 @@ var quirks = []quirk{
 	{QuirkNoActivityID, "activities from before 2020 have no id, most from before 2025 no name", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		drop := func(o object) { delete(o, "activityId"); delete(o, "activityName") }
 		drop(o)
-		o.with("summary", drop)
+		o.inSummary(drop)
 	}, nil},
 	{QuirkIntegersAsFloats, "integer fields arrive as 30.0", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		o.numbers(func(v string) string {
@@ -78,7 +78,7 @@ var quirks = []quirk{
 	{QuirkDescription, "sometimes there, in details' summaries too", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		describe := func(o object) { o.set("activityDescription", "Hill \"repeats\"\n8 × 400 m 🏃 \u2028 done") }
 		if o["summary"] != nil {
-			o.with("summary", describe)
+			o.inSummary(describe)
 		} else if o["activityType"] != nil {
 			describe(o)
 		}
@@ -232,7 +232,7 @@ func setType(name string) func(*Server, *notice, types.Kind, object) {
 		if o["activityType"] != nil {
 			o.set("activityType", name)
 		}
-		o.with("summary", func(sum object) { sum.set("activityType", name) })
+		o.inSummary(func(sum object) { sum.set("activityType", name) })
 	}
 }
 

@@ -103,7 +103,7 @@ func encodeFIT(d *types.ActivityDetails) []byte {
 	var data bytes.Buffer
 	put := func(v ...any) {
 		for _, x := range v {
-			binary.Write(&data, binary.LittleEndian, x)
+			_ = binary.Write(&data, binary.LittleEndian, x)
 		}
 	}
 	// Each message type is defined, by number and fields, before its data.

@@ -217,12 +217,12 @@ func callbackKey(method, raw string) string {
 	return seenKey(u.Host, method, u)
 }
 
-// requests returns how often a URL was asked for, and whether always with a
+// requests returns how often a URL was asked for with GET, and whether always with a
 // token.
-func (v *verifier) requests(method, raw string) (n int, bearer bool) {
+func (v *verifier) requests(raw string) (n int, bearer bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if c := v.got[callbackKey(method, raw)]; c != nil {
+	if c := v.got[callbackKey(http.MethodGet, raw)]; c != nil {
 		return c.n, c.bearer
 	}
 	return 0, true
@@ -234,7 +234,7 @@ func (v *verifier) await(urls []string, what []string) error {
 	for {
 		missing := ""
 		for i, u := range urls {
-			if n, _ := v.requests(http.MethodGet, u); n == 0 {
+			if n, _ := v.requests(u); n == 0 {
 				missing = what[i]
 				break
 			}

@@ -129,7 +129,7 @@ func (v *verifier) checkFileToken() error {
 	if err := v.await([]string{callback}, []string{"the file"}); err != nil {
 		return err
 	}
-	if _, bearer := v.requests(http.MethodGet, callback); !bearer {
+	if _, bearer := v.requests(callback); !bearer {
 		return errors.New("the request had no Authorization header; Garmin answers 400")
 	}
 	return nil
@@ -145,12 +145,12 @@ func (v *verifier) checkFileOnce() error {
 		return err
 	}
 	v.settle() // a download that is still running is not one that was forgotten
-	before, _ := v.requests(http.MethodGet, callback)
+	before, _ := v.requests(callback)
 	if err := v.postString(body); err != nil { // starts the count anew
 		return err
 	}
 	v.settle()
-	after, _ := v.requests(http.MethodGet, callback)
+	after, _ := v.requests(callback)
 	if n := before + after; n > 1 {
 		return fmt.Errorf("one URL was asked for %d times; Garmin answers 410 from the second on", n)
 	}
@@ -213,7 +213,7 @@ func (v *verifier) checkForged() error {
 	}
 	v.settle()
 	for i, what := range []string{"another host", "a backfill", "a user endpoint", "the resource of another list key"} {
-		if n, _ := v.requests(http.MethodGet, forged[i]); n > 0 {
+		if n, _ := v.requests(forged[i]); n > 0 {
 			return fmt.Errorf("the forged URL of %s was called", what)
 		}
 	}

@@ -241,7 +241,7 @@ func TestVerifyRight(t *testing.T) {
 	}
 	require.NoError(t, xml.Unmarshal(x.Bytes(), &suite))
 	require.Len(t, suite.Cases, len(report.Checks))
-	require.Equal(t, suite.Tests, len(report.Checks))
+	require.Len(t, report.Checks, suite.Tests)
 }
 
 // TestVerifyWrong has receivers that are wrong in one way each. The report must

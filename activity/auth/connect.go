@@ -163,7 +163,7 @@ func (c *Connector) Begin(ctx context.Context, session string) (consentURL strin
 		p.State, p.Secret = rand.Text(), oauth2.GenerateVerifier()
 		consentURL = s.authorizeURL(c.redirectURL.String(), p.State, types.Secret(p.Secret))
 	}
-	text, err := json.Marshal(p)
+	text, err := json.Marshal(p) //nolint:gosec // it is sealed below
 	if err != nil {
 		return "", "", fmt.Errorf("auth: begin: %w", err)
 	}

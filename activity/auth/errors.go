@@ -111,8 +111,7 @@ var oauthCodes = map[string]error{
 // cause takes the URL off an error of net/http. What is left names hosts and
 // addresses at most.
 func cause(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

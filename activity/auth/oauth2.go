@@ -87,8 +87,7 @@ func (s *server) refresh(ctx context.Context, t *Token) (*Token, error) {
 		return s.oauth2("").TokenSource(ctx, &oauth2.Token{RefreshToken: string(t.RefreshToken)}).Token()
 	})
 	if err != nil {
-		var e *Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*Error](err); ok {
 			e.UserID = t.UserID
 		}
 		return nil, err

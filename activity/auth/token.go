@@ -122,7 +122,7 @@ func (t Token) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(fields)
+	b, err := json.Marshal(fields) //nolint:gosec // for the store alone
 	if err != nil {
 		return nil, errors.New("auth: token with a time that cannot be written")
 	}

@@ -151,16 +151,17 @@ func (u *Users) Close() error {
 	u.mu.Lock()
 	users := slices.Sorted(maps.Keys(u.unstored))
 	u.mu.Unlock()
-	errs := make([]error, len(users))
+	stored := make([]error, len(users))
 	var wg sync.WaitGroup
 	for i, userID := range users {
-		wg.Go(func() { _, errs[i] = u.join(context.Background(), userID, true) })
+		wg.Go(func() { _, stored[i] = u.join(context.Background(), userID, true) })
 	}
 	wg.Wait()
+	err := errors.Join(stored...)
 	for _, c := range u.close {
-		errs = append(errs, c())
+		err = errors.Join(err, c())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // underWay returns a refresh that is not over, or nil.

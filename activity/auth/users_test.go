@@ -371,7 +371,7 @@ func TestClaimOfTheDeadRunsOut(t *testing.T) {
 // comes second reads again and does not log the user out.
 func TestLoserReadsAgain(t *testing.T) {
 	t.Parallel()
-	for _, delay := range []time.Duration{100, 500, 900, 990} {
+	for _, delay := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 900 * time.Millisecond, 990 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, &auth.MemoryStore{}
 			server.connect(t, store, "u", time.Now().Add(-time.Minute))
@@ -380,7 +380,7 @@ func TestLoserReadsAgain(t *testing.T) {
 			for i := range got {
 				users := newUsers(t, server, store)
 				if i == 1 {
-					time.Sleep(delay * time.Millisecond)
+					time.Sleep(delay)
 					tok, err := store.Token(t.Context(), "u")
 					require.NoError(t, err)
 					tok.ClaimedUntil = time.Time{}

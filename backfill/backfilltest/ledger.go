@@ -134,7 +134,10 @@ func (t *ledgerTest) order() {
 	t.save(a)
 	t.again()
 	t.want("u", a, b, c)
-	for range t.Chunks(t.T.Context(), "u") {
+	for _, err := range t.Chunks(t.T.Context(), "u") {
+		if err != nil {
+			t.Errorf("Chunks: %v", err)
+		}
 		break // leaving early is allowed
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -31,6 +30,6 @@ func TestStory(t *testing.T) {
 				break
 			}
 		}
-		require.True(t, errors.Is(err, io.EOF), "%v", err)
+		require.ErrorIs(t, err, io.EOF, "%v", err)
 	}
 }

@@ -273,7 +273,7 @@ func (d *demonstration) account(ctx context.Context) error {
 		gone += lost[key]
 	}
 	fmt.Fprintf(w, "all\t%d\t%d\t%d\t%d\t%d\t%d\t\n", announced, sum.stored, sum.updated, sum.repeated, sum.setAside, gone)
-	w.Flush()
+	_ = w.Flush()
 	d.printf("\n%d items in notifications, %d came to an end; %s for a person to look at; %d lost\n",
 		d.sent, d.partner.finished, plural(len(letters), "dead letter"), gone)
 	if gone > 0 {

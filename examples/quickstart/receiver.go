@@ -42,7 +42,7 @@ func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Durat
 		Observe:          p.observe,
 	})
 	if err != nil {
-		r.spool.Close()
+		_ = r.spool.Close()
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -58,11 +58,11 @@ func (d *demonstration) pushes(ctx context.Context) error {
 	)
 	// A triathlon, its parent between its parts.
 	d.upload(ben,
-		part("6001", "6002", activitytype.OpenWaterSwimming, 0, 1500, 1750),
+		part("6001", activitytype.OpenWaterSwimming, 0, 1500, 1750),
 		&types.Activity{SummaryID: "6002", ActivityType: activitytype.MultiSport, StartTimeInSeconds: types.NewTimestamp(morning()), StartTimeOffsetInSeconds: newYork, DurationInSeconds: 9000, IsParent: true},
-		part("6003", "6002", activitytype.SwimToBikeTransition, 1750, 0, 150),
-		part("6004", "6002", activitytype.RoadBiking, 1900, 40_000, 4300),
-		part("6005", "6002", activitytype.Running, 6200, 10_000, 2800),
+		part("6003", activitytype.SwimToBikeTransition, 1750, 0, 150),
+		part("6004", activitytype.RoadBiking, 1900, 40_000, 4300),
+		part("6005", activitytype.Running, 6200, 10_000, 2800),
 		&types.MoveIQ{SummaryID: "6100", CalendarDate: morning().Format(time.DateOnly), StartTimeInSeconds: types.NewTimestamp(morning().Add(5 * time.Hour)), OffsetInSeconds: newYork, DurationInSeconds: 660, ActivityType: "Walking", ActivitySubType: "Hurdles"},
 	)
 	// An odd item: a number for an id, 1800.0 for an integer, a type and a key
@@ -158,10 +158,10 @@ func pingTo(url string) activitytest.Endpoint {
 	return activitytest.Endpoint{URL: url, Enabled: true}
 }
 
-// part is a part of a multisport activity, beginning so many seconds after it.
-func part(id, parent types.ID, t activitytype.Type, after int, meters float64, seconds int) *types.Activity {
+// part is a part of the multisport activity 6002, beginning so many seconds after it.
+func part(id types.ID, t activitytype.Type, after int, meters float64, seconds int) *types.Activity {
 	a := &types.Activity{
-		SummaryID: id, ParentSummaryID: parent, ActivityType: t,
+		SummaryID: id, ParentSummaryID: "6002", ActivityType: t,
 		StartTimeInSeconds: types.NewTimestamp(morning().Add(time.Duration(after) * time.Second)), StartTimeOffsetInSeconds: newYork,
 		DurationInSeconds: seconds,
 	}

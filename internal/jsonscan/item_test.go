@@ -50,8 +50,8 @@ func TestEveryFieldTakesWhatItShould(t *testing.T) {
 	t.Parallel()
 	keys := map[string]bool{"Manual": true, "wheelChairCadenceInPushesPerMinute": true, "unknown": true}
 	for _, model := range models {
-		for i := range reflect.TypeOf(model).NumField() {
-			key, _, _ := strings.Cut(reflect.TypeOf(model).Field(i).Tag.Get("json"), ",")
+		for field := range reflect.TypeOf(model).Fields() {
+			key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			keys[key] = true
 		}
 	}

@@ -89,7 +89,8 @@ func (s *Scanner) plainField(f *field, i int, dst unsafe.Pointer, vals *values) 
 		vals.set(i, uint64(v))
 		return true
 	case kindString, kindID:
-		from, to := s.pos+1, 0
+		from := s.pos + 1
+		var to int
 		if b[s.pos] == '"' {
 			if to = plain(b, from); to >= len(b) || b[to] != '"' {
 				return false
@@ -153,7 +154,7 @@ func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	i := unknown
+	var i int
 	if i, s.spelt = o.plan.index.find(key); i == unknown && s.opts.UnknownKey != nil && s.bad == nil {
 		s.opts.UnknownKey(s.pathTo(string(key)))
 	}

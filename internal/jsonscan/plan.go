@@ -92,8 +92,8 @@ func planOf(t reflect.Type) *plan {
 func inline(f reflect.StructField) bool { return f.Tag.Get("json") == ",inline" }
 
 func inlines(t reflect.Type) bool {
-	for i := range t.NumField() {
-		if inline(t.Field(i)) {
+	for field := range t.Fields() {
+		if inline(field) {
 			return true
 		}
 	}
@@ -108,8 +108,7 @@ func (p *plan) add(t reflect.Type, off uintptr, own bool, aliases map[string]int
 		taken[f.key()] = true
 	}
 	var inner []reflect.StructField
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
 		if inline(sf) {
 			inner = append(inner, sf)
 			continue

@@ -3,12 +3,13 @@ package jsonscan
 import (
 	"errors"
 	"io"
+	"slices"
 )
 
 // ID reads text, a JSON string or an integer, and keeps the digits.
 func ID(text []byte) (string, error) {
 	s := &Scanner{}
-	s.buf, s.rerr, s.mark = append(text[:len(text):len(text)], ' '), io.EOF, -1
+	s.buf, s.rerr, s.mark = append(slices.Clip(text), ' '), io.EOF, -1
 	var id string
 	switch c := s.peek(); {
 	case c == '"':
@@ -40,7 +41,7 @@ func ID(text []byte) (string, error) {
 // Float reads text, a JSON number.
 func Float(text []byte) (float64, error) {
 	s := &Scanner{}
-	s.buf, s.rerr, s.mark = append(text[:len(text):len(text)], ' '), io.EOF, -1
+	s.buf, s.rerr, s.mark = append(slices.Clip(text), ' '), io.EOF, -1
 	if c := s.peek(); c != '-' && c-'0' > 9 {
 		return 0, errors.New("want a number")
 	}

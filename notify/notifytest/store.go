@@ -31,7 +31,7 @@ func stringReader(s string) io.Reader { return strings.NewReader(s) }
 func noise(n int, seed uint64) string {
 	b := make([]byte, n)
 	src := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
-	src.Read(b)
+	_, _ = src.Read(b)
 	return string(b)
 }
 
@@ -146,7 +146,7 @@ func concurrentPuts(s *subject) {
 		for _, b := range s.all() {
 			place, rest, _ := strings.Cut(s.read(b), " ")
 			var p, i int
-			fmt.Sscanf(place, "%d/%d", &p, &i)
+			_, _ = fmt.Sscanf(place, "%d/%d", &p, &i)
 			if seen[place] {
 				s.fail("body %s is there twice", place)
 			}

@@ -118,8 +118,8 @@ func loopEnds(s *subject) {
 	if n != 1 {
 		s.fail("Bodies yielded %d bodies, want 1", n)
 	}
-	for range s.queue.Bodies(ctx) {
-		s.fail("Bodies yielded after ctx had ended")
+	for _, err := range s.queue.Bodies(ctx) {
+		s.fail("Bodies yielded after ctx had ended, error %v", err)
 	}
 }
 

@@ -98,7 +98,7 @@ func (b *body) Finish(context.Context) error {
 		return err
 	}
 	defer b.s.leave()
-	b.let()
+	_ = b.let()
 	if err := b.remove(); err != nil {
 		return err
 	}

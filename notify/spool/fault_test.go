@@ -461,7 +461,7 @@ func FuzzRecover(f *testing.F) {
 	}
 	f.Add(good, []byte{}, 0, byte(0))
 	f.Add(good, make([]byte, 3*markSize), 40, byte(1))
-	f.Add(append(good[:len(good):len(good)], make([]byte, 5000)...), []byte("x"), 5, byte(255))
+	f.Add(append(slices.Clip(good), make([]byte, 5000)...), []byte("x"), 5, byte(255))
 	f.Add(good[:len(good)-9], []byte{}, 1500, byte(3))
 	f.Fuzz(func(t *testing.T, segment, marks []byte, at int, flip byte) {
 		segment = bytes.Clone(segment)

@@ -73,7 +73,7 @@ func (s *Spool) putLarge(ctx context.Context, buf []byte, have int, r io.Reader)
 		if f != nil {
 			f.Close()
 		}
-		s.reserve(-size)
+		_ = s.reserve(-size)
 		if rerr := s.fs.Remove(current); rerr != nil {
 			s.log.Error("spool: a body that was not acknowledged stays behind", "file", current, "err", rerr)
 		}

@@ -85,7 +85,7 @@ func (s *Spool) bury(id string, l *notify.Letter) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	if err := s.fs.Rename(temp, s.letterPath(id)); err != nil {
-		s.fs.Remove(temp)
+		_ = s.fs.Remove(temp)
 		return fmt.Errorf("spool: %w", err)
 	}
 	if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
@@ -112,7 +112,7 @@ func (s *Spool) writeWhole(name string, data []byte) error {
 		err = cerr
 	}
 	if err != nil {
-		s.fs.Remove(name)
+		_ = s.fs.Remove(name)
 	}
 	return err
 }
@@ -258,7 +258,7 @@ func (s *Spool) setAsideLarge(l *largeBody) error {
 	if err := s.fs.Rename(s.path(largeDir, l.file), s.path(letterDir, id+damagedSuffix)); err != nil {
 		return err
 	}
-	l.marks.remove()
+	_ = l.marks.remove()
 	s.forgetLarge(l)
 	s.damaged("file", l.file)
 	return nil
@@ -350,7 +350,7 @@ func (s *Spool) sweepLetters() {
 	for _, e := range list {
 		l, err := s.readLetter(e)
 		if err == nil && !l.Buried.IsZero() && now.Sub(l.Buried) > s.opts.LetterRetention {
-			s.removeLetter(l.ID)
+			_ = s.removeLetter(l.ID)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (w *writer) run() {
 			w.commit(w.s.swap())
 		case <-tidy.C:
 			if w.leave(1); w.g == nil {
-				w.begin() // If it fails the next batch tries again, and says so.
+				_ = w.begin() // If it fails the next batch tries again, and says so.
 			}
 		case <-w.s.ending:
 			// Nothing is enqueued any more.
@@ -229,7 +229,7 @@ func (s *Spool) createSegment() (*segment, file, error) {
 	}
 	if err := s.fs.SyncDir(s.path(logDir)); err != nil {
 		f.Close()
-		s.fs.Remove(s.path(logDir, g.file))
+		_ = s.fs.Remove(s.path(logDir, g.file))
 		return nil, nil, err
 	}
 	s.mu.Lock()
@@ -351,8 +351,8 @@ func (s *Spool) recoverLog() error {
 	}
 	marked := map[string]bool{}
 	for _, e := range list {
-		if strings.HasSuffix(e.name, markSuffix) {
-			marked[strings.TrimSuffix(e.name, markSuffix)] = true
+		if name, ok := strings.CutSuffix(e.name, markSuffix); ok {
+			marked[name] = true
 		}
 	}
 	for _, e := range list {

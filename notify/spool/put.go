@@ -77,7 +77,7 @@ func (s *Spool) putSmall(ctx context.Context, buf []byte, n int) error {
 		err = b.err
 	}
 	if err != nil {
-		s.reserve(-size)
+		_ = s.reserve(-size)
 	}
 	return err
 }

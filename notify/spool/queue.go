@@ -50,7 +50,7 @@ func (s *Spool) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
 			switch {
 			case ctx.Err() != nil:
 				if b != nil {
-					b.Close()
+					_ = b.Close()
 				}
 				return
 			case err != nil:

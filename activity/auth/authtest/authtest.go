@@ -211,7 +211,8 @@ func tokens(t *testing.T, s auth.TokenStore) {
 	if len(seen) != n {
 		t.Errorf("Tokens yielded %d users, want %d", len(seen), n)
 	}
-	for range s.Tokens(t.Context()) {
+	for _, err := range s.Tokens(t.Context()) {
+		must(t, err)
 		break
 	}
 }
@@ -257,7 +258,7 @@ func concurrent(t *testing.T, a, b auth.TokenStore) {
 					return
 				}
 				var n int
-				fmt.Sscan(string(old.AccessToken), &n)
+				_, _ = fmt.Sscan(string(old.AccessToken), &n)
 				next := token("u", 0)
 				next.AccessToken = secret(fmt.Sprint(n + 1))
 				got, err := s.Swap(t.Context(), old, next)
