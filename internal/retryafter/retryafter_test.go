@@ -1,7 +1,10 @@
 package retryafter_test
 
 import (
+	"math"
+	"math/big"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,24 +69,51 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// Whatever a server sends, the wait lies between 0 and Max, and plain seconds
-// are those seconds.
+// FuzzOf computes decimal numbers exactly, and dates with the calendar alone.
+// Whatever else a server sends, the wait lies between 0 and Max.
 func FuzzOf(f *testing.F) {
 	f.Add("7", "")
 	f.Add("-1e400", "")
+	f.Add(" 1.5 ", "")
+	f.Add("3600.0000001", "")
 	f.Add("0x1p-1074", "")
 	f.Add("Sat, 01 Jan 2000 00:00:09 GMT", "Sat, 01 Jan 2000 00:00:00 GMT")
+	f.Add("Saturday, 01-Jan-00 00:00:09 GMT", "Sat Jan  1 00:00:00 2000")
 	f.Add("Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT")
 	f.Add("Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT")
+	decimal := regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]*)?$`)
 	f.Fuzz(func(t *testing.T, header, date string) {
 		got := retryafter.Of(http.Header{"Retry-After": {header}, "Date": {date}})
 		if got < 0 || got > retryafter.Max {
-			t.Errorf("a wait of %v", got)
+			t.Fatalf("a wait of %v", got)
 		}
-		if n, err := strconv.ParseUint(header, 10, 64); err == nil {
-			if want := time.Duration(min(n, 3600)) * time.Second; got != want {
-				t.Errorf("a wait of %v, want %v", got, want)
+		header = strings.TrimSpace(header)
+		if decimal.MatchString(header) {
+			r, ok := new(big.Rat).SetString(header)
+			if !ok {
+				t.Fatal(header)
 			}
+			want := 0.0
+			if r.Cmp(big.NewRat(3600, 1)) >= 0 {
+				want = 3600
+			} else if r.Sign() > 0 {
+				want, _ = r.Float64()
+			}
+			if math.Abs(got.Seconds()-want) > 1e-6 {
+				t.Fatalf("a wait of %v, want %v s", got, want)
+			}
+			return
+		}
+		at, err := http.ParseTime(header)
+		now, nowErr := http.ParseTime(date)
+		n, numErr := strconv.ParseFloat(header, 64)
+		switch {
+		case err == nil && nowErr == nil:
+			if want := time.Duration(min(max(at.Unix()-now.Unix(), 0), 3600)) * time.Second; got != want {
+				t.Fatalf("a wait of %v, want %v", got, want)
+			}
+		case err != nil && got != 0 && (numErr != nil && n == 0 || n < 0):
+			t.Fatalf("a wait of %v for %q", got, header)
 		}
 	})
 }
