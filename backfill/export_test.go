@@ -49,6 +49,22 @@ func Replay(log []byte) ([]byte, error) {
 	return out, nil
 }
 
+// Answer is what a run reads in an error.
+type Answer struct {
+	Duplicate, MinStart bool
+	Earliest, Processed time.Time
+	Earlier             types.Window
+}
+
+// ReadAnswer reads an error of a requester.
+func ReadAnswer(err error) Answer {
+	a := readAnswer(err)
+	return Answer{a.verdict == duplicate, a.verdict == minStart, a.earliest, a.processed, a.earlier}
+}
+
+// Cover takes a chunk apart that is a duplicate.
+var Cover = cover
+
 // Frame makes a log of one record.
 func Frame(payload []byte) []byte {
 	return appendFrame([]byte(logHeader), func(b []byte) []byte { return append(b, payload...) })

@@ -203,9 +203,21 @@ func (j *job) clip(c *Chunk, at time.Time, a answer) (*Chunk, error) {
 	return &rest, nil
 }
 
-// split settles a chunk that Garmin calls a duplicate: what the earlier
-// request covers is that, and the rest is a hole.
+// split settles a chunk that Garmin calls a duplicate.
 func (j *job) split(c *Chunk, earlier types.Window) error {
+	parts := cover(c, earlier)
+	if err := j.save(parts...); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		j.tell(p)
+	}
+	return nil
+}
+
+// cover takes a chunk apart: what the earlier request covers is a duplicate,
+// and the rest is a hole.
+func cover(c *Chunk, earlier types.Window) []*Chunk {
 	var parts []*Chunk
 	part := func(w types.Window, s State) {
 		p := *c
@@ -218,19 +230,13 @@ func (j *job) split(c *Chunk, earlier types.Window) error {
 	covered := intersect(c.Window, earlier)
 	if !covered.End.After(covered.Start) {
 		part(c.Window, Hole)
-	} else {
-		part(covered, Duplicate)
-		for _, w := range subtract(c.Window, []types.Window{covered}) {
-			part(w, Hole)
-		}
+		return parts
 	}
-	if err := j.save(parts...); err != nil {
-		return err
+	part(covered, Duplicate)
+	for _, w := range subtract(c.Window, []types.Window{covered}) {
+		part(w, Hole)
 	}
-	for _, p := range parts {
-		j.tell(p)
-	}
-	return nil
+	return parts
 }
 
 // save must work to the end once begun: an answer that came is kept even if

@@ -58,7 +58,8 @@ func (r *replay) run() error {
 
 // records applies good records up to the first that is not.
 func (r *replay) records(size int64, rec *record) error {
-	in := bufio.NewReaderSize(io.NewSectionReader(r.file, r.good, size-r.good), 1<<20)
+	left := size - r.good
+	in := bufio.NewReaderSize(io.NewSectionReader(r.file, r.good, left), int(min(left, 1<<20)))
 	var buf []byte
 	for {
 		frame, err := in.Peek(frameSize)
