@@ -472,8 +472,7 @@ func FuzzRecover(f *testing.F) {
 		d.names["/spool/log/"+name+segmentSuffix] = &inode{data: segment}
 		d.names["/spool/log/"+name+markSuffix] = &inode{data: marks}
 		for range 2 {
-			s, err := open("/spool", nil, d)
-			require.NoError(t, err)
+			s := openDisk(t, d)
 			drain(t, s) // knows its bodies
 			require.NoError(t, s.Put(t.Context(), bytes.NewReader(numbered(9000))))
 			found := false
