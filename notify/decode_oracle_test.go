@@ -128,6 +128,11 @@ var readers = map[string]func([]byte) io.Reader{
 func same(t testing.TB, body []byte) {
 	t.Helper()
 	wantEvents, wantErr := want(body)
+	sameAs(t, body, wantEvents, wantErr)
+}
+
+func sameAs(t testing.TB, body []byte, wantEvents []notify.Event, wantErr error) {
+	t.Helper()
 	for name, reader := range readers {
 		events, errs, err := have(reader(body))
 		if (err != nil) != (wantErr != nil) {

@@ -73,3 +73,12 @@ func FuzzItem(f *testing.F) {
 	}
 	f.Fuzz(same)
 }
+
+// FuzzItemDrawn is FuzzItem of objects that are nearly good.
+func FuzzItemDrawn(f *testing.F) {
+	for p := range bodygen.Programs() {
+		f.Add(p)
+	}
+	d := bodygen.NewDrawer()
+	f.Fuzz(func(t *testing.T, program []byte) { same(t, d.Item(program)) })
+}

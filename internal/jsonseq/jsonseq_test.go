@@ -68,6 +68,19 @@ func FuzzList(f *testing.F) {
 	})
 }
 
+// FuzzListDrawn is FuzzList of arrays that are nearly good.
+func FuzzListDrawn(f *testing.F) {
+	for p := range bodygen.Programs() {
+		f.Add(p)
+	}
+	d := bodygen.NewDrawer()
+	f.Fuzz(func(t *testing.T, program []byte) {
+		body := string(d.List(program))
+		same[types.ActivityDetails](t, body)
+		same[types.Activity](t, body)
+	})
+}
+
 func same[T jsonseq.Record](t *testing.T, body string) {
 	t.Helper()
 	items, wantErr := oracle.List([]byte(body))
