@@ -23,40 +23,9 @@ const (
 	// emptySegment is the size from which a segment without unfinished bodies
 	// is left for a new one, long before it is full.
 	emptySegment = 1 << 20
+	// maxWait is how long a batch waits for more at the most.
+	maxWait = time.Millisecond
 )
-
-// pending is a small body on its way into the log.
-type pending struct {
-	buf  []byte // room for the header, the body, zeros to the full record
-	size int
-	sum  uint32
-}
-
-// batch is what goes to the disk with one write and one sync.
-type batch struct {
-	list []pending
-	done chan struct{} // closed when err is set
-	err  error
-}
-
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
-
-// enqueue puts p into the next batch.
-func (s *Spool) enqueue(p pending) (*batch, error) {
-	s.queueMu.Lock()
-	b := s.queue
-	if s.queueShut {
-		s.queueMu.Unlock()
-		return nil, ErrClosed
-	}
-	b.list = append(b.list, p)
-	first := len(b.list) == 1
-	s.queueMu.Unlock()
-	if first {
-		s.kick <- struct{}{} // Has room: the writer takes it before the batch.
-	}
-	return b, nil
-}
 
 // writer is the one goroutine that writes to the log.
 type writer struct {
@@ -66,6 +35,9 @@ type writer struct {
 	end   int64 // after the last safe record
 	zeros int64 // the file is filled up to here
 	buf   []byte
+
+	last int           // how many bodies the last batch had
+	took time.Duration // how long its sync took
 }
 
 func (w *writer) run() {
@@ -74,18 +46,16 @@ func (w *writer) run() {
 	defer tidy.Stop()
 	for {
 		select {
-		case <-w.s.kick:
-			// Who is just about to join the batch may do so: on a busy machine
-			// that makes half as many syncs, on an idle one it costs nothing.
-			runtime.Gosched()
-			w.commit(w.s.swap())
+		case <-w.s.gathering.some:
+			w.gather()
+			w.commit(w.s.gathering.take())
 		case <-tidy.C:
 			if w.leave(1); w.g == nil {
 				_ = w.begin() // If it fails the next batch tries again, and says so.
 			}
 		case <-w.s.ending:
-			// Nothing is enqueued any more.
-			if b := w.s.swap(); len(b.list) > 0 {
+			// Nothing is added any more.
+			if b := w.s.gathering.take(); len(b.list) > 0 {
 				w.commit(b)
 			}
 			w.seal()
@@ -94,17 +64,21 @@ func (w *writer) run() {
 	}
 }
 
-// swap takes the batch that has gathered and begins a new one.
-func (s *Spool) swap() *batch {
-	s.queueMu.Lock()
-	defer s.queueMu.Unlock()
-	b := s.queue
-	s.queue = newBatch()
-	return b
+// gather lets those join the batch who are about to. On a busy machine that
+// makes half as many syncs, on an idle one it costs nothing.
+//
+// Senders that are answered together come back together. If the first few of
+// them were synced at once, the others, and the processors with them, would
+// stand still for the time of that sync. So most of them are waited for, but no
+// longer than a sync takes; one sender alone waits for nobody.
+func (w *writer) gather() {
+	runtime.Gosched()
+	w.s.gathering.wait(w.last*3/4, min(w.took, maxWait))
 }
 
 // commit writes a batch and tells its Puts.
 func (w *writer) commit(b *batch) {
+	w.last = len(b.list)
 	b.err = w.write(b.list)
 	if b.err != nil {
 		b.err = fmt.Errorf("spool: %w", b.err)
@@ -182,7 +156,10 @@ func (w *writer) store(list []pending, total int64) error {
 	if err := writeFull(w.f, w.buf[:n], off); err != nil {
 		return err
 	}
-	return w.f.Sync()
+	start := time.Now()
+	err := w.f.Sync()
+	w.took = time.Since(start)
+	return err
 }
 
 func writeFull(f io.WriterAt, p []byte, off int64) error {

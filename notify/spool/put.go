@@ -71,7 +71,7 @@ func (s *Spool) putSmall(ctx context.Context, buf []byte, n int) error {
 	if err := s.reserve(size); err != nil {
 		return err
 	}
-	b, err := s.enqueue(pending{buf: record, size: n, sum: crc32.Checksum(record[headerSize:headerSize+n], castagnoli)})
+	b, err := s.gathering.add(pending{buf: record, size: n, sum: crc32.Checksum(record[headerSize:headerSize+n], castagnoli)})
 	if err == nil {
 		<-b.done
 		err = b.err

@@ -61,10 +61,7 @@ type Spool struct {
 	// writer, so that Close can wait for it.
 	gate sync.RWMutex
 
-	queueMu   sync.Mutex
-	queue     *batch // gathers what comes next
-	queueShut bool
-	kick      chan struct{} // tells the writer that queue is not empty
+	gathering *gathering
 
 	mu       sync.Mutex
 	closed   bool
@@ -105,8 +102,7 @@ func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 		zeroAhead:   zeroStep,
 		ending:      make(chan struct{}),
 		written:     make(chan struct{}),
-		kick:        make(chan struct{}, 1),
-		queue:       newBatch(),
+		gathering:   newGathering(),
 		large:       map[uint64]*largeBody{},
 		marks:       map[uint64]*markSet{},
 		log:         slog.New(slog.DiscardHandler),
@@ -196,9 +192,7 @@ func (s *Spool) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	s.queueMu.Lock()
-	s.queueShut = true
-	s.queueMu.Unlock()
+	s.gathering.close()
 	close(s.ending)
 	s.gate.Unlock()
 	<-s.written

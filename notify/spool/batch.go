@@ -1,0 +1,96 @@
+package spool
+
+import (
+	"sync"
+	"time"
+)
+
+// pending is a small body on its way into the log.
+type pending struct {
+	buf  []byte // room for the header, the body, zeros to the full record
+	size int
+	sum  uint32
+}
+
+// batch is what goes to the disk with one write and one sync.
+type batch struct {
+	list []pending
+	done chan struct{} // closed when err is set
+	err  error
+}
+
+func newBatch() *batch { return &batch{done: make(chan struct{})} }
+
+// gathering is the batch that the next write will take. Puts add to it, the
+// writer takes it.
+type gathering struct {
+	some   chan struct{} // tells the writer that there is a body
+	enough chan struct{} // tells it that there are as many as it waits for
+
+	mu   sync.Mutex
+	next *batch
+	want int // what the writer waits for, 0 if it does not
+	shut bool
+}
+
+func newGathering() *gathering {
+	return &gathering{some: make(chan struct{}, 1), enough: make(chan struct{}, 1), next: newBatch()}
+}
+
+// add puts p into the next batch.
+func (g *gathering) add(p pending) (*batch, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		return nil, ErrClosed
+	}
+	b := g.next
+	b.list = append(b.list, p)
+	if len(b.list) == 1 {
+		g.some <- struct{}{} // Has room: the writer takes it before the batch.
+	}
+	if len(b.list) == g.want {
+		g.want = 0
+		g.enough <- struct{}{} // Has room: wait left it empty.
+	}
+	return b, nil
+}
+
+// wait returns when n bodies have gathered, or when the time is up.
+func (g *gathering) wait(n int, limit time.Duration) {
+	g.mu.Lock()
+	if len(g.next.list) >= n || g.shut {
+		g.mu.Unlock()
+		return
+	}
+	g.want = n
+	g.mu.Unlock()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-g.enough:
+	case <-timer.C:
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.want == 0 {
+			<-g.enough
+		}
+		g.want = 0
+	}
+}
+
+// take gives what has gathered and begins anew.
+func (g *gathering) take() *batch {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.next
+	g.next = newBatch()
+	return b
+}
+
+// close makes add fail.
+func (g *gathering) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
+}
