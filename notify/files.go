@@ -116,7 +116,7 @@ func (s *fileStore) fetch(ctx context.Context, client Downloader, f *types.Activ
 	case c.State == claimDone:
 		return nil, true, nil
 	case c.State == claimSpent:
-		return nil, false, Permanent(fmt.Errorf("%w: it broke after %d bytes", ErrSpent, c.Size))
+		return nil, false, Permanent(fmt.Errorf("%w: it was asked for before, and broke after %d bytes", ErrSpent, c.Size))
 	case c.State == claimBegun && s.partSize(id) > 0:
 		// The process died in the download, perhaps at its very end.
 		if c, err = s.salvage(id, name, f.FileType); err != nil {
@@ -146,10 +146,21 @@ func (s *fileStore) download(ctx context.Context, client Downloader, f *types.Ac
 	}
 	body, err := client.Download(ctx, f.CallbackURL)
 	if err != nil {
-		if _, again := retryOf(err); !again && begun {
+		_, again := retryOf(err)
+		final := !again && !unauthorized(err)
+		if final && begun {
 			err = Permanent(fmt.Errorf("%w: it was begun before: %w", ErrSpent, err))
 		}
-		if ctx.Err() == nil {
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+			// The processor stops. The claim stays for the next one to see.
+		case final:
+			// A ping that comes again does not ask again.
+			s.root.Remove(partName(id))
+			if e := s.writeClaim(id, claim{State: claimSpent}); e != nil {
+				err = Permanent(errors.Join(err, e))
+			}
+		default:
 			s.dropClaim(id)
 		}
 		return claim{}, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -94,6 +95,7 @@ func TestFileFaults(t *testing.T) {
 		{"file cut at every 64 KiB", "no partial file is visible, one request, a letter that says ErrSpent and how much came", fileCut},
 		{"file 500, then good", "asked again; stored", file500},
 		{"file 410 at first", "a letter; not ErrSpent", file410},
+		{"file lost on its way, announced again", "one request; the repeated ping is ErrSpent", fileLostTwice},
 		{"file of a bad checksum", "kept as rejected, a letter, one request", fileRejected},
 		{"file announced twice", "one request, one callback", fileTwice},
 		{"file announced twice at once to two users", "one request", fileTwoUsers},
@@ -225,6 +227,27 @@ func fileRejected(t *testing.T) {
 		require.Empty(t, r.files)
 		require.Len(t, r.letters(), 1)
 	}
+}
+
+// fileLostTwice: no answer came, so that the file may be spent, and then the
+// ping comes a second time.
+func fileLostTwice(t *testing.T) {
+	r, calls := fileRig(t, func(n int) (io.ReadCloser, error) {
+		return nil, notify.Permanent(errors.New("sent without an answer"))
+	})
+	var errs []error
+	r.opts.Observe = func(o notify.Outcome) { errs = append(errs, o.Err) }
+	r.start()
+	r.put(fitPing("u", "7-file", fileURL))
+	pass(time.Minute)
+	r.put(fitPing("u", "7-file", fileURL))
+	pass(time.Minute)
+	r.finish()
+	require.EqualValues(t, 1, calls.Load())
+	require.Len(t, errs, 2)
+	require.NotErrorIs(t, errs[0], notify.ErrSpent)
+	require.ErrorIs(t, errs[1], notify.ErrSpent)
+	require.Len(t, r.letters(), 2)
 }
 
 func fileTwice(t *testing.T) {
