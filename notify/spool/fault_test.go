@@ -389,6 +389,28 @@ func TestTidy(t *testing.T) {
 	})
 }
 
+// TestLoneBody: a receiver that hears of something now and then does not fill a
+// megabyte with zeros for each body, nor wake up each minute in between.
+func TestLoneBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		s, err := open("/spool", nil, d)
+		require.NoError(t, err)
+		require.NoError(t, s.Put(t.Context(), bytes.NewReader(numbered(0))))
+		written := 0
+		for _, o := range d.ops {
+			written += len(o.data)
+		}
+		require.Less(t, written, 100<<10)
+		for _, b := range drain(t, s) {
+			require.NoError(t, b.Finish(t.Context()))
+		}
+		time.Sleep(100 * 365 * 24 * time.Hour) // 50 million minutes
+		require.Zero(t, s.Stats().Bytes)
+		require.NoError(t, s.Close())
+	})
+}
+
 func TestMaxBytes(t *testing.T) {
 	t.Parallel()
 	d := newDisk()

@@ -14,8 +14,10 @@ import (
 
 const (
 	// zeroStep is how far ahead of the records a segment is filled with zeros:
-	// a sync that changes no size and no allocation costs half as much.
-	zeroStep = 1 << 20
+	// a sync that changes no size and no allocation costs half as much. It
+	// begins with zeroFirst.
+	zeroStep  = 1 << 20
+	zeroFirst = 64 << 10
 	// writeSize is the buffer through which a batch goes to the file.
 	writeSize = 256 << 10
 	// tidyEvery is how often a segment is left that holds finished bodies only.
@@ -42,16 +44,25 @@ type writer struct {
 
 func (w *writer) run() {
 	defer close(w.s.written)
-	tidy := time.NewTicker(tidyEvery)
+	// The timer runs while there is something to tidy: an idle spool sleeps.
+	tidy := time.NewTimer(tidyEvery)
 	defer tidy.Stop()
+	armed := true
 	for {
 		select {
 		case <-w.s.gathering.some:
 			w.gather()
 			w.commit(w.s.gathering.take())
+			if !armed {
+				tidy.Reset(tidyEvery)
+				armed = true
+			}
 		case <-tidy.C:
 			if w.leave(1); w.g == nil {
 				_ = w.begin() // If it fails the next batch tries again, and says so.
+			}
+			if armed = w.g == nil || w.end > 0; armed {
+				tidy.Reset(tidyEvery)
 			}
 		case <-w.s.ending:
 			// Nothing is added any more.
@@ -134,9 +145,12 @@ func (w *writer) store(list []pending, total int64) error {
 	}
 	if need := w.end + total; need > w.zeros {
 		clear(w.buf)
-		for w.zeros < need+w.s.zeroAhead {
+		// Twice as far each time, so that a lone body in a segment of its own
+		// does not cost a megabyte.
+		upTo := need + min(w.s.zeroAhead, max(need, zeroFirst))
+		for w.zeros < upTo {
 			// Whole blocks only, so that the records can start anywhere.
-			p := w.buf[:min(int64(len(w.buf)), need+w.s.zeroAhead-w.zeros)]
+			p := w.buf[:min(int64(len(w.buf)), upTo-w.zeros)]
 			if err := writeFull(w.f, p, w.zeros); err != nil {
 				return err
 			}
