@@ -1,0 +1,198 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/notifytest"
+	"github.com/garminkit/activityapi/types"
+)
+
+// sabotage is a mistake built into the partner's service, of a kind that real
+// integrations have made.
+type sabotage struct {
+	name string
+	// breaks are the invariants by which it must be found out.
+	breaks []string
+
+	store   func(*process, notify.Store) notify.Store
+	queue   func(*process, notify.Queue) notify.Queue
+	handler func(*process, http.Handler) http.Handler
+	calls   func(*process, *notify.Callbacks)
+	resolve func(l *life, garmin string, partners []string) []string
+	client  func(notify.Client) notify.Client
+	errors  func(error) error
+	sink    func(l *life, at slot, mark string) (dropped bool) // the database's lock is held
+}
+
+var sabotages = []sabotage{
+	{name: "receiver answers before it has stored", breaks: []string{"I1"}, store: func(p *process, s notify.Store) notify.Store {
+		return notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
+			body, err := io.ReadAll(r)
+			if err == nil {
+				time.AfterFunc(5*time.Second, func() { s.Put(p.l.end, bytes.NewReader(body)) })
+			}
+			return err
+		})
+	}},
+	{name: "receiver answers 200 whatever the store says", breaks: []string{"I1"}, handler: func(_ *process, h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(alwaysOK{w}, r)
+		})
+	}},
+	{name: "store forgets what it has on a restart", breaks: []string{"I1", "I2"}, queue: func(p *process, q notify.Queue) notify.Queue {
+		p.l.memory = notifytest.NewMemory()
+		return p.l.memory
+	}},
+	{name: "store cuts long bodies", breaks: []string{"I1", "I2"}, store: func(_ *process, s notify.Store) notify.Store {
+		return notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
+			body, err := io.ReadAll(r)
+			if err != nil {
+				return err
+			}
+			return s.Put(ctx, bytes.NewReader(body[:min(len(body), 4000)]))
+		})
+	}},
+	{name: "queue forgets marks", breaks: []string{"I2"}, queue: bodies(func(b notify.Body) notify.Body { return unmarked{b} })},
+	{name: "queue takes items for done that are not", breaks: []string{"I1", "I2"}, queue: bodies(func(b notify.Body) notify.Body { return skipping{b} })},
+	{name: "queue keeps what is finished", breaks: []string{"I1", "I2", "I6"}, queue: bodies(func(b notify.Body) notify.Body { return unfinished{b} })},
+	{name: "callback says nil and drops one in a hundred", breaks: []string{"I1", "I2"}, sink: func(l *life, at slot, mark string) bool {
+		return l.roll("drop", at.partner, mark) < .01
+	}},
+	{name: "callback swallows the database's error", breaks: []string{"I1", "I2"}, calls: func(_ *process, c *notify.Callbacks) {
+		save := c.Save
+		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+			save(ctx, d, s)
+			return nil
+		}
+	}},
+	{name: "callback stores in the background", breaks: []string{"I1", "I2"}, calls: func(p *process, c *notify.Callbacks) {
+		save := c.Save
+		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+			go save(p.l.end, d, s)
+			return nil
+		}
+	}},
+	{name: "sink takes an edit for a duplicate", breaks: []string{"I1", "I2"}, sink: func(l *life, at slot, _ string) bool {
+		_, ok := l.db.current[at]
+		return ok
+	}},
+	{name: "unknown users go to a default user", breaks: []string{"I2"}, resolve: func(l *life, _ string, partners []string) []string {
+		if len(partners) == 0 {
+			return []string{"partner-0"}
+		}
+		return partners
+	}},
+	{name: "client repeats downloads", breaks: []string{"I4"}, client: func(c notify.Client) notify.Client { return repeating{c} }},
+	{name: "errors lose their type", breaks: []string{"I7"}, errors: func(err error) error { return errors.New(err.Error()) }},
+	{name: "errors quote the callback", breaks: []string{"I3"}, client: func(c notify.Client) notify.Client { return talking{c} }},
+	{name: "callback leaks a goroutine", breaks: []string{"I6"}, calls: func(p *process, c *notify.Callbacks) {
+		save := c.Save
+		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+			go func() { <-p.l.end.Done() }()
+			return save(ctx, d, s)
+		}
+	}},
+}
+
+// TestSabotage builds mistakes into the service one by one: a simulation that
+// cannot fail proves nothing.
+func TestSabotage(t *testing.T) {
+	for _, s := range sabotages {
+		t.Run(s.name, func(t *testing.T) {
+			for seed := range uint64(4) {
+				_, b := live(t, plan{seed: seed, years: 1, pace: 8 * time.Hour, lonely: true, sabotage: &s})
+				if b == nil {
+					continue
+				}
+				if !slices.Contains(s.breaks, b.invariant) {
+					t.Fatalf("found out by %s, and not by one of %s: %s", b.invariant, s.breaks, b)
+				}
+				t.Logf("found out after %d days: %s: %.150s", int(b.at.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Hours()/24), b.invariant, b.text)
+				return
+			}
+			t.Fatal("nobody has noticed")
+		})
+	}
+}
+
+// TestNoSabotage holds that the mistakes are what is noticed above.
+func TestNoSabotage(t *testing.T) {
+	for seed := range uint64(2) {
+		if _, b := live(t, plan{seed: seed, years: 1, pace: 8 * time.Hour, sabotage: &sabotage{}}); b != nil {
+			t.Fatal(b)
+		}
+	}
+}
+
+type alwaysOK struct{ http.ResponseWriter }
+
+func (w alwaysOK) WriteHeader(int) { w.ResponseWriter.WriteHeader(http.StatusOK) }
+
+// bodies puts each body of a queue into a wrapper.
+func bodies(wrap func(notify.Body) notify.Body) func(*process, notify.Queue) notify.Queue {
+	return func(_ *process, q notify.Queue) notify.Queue { return wrapped{q, wrap} }
+}
+
+type wrapped struct {
+	notify.Queue
+	wrap func(notify.Body) notify.Body
+}
+
+func (w wrapped) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
+	return func(yield func(notify.Body, error) bool) {
+		for b, err := range w.Queue.Bodies(ctx) {
+			if err == nil {
+				b = w.wrap(b)
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+type unmarked struct{ notify.Body }
+
+func (unmarked) Mark(context.Context, int) error { return nil }
+
+type skipping struct{ notify.Body }
+
+func (b skipping) Done(ordinal int) bool {
+	return b.Body.Done(ordinal) || b.Body.Done(ordinal+1) || ordinal%3 == 2
+}
+
+type unfinished struct{ notify.Body }
+
+func (unfinished) Finish(context.Context) error { return nil }
+
+type repeating struct{ notify.Client }
+
+func (r repeating) Download(ctx context.Context, u types.Secret) (io.ReadCloser, error) {
+	body, err := r.Client.Download(ctx, u)
+	if err != nil && ctx.Err() == nil {
+		return r.Client.Download(ctx, u)
+	}
+	return body, err
+}
+
+type talking struct{ notify.Client }
+
+func (c talking) Download(ctx context.Context, u types.Secret) (io.ReadCloser, error) {
+	body, err := c.Client.Download(ctx, u)
+	if err != nil {
+		// The processor blanks what the item says; a part of it escapes that.
+		token := queryOf(string(u)).Get("token")
+		err = fmt.Errorf("download with %s: %w", token, err)
+	}
+	return body, err
+}
