@@ -281,6 +281,7 @@ func FuzzReplay(f *testing.F) {
 	c.Reason, c.Detail, c.Earlier = backfill.ReasonOther, "why", c.Window
 	require.NoError(f, l.Save(f.Context(), c, planned("u", 25, 50)))
 	require.NoError(f, l.Arrived(f.Context(), "u", backfill.Activities, day0))
+	require.NoError(f, l.Save(f.Context(), c)) // displaces a chunk with an arrival
 	require.NoError(f, l.Close())
 	log, err := os.ReadFile(filepath.Join(dir, "ledger.log"))
 	require.NoError(f, err)

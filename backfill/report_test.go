@@ -2,6 +2,7 @@ package backfill_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -154,6 +155,19 @@ func TestArrival(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, c.Arrived, c.Kind)
 	}
+}
+
+// deaf is a ledger that takes no arrivals.
+type deaf struct{ backfill.Ledger }
+
+func (deaf) Arrived(context.Context, string, backfill.Kind, time.Time) error { return errStub }
+
+func TestArrivalFails(t *testing.T) {
+	t.Parallel()
+	at := types.NewTimestamp(day0)
+	require.ErrorIs(t, backfill.Arrival(t.Context(), deaf{}, "u", &types.Activity{StartTimeInSeconds: at}), errStub)
+	require.NoError(t, backfill.Arrival(t.Context(), deaf{}, "u", &types.ManualActivity{StartTimeInSeconds: at}), "a kind without history")
+	require.NoError(t, backfill.Arrival(t.Context(), deaf{}, "u", &types.Activity{}), "no start")
 }
 
 func TestKind(t *testing.T) {

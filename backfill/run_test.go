@@ -657,6 +657,57 @@ func TestPlan(t *testing.T) {
 	require.Error(t, err)
 }
 
+// What is settled is not asked for again.
+func TestPlanOfKnownChunks(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		chunk backfill.Chunk
+		want  int
+	}{
+		{backfill.Chunk{State: backfill.Planned}, 1},
+		{backfill.Chunk{State: backfill.Requested}, 1},
+		{backfill.Chunk{State: backfill.Accepted}, 0},
+		{backfill.Chunk{State: backfill.Duplicate}, 0},
+		{backfill.Chunk{State: backfill.Hole, Reason: backfill.ReasonDuplicate}, 0},
+		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonMinStart}, 0},
+		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonPermission}, 1},
+		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonNotEnabled}, 1},
+		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonUnauthorized}, 1},
+		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonOther}, 1},
+	} {
+		c := tt.chunk
+		c.UserID, c.Kind, c.Window = "u", backfill.Activities, window(0, 25)
+		ledger := backfill.NewLedger()
+		require.NoError(t, ledger.Save(t.Context(), &c))
+		p, err := backfill.NewPlan(t.Context(), one(&script{}, c.Window), backfill.NewLimiter(backfill.Evaluation), ledger, nil)
+		require.NoError(t, err)
+		require.Len(t, p.Chunks, tt.want, c.String())
+	}
+}
+
+// An entry of a ledger counts attempts up to 255.
+func TestManyAttempts(t *testing.T) {
+	t.Parallel()
+	for attempts, want := range map[int]int{-1: 0, 0: 0, 200: 200, 255: 255, 300: 255} {
+		ledger := backfill.NewLedger()
+		c := planned("u", 0, 25)
+		c.Attempts = attempts
+		require.NoError(t, ledger.Save(t.Context(), c))
+		for c, err := range ledger.Chunks(t.Context(), "u") {
+			require.NoError(t, err)
+			require.Equal(t, want, c.Attempts)
+		}
+	}
+}
+
+func TestNewLimiter(t *testing.T) {
+	t.Parallel()
+	for _, days := range []int{-1, 0} {
+		require.Panics(t, func() { backfill.NewLimiter(days) })
+	}
+	require.Equal(t, 1, backfill.NewLimiter(1).DaysPerMinute())
+}
+
 // What the process before asked for counts, as the ledger tells.
 func TestRestore(t *testing.T) {
 	for _, tt := range []struct {

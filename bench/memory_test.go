@@ -242,6 +242,8 @@ func (a *arrivals) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// TestTwoGoroutines decodes two bodies at once, and wants no more than twice the
+// processor time for each: nothing is shared.
 func TestTwoGoroutines(t *testing.T) {
 	if !*proofs {
 		t.Skip("give -proofs")
@@ -262,6 +264,9 @@ func TestTwoGoroutines(t *testing.T) {
 	}
 	fmt.Printf("two goroutines on two bodies: %.2f times one (%d processors); processor time for a body: %.2f times one's\n",
 		2*best[1][0].Seconds()/best[2][0].Seconds(), runtime.NumCPU(), best[2][1].Seconds()/2/best[1][1].Seconds())
+	if got := best[2][1].Seconds() / 2 / best[1][1].Seconds(); got > 2 {
+		t.Errorf("processor time for a body is %.2f times one's", got)
+	}
 }
 
 // TestLinear doubles what a hostile body repeats, and wants no more than 2.5

@@ -1,6 +1,7 @@
 package activitytest_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -59,6 +60,25 @@ func FuzzControl(f *testing.F) {
 		if err != nil || strings.HasPrefix(r.URL.Path, "/verify") || strings.HasPrefix(r.URL.Path, "/deliver") {
 			return
 		}
-		control.ServeHTTP(httptest.NewRecorder(), r)
+		w := httptest.NewRecorder()
+		control.ServeHTTP(w, r)
+		switch w.Code {
+		case http.StatusOK, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
+		default:
+			if w.Code/100 != 3 { // the multiplexer cleans paths
+				t.Fatalf("status %d: %s %q", w.Code, method, target)
+			}
+		}
+		if !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
+			return
+		}
+		var answer any
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			t.Fatalf("%v: %s %q: %s", err, method, target, w.Body)
+		}
+		failure, _ := answer.(map[string]any)
+		if text, _ := failure["error"].(string); w.Code != http.StatusOK && text == "" {
+			t.Fatalf("status %d without a reason: %s %q", w.Code, method, target)
+		}
 	})
 }

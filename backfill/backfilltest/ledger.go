@@ -169,6 +169,22 @@ func (t *ledgerTest) fields() {
 	t.again()
 	if g := t.all("v")[0]; !g.Requested.IsZero() || !g.Answered.IsZero() || !g.Earlier.Start.IsZero() {
 		t.Errorf("times that were not set: %+v", *g)
+	} else if g.Attempts != 0 {
+		t.Errorf("Attempts = %d, want 0", g.Attempts)
+	}
+	// Each of the fields that few chunks have, alone.
+	for i, only := range []backfill.Chunk{
+		{Reason: backfill.ReasonOther}, {Detail: "text"}, {Earlier: days(-5, 3)}, {InDoubt: epoch},
+	} {
+		c := chunk("w", backfill.Activities, days(i, i+1), backfill.Refused)
+		c.Reason, c.Detail, c.Earlier, c.InDoubt = only.Reason, only.Detail, only.Earlier, only.InDoubt
+		t.save(c)
+		t.again()
+		g := t.all("w")[i]
+		if g.Reason != c.Reason || g.Detail != c.Detail || !g.InDoubt.Equal(c.InDoubt) ||
+			!g.Earlier.Start.Equal(c.Earlier.Start) || !g.Earlier.End.Equal(c.Earlier.End) {
+			t.Errorf("got %+v\nwant %+v", *g, *c)
+		}
 	}
 }
 
@@ -201,6 +217,11 @@ func (t *ledgerTest) overlap() {
 	if err := t.Save(t.T.Context(), twice, chunk("u", backfill.Activities, days(45, 55), backfill.Planned)); !errors.Is(err, backfill.ErrOverlap) {
 		t.Errorf("Save of two that overlap: %v, want ErrOverlap", err)
 	}
+	// A chunk of another kind does not take the place of a, though it begins with it.
+	other := chunk("u", backfill.MoveIQ, a.Window, backfill.Planned)
+	if err := t.Save(t.T.Context(), other, chunk("u", backfill.Activities, days(15, 25), backfill.Planned)); !errors.Is(err, backfill.ErrOverlap) {
+		t.Errorf("Save of another kind at %s and an overlap: %v, want ErrOverlap", a.Window, err)
+	}
 	t.again()
 	t.want("u", a) // of a failed Save, nothing stays
 
@@ -216,19 +237,26 @@ func (t *ledgerTest) overlap() {
 func (t *ledgerTest) invalid() {
 	good := chunk("u", backfill.Activities, days(0, 1), backfill.Planned)
 	for name, spoil := range map[string]func(*backfill.Chunk){
-		"no user":      func(c *backfill.Chunk) { c.UserID = "" },
-		"no kind":      func(c *backfill.Chunk) { c.Kind = 0 },
-		"unknown kind": func(c *backfill.Chunk) { c.Kind = 99 },
-		"no state":     func(c *backfill.Chunk) { c.State = 0 },
-		"no window":    func(c *backfill.Chunk) { c.Window = types.Window{} },
-		"backward":     func(c *backfill.Chunk) { c.Window = types.Window{Start: c.Window.End, End: c.Window.Start} },
-		"two users":    func(c *backfill.Chunk) { c.UserID = "v" },
+		"no user":       func(c *backfill.Chunk) { c.UserID = "" },
+		"no kind":       func(c *backfill.Chunk) { c.Kind = 0 },
+		"unknown kind":  func(c *backfill.Chunk) { c.Kind = 99 },
+		"no state":      func(c *backfill.Chunk) { c.State = 0 },
+		"unknown state": func(c *backfill.Chunk) { c.State = backfill.Refused + 1 },
+		"no window":     func(c *backfill.Chunk) { c.Window = types.Window{} },
+		"backward":      func(c *backfill.Chunk) { c.Window = types.Window{Start: c.Window.End, End: c.Window.Start} },
+		"two users":     func(c *backfill.Chunk) { c.UserID = "v" },
 	} {
 		bad := *good
 		bad.Window = days(5, 6)
 		spoil(&bad)
 		if err := t.Save(t.T.Context(), good, &bad); err == nil {
 			t.Errorf("Save of a chunk with %s succeeded", name)
+		}
+		if name == "two users" {
+			continue
+		}
+		if err := t.Save(t.T.Context(), &bad); err == nil {
+			t.Errorf("Save of one chunk with %s succeeded", name)
 		}
 	}
 	t.again()
@@ -266,7 +294,7 @@ func (t *ledgerTest) recent() {
 	sent := chunk("u", backfill.Activities, days(2, 3), backfill.Requested)
 	sent.Requested = at
 	answered := chunk("v", backfill.MoveIQ, days(3, 4), backfill.Planned)
-	answered.Requested, answered.Answered = at.Add(-time.Minute), at.Add(time.Second)
+	answered.Requested, answered.Answered = at.Add(-time.Minute), at
 	t.save(planned, old, sent)
 	t.save(answered)
 	t.again()
@@ -302,6 +330,9 @@ func (t *ledgerTest) arrived() {
 	t.arrive("u", backfill.Activities, w.Start.Add(-time.Second)) // before
 	t.arrive("u", backfill.Activities, w.End)                     // in a chunk not asked for
 	t.arrive("u", backfill.MoveIQ, w.Start)
+	t.arrive("u", backfill.MoveIQ, w.End) // after the last
+	t.arrive("u", 0, w.Start)
+	t.arrive("u", backfill.MoveIQ+1, w.Start)
 	t.arrive("v", backfill.Activities, w.Start)
 	t.again()
 	var counts []int

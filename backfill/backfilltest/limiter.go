@@ -179,7 +179,21 @@ func (t *limiterTest) context() {
 		t.Errorf("Acquire returned %s after the call, want 10s", d)
 	}
 	g.Cancel()
-	t.waits("calls that gave up hold nothing", budget, 0, slack)
+	t.waits("calls that gave up hold nothing", budget, 0, slack).Cancel()
+
+	// Nor does one that gave up hold up the one behind it, which fits.
+	t.acquire("a", budget/2)
+	ctx, cancel = context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := t.l.Acquire(ctx, "a", budget); !errors.Is(err, context.Canceled) {
+			t.Errorf("Acquire: %v, want %v", err, context.Canceled)
+		}
+	})
+	t.settle()
+	time.AfterFunc(10*time.Second, cancel)
+	t.waits("behind a call that gave up", 1, 10*time.Second, 10*time.Second+slack)
+	wg.Wait()
 }
 
 // justThen: a call whose context ends as it is granted holds nothing, unless it
