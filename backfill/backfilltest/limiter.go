@@ -43,6 +43,7 @@ func TestLimiter(t *testing.T, newLimiter func(t *testing.T, daysPerMinute int) 
 		{"LimitedRetryAfter", (*limiterTest).retryAfter},
 		{"FirstCallCounts", (*limiterTest).once},
 		{"Context", (*limiterTest).context},
+		{"GivenUpInFront", (*limiterTest).inFront},
 		{"GivenUpJustThen", (*limiterTest).justThen},
 		{"UsersInTurn", (*limiterTest).fair},
 		{"LargeIsNotStarved", (*limiterTest).large},
@@ -179,11 +180,13 @@ func (t *limiterTest) context() {
 		t.Errorf("Acquire returned %s after the call, want 10s", d)
 	}
 	g.Cancel()
-	t.waits("calls that gave up hold nothing", budget, 0, slack).Cancel()
+	t.waits("calls that gave up hold nothing", budget, 0, slack)
+}
 
-	// Nor does one that gave up hold up the one behind it, which fits.
+// inFront: a call that gives up lets the one behind it go, which fits.
+func (t *limiterTest) inFront() {
 	t.acquire("a", budget/2)
-	ctx, cancel = context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if _, err := t.l.Acquire(ctx, "a", budget); !errors.Is(err, context.Canceled) {
