@@ -15,3 +15,6 @@ func ReadAnswer(status int, body []byte, query, authorization string) *Error {
 
 // ParsePermissions reads the answer of Permissions.
 var ParsePermissions = parsePermissions
+
+// NewTransport is the private transport for the API at a host.
+var NewTransport = newTransport

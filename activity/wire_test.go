@@ -443,6 +443,18 @@ func TestDialFailures(t *testing.T) {
 		require.NoError(t, activity.CheckAddress("204.77.163.244:443", true))
 		require.NoError(t, activity.CheckAddress("[2606:4700::1]:443", true))
 	})
+	t.Run("and the private transport asks", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close()
+		for host, dialled := range map[string]bool{"apis.garmin.com": false, "gateway.example.com": false, "localhost": true, "127.0.0.1": true} {
+			c, err := activity.NewTransport(host).DialContext(t.Context(), "tcp", l.Addr().String())
+			require.Equal(t, dialled, err == nil, "%s: %v", host, err)
+			if c != nil {
+				c.Close()
+			}
+		}
+	})
 	t.Run("http to a TLS client", func(t *testing.T) {
 		base := rawServer(t, func(_ int, c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") })
 		c := overSocket(t, strings.Replace(base, "http", "https", 1), activity.Options{})
