@@ -28,11 +28,10 @@ func Cost(w types.Window) int {
 // each minute unused. For 100 days that is 25, since four chunks of 25 fill
 // the minute and three of 30 do not; for 10,000 it is 30.
 func ChunkDays(daysPerMinute int) int {
-	best, used := 1, 0
-	for n := 1; n <= min(MaxDays, daysPerMinute); n++ {
-		u := daysPerMinute / n * n
-		if u*200 > daysPerMinute*199 || u > used {
-			best, used = n, u
+	best := 1 // uses all
+	for n := 2; n <= min(MaxDays, daysPerMinute); n++ {
+		if used := daysPerMinute / n * n; used*200 > daysPerMinute*199 {
+			best = n
 		}
 	}
 	return best

@@ -57,6 +57,9 @@ func FuzzChunks(f *testing.F) {
 	f.Add(int64(1711839600), int64(86_400*30-3600), uint8(30))
 	f.Add(int64(1), int64(1), uint8(0))
 	f.Add(int64(86_399), int64(2), uint8(1))
+	for _, days := range []uint8{0, 1, 2, backfill.MaxDays + 1, 255} {
+		f.Add(int64(1709164800-3600), int64(86_400*90), days)
+	}
 	f.Fuzz(func(t *testing.T, start, length int64, days uint8) {
 		start, length = abs(start)%253_000_000_000+1, abs(length)%(86_400*4000)+1
 		w := types.Window{Start: time.Unix(start, 0), End: time.Unix(start+length, 0)}

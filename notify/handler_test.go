@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -96,16 +97,18 @@ func TestHandlerAnswers(t *testing.T) {
 			require.Equal(t, tt.want, w.Code)
 			require.Empty(t, w.Body.String())
 			require.Equal(t, tt.want, receipt.Status)
+			require.Less(t, receipt.Took, time.Hour)
 			if tt.want == 200 {
 				require.Equal(t, []string{tt.stored}, tt.store.bodies)
 				require.NoError(t, receipt.Err)
+				require.EqualValues(t, len(tt.stored), receipt.Bytes)
 			} else {
 				require.Empty(t, tt.store.bodies)
 				require.Error(t, receipt.Err)
 			}
-			if tt.want == 405 {
-				require.Equal(t, http.MethodPost, w.Header().Get("Allow"))
-			}
+			// Each of these two headers goes with its status alone.
+			require.Equal(t, tt.want == 405, w.Header().Get("Allow") == http.MethodPost)
+			require.Equal(t, tt.want == 415, w.Header().Get("Accept-Encoding") == "gzip")
 		})
 	}
 }
@@ -119,4 +122,38 @@ func TestHandlerReadsNothingTooLarge(t *testing.T) {
 	notify.NewHandler(&memory{}, &notify.Options{MaxBody: 4}).ServeHTTP(w, r)
 	require.Equal(t, 413, w.Code)
 	require.Zero(t, body.reads)
+}
+
+// TestHandlerDefaults: 128 MiB are taken, 1 GiB may be in flight.
+func TestHandlerDefaults(t *testing.T) {
+	t.Parallel()
+	post := func(h *notify.Handler, length int64) int {
+		r, w := httptest.NewRequest("POST", "/", strings.NewReader("x")), httptest.NewRecorder()
+		r.ContentLength = length
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	h := notify.NewHandler(&memory{}, nil)
+	require.Equal(t, 413, post(h, 128<<20+1))
+	require.Equal(t, 200, post(h, 128<<20))
+
+	// Each request is sent while the one before it is being stored.
+	var got []int
+	h = notify.NewHandler(notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+		got = append(got, post(h, 128<<20))
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}), nil)
+	got = append(got, post(h, 128<<20))
+	require.Equal(t, []int{503, 200, 200, 200, 200, 200, 200, 200, 200}, got)
+}
+
+// TestHandlerPanicWithoutLogger: a panic in the store is a 500 for those who do
+// not log, too.
+func TestHandlerPanicWithoutLogger(t *testing.T) {
+	t.Parallel()
+	store := notify.StoreFunc(func(context.Context, io.Reader) error { panic("broken") })
+	w := httptest.NewRecorder()
+	notify.NewHandler(store, nil).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("x")))
+	require.Equal(t, 500, w.Code)
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,6 +51,20 @@ func TestOriginRefusesBadSettings(t *testing.T) {
 		require.Error(t, opts.Check(), name)
 		require.Panics(t, func() { notify.NewHandler(&memory{}, &opts) }, name)
 	}
+}
+
+func TestPathSecretCharacters(t *testing.T) {
+	t.Parallel()
+	const good = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	for n := range 256 {
+		c := string([]byte{byte(n)})
+		_, err := notify.PathSecret("0123456789abcde"+c, "")
+		require.Equal(t, strings.Contains(good, c), err == nil, "current with %q", c)
+		_, err = notify.PathSecret(current, "0123456789abcde"+c)
+		require.Equal(t, strings.Contains(good, c), err == nil, "previous with %q", c)
+	}
+	_, err := notify.PathSecret("0123456789abcde", "")
+	require.Error(t, err, "15 characters")
 }
 
 func TestOrigin(t *testing.T) {
@@ -150,19 +165,38 @@ func TestOptionsCheck(t *testing.T) {
 	t.Parallel()
 	var none *notify.Options
 	require.NoError(t, none.Check())
-	require.NoError(t, (&notify.Options{MaxBody: 2 << 30}).Check())
+	for name, opts := range map[string]notify.Options{
+		"large body":       {MaxBody: 2 << 30},
+		"one at a time":    {MaxBody: 10, MaxInFlight: 10},
+		"longest deadline": {Deadline: 28 * time.Second},
+		"lowest status":    {OriginStatus: 400},
+		"highest status":   {OriginStatus: 599},
+	} {
+		require.NoError(t, opts.Check(), name)
+	}
 	for name, opts := range map[string]notify.Options{
 		"negative body":     {MaxBody: -1},
 		"less in flight":    {MaxBody: 10, MaxInFlight: 9},
 		"negative flight":   {MaxInFlight: -1},
 		"negative deadline": {Deadline: -1},
-		"late deadline":     {Deadline: 29e9},
+		"late deadline":     {Deadline: 28*time.Second + 1},
 		"status 200":        {OriginStatus: 200},
-		"status 302":        {OriginStatus: 302},
+		"status 399":        {OriginStatus: 399},
 		"status 600":        {OriginStatus: 600},
 	} {
 		require.Error(t, opts.Check(), name)
 		require.Panics(t, func() { notify.NewHandler(&memory{}, &opts) }, name)
 	}
 	require.Panics(t, func() { notify.NewHandler(nil, nil) })
+}
+
+// TestOriginIsCopied: a handler keeps the checks it was made with.
+func TestOriginIsCopied(t *testing.T) {
+	t.Parallel()
+	checks := []notify.OriginCheck{func(*http.Request) bool { return false }}
+	h := notify.NewHandler(&memory{}, &notify.Options{Origin: checks})
+	checks[0] = func(*http.Request) bool { return true }
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("x")))
+	require.Equal(t, 404, w.Code)
 }
