@@ -3,6 +3,7 @@ package notify_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -383,22 +384,30 @@ func fileSidecar(t *testing.T) {
 }
 
 func fileReadOnly(t *testing.T) {
-	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
-	claims := filepath.Join(r.opts.Files.Dir, ".downloads")
-	r.start()
-	synctest.Wait()
-	// Root may write anywhere: a file in the directory's place stops it too.
-	require.NoError(t, os.Remove(claims))
-	require.NoError(t, os.WriteFile(claims, nil, 0o600))
-	r.put(fitPing("u", "7-file", fileURL))
-	pass(time.Hour)
-	require.EqualValues(t, 0, calls.Load())
-	require.NoError(t, os.Remove(claims))
-	require.NoError(t, os.Mkdir(claims, 0o700))
-	pass(time.Hour)
-	r.finish()
-	require.EqualValues(t, 1, calls.Load())
-	require.Len(t, r.files, 1)
+	sum := sha256.Sum256([]byte(fileURL))
+	part := fmt.Sprintf(".downloads/%x.part", sum[:16])
+	// Root may write anywhere: what is in the way stops it too.
+	for _, inTheWay := range []string{".downloads", part} {
+		r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
+		r.start()
+		synctest.Wait()
+		name := filepath.Join(r.opts.Files.Dir, inTheWay)
+		if inTheWay == part {
+			require.NoError(t, os.Mkdir(name, 0o700))
+		} else {
+			require.NoError(t, os.Remove(name))
+			require.NoError(t, os.WriteFile(name, nil, 0o600))
+		}
+		r.put(fitPing("u", "7-file", fileURL))
+		pass(time.Hour)
+		require.EqualValues(t, 0, calls.Load(), inTheWay)
+		require.NoError(t, os.Remove(name))
+		require.NoError(t, os.MkdirAll(filepath.Join(r.opts.Files.Dir, ".downloads"), 0o700))
+		pass(time.Hour)
+		r.finish()
+		require.EqualValues(t, 1, calls.Load())
+		require.Len(t, r.files, 1)
+	}
 }
 
 func fileDeadline(t *testing.T) {
