@@ -156,8 +156,10 @@ func TestSabotage(t *testing.T) {
 				return
 			}
 			without := run(t.Context(), &r, overlay(t, &r, t.TempDir()))
+			took := time.Since(begin).Seconds()
+			t.Logf("%s in %.0f s: %s", without.verdict, took, firstFailure(without.output))
 			mu.Lock()
-			fmt.Fprintf(table, "%s\t%s %s\t%s\t%.0fs\t%s\n", r.defence, r.pkg, r.test, without.verdict, time.Since(begin).Seconds(), firstFailure(without.output))
+			fmt.Fprintf(table, "%s\t%s %s\t%s\t%.0fs\t%s\n", r.defence, r.pkg, r.test, without.verdict, took, firstFailure(without.output))
 			mu.Unlock()
 			if without.verdict != failed {
 				t.Errorf("without its defence, %s %s %s:\n%s", r.pkg, r.test, without.verdict, without.output)
