@@ -17,8 +17,8 @@ func spoolRows() []row {
 		{
 			defence: "F17 records are synced",
 			file:    log,
-			old:     "	return w.f.Sync()\n",
-			new:     "	return nil\n",
+			old:     "	err := w.f.Sync()\n",
+			new:     "	err := error(nil)\n",
 			pkg:     pkg, test: "TestPowerCut",
 		},
 		{
