@@ -85,9 +85,11 @@ func serve(t *testing.T, store notify.Store, opts *notify.Options, f func(t *tes
 		srv := notify.NewServer("", notify.NewHandler(store, opts))
 		srv.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 		go srv.Serve(l)
+		defer func() { // after a failure too, so that it is told and nothing hangs
+			srv.Close()
+			time.Sleep(10 * time.Second) // for net/http, which lingers, and for the slow
+		}()
 		f(t, l, srv)
-		srv.Close()
-		time.Sleep(10 * time.Second) // for net/http, which lingers, and for the slow
 	})
 }
 

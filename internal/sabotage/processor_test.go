@@ -263,9 +263,16 @@ func fileRows() []row {
 		{
 			defence: "F24 F25 a file that broke is not asked for again",
 			file:    files,
-			old:     "	case c.State == claimSpent:\n		return nil, false, Permanent(fmt.Errorf(\"%w: it broke after %d bytes\", ErrSpent, c.Size))\n",
+			old:     "	case c.State == claimSpent:\n		return nil, false, Permanent(fmt.Errorf(\"%w: it was asked for before, and broke after %d bytes\", ErrSpent, c.Size))\n",
 			new:     "",
 			pkg:     pkg, test: "TestFileFaults/file_cut",
+		},
+		{
+			defence: "F24 F28 a file whose answer was lost is not asked for when its ping repeats",
+			file:    files,
+			old:     "		case final:\n",
+			new:     "		case final && false:\n",
+			pkg:     pkg, test: "TestFileFaults/file_lost",
 		},
 		{
 			defence: "F25 a file gets its name when all of it is there",
@@ -291,8 +298,8 @@ func fileRows() []row {
 		{
 			defence: "F27 a 410 at first is not taken for our own doing",
 			file:    files,
-			old:     "!again && begun {",
-			new:     "!again {",
+			old:     "if final && begun {",
+			new:     "if final {",
 			pkg:     pkg, test: "TestFileFaults/file_410",
 		},
 		{
@@ -330,7 +337,7 @@ func fileRows() []row {
 			new:     "",
 			also: []edit{{files, "	// All that can fail on our side does so before Garmin is asked.\n", `	body, err := client.Download(ctx, f.CallbackURL)
 	downloaded := err
-`}, {files, "	if err != nil {\n		if _, again := retryOf(err); !again && begun {", "	if err := downloaded; err != nil {\n		if _, again := retryOf(err); !again && begun {"}},
+`}, {files, "	if err != nil {\n		_, again := retryOf(err)\n", "	if err := downloaded; err != nil {\n		_, again := retryOf(err)\n"}},
 			pkg: pkg, test: "TestFileFaults/file_directory_read-only",
 		},
 		{

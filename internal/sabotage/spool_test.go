@@ -118,7 +118,7 @@ func spoolRows() []row {
 			file:    "notify/spool/put.go",
 			old:     "		<-b.done\n		err = b.err\n",
 			new:     "		_ = b\n",
-			pkg:     pkg, test: "TestPowerCut",
+			pkg:     pkg, test: "TestDiskFaults",
 		},
 		{
 			defence: "F14 what a kill left half-made is cleared away",
