@@ -565,3 +565,43 @@ func TestCloseWhilePutting(t *testing.T) {
 		s.Close()
 	}
 }
+
+// listless counts how often a directory is read.
+type listless struct {
+	fileSystem
+	lists int
+}
+
+func (l *listless) List(dir string) ([]entry, error) {
+	l.lists++
+	return l.fileSystem.List(dir)
+}
+
+// TestLetterByID: one letter of many thousands costs one file, and not a look at
+// all of them.
+func TestLetterByID(t *testing.T) {
+	t.Parallel()
+	disk := &listless{fileSystem: diskFS{}}
+	s, err := open(t.TempDir(), nil, disk)
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Put(t.Context(), strings.NewReader(`{"activities":[{"a":1},{"b":2}]}`)))
+	for b, err := range s.Bodies(t.Context()) {
+		require.NoError(t, err)
+		for i := range 2 {
+			require.NoError(t, b.Bury(t.Context(), i, &notify.Letter{Key: "activities", Raw: []byte(`{}`)}))
+		}
+		require.NoError(t, b.Finish(t.Context()))
+		break
+	}
+	var ids []string
+	for l, err := range s.Letters(t.Context()) {
+		require.NoError(t, err)
+		ids = append(ids, l.ID)
+	}
+	require.Len(t, ids, 2)
+	before := disk.lists
+	require.NoError(t, s.Redrive(t.Context(), ids[0]))
+	require.NoError(t, s.Discard(t.Context(), ids[1]))
+	require.Equal(t, before, disk.lists)
+}

@@ -177,29 +177,39 @@ func (s *Spool) readLetter(e entry) (*notify.Letter, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseLetter(strings.TrimSuffix(e.name, letterSuffix), data), nil
+}
+
+// parseLetter makes a letter of a file, whatever is in it.
+func parseLetter(id string, data []byte) *notify.Letter {
 	l, err := decodeLetter(data)
 	if err != nil {
 		l = &notify.Letter{Reason: "spool: " + err.Error(), Quarantined: true, Raw: data}
 	}
-	l.ID = strings.TrimSuffix(e.name, letterSuffix)
-	return l, nil
+	l.ID = id
+	return l
 }
 
-// findLetter reads the letter with an id that may come from anywhere.
+// findLetter reads the letter with an id that may come from anywhere. It does
+// not read the directory: whoever clears it would do so once for each letter.
 func (s *Spool) findLetter(id string) (*notify.Letter, error) {
-	list, err := s.letterFiles()
-	if err != nil {
-		return nil, err
+	missing := fmt.Errorf("spool: letter %q: %w", id, fs.ErrNotExist)
+	if id == "" || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz-") != "" {
+		return nil, missing // and it cannot lead out of the directory
 	}
-	i := slices.IndexFunc(list, func(e entry) bool { return e.name == id+letterSuffix })
-	if i < 0 {
-		return nil, fmt.Errorf("spool: letter %q: %w", id, fs.ErrNotExist)
+	f, err := s.fs.Open(s.letterPath(id))
+	if isNotExist(err) {
+		return nil, missing
 	}
-	l, err := s.readLetter(list[i])
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return l, nil
+	defer f.Close()
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<62))
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	return parseLetter(id, data), nil
 }
 
 // Redrive makes the letter's item a new body and removes the letter. The letter
