@@ -169,15 +169,17 @@ func (s *soak) round(ctx context.Context, n int, length time.Duration) error {
 		return err
 	}
 
+	begun := time.Now()
 	w.settle()
-	took := s.drain(w)
+	s.drain(w)
+	drained := time.Since(begun)
 	stopSending()
 	close(measured)
 	sender.Wait()
 	if err := w.Close(); err != nil {
 		return err
 	}
-	return s.closeRound(ctx, n, w, before, took)
+	return s.closeRound(ctx, n, w, before, drained)
 }
 
 // patience is how long a round may take to come to its end.
@@ -185,7 +187,7 @@ const patience = time.Minute
 
 // drain waits until Garmin has sent everything and the receiver has finished
 // everything. If that does not happen, the balance will say what is open.
-func (s *soak) drain(w *world) time.Duration {
+func (s *soak) drain(w *world) {
 	start := time.Now()
 	w.fake.ClearFaults()
 	w.fake.SetQuirks(0)
@@ -196,11 +198,11 @@ func (s *soak) drain(w *world) time.Duration {
 			quiet = 0
 		}
 	}
-	return time.Since(start)
 }
 
 // closeRound strikes the balance and prints a line.
 func (s *soak) closeRound(ctx context.Context, n int, w *world, before items, drained time.Duration) error {
+	begun := time.Now()
 	letters, err := s.receiver.letters(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
@@ -223,8 +225,8 @@ func (s *soak) closeRound(ctx context.Context, n int, w *world, before items, dr
 	if err := s.balance.err(s.books); err != nil {
 		state = "NOT BALANCED: " + err.Error()
 	}
-	fmt.Fprintf(s.out, "%s round %d: %d items stored (%d in all, of %d bodies), drained in %.1f s, %d troubles; %s; %s\n",
-		time.Now().Format(time.TimeOnly), n, after.stored-before.stored, after.stored, posts.stored, drained.Seconds(), s.chaos.total(), r, state)
+	fmt.Fprintf(s.out, "%s round %d: %d items stored (%d in all, of %d bodies), drained in %.1f s, closed in %.1f s, %d troubles; %s; %s\n",
+		time.Now().Format(time.TimeOnly), n, after.stored-before.stored, after.stored, posts.stored, drained.Seconds(), time.Since(begun).Seconds(), s.chaos.total(), r, state)
 	return nil
 }
 

@@ -29,10 +29,15 @@ func TestSoak(t *testing.T) {
 
 // TestInterrupt: what is under way is let to its end, and accounted for.
 func TestInterrupt(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
 	var out bytes.Buffer
-	err := run(ctx, &out, options{length: time.Hour, seed: 1, rate: 100, dir: t.TempDir(), chaos: true})
+	err := run(ctx, &out, options{length: time.Hour, seed: 1, rate: 100, dir: t.TempDir(), chaos: true, tamper: func(s *soak) {
+		s.receiver.observe = func(o notify.Outcome) {
+			s.books.observe(o)
+			interrupt()
+		}
+	}})
 	require.NoError(t, err, out.String())
 	require.Contains(t, out.String(), " round 1: ")
 	require.Contains(t, out.String(), "The balance closes")

@@ -75,7 +75,7 @@ func newWorld(round int, seed uint64, api string, c *chaos, r *receiver, p *part
 	}
 	w.fake.BaseURL = api
 	w.fake.Delivery = activitytest.DeliveryRules{
-		BatchItems: 10, Timeout: deliveryTimeout, FirstRetry: 200 * time.Millisecond,
+		BatchItems: 25, Timeout: deliveryTimeout, FirstRetry: 200 * time.Millisecond,
 		Transport: recorder{w.transport, b},
 	}
 	for _, key := range activitytest.ListKeys() {
@@ -203,16 +203,16 @@ func (w *world) join(after time.Duration) error {
 func (w *world) step() error {
 	i := w.rand.IntN(len(w.users))
 	u := w.users[i]
-	switch n := w.rand.IntN(1000); {
-	case n < 600:
+	switch n := w.rand.IntN(10_000); {
+	case n < 6000:
 		w.workout(u)
-	case n < 750:
+	case n < 7500:
 		w.edit(u)
-	case n < 980:
+	case n < 9800:
 		w.upload(u, w.gen.MoveIQ(w.start()))
-	case n < 996:
+	case n < 9975:
 		w.permissions(u)
-	case n < 998:
+	case n < 9995:
 		u.Resend(types.KindMoveIQ)
 	case time.Now().After(u.known): // a notice of an unknown user's departure has nobody to tell
 		w.want[thing{activitytest.Deregistrations, u.ID(), ""}] = 1
