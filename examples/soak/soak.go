@@ -183,7 +183,7 @@ func (s *soak) round(ctx context.Context, n int, length time.Duration) error {
 }
 
 // patience is how long a round may take to come to its end.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // drain waits until Garmin has sent everything and the receiver has finished
 // everything. If that does not happen, the balance will say what is open.

@@ -605,3 +605,24 @@ func TestLetterByID(t *testing.T) {
 	require.NoError(t, s.Discard(t.Context(), ids[1]))
 	require.Equal(t, before, disk.lists)
 }
+
+// TestNumbersOfLargeBodies: a number is not given again after Close, though the
+// body that had it was the newest and has left no trace in the log.
+func TestNumbersOfLargeBodies(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	ids := map[string]bool{}
+	for range 3 {
+		s := openDisk(t, d)
+		require.NoError(t, s.Put(t.Context(), bytes.NewReader(make([]byte, 1<<20))))
+		for b, err := range s.Bodies(t.Context()) {
+			require.NoError(t, err)
+			require.False(t, ids[b.ID()], b.ID())
+			ids[b.ID()] = true
+			require.NoError(t, b.Finish(t.Context()))
+			break
+		}
+		require.NoError(t, s.Close())
+	}
+	require.Len(t, d.names, 3, "FORMAT and two empty segments: they do not add up")
+}

@@ -126,6 +126,7 @@ func (w *writer) write(list []pending) error {
 	}
 	w.end += total
 	s.mu.Lock()
+	s.named = max(s.named, first+uint64(len(list))-1)
 	w.g.end = w.end
 	w.g.live += len(list)
 	s.stats.Bodies += len(list)
@@ -225,8 +226,26 @@ func (s *Spool) createSegment() (*segment, file, error) {
 	}
 	s.mu.Lock()
 	s.segments = append(s.segments, g)
+	s.named = base - 1
 	s.mu.Unlock()
 	return g, f, nil
+}
+
+// keepNumbers lets the log tell the next Open which numbers were given, if the
+// newest went to large bodies that are finished and gone.
+func (s *Spool) keepNumbers() {
+	s.mu.Lock()
+	known := s.seq <= s.named
+	s.mu.Unlock()
+	if known {
+		return
+	}
+	_, f, err := s.createSegment()
+	if err != nil {
+		s.log.Warn("spool: numbers of finished bodies may be given again", "err", err)
+		return
+	}
+	f.Close()
 }
 
 // poison gives up the segment after a failed write or sync: what the disk has

@@ -65,7 +65,8 @@ type Spool struct {
 
 	mu       sync.Mutex
 	closed   bool
-	seq      uint64     // the last one given out
+	seq      uint64     // the last number given out
+	named    uint64     // the highest that the log tells the next Open
 	segments []*segment // by base; the last is the newest
 	large    map[uint64]*largeBody
 	marks    map[uint64]*markSet // of unfinished bodies that have any
@@ -196,6 +197,7 @@ func (s *Spool) Close() error {
 	close(s.ending)
 	s.gate.Unlock()
 	<-s.written
+	s.keepNumbers()
 	s.mu.Lock()
 	for _, g := range s.segments {
 		g.marks.close()
