@@ -23,7 +23,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	app := auth.App{ClientID: os.Getenv("GARMIN_ID"), ClientSecret: types.Secret(os.Getenv("GARMIN_SECRET"))}
+	app := auth.App{ClientID: os.Getenv("GARMIN_KEY"), ClientSecret: types.Secret(os.Getenv("GARMIN_SECRET"))}
 	p, err := newPartner(*dir, *url, app, nil)
 	if err != nil {
 		log.Fatal(err)

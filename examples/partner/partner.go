@@ -3,7 +3,7 @@
 // downloaded, and a year of history is fetched. The maps of [database] stand
 // for yours. The test beside it runs all of it against a fake Garmin.
 //
-//	GARMIN_ID=... GARMIN_SECRET=... go run ./examples/partner -url https://me.example.com
+//	GARMIN_KEY=... GARMIN_SECRET=... go run ./examples/partner -url https://me.example.com
 package main
 
 import (

@@ -76,6 +76,10 @@ var rules = []rule{
 		why: "an example is the end of the road",
 	},
 	{
+		in: []string{"..."}, not: []string{"examples/..."}, reach: []string{"os/exec", "plugin"},
+		why: "a library that keeps tokens starts no program and loads no code, nor does what it stands on",
+	},
+	{
 		in: []string{"..."}, reach: []string{"github.com/stretchr/testify/...", "go.uber.org/goleak/..."},
 		why: "they are for _test.go files, which this check does not see",
 	},
