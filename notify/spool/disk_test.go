@@ -71,6 +71,9 @@ func (d *disk) note(event any) {
 func (d *disk) Mkdir(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, err := d.do(op{kind: "mkdir", name: name}); err != nil {
+		return err
+	}
 	d.dirs[name] = true
 	return nil
 }
@@ -137,6 +140,9 @@ func (d *disk) Remove(name string) error {
 func (d *disk) List(dir string) ([]entry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, err := d.do(op{kind: "list", name: dir}); err != nil {
+		return nil, err
+	}
 	var list []entry
 	for name, ino := range d.names {
 		if filepath.Dir(name) == dir {
