@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 
 	"github.com/garminkit/activityapi/activity"
@@ -16,6 +18,11 @@ import (
 // the user connects anew, and when the user moves to OAuth 2; a request whose
 // context ends does not wait for a refresh. What Token returns as an error can
 // be found in the client's errors, for errors.Is and errors.As.
+//
+// If Garmin answers 401 to an OAuth 2 token that looks good, the client gets
+// the user another one, by one refresh at most, and makes the request once
+// more, unless it is one that must not be repeated. This happens once in an
+// hour for each user.
 //
 // The error wraps ErrNotConnected if the store does not have the user. There is
 // no user to fall back on. A user who must connect again has a client all the
@@ -58,7 +65,25 @@ func (a *authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	return a.users.server.authorize(t, req, a.base)
+	resp, err := a.users.server.authorize(t, req, a.base)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.OAuth1() {
+		return resp, err
+	}
+	next, err := a.users.renew(req.Context(), t)
+	switch {
+	case req.Body != nil:
+		// It must not be sent again; the next request has the new token.
+		return resp, nil
+	case errors.Is(err, ErrReconnect), errors.Is(err, ErrNotConnected):
+		resp.Body.Close()
+		return nil, err
+	case err != nil:
+		return resp, nil //nolint:nilerr // Garmin's answer tells more
+	}
+	// So that the connection can be used again.
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
+	resp.Body.Close()
+	return a.users.server.authorize(next, req, a.base)
 }
 
 // authorize sends a copy of req with the proof of t.

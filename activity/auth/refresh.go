@@ -23,19 +23,20 @@ const (
 type rotation struct{ old, new *Token }
 
 // refresh gets the user a token that is good to use, and if force is set a new
-// one in any case.
+// one in any case. If refused is set, it is a token that looked good and that
+// Garmin did not take: another one will do.
 //
 // Processes that share a store keep apart by claims: who wants to refresh
 // first stores the token with ClaimedUntil set. One wins that swap; the others
 // see the claim and wait for what comes of it. A claim also shows that the
 // store takes writes before the refresh token is spent. If the claimant dies,
 // another takes over when the claim has run out.
-func (u *Users) refresh(ctx context.Context, userID string, force bool) (*Token, error) {
+func (u *Users) refresh(ctx context.Context, userID string, force bool, refused *Token) (*Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, flightTimeout)
 	defer cancel()
 	const op = "refresh token"
 
-	var first *Token
+	first := refused
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if t, err := u.storeLeftover(ctx, userID); t != nil || err != nil {
 			return t, err
@@ -53,15 +54,17 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool) (*Token,
 		case t.Revoked:
 			return nil, wrap(op, userID, ErrReconnect)
 		case time.Now().Before(t.ClaimedUntil):
-			if t.fresh(0) && !force {
+			if t.fresh(0) && !force && !t.refused(refused) {
 				return t, nil
 			}
 			if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
 				return nil, wrap(op, userID, err)
 			}
 			continue
-		case t.fresh(margin) && !(force && t.sameGrant(first)):
+		case t.fresh(margin) && !(force && t.sameGrant(first)) && !t.refused(refused):
 			return t, nil
+		case t.fresh(margin) && t.refused(refused) && !u.mayRenew(userID):
+			return nil, wrap(op, userID, errRefused)
 		}
 
 		claimed := t.clone()
@@ -76,6 +79,9 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool) (*Token,
 		next, err := u.spend(ctx, claimed)
 		if errors.Is(err, ErrConflict) {
 			continue
+		}
+		if err == nil && t.refused(refused) {
+			u.noteRenewed(userID)
 		}
 		return next, err
 	}

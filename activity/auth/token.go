@@ -62,6 +62,9 @@ func (t *Token) sameGrant(o *Token) bool {
 	return t.AccessToken == o.AccessToken && t.RefreshToken == o.RefreshToken && t.TokenSecret == o.TokenSecret
 }
 
+// refused reports whether t is the token that Garmin did not take.
+func (t *Token) refused(r *Token) bool { return r != nil && t.sameGrant(r) }
+
 func (t *Token) clone() *Token {
 	c := *t
 	return &c

@@ -65,6 +65,9 @@ type Users struct {
 	flights map[string]*flight
 	// unstored has the tokens that Garmin gave and the store did not take.
 	unstored map[string]*rotation
+	// renewed has the users who were given another token a while ago because
+	// Garmin had refused one that looked good.
+	renewed map[string]bool
 }
 
 // flight is a refresh. The fields are set when done is closed.
@@ -121,6 +124,7 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 		logger:   opts.Logger,
 		flights:  make(map[string]*flight),
 		unstored: make(map[string]*rotation),
+		renewed:  make(map[string]bool),
 	}
 	if u.server.base == nil {
 		t := newTransport()
@@ -154,7 +158,7 @@ func (u *Users) Close() error {
 	stored := make([]error, len(users))
 	var wg sync.WaitGroup
 	for i, userID := range users {
-		wg.Go(func() { _, stored[i] = u.join(context.Background(), userID, true) })
+		wg.Go(func() { _, stored[i] = u.join(context.Background(), userID, true, nil) })
 	}
 	wg.Wait()
 	err := errors.Join(stored...)
@@ -196,7 +200,7 @@ func (u *Users) Token(ctx context.Context, userID string) (*Token, error) {
 	case t.fresh(margin):
 		return t, nil
 	}
-	next, err := u.join(ctx, userID, false)
+	next, err := u.join(ctx, userID, false, nil)
 	if err == nil {
 		return next, nil
 	}
@@ -219,7 +223,7 @@ func (u *Users) Refresh(ctx context.Context, userID string) (*Token, error) {
 	if t.OAuth1() {
 		return t, nil
 	}
-	return u.join(ctx, userID, true)
+	return u.join(ctx, userID, true, nil)
 }
 
 // Migrate moves a user from OAuth 1.0a to OAuth 2 without asking for consent
@@ -244,13 +248,14 @@ func (u *Users) Migrate(ctx context.Context, userID string) (*Token, error) {
 	if !t.OAuth1() {
 		return t, nil
 	}
-	return u.join(ctx, userID, true)
+	return u.join(ctx, userID, true, nil)
 }
 
 // join refreshes the user's token, together with all who ask for that at the
 // same time. It returns when ctx ends; the refresh goes on for the others, and
-// for the store.
-func (u *Users) join(ctx context.Context, userID string, force bool) (*Token, error) {
+// for the store. With force it does so although the token looks good; with
+// refused, although that one does.
+func (u *Users) join(ctx context.Context, userID string, force bool, refused *Token) (*Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -260,7 +265,7 @@ func (u *Users) join(ctx context.Context, userID string, force bool) (*Token, er
 		f = &flight{done: make(chan struct{})}
 		u.flights[userID] = f
 		go func() {
-			f.token, f.err = u.refresh(context.WithoutCancel(ctx), userID, force)
+			f.token, f.err = u.refresh(context.WithoutCancel(ctx), userID, force, refused)
 			u.land(userID, f)
 		}()
 	}
