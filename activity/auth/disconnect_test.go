@@ -56,9 +56,9 @@ func TestDisconnected(t *testing.T) {
 		},
 		"our clock is wrong": {
 			before: func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) {
-				fake.Fail(1, activitytest.Fault{Path: "/user/id", Status: http.StatusUnauthorized, Header: skewed})
+				fake.Fail(2, activitytest.Fault{Path: "/user/id", Status: http.StatusUnauthorized, Header: skewed})
 			},
-			wantErr: true, requests: 2,
+			wantErr: true, requests: 4,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
