@@ -116,14 +116,14 @@ func (s *fileStore) fetch(ctx context.Context, client Downloader, f *types.Activ
 	case c.State == claimDone:
 		return nil, true, nil
 	case c.State == claimSpent:
-		return nil, false, Permanent(fmt.Errorf("%w: it was asked for before, and broke after %d bytes", ErrSpent, c.Size))
+		return nil, false, Permanent(c.spent())
 	case c.State == claimBegun && s.partSize(id) > 0:
 		// The process died in the download, perhaps at its very end.
 		if c, err = s.salvage(id, name, f.FileType); err != nil {
 			return nil, false, err
 		}
 	case c.State != claimStored:
-		if c, err = s.download(ctx, client, f, id, name, c.State == claimBegun); err != nil {
+		if c, err = s.download(ctx, client, f, id, name, c); err != nil {
 			return nil, false, err
 		}
 	}
@@ -132,34 +132,40 @@ func (s *fileStore) fetch(ctx context.Context, client Downloader, f *types.Activ
 	return file, false, s.place(id, c, file)
 }
 
-// download asks Garmin for the file. begun tells that an earlier process may
-// have done so.
-func (s *fileStore) download(ctx context.Context, client Downloader, f *types.ActivityFile, id, name string, begun bool) (claim, error) {
+// download asks Garmin for the file. An earlier process may have done so, if
+// before is a claim that was begun.
+func (s *fileStore) download(ctx context.Context, client Downloader, f *types.ActivityFile, id, name string, before claim) (claim, error) {
 	// All that can fail on our side does so before Garmin is asked.
 	part, err := s.root.OpenFile(partName(id), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return claim{}, err
 	}
 	defer part.Close()
-	if err := s.writeClaim(id, claim{State: claimBegun}); err != nil {
+	asked := time.Now().UTC()
+	if err := s.writeClaim(id, claim{State: claimBegun, Asked: asked}); err != nil {
 		return claim{}, err
 	}
 	body, err := client.Download(ctx, f.CallbackURL)
 	if err != nil {
 		_, again := retryOf(err)
 		final := !again && !unauthorized(err)
+		why := reasonOf(err)
+		begun := before.State == claimBegun
 		if final && begun {
-			err = Permanent(fmt.Errorf("%w: it was begun before: %w", ErrSpent, err))
+			err = Permanent(fmt.Errorf("%w: %w", before.spent(), err))
 		}
 		switch {
 		case errors.Is(ctx.Err(), context.Canceled):
 			// The processor stops. The claim stays for the next one to see.
 		case final:
 			// A ping that comes again does not ask again.
-			s.root.Remove(partName(id))
-			if e := s.writeClaim(id, claim{State: claimSpent}); e != nil {
+			_ = s.root.Remove(partName(id))
+			if e := s.writeClaim(id, claim{State: claimSpent, Asked: asked, Why: why}); e != nil {
 				err = Permanent(errors.Join(err, e))
 			}
+		case begun:
+			// Garmin did not say, so the earlier attempt is still in doubt.
+			err = errors.Join(err, s.writeClaim(id, before))
 		default:
 			s.dropClaim(id)
 		}

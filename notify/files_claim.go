@@ -29,6 +29,10 @@ type claim struct {
 	Name   string `json:"name,omitempty"`
 	Size   int64  `json:"size,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
+	// Asked is when Garmin was asked, and Why is what came of it, for the letter
+	// of a ping that comes again.
+	Asked time.Time `json:"asked,omitzero"`
+	Why   string    `json:"why,omitempty"`
 }
 
 type claimState string
@@ -47,6 +51,22 @@ func claimID(u types.Secret) string {
 
 func claimName(id string) string { return claimDir + "/" + id + ".json" }
 func partName(id string) string  { return claimDir + "/" + id + ".part" }
+
+// spent is the error of a file that the earlier attempt c has spent, or may have.
+func (c claim) spent() error {
+	var at string
+	if !c.Asked.IsZero() {
+		at = " at " + c.Asked.Format(time.RFC3339)
+	}
+	why := c.Why
+	switch {
+	case c.State == claimBegun:
+		why = "the process ended"
+	case why == "":
+		why = fmt.Sprintf("it broke after %d bytes", c.Size)
+	}
+	return fmt.Errorf("%w: we asked for it%s: %s", ErrSpent, at, why)
+}
 
 func (s *fileStore) lock(id string) bool {
 	s.mu.Lock()

@@ -261,15 +261,17 @@ func backoff(tries int, least, most time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
+// reasonOf is the text of err, of a bounded length.
+func reasonOf(err error) string {
+	text := err.Error()
+	return text[:min(len(text), maxReason)]
+}
+
 // bury makes the item a letter. Its bytes are read when it is stored.
 func (a *attempt) bury(result Result, err error) {
-	reason := err.Error()
-	if len(reason) > maxReason {
-		reason = reason[:maxReason]
-	}
 	a.step, a.result = stepBury, result
 	a.letter = &Letter{
-		Key: a.place.Key, UserID: a.user, Reason: reason, Quarantined: result == ResultQuarantined,
+		Key: a.place.Key, UserID: a.user, Reason: reasonOf(err), Quarantined: result == ResultQuarantined,
 		Attempts: a.attempt, Received: a.body.Received(), Buried: time.Now(),
 	}
 }
