@@ -273,6 +273,21 @@ func TestRetryAfter(t *testing.T) {
 			})
 		}
 	}
+	t.Run("random part", func(t *testing.T) {
+		// All who were told the same must not come back at the same moment.
+		for _, header := range []string{"7", "86400"} {
+			synctest.Test(t, func(t *testing.T) {
+				different := map[time.Duration]bool{}
+				for range 20 {
+					c, s := scripted(t, activity.Options{MaxBackoff: cap, MaxRetries: 1}, step{status: 429, header: http.Header{"Retry-After": {header}}})
+					_, err := c.UserID(t.Context())
+					require.Error(t, err)
+					different[s.waits()[0]] = true
+				}
+				require.Greater(t, len(different), 15, header)
+			})
+		}
+	})
 	t.Run("wrong clock here", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			theirs := time.Now().Add(3 * time.Hour).UTC()
@@ -359,6 +374,7 @@ func TestOutage(t *testing.T) {
 			calls[1], requests[1], 100*extra, calls[0], requests[0], failed)
 		require.Greater(t, calls[1], 80_000)
 		require.LessOrEqual(t, extra, 0.10)
+		require.LessOrEqual(t, requests[1]-calls[1], 10, "what good times have saved up")
 		require.InDelta(t, calls[1], failed, 50, "nothing fails but in the outage")
 		require.InDelta(t, calls[0], requests[0], 50, "no storm afterwards")
 	})
@@ -444,7 +460,10 @@ func TestContextWins(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, m := range methods {
-			c, s := scripted(t, activity.Options{}, m.good)
+			// OAuth 1.0a asks nobody who would look at the context.
+			s := &script{steps: []step{m.good}}
+			c, err := activity.NewClient(activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}, &activity.Options{Transport: s})
+			require.NoError(t, err)
 			require.ErrorIs(t, m.call(ctx, c), context.Canceled)
 			require.Empty(t, s.at)
 		}
@@ -531,6 +550,42 @@ func TestTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSlowReader: only the wait for the server counts, and not the time that
+// the reader takes for what it has read.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := activity.NewClient(bearer("token"), &activity.Options{
+			Timeout: 10 * time.Second, MaxRetries: -1,
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				res := response(200, `[{"summaryId":"1"},`+strings.Repeat(" ", 1<<20)+`{"summaryId":"2"}]`, nil)
+				res.Body = &untilDone{res.Body, r.Context()}
+				return res, nil
+			}),
+		})
+		require.NoError(t, err)
+		n := 0
+		for _, err := range c.Activities(t.Context(), lastHour(), nil) {
+			require.NoError(t, err)
+			n++
+			time.Sleep(time.Hour)
+		}
+		require.Equal(t, 2, n)
+	})
+}
+
+// untilDone is a body that fails when its request is over, as net/http's does.
+type untilDone struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (u *untilDone) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, u.ctx.Err()
+	}
+	return u.ReadCloser.Read(p[:min(len(p), 4096)])
 }
 
 // dripping gives a byte every nine seconds, and then nothing.

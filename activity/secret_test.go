@@ -104,10 +104,13 @@ func TestSecretsStayHidden(t *testing.T) {
 		"joined": fail(func(r *http.Request) error {
 			return errors.Join(io.EOF, &url.Error{Op: "Get", URL: r.URL.String(), Err: io.EOF})
 		}),
-		"plain text":    fail(func(r *http.Request) error { return errors.New(echo(r)) }),
-		"hidden below":  fail(func(r *http.Request) error { return &veiled{errors.New(echo(r))} }),
-		"message":       answer(400, func(r *http.Request) string { return `{"errorMessage":` + quote(echo(r)) + `}` }),
-		"trace id":      answer(400, func(r *http.Request) string { return `{"message":"m","errorId":` + quote(echo(r)) + `}` }),
+		"plain text":   fail(func(r *http.Request) error { return errors.New(echo(r)) }),
+		"hidden below": fail(func(r *http.Request) error { return &veiled{errors.New(echo(r))} }),
+		"message":      answer(400, func(r *http.Request) string { return `{"errorMessage":` + quote(echo(r)) + `}` }),
+		"trace id":     answer(400, func(r *http.Request) string { return `{"message":"m","errorId":` + quote(echo(r)) + `}` }),
+		"short trace id": answer(400, func(r *http.Request) string {
+			return `{"message":"m","errorId":` + quote(r.Header.Get("Authorization")) + `}`
+		}),
 		"loose message": answer(409, func(r *http.Request) string { return `{errorMessage: ` + echo(r) + `}` }),
 		"permission":    answer(412, func(r *http.Request) string { return `{"errorMessage":"required CANARY "}` }),
 		"page":          answer(404, func(r *http.Request) string { return "<html>" + echo(r) }),
@@ -200,6 +203,48 @@ func TestSecretsStayHidden(t *testing.T) {
 		}
 	}
 	require.Greater(t, failures, 1000, "the calls are to fail")
+}
+
+// TestOthersSecretsStayHidden: a text from the network may hold what is no
+// secret of this call.
+func TestOthersSecretsStayHidden(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"see https://apis.garmin.com/x?id=CANARY",
+		"no such user for Bearer CANARY",
+		"no such user for bearer  CANARY.a-b_c~d+e/f==",
+		"refresh_token: CANARY is unknown",
+		"oauth_signature='CANARY'",
+		"accessToken=CANARY",
+		"'token':'CANARY'",
+	} {
+		for _, body := range []string{`{"errorMessage":"` + text + `"}`, "<html>" + text} {
+			c, _ := answering(t, 404, body, nil, activity.Options{})
+			_, err := c.UserID(context.Background())
+			show(t, text, err)
+			clean(t, text, asError(t, err).Body)
+		}
+	}
+}
+
+// TestCredentialsChangeACopy: the request belongs to the caller, as the
+// contract of http.RoundTripper says, and a proof left in it may be shown.
+func TestCredentialsChangeACopy(t *testing.T) {
+	t.Parallel()
+	for name, cred := range map[string]activity.Credential{
+		"OAuth1": activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"},
+		"OAuth2": bearer(canaryAccessToken),
+	} {
+		w := &wire{}
+		tr, err := cred.Transport(w)
+		require.NoError(t, err)
+		req, err := http.NewRequest("GET", base+"/user/id", nil)
+		require.NoError(t, err)
+		_, err = tr.RoundTrip(req)
+		require.NoError(t, err)
+		require.NotEmpty(t, w.requests[0].Header.Get("Authorization"), name)
+		require.Empty(t, req.Header, name)
+	}
 }
 
 // TestNothingIsPrinted runs the test above in a process of its own and looks

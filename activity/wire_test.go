@@ -234,6 +234,15 @@ func TestDownloadOutcomes(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.EqualValues(t, 4, asError(t, err).Received)
 	})
+	t.Run("a backfill that is not sent is not repeated either", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		l.Close()
+		c := overSocket(t, "http://"+l.Addr().String(), activity.Options{})
+		err = c.Backfill(t.Context(), types.KindActivities, monthBack)
+		require.ErrorIs(t, err, activity.ErrNotSent)
+		require.Equal(t, 1, asError(t, err).Attempts)
+	})
 	t.Run("too large", func(t *testing.T) {
 		c, _ := answering(t, 200, "0123456789", nil, activity.Options{MaxResponseBytes: 9})
 		f, err := c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
@@ -306,6 +315,21 @@ func TestInflation(t *testing.T) {
 		require.ErrorIs(t, err, activity.ErrTooLarge)
 		_, again := asError(t, err).Retry()
 		require.False(t, again)
+	})
+	t.Run("nobody asks for it", func(t *testing.T) {
+		w := &wire{}
+		c, err := activity.NewClient(bearer("token"), &activity.Options{Transport: w})
+		require.NoError(t, err)
+		f, err := c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		require.Equal(t, "identity", w.requests[0].Header.Get("Accept-Encoding"), "an inflated file has no length to check")
+	})
+	t.Run("small answers", func(t *testing.T) {
+		c, _ := answering(t, 200, `{"userId":"u","x":"`+strings.Repeat("x", 1<<20)+`"}`, nil, activity.Options{})
+		_, err := c.UserID(t.Context())
+		require.ErrorIs(t, err, activity.ErrTooLarge)
+		require.Less(t, asError(t, err).Received, int64(100<<10))
 	})
 	t.Run("endless list", func(t *testing.T) {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -472,7 +496,7 @@ func TestDialFailures(t *testing.T) {
 	t.Run("TLS 1.1", func(t *testing.T) {
 		s := httptest.NewUnstartedServer(nil)
 		s.Config.ErrorLog = discardLog()
-		s.TLS = &tls.Config{MaxVersion: tls.VersionTLS11}
+		s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 		s.StartTLS()
 		defer s.Close()
 		_, err := overSocket(t, s.URL, activity.Options{MaxRetries: -1}).UserID(t.Context())
@@ -492,7 +516,22 @@ func TestDialFailures(t *testing.T) {
 func TestCloseLeavesNothing(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	fake := activitytest.NewServer()
-	s := httptest.NewServer(fake)
+	s := httptest.NewUnstartedServer(fake)
+	var open atomic.Int32
+	shut := make(chan struct{}, 1)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+			select {
+			case shut <- struct{}{}:
+			default:
+			}
+		}
+	}
+	s.Start()
 	fake.BaseURL = s.URL
 	u := fake.AddUser(nil)
 	c, err := activity.NewClient(credential(fake, u, 2), &activity.Options{BaseURL: s.URL + "/wellness-api/rest", MinBackoff: time.Millisecond})
@@ -504,9 +543,49 @@ func TestCloseLeavesNothing(t *testing.T) {
 			break
 		}
 	}
+	require.NotZero(t, open.Load(), "no connection was kept")
 	c.Close()
+	// The server would close its side, and hide what the client has left.
+	for patience := time.After(10 * time.Second); open.Load() > 0; {
+		select {
+		case <-shut:
+		case <-patience:
+			t.Fatalf("%d connections are left", open.Load())
+		}
+	}
 	s.Close()
 	goleak.VerifyNone(t, before)
+}
+
+// TestPoolSharesConnections: a connection for each user would be thousands.
+func TestPoolSharesConnections(t *testing.T) {
+	var conns atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"userId":"u"}`)
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	pool, err := activity.NewPool(&activity.Options{BaseURL: s.URL})
+	require.NoError(t, err)
+	defer pool.Close()
+	for range 20 {
+		c, err := pool.Client(bearer("token"))
+		require.NoError(t, err)
+		_, err = c.UserID(t.Context())
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 1, conns.Load())
+}
+
+// TestNoProxy: what the environment says of proxies is not for requests that
+// are signed.
+func TestNoProxy(t *testing.T) {
+	require.Nil(t, activity.NewTransport("apis.garmin.com").Proxy)
 }
 
 // TestBreakReleases: leaving a list early gives the connection up.
