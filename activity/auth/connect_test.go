@@ -132,7 +132,9 @@ func TestConnect(t *testing.T) {
 			require.Equal(t, user.ID(), id)
 
 			// The same callback again.
+			before := len(p.fake.Requests())
 			p.callback(redirect, cookies)
+			require.Len(t, p.fake.Requests(), before, "Garmin was asked")
 			require.ErrorIs(t, p.err, auth.ErrState)
 			require.Nil(t, p.conn)
 
@@ -329,6 +331,15 @@ func TestKey(t *testing.T) {
 	require.NoError(t, err)
 	_, err = stranger.Finish(t.Context(), sealed, "alice", u.Query())
 	require.ErrorIs(t, err, auth.ErrState)
+	consent, foreign, err := stranger.Begin(t.Context(), "alice")
+	require.NoError(t, err)
+	v, err := url.Parse(consent)
+	require.NoError(t, err)
+	another, err := auth.NewConnector(p.users, callbackURL, nil, nil)
+	require.NoError(t, err)
+	_, err = another.Finish(t.Context(), foreign, "alice", url.Values{"code": {"x"}, "state": v.Query()["state"]})
+	require.ErrorIs(t, err, auth.ErrState, "two that were given no key have the same")
+	require.NotContains(t, err.Error(), "exchange")
 	conn, err := other.Finish(t.Context(), sealed, "alice", u.Query())
 	require.NoError(t, err)
 	require.Equal(t, "alice", conn.Session)

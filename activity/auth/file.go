@@ -46,7 +46,9 @@ type FileStore struct {
 	path   string
 	aead   cipher.AEAD
 	logger *slog.Logger
-	sync   func(*os.File) error // (*os.File).Sync, but in tests
+	// (*os.File).Sync and filelock.SyncDir, but in tests
+	sync    func(*os.File) error
+	syncDir func(dir string) error
 
 	// lock guards what follows. It is a channel so that waiting for it ends
 	// with the context.
@@ -82,7 +84,7 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if p, err := filepath.EvalSymlinks(path); err == nil {
 		path = p // the file is replaced, not the link to it
 	}
-	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, sync: (*os.File).Sync, lock: make(chan struct{}, 1)}
+	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, sync: (*os.File).Sync, syncDir: filelock.SyncDir, lock: make(chan struct{}, 1)}
 	if f.logger == nil {
 		f.logger = slog.New(slog.DiscardHandler)
 	}
@@ -401,5 +403,5 @@ func (f *FileStore) replace(b []byte) (os.FileInfo, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(temp))
 	}
-	return info, filelock.SyncDir(filepath.Dir(f.path))
+	return info, f.syncDir(filepath.Dir(f.path))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/internal/powercut"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -303,6 +304,63 @@ func TestFileStoreSyncFails(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, os.SameFile(before, after), "the file whose pages may be lost is still in use")
 	require.Equal(t, map[string]string{"a": "a3"}, content(t, openFile(t, path, nil)))
+}
+
+// F16, F17: when a swap has returned, it survives a power cut, also when the
+// file was written anew.
+func TestFileStorePowerCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tokens")
+	s := openFile(t, path, nil)
+	var disk powercut.Disk
+	t.Cleanup(disk.Close)
+	s.SetSync(disk.Sync)
+	s.SetSyncDir(disk.SyncDir)
+	// What opening has synced, which the disk has not seen.
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	require.NoError(t, disk.Sync(f))
+	require.NoError(t, f.Close())
+	require.NoError(t, disk.SyncDir(dir))
+
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	var tok *auth.Token
+	for i := range 45 {
+		tok = put(t, s, tok, "u", fmt.Sprint(i)+strings.Repeat("x", 50_000))
+		cut := t.TempDir()
+		require.NoError(t, disk.Cut(cut))
+		require.Equal(t, map[string]string{"u": string(tok.AccessToken)}, content(t, openFile(t, filepath.Join(cut, "tokens"), nil)), "swap %d", i)
+	}
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.False(t, os.SameFile(before, after), "the file was not written anew")
+}
+
+// A file that cannot be written anew stays as it is, and in use.
+func TestFileStoreRewriteFails(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	put(t, s, nil, "a", "a1")
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	failed := 0
+	s.SetSync(func(f *os.File) error {
+		if info, err := f.Stat(); err != nil || !os.SameFile(before, info) {
+			failed++
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	compact(t, s)
+	require.NotZero(t, failed)
+	require.Len(t, content(t, s), 2)
+	require.Equal(t, content(t, s), content(t, openFile(t, path, nil)))
+	left, err := filepath.Glob(path + ".tmp*")
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // Another process that holds the lock, and one that died with it.

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -497,5 +498,17 @@ func TestOwnTransport(t *testing.T) {
 		Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
 	}, nil) {
 		require.ErrorContains(t, call(t.Context()), "certificate", name)
+	}
+
+	old := httptest.NewUnstartedServer(http.NotFoundHandler())
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	old.StartTLS()
+	defer old.Close()
+	at = old.URL + "/x"
+	for name, call := range calls(t, nil, auth.Endpoints{
+		Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
+	}, nil) {
+		require.ErrorContains(t, call(t.Context()), "protocol version", name)
 	}
 }

@@ -37,6 +37,7 @@ func TestTokenRefreshesWithin600Seconds(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, old.AccessToken, got.AccessToken)
 		require.NotEqual(t, old.RefreshToken, got.RefreshToken)
+		require.Contains(t, server.current, string(got.RefreshToken))
 		require.Equal(t, time.Now().Add(86400*time.Second).UTC(), got.Expiry)
 		require.Equal(t, time.Now().Add(7775998*time.Second).UTC(), got.RefreshExpiry)
 		require.Zero(t, got.ClaimedUntil)
@@ -246,8 +247,10 @@ func TestOutageIsNotMultiplied(t *testing.T) {
 		require.Equal(t, 5*3600, late)
 		require.LessOrEqual(t, server.calls, (600+5*3600)/5)
 
+		_, err := users.Token(t.Context(), "u")
+		require.Error(t, err)
 		server.answer = nil
-		_, err := users.Refresh(t.Context(), "u")
+		_, err = users.Refresh(t.Context(), "u")
 		require.NoError(t, err, "who insists is not held up")
 		_, err = users.Token(t.Context(), "u")
 		require.NoError(t, err)
@@ -293,6 +296,36 @@ func TestRotatedTokenWaitsForTheStore(t *testing.T) {
 		require.Equal(t, 1, server.calls, "the token was rotated already")
 		require.Contains(t, server.current, string(got.RefreshToken))
 		require.NoError(t, users.Close())
+	})
+}
+
+// A store that fails for a moment costs a moment, and no user, even where the
+// refresh itself has run out of time.
+func TestRotationOutlastsTheStoresTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		store := &brokenStore{fail: func(new *auth.Token) error {
+			if at := time.Since(start); new != nil && at > 116*time.Second && at < 130*time.Second {
+				return errors.New("disk full")
+			}
+			return nil
+		}}
+		server := &tokenServer{before: func() { time.Sleep(3 * time.Second) }}
+		users := newUsers(t, server, store)
+		tok := server.connect(t, store, "u", time.Now().Add(-time.Minute))
+		tok.ClaimedUntil = start.Add(114 * time.Second) // by a process that died
+		_, err := store.Swap(t.Context(), tok, tok)
+		require.NoError(t, err)
+
+		got, err := users.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(start), 130*time.Second)
+		require.Equal(t, 1, server.calls)
+		require.Contains(t, server.current, string(got.RefreshToken))
+		stored, err := store.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.Equal(t, got, stored)
 	})
 }
 
@@ -371,16 +404,26 @@ func TestClaimOfTheDeadRunsOut(t *testing.T) {
 // comes second reads again and does not log the user out.
 func TestLoserReadsAgain(t *testing.T) {
 	t.Parallel()
-	for _, delay := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 900 * time.Millisecond, 990 * time.Millisecond} {
+	const ms = time.Millisecond
+	for _, tt := range []struct{ delay, store time.Duration }{
+		{100 * ms, 0}, {500 * ms, 0}, {900 * ms, 0}, {990 * ms, 0},
+		{100 * ms, 300 * ms}, // the winner is still storing when the loser is refused
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, &auth.MemoryStore{}
+			server := &tokenServer{before: func() { time.Sleep(time.Second) }}
+			store := &brokenStore{fail: func(new *auth.Token) error {
+				if new.ClaimedUntil.IsZero() && new.Version == 0 { // a token that Garmin gave
+					time.Sleep(tt.store)
+				}
+				return nil
+			}}
 			server.connect(t, store, "u", time.Now().Add(-time.Minute))
 			var wg sync.WaitGroup
 			got := make([]*auth.Token, 2)
 			for i := range got {
 				users := newUsers(t, server, store)
 				if i == 1 {
-					time.Sleep(delay)
+					time.Sleep(tt.delay)
 					tok, err := store.Token(t.Context(), "u")
 					require.NoError(t, err)
 					tok.ClaimedUntil = time.Time{}
