@@ -3,6 +3,7 @@ package backfill
 import (
 	"bytes"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -11,6 +12,12 @@ import (
 
 // BreakDisk makes all writes of a ledger fail.
 func BreakDisk(l *FileLedger) { l.file.Close() }
+
+// OpenLedgerOn is OpenLedger with other syncs.
+func OpenLedgerOn(dir string, sync func(*os.File) error, syncDir func(string) error) (*FileLedger, error) {
+	l := &FileLedger{dir: dir, sync: sync, syncDir: syncDir}
+	return l.start(nil)
+}
 
 // Replay reads a log and returns the log that a rewrite makes of it, with
 // users in order. It panics if the book breaks its rules.

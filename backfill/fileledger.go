@@ -30,6 +30,10 @@ type FileLedger struct {
 	logger *slog.Logger
 	lock   *os.File
 
+	// (*os.File).Sync and filelock.SyncDir, but in tests
+	sync    func(*os.File) error
+	syncDir func(dir string) error
+
 	mu      sync.Mutex // of what follows
 	book    *book
 	pending []byte // records in book and not yet written
@@ -61,7 +65,13 @@ const (
 // OpenLedger opens the ledger in dir, or makes a new one. It fails if another
 // process, or this one, has it open.
 func OpenLedger(dir string, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, logger: slog.New(slog.DiscardHandler), book: newBook(0)}
+	l := &FileLedger{dir: dir, sync: (*os.File).Sync, syncDir: filelock.SyncDir}
+	return l.start(opts)
+}
+
+// start opens a ledger of which dir and the syncs are set.
+func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
+	l.logger, l.book = slog.New(slog.DiscardHandler), newBook(0)
 	if opts != nil && opts.Logger != nil {
 		l.logger = opts.Logger
 	}
@@ -128,7 +138,7 @@ func (l *FileLedger) open() error {
 	if _, err := l.file.Seek(l.size, io.SeekStart); err != nil {
 		return err
 	}
-	return l.file.Sync()
+	return l.sync(l.file)
 }
 
 // perUser is about what a user with a few chunks takes in a log, in bytes.
@@ -147,13 +157,13 @@ func (l *FileLedger) rewrite() error {
 	}
 	size, err := l.book.writeTo(next)
 	if err == nil {
-		err = next.Sync()
+		err = l.sync(next)
 	}
 	if err == nil {
 		err = os.Rename(next.Name(), filepath.Join(l.dir, logName))
 	}
 	if err == nil {
-		err = filelock.SyncDir(l.dir)
+		err = l.syncDir(l.dir)
 	}
 	if err != nil {
 		next.Close()
@@ -261,7 +271,7 @@ func (l *FileLedger) flush(sync bool) error {
 			l.synced = upTo
 		}
 	case sync:
-		if err = l.file.Sync(); err == nil {
+		if err = l.sync(l.file); err == nil {
 			l.synced = upTo
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/backfill/backfilltest"
+	"github.com/garminkit/activityapi/internal/powercut"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -136,6 +138,9 @@ func TestFileLedgerTornAnywhere(t *testing.T) {
 		require.Len(t, lines(t, l), len(want)+1, "cut at %d: a save after the cut is lost", cut)
 		require.NoError(t, l.Close())
 	}
+	damaged, err := filepath.Glob(filepath.Join(torn, "ledger.damaged-*"))
+	require.NoError(t, err)
+	require.Empty(t, damaged, "a torn end is taken for damage")
 	for cut := range empty {
 		require.NoError(t, os.WriteFile(filepath.Join(torn, "ledger.log"), whole[:cut], 0o600))
 		_, err := backfill.OpenLedger(torn, nil)
@@ -241,7 +246,23 @@ func TestFileLedgerIgnoresHalfRewrite(t *testing.T) {
 	l := openLedger(t, dir)
 	require.NoError(t, l.Save(t.Context(), planned("u", 0, 1)))
 	require.NoError(t, l.Close())
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.new"), []byte("gbledger\x01half"), 0o600))
+	half := backfill.LogOf(func(l backfill.Ledger) {
+		for i := range 50_000 {
+			require.NoError(t, l.Save(t.Context(), planned(fmt.Sprint("stale", i), 0, 1)))
+		}
+	})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.new"), half[:len(half)-5], 0o600))
+	l = openLedger(t, dir)
+	require.Len(t, lines(t, l), 1)
+
+	// Nor is any of it in the next one.
+	c := planned("u", 0, 1)
+	c.Detail, c.Reason = strings.Repeat("x", 100_000), backfill.ReasonOther
+	for range 20 {
+		require.NoError(t, l.Save(t.Context(), c))
+	}
+	require.NoError(t, l.Close())
+	require.Less(t, size(t, filepath.Join(dir, "ledger.log")), 1<<20+200_000, "the log was not written anew")
 	require.Len(t, lines(t, openLedger(t, dir)), 1)
 }
 
@@ -269,6 +290,92 @@ func TestFileLedgerFailsForGood(t *testing.T) {
 	require.Error(t, l.Close())
 	l = openLedger(t, dir)
 	require.Len(t, lines(t, l), 1)
+}
+
+// A save that returned survives a power cut, also when the log was written
+// anew, and so does what a process read of a log that it found.
+func TestFileLedgerPowerCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var disk powercut.Disk
+	t.Cleanup(disk.Close)
+	left := func() []string {
+		cut := t.TempDir()
+		require.NoError(t, disk.Cut(cut))
+		return lines(t, openLedger(t, cut))
+	}
+	l, err := backfill.OpenLedgerOn(dir, disk.Sync, disk.SyncDir)
+	require.NoError(t, err)
+	before, err := os.Stat(filepath.Join(dir, "ledger.log"))
+	require.NoError(t, err)
+	c := planned("u", 0, 25)
+	for i := range 40 {
+		c.Detail, c.Reason = fmt.Sprint(i)+strings.Repeat("x", 50_000), backfill.ReasonOther
+		c.Attempts = i
+		require.NoError(t, l.Save(t.Context(), c))
+		cut := t.TempDir()
+		require.NoError(t, disk.Cut(cut))
+		for got, err := range openLedger(t, cut).Chunks(t.Context(), "u") {
+			require.NoError(t, err)
+			require.Equal(t, i, got.Attempts, "save %d", i)
+		}
+		require.Len(t, left(), 1)
+	}
+	after, err := os.Stat(filepath.Join(dir, "ledger.log"))
+	require.NoError(t, err)
+	require.False(t, os.SameFile(before, after), "the log was not written anew")
+	require.NoError(t, l.Close())
+
+	// A process was killed between write and sync, and the next one goes by
+	// what it finds.
+	log, err := os.ReadFile(filepath.Join(dir, "ledger.log"))
+	require.NoError(t, err)
+	whole := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(whole, "ledger.log"), log, 0o600))
+	more := openLedger(t, whole)
+	require.NoError(t, more.Save(t.Context(), planned("late", 0, 25)))
+	require.NoError(t, more.Close())
+	tail, err := os.ReadFile(filepath.Join(whole, "ledger.log"))
+	require.NoError(t, err)
+	f, err := os.OpenFile(filepath.Join(dir, "ledger.log"), os.O_WRONLY|os.O_APPEND, 0)
+	require.NoError(t, err)
+	_, err = f.Write(tail[len(log):])
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.Len(t, left(), 1)
+	l, err = backfill.OpenLedgerOn(dir, disk.Sync, disk.SyncDir)
+	require.NoError(t, err)
+	require.Len(t, lines(t, l), 2)
+	require.Len(t, left(), 2, "what was read is not on disk")
+	require.NoError(t, l.Close())
+}
+
+// When a sync fails, it is not tried again: the second may claim what the first
+// could not do.
+func TestFileLedgerSyncFails(t *testing.T) {
+	t.Parallel()
+	fail := false
+	sync := func(f *os.File) error {
+		if fail {
+			fail = false
+			return errStub
+		}
+		return nil
+	}
+	l, err := backfill.OpenLedgerOn(t.TempDir(), sync, func(string) error { return nil })
+	require.NoError(t, err)
+	require.NoError(t, l.Save(t.Context(), planned("u", 0, 1)))
+	fail = true
+	require.ErrorIs(t, l.Save(t.Context(), planned("u", 1, 2)), errStub)
+	require.ErrorIs(t, l.Save(t.Context(), planned("u", 2, 3)), errStub, "a ledger in doubt is used on")
+	require.ErrorIs(t, l.Close(), errStub)
+
+	// A failed write is one even if the sync after it goes well.
+	l, err = backfill.OpenLedgerOn(t.TempDir(), sync, func(string) error { return nil })
+	require.NoError(t, err)
+	backfill.BreakDisk(l)
+	require.Error(t, l.Save(t.Context(), planned("u", 0, 1)))
+	require.Error(t, l.Close())
 }
 
 // FuzzReplay opens any bytes as a log. What it makes of them is a ledger that

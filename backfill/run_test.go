@@ -299,6 +299,41 @@ func minStartAt(days int) error {
 	return &activity.Error{StatusCode: 400, Err: activity.ErrMinStart, MinStart: at}
 }
 
+// After 429 nobody asks until Garmin's time is over.
+func TestLimitedWaits(t *testing.T) {
+	for after, want := range map[time.Duration]time.Duration{0: time.Minute, 3 * time.Minute: 3 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			var at []time.Time
+			r := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+				if at = append(at, time.Now()); len(at) == 1 {
+					return &activity.Error{StatusCode: 429, Err: activity.ErrRateLimited, RetryAfter: after}
+				}
+				return nil
+			})
+			_, err := play(t, backfill.NewLedger(), one(r, window(0, 1)), serial)
+			require.NoError(t, err)
+			require.Len(t, at, 2)
+			require.GreaterOrEqual(t, at[1].Sub(at[0]), want)
+			require.Less(t, at[1].Sub(at[0]), want+time.Second)
+		})
+	}
+}
+
+// What lies before Garmin's earliest time is not asked for by a later run.
+func TestTooEarlyIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := backfill.NewLedger()
+		s := &script{answers: []error{minStartAt(60)}}
+		_, err := play(t, ledger, one(s, window(0, 75)), serial)
+		require.NoError(t, err)
+		again := &script{}
+		told, err := play(t, ledger, one(again, window(0, 75)), serial)
+		require.NoError(t, err)
+		require.Empty(t, told)
+		require.Empty(t, again.asked)
+	})
+}
+
 // Pauses double from a second, less up to half of each.
 func TestBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -459,6 +494,33 @@ func TestCancel(t *testing.T) {
 		defer stop()
 		_, err := limiter.Acquire(short, "other", 1)
 		require.ErrorIs(t, err, context.DeadlineExceeded, "the abandoned requests may have counted")
+	})
+}
+
+// obedient is a ledger that stores nothing in an ended context, as one in a
+// database would.
+type obedient struct{ backfill.Ledger }
+
+func (o obedient) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return o.Ledger.Save(ctx, chunks...)
+}
+
+// An answer that came is kept, though the run is cancelled just then.
+func TestAnswerOutlivesTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+			cancel()
+			return nil
+		})
+		ledger := obedient{backfill.NewLedger()}
+		for range backfill.Run(ctx, one(r, window(0, 25)), backfill.NewLimiter(backfill.Evaluation), ledger, serial) {
+		}
+		require.Equal(t, []string{"0-25 accepted"}, held(t, ledger))
 	})
 }
 
@@ -653,6 +715,16 @@ func TestPlan(t *testing.T) {
 	require.InDelta(t, 55, p.Duration.Minutes(), 1)
 	require.Contains(t, p.String(), "u: 222 requests, 5481 days, about 55m")
 	require.Empty(t, lines(t, ledger), "a plan changes nothing")
+	p, err = backfill.NewPlan(t.Context(), u, backfill.NewLimiter(backfill.Production), ledger, &backfill.Options{ChunkDays: 90})
+	require.NoError(t, err)
+	for _, c := range p.Chunks {
+		require.NoError(t, c.Window.Check(activity.MaxBackfill), "Garmin gives no more at once")
+	}
+	p, err = backfill.NewPlan(t.Context(), u, backfill.NewLimiter(10), ledger, &backfill.Options{ChunkDays: 30})
+	require.NoError(t, err)
+	for _, c := range p.Chunks {
+		require.LessOrEqual(t, backfill.Cost(c.Window), 10, "no limiter of 10 grants more")
+	}
 	_, err = backfill.NewPlan(t.Context(), &backfill.User{}, backfill.NewLimiter(1), ledger, nil)
 	require.Error(t, err)
 }
@@ -725,7 +797,7 @@ func TestRestore(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				days := 100
+				days := 1
 				c := tt.chunk
 				c.UserID, c.Kind, c.Window = "u", backfill.Activities, window(0, 25)
 				if c.Attempts == 0 {
@@ -737,6 +809,12 @@ func TestRestore(t *testing.T) {
 				require.NoError(t, l.Restore(t.Context(), ledger))
 				require.NoError(t, l.Restore(t.Context(), ledger))
 				start := time.Now()
+				if days > 1 { // a second call holds nothing more
+					g, err := l.Acquire(t.Context(), "v", days-1)
+					require.NoError(t, err)
+					require.Equal(t, start, time.Now())
+					g.Cancel()
+				}
 				_, err := l.Acquire(t.Context(), "v", days)
 				require.NoError(t, err)
 				require.InDelta(t, tt.wait.Seconds(), time.Since(start).Seconds(), 0.2)

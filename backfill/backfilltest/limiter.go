@@ -273,7 +273,12 @@ func (t *limiterTest) settle() {
 
 // large: small requests that would fit do not overtake a large one for ever.
 func (t *limiterTest) large() {
-	g := t.acquire("a", budget)
+	// The budget comes free bit by bit, and never as a whole to who does not
+	// wait for it.
+	for i := range 10 {
+		g := t.acquire("a", budget/10)
+		time.AfterFunc(time.Duration(i)*6*time.Second, g.Done)
+	}
 	var mu sync.Mutex
 	served := 0
 	var wg sync.WaitGroup
@@ -302,8 +307,6 @@ func (t *limiterTest) large() {
 			g.Done()
 		})
 	}
-	t.settle()
-	g.Done()
 	wg.Wait()
 	if served != 20 {
 		t.Errorf("served %d small requests, want 20", served)
