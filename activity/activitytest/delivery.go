@@ -74,13 +74,25 @@ func (s *Server) enqueue(key types.Kind, n *notice) {
 	s.wakeUp()
 }
 
-// drop forgets notices that wait, those of bodies that failed included. A body
-// with notices of others is kept whole.
-func (s *Server) drop(key types.Kind, match func(*notice) bool) {
-	s.waiting[key] = slices.DeleteFunc(s.waiting[key], match)
+// drop forgets notices that wait, those of bodies that failed included, and
+// counts them. A body with notices of others is kept whole.
+func (s *Server) drop(key types.Kind, match func(*notice) bool) (dropped int) {
+	count := func(n *notice) bool {
+		if match(n) {
+			dropped++
+			return true
+		}
+		return false
+	}
+	s.waiting[key] = slices.DeleteFunc(s.waiting[key], count)
 	s.retries = slices.DeleteFunc(s.retries, func(p *parcel) bool {
-		return p.key == key && !slices.ContainsFunc(p.notices, func(n *notice) bool { return !match(n) })
+		all := p.key == key && !slices.ContainsFunc(p.notices, func(n *notice) bool { return !match(n) })
+		if all {
+			dropped += len(p.notices)
+		}
+		return all
 	})
+	return dropped
 }
 
 func (s *Server) wakeUp() {
@@ -104,6 +116,14 @@ func (s *Server) Pending() int {
 		}
 	}
 	return n
+}
+
+// Expired counts the items that were forgotten because their endpoint was on
+// hold for more than seven days. Nobody will hear of them.
+func (s *Server) Expired() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expired
 }
 
 // Deliveries returns the record of every attempt, oldest first, without

@@ -90,7 +90,7 @@ func (s *Server) dropUser(u *User) {
 func (s *Server) dropExpired(now time.Time) {
 	for key, e := range s.endpoints {
 		if e.OnHold {
-			s.drop(key, func(n *notice) bool { return now.Sub(n.queued) > holdLife })
+			s.expired += s.drop(key, func(n *notice) bool { return now.Sub(n.queued) > holdLife })
 		}
 	}
 }

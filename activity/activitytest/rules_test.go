@@ -140,6 +140,7 @@ var rules = []struct {
 		time.Sleep(7*24*time.Hour - time.Second)
 		w.deliver()
 		require.Equal(w, 1, w.fake.Pending())
+		require.Equal(w, 1, w.fake.Expired())
 		w.endpoint(true)
 		w.deliver()
 		require.Equal(w, "2", w.item()["summaryId"])

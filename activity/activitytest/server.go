@@ -97,6 +97,7 @@ type Server struct {
 	retries    []*parcel
 	underWay   []*parcel // taken by Deliver and not yet sent
 	deliveries []Delivery
+	expired    int // items that were on hold for too long
 }
 
 // NewServer returns a fake Garmin without users. All summary types are enabled

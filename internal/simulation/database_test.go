@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -23,6 +24,7 @@ type database struct {
 	perms    map[string]*notify.PermissionChange
 	busy     map[string]int
 	redriven map[string]bool // marks that come again by hand
+	history  map[string]bool // whose is wanted and not settled
 }
 
 // slot is where one of the partner's users has one record.
@@ -40,6 +42,7 @@ type content struct {
 func (db *database) init() {
 	db.users, db.former = map[string][]string{}, map[string]time.Time{}
 	db.keys, db.taken, db.current, db.last = map[string]content{}, map[content]string{}, map[slot]string{}, map[slot]int{}
+	db.history = map[string]bool{}
 	db.perms, db.busy, db.redriven = map[string]*notify.PermissionChange{}, map[string]int{}, map[string]bool{}
 }
 
@@ -54,6 +57,7 @@ func (db *database) forget(garmin string) {
 	defer db.mu.Unlock()
 	delete(db.users, garmin)
 	delete(db.perms, garmin)
+	delete(db.history, garmin)
 	db.former[garmin] = time.Now()
 }
 
@@ -117,6 +121,9 @@ func (p *process) flaky(ctx context.Context, user, site string, f func()) error 
 
 func (p *process) save(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 	id := recordID{s.Kind(), d.UserID, s.ID()}
+	if err := backfill.Arrival(ctx, p.ledger, d.UserID, s); err != nil && !p.dead.Load() {
+		p.l.fail("I5", d.UserID, "arrival: %v", err)
+	}
 	return p.flaky(ctx, d.UserID, d.Key, func() { p.l.commit(d, id, markOf(s)) })
 }
 

@@ -73,6 +73,7 @@ type life struct {
 	acked map[string]*ackedItem // what a 200 was said for since the last verdict
 
 	goroutines, fds int // base lines
+	expired         int // what Garmin had given up at the last verdict
 }
 
 // live lives a life and returns what it counted, and its first breach.
@@ -183,12 +184,13 @@ var deeds = []struct {
 }{
 	{100, (*life).sync},
 	{20, (*life).edit},
-	{3, (*life).join},
-	{2, (*life).leave},
+	{6, (*life).join},
+	{4, (*life).leave},
 	{3, (*life).consent},
 	{2, (*life).forge},
 	{5, (*life).restart},
-	{6, (*life).kill},
+	{2, (*life).kill},
+	{8, (*life).ambush},
 	{2, (*life).hold},
 	{2, func(l *life) { l.trouble(receiverDown, "", l.between(time.Minute, 2*day)) }},
 	{1, func(l *life) { l.trouble(receiverHangs, "", l.between(time.Minute, 6*time.Hour)) }},
@@ -207,29 +209,32 @@ func (l *life) catastrophe() {
 	if l.script.IntN(4) > 0 {
 		return
 	}
-	switch long := l.between(5*day, 10*day); l.script.IntN(3) {
+	switch long := l.between(5*day, 10*day); l.script.IntN(4) {
 	case 0:
 		l.trouble(receiverDown, "", long)
 	case 1:
 		l.trouble(databaseDown, "", long)
+	case 2:
+		l.holdFor(8*day+long/2, types.Kinds())
 	default:
 		l.trouble(garminDown, "", long/5)
 	}
 }
 
 // hold makes Garmin keep its notifications for a while, and then send them all.
-func (l *life) hold() {
+func (l *life) hold() { l.holdFor(l.between(time.Hour, 5*day), activitytest.ListKeys()) }
+
+func (l *life) holdFor(long time.Duration, keys []types.Kind) {
 	if l.weather.is(onHold, "") {
 		return
 	}
-	long := l.between(time.Hour, 5*day)
 	l.trouble(onHold, "", long)
-	l.setHold(true)
-	time.AfterFunc(long, func() { l.setHold(false) })
+	l.setHold(true, keys)
+	time.AfterFunc(long, func() { l.setHold(false, keys) })
 }
 
-func (l *life) setHold(on bool) {
-	for _, key := range activitytest.ListKeys() {
+func (l *life) setHold(on bool, keys []types.Kind) {
+	for _, key := range keys {
 		e := l.fake.Endpoint(key)
 		e.OnHold = on
 		l.fake.SetEndpoint(key, e)

@@ -105,11 +105,22 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case x < .06 && !backfill:
 		return status(429, "30", `{"errorMessage":"slow down"}`)
 	}
+	if x > .985 || backfill && x > .88 && x < .92 { // on its way to Garmin
+		l.line.spoil(token) // as far as the client can know
+		return fail("lost", &netFault{"read", syscall.ECONNRESET})
+	}
 	res, err := l.fake.RoundTrip(r)
 	if err != nil {
 		return res, err
 	}
 	c.status = res.StatusCode
+	if backfill && res.StatusCode == http.StatusAccepted {
+		user, resource := l.userOf(r), r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+		l.accepted(user, resource, r.URL.Query())
+		if x > .92 && x < .97 {
+			return status(502, "", "<html>accepted, but you will not hear of it</html>")
+		}
+	}
 	if file && (res.StatusCode == http.StatusOK || res.StatusCode == http.StatusGone) {
 		l.line.ask(t.p, token)
 	}
@@ -140,6 +151,17 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		res.Body = b
 	}
 	return res, nil
+}
+
+// userOf tells whose token a request carries.
+func (l *life) userOf(r *http.Request) string {
+	bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	for _, p := range l.truth.connected() {
+		if p.user.AccessToken() == bearer {
+			return p.id
+		}
+	}
+	return ""
 }
 
 // answer is a body on its way to us.
@@ -291,7 +313,7 @@ func (p *process) typed(ctx context.Context, op string, c *call, err error) erro
 		return err
 	}
 	_, again := e.Retry()
-	download := op == "Download"
+	once := op == "Download" || op == "Backfill"
 	spent := errors.Is(err, activity.ErrMaybeSpent) || errors.Is(err, activity.ErrCut)
 	class := "permanent"
 	switch {
@@ -306,7 +328,7 @@ func (p *process) typed(ctx context.Context, op string, c *call, err error) erro
 	switch {
 	case c.fault == "unsent":
 		want = "retryable"
-	case download && (c.fault == "lost" || c.fault == "cut"):
+	case once && (c.fault == "lost" || c.fault == "cut"):
 		want = "ambiguous"
 	case c.fault == "lost" || c.fault == "cut":
 		want = "retryable"
@@ -316,7 +338,7 @@ func (p *process) typed(ctx context.Context, op string, c *call, err error) erro
 		want = "retryable"
 	}
 	l.count("error " + class)
-	if class != want || spent && again {
+	if class != want || spent && again && op == "Download" {
 		l.fail("I7", "", "%s: %q is %s (again %v), and what happened (%s %d) is %s", op, err, class, again, c.fault, c.status, want)
 	}
 	return err

@@ -11,11 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing/synctest"
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
 )
@@ -31,8 +33,14 @@ type process struct {
 	queue   notify.Queue
 	spool   *spool.Spool // nil with a queue in memory
 	pool    *activity.Pool
+	ledger  backfill.Ledger
+	book    *backfill.FileLedger
+	limiter *backfill.MemoryLimiter
+	ctx     context.Context
 	stop    context.CancelFunc
-	done    chan error
+
+	background sync.WaitGroup
+	done       chan error
 }
 
 func (l *life) logger() *slog.Logger {
@@ -84,6 +92,12 @@ func (l *life) launch() {
 	}
 	p.pool, err = activity.NewPool(&activity.Options{Transport: transport{p}, Logger: log, RetryBudget: 1})
 	must(err)
+	p.book, err = backfill.OpenLedger(filepath.Join(p.dir, "ledger"), &backfill.LedgerOptions{Logger: log})
+	must(err)
+	p.ledger, p.limiter = p.book, backfill.NewLimiter(backfill.Evaluation)
+	if l.sabotage != nil && l.sabotage.ledger != nil {
+		p.ledger = l.sabotage.ledger()
+	}
 	calls := notify.Callbacks{Save: p.save, File: p.file, Deregistration: p.deregistration, PermissionChange: p.permissions}
 	if l.sabotage != nil && l.sabotage.calls != nil {
 		l.sabotage.calls(p, &calls)
@@ -93,8 +107,9 @@ func (l *life) launch() {
 	})
 	must(err)
 	ctx, stop := context.WithCancel(l.end)
-	p.stop = stop
+	p.ctx, p.stop = ctx, stop
 	go func() { p.done <- proc.Run(ctx) }()
+	p.fetchAll(ctx)
 	l.mu.Lock()
 	l.proc = p
 	l.mu.Unlock()
@@ -117,10 +132,14 @@ func (l *life) land() {
 }
 
 func (p *process) close() {
+	p.background.Wait()
 	if p.spool != nil {
 		if err := p.spool.Close(); err != nil {
 			p.l.fail("I6", "", "the spool does not close: %v", err)
 		}
+	}
+	if err := p.book.Close(); err != nil {
+		p.l.fail("I6", "", "the ledger does not close: %v", err)
 	}
 	p.pool.Close()
 }

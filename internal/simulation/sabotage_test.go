@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
@@ -31,6 +33,8 @@ type sabotage struct {
 	resolve func(l *life, garmin string, partners []string) []string
 	client  func(notify.Client) notify.Client
 	errors  func(error) error
+	answer  func(error) error // to a backfill
+	ledger  func() backfill.Ledger
 	sink    func(l *life, at slot, mark string) (dropped bool) // the database's lock is held
 }
 
@@ -93,6 +97,13 @@ var sabotages = []sabotage{
 		return partners
 	}},
 	{name: "client repeats downloads", breaks: []string{"I4"}, client: func(c notify.Client) notify.Client { return repeating{c} }},
+	{name: "backfill takes silence for a yes", breaks: []string{"I5"}, answer: func(err error) error {
+		if errors.Is(err, activity.ErrMaybeSpent) {
+			return nil
+		}
+		return err
+	}},
+	{name: "ledger forgets on a restart", breaks: []string{"I5"}, ledger: func() backfill.Ledger { return backfill.NewLedger() }},
 	{name: "errors lose their type", breaks: []string{"I7"}, errors: func(err error) error { return errors.New(err.Error()) }},
 	{name: "errors quote the callback", breaks: []string{"I3"}, client: func(c notify.Client) notify.Client { return talking{c} }},
 	{name: "callback leaks a goroutine", breaks: []string{"I6"}, calls: func(p *process, c *notify.Callbacks) {

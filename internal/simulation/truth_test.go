@@ -21,6 +21,7 @@ type truth struct {
 	byID    map[string]*person
 	records map[recordID]*record
 	open    map[recordID]*record // not yet judged
+	history map[string][]*record // by user
 	marks   int
 	seqs    map[string]int // when which content was first stored, by recordID and mark
 	seq     int
@@ -32,8 +33,9 @@ type person struct {
 	id       string
 	user     *activitytest.User
 	partners []string // the partner's users on this account
-	known    time.Time
+	joined   time.Time
 	gone     time.Time // when the user disconnected
+	judged   bool      // the history
 	recent   []*types.Activity
 
 	mu     sync.Mutex
@@ -53,13 +55,15 @@ func (r recordID) String() string { return fmt.Sprintf("%s of %s, %s", r.kind, r
 type record struct {
 	recordID
 	marks []string
-	at    time.Time // of the latest revision
+	at    time.Time // of the latest revision; of history, when it was asked for
+	start time.Time // of history
 }
 
 func (r *record) latest() string { return r.marks[len(r.marks)-1] }
 
 func (t *truth) init() {
 	t.byID, t.records, t.open, t.seqs = map[string]*person{}, map[recordID]*record{}, map[recordID]*record{}, map[string]int{}
+	t.history = map[string][]*record{}
 }
 
 func (t *truth) person(id string) *person {
@@ -140,7 +144,7 @@ func (l *life) join() {
 		return
 	}
 	u := l.fake.AddUser(&activitytest.UserOptions{Legacy: l.script.IntN(4) == 0})
-	p := &person{l: l, id: u.ID(), user: u, access: u.AccessToken()}
+	p := &person{l: l, id: u.ID(), user: u, access: u.AccessToken(), joined: time.Now().Truncate(time.Second)}
 	n := len(l.truth.people)
 	p.partners = []string{fmt.Sprintf("partner-%d", n)}
 	if l.script.IntN(4) == 0 { // two of the partner's users share the account
@@ -153,10 +157,21 @@ func (l *life) join() {
 	l.note("user connects", "%s", p.id)
 	known := l.between(time.Millisecond, 30*time.Second)
 	time.AfterFunc(known, func() { l.db.connect(p.id, p.partners) })
+	past := l.script.IntN(3) > 0
+	if past {
+		l.past(p)
+	}
 	if l.script.IntN(2) == 0 {
 		l.upload(p)
 	}
 	time.Sleep(30 * time.Second)
+	l.mu.Lock()
+	proc := l.proc
+	l.mu.Unlock()
+	if past && proc != nil {
+		proc.background.Add(1)
+		go proc.fetch(proc.ctx, p)
+	}
 }
 
 func (l *life) sync() {
@@ -165,6 +180,17 @@ func (l *life) sync() {
 			l.upload(p)
 		}
 	}
+}
+
+// ambush kills the process while it is at work.
+func (l *life) ambush() {
+	if l.script.IntN(4) == 0 {
+		l.edit()
+	}
+	l.sync()
+	l.sync()
+	time.Sleep(l.between(500*time.Millisecond, 40*time.Second))
+	l.kill()
 }
 
 // upload is what follows a workout: an activity with details and its file, and

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -20,7 +21,7 @@ import (
 // heal ends all trouble, so that what can be settled will be.
 func (l *life) heal() {
 	l.weather.clear()
-	l.setHold(false)
+	l.setHold(false, activitytest.ListKeys())
 	for _, p := range l.truth.connected() {
 		p.grant()
 	}
@@ -34,12 +35,19 @@ func (l *life) settle() bool {
 		if l.failed() != nil {
 			return false
 		}
-		if l.fake.Pending() == 0 && l.proc.left() == 0 {
+		if l.fake.Pending() == 0 && l.proc.left() == 0 && l.db.asking() == 0 {
 			return true
 		}
 	}
-	l.fail("I1", "", "%d items at Garmin and %d bodies in the queue are not done 9 days after the last trouble", l.fake.Pending(), l.proc.left())
+	l.fail("I1", "", "%d items at Garmin, %d bodies in the queue and %d histories are not done 9 days after the last trouble", l.fake.Pending(), l.proc.left(), l.db.asking())
 	return false
+}
+
+// asking counts the users whose history is wanted and not settled.
+func (db *database) asking() int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return len(db.history)
 }
 
 // left counts the unfinished bodies.
@@ -77,9 +85,18 @@ func (l *life) verdict(m int) {
 			l.fail("I1", string(a.id), "%s %q was acknowledged at %s and is neither stored nor buried", a.recordID, a.mark, a.at.Format(time.DateTime))
 		}
 	}
+	lost := 0
 	for id, r := range open {
-		l.judgeRecord(id, r, buried)
+		if !l.judgeRecord(id, r, buried) {
+			lost++
+		}
 	}
+	expired := l.fake.Expired()
+	if lost > expired-l.expired {
+		l.fail("I1", "", "%d records are lost, and Garmin says that it gave up on %d", lost, expired-l.expired)
+	}
+	l.expired = expired
+	l.judgeHistory(buried)
 	l.judgePermissions()
 	l.judgeResources(m)
 	l.clean()
@@ -100,22 +117,27 @@ func (l *life) reached(id recordID, mark string) bool {
 	return true
 }
 
-// judgeRecord checks that the partner has what Garmin has.
-func (l *life) judgeRecord(id recordID, r *record, buried map[string]bool) {
+// judgeRecord checks that the partner has what Garmin has. It returns false for
+// what Garmin has given up on, after seven days on hold.
+func (l *life) judgeRecord(id recordID, r *record, buried map[string]bool) bool {
 	p := l.truth.person(id.user)
 	latest := r.latest()
 	key := seqKey(id, latest)
 	if !p.gone.IsZero() {
 		l.count("record of a user who left")
-		return
+		return true
 	}
 	if buried[key] {
 		l.count("record in a dead letter")
-		return
+		return true
 	}
 	if !l.reached(id, latest) {
+		if l.weather.heldAway(r.at) {
+			l.count("record given up on by Garmin, after 7 days on hold")
+			return false
+		}
 		l.fail("I2", string(id.id), "%s: the latest revision, %q of %s, never came", id, latest, r.at.Format(time.DateTime))
-		return
+		return true
 	}
 	l.count("record complete")
 	for _, partner := range p.partners {
@@ -134,6 +156,7 @@ func (l *life) judgeRecord(id recordID, r *record, buried map[string]bool) {
 			l.fail("I2", string(id.id), "%s: %s sees %q, and the latest is %q", id, partner, current, latest)
 		}
 	}
+	return true
 }
 
 // letters judges the new dead letters. It returns what they hold, by content,

@@ -83,6 +83,17 @@ func (w *weather) covers(user string, from, to time.Time) time.Duration {
 	return sum
 }
 
+// heldAway tells whether what was uploaded then was on hold for longer than
+// Garmin keeps it.
+func (w *weather) heldAway(at time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	end := at.Add(7 * day)
+	return slices.ContainsFunc(w.list, func(t trouble) bool {
+		return t.kind == onHold && t.from.Before(end) && t.to.After(end)
+	})
+}
+
 // trouble begins trouble.
 func (l *life) trouble(kind, user string, long time.Duration) {
 	now := time.Now()
