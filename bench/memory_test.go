@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -198,7 +197,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-var proofs = flag.Bool("proofs", false, "print the other figures: first event, two goroutines, linear time, loopback")
+var proofs = flag.Bool("proofs", false, "print the other figures: first event, two goroutines, loopback")
 
 // TestFirstEvent measures from when the last byte of the first record has been
 // read to when its event is there.
@@ -268,68 +267,3 @@ func TestTwoGoroutines(t *testing.T) {
 		t.Errorf("processor time for a body is %.2f times one's", got)
 	}
 }
-
-// TestLinear doubles what a hostile body repeats, and wants no more than 2.5
-// times the processor time.
-func TestLinear(t *testing.T) {
-	if !*proofs {
-		t.Skip("give -proofs")
-	}
-	const item = `{"userId":"u","summaryId":"1"}`
-	for _, shape := range []struct{ name, head, fill, tail string }{
-		{"white space", "", " ", `{"activities":[` + item + `]}`},
-		{"white space in an item", `{"activities":[{`, "\n ", `"userId":"u"}]}`},
-		{"a long string", `{"activities":[{"userId":"u","activityName":"`, "é", `"}]}`},
-		{"a string of escapes", `{"activities":[{"userId":"u","activityName":"`, `\u00e9`, `"}]}`},
-		{"a string to skip", `{"activities":[{"userId":"u","x":"`, "x", `"}]}`},
-		{"a long key", `{"activities":[{"userId":"u","`, "k", `":1}]}`},
-		{"a long number", `{"activities":[{"userId":"u","steps":`, "1", `}]}`},
-		{"brackets", `{"activities":[`, "[],", item + `]}`},
-		{"nesting", `{"activities":[{"userId":"u","x":[`, `[[[[[[[[[[]]]]]]]]]],`, `1]}]}`},
-		{"empty items", `{"activities":[`, "{},", item + `]}`},
-		{"one key", `{"activities":[{`, `"steps":1,`, `"userId":"u"}]}`},
-		{"unknown keys", `{"activities":[{`, `"x":{"y":[1,"z"]},`, `"userId":"u"}]}`},
-		{"keys in bad order", `{"activityDetails":[{"userId":"u","samples":[`, `{"heartRate":1,"powerInWatts":2},{"powerInWatts":2,"heartRate":1},`, `{}]}]}`},
-		{"unknown lists", `{`, `"dailies":[{"a":1}],`, `"activities":[` + item + `]}`},
-	} {
-		used := func(size int, small bool) time.Duration {
-			body := shape.head + strings.Repeat(shape.fill, size/len(shape.fill)) + shape.tail
-			best := time.Hour
-			for range 5 {
-				var r io.Reader = strings.NewReader(body)
-				if small {
-					r = &pieces{r, 100}
-				}
-				r = stream{r}
-				runtime.GC()
-				before := processorTime()
-				for _, err := range notify.Decode(r) {
-					if err != nil {
-						t.Fatal(shape.name, err)
-					}
-				}
-				best = min(best, processorTime()-before)
-			}
-			return best
-		}
-		for _, small := range []bool{false, true} {
-			const n = 2 << 20
-			ratio := math.Inf(1)
-			for try := 0; try < 3 && ratio > 2.5; try++ { // the neighbours are noisy
-				ratio = used(2*n, small).Seconds() / used(n, small).Seconds()
-			}
-			fmt.Printf("%-24s read in pieces of 100: %-5v time(2n)/time(n) = %.2f\n", shape.name, small, ratio)
-			if ratio > 2.5 {
-				t.Errorf("%s: not linear", shape.name)
-			}
-		}
-	}
-}
-
-// pieces reads at most n bytes at once.
-type pieces struct {
-	r io.Reader
-	n int
-}
-
-func (p *pieces) Read(b []byte) (int, error) { return p.r.Read(b[:min(len(b), p.n)]) }

@@ -50,7 +50,7 @@ func parseLargeName(name string) (*largeBody, bool) {
 	size, err3 := strconv.ParseInt(parts[2], 10, 64)
 	sum, err4 := strconv.ParseUint(parts[3], 16, 32)
 	l := &largeBody{seq, time.Unix(0, nano).UTC(), size, uint32(sum), name, nil}
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || largeName(l.seq, l.received, l.size, l.sum) != name {
+	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || size < 0 || largeName(l.seq, l.received, l.size, l.sum) != name {
 		return nil, false
 	}
 	return l, true
