@@ -31,7 +31,7 @@ func main() {
 	flag.DurationVar(&o.length, "for", time.Minute, "how long to run")
 	flag.Uint64Var(&o.seed, "seed", 1, "chooses the traffic and what goes wrong; the exact course depends on timing too")
 	flag.Float64Var(&o.rate, "rate", 200, "what people do at Garmin, times a second: workouts, edits and so on")
-	flag.StringVar(&o.dir, "dir", "", "where the receiver keeps its data (default a directory that is removed at the end)")
+	flag.StringVar(&o.dir, "dir", "", "empty directory for the receiver's data (default one that is removed at the end)")
 	calm := flag.Bool("calm", false, "no chaos")
 	flag.Parse()
 	o.chaos = !*calm

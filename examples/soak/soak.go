@@ -145,8 +145,6 @@ func (s *soak) round(ctx context.Context, n int, length time.Duration) error {
 	}
 	fake := http.StripPrefix(path, w.fake)
 	s.serve.Store(&fake)
-	s.partner.begin()
-	s.books.begin()
 	_, before, _ := s.books.sum()
 
 	measured := make(chan struct{})
@@ -198,6 +196,11 @@ func (s *soak) drain(w *world) {
 			quiet = 0
 		}
 	}
+	// A body is finished a moment before its last item is reported.
+	s.gauge.wait(func() bool {
+		_, sum, _ := s.books.sum()
+		return sum.stored == sum.ends()
+	})
 }
 
 // closeRound strikes the balance and prints a line.

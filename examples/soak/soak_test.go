@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -147,6 +148,61 @@ func TestLossIsSeen(t *testing.T) {
 			require.Contains(t, out.String(), "NOT BALANCED: ")
 			require.NotContains(t, out.String(), "The balance closes")
 		})
+	}
+}
+
+// TestFates holds what may become of a thing, of each kind.
+func TestFates(t *testing.T) {
+	t.Parallel()
+	for _, kind := range activitytest.ListKeys() {
+		at := thing{kind, "u", "1"}
+		if !kind.Known() {
+			at.id = ""
+		}
+		letter := &notify.Letter{Key: string(kind), Raw: []byte(`{"userId":"u","summaryId":"1"}`)}
+		forged := &notify.Letter{Key: string(kind), Raw: letter.Raw, Reason: "Follow: callback URL refused"}
+		closed := func(letters []*notify.Letter, ends int, with func(w *world, p *partner)) (fates, error) {
+			p := newPartner(newChaos(1, false))
+			w := &world{partner: p, want: map[thing]int64{at: 2}, gone: map[string]bool{}}
+			with(w, p)
+			b := newBalance()
+			b.close(w, letters, ends)
+			return *b.things[kind], b.err(newBooks())
+		}
+		for name, test := range map[string]struct {
+			letters []*notify.Letter
+			ends    int
+			with    func(*world, *partner)
+			want    fates
+			err     string
+		}{
+			"never came":         {nil, 0, func(*world, *partner) {}, fates{lost: 1}, string(kind) + ": 1 lost"},
+			"only an old one":    {nil, 0, func(_ *world, p *partner) { p.tables[at] = 1 }, fates{lost: 1}, string(kind) + ": 1 lost"},
+			"the newest":         {nil, 0, func(_ *world, p *partner) { p.tables[at] = 2 }, fates{arrived: 1}, ""},
+			"refused":            {nil, 0, func(_ *world, p *partner) { p.refused[at] = 2 }, fates{refused: 1}, ""},
+			"refused an old one": {nil, 0, func(_ *world, p *partner) { p.refused[at] = 1 }, fates{lost: 1}, string(kind) + ": 1 lost"},
+			"dead":               {[]*notify.Letter{letter}, 1, func(*world, *partner) {}, fates{dead: 1}, ""},
+			"forged":             {[]*notify.Letter{forged}, 1, func(*world, *partner) {}, fates{lost: 1}, string(kind) + ": 1 lost"},
+			"no letter":          {nil, 1, func(_ *world, p *partner) { p.tables[at] = 2 }, fates{arrived: 1}, "1 dead letters too few or too many"},
+			"a letter too many":  {[]*notify.Letter{letter}, 0, func(_ *world, p *partner) { p.tables[at] = 2 }, fates{arrived: 1}, "1 dead letters too few or too many"},
+			"made up":            {nil, 0, func(w *world, p *partner) { clear(w.want); p.tables[at] = 2 }, fates{uploaded: -1, madeUp: 1}, string(kind) + ": 1 made up"},
+		} {
+			got, err := closed(test.letters, test.ends, test.with)
+			test.want.uploaded++
+			require.Equal(t, test.want, got, "%s %s", kind, name)
+			if test.err == "" {
+				require.NoError(t, err, "%s %s", kind, name)
+			} else {
+				require.EqualError(t, err, test.err, "%s %s", kind, name)
+			}
+		}
+		left, err := closed(nil, 0, func(w *world, _ *partner) { w.gone["u"] = true })
+		if kind == activitytest.Deregistrations {
+			require.EqualError(t, err, "deregistrations: 1 lost", "who has left must be known to have left")
+		} else {
+			require.NoError(t, err)
+			require.Equal(t, 1, left.left)
+		}
 	}
 }
 
