@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,27 +27,21 @@ var tables = []string{
 	"0  4  kind:",
 }
 
-// commentBlocks returns the code blocks of a package's doc comments, as "go
-// doc" shows them, with the name that each explains.
-func commentBlocks(t *testing.T, importPath string, fset *token.FileSet, files []*ast.File) (blocks [][2]string) {
+// eachComment calls f with each doc comment of a package, as "go doc" shows it,
+// and the name that it explains.
+func eachComment(t *testing.T, importPath string, fset *token.FileSet, files []*ast.File, f func(name string, d *comment.Doc)) {
 	t.Helper()
-	p, err := doc.NewFromFiles(fset, files, importPath)
+	p, err := doc.NewFromFiles(fset, files, importPath, doc.PreserveAST)
 	require.NoError(t, err)
-	add := func(name, text string) {
-		for _, b := range p.Parser().Parse(text).Content {
-			if code, ok := b.(*comment.Code); ok {
-				blocks = append(blocks, [2]string{name, code.Text})
-			}
-		}
-	}
+	add := func(name, text string) { f(name, p.Parser().Parse(text)) }
 	values := func(list []*doc.Value) {
 		for _, v := range list {
 			add(v.Names[0], v.Doc)
 		}
 	}
 	funcs := func(of string, list []*doc.Func) {
-		for _, f := range list {
-			add(of+f.Name, f.Doc)
+		for _, fn := range list {
+			add(of+fn.Name, fn.Doc)
 		}
 	}
 	add("package "+p.Name, p.Doc)
@@ -60,7 +55,61 @@ func commentBlocks(t *testing.T, importPath string, fset *token.FileSet, files [
 		funcs("", typ.Funcs)
 		funcs(typ.Name+".", typ.Methods)
 	}
+}
+
+// commentBlocks returns the code blocks of a package's doc comments, with the
+// name that each explains.
+func commentBlocks(t *testing.T, importPath string, fset *token.FileSet, files []*ast.File) (blocks [][2]string) {
+	t.Helper()
+	eachComment(t, importPath, fset, files, func(name string, d *comment.Doc) {
+		for _, b := range d.Content {
+			if code, ok := b.(*comment.Code); ok {
+				blocks = append(blocks, [2]string{name, code.Text})
+			}
+		}
+	})
 	return blocks
+}
+
+// deadLink is what is left in brackets where they name nothing, or where a
+// program prints [REDACTED].
+var deadLink = regexp.MustCompile(`\[\*?[A-Za-z]\w*(?:\.\w+)*\]`)
+
+// deadLinks returns the names in brackets that are no links, since nothing has
+// that name.
+func deadLinks(t *testing.T, importPath string, fset *token.FileSet, files []*ast.File) (lines []string) {
+	t.Helper()
+	eachComment(t, importPath, fset, files, func(name string, d *comment.Doc) {
+		var text func(list []comment.Text)
+		text = func(list []comment.Text) {
+			for _, x := range list {
+				if plain, ok := x.(comment.Plain); ok {
+					for _, dead := range deadLink.FindAllString(string(plain), -1) {
+						if dead != "[REDACTED]" {
+							lines = append(lines, name+": "+dead)
+						}
+					}
+				}
+			}
+		}
+		var blocks func(list []comment.Block)
+		blocks = func(list []comment.Block) {
+			for _, b := range list {
+				switch b := b.(type) {
+				case *comment.Paragraph:
+					text(b.Text)
+				case *comment.Heading:
+					text(b.Text)
+				case *comment.List:
+					for _, item := range b.Items {
+						blocks(item.Content)
+					}
+				}
+			}
+		}
+		blocks(d.Content)
+	})
+	return lines
 }
 
 // compiledCode returns what "go vet ./..." compiles and users are to copy: test
@@ -88,7 +137,8 @@ func stray(blocks [][2]string, code []string) (lines []string) {
 }
 
 // TestCommentsCompile holds that each code block in a doc comment stands, line
-// by line, in a test file or an example program, where the compiler sees it.
+// by line, in a test file or an example program, where the compiler sees it,
+// and that each name in brackets is one.
 func TestCommentsCompile(t *testing.T) {
 	t.Parallel()
 	code := compiledCode(tree(t))
@@ -105,6 +155,9 @@ func TestCommentsCompile(t *testing.T) {
 		}
 		for _, line := range stray(commentBlocks(t, p.ImportPath, fset, files), code) {
 			t.Errorf("%s: %s", p.rel(), line)
+		}
+		for _, line := range deadLinks(t, p.ImportPath, fset, files) {
+			t.Errorf("%s: %s is not there", p.rel(), line)
 		}
 	}
 }
@@ -142,9 +195,14 @@ func (T) M() {}
 //	in.Constructor()
 func New() T { return 0 }
 
-// F is a function:
+// F is a function, as [New] and [T.M] are, and [T.N] and [G] are not:
 //
 //	in.Function()
+//
+// Nor is one of these, [REDACTED] apart:
+//
+//   - [*T] is
+//   - [H] is not
 func F() {}
 `
 	fset := token.NewFileSet()
@@ -161,4 +219,5 @@ func F() {}
 		names = append(names, strings.SplitN(line, ":", 2)[0])
 	}
 	require.ElementsMatch(t, []string{"package p", "V", "T.M", "New", "F"}, names)
+	require.Equal(t, []string{"F: [T.N]", "F: [G]", "F: [H]"}, deadLinks(t, "example.com/p", fset, []*ast.File{f}))
 }
