@@ -32,8 +32,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	sum := sha256.Sum256(body)
 	name := hex.EncodeToString(sum[:6])
-	l.secrets.learn(body)
 	n, x := l.try("post", name)
+	if n == 1 {
+		l.secrets.learn(body)
+	}
 	l.mu.Lock()
 	p := l.proc
 	l.mu.Unlock()
@@ -166,7 +168,7 @@ func (i *item) mark() string {
 
 func itemsOf(body []byte) map[types.Kind][]*item {
 	var lists map[types.Kind][]*item
-	json.Unmarshal(body, &lists)
+	_ = json.Unmarshal(body, &lists) // what is no JSON has no items
 	return lists
 }
 

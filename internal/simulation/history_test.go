@@ -180,8 +180,8 @@ func (l *life) judgeHistory(buried map[string]bool) {
 			}
 		}
 		for _, r := range history {
-			if r.at.IsZero() || buried[seqKey(r.recordID, r.latest())] {
-				continue
+			if r.at.IsZero() || buried[seqKey(r.recordID, r.latest())] || !l.reached(r.recordID, r.latest()) {
+				continue // judged above
 			}
 			l.count("record of history complete")
 			k, _ := backfill.KindOf(r.kind)

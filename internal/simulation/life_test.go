@@ -20,9 +20,8 @@ import (
 )
 
 const (
-	day   = 24 * time.Hour
-	month = 30 * day
-	year  = 365 * day
+	day  = 24 * time.Hour
+	year = 365 * day
 )
 
 // plan says what kind of life to live.
@@ -31,6 +30,8 @@ type plan struct {
 	years float64
 	// pace is the mean time from one deed to the next.
 	pace time.Duration
+	// month is the time from one verdict to the next.
+	month time.Duration
 	// spool takes the real spool, if there is a disk in memory, and else a
 	// queue in memory that outlives processes.
 	spool bool
@@ -135,7 +136,7 @@ func (l *life) run() {
 	start := time.Now()
 	for m := 1; time.Since(start) < time.Duration(l.years*float64(year)); m++ {
 		l.turnMonth()
-		for end := start.Add(time.Duration(m) * month); time.Now().Before(end); {
+		for end := start.Add(time.Duration(m) * l.month); time.Now().Before(end); {
 			time.Sleep(l.exp(l.pace))
 			if l.failed() != nil {
 				return

@@ -29,7 +29,7 @@ func TestYears(t *testing.T) {
 	began := wall()
 	sum := map[string]int{}
 	for s := *seed; total > 0; s++ {
-		p := plan{seed: s, years: min(total, longest), pace: 36 * time.Hour, spool: true, lonely: true}
+		p := plan{seed: s, years: min(total, longest), pace: 60 * time.Hour, month: 30 * day, spool: true, lonely: true}
 		counts, b := live(t, p)
 		if b != nil {
 			t.Fatalf("a life with -seed %d, %.3g years, is BROKEN. %s\n%s", s, p.years, b, table(counts))
