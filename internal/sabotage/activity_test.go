@@ -1,6 +1,8 @@
 package sabotage
 
-// activityRows are the defences of package activity.
+import "slices"
+
+// activityRows are the defences of packages activity and activitytest.
 func activityRows() []row {
-	return []row{}
+	return slices.Concat(clientRows(), callbackRows(), verifyRows())
 }

@@ -263,7 +263,7 @@ func fileRows() []row {
 		{
 			defence: "F24 F25 a file that broke is not asked for again",
 			file:    files,
-			old:     "	case c.State == claimSpent:\n		return nil, false, Permanent(fmt.Errorf(\"%w: it was asked for before, and broke after %d bytes\", ErrSpent, c.Size))\n",
+			old:     "	case c.State == claimSpent:\n		return nil, false, Permanent(c.spent())\n",
 			new:     "",
 			pkg:     pkg, test: "TestFileFaults/file_cut",
 		},
