@@ -74,7 +74,7 @@ func (f *Files) open() (*fileStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: Files.Dir: %w", err)
 	}
-	s := &fileStore{Files: f, root: root, busy: map[string]bool{}}
+	s := &fileStore{Files: f, root: root, sync: (*os.File).Sync, busy: map[string]bool{}}
 	if err := root.MkdirAll(claimDir, 0o700); err != nil {
 		root.Close()
 		return nil, fmt.Errorf("notify: Files.Dir: %w", err)
@@ -86,6 +86,7 @@ func (f *Files) open() (*fileStore, error) {
 type fileStore struct {
 	*Files
 	root *os.Root
+	sync func(*os.File) error // a test looks at what is synced, and when
 
 	mu    sync.Mutex
 	busy  map[string]bool // claims being worked on
@@ -177,7 +178,7 @@ func (s *fileStore) download(ctx context.Context, client Downloader, f *types.Ac
 		err = e
 	}
 	if err == nil {
-		err = part.Sync()
+		err = s.sync(part)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: it broke after %d bytes: %w", ErrSpent, n, err)
@@ -230,7 +231,7 @@ func (s *fileStore) salvage(id, name, fileType string) (claim, error) {
 	if err := checkFile(fileType, part); err != nil || !checkable(fileType) {
 		return claim{}, s.spend(id, n, fmt.Errorf("%w: the process died after %d bytes", ErrSpent, n))
 	}
-	if err := part.Sync(); err != nil {
+	if err := s.sync(part); err != nil {
 		return claim{}, err
 	}
 	return s.accept(id, name, fileType, claim{Size: n, SHA256: hex.EncodeToString(hash.Sum(nil))}, part)

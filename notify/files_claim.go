@@ -169,7 +169,7 @@ func (s *fileStore) writeFile(name string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = s.sync(f)
 	}
 	if e := f.Close(); err == nil {
 		err = e
@@ -203,5 +203,5 @@ func (s *fileStore) syncDir(name string) error {
 		return err
 	}
 	defer d.Close()
-	return d.Sync()
+	return s.sync(d)
 }
