@@ -173,6 +173,13 @@ func notifyRows() []row {
 			pkg:     pkg, test: "TestOriginRefusesBadSettings",
 		},
 		{
+			defence: "T7 a user's leaving passes a pause of the handler",
+			file:    handler,
+			old:     "!passesPause(head) {",
+			new:     "!passesPause(head) || true {",
+			pkg:     pkg, test: "TestHandlerPaused",
+		},
+		{
 			defence: "T8 the origin is checked before the body is touched",
 			file:    handler,
 			old:     "	for _, check := range h.opts.Origin {\n",
