@@ -168,7 +168,7 @@ func processorRows() []row {
 		},
 		{
 			defence: "F41 a refused ping of its own fault stops no others",
-			file:    schedule,
+			file:    "notify/processor_lane.go",
 			old:     "own := w.refusals > 0 && l.good > w.refusedAt",
 			new:     "own := false",
 			pkg:     pkg, test: "TestProcessorFaults/pull_403",
