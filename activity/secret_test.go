@@ -143,6 +143,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	}
 	pull := types.Secret(base + "/activities?uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2&token=" + canaryPullToken)
 	file := types.Secret(base + "/activityFile?id=1&token=" + canaryFileToken)
+	show(t, "a source that hides nothing", activity.OAuth2{Source: openSource{canaryAccessToken}})
 	failures := 0
 	for credName, cred := range creds {
 		show(t, credName, cred)
@@ -204,6 +205,11 @@ func TestSecretsStayHidden(t *testing.T) {
 	}
 	require.Greater(t, failures, 1000, "the calls are to fail")
 }
+
+// openSource is a token source of the partner's that prints its token.
+type openSource struct{ Access string }
+
+func (openSource) Token() (*oauth2.Token, error) { return nil, errors.New("not asked") }
 
 // TestOthersSecretsStayHidden: a text from the network may hold what is no
 // secret of this call.
