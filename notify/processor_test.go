@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -301,6 +302,101 @@ func TestNewProcessorRefuses(t *testing.T) {
 	}
 	_, err := notify.NewProcessor(good.queue, none, typed, nil)
 	require.NoError(t, err)
+	for name, spoil := range map[string]func(*notify.Callbacks){
+		"activities": func(c *notify.Callbacks) { c.Activity = nil },
+		"manual":     func(c *notify.Callbacks) { c.ManualActivity = nil },
+		"details":    func(c *notify.Callbacks) { c.ActivityDetails = nil },
+		"Move IQ":    func(c *notify.Callbacks) { c.MoveIQ = nil },
+	} {
+		calls := typed
+		spoil(&calls)
+		_, err := notify.NewProcessor(good.queue, none, calls, nil)
+		require.Error(t, err, name)
+	}
+}
+
+// TestTypedCallbacks gives one kind a callback of its own, which fails at
+// first. The other kinds go to Save.
+func TestTypedCallbacks(t *testing.T) {
+	bodies := map[types.Kind]string{
+		types.KindActivities:       `{"activities":[{"userId":"u","summaryId":"1"}]}`,
+		types.KindManualActivities: `{"manuallyUpdatedActivities":[{"userId":"u","summaryId":"1"}]}`,
+		types.KindActivityDetails:  `{"activityDetails":[{"userId":"u","summaryId":"1","summary":{}}]}`,
+		types.KindMoveIQ:           `{"moveIQActivities":[{"userId":"u","summaryId":"1"}]}`,
+	}
+	for kind := range bodies {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				received := time.Now()
+				var attempts []int
+				own := func(d *notify.Delivery, s types.Summary) error {
+					require.Equal(t, kind, s.Kind())
+					require.Equal(t, kind, d.Kind)
+					require.Equal(t, "u", d.UserID)
+					require.Equal(t, "local-u", d.User.ID)
+					require.True(t, d.Received.Equal(received))
+					attempts = append(attempts, d.Attempt)
+					if d.Attempt == 1 {
+						return errBoom
+					}
+					return nil
+				}
+				switch kind {
+				case types.KindActivities:
+					r.calls.Activity = func(_ context.Context, d *notify.Delivery, s *types.Activity) error { return own(d, s) }
+				case types.KindManualActivities:
+					r.calls.ManualActivity = func(_ context.Context, d *notify.Delivery, s *types.ManualActivity) error { return own(d, s) }
+				case types.KindActivityDetails:
+					r.calls.ActivityDetails = func(_ context.Context, d *notify.Delivery, s *types.ActivityDetails) error { return own(d, s) }
+				case types.KindMoveIQ:
+					r.calls.MoveIQ = func(_ context.Context, d *notify.Delivery, s *types.MoveIQ) error { return own(d, s) }
+				}
+				var want []string
+				for k, body := range bodies {
+					r.put(body)
+					if k != kind {
+						want = append(want, fmt.Sprintf("local-u %s 1", k))
+					}
+				}
+				slices.Sort(want)
+				r.start()
+				time.Sleep(time.Hour)
+				r.finish()
+				require.Equal(t, []int{1, 2}, attempts)
+				require.Equal(t, want, r.sorted())
+				require.Zero(t, r.left())
+			})
+		})
+	}
+}
+
+// TestRevisionOfPull: of a pulled summary the bytes count that Garmin sent, if
+// the client kept them.
+func TestRevisionOfPull(t *testing.T) {
+	const raw = `{"summaryId":"1","new":"unknown to us"}`
+	for kind, s := range map[types.Kind]types.Summary{
+		types.KindActivities:       &types.Activity{SummaryID: "1", Raw: []byte(raw)},
+		types.KindManualActivities: &types.ManualActivity{SummaryID: "1", Raw: []byte(raw)},
+		types.KindActivityDetails:  &types.ActivityDetails{SummaryID: "1", Raw: []byte(raw)},
+		types.KindMoveIQ:           &types.MoveIQ{SummaryID: "1", Raw: []byte(raw)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, garmin{follow: func(context.Context, types.Kind, types.Secret) iter.Seq2[types.Summary, error] {
+				return yields(nil, s)
+			}})
+			var got []string
+			r.calls.Save = func(_ context.Context, d *notify.Delivery, _ types.Summary) error {
+				got = append(got, d.Revision)
+				return nil
+			}
+			r.put(fmt.Sprintf(`{%q:[{"userId":"u","callbackURL":%q}]}`, kind, callback))
+			r.start()
+			synctest.Wait()
+			r.finish()
+			require.Equal(t, []string{fmt.Sprintf("%x", sha256.Sum256([]byte(raw)))}, got, kind)
+		})
+	}
 }
 
 func TestProcessorRunsOnce(t *testing.T) {

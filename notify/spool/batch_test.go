@@ -87,6 +87,7 @@ func TestGatheringAtTheLastMoment(t *testing.T) {
 			}()
 			g.wait(1, time.Millisecond)
 			<-added
+			require.Empty(t, g.enough, "a signal is left for a wait that has ended")
 			<-g.some
 			g.take()
 		}
