@@ -19,6 +19,11 @@ func FuzzCheckFile(f *testing.F) {
 	f.Add(file, "FIT")
 	f.Add(append(bytes.Clone(file), file...), "FIT")
 	f.Add(file[:len(file)-1], "FIT")
+	f.Add([]byte{}, "FIT")
+	for _, size := range []byte{0, 5, 11, 13, 15} { // of a header
+		odd := append([]byte{size}, file[1:]...)
+		f.Add(odd, "FIT")
+	}
 	f.Add([]byte(`<?xml version="1.0"?><gpx a="b"><trk/></gpx>`), "GPX")
 	f.Add([]byte(`<TrainingCenterDatabase><A></A></TrainingCenterDatabase> `), "TCX")
 	f.Add([]byte(`<gpx>`), "GPX")

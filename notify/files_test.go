@@ -105,9 +105,14 @@ func TestFileFaults(t *testing.T) {
 		{"file name leads out of the directory", "refused; nothing outside", fileEscapes},
 		{"sidecar", "beside the file, before the file, without the callback", fileSidecar},
 		{"file directory read-only", "Garmin is not asked until it can be stored", fileReadOnly},
+		{"claim cannot be written", "Garmin is not asked until it can be", fileNoClaim},
+		{"old claims", "kept for two days, then swept away", fileOldClaims},
 		{"file deadline", "a warning and, 24 hours after its arrival, a letter", fileDeadline},
 		{"no directory", "a letter that says so", fileNoDirectory},
 		{"slow downloads", "pulls do not wait for them", fileSlow},
+		{"process died in a file that cannot be checked", "not asked for again, not taken for whole: ErrSpent", fileHalfUnchecked},
+		{"ids as long as a name may be, and odd ones", "two files under two names", fileOddIDs},
+		{"one user of two has a client", "it downloads; both are told", fileOneClient},
 		{"two tokens for one file", "the second replaces the first", fileResent},
 	})
 }
@@ -271,6 +276,7 @@ func fileTwice(t *testing.T) {
 	require.EqualValues(t, 1, calls.Load())
 	require.Len(t, r.files, 1)
 	require.Empty(t, r.letters())
+	require.Zero(t, r.left(), "the repetitions are done")
 }
 
 func fileTwoUsers(t *testing.T) {
@@ -410,6 +416,50 @@ func fileReadOnly(t *testing.T) {
 	}
 }
 
+// claimOf is the name of the note of fileURL's download, without its ending.
+func claimOf(dir string) string {
+	sum := sha256.Sum256([]byte(fileURL))
+	return filepath.Join(dir, ".downloads", fmt.Sprintf("%x", sum[:16]))
+}
+
+func fileNoClaim(t *testing.T) {
+	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
+	r.start()
+	synctest.Wait()
+	claim := claimOf(r.opts.Files.Dir)
+	inTheWay := filepath.Join(filepath.Dir(claim), ".downloads_"+filepath.Base(claim)+".json.tmp")
+	require.NoError(t, os.Mkdir(inTheWay, 0o700))
+	r.put(fitPing("u", "7-file", fileURL))
+	pass(time.Hour)
+	require.FileExists(t, claim+".part", "what fails is the claim alone")
+	require.EqualValues(t, 0, calls.Load())
+	require.NoError(t, os.Remove(inTheWay))
+	pass(time.Hour)
+	r.finish()
+	require.EqualValues(t, 1, calls.Load())
+	require.Len(t, r.files, 1)
+}
+
+func fileOldClaims(t *testing.T) {
+	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
+	r.start()
+	r.put(fitPing("u", "7-file", fileURL))
+	pass(time.Hour)
+	claim := claimOf(r.opts.Files.Dir) + ".json"
+	for _, age := range []time.Duration{47 * time.Hour, 49 * time.Hour} {
+		at := time.Now().Add(-age) // real files have the real clock's times
+		require.NoError(t, os.Chtimes(claim, at, at))
+		time.Sleep(2 * time.Minute)
+		r.put(fitPing("u", fmt.Sprint(age, "-file"), fileURL+age.String()))
+		synctest.Wait()
+		_, err := os.Stat(claim)
+		require.Equal(t, age > 48*time.Hour, errors.Is(err, fs.ErrNotExist), "%s", age)
+		pass(2 * time.Hour)
+	}
+	r.finish()
+	require.EqualValues(t, 3, calls.Load())
+}
+
 func fileDeadline(t *testing.T) {
 	r, _ := fileRig(t, func(int) (io.ReadCloser, error) { return nil, &statusError{status: 503} })
 	r.start()
@@ -528,4 +578,77 @@ func (b *faultyBody) ReadAt(p []byte, off int64) (int, error) {
 		}
 	}
 	return b.Body.ReadAt(p, off)
+}
+
+func fileHalfUnchecked(t *testing.T) {
+	kml := strings.Replace(fitPing("u", "7-file", fileURL), "FIT", "KML", 1)
+	died := make(chan struct{})
+	r, _ := fileRig(t, func(int) (io.ReadCloser, error) {
+		pr, pw := io.Pipe()
+		go func() {
+			io.WriteString(pw, "<kml>half")
+			<-died
+			pw.Close()
+		}()
+		return pr, nil
+	})
+	r.start()
+	r.put(kml)
+	synctest.Wait()
+	// What a process that dies now leaves behind.
+	left := t.TempDir()
+	require.NoError(t, os.CopyFS(left, os.DirFS(r.opts.Files.Dir)))
+	close(died)
+	synctest.Wait()
+	r.finish()
+
+	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body([]byte("whole")) })
+	r.opts.Files.Dir = left
+	r.start()
+	r.put(kml)
+	pass(time.Hour)
+	r.finish()
+	require.Zero(t, calls.Load())
+	require.Empty(t, r.visible())
+	require.Len(t, r.letters(), 1)
+	require.ErrorIs(t, r.outcomes[0].Err, notify.ErrSpent)
+}
+
+func fileOddIDs(t *testing.T) {
+	long := strings.Repeat("9/", 200)
+	for _, c := range []struct{ user, a, b string }{
+		{"u", long + "a", long + "b"},
+		{long, "a", "b"},
+		{"..", ".", ".."},
+		{".downloads", "a", "b"},
+	} {
+		r, _ := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
+		r.start()
+		r.put(fitPing(c.user, c.a, fileURL+"1"), fitPing(c.user, c.b, fileURL+"2"))
+		pass(time.Hour)
+		r.finish()
+		names := r.visible()
+		require.Len(t, names, 2, "%.10s", c.user)
+		for _, name := range names {
+			require.Equal(t, 1, strings.Count(name, "/"), name)
+			require.Less(t, len(name), 255)
+		}
+		require.Empty(t, r.letters())
+	}
+}
+
+func fileOneClient(t *testing.T) {
+	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
+	users := r.users
+	r.users = func(ctx context.Context, id string) ([]notify.User, error) {
+		list, err := users(ctx, id)
+		return append([]notify.User{{ID: "without"}}, list...), err
+	}
+	r.start()
+	r.put(fitPing("u", "7-file", fileURL))
+	synctest.Wait()
+	r.finish()
+	require.EqualValues(t, 1, calls.Load())
+	require.Len(t, r.files, 2, "one for each user")
+	require.Zero(t, r.left())
 }

@@ -117,6 +117,7 @@ func TestOrigin(t *testing.T) {
 		{name: "through two proxies in two headers", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9\nX-Forwarded-For: 192.0.2.7", want: true},
 		{name: "spoofed before the proxy", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9, 198.51.100.1"},
 		{name: "header from no proxy", checks: []notify.OriginCheck{proxied}, from: "198.51.100.1:1", headers: "X-Forwarded-For: 203.0.113.9"},
+		{name: "nobody but proxies", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 10.2.2.2, 192.0.2.7"},
 		{name: "proxy itself", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1"},
 		{name: "broken header", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9, unknown"},
 		{name: "broken header at the end", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9,"},

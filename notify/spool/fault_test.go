@@ -272,6 +272,15 @@ func TestDamageIsToldOnce(t *testing.T) {
 	require.Zero(t, s.Stats().Bodies-9)
 	ids := letterIDs(t, s)
 	require.Len(t, ids, 3)
+	first := numbered(0)
+	first[3] ^= 4
+	var raws [][]byte
+	for l, err := range s.Letters(t.Context()) {
+		require.NoError(t, err)
+		require.True(t, l.Quarantined)
+		raws = append(raws, l.Raw)
+	}
+	require.Contains(t, raws, first, "the bytes are there for a person to mend")
 	require.NoError(t, s.Discard(t.Context(), ids[1]))
 	require.NoError(t, s.Redrive(t.Context(), ids[0]))
 	for range 2 {

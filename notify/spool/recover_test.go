@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -182,4 +183,18 @@ func TestRealDiskIsSynced(t *testing.T) {
 	require.Error(t, f.Sync())
 	require.NoError(t, diskFS{}.SyncDir(dir))
 	require.Error(t, diskFS{}.SyncDir(filepath.Join(dir, "none")))
+}
+
+func TestRealDiskErrors(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f, err := diskFS{}.Create(filepath.Join(dir, "f"))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	_, err = diskFS{}.Create(filepath.Join(dir, "f"))
+	require.ErrorIs(t, err, fs.ErrExist)
+	_, err = diskFS{}.Open(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = diskFS{}.List(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }
