@@ -409,18 +409,19 @@ func TestHandlerPaused(t *testing.T) {
 		body string
 		want int
 	}{
-		"summaries":                    {`{"activities":[{"userId":"u"}]}`, 503},
-		"empty":                        {``, 503},
-		"no JSON":                      {`deregistrations`, 503},
-		"array":                        {`["deregistrations"]`, 503},
-		"deregistrations":              {`{"deregistrations":[{"userId":"u"}]}`, 200},
-		"permissions":                  {`{"userPermissionsChange":[]}`, 200},
-		"deregistrations as a value":   {`{"activities":"deregistrations"}`, 503},
-		"deregistrations deeper":       {`{"activities":[{"deregistrations":[]}],"a":{"deregistrations":1}}`, 503},
-		"deregistrations second":       {`{"activities":[{"a":[1,"x"]}],"n":1,"deregistrations":[{}]}`, 200},
-		"larger than the look":         {`{"deregistrations":[` + pad + `{"userId":"u"}]}`, 200},
-		"summaries larger than it":     {`{"activities":[` + pad + `{"userId":"u"}]}`, 503},
-		"broken after deregistrations": {`{"deregistrations":[}`, 200},
+		"summaries":                      {`{"activities":[{"userId":"u"}]}`, 503},
+		"empty":                          {``, 503},
+		"no JSON":                        {`deregistrations`, 503},
+		"array":                          {`["deregistrations"]`, 503},
+		"deregistrations":                {`{"deregistrations":[{"userId":"u"}]}`, 200},
+		"permissions":                    {`{"userPermissionsChange":[]}`, 200},
+		"deregistrations as a value":     {`{"activities":"deregistrations"}`, 503},
+		"deregistrations deeper":         {`{"activities":[{"deregistrations":[]}],"a":{"deregistrations":1}}`, 503},
+		"deregistrations after a number": {`{"activities":[{"n":1,"deregistrations":[]}]}`, 503},
+		"deregistrations second":         {`{"activities":[{"a":[1,"x"]}],"n":1,"deregistrations":[{}]}`, 200},
+		"larger than the look":           {`{"deregistrations":[` + pad + `{"userId":"u"}]}`, 200},
+		"summaries larger than it":       {`{"activities":[` + pad + `{"userId":"u"}]}`, 503},
+		"broken after deregistrations":   {`{"deregistrations":[}`, 200},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

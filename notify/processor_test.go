@@ -371,6 +371,55 @@ func TestTypedCallbacks(t *testing.T) {
 	}
 }
 
+// TestAccountEventsAreRetried: an event of the account whose callback fails is
+// told again.
+func TestAccountEventsAreRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		calls := map[string]int{}
+		fail := func(what string) error {
+			if calls[what]++; calls[what] == 1 {
+				return errBoom
+			}
+			return nil
+		}
+		r.calls.Deregistration = func(context.Context, *notify.Delivery, *notify.Deregistration) error { return fail("deregistration") }
+		r.calls.PermissionChange = func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return fail("permissions") }
+		r.put(`{"userPermissionsChange":[{"userId":"u","permissions":[],"changeTimeInSeconds":1700000000}]}`)
+		r.start()
+		time.Sleep(time.Hour)
+		r.put(`{"deregistrations":[{"userId":"u"}]}`)
+		time.Sleep(time.Hour)
+		r.finish()
+		require.Equal(t, map[string]int{"deregistration": 2, "permissions": 2}, calls)
+		require.Zero(t, r.left())
+	})
+}
+
+// TestRevisionOfPush: of a pushed item its own bytes count, in a body of any
+// size, and a letter's reason has a bound.
+func TestRevisionOfPush(t *testing.T) {
+	for _, size := range []int{0, 2 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, nil)
+			item := `{"userId":"u", "summaryId":"1"}`
+			var got []string
+			r.calls.Save = func(_ context.Context, d *notify.Delivery, _ types.Summary) error {
+				got = append(got, d.Revision)
+				return notify.Permanent(errors.New(strings.Repeat("long ", 1000)))
+			}
+			r.put(`{"activities":[` + item + strings.Repeat(" ", size) + `]}`)
+			r.start()
+			synctest.Wait()
+			r.finish()
+			require.Equal(t, []string{fmt.Sprintf("%x", sha256.Sum256([]byte(item)))}, got)
+			require.Len(t, r.letters(), 1)
+			require.Equal(t, item, string(r.letters()[0].Raw))
+			require.Len(t, r.letters()[0].Reason, 1024)
+		})
+	}
+}
+
 // TestRevisionOfPull: of a pulled summary the bytes count that Garmin sent, if
 // the client kept them.
 func TestRevisionOfPull(t *testing.T) {

@@ -272,7 +272,7 @@ func TestDamageIsToldOnce(t *testing.T) {
 	require.Zero(t, s.Stats().Bodies-9)
 	ids := letterIDs(t, s)
 	require.Len(t, ids, 3)
-	first := numbered(0)
+	first := bytes.Clone(numbered(0))
 	first[3] ^= 4
 	var raws [][]byte
 	for l, err := range s.Letters(t.Context()) {

@@ -55,6 +55,56 @@ func noise(n int) []byte {
 	return p
 }
 
+// TestMarkAfterClose: a body that was closed and is yielded again is marked
+// where it was left.
+func TestMarkAfterClose(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{100, 100 << 10} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		require.NoError(t, s.Put(t.Context(), bytes.NewReader(noise(size))))
+		for n := range 3 {
+			b := take(t, s, 1)[0]
+			require.NoError(t, b.Mark(t.Context(), n))
+			require.NoError(t, b.Close())
+		}
+		require.NoError(t, s.Close())
+		b := take(t, open(t, dir), 1)[0]
+		require.Equal(t, []bool{true, true, true, false}, []bool{b.Done(0), b.Done(1), b.Done(2), b.Done(3)})
+	}
+}
+
+// TestReaderThatGoesOn: a reader that failed is not read on, as if the bytes
+// after a gap were the body's.
+func TestReaderThatGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, before := range []int{0, 100, 10 << 10, 100 << 10} {
+		s := open(t, t.TempDir())
+		broken := errors.New("broken")
+		r := &gap{parts: []io.Reader{bytes.NewReader(noise(before)), iotest.ErrReader(broken), strings.NewReader("rest")}}
+		require.ErrorIs(t, s.Put(t.Context(), r), broken, "after %d bytes", before)
+		require.Zero(t, s.Stats().Bodies)
+	}
+}
+
+// gap reads its parts one after the other, whatever they return.
+type gap struct{ parts []io.Reader }
+
+func (g *gap) Read(p []byte) (int, error) {
+	if len(g.parts) == 0 {
+		return 0, io.EOF
+	}
+	n, err := g.parts[0].Read(p)
+	if err == nil {
+		return n, nil
+	}
+	g.parts = g.parts[1:]
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
 func TestBodiesSurviveReopen(t *testing.T) {
 	t.Parallel()
 	dir, ctx := t.TempDir(), t.Context()
