@@ -420,6 +420,39 @@ func TestRevisionOfPush(t *testing.T) {
 	}
 }
 
+// TestPullBySeveralUsers: the first user whose token is good pulls, once, and
+// all are told.
+func TestPullBySeveralUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		var pulls []string
+		client := func(name string, err error) notify.Client {
+			return garmin{follow: func(context.Context, types.Kind, types.Secret) iter.Seq2[types.Summary, error] {
+				pulls = append(pulls, name)
+				if err != nil {
+					return yields(err)
+				}
+				return yields(nil, &types.Activity{SummaryID: "1"})
+			}}
+		}
+		r.users = func(context.Context, string) ([]notify.User, error) {
+			return []notify.User{
+				{ID: "without"}, {ID: "refused", Client: client("refused", &statusError{status: 401})},
+				{ID: "good", Client: client("good", nil)}, {ID: "good too", Client: client("good too", nil)},
+			}, nil
+		}
+		r.put(ping("u", callback))
+		r.start()
+		synctest.Wait()
+		r.finish()
+		require.Equal(t, []string{"refused", "good"}, pulls)
+		require.Equal(t, []string{
+			"good activities 1", "good too activities 1", "refused activities 1", "without activities 1",
+		}, r.sorted())
+		require.Zero(t, r.left())
+	})
+}
+
 // TestRevisionOfPull: of a pulled summary the bytes count that Garmin sent, if
 // the client kept them.
 func TestRevisionOfPull(t *testing.T) {
