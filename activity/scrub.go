@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/garminkit/activityapi/types"
 )
@@ -84,7 +83,7 @@ func (cl *call) safe(err error) error {
 	case !cl.tainted(err):
 		return err
 	}
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+	if errno, ok := errnoOf(err); ok {
 		return &because{errBase, errno}
 	}
 	return errBase

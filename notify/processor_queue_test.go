@@ -3,6 +3,7 @@ package notify_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -24,6 +25,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
+// errFull is what a queue says when its disk is full.
+var errFull = errors.New("no space left on device")
+
 func TestQueueFaults(t *testing.T) {
 	runFaults(t, []fault{
 		{"mark fails", "the mark is tried again, the callback is not", markFails},
@@ -44,7 +48,7 @@ func markFails(t *testing.T) {
 	r.queue = &faultyQueue{Queue: r.queue, mark: func() error {
 		if fails > 0 {
 			fails--
-			return syscall.ENOSPC
+			return errFull
 		}
 		return nil
 	}}
@@ -55,7 +59,7 @@ func markFails(t *testing.T) {
 	require.Len(t, r.got(), 1)
 	require.Equal(t, 5, r.count(notify.ResultRetry))
 	require.Equal(t, 1, r.count(notify.ResultDone))
-	require.ErrorIs(t, r.outcomes[0].Err, syscall.ENOSPC)
+	require.ErrorIs(t, r.outcomes[0].Err, errFull)
 }
 
 func buryFails(t *testing.T) {
@@ -64,7 +68,7 @@ func buryFails(t *testing.T) {
 	r.queue = &faultyQueue{Queue: r.queue, bury: func() error {
 		if fails > 0 {
 			fails--
-			return syscall.ENOSPC
+			return errFull
 		}
 		return nil
 	}}

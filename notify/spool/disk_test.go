@@ -14,6 +14,12 @@ import (
 	"sync"
 )
 
+// What a disk says, on every system.
+var (
+	errFull     = errors.New("no space left on device")
+	errReadOnly = errors.New("read-only file system")
+)
+
 // disk is a fileSystem in memory that records all that is done to it, so that a
 // test can cut its power after any operation, and that can be told to fail.
 type disk struct {

@@ -44,18 +44,18 @@ func TestDiskFaults(t *testing.T) {
 		err              error
 		large            bool
 	}{
-		{"F16 disk full in the log", "write", logDir, 0, syscall.ENOSPC, false},
-		{"F16 disk full half way through a record", "write", logDir, 50, syscall.ENOSPC, false},
+		{"F16 disk full in the log", "write", logDir, 0, errFull, false},
+		{"F16 disk full half way through a record", "write", logDir, 50, errFull, false},
 		{"F16 write error in the log", "write", logDir, 0, syscall.EIO, false},
 		{"F16 short write in the log", "write", logDir, 50, io.ErrShortWrite, false},
 		{"F16 sync error in the log", "sync", logDir, 0, syscall.EIO, false},
-		{"F16 no new segment", "create", logDir, 0, syscall.ENOSPC, false},
+		{"F16 no new segment", "create", logDir, 0, errFull, false},
 		{"F16 no new segment that lasts", "syncdir", logDir, 0, syscall.EIO, false},
-		{"F16 disk full in a large body", "write", largeDir, 1000, syscall.ENOSPC, true},
+		{"F16 disk full in a large body", "write", largeDir, 1000, errFull, true},
 		{"F16 write error in a large body", "write", largeDir, 0, syscall.EIO, true},
 		{"F16 short write in a large body", "write", largeDir, 1000, io.ErrShortWrite, true},
 		{"F16 sync error in a large body", "sync", largeDir, 0, syscall.EIO, true},
-		{"F16 large body cannot be made", "create", largeDir, 0, syscall.EROFS, true},
+		{"F16 large body cannot be made", "create", largeDir, 0, errReadOnly, true},
 		{"F16 large body cannot be named", "rename", largeDir, 0, syscall.EIO, true},
 		{"F16 large body's name does not last", "syncdir", largeDir, 0, syscall.EIO, true},
 	}
@@ -181,7 +181,7 @@ func TestMarkFaults(t *testing.T) {
 	for i := range 8 { // 7 is a large one
 		require.NoError(t, s.Put(ctx, bytes.NewReader(numbered(i))))
 	}
-	full := syscall.ENOSPC
+	full := errFull
 	bodies := drain(t, s)
 	for i, part := range map[int]string{0: logDir, 7: largeDir} {
 		b := bodies[i]
