@@ -77,9 +77,8 @@ func TestDocumentsCompileCatches(t *testing.T) {
 // link is a link of a document to a file of the repository.
 var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 
-func TestDocumentsLinkToWhatIsThere(t *testing.T) {
-	t.Parallel()
-	files := tree(t)
+// deadLinks returns the links of the documents to files that are not there.
+func deadLinks(files map[string][]byte) (lines []string) {
 	names := slices.Collect(maps.Keys(files))
 	for name, data := range files {
 		if path.Ext(name) != ".md" {
@@ -87,23 +86,53 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 		}
 		for _, m := range link.FindAllSubmatch(data, -1) {
 			to := path.Join(path.Dir(name), string(m[1]))
-			require.True(t, slices.ContainsFunc(names, func(f string) bool { return f == to || strings.HasPrefix(f, to+"/") }), "%s links to %s", name, m[1])
+			if !slices.ContainsFunc(names, func(f string) bool { return f == to || strings.HasPrefix(f, to+"/") }) {
+				lines = append(lines, fmt.Sprintf("%s links to %s", name, m[1]))
+			}
 		}
 	}
+	slices.Sort(lines)
+	return lines
 }
 
-// TestDocumentsNameTestsThatExist holds that a test named in a document is there
-// to be run.
-func TestDocumentsNameTestsThatExist(t *testing.T) {
+func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	t.Parallel()
-	files := tree(t)
-	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
-	named := regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
-	exist := map[string]bool{}
+	require.Empty(t, strings.Join(deadLinks(tree(t)), "\n"))
+}
+
+func TestDocumentsLinkToWhatIsThereCatches(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string][]string{
+		"[a](../a/a.go)":                        nil,
+		"[a](../a/a.go#L7) and [b](b.md#title)": nil,
+		"[a folder](../a)":                      nil,
+		"[elsewhere](https://example.com/x.md)": nil,
+		"[here](#title)":                        nil,
+		"[gone](gone.md)":                       {"docs/d.md links to gone.md"},
+		"[a](a/a.go)":                           {"docs/d.md links to a/a.go"}, // it is relative to the document
+		"[gone](gone.md#title) [b](b.md)":       {"docs/d.md links to gone.md"},
+		"[half a name](../a/a)":                 {"docs/d.md links to ../a/a"},
+		"[x](x.md)\n\n[y](../y.md)":             {"docs/d.md links to ../y.md", "docs/d.md links to x.md"},
+	} {
+		files := map[string][]byte{"a/a.go": nil, "docs/b.md": nil, "docs/d.md": []byte(doc)}
+		require.Equal(t, want, deadLinks(files), doc)
+	}
+	require.Empty(t, deadLinks(map[string][]byte{"a.go": []byte("// [x](x.md)\n")}), "only documents count")
+}
+
+var (
+	declaredTest = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+	namedTest    = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
+)
+
+// missingTests returns the tests that documents name and that are not there.
+// "go test -run TestFile" runs all that begin so: a beginning is enough.
+func missingTests(files map[string][]byte) (lines []string) {
+	var exist []string
 	for name, data := range files {
 		if strings.HasSuffix(name, "_test.go") {
-			for _, m := range declared.FindAllSubmatch(data, -1) {
-				exist[string(m[1])] = true
+			for _, m := range declaredTest.FindAllSubmatch(data, -1) {
+				exist = append(exist, string(m[1]))
 			}
 		}
 	}
@@ -111,12 +140,40 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 		if path.Ext(name) != ".md" {
 			continue
 		}
-		for _, m := range named.FindAll(data, -1) {
-			// "go test -run TestFile" runs all that begin so.
-			found := slices.ContainsFunc(slices.Collect(maps.Keys(exist)), func(f string) bool { return strings.HasPrefix(f, string(m)) })
-			require.True(t, found, "%s names %s, which is not there", name, m)
+		for _, m := range namedTest.FindAll(data, -1) {
+			if !slices.ContainsFunc(exist, func(f string) bool { return strings.HasPrefix(f, string(m)) }) {
+				lines = append(lines, fmt.Sprintf("%s names %s, which is not there", name, m))
+			}
 		}
 	}
+	slices.Sort(lines)
+	return lines
+}
+
+// TestDocumentsNameTestsThatExist holds that a test named in a document is there
+// to be run.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, strings.Join(missingTests(tree(t)), "\n"))
+}
+
+func TestDocumentsNameTestsThatExistCatches(t *testing.T) {
+	t.Parallel()
+	const tests = "func TestFile(t *testing.T) {}\n\nfunc FuzzFile(f *testing.F) {}\n\nfunc BenchmarkFile(b *testing.B) {}\n// func TestGone(t *testing.T)\n\tfunc TestInner(\n"
+	for doc, want := range map[string][]string{
+		"`TestFile`, `FuzzFile` and BenchmarkFile": nil,
+		"`TestFile/a_case`":                        nil,
+		"go test -run TestFil":                     nil,
+		"a Test, Testing, and Fuzzing":             nil,
+		"`MyTestGone`":                             nil,
+		"`TestFileToo`":                            {"d.md names TestFileToo, which is not there"},
+		"`TestGone`":                               {"d.md names TestGone, which is not there"},
+		"`TestInner`":                              {"d.md names TestInner, which is not there"},
+		"`FuzzGone`, `BenchmarkGone`":              {"d.md names BenchmarkGone, which is not there", "d.md names FuzzGone, which is not there"},
+	} {
+		require.Equal(t, want, missingTests(map[string][]byte{"a/a_test.go": []byte(tests), "d.md": []byte(doc)}), doc)
+	}
+	require.NotEmpty(t, missingTests(map[string][]byte{"a/a.go": []byte(tests), "d.md": []byte("`TestFile`")}), "a test stands in a _test.go file")
 }
 
 // TestDependenciesHaveReasons holds that docs/dependencies.md has a row for
@@ -134,15 +191,35 @@ func TestDependenciesHaveReasons(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal(out, &mod))
-	var want, got []string
+	var want []string
 	for _, r := range mod.Require {
 		if !r.Indirect {
 			want = append(want, r.Path)
 		}
 	}
-	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]+ \\| [^|]+ \\| [^|]+ \\| [0-9,]+ \\|$")
-	for _, m := range row.FindAllSubmatch(tree(t)["docs/dependencies.md"], -1) {
-		got = append(got, string(m[1]))
-	}
+	got := rowsOfDependencies(tree(t)["docs/dependencies.md"])
 	require.ElementsMatch(t, want, got)
+}
+
+var dependencyRow = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]+ \\| [^|]+ \\| [^|]+ \\| [0-9,]+ \\|$")
+
+// rowsOfDependencies returns the modules that the document gives all reasons for.
+func rowsOfDependencies(doc []byte) (modules []string) {
+	for _, m := range dependencyRow.FindAllSubmatch(doc, -1) {
+		modules = append(modules, string(m[1]))
+	}
+	return modules
+}
+
+func TestDependenciesHaveReasonsCatches(t *testing.T) {
+	t.Parallel()
+	for row, want := range map[string][]string{
+		"| `a.com/b` | why | MIT | who | 1,234 |": {"a.com/b"},
+		"| `a.com/b` | | MIT | who | 1,234 |":     nil,
+		"| `a.com/b` | why | MIT | who | many |":  nil,
+		"| a.com/b | why | MIT | who | 1,234 |":   nil,
+		"| `a.com/b` | why | MIT | 1,234 |":       nil,
+	} {
+		require.Equal(t, want, rowsOfDependencies([]byte("| module | ... |\n"+row+"\n")), row)
+	}
 }
