@@ -77,8 +77,8 @@ func TestDocumentsCompileCatches(t *testing.T) {
 // link is a link of a document to a file of the repository.
 var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 
-// deadLinks returns the links of the documents to files that are not there.
-func deadLinks(files map[string][]byte) (lines []string) {
+// brokenLinks returns the links of the documents to files that are not there.
+func brokenLinks(files map[string][]byte) (lines []string) {
 	names := slices.Collect(maps.Keys(files))
 	for name, data := range files {
 		if path.Ext(name) != ".md" {
@@ -97,7 +97,7 @@ func deadLinks(files map[string][]byte) (lines []string) {
 
 func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, strings.Join(deadLinks(tree(t)), "\n"))
+	require.Empty(t, strings.Join(brokenLinks(tree(t)), "\n"))
 }
 
 func TestDocumentsLinkToWhatIsThereCatches(t *testing.T) {
@@ -115,9 +115,9 @@ func TestDocumentsLinkToWhatIsThereCatches(t *testing.T) {
 		"[x](x.md)\n\n[y](../y.md)":             {"docs/d.md links to ../y.md", "docs/d.md links to x.md"},
 	} {
 		files := map[string][]byte{"a/a.go": nil, "docs/b.md": nil, "docs/d.md": []byte(doc)}
-		require.Equal(t, want, deadLinks(files), doc)
+		require.Equal(t, want, brokenLinks(files), doc)
 	}
-	require.Empty(t, deadLinks(map[string][]byte{"a.go": []byte("// [x](x.md)\n")}), "only documents count")
+	require.Empty(t, brokenLinks(map[string][]byte{"a.go": []byte("// [x](x.md)\n")}), "only documents count")
 }
 
 var (
