@@ -197,6 +197,7 @@ var bodies = []string{
 	`{"activities":[{"userId":"u","x":[[[[[[[[[[[[[[1]]]]]]]]]]]]]]},{"userId":"u","x":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]},{"userId":"u","x":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]],"callbackURL":"c"},{"userId":"v"}]}`,
 	`{"activities":[{"userId":"u","x":{"a":[1,2,{"b":[],"c":{}}],"d":-0.5e-7,"e":"\u00e4\n"},"y":[{]}]}`,
 	`{"manuallyUpdatedActivities":[{"userId":"u","Manual":true,"parentSummaryId":12}]}`,
+	`{"activities":[{"userId":"u","x":1e400,"y":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]},{"userId":"u","x":1e400,"y":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]},{"userId":"u","x":-1E-999999}]}`,
 }
 
 func TestDecodeAgreesWithOracle(t *testing.T) {

@@ -46,7 +46,9 @@ func Unmarshal(data []byte, v any) error {
 // depth returns how deep good JSON nests.
 func depth(data []byte) int {
 	deepest, now := 0, 0
-	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber() // 1e400 is a good number to read over
+	for {
 		t, err := dec.Token()
 		if err != nil {
 			return deepest
