@@ -94,7 +94,7 @@ func float(b []byte, i int) (float64, int) {
 		} else {
 			f = float64(m) * exact10[exp]
 		}
-	} else {
+	} else if m != 0 {
 		var ok bool
 		if f, ok = lemire(m, exp); !ok {
 			return 0, 0
