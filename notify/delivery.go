@@ -83,9 +83,10 @@ func (c *Callbacks) summary(ctx context.Context, d *Delivery, s types.Summary) e
 type Delivery struct {
 	// Key is the idempotency key. It is made of the kind, the Garmin user, the
 	// summary id, Revision and the partner's user, and it is the same for
-	// every repetition of the same content: whoever keeps the keys of what is
-	// stored may drop a delivery whose key is there. An edited summary has the
-	// same id and another key; store it over the old one.
+	// every repetition of the same content: whoever keeps, with each summary, the
+	// key it was last stored under may drop a delivery with that key. An edited
+	// summary has the same id and another key; store it over the old one. Do not
+	// drop a key for having been there once: an edit can be taken back.
 	Key string
 	// Revision is the SHA-256 of the content, in hexadecimal: of the item as
 	// Garmin sent it, of a pulled summary (its Raw if kept, else its JSON), or
