@@ -635,3 +635,34 @@ func TestNumbersOfLargeBodies(t *testing.T) {
 	}
 	require.Len(t, d.names, 3, "FORMAT and two empty segments: they do not add up")
 }
+
+// TestBodiesAfterNothingButDamage: a power cut may leave a segment of which no
+// record can be told, so that the next one begins with the same number. Its
+// bodies are found all the same.
+func TestBodiesAfterNothingButDamage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		s := openDisk(t, d)
+		name := s.path(logDir, s.segments[0].file)
+		require.NoError(t, s.Close())
+		f, err := d.Open(name)
+		require.NoError(t, err)
+		_, err = f.WriteAt([]byte("torn"), 512)
+		require.NoError(t, err)
+
+		s = openDisk(t, d)
+		defer s.Close()
+		require.NoError(t, s.Put(t.Context(), bytes.NewReader(numbered(0))))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		found := 0
+		for b, err := range s.Bodies(ctx) {
+			require.NoError(t, err)
+			require.NoError(t, b.Finish(ctx))
+			found++
+			cancel()
+		}
+		require.Equal(t, 1, found)
+	})
+}

@@ -212,6 +212,11 @@ func (s *Spool) createSegment() (*segment, file, error) {
 	var random [8]byte
 	rand.Read(random[:])
 	s.mu.Lock()
+	// No two segments have one base, even if no record was made in the first, or
+	// none of it can be told: the loop over Bodies goes on by it.
+	if n := len(s.segments); n > 0 {
+		s.seq = max(s.seq, s.segments[n-1].base)
+	}
 	base := s.seq + 1
 	s.mu.Unlock()
 	g := s.newSegment(base, segmentName(base, binary.LittleEndian.Uint64(random[:])))
