@@ -7,8 +7,11 @@ import (
 	"syscall"
 )
 
-// errnoOf finds the number of a system call's error, which holds no secret.
-func errnoOf(err error) (error, bool) {
-	errno, ok := errors.AsType[syscall.Errno](err)
-	return errno, ok
+// errnoOf finds the number of a system call's error, which holds no secret, or
+// returns nil.
+func errnoOf(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	return nil
 }

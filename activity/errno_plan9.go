@@ -1,4 +1,4 @@
 package activity
 
 // errnoOf finds none: the errors of Plan 9 are texts.
-func errnoOf(error) (error, bool) { return nil, false }
+func errnoOf(error) error { return nil }

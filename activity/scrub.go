@@ -83,7 +83,7 @@ func (cl *call) safe(err error) error {
 	case !cl.tainted(err):
 		return err
 	}
-	if errno, ok := errnoOf(err); ok {
+	if errno := errnoOf(err); errno != nil {
 		return &because{errBase, errno}
 	}
 	return errBase

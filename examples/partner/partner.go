@@ -173,7 +173,7 @@ func (p *partner) run(ctx context.Context) error {
 	alive := make(chan struct{})
 	go func() {
 		defer close(alive)
-		p.users.KeepAlive(ctx, nil) // ends with ctx
+		_ = p.users.KeepAlive(ctx, nil) // ends with ctx
 	}()
 	err := p.processor.Run(ctx)
 	<-alive

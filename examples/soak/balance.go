@@ -146,7 +146,7 @@ func name(key types.Kind) string {
 
 // print writes the balance as tables.
 func (b *balance) print(out io.Writer, books *books, p *partner) {
-	posts, sum, _ := books.sum()
+	posts, sum := books.sum()
 	fmt.Fprintf(out, "\nBodies: %d posted, %d acknowledged, %d stored (an answer may be lost on its way).\n", posts.sent, posts.acknowledged, posts.stored)
 	fmt.Fprint(out, "\nItems of bodies. Stored must be the sum of what is right of it, and open 0.\n\n")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -159,7 +159,7 @@ func (b *balance) print(out io.Writer, books *books, p *partner) {
 		row(name(key), books.items[key])
 	}
 	row("all", &sum)
-	w.Flush()
+	_ = w.Flush()
 
 	fmt.Fprint(out, "\nWhat callbacks were given, by push or after a pull, and did not fail.\n\n")
 	fmt.Fprintln(w, "\tpushed\tpulled\tstored\tupdated\trepeated\trefused\t")
@@ -167,7 +167,7 @@ func (b *balance) print(out io.Writer, books *books, p *partner) {
 		c := p.calls[kind]
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", kind, c.pushed, c.pulled, c.stored, c.updated, c.repeated, c.refused)
 	}
-	w.Flush()
+	_ = w.Flush()
 
 	fmt.Fprint(out, "\nThings at Garmin, by their last version. Uploaded must be the sum of what is right of it, and lost 0.\n\n")
 	fmt.Fprintln(w, "\tuploaded\tarrived\trefused\tdead\tuser left\tlost\tmade up\t")
@@ -178,7 +178,7 @@ func (b *balance) print(out io.Writer, books *books, p *partner) {
 		all = fates{all.uploaded + f.uploaded, all.arrived + f.arrived, all.refused + f.refused, all.dead + f.dead, all.left + f.left, all.lost + f.lost, all.madeUp + f.madeUp}
 	}
 	fmt.Fprintf(w, "all\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", all.uploaded, all.arrived, all.refused, all.dead, all.left, all.lost, all.madeUp)
-	w.Flush()
+	_ = w.Flush()
 	fmt.Fprintf(out, "\n%d dead letters, each looked at and thrown away.\n", b.letters)
 }
 
@@ -191,5 +191,5 @@ func (c *chaos) print(out io.Writer) {
 	for _, what := range slices.Sorted(maps.Keys(c.counts)) {
 		fmt.Fprintf(w, "%d\t  %s\n", c.counts[what], what)
 	}
-	w.Flush()
+	_ = w.Flush()
 }

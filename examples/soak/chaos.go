@@ -210,7 +210,7 @@ type roughConn struct {
 
 func (c roughConn) Read(p []byte) (int, error) {
 	if c.happens("a connection breaks", .003) {
-		c.Close()
+		_ = c.Close()
 	}
 	return c.Conn.Read(p)
 }
@@ -219,7 +219,7 @@ func (c roughConn) Write(p []byte) (int, error) {
 	switch {
 	case c.happens("a connection breaks in the middle", .003):
 		n, _ := c.Conn.Write(p[:len(p)/2])
-		c.Close()
+		_ = c.Close()
 		return n, net.ErrClosed
 	case c.happens("a connection hangs", .001):
 		time.Sleep(2 * deliveryTimeout)

@@ -86,7 +86,7 @@ func (r *receiver) close(rudely bool) error {
 	if !rudely {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		r.server.Shutdown(ctx)
+		_ = r.server.Shutdown(ctx)
 	}
 	r.server.Close()
 	r.stop()

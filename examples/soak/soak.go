@@ -145,7 +145,7 @@ func (s *soak) round(ctx context.Context, n int, length time.Duration) error {
 	}
 	fake := http.StripPrefix(path, w.fake)
 	s.serve.Store(&fake)
-	_, before, _ := s.books.sum()
+	_, before := s.books.sum()
 
 	measured := make(chan struct{})
 	var sender, others sync.WaitGroup
@@ -198,7 +198,7 @@ func (s *soak) drain(w *world) {
 	}
 	// A body is finished a moment before its last item is reported.
 	s.gauge.wait(func() bool {
-		_, sum, _ := s.books.sum()
+		_, sum := s.books.sum()
 		return sum.stored == sum.ends()
 	})
 }
@@ -211,7 +211,7 @@ func (s *soak) closeRound(ctx context.Context, n int, w *world, before items, dr
 		return err
 	}
 	s.books.check()
-	posts, after, _ := s.books.sum()
+	posts, after := s.books.sum()
 	s.balance.close(w, letters, s.books.letterEnds()-s.balance.letters)
 	if err := s.forgetFiles(w); err != nil {
 		return err

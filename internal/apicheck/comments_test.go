@@ -80,7 +80,7 @@ var deadLink = regexp.MustCompile(`\[\*?[A-Za-z]\w*(?:\.\w+)*\]`)
 func deadLinks(t *testing.T, importPath string, fset *token.FileSet, files []*ast.File) (lines []string) {
 	t.Helper()
 	eachComment(t, importPath, fset, files, func(name string, d *comment.Doc) {
-		var text func(list []comment.Text)
+		var text func(list []comment.Text) //nolint:staticcheck // it calls itself
 		text = func(list []comment.Text) {
 			for _, x := range list {
 				if plain, ok := x.(comment.Plain); ok {

@@ -120,7 +120,7 @@ func live(t *testing.T, p plan) (map[string]int, *breach) {
 // diskOf returns a directory, and whether it is in memory: the real syncs of
 // years take hours.
 func diskOf(t *testing.T) (dir string, quick bool) {
-	if dir, err := os.MkdirTemp("/dev/shm", "activityapi-years-*"); err == nil {
+	if dir, err := os.MkdirTemp("/dev/shm", "activityapi-years-*"); err == nil { //nolint:usetesting // it must be in memory
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		return dir, true
 	}

@@ -357,7 +357,7 @@ func (l *life) clean() {
 		default:
 			os.Remove(path)
 		}
-		return nil
+		return nil //nolint:nilerr // what cannot be read is left to the next cleaning
 	})
 	l.fake.ClearRequests()
 }
