@@ -100,10 +100,7 @@ func saturate(t *testing.T, srv *server, limit int, long time.Duration, window f
 			require.NoError(t, p.Err)
 		}
 	}
-	days := 0
-	for _, c := range srv.counted {
-		days += c.days
-	}
+	days := srv.days()
 	share := float64(days) / long.Minutes() / float64(limit) / srv.best()
 	t.Logf("worst minute %d of %d, 429s %d, %.1f days a minute, %.2f %% of the best provable", srv.worst(), limit, srv.limited, float64(days)/long.Minutes(), 100*share)
 	require.Zero(t, srv.limited)

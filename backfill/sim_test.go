@@ -162,6 +162,16 @@ func (s *server) count(userID string, kind types.Kind, w types.Window) error {
 	return nil
 }
 
+// days returns how many have been counted.
+func (s *server) days() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.counted {
+		n += c.days
+	}
+	return n
+}
+
 // over tells whether the last minute holds too much. s.mu is held.
 func (s *server) over() bool {
 	sum := 0
