@@ -49,6 +49,7 @@ func TestRestarts(t *testing.T) {
 				}
 				days := srv.days() // requests of the last process may still come
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				rate := float64(days) / day.Minutes()
 				t.Logf("worst minute %d, 429s %d, asked again %d, %.1f days a minute, %.2f %% of the best provable", srv.worst(), srv.limited, len(again), rate, 100*rate/backfill.Evaluation/srv.best())
 				require.Greater(t, rate/backfill.Evaluation/srv.best(), 0.97)

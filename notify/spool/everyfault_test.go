@@ -205,6 +205,7 @@ func TestProcess(t *testing.T) {
 			})
 		}()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, []string{"a 0s", "a 1s", "a 3s", "a 7s", "a 15s", "a 31s", "a 1m3s", "a 2m3s", "b 2m3s"}, got)
 		require.Zero(t, s.Stats().Bodies)
 		cancel()
