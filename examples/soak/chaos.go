@@ -57,6 +57,13 @@ func (c *chaos) pick(n int) int {
 	return c.rand.IntN(n)
 }
 
+// pause returns a time shorter than limit.
+func (c *chaos) pause(limit time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Duration(c.rand.Int64N(int64(limit)))
+}
+
 func (c *chaos) count(what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +125,7 @@ func (c *chaos) afflict(fake *activitytest.Server) {
 // events are the things that happen to a receiver as a whole.
 func (c *chaos) events(ctx context.Context, r *receiver, w *world, round time.Duration) error {
 	for c.enabled {
-		wait := round/20 + time.Duration(c.pick(int(round/8)))
+		wait := round/20 + c.pause(round/8)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -127,7 +134,7 @@ func (c *chaos) events(ctx context.Context, r *receiver, w *world, round time.Du
 		switch n := c.pick(10); {
 		case n < 2:
 			c.count("the receiver restarts")
-			if err := r.restart(n == 0, time.Duration(c.pick(int(100*time.Millisecond)))); err != nil {
+			if err := r.restart(n == 0, c.pause(100*time.Millisecond)); err != nil {
 				return err
 			}
 		case n < 4:
