@@ -14,6 +14,13 @@
 // Move IQ sends "Running". The methods compare without regard to case; the
 // value itself is never changed. Some activities have several names, such as
 // "BOATING" and "BOATING_V2": [Type.Canonical] gives one name for both.
+//
+// # Other platforms
+//
+// [Type.Strava], [Type.TrainingPeaks], [Type.HealthKit], [Type.HealthConnect]
+// and [Type.FIT] say what others call an activity, and functions such as
+// [FromStrava] lead back. Every type has a value everywhere, and every value a
+// type; a second result tells whether the two mean the same.
 package activitytype
 
 import (

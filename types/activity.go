@@ -15,7 +15,7 @@ import (
 type Activity struct {
 	// UserID is the Garmin user the activity belongs to. It is stable across
 	// reconnections. Pushes carry it, pulls may not.
-	UserID string `json:"userId,omitempty"`
+	UserID UserID `json:"userId,omitempty"`
 
 	SummaryID           ID                `json:"summaryId,omitempty"`
 	ActivityID          ID                `json:"activityId,omitempty"`
@@ -76,9 +76,16 @@ type Activity struct {
 	// page.
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
 
-	// Raw is the item's JSON as Garmin sent it. It is nil unless the decoder
-	// was asked to keep it.
+	// Raw is the item's JSON as Garmin sent it.
+	// It is nil unless the decoder was asked to keep it, or the item has Defects
+	// and no more than 256 KiB.
 	Raw json.RawMessage `json:"-"`
+	// SHA256 is the hash of that JSON, whether Raw is kept or not. It is zero
+	// unless the item was pulled for a ping.
+	SHA256 [32]byte `json:"-"`
+	// Defects are the values that could not be read, and are absent above. It is
+	// nil if all could.
+	Defects *Defects `json:"-"`
 }
 
 // ManualActivity is an activity that the user created or edited in Garmin
@@ -94,7 +101,7 @@ type ManualActivity Activity
 // [Activity] is the stem of the summary id: "5001-detail" belongs to "5001"
 // (see [ID.Stem]).
 type ActivityDetails struct {
-	UserID     string `json:"userId,omitempty"`
+	UserID     UserID `json:"userId,omitempty"`
 	SummaryID  ID     `json:"summaryId,omitempty"`
 	ActivityID ID     `json:"activityId,omitempty"`
 
@@ -105,9 +112,16 @@ type ActivityDetails struct {
 	Samples []Sample `json:"samples,omitempty"`
 	Laps    []Lap    `json:"laps,omitempty"`
 
-	// Raw is the item's JSON as Garmin sent it. It is nil unless the decoder
-	// was asked to keep it.
+	// Raw is the item's JSON as Garmin sent it.
+	// It is nil unless the decoder was asked to keep it, or the item has Defects
+	// and no more than 256 KiB.
 	Raw json.RawMessage `json:"-"`
+	// SHA256 is the hash of that JSON, whether Raw is kept or not. It is zero
+	// unless the item was pulled for a ping.
+	SHA256 [32]byte `json:"-"`
+	// Defects are the values that could not be read, and are absent above. It is
+	// nil if all could.
+	Defects *Defects `json:"-"`
 }
 
 // Sample is what the sensors read at one moment (Activity API, section 7.3).

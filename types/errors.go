@@ -15,8 +15,7 @@ type DecodeError struct {
 	Err error
 }
 
-// Error returns one line with place and cause, and no data beyond a short
-// excerpt of the offending value.
+// Error returns one line with place and cause, and none of the data.
 func (e *DecodeError) Error() string {
 	if e.Path == "" {
 		return fmt.Sprintf("at byte %d: %v", e.Offset, e.Err)

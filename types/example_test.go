@@ -219,12 +219,68 @@ func ExampleWindow_Split() {
 // A value that cannot be read says where it stands.
 func ExampleDecodeError() {
 	var d types.ActivityDetails
-	err := json.Unmarshal([]byte(`{"summary": {"steps": 30.5}}`), &d)
+	err := json.Unmarshal([]byte(`{"summaryId": {"id": 5}}`), &d)
 	fmt.Println(err)
 	if e, ok := errors.AsType[*types.DecodeError](err); ok {
 		fmt.Println(e.Path)
 	}
 	// Output:
-	// summary.steps, at byte 22: want an integer, have 30.5
-	// summary.steps
+	// summaryId, at byte 14: want a string or an integer, have an object
+	// summaryId
+}
+
+// A value that cannot be read without loss costs itself alone.
+func ExampleDefect() {
+	var d types.ActivityDetails
+	err := json.Unmarshal([]byte(`{"summaryId": "5-detail", "summary": {"steps": 30.5, "distanceInMeters": "12.5"}}`), &d)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(d.Summary.Steps == nil, *d.Summary.DistanceInMeters)
+	for _, defect := range d.Defects.First {
+		fmt.Println(defect)
+	}
+	// Output:
+	// true 12.5
+	// summary.steps, at byte 47: want an integer, have a number with a fraction
+}
+
+func ExampleDefects() {
+	var a types.Activity
+	if err := json.Unmarshal([]byte(`{"summaryId": "5", "steps": "NaN", "pushes": [], "durationInSeconds": 60}`), &a); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if a.Defects != nil {
+		fmt.Println(a.Defects)
+		fmt.Printf("%s\n", a.Raw)
+	}
+	// Output:
+	// steps, at byte 28: want an integer, have a string that holds no number, and 1 more
+	// {"summaryId": "5", "steps": "NaN", "pushes": [], "durationInSeconds": 60}
+}
+
+func ExampleAttribution() {
+	for _, device := range []string{"Garmin Forerunner 965", "forerunner935", "Garmi fenix 8", "unknown"} {
+		fmt.Println(types.Attribution(device))
+	}
+	fmt.Println(types.DerivedAttribution)
+	// Output:
+	// Garmin Forerunner 965
+	// Garmin Forerunner 935
+	// Garmin fenix 8
+	// Garmin
+	// Insights derived in part from Garmin device-sourced data.
+}
+
+// A run in Kathmandu a quarter past midnight is still the day before in UTC.
+func ExampleActivity_LocalDay() {
+	a := types.Activity{
+		StartTimeInSeconds:       types.NewTimestamp(time.Date(2026, time.March, 4, 18, 30, 0, 0, time.UTC)),
+		StartTimeOffsetInSeconds: 20700,
+	}
+	fmt.Println(a.LocalDay())
+	// Output:
+	// 2026-03-05
 }

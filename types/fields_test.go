@@ -109,44 +109,63 @@ func fieldFor(v reflect.Value, key string) (reflect.Value, bool) {
 }
 
 // The values each documented type must accept, with how a struct field shows
-// them, and those it must refuse.
+// them, and those that are defects.
 func samplesFor(f field) (accept map[string]string, refuse []string) {
 	id := strings.HasSuffix(f.key, "Id") && f.key != "userId"
+	moment := map[string]string{`1567498190`: "2019-09-03T08:09:50Z", `1567498190.0`: "2019-09-03T08:09:50Z",
+		`1567498190.25`: "2019-09-03T08:09:50.25Z", `"1567498190"`: "2019-09-03T08:09:50Z"}
 	switch f.documented {
 	case "integer":
 		if id {
 			return map[string]string{`12345678901234567`: "12345678901234567", `"5001-x"`: "5001-x", `77.0`: "77"},
-				[]string{`true`, `{}`, `7.5`}
+				[]string{`true`, `{}`, `7.5`, `7e1`, "\"\xff\""}
 		}
 		if f.key == "startTimeInSeconds" {
-			return map[string]string{`1567498190`: "2019-09-03T08:09:50Z", `1567498190.0`: "2019-09-03T08:09:50Z", `1567498190.5`: "2019-09-03T08:09:50.5Z"},
-				[]string{`"1567498190"`, `true`, `[]`}
+			return moment, []string{`"now"`, `true`, `[]`}
 		}
-		return map[string]string{`30`: "30", `30.0`: "30", `3e1`: "30", `-3`: "-3"},
-			[]string{`30.5`, `"30"`, `true`, `{}`, `[30]`, `99999999999999999999`}
+		return map[string]string{`30`: "30", `30.0`: "30", `3e1`: "30", `-3`: "-3", `"30"`: "30", `"30.0"`: "30"},
+			[]string{`30.5`, `"30.5"`, `"NaN"`, `""`, `true`, `{}`, `[30]`, `99999999999999999999`}
 	case "floating point":
-		return map[string]string{`30`: "30", `30.0`: "30", `-0.25`: "-0.25", `1.5e2`: "150"},
-			[]string{`"30"`, `true`, `{}`, `1e999`}
+		return map[string]string{`30`: "30", `30.0`: "30", `-0.25`: "-0.25", `1.5e2`: "150", `"-0.25"`: "-0.25"},
+			[]string{`"NaN"`, `"1,5"`, `true`, `{}`, `1e999`}
 	case "float":
-		return map[string]string{`1567498190`: "2019-09-03T08:09:50Z", `1567498190.25`: "2019-09-03T08:09:50.25Z"},
-			[]string{`"1567498190"`, `false`}
+		return moment, []string{`"now"`, `false`}
 	case "string":
 		if id {
 			return map[string]string{`"5001"`: "5001", `5001`: "5001", `9876543210123456789`: "9876543210123456789"},
 				[]string{`true`, `{}`, `[]`, `50.5`}
 		}
 		if f.key == "callbackURL" {
-			return map[string]string{`"https://x.test/?a=b"`: "[REDACTED]"}, []string{`1`, `{}`}
+			return map[string]string{`"https://x.test/?a=b"`: "[REDACTED]"}, []string{`true`, `{}`}
 		}
-		return map[string]string{`"RUNNING"`: "RUNNING", `"l\u00e4uft \"gut\""`: `läuft "gut"`}, []string{`1`, `true`, `{}`, `[]`}
+		return map[string]string{`"RUNNING"`: "RUNNING", `"l\u00e4uft \"gut\""`: `läuft "gut"`, `12.50`: "12.50"}, []string{`true`, `{}`, `[]`, `"\ud83d"`}
 	case "boolean":
-		return map[string]string{`true`: "true", `false`: "false"}, []string{`1`, `"true"`, `{}`}
+		return map[string]string{`true`: "true", `false`: "false", `1`: "true", `0.0`: "false", `"true"`: "true", `"0"`: "false"},
+			[]string{`2`, `"yes"`, `{}`}
 	case "object":
 		return map[string]string{`{"summaryId":"5001"}`: ""}, []string{`1`, `"x"`, `[]`}
 	case "array":
-		return map[string]string{`[{"startTimeInSeconds":1567498190}]`: ""}, []string{`1`, `"x"`, `{}`, `[1]`}
+		return map[string]string{`[{"startTimeInSeconds":1567498190}]`: "", `[1,null,{"startTimeInSeconds":"x"}]`: ""}, []string{`1`, `"x"`, `{}`}
 	}
 	panic("no samples for type " + f.documented)
+}
+
+// defectsOf returns the defects of an item of a model, or of the details it is
+// in.
+func defectsOf(model, object string) (*types.Defects, error) {
+	switch model {
+	case "ActivityDetails.summary":
+		model, object = "ActivityDetails", `{"summary":`+object+`}`
+	case "Sample":
+		model, object = "ActivityDetails", `{"samples":[`+object+`]}`
+	case "Lap":
+		model, object = "ActivityDetails", `{"laps":[`+object+`]}`
+	}
+	v, err := decodeModel(model, object)
+	if err != nil {
+		return nil, err
+	}
+	return v.FieldByName("Defects").Interface().(*types.Defects), nil
 }
 
 func TestEveryDocumentedKeyHasItsField(t *testing.T) {
@@ -168,16 +187,30 @@ func TestEveryDocumentedKeyHasItsField(t *testing.T) {
 				// What was read is written under the same key.
 				out, err := json.Marshal(v.Interface())
 				require.NoError(t, err)
-				if value != "false" {
+				if want != "false" {
 					require.Contains(t, string(out), fmt.Sprintf("%q:", canonicalKey(f.key)))
 				}
 			}
 			for _, value := range refuse {
-				_, err := decodeModel(f.model, fmt.Sprintf(`{%q:%s}`, f.key, value))
-				require.Error(t, err, value)
-				de, ok := errors.AsType[*types.DecodeError](err)
-				require.True(t, ok, "%T", err)
-				require.Contains(t, de.Path, f.key, "%v", err)
+				object := fmt.Sprintf(`{"durationInSeconds":7,%q:%s}`, f.key, value)
+				defects, err := defectsOf(f.model, object)
+				if identity := f.key == "userId" || f.key == "summaryId"; identity && f.model != "ActivityDetails.summary" {
+					de, ok := errors.AsType[*types.DecodeError](err)
+					require.True(t, ok, "%T", err)
+					require.Equal(t, f.key, de.Path)
+					continue
+				}
+				require.NoError(t, err, value)
+				require.NotNil(t, defects, value)
+				require.Equal(t, 1, defects.Count, value)
+				require.Contains(t, defects.First[0].Path, f.key, value)
+				v, err := decodeModel(f.model, object)
+				require.NoError(t, err, value)
+				got, _ := fieldFor(v, canonicalKey(f.key))
+				require.True(t, got.IsZero(), value)
+				if d, ok := fieldFor(v, "durationInSeconds"); ok && f.key != "durationInSeconds" {
+					require.EqualValues(t, 7, d.Interface(), "the neighbour of %s", value)
+				}
 			}
 			v, err := decodeModel(f.model, fmt.Sprintf(`{%q:null}`, f.key))
 			require.NoError(t, err, "null counts as absent")
@@ -282,7 +315,7 @@ func fill(rng *rand.Rand, v reflect.Value) {
 			v.SetFloat(v.Float() + float64(rng.IntN(1e6))/1e6)
 		}
 		return
-	case json.RawMessage:
+	case json.RawMessage, *types.Defects, [32]byte:
 		return
 	}
 	switch v.Kind() {

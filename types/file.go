@@ -10,7 +10,7 @@ import (
 // section 7.4). It is an item of a ping; the file itself is downloaded from
 // CallbackURL, once and within 24 hours.
 type ActivityFile struct {
-	UserID string `json:"userId"`
+	UserID UserID `json:"userId"`
 	// SummaryID ends in "-file".
 	SummaryID ID `json:"summaryId"`
 	// FileType is "FIT", "TCX" or "GPX".
@@ -29,7 +29,11 @@ type ActivityFile struct {
 	Manual      bool `json:"manual,omitempty" alias:"Manual"`
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
 
-	// Raw is the item's JSON as Garmin sent it, callback URL and all. It is
-	// nil unless the decoder was asked to keep it.
+	// Raw is the item's JSON as Garmin sent it, callback URL and all.
+	// It is nil unless the decoder was asked to keep it, or the item has Defects
+	// and no more than 256 KiB.
 	Raw json.RawMessage `json:"-"`
+	// Defects are the values that could not be read, and are absent above. It is
+	// nil if all could.
+	Defects *Defects `json:"-"`
 }

@@ -37,7 +37,7 @@ func TestIDUnmarshal(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(tt.in), &id), tt.in)
 		require.Equal(t, tt.want, id, tt.in)
 	}
-	for _, in := range []string{`true`, `{}`, `[]`, `5001.5`, `5e3`, `-`, ``} {
+	for _, in := range []string{`true`, `{}`, `[]`, `5001.5`, `5e3`, "\"\xff\"", `"\ud83d"`, `-`, ``} {
 		var id types.ID
 		require.Error(t, id.UnmarshalJSON([]byte(in)), in)
 		require.Empty(t, id, in)

@@ -1,10 +1,10 @@
 package types
 
-// Kind is one of the summary types of the Activity API. Its string is the list
-// key under which notifications carry it (Activity API, sections 4.2 and 5.1).
+// Kind is what a list of a notification holds. Its string is the list's key
+// (Activity API, sections 4.2 and 5.1).
 type Kind string
 
-// The five kinds. Files are announced by ping only; their items are
+// The five summary types. Files are announced by ping only; their items are
 // [ActivityFile], not a [Summary].
 const (
 	KindActivities       Kind = "activities"
@@ -14,13 +14,20 @@ const (
 	KindMoveIQ           Kind = "moveIQActivities"
 )
 
-// Kinds returns the five kinds in the order of Garmin's document.
+// The two kinds that tell of a user's account. They are no summary types: see
+// [Kind.Known].
+const (
+	KindDeregistrations   Kind = "deregistrations"
+	KindPermissionChanges Kind = "userPermissionsChange"
+)
+
+// Kinds returns the five summary types in the order of Garmin's document.
 func Kinds() []Kind {
 	return []Kind{KindActivities, KindManualActivities, KindActivityDetails, KindActivityFiles, KindMoveIQ}
 }
 
 // Resource returns the last path element of the kind's REST resource, such as
-// "moveiq" for [KindMoveIQ], or "" if k is none of the five kinds.
+// "moveiq" for [KindMoveIQ], or "" if k is no summary type.
 func (k Kind) Resource() string {
 	switch k {
 	case KindActivities, KindManualActivities, KindActivityDetails:
@@ -33,7 +40,7 @@ func (k Kind) Resource() string {
 	return ""
 }
 
-// Known reports whether k is one of the five kinds.
+// Known reports whether k is one of the five summary types.
 func (k Kind) Known() bool {
 	return k.Resource() != ""
 }

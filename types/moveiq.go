@@ -9,7 +9,7 @@ import (
 // MoveIQ is an activity that the device detected by itself (Activity API,
 // section 7.5): a labelled span of time, which the user cannot edit.
 type MoveIQ struct {
-	UserID    string `json:"userId,omitempty"`
+	UserID    UserID `json:"userId,omitempty"`
 	SummaryID ID     `json:"summaryId"`
 	// CalendarDate is the day in Garmin Connect, as yyyy-mm-dd.
 	CalendarDate       string    `json:"calendarDate,omitempty"`
@@ -23,7 +23,14 @@ type MoveIQ struct {
 	// in the list of activity types.
 	ActivitySubType string `json:"activitySubType,omitempty"`
 
-	// Raw is the item's JSON as Garmin sent it. It is nil unless the decoder
-	// was asked to keep it.
+	// Raw is the item's JSON as Garmin sent it.
+	// It is nil unless the decoder was asked to keep it, or the item has Defects
+	// and no more than 256 KiB.
 	Raw json.RawMessage `json:"-"`
+	// SHA256 is the hash of that JSON, whether Raw is kept or not. It is zero
+	// unless the item was pulled for a ping.
+	SHA256 [32]byte `json:"-"`
+	// Defects are the values that could not be read, and are absent above. It is
+	// nil if all could.
+	Defects *Defects `json:"-"`
 }

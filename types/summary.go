@@ -10,7 +10,7 @@ type Summary interface {
 	Kind() Kind
 	// Owner returns the user id, or "" where Garmin left it out, as it may
 	// in the answer to a pull.
-	Owner() string
+	Owner() UserID
 	// ID returns the summary id. It is unique within kind and user, and an
 	// edited activity keeps it.
 	ID() ID
@@ -24,7 +24,7 @@ type Summary interface {
 func (a *Activity) Kind() Kind { return KindActivities }
 
 // Owner returns the user id.
-func (a *Activity) Owner() string { return a.UserID }
+func (a *Activity) Owner() UserID { return a.UserID }
 
 // ID returns the summary id.
 func (a *Activity) ID() ID { return a.SummaryID }
@@ -33,10 +33,21 @@ func (a *Activity) ID() ID { return a.SummaryID }
 func (a *Activity) Start() time.Time { return a.StartTimeInSeconds.Time() }
 
 // LocalStart returns the instant of Start in a zone of the device's offset, so
-// that it prints as the user saw it. The zone has no name and no rules.
+// that it prints as the user saw it. The zone has no name and no rules. The day
+// to count the activity for is [Activity.LocalDay].
 func (a *Activity) LocalStart() time.Time {
 	return local(a.StartTimeInSeconds, a.StartTimeOffsetInSeconds)
 }
+
+// LocalDay returns the calendar day that the activity counts for, as yyyy-mm-dd,
+// or "" if no start time was sent. It is the day that the user's watch showed at
+// the start: an activity over midnight belongs to the day it began on, as in
+// Garmin Connect. Neither the day in UTC nor the day in the zone that the user
+// lives in will do, since the offset is that of the place and of the moment, and
+// may be anything within a day of UTC. A traveller over the date line has one
+// day twice, or leaves one out: the days of two activities do not tell which was
+// first, their starts do.
+func (a *Activity) LocalDay() string { return day(a.LocalStart()) }
 
 // Duration returns DurationInSeconds as a [time.Duration].
 func (a *Activity) Duration() time.Duration {
@@ -49,7 +60,7 @@ func (a *Activity) summary() {}
 func (a *ManualActivity) Kind() Kind { return KindManualActivities }
 
 // Owner returns the user id.
-func (a *ManualActivity) Owner() string { return a.UserID }
+func (a *ManualActivity) Owner() UserID { return a.UserID }
 
 // ID returns the summary id.
 func (a *ManualActivity) ID() ID { return a.SummaryID }
@@ -60,6 +71,10 @@ func (a *ManualActivity) Start() time.Time { return a.StartTimeInSeconds.Time() 
 // LocalStart returns the instant of Start in a zone of the device's offset.
 func (a *ManualActivity) LocalStart() time.Time { return (*Activity)(a).LocalStart() }
 
+// LocalDay returns the calendar day that the activity counts for: see
+// [Activity.LocalDay].
+func (a *ManualActivity) LocalDay() string { return (*Activity)(a).LocalDay() }
+
 // Duration returns DurationInSeconds as a [time.Duration].
 func (a *ManualActivity) Duration() time.Duration { return (*Activity)(a).Duration() }
 
@@ -69,7 +84,7 @@ func (a *ManualActivity) summary() {}
 func (d *ActivityDetails) Kind() Kind { return KindActivityDetails }
 
 // Owner returns the user id.
-func (d *ActivityDetails) Owner() string { return d.UserID }
+func (d *ActivityDetails) Owner() UserID { return d.UserID }
 
 // ID returns the summary id, which ends in "-detail".
 func (d *ActivityDetails) ID() ID { return d.SummaryID }
@@ -83,7 +98,7 @@ func (d *ActivityDetails) summary() {}
 func (m *MoveIQ) Kind() Kind { return KindMoveIQ }
 
 // Owner returns the user id.
-func (m *MoveIQ) Owner() string { return m.UserID }
+func (m *MoveIQ) Owner() UserID { return m.UserID }
 
 // ID returns the summary id.
 func (m *MoveIQ) ID() ID { return m.SummaryID }
@@ -93,6 +108,16 @@ func (m *MoveIQ) Start() time.Time { return m.StartTimeInSeconds.Time() }
 
 // LocalStart returns the instant of Start in a zone of the device's offset.
 func (m *MoveIQ) LocalStart() time.Time { return local(m.StartTimeInSeconds, m.OffsetInSeconds) }
+
+// LocalDay returns the calendar day that the event counts for, as yyyy-mm-dd:
+// CalendarDate, which is Garmin's own answer, or the day of LocalStart if that
+// is absent or no date.
+func (m *MoveIQ) LocalDay() string {
+	if _, err := time.Parse(time.DateOnly, m.CalendarDate); err == nil {
+		return m.CalendarDate
+	}
+	return day(m.LocalStart())
+}
 
 // Duration returns DurationInSeconds as a [time.Duration].
 func (m *MoveIQ) Duration() time.Duration { return time.Duration(m.DurationInSeconds) * time.Second }
@@ -104,4 +129,11 @@ func local(t Timestamp, offset int) time.Time {
 		return time.Time{}
 	}
 	return t.Time().In(time.FixedZone("", offset))
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.DateOnly)
 }

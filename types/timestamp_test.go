@@ -22,6 +22,7 @@ func TestTimestamp(t *testing.T) {
 		{`1567498190.5`, "2019-09-03T08:09:50.5Z", `1567498190.5`},
 		{`1567498190.000001`, "2019-09-03T08:09:50.000001Z", `1567498190.000001`},
 		{`-1.5`, "1969-12-31T23:59:58.5Z", `-1.5`},
+		{`"1567498190.5"`, "2019-09-03T08:09:50.5Z", `1567498190.5`},
 		{`0`, "", `0`},
 		{`null`, "", `0`},
 		{`1567498190000`, "9999-12-31T23:59:59Z", `1567498190000`}, // milliseconds by mistake: kept, shown as the end of time
@@ -39,7 +40,7 @@ func TestTimestamp(t *testing.T) {
 			require.Equal(t, tt.out, string(out))
 		}
 	}
-	for _, in := range []string{`"1567498190"`, `true`, `{}`, `[]`, `1e999`} {
+	for _, in := range []string{`"2019-09-03T08:09:50Z"`, `""`, `"NaN"`, `true`, `{}`, `[]`, `1e999`} {
 		var ts types.Timestamp
 		require.Error(t, json.Unmarshal([]byte(in), &ts), in)
 		require.Zero(t, ts, in)

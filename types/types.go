@@ -27,17 +27,31 @@
 // Garmin leaves a value out rather than sending null. A number is a pointer
 // where zero is a real reading, such as 0 watts or a latitude of 0 degrees,
 // and nil where it was absent. What Garmin always sends is a plain value.
-// null counts as absent everywhere.
+// null counts as absent everywhere, in a list too: ["A", null] has one element.
 //
 // # Tolerance
 //
-// Garmin's documents and its traffic disagree about types. An integer may
-// arrive as 30.0 and a float as 30; an [ID] as a string or a number; a
-// [Timestamp] with or without a fraction. Numbers are never cut: 30.5 for an
-// integer field is an error ([*DecodeError]), not 30. Keys match in exactly
-// Garmin's spelling, and the last of a repeated key counts, though each must be
-// readable. Unknown keys are passed over; to keep them, ask the decoder for the
-// Raw field. In strings, what is no valid UTF-8 becomes U+FFFD. An item whose
-// values nest deeper than 16 is an error, and so is a number of more than 1,024
-// bytes where the models want one.
+// Garmin's documents and its traffic disagree about types, and both have
+// changed. A value is read in whatever form it can be read without loss:
+//
+//   - A number may be written as 30, 30.0 or 3e1, or in a string as "30".
+//   - An [ID] may be a string or an integer; any other string may be a number,
+//     whose text it keeps.
+//   - A flag may be true or false, 1 or 0, or one of these in a string.
+//   - A list of strings may be one string, "[A, B]".
+//
+// Anything else is a [Defect]: 30.5 for an integer, an integer that an int does
+// not hold, NaN, a string that is not UTF-8, an object for a number. Its field
+// is absent and its neighbours are read all the same; the Defects of the item
+// say where it was, and Raw has it. Nothing is rounded or cut. In a list of
+// objects, what is no object is a defect and left out; a list of strings with
+// something else in it is a defect as a whole.
+//
+// What tells one item from another must be readable: where a user id or a
+// summary id is a defect, the whole item is an error ([*DecodeError]).
+//
+// Keys match in exactly Garmin's spelling, and the last of a repeated key
+// counts. Unknown keys are passed over; to keep them, ask the decoder for the
+// Raw field. A number of more than 1,024 bytes is a defect where the models want
+// one.
 package types

@@ -51,7 +51,7 @@ func TestSummaries(t *testing.T) {
 		{&types.MoveIQ{UserID: "u", SummaryID: "1", StartTimeInSeconds: 1567498190}, types.KindMoveIQ},
 	} {
 		require.Equal(t, tt.kind, tt.summary.Kind())
-		require.Equal(t, "u", tt.summary.Owner())
+		require.Equal(t, types.UserID("u"), tt.summary.Owner())
 		require.Equal(t, types.ID("1"), tt.summary.ID())
 		require.Equal(t, begin, tt.summary.Start().Format(time.RFC3339))
 		require.Equal(t, time.UTC, tt.summary.Start().Location())

@@ -1,46 +1,70 @@
 package types
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"github.com/garminkit/activityapi/internal/jsonscan"
 )
 
-// UnmarshalJSON replaces a by the item that b holds; null changes nothing. Raw
-// is not set.
-func (a *Activity) UnmarshalJSON(b []byte) error { return unmarshal(b, a) }
+// UnmarshalJSON replaces a by the item that b holds; null changes nothing. A
+// value that cannot be read is one of a.Defects, and then a.Raw is set. It is an
+// error for the user id and the summary id.
+func (a *Activity) UnmarshalJSON(b []byte) error {
+	return unmarshal(b, a, func(raw json.RawMessage, d *Defects) { a.Raw, a.Defects = raw, d })
+}
 
-// UnmarshalJSON replaces a by the item that b holds; null changes nothing. Raw
-// is not set.
-func (a *ManualActivity) UnmarshalJSON(b []byte) error { return unmarshal(b, a) }
+// UnmarshalJSON does what that of [Activity] does.
+func (a *ManualActivity) UnmarshalJSON(b []byte) error {
+	return unmarshal(b, a, func(raw json.RawMessage, d *Defects) { a.Raw, a.Defects = raw, d })
+}
 
-// UnmarshalJSON replaces d by the item that b holds; null changes nothing. Raw
-// is not set.
-func (d *ActivityDetails) UnmarshalJSON(b []byte) error { return unmarshal(b, d) }
+// UnmarshalJSON does what that of [Activity] does.
+func (d *ActivityDetails) UnmarshalJSON(b []byte) error {
+	return unmarshal(b, d, func(raw json.RawMessage, defects *Defects) { d.Raw, d.Defects = raw, defects })
+}
 
-// UnmarshalJSON replaces m by the item that b holds; null changes nothing. Raw
-// is not set.
-func (m *MoveIQ) UnmarshalJSON(b []byte) error { return unmarshal(b, m) }
+// UnmarshalJSON does what that of [Activity] does.
+func (m *MoveIQ) UnmarshalJSON(b []byte) error {
+	return unmarshal(b, m, func(raw json.RawMessage, d *Defects) { m.Raw, m.Defects = raw, d })
+}
 
-// UnmarshalJSON replaces f by the item that b holds; null changes nothing. Raw
-// is not set.
-func (f *ActivityFile) UnmarshalJSON(b []byte) error { return unmarshal(b, f) }
+// UnmarshalJSON does what that of [Activity] does.
+func (f *ActivityFile) UnmarshalJSON(b []byte) error {
+	return unmarshal(b, f, func(raw json.RawMessage, d *Defects) { f.Raw, f.Defects = raw, d })
+}
 
-// UnmarshalJSON replaces s by the object that b holds; null changes nothing.
-func (s *Sample) UnmarshalJSON(b []byte) error { return unmarshal(b, s) }
+// UnmarshalJSON replaces s by the object that b holds; null changes nothing. A
+// value that cannot be read is an error: a sample alone has no place to note it.
+func (s *Sample) UnmarshalJSON(b []byte) error { return unmarshal(b, s, nil) }
 
-// UnmarshalJSON replaces l by the object that b holds; null changes nothing.
-func (l *Lap) UnmarshalJSON(b []byte) error { return unmarshal(b, l) }
+// UnmarshalJSON does what that of [Sample] does.
+func (l *Lap) UnmarshalJSON(b []byte) error { return unmarshal(b, l, nil) }
 
-func unmarshal[T any](b []byte, dst *T) error {
+// unmarshal hands the defects of dst to note. If that is nil they are an error.
+func unmarshal[T any](b []byte, dst *T, note func(json.RawMessage, *Defects)) error {
 	if string(b) == "null" {
 		return nil
 	}
 	var v T
-	if err := jsonscan.Unmarshal(b, &v); err != nil {
+	s, err := jsonscan.Unmarshal(b, &v)
+	if err != nil {
 		return (*DecodeError)(err)
 	}
-	*dst = v
+	first, count := jsonscan.Defects[Defect](s)
+	switch err := s.Unread("userId", "summaryId"); {
+	case err != nil:
+		return (*DecodeError)(err)
+	case count == 0:
+		*dst = v
+	case note == nil:
+		d := first[0]
+		return &DecodeError{d.Offset, d.Path, fmt.Errorf("want %s, have %s", d.Want, d.Have)}
+	default:
+		*dst = v
+		note(bytes.Clone(b), &Defects{first, count})
+	}
 	return nil
 }
 
@@ -58,7 +82,8 @@ func (id *ID) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads any JSON number. null leaves t as it is.
+// UnmarshalJSON reads a JSON number, or a string that holds one. null leaves t
+// as it is.
 func (t *Timestamp) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil

@@ -1,0 +1,41 @@
+package types
+
+import "fmt"
+
+// Defect is a value that could not be read without loss, in an item that could
+// be read otherwise. Its field is absent, and the item's Raw still has it.
+type Defect struct {
+	// Path leads to the value, such as "activityDetails[3].samples[17].heartRate".
+	Path string
+	// Offset counts the bytes before the value, from the start of the text that
+	// was decoded.
+	Offset int64
+	// Want says what the field holds, such as "an integer", and Have what was
+	// there, such as "a string that holds no number". The value itself is in
+	// neither.
+	Want, Have string
+}
+
+// String returns one line without the value.
+func (d Defect) String() string {
+	return fmt.Sprintf("%s, at byte %d: want %s, have %s", d.Path, d.Offset, d.Want, d.Have)
+}
+
+// Defects are the defects of one item.
+type Defects struct {
+	// First holds the first 16 of them.
+	First []Defect
+	// Count is how many there are.
+	Count int
+}
+
+// String names the first of them and counts the others.
+func (d *Defects) String() string {
+	switch {
+	case d == nil || len(d.First) == 0:
+		return ""
+	case d.Count == 1:
+		return d.First[0].String()
+	}
+	return fmt.Sprintf("%v, and %d more", d.First[0], d.Count-1)
+}
