@@ -200,13 +200,21 @@ func (w *drawing) item(depth int) {
 		w.mark('{')
 		w.mark('}')
 	default:
-		w.object(depth)
+		w.object(depth, w.choose(4) > 0)
 	}
 }
 
-func (w *drawing) object(depth int) {
+// object draws an object, named or not: with what identifies an item at its
+// beginning.
+func (w *drawing) object(depth int, named bool) {
 	w.mark('{')
-	for i := 0; i < 48 && w.left(); i++ {
+	first := 0
+	if named {
+		w.text(`"userId":"u","summaryId":`)
+		w.pick(`"5001"`, `5001`, `"5001-detail"`, `{}`, `null`)
+		first = 1
+	}
+	for i := first; i < 48 && w.left(); i++ {
 		n := w.next()
 		if n == 0 {
 			break
@@ -236,9 +244,9 @@ func (w *drawing) member(n byte, depth int) {
 	case kind >= 224:
 		w.value(depth + 1)
 	case key == "summary":
-		w.object(depth + 1)
+		w.object(depth+1, false)
 	case key == "samples", key == "laps":
-		w.list(depth+1, w.object)
+		w.list(depth+1, func(depth int) { w.object(depth, false) })
 	case key == "permissions":
 		w.list(depth+1, func(int) { w.string() })
 	case kind >= 208 && strings.HasSuffix(key, "Id"):
@@ -278,7 +286,7 @@ func (w *drawing) value(depth int) {
 	case n >= 12 && depth > 20:
 		w.number()
 	case n >= 14:
-		w.object(depth)
+		w.object(depth, false)
 	case n >= 12:
 		w.list(depth, w.value)
 	case n == 11:
@@ -286,6 +294,8 @@ func (w *drawing) value(depth int) {
 		w.text(strings.Repeat("[", nest))
 		w.number()
 		w.text(strings.Repeat("]", nest-w.choose(16)/15))
+	case n == 10: // what reads as something else
+		w.pick(`"true"`, `"0"`, `"12.5"`, `"-7"`, `"1e3"`, `"NaN"`, `"9223372036854775808"`, `"[A, B]"`, `"[]"`, `"012"`)
 	case n >= 7:
 		w.string()
 	case n >= 3:

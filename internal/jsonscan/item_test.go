@@ -2,6 +2,7 @@ package jsonscan_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -29,19 +30,42 @@ func same(t *testing.T, text []byte) {
 			require.NoError(t, err) // by the convention of encoding/json
 			continue
 		}
-		wantErr := oracle.Unmarshal(text, want.Interface())
-		if (err != nil) != (wantErr != nil) {
+		result, wantErr := oracle.Unmarshal(text, want.Interface())
+		f := have.Elem().FieldByName("Defects")
+		wantBad := wantErr != nil || result.Unread["userId"] || result.Unread["summaryId"] || !f.IsValid() && len(result.Defects) > 0
+		if (err != nil) != wantBad {
 			t.Fatalf("%v of %q: have %v, want %v", typ, text, err, wantErr)
 		}
-		if err == nil && !reflect.DeepEqual(have.Interface(), want.Interface()) {
+		if err != nil {
+			continue
+		}
+		if f.IsValid() {
+			sameDefects(t, text, f.Interface().(*types.Defects), result.Defects)
+			raw := have.Elem().FieldByName("Raw")
+			if kept := raw.Bytes(); (kept != nil) != (len(result.Defects) > 0) || kept != nil && string(kept) != string(text) {
+				t.Fatalf("%v of %q: kept %q", typ, text, kept)
+			}
+			f.SetZero()
+			raw.SetZero()
+		}
+		if !reflect.DeepEqual(have.Interface(), want.Interface()) {
 			t.Fatalf("%v of %q: have %+v, want %+v", typ, text, have.Elem(), want.Elem())
 		}
 	}
 }
 
-var values = []string{
-	`null`, `true`, `false`, `0`, `-0`, `1`, `-1`, `30.0`, `3e1`, `30.5`, `0.1`, `-94.74890395067632`, `1e400`, `9223372036854775807`, `9223372036854775808`,
-	`2147483648`, `1234567890123456789012`, `""`, `"x"`, `"5"`, `"é\u00e9\n"`, `{}`, `[]`, `[1]`, `[{}]`, `[null]`, `["a"]`, `{"steps":1}`, `[{"heartRate":1}]`,
+func sameDefects(t *testing.T, text []byte, have *types.Defects, want []oracle.Defect) {
+	t.Helper()
+	if have == nil {
+		have = &types.Defects{}
+	}
+	ok := have.Count == len(want) && len(have.First) == min(len(want), 16)
+	for i, d := range have.First {
+		ok = ok && d.Path == want[i].Path && int(d.Offset) == want[i].Offset && strings.HasPrefix(d.Have, want[i].Have)
+	}
+	if !ok {
+		t.Fatalf("%q: have defects %v, want %v", text, have.First, want)
+	}
 }
 
 // TestEveryFieldTakesWhatItShould gives each value to each field of each
@@ -56,10 +80,22 @@ func TestEveryFieldTakesWhatItShould(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(keys), 60)
+	require.Greater(t, len(bodygen.OddValues()), 150)
 	for key := range keys {
-		for _, v := range values {
+		for i, v := range bodygen.OddValues() {
+			if testing.Short() && i%3 != 0 {
+				continue
+			}
 			same(t, []byte(`{"`+key+`":`+v+`}`))
 			same(t, []byte(`{ "`+key+`" : `+v+` , "steps":5, "`+key+`":null}`))
+			same(t, []byte(`{"`+key+`":`+v+`,"`+key+`":"7"}`))
+			same(t, []byte(`{"`+key+`":"7","`+key+`":`+v+`}`))
+			if i%10 == 0 && key != "" {
+				escaped := fmt.Sprintf(`\u%04x`, key[0]) + key[1:]
+				same(t, []byte(`{"`+key+`":"7","`+escaped+`":`+v+`}`))
+				same(t, []byte(`{"`+escaped+`":`+v+`,"`+key+`":{}}`))
+			}
+			same(t, []byte(`{"summary":{"`+key+`":`+v+`},"samples":[{"`+key+`":`+v+`},{"`+key+`":1}]}`))
 		}
 	}
 }

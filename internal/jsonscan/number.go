@@ -1,9 +1,8 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
@@ -104,6 +103,39 @@ func float(b []byte, i int) (float64, int) {
 		f = -f
 	}
 	return f, i
+}
+
+// numberEnd returns the index behind the JSON number at b[i:], or 0 if it is
+// none, has an exponent, or has 16 digits or more before or behind its point.
+// Behind i there must be numberRoom bytes.
+func numberEnd(b []byte, i int) int {
+	if b[i] == '-' {
+		i++
+	}
+	n := run(b, i)
+	if n == 0 || n == 16 || n > 1 && b[i] == '0' {
+		return 0
+	}
+	if i += n; b[i] == '.' {
+		i++
+		if n = run(b, i); n == 0 || n == 16 {
+			return 0
+		}
+		i += n
+	}
+	if b[i]|0x20 == 'e' {
+		return 0
+	}
+	return i
+}
+
+// run returns how many decimal digits are at b[i:], at most 16.
+func run(b []byte, i int) int {
+	n := leading(binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones)
+	if n == 8 {
+		n += leading(binary.LittleEndian.Uint64(b[i+8:]) ^ '0'*ones)
+	}
+	return n
 }
 
 // leading returns how many bytes of x, from the lowest, are the values of
@@ -227,21 +259,26 @@ func integer(b []byte, i int) (int64, int) {
 	return int64(m), end
 }
 
-var (
-	errInteger = errors.New("want an integer")
-	errRange   = errors.New("number out of range")
-	errLong    = fmt.Errorf("number longer than %d bytes", maxNumber)
+// Why a number or string does not fit its field, said behind its type.
+const (
+	withFraction = " with a fraction"
+	outOfRange   = " out of range"
+	tooLong      = " longer than 1024 bytes"
+	noNumber     = " that holds no number"
+	tooMuch      = " that is too long"
+	notUTF8      = " that is not UTF-8"
 )
 
 // anyInteger returns the value of the JSON number text if it is an integer
 // that an int holds, however it is written: 30, 30.0 and 3e1 are the same.
-func anyInteger(text []byte) (int64, error) {
+// Otherwise why is not "".
+func anyInteger(text []byte) (n int64, why string) {
 	s, neg := strings.CutPrefix(string(text), "-")
 	exp := 0
 	if mant, e, ok := strings.Cut(strings.ToLower(s), "e"); ok {
 		var err error
 		if exp, err = strconv.Atoi(e); err != nil || max(exp, -exp) > maxNumber {
-			return 0, errRange
+			return 0, outOfRange
 		}
 		s = mant
 	}
@@ -252,11 +289,11 @@ func anyInteger(text []byte) (int64, error) {
 	exp += len(s) - len(kept)
 	switch {
 	case kept == "":
-		return 0, nil
+		return 0, ""
 	case exp < 0:
-		return 0, errInteger
+		return 0, withFraction
 	case len(kept)+exp > 19:
-		return 0, errRange
+		return 0, outOfRange
 	}
 	s = kept + strings.Repeat("0", exp)
 	if neg {
@@ -264,28 +301,43 @@ func anyInteger(text []byte) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, strconv.IntSize)
 	if err != nil {
-		return 0, errRange
+		return 0, outOfRange
 	}
-	return n, nil
+	return n, ""
 }
 
 // anyFloat returns the value of the JSON number text.
-func anyFloat(text []byte) (float64, error) {
+func anyFloat(text []byte) (f float64, why string) {
 	f, err := strconv.ParseFloat(string(text), 64)
 	if err != nil {
-		return 0, errRange
+		return 0, outOfRange
 	}
-	return f, nil
+	return f, ""
 }
 
 // anyID returns the digits of the JSON number text if it is an integer written
 // without exponent.
-func anyID(text []byte) (string, error) {
-	whole, frac, _ := strings.Cut(string(text), ".")
-	if strings.Trim(frac, "0") != "" || strings.ContainsAny(whole, "eE") {
-		return "", errors.New("want a string or an integer")
+func anyID(text []byte) (id []byte, why string) {
+	whole, frac, _ := bytes.Cut(text, []byte("."))
+	switch {
+	case bytes.ContainsAny(text, "eE"):
+		return nil, " with an exponent"
+	case len(bytes.Trim(frac, "0")) > 0:
+		return nil, withFraction
 	}
-	return whole, nil
+	return whole, ""
+}
+
+// isNumber reports whether text is a JSON number and nothing else.
+func isNumber(text []byte) bool {
+	state := numStart
+	for _, c := range text {
+		var ok bool
+		if state, ok = state.step(c); !ok {
+			return false
+		}
+	}
+	return state.complete()
 }
 
 // numberState is where in the grammar of a number a scan stands.

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"math/big"
@@ -122,9 +123,14 @@ func FuzzUnquote(f *testing.F) {
 		text := []byte(`"` + s + `"`)
 		var want string
 		err := json.Unmarshal(text, &want)
-		have, haveErr := ID(text)
-		if (err != nil) != (haveErr != nil) || have != want {
-			t.Fatalf("%q: have %q, %v, want %q, %v", text, have, haveErr, want, err)
+		scan := New(bytes.NewReader(text), Options{})
+		have, ok := scan.text()
+		ok = ok && scan.End()
+		if (err == nil) != ok || ok && string(have) != want {
+			t.Fatalf("%q: have %q, %v, want %q, %v", text, have, ok, want, err)
+		}
+		if ok && scan.mangled && !strings.Contains(want, "\ufffd") {
+			t.Fatalf("%q: mangled", text)
 		}
 	})
 }

@@ -1,51 +1,41 @@
 package jsonscan
 
 import (
-	"fmt"
 	"math"
 	"math/bits"
-	"reflect"
-	"unsafe"
 )
-
-// values are what was read for the fields of one struct. Bit i of seen is set
-// once field i has one; if the field's kind is a value, bits[i] is it.
-type values struct {
-	seen uint64
-	bits [maxFields]uint64
-}
-
-func (v *values) set(i int, bits uint64) {
-	v.seen |= 1 << i
-	v.bits[i] = bits
-}
 
 // object reads the object that begins at the place. Values go to vals, and
 // everything else into the struct at dst. Where a key repeats, the last counts.
-func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) bool {
+func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	s.pos++
 	o := s.order(p)
 	prev, first := start, true
 	for {
 		i, lead := o.guess(prev, first)
+		spelt := "" // as the field's own key
 		if len(lead) > 0 && len(s.buf)-s.pos > len(lead) && string(s.buf[s.pos:s.pos+len(lead)]) == string(lead) {
 			s.pos += len(lead)
-			s.spelt = ""
 		} else if k, next := o.find(s.buf, s.pos, prev, first); next > 0 && k != unknown {
-			i, s.pos, s.spelt = k, next, ""
+			i, s.pos = k, next
 		} else {
 			var ok bool
 			if i, ok = s.member(o, prev, first); !ok {
 				return false
 			}
+			spelt = s.spelt
 		}
 		if i == end {
-			s.empty = first && depth == 1
+			if depth == 1 {
+				s.empty = first
+			}
 			return true
 		}
 		first = false
-		if c := s.peek(); c == 0 && s.err != nil {
-			return false
+		if s.pos >= len(s.buf) || s.buf[s.pos] <= ' ' {
+			if s.peek(); s.err != nil {
+				return false
+			}
 		}
 		ok := true
 		if i == unknown {
@@ -54,10 +44,11 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 			prev = i
 			f := &p.fields[i]
 			switch {
-			case s.bad != nil && (s.hard || !f.own):
+			case s.over():
 				ok = s.skip(depth)
-			case s.plainField(f, i, dst, vals):
+			case s.plainField(f, i, vals):
 			default:
+				s.spelt = spelt
 				ok = s.field(f, i, dst, vals, depth)
 			}
 		}
@@ -69,7 +60,7 @@ func (s *Scanner) object(p *plan, dst unsafe.Pointer, vals *values, depth int) b
 
 // plainField does what field does, if the value is of the right type, written
 // in the plainest way, and all in the window. Nothing happens otherwise.
-func (s *Scanner) plainField(f *field, i int, dst unsafe.Pointer, vals *values) bool {
+func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 	b := s.buf
 	switch f.kind {
 	case kindFloat, kindFloatPtr:
@@ -105,12 +96,12 @@ func (s *Scanner) plainField(f *field, i int, dst unsafe.Pointer, vals *values) 
 		} else {
 			return false
 		}
-		if at := (*string)(f.at(dst)); f.kind == kindString {
-			*at = s.names.get(b[from:to])
+		if f.kind == kindString {
+			vals.Text[i] = s.names.get(b[from:to])
 		} else {
-			*at = s.idOf(b[from:to])
+			vals.Text[i] = s.idOf(b[from:to])
 		}
-		vals.seen |= 1 << i
+		vals.Seen |= 1 << i
 		return true
 	}
 	return false
@@ -155,7 +146,7 @@ func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
 		return 0, false
 	}
 	var i int
-	if i, s.spelt = o.plan.index.find(key); i == unknown && s.opts.UnknownKey != nil && s.bad == nil {
+	if i, s.spelt = o.plan.index.find(key); i == unknown && s.opts.UnknownKey != nil {
 		s.opts.UnknownKey(s.pathTo(string(key)))
 	}
 	if !s.Open(':') {
@@ -169,112 +160,52 @@ func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
 }
 
 // field reads the value of field i, which begins at the place.
-func (s *Scanner) field(f *field, i int, dst unsafe.Pointer, vals *values, depth int) bool {
+func (s *Scanner) field(f *field, i int, dst Target, vals *Values, depth int) bool {
 	c := s.buf[s.pos]
 	if c == 'n' {
 		if !s.literal("null") {
 			return false
 		}
-		if vals.seen>>i&1 != 0 && !f.kind.value() {
-			reflect.NewAt(f.typ, f.at(dst)).Elem().SetZero()
-		}
-		vals.seen &^= 1 << i
+		clearField(f, i, dst, vals)
+		vals.lost &^= 1 << i
 		return true
 	}
 	switch f.kind {
-	case kindFloat, kindFloatPtr:
-		return s.number64(f, i, vals, depth, "a number")
-	case kindInt, kindIntPtr:
-		return s.number64(f, i, vals, depth, "an integer")
+	case kindFloat, kindFloatPtr, kindInt, kindIntPtr:
+		return s.number64(f, i, dst, vals, depth)
 	case kindBool:
-		if c != 't' && c != 'f' {
-			return s.mismatch(f, "a boolean", depth)
-		}
-		word, v := "false", uint64(0)
-		if c == 't' {
-			word, v = "true", 1
-		}
-		vals.set(i, v)
-		return s.literal(word)
-	case kindString:
-		if c != '"' {
-			return s.mismatch(f, "a string", depth)
-		}
-		text, ok := s.text()
-		if ok {
-			*(*string)(f.at(dst)) = s.names.get(text)
-			vals.seen |= 1 << i
-		}
-		return ok
-	case kindID:
-		vals.seen |= 1 << i
-		return s.id(f, dst, depth)
+		return s.boolean(f, i, dst, vals, depth)
+	case kindString, kindID:
+		return s.textual(f, i, dst, vals, depth)
 	case kindStrings:
-		if c != '[' {
-			return s.mismatch(f, "an array", depth)
-		}
-		vals.seen |= 1 << i
-		return s.strings(f, dst, depth)
+		return s.strings(f, i, dst, vals, depth)
 	case kindStruct:
 		if c != '{' {
-			return s.mismatch(f, "an object", depth)
+			return s.mismatch(f, i, dst, vals, depth)
 		}
-		if vals.seen>>i&1 != 0 {
-			reflect.NewAt(f.typ, f.at(dst)).Elem().SetZero()
-		}
-		vals.seen |= 1 << i
-		return s.nested(f, f.at(dst), depth+1)
+		clearField(f, i, dst, vals)
+		vals.Seen |= 1 << i
+		return s.nested(f, dst.Object(i), depth+1)
 	default: // kindList
 		if c != '[' {
-			return s.mismatch(f, "an array", depth)
+			return s.mismatch(f, i, dst, vals, depth)
 		}
-		vals.seen |= 1 << i
-		return s.structs(f, dst, depth+1)
+		vals.Seen |= 1 << i
+		return s.structs(f, i, dst, depth+1)
 	}
 }
 
-// mismatch spoils the item for a value of the wrong type, and reads over it.
-func (s *Scanner) mismatch(f *field, want string, depth int) bool {
-	s.refuse(s.offset(), s.name(f), f.own, fmt.Errorf("want %s, have %s", want, s.what()))
-	return s.skip(depth)
-}
-
-// number64 reads the number of a float or integer field.
-func (s *Scanner) number64(f *field, i int, vals *values, depth int, want string) bool {
-	return s.numeral(f, depth, want, func(text []byte) error {
-		if f.kind == kindFloat || f.kind == kindFloatPtr {
-			v, err := anyFloat(text)
-			if err == nil {
-				vals.set(i, math.Float64bits(v))
-			}
-			return err
+// clearField makes field i absent again, if it was read before.
+func clearField(f *field, i int, dst Target, vals *Values) {
+	if vals.Seen>>i&1 != 0 {
+		switch f.kind {
+		case kindStrings:
+			dst.Strings(i, nil)
+		case kindStruct, kindList:
+			dst.Clear(i)
 		}
-		v, err := anyInteger(text)
-		if err == nil {
-			vals.set(i, uint64(v))
-		}
-		return err
-	})
-}
-
-// numeral reads a number of any form and hands it to use, whose error spoils
-// the item.
-func (s *Scanner) numeral(f *field, depth int, want string, use func(text []byte) error) bool {
-	if c := s.buf[s.pos]; c != '-' && c-'0' > 9 {
-		return s.mismatch(f, want, depth)
 	}
-	text, ok := s.number()
-	if !ok {
-		return false
-	}
-	if text == nil {
-		s.refuse(s.offset(), s.name(f), f.own, errLong)
-		return s.skip(depth)
-	}
-	if err := use(text); err != nil {
-		s.refuse(s.offset()-int64(len(text)), s.name(f), f.own, fmt.Errorf("%w, have %s", err, excerpt(text)))
-	}
-	return true
+	vals.Seen &^= 1 << i
 }
 
 // name returns the key of a field as the body spells it.
@@ -285,96 +216,39 @@ func (s *Scanner) name(f *field) string {
 	return f.key()
 }
 
-func excerpt(b []byte) string {
-	if len(b) > 40 {
-		return string(b[:40]) + "..."
-	}
-	return string(b)
-}
-
-func (s *Scanner) id(f *field, dst unsafe.Pointer, depth int) bool {
-	if s.buf[s.pos] == '"' {
-		text, ok := s.text()
-		if ok {
-			*(*string)(f.at(dst)) = s.idOf(text)
-		}
-		return ok
-	}
-	return s.numeral(f, depth, "a string or an integer", func(text []byte) error {
-		id, err := anyID(text)
-		*(*string)(f.at(dst)) = id
-		return err
-	})
-}
-
-func (s *Scanner) strings(f *field, dst unsafe.Pointer, depth int) bool {
-	s.pos++
-	list := []string{}
-	for s.Next(']', len(list) == 0) {
-		switch s.buf[s.pos] {
-		case '"':
-			text, ok := s.text()
-			if !ok {
-				return false
-			}
-			list = append(list, s.names.get(text))
-			continue
-		case 'n':
-			if !s.literal("null") {
-				return false
-			}
-		default:
-			if !s.mismatch(f, "a string", depth+1) {
-				return false
-			}
-		}
-		list = append(list, "")
-	}
-	*(*[]string)(f.at(dst)) = list
-	return s.err == nil
-}
-
-func (s *Scanner) nested(f *field, dst unsafe.Pointer, depth int) bool {
+func (s *Scanner) nested(f *field, dst Target, depth int) bool {
 	s.path = append(s.path, step{f.key(), -1})
-	var vals values
-	if !s.object(f.plan, dst, &vals, depth) {
+	vals := s.values(depth)
+	if !s.object(f.plan, dst, vals, depth) {
 		return false
 	}
 	s.path = s.path[:len(s.path)-1]
-	s.settle(f.plan, dst, &vals)
+	s.settle(f.plan, dst, vals)
 	return true
 }
 
-// settle stores vals in the struct at dst. All its floats lie in one array,
-// and all its integers in another.
-func (s *Scanner) settle(p *plan, dst unsafe.Pointer, vals *values) {
-	if s.bad != nil && s.hard {
-		return
+// values returns the memory for the values of an object at this depth, and for
+// those of a list's elements.
+func (s *Scanner) values(depth int) *Values {
+	for len(s.vals) <= depth {
+		s.vals = append(s.vals, new(Values))
 	}
-	floats := make([]float64, 0, bits.OnesCount64(vals.seen&p.floatPtrs))
-	ints := make([]int, 0, bits.OnesCount64(vals.seen&p.intPtrs))
-	p.store(dst, vals, floats, ints)
+	v := s.vals[depth]
+	v.Seen, v.lost = 0, 0
+	return v
 }
 
-// store puts vals into the struct at dst, and what its pointers point to into
-// floats and ints, which must have room.
-func (p *plan) store(dst unsafe.Pointer, vals *values, floats []float64, ints []int) {
-	for m := vals.seen &^ p.nonValues; m != 0; m &= m - 1 {
-		i := bits.TrailingZeros64(m)
-		f, v := &p.fields[i], vals.bits[i]
-		switch at := f.at(dst); f.kind {
-		case kindBool:
-			*(*bool)(at) = v != 0
-		case kindInt:
-			*(*int)(at) = int(v)
-		case kindIntPtr:
-			ints = append(ints, int(v))
-			*(**int)(at) = &ints[len(ints)-1]
-		case kindFloat:
-			*(*float64)(at) = math.Float64frombits(v)
-		case kindFloatPtr:
-			floats = append(floats, math.Float64frombits(v))
-			*(**float64)(at) = &floats[len(floats)-1]
-		}
+// settle stores vals in a struct. All its floats lie in one array, and all its
+// integers in another.
+func (s *Scanner) settle(p *plan, dst Target, vals *Values) {
+	if vals.Seen&p.stored == 0 {
+		return
 	}
+	if vals.Seen&(p.floatPtrs|p.intPtrs) == 0 {
+		dst.Store(vals, &s.arena)
+		return
+	}
+	s.arena.reset(bits.OnesCount64(vals.Seen&p.floatPtrs), bits.OnesCount64(vals.Seen&p.intPtrs))
+	dst.Store(vals, &s.arena)
+	s.arena = Arena{}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -28,6 +29,9 @@ const (
 
 func (k kind) value() bool { return k >= kindBool }
 
+// stored tells that what is read of the kind waits in Values to be stored.
+func (k kind) stored() bool { return k.value() || k == kindString || k == kindID }
+
 // plan tells how the JSON object of one struct type is read. It is made from
 // the struct's tags, so that a field is declared in one place only:
 //
@@ -39,8 +43,10 @@ type plan struct {
 	typ    reflect.Type
 	fields []field
 	index  index
+	// lengths has the bits of the lengths of all keys.
+	lengths uint64
 	// The bits of fields of one kind.
-	floatPtrs, intPtrs, nonValues uint64
+	floatPtrs, intPtrs, stored uint64
 }
 
 // maxFields is how many fields a struct may have: as many as a mask has bits.
@@ -49,12 +55,8 @@ const maxFields = 64
 type field struct {
 	quoted string // the key in quotes
 	kind   kind
-	// own tells that the field is not an inlined struct's, in a struct that
-	// inlines one; see [Scanner.Item].
-	own  bool
-	off  uintptr
-	typ  reflect.Type
-	plan *plan // of the object or of the list's elements
+	path   []int // to the field, for package reflect
+	plan   *plan // of the object or of the list's elements
 }
 
 func (f *field) key() string { return f.quoted[1 : len(f.quoted)-1] }
@@ -68,7 +70,7 @@ func planOf(t reflect.Type) *plan {
 	}
 	p := &plan{typ: t}
 	aliases := map[string]int{}
-	p.add(t, 0, inlines(t), aliases)
+	p.add(t, nil, aliases)
 	if len(p.fields) > maxFields {
 		panic(fmt.Sprintf("jsonscan: %v has more than %d fields", t, maxFields))
 	}
@@ -78,11 +80,15 @@ func planOf(t reflect.Type) *plan {
 			p.floatPtrs |= 1 << i
 		case f.kind == kindIntPtr:
 			p.intPtrs |= 1 << i
-		case !f.kind.value():
-			p.nonValues |= 1 << i
+		}
+		if f.kind.stored() {
+			p.stored |= 1 << i
 		}
 	}
 	p.index.build(p.fields, aliases)
+	for _, key := range p.index.keys {
+		p.lengths |= 1 << len(key)
+	}
 	actual, _ := plans.LoadOrStore(t, p)
 	return actual.(*plan)
 }
@@ -91,41 +97,25 @@ func planOf(t reflect.Type) *plan {
 // one's.
 func inline(f reflect.StructField) bool { return f.Tag.Get("json") == ",inline" }
 
-func inlines(t reflect.Type) bool {
-	for field := range t.Fields() {
-		if inline(field) {
-			return true
-		}
-	}
-	return false
-}
-
-// add appends the fields of t, which lies off bytes into the plan's struct.
-// A key that is taken already stays with the outer struct's field.
-func (p *plan) add(t reflect.Type, off uintptr, own bool, aliases map[string]int) {
-	taken := map[string]bool{}
-	for _, f := range p.fields {
-		taken[f.key()] = true
-	}
-	var inner []reflect.StructField
+// add appends the fields of t, a struct that path leads to in the plan's. A key
+// belongs to the first field that has it.
+func (p *plan) add(t reflect.Type, path []int, aliases map[string]int) {
 	for sf := range t.Fields() {
+		at := append(slices.Clip(path), sf.Index...)
 		if inline(sf) {
-			inner = append(inner, sf)
+			p.add(sf.Type, at, aliases)
 			continue
 		}
 		key, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
-		if key == "" || key == "-" || taken[key] {
+		if key == "" || key == "-" || slices.ContainsFunc(p.fields, func(f field) bool { return f.key() == key }) {
 			continue
 		}
-		f := field{quoted: `"` + key + `"`, off: off + sf.Offset, typ: sf.Type, own: own}
+		f := field{quoted: `"` + key + `"`, path: at}
 		f.kind, f.plan = kindOf(sf.Type)
 		if alias := sf.Tag.Get("alias"); alias != "" {
 			aliases[alias] = len(p.fields)
 		}
 		p.fields = append(p.fields, f)
-	}
-	for _, sf := range inner {
-		p.add(sf.Type, off+sf.Offset, false, aliases)
 	}
 }
 

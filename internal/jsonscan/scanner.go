@@ -2,25 +2,27 @@
 // a stream and at the speed of the memory they come from. It knows structs by
 // their tags only.
 //
-// Fields are addressed by their offset, through package unsafe: that is what
-// lets one scanner fill every struct at full speed with nothing generated. A
-// plan panics for a field of a type it does not know, and every address is
-// that of a field of a struct or slice element that the scanner was given or
-// has made, so that the rules of package unsafe hold.
+// What a struct's keys are it learns from the struct's tags, and what was read is
+// stored by a [Target]: code that is generated from the struct, or package
+// reflect where speed does not count. A plan panics for a field of a type it
+// does not know.
 //
 // What it accepts is said in the documentation of package types. Two things
-// are kept apart: JSON that is broken ends the body, and a value that the
-// struct cannot hold spoils its item, whose rest is read over.
+// are kept apart: JSON that is broken ends the body, and a value that its field
+// cannot hold without loss is a [Defect]: the field is absent, and the rest of
+// the item is read all the same.
 package jsonscan
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"strconv"
-	"unsafe"
+	"strings"
 )
 
 // Error tells where a body could not be read.
@@ -34,28 +36,34 @@ type Error struct {
 type Options struct {
 	// KeepRaw keeps every byte of an item for [Scanner.Raw].
 	KeepRaw bool
+	// Hash hashes the bytes of each item for [Scanner.Sum].
+	Hash bool
 	// UnknownKey, if not nil, is called with the path of each key of an item
 	// that its struct does not have.
 	UnknownKey func(path string)
-	// Visit, if not nil, is called with each element of a list whose type is
-	// Element's, and the list stays nil. elem is a pointer to a struct that is
+	// Visit, if not nil, is called with the values of each element of a list
+	// whose type is Element, and the list stays nil. What is stored of them is
 	// good until the next call. An error ends the body.
-	Visit   func(index int, elem any) error
+	Visit   func(index int, v *Values, a *Arena) error
 	Element reflect.Type
+	// MaxItem, if not 0, is the largest size of an item that is read into its
+	// struct. The rest of a larger one is read over and not kept; see
+	// [Scanner.Size].
+	MaxItem int64
+	// MaxText, if not 0, is the longest string, and list of strings, in bytes of
+	// the body, that is kept. A longer one cannot be read. It is looked at only
+	// where it is not all in the window, so that a few more may pass.
+	MaxText int
 }
 
-// maxDepth is how deep the values of an item may nest, the item being 1.
-// Garmin's model needs 3. Deeper ones spoil the item, and beyond maxNesting
-// the body.
-const (
-	maxDepth   = 16
-	maxNesting = 10_000
-)
+// maxNesting is how deep the values of an item may nest, the item being 1.
+// Garmin's model needs 3, and encoding/json reads as many. A body that nests
+// deeper ends there.
+const maxNesting = 10_000
 
-var (
-	errDepth   = fmt.Errorf("nested more than %d deep", maxDepth)
-	errNesting = fmt.Errorf("nested more than %d deep", maxNesting)
-)
+var errLongKey = errors.New("a key that is too long")
+
+var errNesting = fmt.Errorf("nested more than %d deep", maxNesting)
 
 // Scanner reads one body. Its methods return false when the body is at an end
 // that it should not have; Err says why.
@@ -70,19 +78,30 @@ type Scanner struct {
 	path  []step // from the item inwards
 	spelt string // the last key of a field, as the body has it
 
-	bad   *Error // why the item is spoilt
-	hard  bool   // that holds for its own fields too
-	empty bool   // it has no keys
+	what    Type   // of the item
+	empty   bool   // it has no keys
+	plan    *plan  // of the last item that was an object
+	seen    uint64 // the fields of plan that may have been written to
+	unread  uint64 // those whose last value could not be read
+	defects defects
 
 	orders      []*order
 	names       names
 	lastID      string
+	mangled     bool // the last string was not UTF-8
+	long        bool // the last string was longer than MaxText
 	scratch     []byte
+	borrowed    bool // the window's buffer is somebody else's, and own is ours
+	own         []byte
+	padded      int      // bytes of white space behind the text
 	nest        []uint64 // one bit a level, set for objects
+	trail       *trail
 	tape        tape
-	visit       reflect.Value // the element it is called with, and what that points to
-	visitFloats [31]float64
+	vals        []*Values // by depth
+	arena       Arena
+	visitFloats [31]float64 // what the element of a visit points to
 	visitInts   [31]int
+	digest      [sha256.Size]byte // room for a hash
 	// visitErr is the error of Visit that ended the body.
 	visitErr error
 }
@@ -99,8 +118,8 @@ func New(r io.Reader, opts Options) *Scanner {
 	s := &Scanner{opts: opts}
 	s.init(r)
 	s.keepAll = opts.KeepRaw
-	if opts.Visit != nil {
-		s.visit = reflect.New(opts.Element)
+	if opts.Hash {
+		s.sum = sha256.New()
 	}
 	return s
 }
@@ -108,27 +127,67 @@ func New(r io.Reader, opts Options) *Scanner {
 // Reset makes s a scanner of another body, with the same options. What it has
 // allocated, and what it has learned of the order of keys, it keeps.
 func (s *Scanner) Reset(r io.Reader) {
-	buf := s.buf[:0]
-	*s = Scanner{
-		opts: s.opts, orders: s.orders, names: s.names, visit: s.visit,
-		scratch: s.scratch[:0], nest: s.nest[:0],
-	}
-	if cap(buf) <= block {
-		s.buf = buf
-	}
+	s.forget()
 	s.init(r)
-	s.keepAll = s.opts.KeepRaw
+}
+
+// ResetText makes s a scanner of text, which must not change until the next
+// Reset. A short text is copied, with white space behind it: so its last numbers
+// have the room that makes them quick to read.
+func (s *Scanner) ResetText(text []byte) {
+	s.forget()
+	s.init(nil)
+	s.rerr = io.EOF
+	if len(text) <= block-len(slack) {
+		s.buf = append(append(s.buf, text...), slack...)
+		s.padded = len(slack)
+		return
+	}
+	s.own, s.borrowed = s.buf, true
+	s.buf = text
+}
+
+// slack is numberRoom bytes of white space.
+const slack = "                                                "
+
+// forget makes s a new scanner with the same options and memory.
+func (s *Scanner) forget() {
+	buf := s.buf[:0]
+	if s.borrowed {
+		buf = s.own[:0]
+	}
+	if cap(buf) > block {
+		buf = nil
+	}
+	s.window = window{buf: buf, keepAll: s.opts.KeepRaw}
+	if s.opts.Hash {
+		s.sum = sha256.New()
+	}
+	s.own, s.borrowed, s.padded = nil, false, 0
+	s.err, s.visitErr = nil, nil
+	s.list, s.index, s.named, s.lastID = "", 0, false, ""
+	s.clean()
+	s.tape = tape{}
+	for _, v := range s.vals {
+		clear(v.Text[:])
+	}
+	if cap(s.scratch) > block {
+		s.scratch = nil
+	}
 }
 
 // Unmarshal reads text, which is one object, into dst, a pointer to a struct
-// that is zero.
-func Unmarshal(text []byte, dst any) *Error {
+// that is zero. The scanner it returns tells what of it could not be read.
+func Unmarshal(text []byte, dst any) (*Scanner, *Error) {
 	s := &Scanner{}
-	s.buf, s.rerr, s.mark = text, io.EOF, -1
-	if ok := s.Item(dst) && s.End(); !ok {
-		return s.err
+	s.buf, s.rerr, s.mark, s.end = text, io.EOF, -1, math.MaxInt64
+	if ok := s.Item(dst, nil) && s.End(); !ok {
+		return nil, s.err
 	}
-	return s.bad
+	if s.what != Object {
+		return nil, &Error{0, "", s.what.Refused()}
+	}
+	return s, nil
 }
 
 // Err returns why the body ended, or nil.
@@ -151,7 +210,7 @@ func (s *Scanner) cut() bool {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return s.fatal(s.base+int64(len(s.buf)), err)
+	return s.fatal(s.base+int64(len(s.buf)-s.padded), err)
 }
 
 // unexpected ends the body at a byte that JSON does not allow here.
@@ -160,15 +219,6 @@ func (s *Scanner) unexpected(want string) bool {
 		return false
 	}
 	return s.fatal(s.offset(), fmt.Errorf("want %s, have %s", want, strconv.QuoteToASCII(string(s.buf[s.pos:s.pos+1]))))
-}
-
-// refuse spoils the item. hard tells that this holds for the fields of the
-// item's own struct as well as for those of one inlined in it.
-func (s *Scanner) refuse(off int64, key string, hard bool, err error) {
-	if s.bad == nil || hard && !s.hard {
-		s.bad = &Error{off, s.pathTo(key), err}
-		s.hard = hard
-	}
 }
 
 // pathTo returns the path of a key of the object that is being read.
@@ -213,6 +263,32 @@ func (s *Scanner) peek() byte {
 	}
 }
 
+const byteOrderMark = "\ufeff"
+
+// errUTF16 is the cause of a body that begins as UTF-16 and UTF-32 do.
+var errUTF16 = errors.New("want UTF-8, have UTF-16 or UTF-32")
+
+// Document consumes c, the bracket that begins the body. A byte order mark may
+// stand before it: to write one is forbidden, and a reader may ignore it (RFC
+// 8259, section 8.1).
+func (s *Scanner) Document(c byte) bool {
+	for len(s.buf) < len(byteOrderMark) && strings.HasPrefix(byteOrderMark, string(s.buf)) && s.more() {
+	}
+	switch mark := s.buf[:min(len(s.buf), 2)]; {
+	case bytes.HasPrefix(s.buf, []byte(byteOrderMark)):
+		s.pos = len(byteOrderMark)
+	case string(mark) == "\xff\xfe", string(mark) == "\xfe\xff", string(mark) == "\x00"+string(c):
+		return s.fatal(0, errUTF16)
+	}
+	if !s.Open(c) {
+		return false
+	}
+	if s.pos < len(s.buf) && s.buf[s.pos] == 0 {
+		return s.fatal(s.offset(), errUTF16)
+	}
+	return true
+}
+
 // Open consumes c, the next byte.
 func (s *Scanner) Open(c byte) bool {
 	if s.peek() != c {
@@ -241,7 +317,11 @@ func (s *Scanner) Next(end byte, first bool) bool {
 
 // Key reads a key and its colon.
 func (s *Scanner) Key() (string, bool) {
+	off := s.offset()
 	key, ok := s.text()
+	if ok && s.long {
+		ok = s.fatal(off, errLongKey)
+	}
 	if !ok {
 		return "", false
 	}
@@ -286,78 +366,113 @@ func (s *Scanner) End() bool {
 func (s *Scanner) Begin(list string, index int) (offset int64, ok bool) {
 	s.list, s.index, s.named = list, index, true
 	s.peek()
-	s.begin()
+	s.begin(s.opts.MaxItem)
 	return s.first, s.err == nil
 }
 
-// Item reads an object into dst, a pointer to a struct that is zero. The error
-// of an object that is not what the struct wants is Bad's.
-//
-// If the struct inlines another and only a field of that one is wrong, then the
-// fields that are the struct's own are read all the same, and hard is false.
-func (s *Scanner) Item(dst any) bool {
-	v := reflect.ValueOf(dst)
-	s.bad, s.hard, s.empty, s.path = nil, false, false, s.path[:0]
+// Item reads an object into dst, a pointer to a struct that is zero, by way of
+// target, or of package reflect if that is nil. What is no object is read over,
+// and Type tells so.
+func (s *Scanner) Item(dst any, target Target) bool {
+	s.clean()
 	if s.peek() != '{' {
-		if s.err != nil {
-			return false
-		}
-		s.refuse(s.offset(), "", true, fmt.Errorf("want an object, have %s", s.what()))
 		return s.skipItem()
 	}
-	var vals values
-	p := planOf(v.Type().Elem())
-	if !s.object(p, v.UnsafePointer(), &vals, 1) {
+	p, vals := s.beginObject(dst), s.values(1)
+	if target == nil {
+		target = targetOf(dst)
+	}
+	if !s.object(p, target, vals, 1) {
 		return false
 	}
-	s.settle(p, v.UnsafePointer(), &vals)
-	s.named = false
+	s.endObject(p, target, vals)
 	return true
+}
+
+// beginObject begins an item that is an object, and returns the plan for it.
+func (s *Scanner) beginObject(dst any) *plan {
+	s.what = Object
+	if t := reflect.TypeOf(dst).Elem(); s.plan == nil || s.plan.typ != t {
+		s.plan = planOf(t)
+	}
+	return s.plan
+}
+
+// endObject ends it.
+func (s *Scanner) endObject(p *plan, dst Target, vals *Values) {
+	s.settle(p, dst, vals)
+	s.seen, s.unread = vals.Seen|vals.lost, vals.lost&^vals.Seen
+	s.done()
 }
 
 // Skip reads over an item.
 func (s *Scanner) Skip() bool {
-	s.bad, s.hard, s.empty, s.path = nil, false, false, s.path[:0]
+	s.clean()
 	return s.skipItem()
 }
 
-func (s *Scanner) skipItem() bool {
-	ok := s.skip(0)
-	s.named = s.named && !ok
-	return ok
+// clean forgets the item before.
+func (s *Scanner) clean() {
+	s.what, s.empty, s.seen, s.unread, s.path = 0, false, 0, 0, s.path[:0]
+	if s.defects.count > 0 {
+		s.defects = defects{}
+	}
 }
 
-// Bad returns why the last item does not fit its struct, or nil, and whether
-// one of the struct's own fields is to blame.
-func (s *Scanner) Bad() (err *Error, hard bool) { return s.bad, s.hard }
+func (s *Scanner) skipItem() bool {
+	if s.peek(); s.err != nil {
+		return false
+	}
+	s.what = typeOf(s.buf[s.pos])
+	if !s.skip(0) {
+		return false
+	}
+	s.done()
+	return true
+}
 
-// Empty reports whether the last item was an object without keys.
-func (s *Scanner) Empty() bool { return s.empty }
+// done ends an item.
+func (s *Scanner) done() {
+	s.named = false
+	s.end = math.MaxInt64
+}
 
-// Raw returns the bytes of the item that was just read, and whether they are
-// only the end of it.
-func (s *Scanner) Raw() (raw []byte, truncated bool) { return s.raw() }
+// Only reports whether the last item has written to no fields but those whose
+// bits are set.
+func (s *Scanner) Only(fields uint64) bool { return s.seen&^fields == 0 }
+
+// Type returns of which JSON type the last item is.
+func (s *Scanner) Type() Type { return s.what }
+
+// over reports whether the item that is being read is larger than it may be.
+func (s *Scanner) over() bool { return s.offset() > s.end }
+
+// Empty reports whether the last item was null or an object without keys.
+func (s *Scanner) Empty() bool { return s.empty || s.what == Null }
+
+// TooLarge reports whether the last item is larger than it may be.
+func (s *Scanner) TooLarge() bool { return s.opts.MaxItem > 0 && s.Size() > s.opts.MaxItem }
+
+// Raw appends the bytes of the item that was just read to dst, and tells whether
+// they are only the end of it: of one larger than 256 KiB, unless
+// Options.KeepRaw is set and it is not too large.
+func (s *Scanner) Raw(dst []byte) (raw []byte, truncated bool) {
+	return s.raw(dst, s.opts.KeepRaw && !s.TooLarge())
+}
+
+// Offset returns where the last item begins in the body.
+func (s *Scanner) Offset() int64 { return s.first }
+
+// Sum returns the SHA-256 of the bytes of the item that was just read, if
+// Options.Hash is set. No copy of the item is made for it.
+func (s *Scanner) Sum() [sha256.Size]byte {
+	s.feed()
+	s.sum.Sum(s.digest[:0])
+	return s.digest
+}
 
 // Size returns the length of the item that was just read.
 func (s *Scanner) Size() int64 { return s.offset() - s.first }
-
-// what names the kind of value that comes next.
-func (s *Scanner) what() string {
-	switch c := s.buf[s.pos]; c {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
-	default:
-		return "a number"
-	}
-}
 
 // order returns the memory of the order of a plan's keys.
 func (s *Scanner) order(p *plan) *order {
@@ -370,6 +485,3 @@ func (s *Scanner) order(p *plan) *order {
 	s.orders = append(s.orders, o)
 	return o
 }
-
-// at returns the address of a field.
-func (f *field) at(dst unsafe.Pointer) unsafe.Pointer { return unsafe.Add(dst, f.off) }

@@ -1,79 +1,82 @@
 package jsonscan
 
 import (
-	"fmt"
 	"math"
 	"math/bits"
-	"reflect"
-	"unsafe"
 )
 
 // structs reads the array of objects that field f is. The number of elements
 // is known only at its end, so their values go on the tape first, and then
 // into a slice of exactly the right size.
-func (s *Scanner) structs(f *field, dst unsafe.Pointer, depth int) bool {
+func (s *Scanner) structs(f *field, at int, dst Target, depth int) bool {
 	s.pos++
 	p, o := f.plan, s.order(f.plan)
 	visit := s.opts.Visit != nil && p.typ == s.opts.Element
 	s.tape.reset()
 	level := len(s.path)
 	s.path = append(s.path, step{f.key(), -1})
-	var vals values
-	n := 0
-	for ; s.Next(']', n == 0); n++ {
-		s.path[level].index = n
-		if s.bad != nil {
+	vals := s.values(depth)
+	n := 0 // the elements that are there
+	for i := 0; s.Next(']', i == 0); i++ {
+		s.path[level].index = i
+		if s.over() {
 			if !s.skip(depth) {
 				return false
 			}
 			continue
 		}
-		if !s.element(p, o, &vals, depth) {
-			return false
-		}
+		there, ok := s.element(p, o, vals, depth)
 		switch {
-		case s.bad != nil:
+		case !ok:
+			return false
+		case !there:
+			continue
 		case !visit:
-			s.tape.add(p, &vals)
-		case !s.show(p, &vals, n):
+			s.tape.add(p, vals)
+		case !s.show(vals, n):
 			return false
 		}
+		n++
 	}
 	if s.err != nil {
 		return false
 	}
 	s.path = s.path[:level]
-	if s.bad == nil && !visit {
-		list := reflect.MakeSlice(f.typ, n, n)
-		s.tape.replay(p, list.UnsafePointer())
-		reflect.NewAt(f.typ, f.at(dst)).Elem().Set(list)
+	if visit {
+		return true
 	}
+	s.arena.reset(s.tape.floats, s.tape.ints)
+	s.tape.replay(p, dst.List(at, n), vals, &s.arena)
+	s.arena = Arena{}
 	return true
 }
 
-// element reads one object, or null for an empty one, into vals.
-func (s *Scanner) element(p *plan, o *order, vals *values, depth int) bool {
-	vals.seen = 0
-	switch s.buf[s.pos] {
+// element reads one object into vals. It returns there == false for what is no
+// object, and is left out: null, and a value that is a defect.
+func (s *Scanner) element(p *plan, o *order, vals *Values, depth int) (there, ok bool) {
+	vals.Seen = 0
+	switch c := s.buf[s.pos]; c {
 	case '{':
 		if next := flat(s.buf, s.pos, o, vals, s.opts.UnknownKey != nil); next > 0 {
 			s.pos = next
-			return true
+			return true, true
 		}
-		vals.seen = 0
-		return s.object(p, nil, vals, depth+1)
+		vals.Seen = 0
+		return true, s.object(p, nil, vals, depth+1)
 	case 'n':
-		return s.literal("null")
+		return false, s.literal("null")
+	default:
+		s.defect(s.offset(), "", "an object", typeOf(c).String())
+		return false, s.skip(depth)
 	}
-	s.refuse(s.offset(), "", false, fmt.Errorf("want an object, have %s", s.what()))
-	return s.skip(depth)
 }
 
 // show hands an element to the visitor.
-func (s *Scanner) show(p *plan, vals *values, n int) bool {
-	s.visit.Elem().SetZero()
-	p.store(s.visit.UnsafePointer(), vals, s.visitFloats[:0], s.visitInts[:0])
-	if err := s.opts.Visit(n, s.visit.Interface()); err != nil {
+func (s *Scanner) show(vals *Values, n int) bool {
+	s.arena = Arena{s.visitFloats[:], s.visitInts[:]}
+	err := s.opts.Visit(n, vals, &s.arena)
+	s.arena = Arena{}
+	if err != nil {
 		s.visitErr = err
 		return s.fatal(s.offset(), err)
 	}
@@ -84,7 +87,7 @@ func (s *Scanner) show(p *plan, vals *values, n int) bool {
 // it is unusual: keys in their usual spelling, plain numbers, and for unknown
 // keys numbers too. It returns the index behind the object, or 0 where
 // [Scanner.object] must do.
-func flat(b []byte, i int, o *order, vals *values, known bool) int {
+func flat(b []byte, i int, o *order, vals *Values, known bool) int {
 	p := o.plan
 	prev := start
 	i++
@@ -109,21 +112,21 @@ func flat(b []byte, i int, o *order, vals *values, known bool) int {
 		case kindFloat, kindFloatPtr:
 			var v float64
 			v, i = float(b, i)
-			vals.bits[k] = math.Float64bits(v)
+			vals.Bits[k] = math.Float64bits(v)
 		case kindInt, kindIntPtr:
 			var v int64
 			v, i = integer(b, i)
 			if int64(int(v)) != v {
 				return 0
 			}
-			vals.bits[k] = uint64(v)
+			vals.Bits[k] = uint64(v)
 		default:
 			return 0
 		}
 		if i == 0 {
 			return 0
 		}
-		vals.seen |= 1 << k
+		vals.Seen |= 1 << k
 	}
 }
 
@@ -167,9 +170,9 @@ func (t *tape) part() *[]uint32 {
 	return &t.parts[t.used-1]
 }
 
-func (t *tape) add(p *plan, vals *values) {
-	t.floats += bits.OnesCount64(vals.seen & p.floatPtrs)
-	t.ints += bits.OnesCount64(vals.seen & p.intPtrs)
+func (t *tape) add(p *plan, vals *Values) {
+	t.floats += bits.OnesCount64(vals.Seen & p.floatPtrs)
+	t.ints += bits.OnesCount64(vals.Seen & p.intPtrs)
 	part := t.part()
 	words := (*part)[len(*part) : len(*part)+mostWords]
 	n, ok := put(words, p, vals, false)
@@ -181,16 +184,16 @@ func (t *tape) add(p *plan, vals *values) {
 
 // put writes one element to w and returns its size. It says false if a value
 // does not fit and long is not set.
-func put(w []uint32, p *plan, vals *values, long bool) (int, bool) {
+func put(w []uint32, p *plan, vals *Values, long bool) (int, bool) {
 	_ = w[mostWords-1]
-	w[0] = uint32(vals.seen)
+	w[0] = uint32(vals.Seen)
 	if long {
 		w[0] |= wide
 	}
 	n := 1
-	for m := vals.seen; m != 0; m &= m - 1 {
+	for m := vals.Seen; m != 0; m &= m - 1 {
 		i := bits.TrailingZeros64(m)
-		v := vals.bits[i]
+		v := vals.Bits[i]
 		if k := p.fields[i].kind; k != kindFloatPtr && !long {
 			if k == kindFloat {
 				f := math.Float64frombits(v)
@@ -211,45 +214,31 @@ func put(w []uint32, p *plan, vals *values, long bool) (int, bool) {
 	return n, true
 }
 
-// replay stores the elements in the array at dst. All their floats lie in one
-// array, and all their integers in another.
-func (t *tape) replay(p *plan, dst unsafe.Pointer) {
-	floats := make([]float64, 0, t.floats)
-	ints := make([]int, 0, t.ints)
-	size, e := p.typ.Size(), 0
+// replay stores the elements in a list. All their floats lie in one array, and
+// all their integers in another.
+func (t *tape) replay(p *plan, list List, vals *Values, a *Arena) {
+	e := 0
 	for _, part := range t.parts[:t.used] {
 		for len(part) > 0 {
-			elem := unsafe.Add(dst, uintptr(e)*size)
-			e++
 			mask := part[0]
 			n := 1
+			vals.Seen = uint64(mask &^ wide)
 			for m := mask &^ wide; m != 0; m &= m - 1 {
-				f := &p.fields[bits.TrailingZeros32(m)]
+				i := bits.TrailingZeros32(m)
 				v := uint64(part[n])
 				n++
-				if mask&wide != 0 || f.kind == kindFloatPtr {
+				if k := p.fields[i].kind; mask&wide != 0 || k == kindFloatPtr {
 					v |= uint64(part[n]) << 32
 					n++
-				} else if f.kind == kindFloat {
+				} else if k == kindFloat {
 					v = math.Float64bits(float64(v))
 				} else {
 					v = uint64(int32(v))
 				}
-				switch at := f.at(elem); f.kind {
-				case kindFloatPtr:
-					floats = append(floats, math.Float64frombits(v))
-					*(**float64)(at) = &floats[len(floats)-1]
-				case kindIntPtr:
-					ints = append(ints, int(v))
-					*(**int)(at) = &ints[len(ints)-1]
-				case kindFloat:
-					*(*float64)(at) = math.Float64frombits(v)
-				case kindInt:
-					*(*int)(at) = int(v)
-				case kindBool:
-					*(*bool)(at) = v != 0
-				}
+				vals.Bits[i] = v
 			}
+			list.Store(e, vals, a)
+			e++
 			part = part[n:]
 		}
 	}

@@ -41,10 +41,10 @@ func TestTape(t *testing.T) {
 			}
 			return at, -float64(i) / 3, v
 		}
-		var vals values
+		var vals Values
 		for i := range n {
 			at, f, v := want(i)
-			vals.seen = 0
+			vals.Seen = 0
 			vals.set(0, math.Float64bits(at))
 			if i%3 > 0 {
 				vals.set(1, math.Float64bits(f))
@@ -56,7 +56,11 @@ func TestTape(t *testing.T) {
 		}
 		require.Greater(t, tp.used, 30)
 		list := make([]element, n)
-		tp.replay(p, reflect.ValueOf(list).UnsafePointer())
+		var a Arena
+		a.reset(tp.floats, tp.ints)
+		tp.replay(p, reflectedList{p, reflect.ValueOf(list)}, &vals, &a)
+		require.Empty(t, a.Floats, "all of the room is used")
+		require.Empty(t, a.Ints)
 		for i := range list {
 			e := &list[i]
 			at, f, v := want(i)
@@ -101,4 +105,9 @@ func TestPlanRefuses(t *testing.T) {
 	} {
 		require.Panics(t, func() { planOf(reflect.TypeOf(v)) })
 	}
+}
+
+func TestSlackIsEnough(t *testing.T) {
+	t.Parallel()
+	require.Len(t, slack, numberRoom)
 }

@@ -60,8 +60,8 @@ func blank(b []byte, i int) int {
 
 // unquote appends the meaning of s, the inside of a JSON string whose escapes
 // have been checked, to dst. What is no valid UTF-8 and no valid surrogate
-// pair becomes U+FFFD, as in package encoding/json.
-func unquote(dst, s []byte) []byte {
+// pair becomes U+FFFD, as in package encoding/json, and mangled tells so.
+func unquote(dst, s []byte) (_ []byte, mangled bool) {
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
 		case c == '\\' && s[i+1] == 'u':
@@ -74,6 +74,8 @@ func unquote(dst, s []byte) []byte {
 				}
 				if r = pair; r != utf8.RuneError {
 					i += 6
+				} else {
+					mangled = true
 				}
 			}
 			dst = utf8.AppendRune(dst, r)
@@ -99,11 +101,12 @@ func unquote(dst, s []byte) []byte {
 			i = n
 		default:
 			r, n := utf8.DecodeRune(s[i:])
+			mangled = mangled || r == utf8.RuneError && n == 1
 			dst = utf8.AppendRune(dst, r)
 			i += n
 		}
 	}
-	return dst
+	return dst, mangled
 }
 
 // hex4 returns the value of the four hexadecimal digits that s begins with, or

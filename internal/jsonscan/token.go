@@ -6,8 +6,12 @@ import (
 )
 
 // text reads a string. What it returns is good until the window or the
-// scanner's scratch buffer is used again.
+// scanner's scratch buffer is used again. Where the string is not UTF-8, or has
+// half of a surrogate pair, s.mangled is set, and what it returns has U+FFFD
+// there. What belongs to an item that is too large is read over, and is empty, and
+// so is a string longer than MaxText, for which s.long is set.
 func (s *Scanner) text() ([]byte, bool) {
+	s.mangled, s.long = false, false
 	if s.peek() != '"' {
 		return nil, s.unexpected("a string")
 	}
@@ -16,6 +20,10 @@ func (s *Scanner) text() ([]byte, bool) {
 	for {
 		n = plain(s.buf, s.pos+n) - s.pos
 		if s.pos+n >= len(s.buf) {
+			if s.long = s.tooLong(int64(n)); s.long || s.offset()+int64(n) > s.end {
+				s.pos += n - 1
+				return nil, s.skipText()
+			}
 			if !s.more() {
 				return nil, s.cut()
 			}
@@ -26,7 +34,7 @@ func (s *Scanner) text() ([]byte, bool) {
 			b := s.buf[s.pos+1 : s.pos+n]
 			s.pos += n + 1
 			if escaped || !ascii && !utf8.Valid(b) {
-				s.scratch = unquote(s.scratch[:0], b)
+				s.scratch, s.mangled = unquote(s.scratch[:0], b)
 				b = s.scratch
 			}
 			return b, true
@@ -45,6 +53,9 @@ func (s *Scanner) text() ([]byte, bool) {
 		}
 	}
 }
+
+// tooLong reports whether n bytes are more than a string may have.
+func (s *Scanner) tooLong(n int64) bool { return s.opts.MaxText > 0 && n > int64(s.opts.MaxText) }
 
 // escape checks the escape sequence that begins n bytes behind the place, and
 // returns its size.
@@ -173,96 +184,8 @@ func (s *Scanner) skipNumber() bool {
 			s.pos++
 		}
 		if !s.more() {
-			return s.cut()
+			// A text that is a number and nothing else is whole.
+			return s.borrowed && state.complete() || s.cut()
 		}
-	}
-}
-
-// skip reads over a value of any kind, which must be good JSON. depth is how
-// deep the place is nested in the item.
-func (s *Scanner) skip(depth int) bool {
-	open := 0
-	for {
-		// A value.
-		ok := true
-		switch c := s.peek(); c {
-		case '{', '[':
-			open++
-			if depth+open > maxDepth {
-				if depth+open > maxNesting {
-					return s.fatal(s.offset(), errNesting)
-				}
-				s.refuse(s.offset(), "", true, errDepth)
-			}
-			s.push(open, c == '{')
-			s.pos++
-			if s.peek() == c+2 { // the bracket that closes c
-				s.pos++
-				s.empty = s.empty || depth == 0 && open == 1 && c == '{'
-				open--
-			} else if s.err != nil {
-				return false
-			} else if c == '{' {
-				if !s.skipKey() {
-					return false
-				}
-				continue
-			} else {
-				continue
-			}
-		case '"':
-			ok = s.skipText()
-		case 't':
-			ok = s.literal("true")
-		case 'f':
-			ok = s.literal("false")
-		case 'n':
-			ok = s.literal("null")
-		default:
-			ok = s.err == nil && s.skipNumber()
-		}
-		if !ok {
-			return false
-		}
-		// What follows the value, up to the next one.
-		for {
-			if open == 0 {
-				return true
-			}
-			object := s.nest[open>>6]>>(open&63)&1 != 0
-			c := s.peek()
-			if c == '}' && object || c == ']' && !object {
-				s.pos++
-				open--
-				continue
-			}
-			if c != ',' {
-				return s.unexpected("',' or the end of the list or object")
-			}
-			s.pos++
-			if object && !s.skipKey() {
-				return false
-			}
-			break
-		}
-	}
-}
-
-func (s *Scanner) skipKey() bool {
-	if s.peek() != '"' {
-		return s.unexpected("a key")
-	}
-	return s.skipText() && s.Open(':')
-}
-
-// push notes what kind of bracket was opened at a level.
-func (s *Scanner) push(level int, object bool) {
-	for len(s.nest) <= level>>6 {
-		s.nest = append(s.nest, 0)
-	}
-	bit := uint64(1) << (level & 63)
-	s.nest[level>>6] &^= bit
-	if object {
-		s.nest[level>>6] |= bit
 	}
 }

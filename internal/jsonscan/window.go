@@ -3,7 +3,9 @@ package jsonscan
 import (
 	"bytes"
 	"encoding/json"
+	gohash "hash"
 	"io"
+	"math"
 )
 
 const (
@@ -36,8 +38,14 @@ type window struct {
 	oldFrom int
 	oldSize int
 	spare   [][]byte
-	keepAll bool  // the item is kept whatever its size
+	keepAll bool  // the item is kept whatever its size, up to end
 	first   int64 // where the item begins in the body
+	end     int64 // where it becomes too large; math.MaxInt64 between items
+
+	// sum, if not nil, hashes the item's bytes; those from buf[fed] on are
+	// still to be fed to it.
+	sum gohash.Hash
+	fed int
 
 	// again reads the body anew, which began at origin. It is nil if the body
 	// is a stream that is gone once read.
@@ -46,7 +54,7 @@ type window struct {
 }
 
 func (w *window) init(r io.Reader) {
-	w.r, w.mark = r, -1
+	w.r, w.mark, w.end = r, -1, math.MaxInt64
 	at, ok1 := r.(io.ReaderAt)
 	seek, ok2 := r.(io.Seeker)
 	if !ok1 || !ok2 {
@@ -88,6 +96,8 @@ func (w *window) more() bool {
 // to the beginning of a buffer. The buffer doubles if they fill half of it, so
 // that a long token is not moved much oftener than it is long.
 func (w *window) room() {
+	w.feed()
+	w.fed = 0
 	unread := w.buf[w.pos:]
 	buf := w.buf[:0]
 	switch size := cap(w.buf); {
@@ -123,39 +133,67 @@ func (w *window) retire() {
 	}
 	w.old = append(w.old, w.buf[:w.pos])
 	w.oldSize += w.pos
-	for w.oldSize > keepRaw && !w.keepAll {
+	for w.oldSize > keepRaw && (!w.keepAll || w.offset() > w.end) {
 		w.oldSize -= len(w.old[0])
 		w.spare = append(w.spare, w.old[0][:0])
 		w.old, w.oldFrom = w.old[1:], 0
 	}
 }
 
-// begin marks the place as the beginning of an item.
-func (w *window) begin() {
+// feed hashes what was read of the item.
+func (w *window) feed() {
+	if w.sum != nil && w.fed < w.pos {
+		w.sum.Write(w.buf[w.fed:w.pos])
+		w.fed = w.pos
+	}
+}
+
+// begin marks the place as the beginning of an item, which is too large if it
+// is larger than most, unless that is 0.
+func (w *window) begin(most int64) {
 	for _, b := range w.old {
 		w.spare = append(w.spare, b[:0])
 	}
 	w.old, w.oldFrom, w.oldSize = w.old[:0], 0, 0
 	w.first = w.offset()
+	if w.sum != nil {
+		w.sum.Reset()
+		w.fed = w.pos
+	}
+	w.end = math.MaxInt64
+	if most > 0 && most < w.end-w.first {
+		w.end = w.first + most
+	}
 	w.mark = -1
 	if w.again == nil {
 		w.mark = w.pos
 	}
 }
 
-// raw returns a copy of the item's bytes up to the place, and whether they are
-// only the end of it.
-func (w *window) raw() (raw json.RawMessage, truncated bool) {
-	size := int(w.offset() - w.first)
-	if w.again != nil {
-		raw = make([]byte, size)
-		if n, _ := w.again.ReadAt(raw, w.origin+w.first); n == size {
-			return raw, false
+// raw appends the item's bytes up to the place to dst, and tells whether they
+// are only the end of it: of an item larger than keepRaw, unless all of it was to
+// be kept.
+func (w *window) raw(dst []byte, all bool) (raw json.RawMessage, truncated bool) {
+	size := w.offset() - w.first
+	n := size
+	if !all {
+		n = min(n, keepRaw)
+	}
+	switch {
+	case n <= int64(w.pos):
+		return append(dst, w.buf[w.pos-int(n):w.pos]...), n < size
+	case w.again != nil:
+		raw = append(dst, make([]byte, n)...)
+		if got, _ := w.again.ReadAt(raw[len(dst):], w.origin+w.offset()-n); int64(got) == n {
+			return raw, n < size
 		}
 		// Show what is there.
-		raw = bytes.Clone(w.buf[max(0, w.pos-size):w.pos])
-		return raw, len(raw) < size
+		return append(dst, w.buf[:w.pos]...), true
 	}
-	raw = append(bytes.Join(w.old, nil)[w.oldFrom:], w.buf[w.mark:w.pos]...)
-	return raw, len(raw) < size
+	dst = append(dst, bytes.Join(w.old, nil)[w.oldFrom:]...)
+	dst = append(dst, w.buf[w.mark:w.pos]...)
+	if over := len(dst) - int(n); over > 0 {
+		dst = dst[over:]
+	}
+	return dst, int64(len(dst)) < size
 }

@@ -11,8 +11,10 @@ import (
 	"io"
 	"math/big"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // aliases are the second spellings that Garmin's documents use for a key.
@@ -21,180 +23,296 @@ var aliases = map[string]string{
 	"wheelChairCadenceInPushesPerMinute": "directWheelchairCadence",
 }
 
-const (
-	maxDepth   = 16
-	maxNumber  = 1024
-	maxNesting = 10_000
-)
+const maxNumber = 1024
+
+// Defect is a value that cannot be read without loss.
+type Defect struct {
+	Path   string
+	Offset int
+	Have   string // its JSON type
+}
+
+// Result is what [Unmarshal] could not read.
+type Result struct {
+	Defects []Defect
+	// Unread has the keys of the object itself whose last value is a defect.
+	Unread map[string]bool
+}
 
 // Unmarshal reads one JSON object into v, a pointer to a struct that is zero,
 // by the rules that package types documents. All of data must be good JSON.
-func Unmarshal(data []byte, v any) error {
+func Unmarshal(data []byte, v any) (*Result, error) {
 	if !json.Valid(data) {
-		return errors.New("not JSON")
+		return nil, errors.New("not JSON")
 	}
+	off := len(data) - len(bytes.TrimLeft(data, " \t\r\n"))
 	data = bytes.TrimSpace(data)
 	if data[0] != '{' {
-		return errors.New("want an object")
+		return nil, errors.New("want an object")
 	}
-	if depth(data) > maxDepth {
-		return errors.New("too deep")
-	}
-	return value(data, reflect.ValueOf(v).Elem())
+	r := &reading{}
+	unread := r.object("", off, data, reflect.ValueOf(v).Elem())
+	return &Result{r.defects, unread}, nil
 }
 
-// depth returns how deep good JSON nests.
-func depth(data []byte) int {
-	deepest, now := 0, 0
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber() // 1e400 is a good number to read over
-	for {
-		t, err := dec.Token()
-		if err != nil {
-			return deepest
-		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			now++
-		case json.Delim('}'), json.Delim(']'):
-			now--
-		}
-		deepest = max(deepest, now)
-	}
-}
-
-// member is one key of an object with its value.
+// member is one key of an object with its value, or an element of an array.
 type member struct {
 	key string
 	raw json.RawMessage
+	off int
 }
 
-// members returns the keys of an object in the order they stand.
+// members returns the members of an object or array in the order they stand.
 func members(data []byte) ([]member, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("want an object")
+	open, err := dec.Token()
+	if err != nil || open != json.Delim('{') && open != json.Delim('[') {
+		return nil, errors.New("want an object or array")
 	}
 	var all []member
 	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, err
+		var m member
+		if open == json.Delim('{') {
+			t, err := dec.Token()
+			if err != nil {
+				return nil, err
+			}
+			m.key = t.(string)
 		}
-		m := member{key: t.(string)}
 		if err := dec.Decode(&m.raw); err != nil {
 			return nil, err
 		}
+		m.off = int(dec.InputOffset()) - len(m.raw)
 		all = append(all, m)
 	}
 	return all, nil
 }
 
-func value(data []byte, v reflect.Value) error {
-	if string(data) == "null" {
-		v.SetZero()
-		return nil
+// reading gathers what cannot be read.
+type reading struct{ defects []Defect }
+
+// typeOf names the JSON type of a value.
+func typeOf(data []byte) string {
+	switch data[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
 	}
-	switch v.Kind() {
+	return "a number"
+}
+
+// value reads data, which stands at off, into v, and reports whether it could.
+func (r *reading) value(path string, off int, data []byte, v reflect.Value) bool {
+	if string(data) == "null" {
+		return true
+	}
+	ok := false
+	switch is := typeOf(data); v.Kind() {
 	case reflect.Pointer:
 		p := reflect.New(v.Type().Elem())
-		if err := value(data, p.Elem()); err != nil {
-			return err
+		if ok := r.value(path, off, data, p.Elem()); !ok {
+			return false
 		}
 		v.Set(p)
-		return nil
+		return true
 	case reflect.Struct:
-		return object(data, v)
-	case reflect.Slice:
-		var items []json.RawMessage
-		if err := json.Unmarshal(data, &items); err != nil {
-			return err
+		if ok = is == "an object"; ok {
+			r.object(path, off, data, v)
 		}
-		s := reflect.MakeSlice(v.Type(), len(items), len(items))
-		for i, item := range items {
-			if err := value(item, s.Index(i)); err != nil {
-				return fmt.Errorf("[%d]: %w", i, err)
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			if ok = is == "an array"; ok {
+				r.objects(path, off, data, v)
+			}
+		} else if list, good := names(data); good {
+			s := reflect.MakeSlice(v.Type(), len(list), len(list))
+			for i := range list {
+				s.Index(i).SetString(list[i])
+			}
+			v.Set(s)
+			ok = true
+		}
+	case reflect.Int:
+		var i int64
+		if number, good := numeral(data); good {
+			if i, ok = integer(number); ok {
+				v.SetInt(i)
 			}
 		}
-		v.Set(s)
-		return nil
-	case reflect.Int:
-		i, err := integer(string(data))
-		if err != nil {
-			return err
-		}
-		v.SetInt(i)
-		return nil
 	case reflect.Float64:
-		if data[0] == '"' || len(data) > maxNumber {
-			return errors.New("want a number")
+		if number, good := numeral(data); good {
+			f, err := strconv.ParseFloat(number, 64)
+			if ok = err == nil; ok {
+				v.SetFloat(f)
+			}
 		}
-		var f float64
-		if err := json.Unmarshal(data, &f); err != nil {
-			return err
-		}
-		v.SetFloat(f)
-		return nil
 	case reflect.Bool:
 		var b bool
-		if err := json.Unmarshal(data, &b); err != nil {
-			return err
+		if b, ok = boolean(data); ok {
+			v.SetBool(b)
 		}
-		v.SetBool(b)
-		return nil
 	case reflect.String:
-		if v.Type().Name() == "ID" && data[0] != '"' {
-			id, err := digits(string(data))
-			if err != nil {
-				return err
-			}
-			v.SetString(id)
-			return nil
-		}
 		var s string
-		if err := json.Unmarshal(data, &s); err != nil {
-			return err
+		if is == "a string" {
+			s, ok = text(data)
+		} else if is == "a number" && len(data) <= maxNumber {
+			s, ok = string(data), true
+			if v.Type().Name() == "ID" {
+				s, ok = digits(s)
+			}
 		}
-		v.SetString(s)
-		return nil
+		if ok {
+			v.SetString(s)
+		}
+	default:
+		panic(fmt.Sprintf("no rule for a %v", v.Type()))
 	}
-	return fmt.Errorf("no rule for a %v", v.Type())
+	if !ok {
+		r.defects = append(r.defects, Defect{path, off, typeOf(data)})
+	}
+	return ok
+}
+
+// objects reads an array of objects. What is none is left out.
+func (r *reading) objects(path string, off int, data []byte, v reflect.Value) {
+	all, err := members(data)
+	if err != nil {
+		panic(err)
+	}
+	list := reflect.MakeSlice(v.Type(), 0, len(all))
+	for i, m := range all {
+		at, elem := fmt.Sprintf("%s[%d]", path, i), reflect.New(v.Type().Elem()).Elem()
+		switch typeOf(m.raw) {
+		case "an object":
+			r.object(at, off+m.off, m.raw, elem)
+			list = reflect.Append(list, elem)
+		case "null":
+		default:
+			r.defects = append(r.defects, Defect{at, off + m.off, typeOf(m.raw)})
+		}
+	}
+	v.Set(list)
+}
+
+// names reads an array of strings, or "[A, B]".
+func names(data []byte) ([]string, bool) {
+	list := []string{}
+	switch typeOf(data) {
+	case "an array":
+		all, err := members(data)
+		if err != nil {
+			panic(err)
+		}
+		for _, m := range all {
+			if string(m.raw) == "null" {
+				continue
+			}
+			s, ok := text(m.raw)
+			if !ok {
+				return nil, false
+			}
+			list = append(list, s)
+		}
+		return list, true
+	case "a string":
+		s, ok := text(data)
+		s = strings.TrimSpace(s)
+		if !ok || len(s) < 2 || s[0] != '[' || s[len(s)-1] != ']' {
+			return nil, false
+		}
+		for name := range strings.SplitSeq(s[1:len(s)-1], ",") {
+			if name = strings.Trim(name, ` "`); name != "" {
+				list = append(list, name)
+			}
+		}
+		return list, true
+	}
+	return nil, false
+}
+
+var escape = regexp.MustCompile(`\\(u[0-9a-fA-F]{4}|.)`)
+
+// text reads a JSON string. It says false where encoding/json has put U+FFFD
+// for what is no UTF-8 or half of a surrogate pair.
+func text(data []byte) (string, bool) {
+	var s string
+	if data[0] != '"' || json.Unmarshal(data, &s) != nil || !utf8.Valid(data) {
+		return "", false
+	}
+	meant := strings.Count(string(data), "\ufffd")
+	for _, e := range escape.FindAllString(string(data), -1) {
+		if strings.EqualFold(e, `\ufffd`) {
+			meant++
+		}
+	}
+	return s, strings.Count(s, "\ufffd") == meant
+}
+
+// numeral returns the text of a JSON number, or of a string that holds one.
+func numeral(data []byte) (string, bool) {
+	if typeOf(data) == "a string" {
+		s, _ := text(data)
+		data = []byte(s)
+		if s == "" || strings.Trim(s, "0123456789+-.eE") != "" || !json.Valid(data) {
+			return "", false
+		}
+	}
+	return string(data), typeOf(data) == "a number" && len(data) <= maxNumber
+}
+
+// boolean reads true or false, 1 or 0, or a string that holds one of them.
+func boolean(data []byte) (value, ok bool) {
+	s := string(data)
+	if typeOf(data) == "a string" {
+		s, _ = text(data)
+	}
+	switch s {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	}
+	number, ok := numeral(data)
+	if !ok {
+		return false, false
+	}
+	i, ok := integer(number)
+	return i == 1, ok && (i == 0 || i == 1)
 }
 
 // integer reads a JSON number whose value is an int, however it is written.
-func integer(s string) (int64, error) {
-	if len(s) > maxNumber || strings.Trim(s, "0123456789+-.eE") != "" {
-		return 0, errors.New("want an integer")
-	}
+func integer(s string) (int64, bool) {
 	if _, exp, ok := strings.Cut(strings.ToLower(s), "e"); ok {
 		if e, err := strconv.Atoi(exp); err != nil || e > 1024 || e < -1024 {
-			return 0, errors.New("number out of range")
+			return 0, false
 		}
 	}
 	r, ok := new(big.Rat).SetString(s)
 	if !ok || !r.IsInt() || !r.Num().IsInt64() {
-		return 0, errors.New("want an integer")
+		return 0, false
 	}
 	i := r.Num().Int64()
-	if int64(int(i)) != i {
-		return 0, errors.New("number out of range")
-	}
-	return i, nil
+	return i, int64(int(i)) == i
 }
 
 // digits reads a JSON number that is an integer, as text.
-func digits(s string) (string, error) {
+func digits(s string) (string, bool) {
 	whole, frac, _ := strings.Cut(s, ".")
-	if len(s) > maxNumber || strings.Trim(strings.TrimPrefix(whole, "-"), "0123456789") != "" || strings.Trim(frac, "0") != "" {
-		return "", errors.New("want a string or an integer")
-	}
-	return whole, nil
+	return whole, !strings.ContainsAny(s, "eE") && strings.Trim(frac, "0") == ""
 }
 
-func object(data []byte, v reflect.Value) error {
+// object reads an object, and returns the keys whose last value is a defect.
+func (r *reading) object(path string, off int, data []byte, v reflect.Value) (unread map[string]bool) {
 	all, err := members(data)
 	if err != nil {
-		return err
+		panic(err)
 	}
 	fields := map[string]reflect.Value{}
 	for i := range v.NumField() {
@@ -203,6 +321,7 @@ func object(data []byte, v reflect.Value) error {
 			fields[key] = v.Field(i)
 		}
 	}
+	unread = map[string]bool{}
 	for _, m := range all {
 		key := m.key
 		if real, ok := aliases[key]; ok {
@@ -212,13 +331,15 @@ func object(data []byte, v reflect.Value) error {
 		if !ok {
 			continue
 		}
-		// The last of a repeated key counts, and each must be readable.
+		// The last of a repeated key counts.
 		f.SetZero()
-		if err := value(m.raw, f); err != nil {
-			return fmt.Errorf("%s: %w", m.key, err)
+		at := m.key
+		if path != "" {
+			at = path + "." + m.key
 		}
+		unread[key] = !r.value(at, off+m.off, m.raw, f)
 	}
-	return nil
+	return unread
 }
 
 // Item is one element of a body's list.
@@ -231,9 +352,10 @@ type Item struct {
 
 // Lists returns the items of an object of lists, as notifications are, in
 // order. A value that is no list counts as a list of it alone, and null as an
-// empty one. With an error come the items before it.
+// empty one. With an error come the items before it. A byte order mark before the
+// body counts as nothing but its three bytes.
 func Lists(data []byte) ([]Item, error) {
-	r := &reader{data: data, dec: json.NewDecoder(bytes.NewReader(data)), count: map[string]int{}}
+	r := newReader(data)
 	if err := r.delim('{'); err != nil {
 		return nil, err
 	}
@@ -254,7 +376,7 @@ func Lists(data []byte) ([]Item, error) {
 
 // List returns the items of a bare array.
 func List(data []byte) ([]Item, error) {
-	r := &reader{data: data, dec: json.NewDecoder(bytes.NewReader(data)), count: map[string]int{}}
+	r := newReader(data)
 	if err := r.delim('['); err != nil {
 		return nil, err
 	}
@@ -264,8 +386,14 @@ func List(data []byte) ([]Item, error) {
 	return r.items, r.end()
 }
 
+func newReader(data []byte) *reader {
+	text := bytes.TrimPrefix(data, []byte("\ufeff"))
+	return &reader{data: text, base: int64(len(data) - len(text)), dec: json.NewDecoder(bytes.NewReader(text)), count: map[string]int{}}
+}
+
 type reader struct {
 	data  []byte
+	base  int64 // where data stands in the body
 	dec   *json.Decoder
 	count map[string]int
 	items []Item
@@ -326,13 +454,13 @@ func (r *reader) item(key string) (json.RawMessage, error) {
 	if c := raw[0]; r.dec.InputOffset() == int64(len(r.data)) && (c == '-' || '0' <= c && c <= '9') {
 		return nil, io.ErrUnexpectedEOF // the number may have been cut
 	}
-	r.items = append(r.items, Item{key, r.count[key], r.dec.InputOffset() - int64(len(raw)), raw})
+	r.items = append(r.items, Item{key, r.count[key], r.base + r.dec.InputOffset() - int64(len(raw)), raw})
 	r.count[key]++
 	return raw, nil
 }
 
-// Empty reports whether an item is an object without keys.
+// Empty reports whether an item is null or an object without keys.
 func Empty(raw []byte) bool {
 	all, err := members(raw)
-	return err == nil && len(all) == 0
+	return string(raw) == "null" || raw[0] == '{' && err == nil && len(all) == 0
 }

@@ -208,7 +208,7 @@ func TestSharedDocument(t *testing.T) {
 					lists["push"]++
 					nothingLost(t, event.Raw, event.Summary)
 				default:
-					t.Errorf("%T in %s", event, event.Place())
+					t.Errorf("%T in %s", event, event.Pos())
 				}
 			}
 		}
@@ -288,12 +288,14 @@ func (a answer) RoundTrip(*http.Request) (*http.Response, error) { return a(), n
 // answering returns a client that gets this answer to everything.
 func answering(t *testing.T, status int, body string) *activity.Client {
 	t.Helper()
-	client, err := activity.NewClient(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})}, &activity.Options{
+	pool, err := activity.NewPool(&activity.Options{
 		Transport: answer(func() *http.Response {
 			return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))}
 		}),
 		UnknownKey: func(path string) { t.Errorf("unknown key %s", path) },
 	})
+	require.NoError(t, err)
+	client, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})})
 	require.NoError(t, err)
 	return client
 }
