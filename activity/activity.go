@@ -24,8 +24,9 @@
 // # Errors
 //
 // Methods fail with an [*Error], which has what Garmin said. What a caller can
-// do about it is found with errors.Is ([ErrGone], [ErrNotPermitted], ...), by
-// [Error.Retry] and by [Error.Unauthorized]. No error, log record or formatted
+// do about it is found with errors.Is ([ErrGone], [ErrNotPermitted], ...), and
+// [Error.Fault] says whose fault it is: this item's, the user's, the
+// application's, the network's or Garmin's. No error, log record or formatted
 // value of this package holds a token, a secret or the query of a URL.
 //
 // # Repeats

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/garminkit/activityapi/types"
 )
@@ -23,7 +21,6 @@ var (
 	// looseMessage finds the message in text that is nearly JSON: Garmin's
 	// document shows a body with the key unquoted and a quote missing.
 	looseMessage = regexp.MustCompile(`["']?errorMessage["']?\s*:\s*["']?([^"}]*)`)
-	minStart     = regexp.MustCompile(`min start time of\s+([0-9T:.Z+-]+)`)
 	earlier      = regexp.MustCompile(`\[\s*([0-9T:.Z+-]+)\s+to\s+([0-9T:.Z+-]+)\s*\]`)
 	permission   = regexp.MustCompile(`\brequired:?\s+([A-Z][A-Z0-9_]+)`)
 )
@@ -34,10 +31,20 @@ func (e *Error) read(body []byte, scrub func(string) string) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	// One string for all the searches below; the scrubbed form alone is kept.
 	all := scrub(oneLine(string(body)))
-	message, id, ok := messageOf(body)
-	if !ok {
+	message, id, own := messageOf(body)
+	if message == "" && len(bytes.TrimSpace(body)) > 0 {
 		e.Body = cut(all, excerptLimit)
 	}
+	e.author = authorOf(body, own)
+	e.say(message, id, scrub)
+	if e.author == another {
+		all = "" // A page may say anything.
+	}
+	e.classify(all)
+}
+
+// say sets message and trace id.
+func (e *Error) say(message, id string, scrub func(string) string) {
 	message = scrub(oneLine(message))
 	if m := traceID.FindStringSubmatch(message); m != nil {
 		e.TraceID, message = m[1], message[len(m[0]):]
@@ -45,26 +52,29 @@ func (e *Error) read(body []byte, scrub func(string) string) {
 		e.TraceID = cut(scrub(oneLine(id)), 64)
 	}
 	e.Message = cut(message, messageLimit)
-	e.classify(all)
 }
 
-// messageOf finds Garmin's message in the shapes it has been seen in.
-func messageOf(body []byte) (message, id string, ok bool) {
+// messageOf finds the message in the shapes it has been seen in. It is
+// Garmin's own if its key is errorMessage.
+func messageOf(body []byte) (message, id string, own bool) {
 	var v map[string]any
 	if json.Unmarshal(body, &v) == nil {
 		for _, key := range []string{"errorMessage", "message", "error_description", "error"} {
 			if s, is := v[key].(string); is && s != "" {
-				message = s
+				message, own = s, key == "errorMessage"
 				break
 			}
 		}
 		id, _ = v["errorId"].(string)
-		return message, id, message != ""
+		return message, id, own
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		return "", "", false
 	}
 	if m := looseMessage.FindSubmatch(body); m != nil {
 		return string(m[1]), "", true
 	}
-	return "", "", len(bytes.TrimSpace(body)) == 0
+	return "", "", false
 }
 
 // classify sets Err and its details from the status and the body's text.
@@ -90,41 +100,19 @@ func (e *Error) classify(text string) {
 		}
 	case e.StatusCode == 400 && (has("InvalidPullToken") || has("Invalid download token")):
 		e.Err = ErrInvalidPullToken
-	case e.StatusCode == 400 && has("min start time"):
+	case e.StatusCode == 400 && minStart.MatchString(text):
 		e.Err = ErrMinStart
-		if m := minStart.FindStringSubmatch(text); m != nil {
-			e.MinStart = parseTime(m[1])
-		}
+		e.MinStart = minStartOf(text)
 	case e.StatusCode == 400 && has("Endpoint not enabled"):
 		e.Err = ErrEndpointNotEnabled
 	case e.StatusCode == http.StatusUnauthorized,
-		(e.StatusCode == 400 || e.StatusCode == 403) && (has("read oAuth header") || has("UserAccessToken")):
+		(e.StatusCode == 400 || e.StatusCode == 403) && (has(errUnread) || has(errToken)):
 		e.Err = ErrUnauthorized
 	case e.StatusCode == http.StatusForbidden:
 		e.Err = ErrForbidden
 	case e.StatusCode < 400:
 		e.Err = errStatus
 	}
-}
-
-// parseTime reads a moment from a message: ISO 8601 with or without a
-// fraction, seconds or milliseconds since 1970, or a date. It returns the zero
-// time for anything else.
-func parseTime(s string) time.Time {
-	s = strings.TrimRight(s, ".,;")
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04Z07:00", time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC()
-		}
-	}
-	n, err := strconv.ParseFloat(s, 64)
-	switch {
-	case err != nil || n <= 0 || n >= 1e15:
-		return time.Time{}
-	case n >= 1e11:
-		return time.UnixMilli(int64(n)).UTC()
-	}
-	return time.UnixMicro(int64(n * 1e6)).UTC()
 }
 
 // oneLine replaces runs of white space and control characters by one blank.

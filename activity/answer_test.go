@@ -25,7 +25,7 @@ func answering(t *testing.T, status int, body string, header http.Header, opts a
 		*n++
 		return response(status, body, header), nil
 	})
-	c, err := activity.NewClient(bearer("user-token-1234"), &opts)
+	c, err := poolClient(bearer("user-token-1234"), &opts)
 	require.NoError(t, err)
 	return c, n
 }
@@ -56,57 +56,78 @@ func TestAnswers(t *testing.T) {
 		body   string
 		is     error // nil: no sentinel
 		want   activity.Error
-		unauth bool
+		fault  types.Fault
 	}{
-		{"410", 410, wrap("gone"), activity.ErrGone, activity.Error{Message: "gone"}, false},
-		{"410 empty", 410, "", activity.ErrGone, activity.Error{}, false},
-		{"pull token", 400, wrap("InvalidPullTokenException failure"), activity.ErrInvalidPullToken, activity.Error{Message: "InvalidPullTokenException failure"}, false},
-		{"download token", 400, wrap("Invalid download token"), activity.ErrInvalidPullToken, activity.Error{Message: "Invalid download token"}, false},
+		{"410", 410, wrap("gone"), activity.ErrGone, activity.Error{Message: "gone"}, types.FaultItem},
+		{"410 empty", 410, "", activity.ErrGone, activity.Error{}, types.FaultItem},
+		{"pull token", 400, wrap("InvalidPullTokenException failure"), activity.ErrInvalidPullToken, activity.Error{Message: "InvalidPullTokenException failure"}, types.FaultItem},
+		{"download token", 400, wrap("Invalid download token"), activity.ErrInvalidPullToken, activity.Error{Message: "Invalid download token"}, types.FaultItem},
 		{"412", 412, wrap("Access denied for consumer required HISTORICAL_DATA_EXPORT"), activity.ErrNotPermitted,
-			activity.Error{Message: "Access denied for consumer required HISTORICAL_DATA_EXPORT", Permission: types.PermissionHistoricalDataExport}, true},
-		{"412 without name", 412, wrap("Access denied"), activity.ErrNotPermitted, activity.Error{Message: "Access denied"}, true},
+			activity.Error{Message: "Access denied for consumer required HISTORICAL_DATA_EXPORT", Permission: types.PermissionHistoricalDataExport}, types.FaultUser},
+		{"412 without name", 412, wrap("Access denied"), activity.ErrNotPermitted, activity.Error{Message: "Access denied"}, types.FaultUser},
 		{"403 with name", 403, wrap("required ACTIVITY_EXPORT"), activity.ErrNotPermitted,
-			activity.Error{Message: "required ACTIVITY_EXPORT", Permission: types.PermissionActivityExport}, true},
+			activity.Error{Message: "required ACTIVITY_EXPORT", Permission: types.PermissionActivityExport}, types.FaultUser},
 		{"409", 409, wrap("[" + trace + "]duplicate backfill processed at 2021-07-01T07:05:57Z [2021-04-02T07:05:57Z to 2021-07-01T07:05:57Z]"), activity.ErrDuplicate,
 			activity.Error{TraceID: trace, Message: "duplicate backfill processed at 2021-07-01T07:05:57Z [2021-04-02T07:05:57Z to 2021-07-01T07:05:57Z]",
-				Earlier: types.Window{Start: time.Date(2021, 4, 2, 7, 5, 57, 0, time.UTC), End: time.Date(2021, 7, 1, 7, 5, 57, 0, time.UTC)}}, false},
+				Earlier: types.Window{Start: time.Date(2021, 4, 2, 7, 5, 57, 0, time.UTC), End: time.Date(2021, 7, 1, 7, 5, 57, 0, time.UTC)}}, types.FaultItem},
 		{"409 that is not JSON, as documented", 409, "{ \r\n errorMessage: \"[" + trace + "]duplicate \r\nbackfill processed at 2021-07-01T07:05:57Z [2021-04-02T07:05:57Z to \r\n2021-07-01T07:05:57Z] \r\n}", activity.ErrDuplicate,
 			activity.Error{TraceID: trace, Message: "duplicate backfill processed at 2021-07-01T07:05:57Z [2021-04-02T07:05:57Z to 2021-07-01T07:05:57Z]",
-				Earlier: types.Window{Start: time.Date(2021, 4, 2, 7, 5, 57, 0, time.UTC), End: time.Date(2021, 7, 1, 7, 5, 57, 0, time.UTC)}}, false},
-		{"409 as 400", 400, wrap("duplicate backfill processed at some time"), activity.ErrDuplicate, activity.Error{Message: "duplicate backfill processed at some time"}, false},
-		{"409 empty", 409, "", activity.ErrDuplicate, activity.Error{}, false},
+				Earlier: types.Window{Start: time.Date(2021, 4, 2, 7, 5, 57, 0, time.UTC), End: time.Date(2021, 7, 1, 7, 5, 57, 0, time.UTC)}}, types.FaultItem},
+		{"409 as 400", 400, wrap("duplicate backfill processed at some time"), activity.ErrDuplicate, activity.Error{Message: "duplicate backfill processed at some time"}, types.FaultItem},
+		{"409 empty", 409, "", activity.ErrDuplicate, activity.Error{}, ""},
 		{"minimum start", 400, wrap("[" + trace + "] start 2020-01-01T00:00:00Z before min start time of " + iso), activity.ErrMinStart,
-			activity.Error{TraceID: trace, Message: "start 2020-01-01T00:00:00Z before min start time of " + iso, MinStart: at}, false},
+			activity.Error{TraceID: trace, Message: "start 2020-01-01T00:00:00Z before min start time of " + iso, MinStart: at}, types.FaultItem},
 		{"minimum start in seconds", 400, wrap("before min start time of 1760892150"), activity.ErrMinStart,
-			activity.Error{Message: "before min start time of 1760892150", MinStart: at.Truncate(time.Second)}, false},
+			activity.Error{Message: "before min start time of 1760892150", MinStart: at.Truncate(time.Second)}, types.FaultItem},
 		{"minimum start in milliseconds", 400, wrap("before min start time of 1760892150333"), activity.ErrMinStart,
-			activity.Error{Message: "before min start time of 1760892150333", MinStart: at.Truncate(time.Millisecond)}, false},
+			activity.Error{Message: "before min start time of 1760892150333", MinStart: at.Truncate(time.Millisecond)}, types.FaultItem},
 		{"minimum start as a date", 400, wrap("before min start time of 2025-10-19."), activity.ErrMinStart,
-			activity.Error{Message: "before min start time of 2025-10-19.", MinStart: at.Truncate(24 * time.Hour)}, false},
-		{"minimum start that is no time", 400, wrap("before min start time of whenever"), activity.ErrMinStart, activity.Error{Message: "before min start time of whenever"}, false},
+			activity.Error{Message: "before min start time of 2025-10-19.", MinStart: at.Truncate(24 * time.Hour)}, types.FaultItem},
+		{"minimum start in microseconds", 400, wrap("before min start time of 1760892150333571"), activity.ErrMinStart,
+			activity.Error{Message: "before min start time of 1760892150333571", MinStart: time.UnixMicro(1760892150333571).UTC()}, types.FaultItem},
+		{"minimum start in a field", 400, `{"errorMessage":"before min start time","minStartTimeInSeconds":1760892150}`, activity.ErrMinStart,
+			activity.Error{Message: "before min start time", MinStart: at.Truncate(time.Second)}, types.FaultItem},
+		{"minimum start in a field, as text", 400, `{"min_start_time":"2025-10-19 16:42:30 UTC","errorMessage":"too early"}`, activity.ErrMinStart,
+			activity.Error{Message: "too early", MinStart: at.Truncate(time.Second)}, types.FaultItem},
+		{"minimum start with a zone", 400, wrap("Minimum start date: 2025-10-19T18:42:30+0200"), activity.ErrMinStart,
+			activity.Error{Message: "Minimum start date: 2025-10-19T18:42:30+0200", MinStart: at.Truncate(time.Second)}, types.FaultItem},
+		{"minimum start that is no time", 400, wrap("before min start time of whenever"), activity.ErrMinStart, activity.Error{Message: "before min start time of whenever"}, types.FaultItem},
 		{"endpoint", 400, wrap("Endpoint not enabled for summary type: CONNECT_ACTIVITY"), activity.ErrEndpointNotEnabled,
-			activity.Error{Message: "Endpoint not enabled for summary type: CONNECT_ACTIVITY"}, false},
-		{"401", 401, wrap("bad token"), activity.ErrUnauthorized, activity.Error{Message: "bad token"}, true},
-		{"401 empty", 401, "", activity.ErrUnauthorized, activity.Error{}, true},
-		{"400 without header", 400, wrap("Unable to read oAuth header"), activity.ErrUnauthorized, activity.Error{Message: "Unable to read oAuth header"}, true},
-		{"403 unknown token", 403, wrap("Unknown UserAccessToken"), activity.ErrUnauthorized, activity.Error{Message: "Unknown UserAccessToken"}, true},
-		{"403", 403, wrap("no"), activity.ErrForbidden, activity.Error{Message: "no"}, true},
-		{"403 page", 403, "<html><body>denied</body></html>", activity.ErrForbidden, activity.Error{Body: "<html><body>denied</body></html>"}, true},
-		{"milliseconds", 400, wrap("timestamp '1452777797000' appears to be in \\r\\nmilliseconds."), nil, activity.Error{Message: "timestamp '1452777797000' appears to be in milliseconds."}, false},
-		{"service failure", 400, `{"errorType":"X","message":"second","errorMessage":"first","errorId":"id-1"}`, nil, activity.Error{Message: "first", TraceID: "id-1"}, false},
-		{"service failure without errorMessage", 400, `{"errorType":"X","message":"second","errorId":"id-1"}`, nil, activity.Error{Message: "second", TraceID: "id-1"}, false},
-		{"gateway's JSON", 404, `{"error":"Not Found","path":"/x","status":404}`, nil, activity.Error{Message: "Not Found"}, false},
-		{"JSON without message", 400, `{"status":400}`, nil, activity.Error{Body: `{"status":400}`}, false},
-		{"JSON of another shape", 400, `["x"]`, nil, activity.Error{Body: `["x"]`}, false},
-		{"null message", 400, `{"errorMessage":null}`, nil, activity.Error{Body: `{"errorMessage":null}`}, false},
-		{"byte order mark", 410, "\ufeff" + wrap("m"), activity.ErrGone, activity.Error{Message: "m"}, false},
-		{"not UTF-8", 400, "\xff\xfe", nil, activity.Error{Body: "\ufffd"}, false},
-		{"501", 501, "", nil, activity.Error{}, false},
-		{"505", 505, "", nil, activity.Error{}, false},
-		{"404", 404, "", nil, activity.Error{}, false},
-		{"408 is not here", 418, "", nil, activity.Error{}, false},
-		{"999", 999, "", nil, activity.Error{}, false},
-		{"600", 600, "", nil, activity.Error{}, false},
+			activity.Error{Message: "Endpoint not enabled for summary type: CONNECT_ACTIVITY"}, types.FaultApplication},
+		{"401", 401, wrap("bad token"), activity.ErrUnauthorized, activity.Error{Message: "bad token"}, types.FaultUser},
+		{"401 empty", 401, "", activity.ErrUnauthorized, activity.Error{}, ""},
+		{"400 without header", 400, wrap("Unable to read oAuth header"), activity.ErrUnauthorized, activity.Error{Message: "Unable to read oAuth header"}, ""},
+		{"403 unknown token", 403, wrap("Unknown UserAccessToken"), activity.ErrUnauthorized, activity.Error{Message: "Unknown UserAccessToken"}, types.FaultUser},
+		{"403", 403, wrap("no"), activity.ErrForbidden, activity.Error{Message: "no"}, types.FaultUser},
+		{"403 page", 403, "<html><body>denied</body></html>", activity.ErrForbidden, activity.Error{Body: "<html><body>denied</body></html>"}, types.FaultNetwork},
+		{"milliseconds", 400, wrap("timestamp '1452777797000' appears to be in \\r\\nmilliseconds."), nil, activity.Error{Message: "timestamp '1452777797000' appears to be in milliseconds."}, types.FaultItem},
+		{"service failure", 400, `{"errorType":"X","message":"second","errorMessage":"first","errorId":"id-1"}`, nil, activity.Error{Message: "first", TraceID: "id-1"}, types.FaultItem},
+		{"service failure without errorMessage", 400, `{"errorType":"X","message":"second","errorId":"id-1"}`, nil, activity.Error{Message: "second", TraceID: "id-1"}, ""},
+		{"gateway's JSON", 404, `{"error":"Not Found","path":"/x","status":404}`, nil, activity.Error{Message: "Not Found"}, ""},
+		{"JSON without message", 400, `{"status":400}`, nil, activity.Error{Body: `{"status":400}`}, ""},
+		{"JSON of another shape", 400, `["x"]`, nil, activity.Error{Body: `["x"]`}, ""},
+		{"null message", 400, `{"errorMessage":null}`, nil, activity.Error{Body: `{"errorMessage":null}`}, ""},
+		{"byte order mark", 410, "\ufeff" + wrap("m"), activity.ErrGone, activity.Error{Message: "m"}, types.FaultItem},
+		{"not UTF-8", 400, "\xff\xfe", nil, activity.Error{Body: "\ufffd"}, types.FaultNetwork},
+		{"501", 501, "", nil, activity.Error{}, types.FaultGarmin},
+		{"505", 505, "", nil, activity.Error{}, types.FaultGarmin},
+		{"404", 404, "", nil, activity.Error{}, ""},
+		{"408 is not here", 418, "", nil, activity.Error{}, ""},
+		{"999", 999, "", nil, activity.Error{}, types.FaultNetwork},
+		{"600", 600, "", nil, activity.Error{}, types.FaultNetwork},
+		// Pages that say what Garmin says.
+		{"page with a permission", 403, "<p>required ACTIVITY_EXPORT", activity.ErrForbidden, activity.Error{Body: "<p>required ACTIVITY_EXPORT"}, types.FaultNetwork},
+		{"page with a message", 403, `<script>x = {"errorMessage":"Unknown UserAccessToken"}</script>`, activity.ErrForbidden, activity.Error{Body: `<script>x = {"errorMessage":"Unknown UserAccessToken"}</script>`}, types.FaultNetwork},
+		{"page with a token", 400, "Invalid download token", nil, activity.Error{Body: "Invalid download token"}, types.FaultNetwork},
+		{"page behind a byte order mark", 401, "\ufeff <!DOCTYPE html>", activity.ErrUnauthorized, activity.Error{Body: "<!DOCTYPE html>"}, types.FaultNetwork},
+		{"wall's number", 403, "error code: 1020", activity.ErrForbidden, activity.Error{Body: "error code: 1020"}, types.FaultNetwork},
+		{"wall's JSON", 403, `{"message":"Forbidden"}`, activity.ErrForbidden, activity.Error{Message: "Forbidden"}, ""},
+		{"410 page", 410, "<html>gone", activity.ErrGone, activity.Error{Body: "<html>gone"}, types.FaultNetwork},
+		{"412 page", 412, "<html>no", activity.ErrNotPermitted, activity.Error{Body: "<html>no"}, types.FaultNetwork},
+		{"405 page", 405, "<html>no", nil, activity.Error{Body: "<html>no"}, types.FaultNetwork},
+		{"421 page", 421, "<html>no", nil, activity.Error{Body: "<html>no"}, types.FaultNetwork},
+		{"proxy", 407, wrap("x"), nil, activity.Error{Message: "x"}, types.FaultNetwork},
+		{"404 of Garmin's", 404, wrap("no such thing"), nil, activity.Error{Message: "no such thing"}, types.FaultItem},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -118,15 +139,16 @@ func TestAnswers(t *testing.T) {
 			} else {
 				require.NoError(t, got.Err)
 			}
-			require.Equal(t, test.unauth, got.Unauthorized())
-			after, again := got.Retry()
-			require.False(t, again)
-			require.Zero(t, after)
+			require.Equal(t, test.fault, got.Fault())
+			require.Zero(t, got.RetryAfter())
 			require.Equal(t, 1, *n)
 
 			want := test.want
 			want.Op, want.StatusCode, want.Attempts, want.Err = "Backfill", test.status, 1, got.Err
-			require.Equal(t, want, *got)
+			have := want
+			have.Message, have.TraceID, have.Body, have.Permission = got.Message, got.TraceID, got.Body, got.Permission
+			have.MinStart, have.Earlier, have.Err = got.MinStart, got.Earlier, got.Err
+			require.Equal(t, want, have)
 
 			// The same answer to a call that may be repeated is one attempt too.
 			*n = 0
@@ -208,8 +230,8 @@ func TestWindowsAreCheckedFirst(t *testing.T) {
 			}
 			for _, err := range append(errs[:], c.Backfill(context.Background(), types.KindMoveIQ, w)) {
 				require.ErrorIs(t, err, types.ErrWindow)
-				_, again := asError(t, err).Retry()
-				require.False(t, again)
+				require.Equal(t, types.FaultItem, asError(t, err).Fault())
+				require.True(t, asError(t, err).NotSent())
 			}
 			require.Zero(t, *n)
 		})
@@ -227,7 +249,7 @@ func TestQueries(t *testing.T) {
 	t.Parallel()
 	w := types.Window{Start: time.Unix(1_700_000_000, 0), End: time.Unix(1_700_086_400, 0)}
 	tr := &wire{}
-	c, err := activity.NewClient(bearer("user-token"), &activity.Options{Transport: tr, UserAgent: "partner/1.0"})
+	c, err := poolClient(bearer("user-token"), &activity.Options{Transport: tr, UserAgent: "partner/1.0"})
 	require.NoError(t, err)
 	_, err = collect(c.Details(context.Background(), w, nil))
 	require.NoError(t, err)
@@ -262,6 +284,7 @@ func TestPermissionShapes(t *testing.T) {
 		`{"permissions":"[]"}`:                                                       none,
 		`{[]}`:                                                                       none,
 		`["NEW_NAME"]`:                                                               {"NEW_NAME"},
+		`["NEW_NAME",null]`:                                                          {"NEW_NAME"},
 		``:                                                                           nil,
 		`{}`:                                                                         nil,
 		`null`:                                                                       nil,

@@ -87,7 +87,7 @@ func BenchmarkPull(b *testing.B) {
 			shared := new(http.Transport)
 			defer shared.CloseIdleConnections()
 			plain := &http.Client{Transport: &oauth2.Transport{Source: source, Base: shared}}
-			c, err := activity.NewClient(activity.OAuth2{Source: source}, &activity.Options{BaseURL: base, Transport: shared})
+			c, err := poolClient(activity.OAuth2{Source: source}, &activity.Options{BaseURL: base, Transport: shared})
 			require.NoError(b, err)
 			run := [2]func() int{
 				func() int {
@@ -144,20 +144,16 @@ func BenchmarkPull(b *testing.B) {
 // them 10,000 calls at once.
 func BenchmarkClients(b *testing.B) {
 	const n = 10_000
-	for _, oauth := range []int{1, 2} {
-		b.Run(fmt.Sprintf("OAuth%d", oauth), func(b *testing.B) {
-			for b.Loop() {
-				idle, busy := weigh(b, n, oauth)
-				b.ReportMetric(float64(idle)/(1<<20), "idle-MiB")
-				b.ReportMetric(float64(busy)/(1<<20), "calling-MiB")
-			}
-		})
+	for b.Loop() {
+		idle, busy := weigh(b, n)
+		b.ReportMetric(float64(idle)/(1<<20), "idle-MiB")
+		b.ReportMetric(float64(busy)/(1<<20), "calling-MiB")
 	}
 }
 
 // weigh returns the memory of n clients of one pool, and of n clients that all
 // wait for an answer, goroutines included.
-func weigh(t testing.TB, n, oauth int) (idle, busy uint64) {
+func weigh(t testing.TB, n int) (idle, busy uint64) {
 	release, arrived := make(chan struct{}), make(chan struct{}, n)
 	pool, err := activity.NewPool(&activity.Options{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 		arrived <- struct{}{}
@@ -174,11 +170,7 @@ func weigh(t testing.TB, n, oauth int) (idle, busy uint64) {
 	start := used()
 	clients := make([]*activity.Client, n)
 	for i := range clients {
-		cred := activity.Credential(bearer(strings.Repeat("a", 1000))) // as long as real ones
-		if oauth == 1 {
-			cred = activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: types.Secret(fmt.Sprint(i)), TokenSecret: "ts"}
-		}
-		clients[i], err = pool.Client(cred)
+		clients[i], err = pool.Client(bearer(strings.Repeat("a", 1000))) // as long as real ones
 		require.NoError(t, err)
 	}
 	idle = used() - start
@@ -204,9 +196,7 @@ func weigh(t testing.TB, n, oauth int) (idle, busy uint64) {
 // TestTenThousandClients holds the bound with a fifth of them.
 func TestTenThousandClients(t *testing.T) {
 	n := 2_000
-	for _, oauth := range []int{1, 2} {
-		idle, busy := weigh(t, n, oauth)
-		t.Logf("OAuth%d: %d clients: %d KiB, calling %d KiB", oauth, n, idle>>10, busy>>10)
-		require.Less(t, busy, uint64(200<<20)/5)
-	}
+	idle, busy := weigh(t, n)
+	t.Logf("%d clients: %d KiB, calling %d KiB", n, idle>>10, busy>>10)
+	require.Less(t, busy, uint64(200<<20)/5)
 }

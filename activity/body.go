@@ -1,12 +1,14 @@
 package activity
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // body is the body of a good answer: bounded in size after inflation, watched
@@ -22,6 +24,9 @@ type body struct {
 
 	status  int
 	want    int64 // bytes announced, or -1
+	packed  int64 // the same of a gzip body that turned out to be none
+	ends    bool  // the end is told by more than the connection's
+	part    bool  // the answer says that it is not all
 	read    int64
 	head    [excerptLimit]byte // the beginning of what was read
 	headLen int
@@ -34,19 +39,32 @@ func newBody(ctx context.Context, cancel context.CancelCauseFunc, cl *call, resp
 		closer: resp.Body, reader: resp.Body,
 		status: resp.StatusCode, want: -1,
 	}
+	// HTTP/2 and chunks mark their end, and so does gzip.
+	b.ends = resp.ContentLength >= 0 || resp.ProtoMajor > 1 || len(resp.TransferEncoding) > 0
 	// net/http takes the header away when it has inflated the body itself.
-	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
-	case "", "identity":
+	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
+	case "gzip", "x-gzip":
+		b.reader = &inflater{src: bufio.NewReader(resp.Body), body: b}
+		b.packed = resp.ContentLength
+	default:
+		// Of an encoding that is not known, and was not asked for, the bytes are
+		// left as they come: they may be the only copy there is.
 		if !resp.Uncompressed {
 			b.want = resp.ContentLength
 		}
-	case "gzip", "x-gzip":
-		b.reader = &inflater{src: resp.Body}
-	default:
-		b.err = errors.New("unknown Content-Encoding")
+	}
+	if resp.StatusCode == http.StatusPartialContent {
+		var first, last, size int64
+		if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &size); err != nil {
+			b.ends = false // It does not say how much this is.
+		} else {
+			b.part = first != 0 || last != size-1
+		}
 	}
 	return b
 }
+
+var errPart = errors.New("it is a part of the file that nobody asked for")
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
@@ -72,6 +90,8 @@ func (b *body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
+	case err == io.EOF && b.part:
+		err = errPart
 	case err == io.EOF && (b.want < 0 || b.read == b.want):
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
@@ -102,14 +122,19 @@ func (b *body) Close() error {
 }
 
 // inflater opens the gzip stream at the first read, when the caller is ready
-// to wait for it.
+// to wait for it. A body that is called gzip and is none is read as it is.
 type inflater struct {
-	src io.Reader
-	zip *gzip.Reader
+	src  *bufio.Reader
+	body *body
+	open io.Reader
 }
 
 func (i *inflater) Read(p []byte) (int, error) {
-	if i.zip == nil {
+	if i.open == nil {
+		if magic, err := i.src.Peek(len(gzipMagic)); string(magic) != gzipMagic && (err == nil || err == io.EOF) {
+			i.open, i.body.want = i.src, i.body.packed
+			return i.open.Read(p)
+		}
 		zip, err := gzip.NewReader(i.src)
 		if err != nil {
 			if err == io.EOF {
@@ -117,7 +142,9 @@ func (i *inflater) Read(p []byte) (int, error) {
 			}
 			return 0, err
 		}
-		i.zip = zip
+		i.open, i.body.ends = zip, true
 	}
-	return i.zip.Read(p)
+	return i.open.Read(p)
 }
+
+const gzipMagic = "\x1f\x8b"

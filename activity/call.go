@@ -5,15 +5,18 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/garminkit/activityapi/internal/retryafter"
+	"github.com/garminkit/activityapi/internal/verdict"
 )
 
 // call is one call of a method: up to MaxRetries+1 attempts. It is the
@@ -147,10 +150,11 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	// http.Client follows what it finds here; it must not.
 	resp.Header.Del("Location")
-	if resp.StatusCode == cl.want || !passing(resp.StatusCode) {
+	good := cl.good(resp.StatusCode)
+	if good || !passing(resp.StatusCode) {
 		pool.budget.earn()
 	}
-	if resp.StatusCode == cl.want {
+	if good {
 		cl.last = nil
 		resp.Body = newBody(ctx, cancel, cl, resp, dog)
 	} else {
@@ -163,11 +167,20 @@ func (cl *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// good tells whether an answer with this status is read as what was asked for. A
+// file is given out once: its bytes are taken under each status that may bring
+// them.
+func (cl *call) good(status int) bool {
+	return status == cl.want ||
+		cl.op == opDownload && (status == http.StatusNonAuthoritativeInfo || status == http.StatusPartialContent)
+}
+
 // failure makes an error of an attempt without answer.
 func (cl *call) failure(ctx context.Context, err error) *Error {
 	network, below := errors.AsType[*netError](err)
 	switch {
 	case ctx.Err() != nil:
+		network, below = nil, false
 		err = ctxError(ctx)
 		if errors.Is(err, errTimeout) {
 			err = errTimeout
@@ -175,10 +188,12 @@ func (cl *call) failure(ctx context.Context, err error) *Error {
 	case below:
 		err = network.err
 	default:
+		_, below = errors.AsType[net.Error](err) // to the token server
+		network = nil
 		err = credentialError(cl, err)
 	}
-	e := &Error{Op: cl.op, Err: err}
-	e.repeat = (below || err == errTimeout) && fleeting(err)
+	e := &Error{Op: cl.op, Err: err, network: below || err == errTimeout}
+	e.repeat = (network != nil || err == errTimeout) && fleeting(err)
 	switch {
 	case !cl.once:
 	case cl.handed.Load() && (cl.wrote.Load() || !cl.traced.Load()):
@@ -197,8 +212,12 @@ func (cl *call) refusal(resp *http.Response, cancel context.CancelCauseFunc) *Er
 	slow.Stop()
 	resp.Body.Close()
 
-	e := &Error{Op: cl.op, StatusCode: resp.StatusCode, RetryAfter: retryafter.Of(resp.Header)}
+	e := &Error{Op: cl.op, StatusCode: resp.StatusCode, Wait: retryafter.Of(resp.Header)}
+	e.withheld = verdict.Withheld(resp)
 	e.read(text, cl.scrub)
+	if cl.vague(e) {
+		e.withheld = true
+	}
 	e.repeat = passing(resp.StatusCode) && !cl.once
 	if errors.Is(e.Err, ErrUnauthorized) {
 		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -210,6 +229,24 @@ func (cl *call) refusal(resp *http.Response, cancel context.CancelCauseFunc) *Er
 	return e
 }
 
+// vague tells that a refusal does not say what it refuses: the header could not
+// be read, as if somebody had taken it off, or a signature is wrong, which may
+// be the application's doing as well as the user's.
+func (cl *call) vague(e *Error) bool {
+	if strings.Contains(e.Message, errUnread) {
+		return true
+	}
+	auth, _ := cl.auth.Load().(string)
+	return strings.HasPrefix(auth, "OAuth ") && e.StatusCode == http.StatusUnauthorized && !strings.Contains(e.Message, errToken)
+}
+
+// What Garmin's messages say of a header that it could not read, and of a
+// token that it does not know.
+const (
+	errUnread = "read oAuth header"
+	errToken  = "UserAccessToken"
+)
+
 // checkRetry decides on a repeat, and how long to wait before it. It never
 // gives an error of its own: cl.last is what the caller gets.
 func (cl *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
@@ -217,7 +254,7 @@ func (cl *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool
 	if cl.last == nil || !cl.last.repeat || cl.single || cl.attempts > o.MaxRetries || ctx.Err() != nil {
 		return false, nil //nolint:nilerr // Client.do finds out by itself that ctx has ended
 	}
-	cl.wait = o.backoff(cl.attempts-1, cl.last.RetryAfter)
+	cl.wait = o.backoff(cl.attempts-1, cl.last.Wait)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= cl.wait {
 		return false, nil // The cause tells more than the deadline would.
 	}

@@ -2,6 +2,9 @@ package activity
 
 import (
 	"errors"
+	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/garminkit/activityapi/types"
@@ -42,7 +45,7 @@ func (p *Pool) callback(kind types.Kind, raw types.Secret) (query string, err er
 		return refuse("no query")
 	}
 	if !p.isResource(where, kind.Resource()) {
-		return refuse("not the URL of the kind's resource")
+		return refuse(p.difference(where, kind.Resource()))
 	}
 	if why := checkQuery(kind, query); why != "" {
 		return refuse(why)
@@ -63,6 +66,41 @@ func (p *Pool) isResource(s, resource string) bool {
 	}
 	return false
 }
+
+// difference says in which part a URL without query differs from that of the
+// resource, with what is there. User information and odd text are not shown.
+func (p *Pool) difference(where, resource string) string {
+	part := func(name, have, want string) string {
+		if len(have) > 100 || strings.Trim(have, plainText) != "" {
+			return fmt.Sprintf("its %s is another than %q", name, want)
+		}
+		return fmt.Sprintf("its %s is %q, not %q", name, have, want)
+	}
+	scheme, rest, ok := strings.Cut(where, "://")
+	if !ok {
+		return "it does not begin with a scheme and a host"
+	}
+	authority, path, _ := strings.Cut(rest, "/")
+	host, port, _ := strings.Cut(authority, ":")
+	want := url.URL{Scheme: "https", Host: host, Path: standardPath}
+	if !slices.Contains(p.opts.CallbackHosts, host) {
+		want = *p.base
+	}
+	switch {
+	case scheme != want.Scheme:
+		return part("scheme", scheme, want.Scheme)
+	case strings.ContainsAny(authority, "@[]"):
+		return part("host", "@", want.Hostname())
+	case host != want.Hostname():
+		return part("host", host, want.Hostname()) + "; see Options.BaseURL and CallbackHosts"
+	case port != want.Port() || strings.HasSuffix(authority, ":"):
+		return part("port", port, want.Port())
+	}
+	return part("path", "/"+path, want.Path+"/"+resource)
+}
+
+// plainText are the characters that a refused value is shown with.
+const plainText = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/"
 
 // checkQuery returns what is wrong with a raw query, or "". The query is sent
 // as it stands, so it must mean the same to every parser and signer: no

@@ -17,30 +17,29 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// credential returns the user's credential of either generation.
-func credential(s *activitytest.Server, u *activitytest.User, oauth int) activity.Credential {
-	if oauth == 1 {
-		token, secret := u.OAuth1()
-		return activity.OAuth1{
-			ConsumerKey: s.ClientID, ConsumerSecret: types.Secret(s.ClientSecret),
-			Token: types.Secret(token), TokenSecret: types.Secret(secret),
-		}
-	}
-	return bearer(u.AccessToken())
-}
-
 func bearer(token string) activity.OAuth2 {
 	return activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})}
 }
 
+// header is a credential that makes an Authorization header for each attempt.
+type header func() string
+
+func (h header) Transport(base http.RoundTripper) (http.RoundTripper, error) {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", h())
+		return base.RoundTrip(r)
+	}), nil
+}
+
 // newClient returns a client of the fake's user, in memory.
-func newClient(t *testing.T, s *activitytest.Server, u *activitytest.User, oauth int, change func(*activity.Options)) *activity.Client {
+func newClient(t *testing.T, s *activitytest.Server, u *activitytest.User, change func(*activity.Options)) *activity.Client {
 	t.Helper()
 	opts := &activity.Options{Transport: s}
 	if change != nil {
 		change(opts)
 	}
-	c, err := activity.NewClient(credential(s, u, oauth), opts)
+	c, err := poolClient(bearer(u.AccessToken()), opts)
 	require.NoError(t, err)
 	return c
 }
@@ -76,78 +75,74 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestEndToEnd(t *testing.T) {
-	for _, oauth := range []int{1, 2} {
-		t.Run(map[int]string{1: "OAuth1", 2: "OAuth2"}[oauth], func(t *testing.T) {
-			t.Parallel()
-			ctx := context.Background()
-			s := activitytest.NewServer()
-			u := s.AddUser(nil)
-			c := newClient(t, s, u, oauth, func(o *activity.Options) { o.KeepRaw = true })
+	t.Parallel()
+	ctx := context.Background()
+	s := activitytest.NewServer()
+	u := s.AddUser(nil)
+	c := newClient(t, s, u, func(o *activity.Options) { o.KeepRaw = true })
 
-			id, err := c.UserID(ctx)
-			require.NoError(t, err)
-			require.Equal(t, u.ID(), id)
-			permissions, err := c.Permissions(ctx)
-			require.NoError(t, err)
-			require.Equal(t, u.Permissions(), permissions)
+	id, err := c.UserID(ctx)
+	require.NoError(t, err)
+	require.Equal(t, u.ID(), id)
+	permissions, err := c.Permissions(ctx)
+	require.NoError(t, err)
+	require.Equal(t, u.Permissions(), permissions)
 
-			now := types.NewTimestamp(time.Now().Add(-time.Hour).Truncate(time.Second))
-			u.Add(
-				&types.Activity{SummaryID: "1", StartTimeInSeconds: now},
-				&types.ManualActivity{SummaryID: "2", StartTimeInSeconds: now},
-				&types.ActivityDetails{SummaryID: "3-detail", Samples: []types.Sample{{StartTimeInSeconds: now}}},
-				&types.MoveIQ{SummaryID: "4", StartTimeInSeconds: now},
-			)
-			u.AddFile(types.ActivityFile{SummaryID: "1-file"}, []byte("a FIT file"))
+	now := types.NewTimestamp(time.Now().Add(-time.Hour).Truncate(time.Second))
+	u.Add(
+		&types.Activity{SummaryID: "1", StartTimeInSeconds: now},
+		&types.ManualActivity{SummaryID: "2", StartTimeInSeconds: now},
+		&types.ActivityDetails{SummaryID: "3-detail", Samples: []types.Sample{{StartTimeInSeconds: now}}},
+		&types.MoveIQ{SummaryID: "4", StartTimeInSeconds: now},
+	)
+	u.AddFile(types.ActivityFile{SummaryID: "1-file"}, []byte("a FIT file"))
 
-			opts := &activity.PullOptions{Token: types.Secret(u.PullToken())}
-			activities, err := collect(c.Activities(ctx, lastHour(), opts))
-			require.NoError(t, err)
-			require.Len(t, activities, 1)
-			require.Equal(t, types.ID("1"), activities[0].SummaryID)
-			require.Contains(t, string(activities[0].Raw), `"summaryId"`)
-			manual, err := collect(c.ManualActivities(ctx, lastHour(), opts))
-			require.NoError(t, err)
-			require.Len(t, manual, 1)
-			details, err := collect(c.Details(ctx, lastHour(), opts))
-			require.NoError(t, err)
-			require.Len(t, details[0].Samples, 1)
-			moves, err := collect(c.MoveIQ(ctx, lastHour(), opts))
-			require.NoError(t, err)
-			require.Len(t, moves, 1)
+	opts := &activity.PullOptions{Token: types.Secret(u.PullToken())}
+	activities, err := collect(c.Activities(ctx, lastHour(), opts))
+	require.NoError(t, err)
+	require.Len(t, activities, 1)
+	require.Equal(t, types.ID("1"), activities[0].SummaryID)
+	require.Contains(t, string(activities[0].Raw), `"summaryId"`)
+	manual, err := collect(c.ManualActivities(ctx, lastHour(), opts))
+	require.NoError(t, err)
+	require.Len(t, manual, 1)
+	details, err := collect(c.Details(ctx, lastHour(), opts))
+	require.NoError(t, err)
+	require.Len(t, details[0].Samples, 1)
+	moves, err := collect(c.MoveIQ(ctx, lastHour(), opts))
+	require.NoError(t, err)
+	require.Len(t, moves, 1)
 
-			for kind, want := range map[types.Kind]types.ID{
-				types.KindActivities: "1", types.KindManualActivities: "2",
-				types.KindActivityDetails: "3-detail", types.KindMoveIQ: "4",
-			} {
-				got, err := collect(c.Follow(ctx, kind, types.Secret(u.CallbackURL(kind, lastHour()))))
-				require.NoError(t, err)
-				require.Len(t, got, 1)
-				require.Equal(t, want, got[0].ID())
-				require.Equal(t, kind, got[0].Kind())
-			}
-
-			url := types.Secret(u.FileURL("1-file"))
-			file, err := c.Download(ctx, url)
-			require.NoError(t, err)
-			content, err := io.ReadAll(file)
-			require.NoError(t, err)
-			require.NoError(t, file.Close())
-			require.Equal(t, "a FIT file", string(content))
-			_, err = c.Download(ctx, url)
-			require.ErrorIs(t, err, activity.ErrGone)
-
-			today := time.Now().UTC().Truncate(24 * time.Hour)
-			month := types.Window{Start: today.AddDate(0, 0, -20), End: today}
-			require.NoError(t, c.Backfill(ctx, types.KindActivities, month))
-			require.ErrorIs(t, c.Backfill(ctx, types.KindActivities, month), activity.ErrDuplicate)
-
-			require.NoError(t, c.Deregister(ctx))
-			_, err = c.UserID(ctx)
-			require.True(t, asError(t, err).Unauthorized(), "%v", err)
-			require.False(t, u.Connected())
-		})
+	for kind, want := range map[types.Kind]types.ID{
+		types.KindActivities: "1", types.KindManualActivities: "2",
+		types.KindActivityDetails: "3-detail", types.KindMoveIQ: "4",
+	} {
+		got, err := collect(c.Follow(ctx, kind, types.Secret(u.CallbackURL(kind, lastHour()))))
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		require.Equal(t, want, got[0].ID())
+		require.Equal(t, kind, got[0].Kind())
 	}
+
+	url := types.Secret(u.FileURL("1-file"))
+	file, err := c.Download(ctx, url)
+	require.NoError(t, err)
+	content, err := io.ReadAll(file)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	require.Equal(t, "a FIT file", string(content))
+	_, err = c.Download(ctx, url)
+	require.ErrorIs(t, err, activity.ErrGone)
+
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	month := types.Window{Start: today.AddDate(0, 0, -20), End: today}
+	require.NoError(t, c.Backfill(ctx, types.KindActivities, month))
+	require.ErrorIs(t, c.Backfill(ctx, types.KindActivities, month), activity.ErrDuplicate)
+
+	require.NoError(t, c.Deregister(ctx))
+	_, err = c.UserID(ctx)
+	require.Equal(t, types.FaultUser, asError(t, err).Fault(), "%v", err)
+	require.False(t, u.Connected())
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -2,21 +2,21 @@ package activity
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
-	"github.com/dghubble/oauth1"
 	"golang.org/x/oauth2"
 
+	"github.com/garminkit/activityapi/internal/retryafter"
 	"github.com/garminkit/activityapi/types"
 )
 
 // Credential proves to Garmin that a request is made for one user: an
-// [OAuth2], an [OAuth1], or an implementation of the caller's.
+// [OAuth2], or an implementation of the caller's such as package auth has.
 type Credential interface {
 	// Transport returns a RoundTripper that adds the proof to a copy of each
 	// request and hands it to base, which only takes requests to the API
@@ -25,10 +25,10 @@ type Credential interface {
 	//
 	// An error of the RoundTripper that does not come from base is not
 	// repeated and must hold no secret. The caller of the client finds it with
-	// errors.Is and errors.As. If it has the method Unauthorized() bool and
-	// that returns true, or wraps [ErrUnauthorized], then the user must
-	// connect again; the method Retry() (time.Duration, bool) answers for
-	// [Error.Retry].
+	// errors.Is and errors.As. If it has the methods Fault() types.Fault and
+	// RetryAfter() time.Duration, these answer for those of [Error]; else one
+	// that wraps [ErrUnauthorized] is the user's fault, and any other is not
+	// known to be anybody's.
 	Transport(base http.RoundTripper) (http.RoundTripper, error)
 }
 
@@ -98,63 +98,68 @@ func (b *bearer) token(ctx context.Context) (*oauth2.Token, error) {
 	}
 }
 
-// OAuth1 is the credential of a user who connected with OAuth 1.0a, which
-// Garmin retires on 2026-12-31. Each attempt is signed afresh with HMAC-SHA1.
-// All fields are required.
-type OAuth1 struct {
-	ConsumerKey    string
-	ConsumerSecret types.Secret
-	// Token and TokenSecret are the user's access token.
-	Token       types.Secret
-	TokenSecret types.Secret
-}
-
-// Transport implements [Credential].
-func (o OAuth1) Transport(base http.RoundTripper) (http.RoundTripper, error) {
-	if o.ConsumerKey == "" || o.ConsumerSecret == "" || o.Token == "" || o.TokenSecret == "" {
-		return nil, errors.New("OAuth1 with an empty field")
-	}
-	// One Config for each transport, with its Noncer set: the library fills in
-	// a missing one at first use, which races if the Config is shared.
-	config := &oauth1.Config{
-		ConsumerKey:    o.ConsumerKey,
-		ConsumerSecret: string(o.ConsumerSecret),
-		Noncer:         oauth1.HexNoncer{},
-	}
-	ctx := context.WithValue(context.Background(), oauth1.HTTPClient, &http.Client{Transport: base})
-	signer := oauth1.NewClient(ctx, config, oauth1.NewToken(string(o.Token), string(o.TokenSecret)))
-	return signer.Transport, nil
-}
-
-// Format implements [fmt.Formatter].
-func (o OAuth1) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "activity.OAuth1(%s, [REDACTED])", o.ConsumerKey)
-}
-
-// LogValue implements [slog.LogValuer].
-func (o OAuth1) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("consumerKey", o.ConsumerKey), slog.String("token", "[REDACTED]"))
-}
-
-// MarshalJSON writes the consumer key alone.
-func (o OAuth1) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]string{"consumerKey": o.ConsumerKey, "token": "[REDACTED]"})
-}
-
 // credentialError makes an error of the credential fit to be shown. What
 // package oauth2 says about a refused refresh holds the answer's body; of it
 // only the code is kept.
 func credentialError(cl *call, err error) error {
 	if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		switch re.ErrorCode {
-		case "invalid_grant":
-			return &because{ErrUnauthorized, errors.New("the refresh token was refused: invalid_grant")}
-		case "invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope":
-			return errors.New("the token was not refreshed: " + re.ErrorCode)
+		e := refreshErrorOf(re)
+		if e.fault == types.FaultUser {
+			return &because{ErrUnauthorized, e}
 		}
-		return errors.New("the token was not refreshed")
+		return e
 	}
 	return &because{errCredential, cl.safe(err)}
 }
 
 var errCredential = errors.New("credential")
+
+// refreshError is what package oauth2 says about a refused refresh, without
+// the answer's text.
+type refreshError struct {
+	status int
+	code   string // of RFC 6749, if it is a known one
+	fault  types.Fault
+	wait   time.Duration
+}
+
+// refreshErrorOf judges an answer of the token server. Its codes count only in
+// a JSON object, which a gateway's page is not.
+func refreshErrorOf(re *oauth2.RetrieveError) *refreshError {
+	e := &refreshError{}
+	if re.Response != nil {
+		e.status, e.wait = re.Response.StatusCode, retryafter.Of(re.Response.Header)
+	}
+	author := authorOf(re.Body, re.ErrorCode != "")
+	switch re.ErrorCode {
+	case "invalid_grant", "invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope":
+		if author == garmin {
+			e.code = re.ErrorCode
+		}
+	}
+	switch {
+	case passing(e.status), e.status >= 500:
+		e.fault = types.FaultGarmin
+	case author == another:
+		e.fault = types.FaultNetwork
+	case e.code == "invalid_grant":
+		e.fault = types.FaultUser
+	case e.code != "" && e.code != "invalid_request":
+		e.fault = types.FaultApplication
+	}
+	return e
+}
+
+func (e *refreshError) Error() string {
+	s := "the token was not refreshed"
+	if e.fault == types.FaultUser {
+		s = "the refresh token was refused"
+	}
+	if e.code != "" {
+		s += ": " + e.code
+	}
+	return s
+}
+
+func (e *refreshError) Fault() types.Fault        { return e.fault }
+func (e *refreshError) RetryAfter() time.Duration { return e.wait }

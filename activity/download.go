@@ -13,7 +13,8 @@ const opDownload = "Download"
 // Download starts the download of the file that a file ping announces
 // (Activity API, section 7.4), in the format the ping names. Garmin gives a
 // file out once, within 24 hours. The caller closes the reader, and has the
-// file when Read returned [io.EOF].
+// file when Read returned [io.EOF]. The reader has a method Whole() bool, which
+// then tells whether the way it came proves that nothing is missing.
 //
 // The callback URL is not trusted, as in [Client.Follow]. The request goes over
 // a connection of its own, and is repeated only while it is proven that it
@@ -24,11 +25,14 @@ const opDownload = "Download"
 //     file was downloaded before or is too old.
 //   - [ErrMaybeSpent]: no answer came. The file may be lost.
 //   - [ErrCut], from the reader: the file broke off, as it does when it is
-//     longer or shorter than announced, and is lost. Error.Received says how
-//     much came.
+//     longer or shorter than announced or a part that nobody asked for, and is
+//     lost. Error.Received says how much came.
 //
-// [Error.Retry] is true for the first, and for the second where the status is
-// one that passes.
+// The bytes of an unknown Content-Encoding, and of a gzip that is none, are read
+// as they come.
+//
+// [Error.NotSent] tells the first from the others. Ask again after it, and
+// after the second unless [Error.Fault] is the item.
 func (c *Client) Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error) {
 	query, err := c.pool.callback(types.KindActivityFiles, callbackURL)
 	if err != nil {
@@ -61,3 +65,8 @@ func (f file) Read(p []byte) (int, error) {
 }
 
 func (f file) Close() error { return f.body.Close() }
+
+// Whole reports, after io.EOF, that nothing is missing: the answer had a length
+// or marked its end. False means that a connection which was closed early would
+// have looked the same.
+func (f file) Whole() bool { return f.body.ends && f.body.err == io.EOF }

@@ -61,7 +61,7 @@ var (
 	// download is spent.
 	ErrCut = errors.New("cut in the body")
 	// ErrTooLarge means that an answer is larger than
-	// Options.MaxResponseBytes.
+	// Options.MaxResponseBytes, or an item than Options.MaxItemBytes.
 	ErrTooLarge = errors.New("answer too large")
 )
 
@@ -90,8 +90,8 @@ type Error struct {
 	// Attempts counts the requests made.
 	Attempts int
 
-	// RetryAfter is the wait that Garmin asked for, at most an hour.
-	RetryAfter time.Duration
+	// Wait is what Garmin asked for with Retry-After, at most an hour.
+	Wait time.Duration
 	// Permission goes with ErrNotPermitted, MinStart with ErrMinStart, Earlier
 	// with ErrDuplicate; its End is the one Garmin was given, which is part of
 	// the range. Each is zero where Garmin does not say.
@@ -108,7 +108,10 @@ type Error struct {
 	// Err is one of the package's errors, or what went wrong below.
 	Err error
 
-	repeat bool // Another attempt by the client itself is sound.
+	repeat   bool   // Another attempt by the client itself is sound.
+	network  bool   // It came from below the credential.
+	author   author // of the body
+	withheld bool   // A refusal that does not judge the user.
 }
 
 // Error returns operation, status, cause, and Garmin's message and trace id.
@@ -141,44 +144,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
-
-// Retry tells whether the same call may succeed later, and how long to wait at
-// least. It does not for a refused callback, a spent download, items that
-// cannot be read and what Garmin refuses for good.
-func (e *Error) Retry() (after time.Duration, again bool) {
-	switch {
-	case e.Unauthorized(),
-		errors.Is(e.Err, ErrCallback),
-		errors.Is(e.Err, types.ErrWindow),
-		errors.Is(e.Err, ErrTooLarge),
-		errors.Is(e.Err, ErrCut),
-		errors.Is(e.Err, errOrigin), errors.Is(e.Err, errHeader), errors.Is(e.Err, errKind),
-		errors.Is(e.Err, ErrMaybeSpent) && e.Op != opBackfill:
-		return 0, false
-	}
-	if e.StatusCode >= 300 {
-		return e.RetryAfter, passing(e.StatusCode)
-	}
-	var r interface {
-		Retry() (time.Duration, bool)
-	}
-	if errors.As(e.Err, &r) {
-		return r.Retry()
-	}
-	return e.RetryAfter, !errors.Is(e.Err, errStatus)
-}
-
-// Unauthorized tells that the user's token or consent is at fault and not the
-// call: every other call for the user will fail the same way until the user
-// connects again or changes the permissions.
-func (e *Error) Unauthorized() bool {
-	switch {
-	case errors.Is(e.Err, ErrUnauthorized), errors.Is(e.Err, ErrForbidden), errors.Is(e.Err, ErrNotPermitted):
-		return true
-	}
-	var u interface{ Unauthorized() bool }
-	return errors.As(e.Err, &u) && u.Unauthorized()
-}
 
 // because is an error of this package with what lies behind it.
 type because struct{ kind, cause error }
@@ -220,5 +185,4 @@ func (b *badItems) Error() string {
 	return s
 }
 
-func (b *badItems) Unwrap() []error              { return b.first }
-func (b *badItems) Retry() (time.Duration, bool) { return 0, false }
+func (b *badItems) Unwrap() []error { return b.first }

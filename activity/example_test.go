@@ -34,7 +34,11 @@ func exampleUser() (*activitytest.Server, *activitytest.User) {
 func exampleClient() (*activity.Client, *activitytest.User) {
 	fake, user := exampleUser()
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
-	client, err := activity.NewClient(activity.OAuth2{Source: tokens}, &activity.Options{Transport: fake})
+	pool, err := activity.NewPool(&activity.Options{Transport: fake})
+	if err != nil {
+		panic(err)
+	}
+	client, err := pool.Client(activity.OAuth2{Source: tokens})
 	if err != nil {
 		panic(err)
 	}
@@ -72,15 +76,20 @@ func Example() {
 	// <nil>
 }
 
-func ExampleNewClient() {
-	client, err := activity.NewClient(activity.OAuth2{
-		Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
-	}, nil)
+func ExamplePool_Client() {
+	pool, err := activity.NewPool(nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer client.Close()
+	defer pool.Close()
+	client, err := pool.Client(activity.OAuth2{
+		Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	fmt.Println(client)
 	// Output:
 	// activity.Client(https://apis.garmin.com/wellness-api/rest)
@@ -101,25 +110,6 @@ func ExampleNewPool() {
 	// Output:
 	// true <nil>
 	// true <nil>
-}
-
-func ExampleOAuth1() {
-	fake, user := exampleUser()
-	token, secret := user.OAuth1()
-	cred := activity.OAuth1{
-		ConsumerKey:    fake.ClientID,
-		ConsumerSecret: types.Secret(fake.ClientSecret),
-		Token:          types.Secret(token),
-		TokenSecret:    types.Secret(secret),
-	}
-	client, err := activity.NewClient(cred, &activity.Options{Transport: fake})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(client.UserID(context.Background()))
-	// Output:
-	// user-1 <nil>
 }
 
 func ExampleClient_Activities() {
@@ -191,7 +181,7 @@ func ExampleClient_Follow() {
 		fmt.Println(errors.Is(err, activity.ErrCallback))
 	}
 	// Output:
-	// activity: Follow: callback URL refused: not the URL of the kind's resource
+	// activity: Follow: callback URL refused: its host is "evil.example", not "apis.garmin.com"; see Options.BaseURL and CallbackHosts
 	// true
 }
 
@@ -265,20 +255,24 @@ func ExampleClient_Deregister() {
 func ExampleError() {
 	fake, user := exampleUser()
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
-	client, err := activity.NewClient(activity.OAuth2{Source: tokens}, &activity.Options{Transport: fake, MaxRetries: -1})
+	pool, err := activity.NewPool(&activity.Options{Transport: fake, MaxRetries: -1})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fake.FailNext(429, `{"errorMessage":"Too many requests"}`, map[string][]string{"Retry-After": {"30"}})
+	client, err := pool.Client(activity.OAuth2{Source: tokens})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fake.Fail(1, activitytest.Fault{Status: 429, Body: `{"errorMessage":"Too many requests"}`, Header: map[string][]string{"Retry-After": {"30"}}})
 	_, err = client.UserID(context.Background())
 
 	fmt.Println(err)
 	if e, ok := errors.AsType[*activity.Error](err); ok {
-		after, again := e.Retry()
-		fmt.Println(e.StatusCode, errors.Is(err, activity.ErrRateLimited), after, again)
+		fmt.Println(e.StatusCode, errors.Is(err, activity.ErrRateLimited), e.Fault(), e.RetryAfter())
 	}
 	// Output:
 	// activity: UserID: 429 Too Many Requests: rate limited: Too many requests
-	// 429 true 30s true
+	// 429 true garmin 30s
 }

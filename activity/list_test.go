@@ -21,24 +21,23 @@ func TestOddLists(t *testing.T) {
 		body    string
 		items   int
 		excerpt string
-		again   bool
 	}{
-		"page":              {"<html><body>maintenance</body></html>", 0, "<html><body>maintenance</body></html>", true},
-		"long page":         {"<p>" + strings.Repeat("a", 5000), 0, "<p>a", true},
-		"empty":             {"", 0, "", true},
-		"blanks":            {" \n ", 0, "", true},
-		"object":            {"{}", 0, "", true},
-		"object with list":  {`{"activities":[]}`, 0, "", true},
-		"null":              {"null", 0, "null", true},
-		"string":            {`"[]"`, 0, `"[]"`, true},
-		"cut at once":       {"[", 0, "", true},
-		"cut in an item":    {`[{"summaryId":"1"},{"summ`, 1, "", true},
-		"cut between items": {`[{"summaryId":"1"}`, 1, "", true},
-		"two lists":         {`[{"summaryId":"1"}][]`, 1, "", true},
-		"text behind":       {`[{"summaryId":"1"}]x`, 1, "", true},
-		"no comma":          {`[{"summaryId":"1"}{"summaryId":"2"}]`, 1, "", true},
-		"UTF-16":            {"\xff\xfe[\x00]\x00", 0, "\ufffd[", true},
-		"bad items":         {`[{"summaryId":"1"},7,{"steps":"x"},{"summaryId":"2"},null]`, 2, "", false},
+		"page":              {"<html><body>maintenance</body></html>", 0, "<html><body>maintenance</body></html>"},
+		"long page":         {"<p>" + strings.Repeat("a", 5000), 0, "<p>a"},
+		"empty":             {"", 0, ""},
+		"blanks":            {" \n ", 0, ""},
+		"object":            {"{}", 0, ""},
+		"object with list":  {`{"activities":[]}`, 0, ""},
+		"null":              {"null", 0, "null"},
+		"string":            {`"[]"`, 0, `"[]"`},
+		"cut at once":       {"[", 0, ""},
+		"cut in an item":    {`[{"summaryId":"1"},{"summ`, 1, ""},
+		"cut between items": {`[{"summaryId":"1"}`, 1, ""},
+		"two lists":         {`[{"summaryId":"1"}][]`, 1, ""},
+		"text behind":       {`[{"summaryId":"1"}]x`, 1, ""},
+		"no comma":          {`[{"summaryId":"1"}{"summaryId":"2"}]`, 1, ""},
+		"UTF-16":            {"\xff\xfe[\x00]\x00", 0, "\ufffd["},
+		"bad items":         {`[{"summaryId":"1"},7,{"steps":"x"},{"summaryId":"2"},null]`, 2, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, n := answering(t, 200, test.body, nil, activity.Options{})
@@ -50,9 +49,14 @@ func TestOddLists(t *testing.T) {
 			require.True(t, strings.HasPrefix(e.Body, test.excerpt), e.Body)
 			require.Equal(t, test.excerpt == "", e.Body == "")
 			require.LessOrEqual(t, len(e.Body), 1024)
-			_, again := e.Retry()
-			require.Equal(t, test.again, again)
-			require.False(t, e.Unauthorized())
+			want := types.Fault("")
+			switch name {
+			case "page", "long page", "UTF-16":
+				want = types.FaultNetwork
+			case "bad items":
+				want = types.FaultItem
+			}
+			require.Equal(t, want, e.Fault())
 			var de *types.DecodeError
 			require.ErrorAs(t, err, &de)
 		})
@@ -69,12 +73,15 @@ func TestOddLists(t *testing.T) {
 // silence.
 func TestOneBadItem(t *testing.T) {
 	t.Parallel()
-	const body = `[{"summaryId":"1","new":1},{"summaryId":"2","steps":"many"},{"summaryId":"3"}]`
+	const body = `[{"summaryId":"1","new":1},{"summaryId":{"id":2}},{"summaryId":"3","steps":"many"}]`
 	t.Run("without a hook", func(t *testing.T) {
 		c, _ := answering(t, 200, body, nil, activity.Options{})
 		items, err := collect(c.Follow(context.Background(), types.KindActivities, base+"/activities"+goodPull))
 		require.Len(t, items, 2)
 		require.Equal(t, types.ID("3"), items[1].ID())
+		odd := items[1].(*types.Activity)
+		require.Equal(t, "activities[2].steps, at byte 75: want an integer, have a string that holds no number", odd.Defects.String())
+		require.JSONEq(t, `{"summaryId":"3","steps":"many"}`, string(odd.Raw))
 		require.ErrorContains(t, err, "1 of the items cannot be read: activities[1]")
 		var de *types.DecodeError
 		require.ErrorAs(t, err, &de)
@@ -95,7 +102,7 @@ func TestOneBadItem(t *testing.T) {
 		require.Len(t, items, 2)
 		require.JSONEq(t, `{"summaryId":"1","new":1}`, string(items[0].Raw))
 		require.Len(t, bad, 1)
-		require.Contains(t, bad[0], `activities {"summaryId":"2","steps":"many"} activities[1]`)
+		require.Contains(t, bad[0], `activities {"summaryId":{"id":2}} activities[1]`)
 		require.Equal(t, []string{"activities[0].new"}, unknown)
 	})
 	t.Run("many", func(t *testing.T) {
@@ -123,53 +130,52 @@ func TestFollowKinds(t *testing.T) {
 // TestOptions is row F46: the constructor refuses what cannot be meant.
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	oauth1 := activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}
+	good := bearer("token")
 	for name, test := range map[string]struct {
 		cred activity.Credential
 		opts activity.Options
 	}{
 		"no credential":             {cred: nil},
 		"no source":                 {cred: activity.OAuth2{}},
-		"no consumer key":           {cred: activity.OAuth1{ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}},
-		"empty consumer secret":     {cred: activity.OAuth1{ConsumerKey: "k", Token: "t", TokenSecret: "ts"}},
-		"empty token":               {cred: activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", TokenSecret: "ts"}},
-		"empty token secret":        {cred: activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t"}},
 		"failing credential":        {cred: failingCredential{}},
-		"http":                      {oauth1, activity.Options{BaseURL: "http://apis.garmin.com/wellness-api/rest"}},
-		"http to a look-alike":      {oauth1, activity.Options{BaseURL: "http://localhost.evil.example"}},
-		"http to a private host":    {oauth1, activity.Options{BaseURL: "http://192.168.1.1"}},
-		"other scheme":              {oauth1, activity.Options{BaseURL: "ftp://apis.garmin.com"}},
-		"no scheme":                 {oauth1, activity.Options{BaseURL: "apis.garmin.com"}},
-		"opaque":                    {oauth1, activity.Options{BaseURL: "https:apis.garmin.com"}},
-		"userinfo":                  {oauth1, activity.Options{BaseURL: "https://u:p@apis.garmin.com"}},
-		"query":                     {oauth1, activity.Options{BaseURL: "https://apis.garmin.com/?a=b"}},
-		"fragment":                  {oauth1, activity.Options{BaseURL: "https://apis.garmin.com/#a"}},
-		"dots":                      {oauth1, activity.Options{BaseURL: "https://apis.garmin.com/a/../b"}},
-		"escapes":                   {oauth1, activity.Options{BaseURL: "https://apis.garmin.com/a%2fb"}},
-		"no URL":                    {oauth1, activity.Options{BaseURL: "https://[::1"}},
-		"a port that signs wrongly": {oauth1, activity.Options{BaseURL: "https://apis.garmin.com:80"}},
-		"callback host as URL":      {oauth1, activity.Options{CallbackHosts: []string{"https://healthapi.garmin.com"}}},
-		"callback host with port":   {oauth1, activity.Options{CallbackHosts: []string{"healthapi.garmin.com:443"}}},
-		"callback host of one word": {oauth1, activity.Options{CallbackHosts: []string{"localhost"}}},
-		"negative timeout":          {oauth1, activity.Options{Timeout: -1}},
-		"negative limit":            {oauth1, activity.Options{MaxResponseBytes: -1}},
-		"back-off upside down":      {oauth1, activity.Options{MinBackoff: 2, MaxBackoff: 1}},
-		"negative back-off":         {oauth1, activity.Options{MinBackoff: -1}},
-		"negative budget":           {oauth1, activity.Options{RetryBudget: -1}},
-		"budget above one":          {oauth1, activity.Options{RetryBudget: 1.1}},
-		"user agent":                {oauth1, activity.Options{UserAgent: "a\r\nb"}},
+		"http":                      {good, activity.Options{BaseURL: "http://apis.garmin.com/wellness-api/rest"}},
+		"http to a look-alike":      {good, activity.Options{BaseURL: "http://localhost.evil.example/wellness-api/rest"}},
+		"http to a private host":    {good, activity.Options{BaseURL: "http://192.168.1.1/wellness-api/rest"}},
+		"other scheme":              {good, activity.Options{BaseURL: "ftp://apis.garmin.com/wellness-api/rest"}},
+		"no scheme":                 {good, activity.Options{BaseURL: "apis.garmin.com"}},
+		"opaque":                    {good, activity.Options{BaseURL: "https:apis.garmin.com"}},
+		"userinfo":                  {good, activity.Options{BaseURL: "https://u:p@apis.garmin.com/wellness-api/rest"}},
+		"query":                     {good, activity.Options{BaseURL: "https://apis.garmin.com/wellness-api/rest?a=b"}},
+		"fragment":                  {good, activity.Options{BaseURL: "https://apis.garmin.com/wellness-api/rest#a"}},
+		"dots":                      {good, activity.Options{BaseURL: "https://host.example/a/../b"}},
+		"escapes":                   {good, activity.Options{BaseURL: "https://host.example/a%2fb"}},
+		"no URL":                    {good, activity.Options{BaseURL: "https://[::1"}},
+		"a port that signs wrongly": {good, activity.Options{BaseURL: "https://apis.garmin.com:80/wellness-api/rest"}},
+		"callback host as URL":      {good, activity.Options{CallbackHosts: []string{"https://healthapi.garmin.com"}}},
+		"callback host with port":   {good, activity.Options{CallbackHosts: []string{"healthapi.garmin.com:443"}}},
+		"callback host of one word": {good, activity.Options{CallbackHosts: []string{"localhost"}}},
+		"negative timeout":          {good, activity.Options{Timeout: -1}},
+		"negative limit":            {good, activity.Options{MaxResponseBytes: -1}},
+		"back-off upside down":      {good, activity.Options{MinBackoff: 2, MaxBackoff: 1}},
+		"negative back-off":         {good, activity.Options{MinBackoff: -1}},
+		"no host":                   {good, activity.Options{BaseURL: "https:///wellness-api/rest"}},
+		"no path":                   {good, activity.Options{BaseURL: "https://apis.garmin.com"}},
+		"negative item":             {good, activity.Options{MaxItemBytes: -1}},
+		"negative budget":           {good, activity.Options{RetryBudget: -1}},
+		"budget above one":          {good, activity.Options{RetryBudget: 1.1}},
+		"user agent":                {good, activity.Options{UserAgent: "a\r\nb"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := activity.NewClient(test.cred, &test.opts)
+			_, err := poolClient(test.cred, &test.opts)
 			require.Error(t, err)
 		})
 	}
-	for _, base := range []string{"", "https://apis.garmin.com/wellness-api/rest/", "https://apis.garmin.com:443", "http://127.0.0.1:1", "http://localhost", "http://[::1]:8080/x", "https://gateway.example:8443/garmin"} {
-		c, err := activity.NewClient(oauth1, &activity.Options{BaseURL: base})
+	for _, base := range []string{"", "https://apis.garmin.com/wellness-api/rest/", "https://apis.garmin.com:443/wellness-api/rest", "http://127.0.0.1:1/x", "http://localhost/wellness-api/rest", "http://[::1]:8080/x", "https://gateway.example:8443/garmin"} {
+		p, err := activity.NewPool(&activity.Options{BaseURL: base})
 		require.NoError(t, err, base)
-		require.NoError(t, c.Close())
+		require.NoError(t, p.Close())
 	}
-	require.NotPanics(t, func() { _, _ = activity.NewClient(oauth1, nil) })
+	require.NotPanics(t, func() { _, _ = poolClient(good, nil) })
 }
 
 type failingCredential struct{}

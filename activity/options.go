@@ -5,27 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
 
 // DefaultBaseURL is where Garmin serves the Activity API.
 const DefaultBaseURL = "https://apis.garmin.com/wellness-api/rest"
 
-// Options are the choices of [NewPool] and [NewClient]. nil means the zero
+// Options are the choices of [NewPool]. nil means the zero
 // value, and the zero value of each field means the default it names. Options
 // are copied; changing them later has no effect.
 type Options struct {
-	// BaseURL is the root of the API, [DefaultBaseURL] if empty. It must be
-	// https, or http to a loopback address, as for a fake Garmin in a test.
+	// BaseURL is the root of the API, [DefaultBaseURL] if empty, with its path:
+	// a callback URL must begin with it. It must be https, or http to a
+	// loopback address, as for a fake Garmin in a test.
 	BaseURL string
+	// PlainHTTPHost is one host besides loopback addresses to which BaseURL may
+	// lead with plain http, such as "fake-garmin" in a network of containers.
+	// Tokens then pass that network in clear. It cannot be a host of Garmin's.
+	PlainHTTPHost string
 	// CallbackHosts are hosts besides that of BaseURL whose callback URLs are
 	// taken, such as "healthapi.garmin.com", which Garmin used until 2021. The
 	// request goes to BaseURL all the same. The default is none.
@@ -50,6 +56,12 @@ type Options struct {
 	// MaxResponseBytes bounds an answer's body, inflated. The default is 512
 	// MiB. Lists are streamed: the memory used is that of one item.
 	MaxResponseBytes int64
+	// MaxItemBytes bounds one item of a list, of which several copies are held
+	// while it is read. A larger one is read over, and counts as an item that
+	// cannot be read, with [ErrTooLarge]. It does not bound one whose samples
+	// go to PullOptions.Sample. The default is 64 MiB: a day recorded each second
+	// has 27.
+	MaxItemBytes int64
 
 	// MaxRetries bounds how often one call is repeated, 3 by default. Negative
 	// means never.
@@ -75,14 +87,15 @@ type Options struct {
 	// types do not model. It must be safe for concurrent use.
 	UnknownKey func(path string)
 
-	// Logger gets a record for each attempt (debug) and each repeat (warn),
-	// free of secrets. nil is silent.
+	// Logger gets a record for each attempt (debug), each repeat and each list
+	// with values that could not be read (warn), free of secrets. nil is silent.
 	Logger *slog.Logger
 }
 
 const (
 	defaultTimeout          = 60 * time.Second
 	defaultMaxResponseBytes = 512 << 20
+	defaultMaxItemBytes     = 64 << 20
 	defaultMaxRetries       = 3
 	defaultMinBackoff       = 500 * time.Millisecond
 	defaultMaxBackoff       = 30 * time.Second
@@ -108,6 +121,9 @@ func (o *Options) withDefaults() (Options, error) {
 	if v.MaxResponseBytes == 0 {
 		v.MaxResponseBytes = defaultMaxResponseBytes
 	}
+	if v.MaxItemBytes == 0 {
+		v.MaxItemBytes = defaultMaxItemBytes
+	}
 	switch {
 	case v.MaxRetries == 0:
 		v.MaxRetries = defaultMaxRetries
@@ -124,7 +140,7 @@ func (o *Options) withDefaults() (Options, error) {
 		v.RetryBudget = defaultRetryBudget
 	}
 	switch {
-	case v.Timeout < 0 || v.MaxResponseBytes < 0 || v.MinBackoff < 0 || v.MaxBackoff < 0:
+	case v.Timeout < 0 || v.MaxResponseBytes < 0 || v.MaxItemBytes < 0 || v.MinBackoff < 0 || v.MaxBackoff < 0:
 		return v, errors.New("activity: a negative limit in Options")
 	case v.MinBackoff > v.MaxBackoff:
 		return v, errors.New("activity: Options.MinBackoff is above MaxBackoff")
@@ -132,6 +148,9 @@ func (o *Options) withDefaults() (Options, error) {
 		return v, errors.New("activity: Options.RetryBudget is not within 0 and 1")
 	case strings.ContainsFunc(v.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }):
 		return v, errors.New("activity: Options.UserAgent has a character that no header may hold")
+	}
+	if h := v.PlainHTTPHost; h != "" && (!hostName.MatchString(h) && !plainName.MatchString(h) || secureurl.Garmin(h)) {
+		return v, fmt.Errorf("activity: Options.PlainHTTPHost: %q is not a host name in lower case, or is Garmin's", h)
 	}
 	for _, h := range v.CallbackHosts {
 		if !hostName.MatchString(h) {
@@ -142,32 +161,47 @@ func (o *Options) withDefaults() (Options, error) {
 }
 
 var (
-	hostName = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
-	basePath = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+	plainName = regexp.MustCompile(`^[a-z0-9-]+$`)
+	hostName  = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+	basePath  = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
 )
 
 // parseBase checks a base URL and returns it without a slash at its end and
-// without the scheme's own port.
-func parseBase(raw string) (*url.URL, error) {
+// without the scheme's own port. plain is a host to which http may lead.
+func parseBase(raw, plain string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return nil, errors.New("activity: Options.BaseURL is no URL")
 	}
+	// What is shown holds neither user information nor a query.
+	shown := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	bad := func(why string) (*url.URL, error) {
-		return nil, errors.New("activity: Options.BaseURL " + why)
+		return nil, fmt.Errorf("activity: Options.BaseURL %q %s", shown, why)
 	}
-	host := u.Hostname()
+	host := strings.ToLower(u.Hostname())
 	switch {
 	case u.Opaque != "" || host == "":
-		return bad("has no host")
+		return nil, errors.New("activity: Options.BaseURL has no host")
+	case strings.HasSuffix(host, ".") || !ascii(host):
+		// Callback URLs name it in another way, and each would be refused.
+		return bad("has a host that no callback URL names: write it in ASCII, without a dot at its end")
+	case !portFits(u.Port()):
+		return bad("has a port that does not exist")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return bad("has more than scheme, host and path")
-	case u.Scheme != "https" && !(u.Scheme == "http" && loopbackName(host)):
+	case u.Scheme == "http" && !secureurl.Loopback(host) && host != plain:
+		return bad("is http: that takes a loopback address, or Options.PlainHTTPHost")
+	case u.Scheme != "https" && u.Scheme != "http":
 		return bad("is not https")
 	}
 	path := strings.TrimRight(u.Path, "/")
-	if u.RawPath != "" || !basePath.MatchString(path) {
+	switch {
+	case u.RawPath != "" || !basePath.MatchString(path):
 		return bad("has a path that is not plain")
+	case path == "":
+		return bad("has no path: Garmin's is " + standardPath)
+	case secureurl.Garmin(host) && path != standardPath:
+		return bad("has another path than Garmin's, " + standardPath)
 	}
 	port := u.Port()
 	switch {
@@ -178,7 +212,7 @@ func parseBase(raw string) (*url.URL, error) {
 		// the server would see another text than was signed.
 		return bad("has the other scheme's port")
 	}
-	clean := &url.URL{Scheme: u.Scheme, Host: strings.ToLower(host), Path: path}
+	clean := &url.URL{Scheme: u.Scheme, Host: host, Path: path}
 	if strings.Contains(host, ":") {
 		clean.Host = "[" + clean.Host + "]"
 	}
@@ -188,7 +222,13 @@ func parseBase(raw string) (*url.URL, error) {
 	return clean, nil
 }
 
-func loopbackName(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > '~' }) < 0
+}
+
+// portFits reports whether a port, if there is one, can be dialled and is written
+// as everybody does.
+func portFits(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0 && port[0] != '0'
 }

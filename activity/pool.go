@@ -10,8 +10,9 @@ import (
 )
 
 // Pool is what the clients of one application have in common: connections,
-// options and the retry budget. An application has one, and asks it for a
-// [Client] whenever it acts for a user; a client is a few hundred bytes.
+// options and the retry budget. An application has one, also if it acts for one
+// user alone, and asks it for a [Client] whenever it acts for a user; a client is
+// a few hundred bytes.
 //
 // A Pool is immutable and safe for concurrent use.
 type Pool struct {
@@ -31,14 +32,14 @@ func NewPool(opts *Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := parseBase(o.BaseURL)
+	base, err := parseBase(o.BaseURL, o.PlainHTTPHost)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pool{opts: o, base: base, budget: newBudget(o.RetryBudget)}
 	shared, once := o.Transport, o.Transport
 	if shared == nil {
-		own := newTransport(base.Hostname())
+		own := newTransport(base.Hostname(), o.PlainHTTPHost)
 		shared = own
 		p.idle = append(p.idle, own)
 	}

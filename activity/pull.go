@@ -1,11 +1,15 @@
 package activity
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/go-querystring/query"
@@ -72,6 +76,9 @@ func (c *Client) MoveIQ(ctx context.Context, w types.Window, opts *PullOptions) 
 // The URL is not trusted. Unless it is the URL of kind's own resource at the
 // base URL, with nothing but known parameters, the error is an [ErrCallback]
 // and nothing is sent. Its query is sent as received.
+//
+// Each summary has in its field SHA256 the hash of its bytes as they came, which
+// tells an edit from a repeat.
 //
 // Follow repeats and fails as [Client.Activities] does. Files are not
 // followed but downloaded: see [Client.Download].
@@ -143,12 +150,24 @@ func list[T jsonseq.Record](ctx context.Context, c *Client, op string, kind type
 		defer body.Close()
 		o := &c.pool.opts
 		var bad badItems
+		var odd oddItems
+		defer func() { odd.log(ctx, o.Logger, op, kind) }()
+		most := o.MaxItemBytes
+		if sample != nil {
+			most = 0
+		}
 		items := jsonseq.List[T](body, &jsonseq.Options{
 			Name:       string(kind),
 			KeepRaw:    o.KeepRaw,
+			Hash:       op == opFollow,
+			MaxItem:    most,
 			UnknownKey: o.UnknownKey,
 			Sample:     sample,
+			Odd:        odd.add,
 			Bad: func(raw json.RawMessage, err *types.DecodeError) {
+				if errors.Is(err, jsonseq.ErrTooLarge) {
+					err = &types.DecodeError{Offset: err.Offset, Path: err.Path, Err: fmt.Errorf("%w: an item of more than %d bytes, Options.MaxItemBytes", ErrTooLarge, most)}
+				}
 				if o.BadItem != nil {
 					o.BadItem(kind, raw, err)
 					return
@@ -181,9 +200,37 @@ func (b *body) failure(err error) *Error {
 	if b.err != nil && errors.Is(b.err, ErrTooLarge) && !errors.Is(err, ErrTooLarge) {
 		e.Err = b.err
 	}
-	head := oneLine(string(b.head[:b.headLen]))
-	if head != "" && head[0] != '[' && head[0] != '{' {
+	text := bytes.TrimPrefix(b.head[:b.headLen], []byte("\ufeff"))
+	head := oneLine(string(text))
+	if strings.HasPrefix(head, "{") {
+		// An error that is called a success: what it says of itself, and no more.
+		message, id, _ := messageOf(text)
+		e.say(message, id, b.call.scrub)
+	} else if head != "" && head[0] != '[' {
+		e.author = authorOf([]byte(head), false)
 		e.Body = cut(b.call.scrub(head), excerptLimit)
 	}
 	return e
+}
+
+// oddItems counts the items of a list with values that could not be read.
+type oddItems struct {
+	count int
+	first types.Defect
+}
+
+func (i *oddItems) add(d *types.Defects) {
+	if i.count == 0 {
+		i.first = d.First[0]
+	}
+	i.count++
+}
+
+// log says so, once for the list.
+func (i *oddItems) log(ctx context.Context, l *slog.Logger, op string, kind types.Kind) {
+	if l == nil || i.count == 0 {
+		return
+	}
+	l.LogAttrs(ctx, slog.LevelWarn, "activity: items without values that could not be read", slog.String("op", op),
+		slog.String("kind", string(kind)), slog.Int("items", i.count), slog.String("first", i.first.String()))
 }

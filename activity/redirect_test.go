@@ -49,13 +49,12 @@ func TestRedirects(t *testing.T) {
 			"down to plain http": func(*http.Request) string { return "http" + attacker.URL[len("https"):] },
 		}
 		creds := map[string]activity.Credential{
-			"OAuth1": activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"},
 			"OAuth2": bearer("token"),
 		}
 		for name, loc := range locations {
 			location = loc
 			for oauth, cred := range creds {
-				c, err := activity.NewClient(cred, &activity.Options{BaseURL: garmin.URL, Transport: tr, MinBackoff: time.Millisecond})
+				c, err := poolClient(cred, &activity.Options{BaseURL: garmin.URL + standardPath, Transport: tr, MinBackoff: time.Millisecond})
 				require.NoError(t, err)
 				for _, code := range []int{301, 302, 303, 307, 308} {
 					status.Store(int32(code))
@@ -64,12 +63,12 @@ func TestRedirects(t *testing.T) {
 						switch m.op { // these need URLs of this server
 						case "Follow":
 							call = func(ctx context.Context, c *activity.Client) error {
-								_, err := collect(c.Follow(ctx, types.KindActivities, types.Secret(garmin.URL+"/activities"+goodPull)))
+								_, err := collect(c.Follow(ctx, types.KindActivities, types.Secret(garmin.URL+standardPath+"/activities"+goodPull)))
 								return err
 							}
 						case "Download":
 							call = func(ctx context.Context, c *activity.Client) error {
-								_, err := c.Download(ctx, fileAt(garmin.URL))
+								_, err := c.Download(ctx, fileAt(garmin.URL+standardPath))
 								return err
 							}
 						}
@@ -79,8 +78,7 @@ func TestRedirects(t *testing.T) {
 						require.Equal(t, code, asError(t, err).StatusCode, what)
 						require.EqualValues(t, 1, asked.Load(), what)
 						require.NotContains(t, err.Error(), attacker.URL, what)
-						_, again := asError(t, err).Retry()
-						require.False(t, again, what)
+						require.Equal(t, types.FaultNetwork, asError(t, err).Fault(), what)
 					}
 				}
 			}
@@ -122,7 +120,7 @@ func TestPin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &wire{}
-			c, err := activity.NewClient(straying{change}, &activity.Options{Transport: w})
+			c, err := poolClient(straying{change}, &activity.Options{Transport: w})
 			require.NoError(t, err)
 			_, err = collect(c.Follow(t.Context(), types.KindActivities, types.Secret(base+"/activities"+goodPull)))
 			require.Error(t, err)
@@ -130,12 +128,16 @@ func TestPin(t *testing.T) {
 			_, err = c.Download(t.Context(), fileAt(base))
 			require.ErrorIs(t, err, activity.ErrNotSent)
 			require.Empty(t, w.requests)
-			_, again := asError(t, err).Retry()
-			require.False(t, again)
+			require.True(t, asError(t, err).NotSent())
+			if name == "line break" {
+				require.Equal(t, types.FaultUser, asError(t, err).Fault())
+			} else {
+				require.Equal(t, types.FaultApplication, asError(t, err).Fault())
+			}
 		})
 	}
 	w := &wire{}
-	c, err := activity.NewClient(straying{func(*http.Request) {}}, &activity.Options{Transport: w})
+	c, err := poolClient(straying{func(*http.Request) {}}, &activity.Options{Transport: w})
 	require.NoError(t, err)
 	_, err = collect(c.Follow(t.Context(), types.KindActivities, types.Secret(base+"/activities"+goodPull)))
 	require.NoError(t, err)

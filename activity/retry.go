@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/backoff"
 )
 
 // passing tells whether a status may be gone at the next attempt.
@@ -54,14 +56,7 @@ func (o *Options) backoff(n int, asked time.Duration) time.Duration {
 	case asked > 0:
 		return min(asked+jitter(asked/10), o.MaxBackoff)
 	}
-	d := o.MinBackoff
-	for range n {
-		if d = 2 * d; d >= o.MaxBackoff {
-			d = o.MaxBackoff
-			break
-		}
-	}
-	return d/2 + jitter(d/2)
+	return backoff.Wait(n+1, o.MinBackoff, o.MaxBackoff)
 }
 
 func jitter(d time.Duration) time.Duration {

@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/redact"
 	"github.com/garminkit/activityapi/types"
 )
-
-const redacted = "[REDACTED]"
 
 var (
 	queryPair  = regexp.MustCompile(`([?&;][A-Za-z0-9_.-]+=)[^&;\s"'<>]+`)
@@ -18,36 +17,33 @@ var (
 	namedText  = regexp.MustCompile(`(?i)\b((?:access_?|refresh_?|pull_?|oauth_)?(?:token|secret|signature)["']?\s*[=:]\s*["']?)[^\s"'&,;]+`)
 )
 
-// scrub takes out of a text from the network what the call keeps secret, and
-// what looks like it.
+// scrub takes out of a text from the network what the call keeps secret,
+// however it is escaped, and what looks like it.
 func (cl *call) scrub(s string) string {
 	if s == "" {
 		return s
 	}
 	for _, secret := range cl.secrets() {
-		s = strings.ReplaceAll(s, secret, redacted)
+		s = redact.Text(s, secret)
 	}
-	s = queryPair.ReplaceAllString(s, "${1}"+redacted)
-	s = bearerText.ReplaceAllString(s, "${1}"+redacted)
-	return namedText.ReplaceAllString(s, "${1}"+redacted)
+	s = queryPair.ReplaceAllString(s, "${1}"+redact.Mark)
+	s = bearerText.ReplaceAllString(s, "${1}"+redact.Mark)
+	return namedText.ReplaceAllString(s, "${1}"+redact.Mark)
 }
 
 // secrets returns the strings that the call's own request holds, the longest
 // first of each.
 func (cl *call) secrets() []string {
 	var list []string
-	add := func(values ...string) {
-		for _, v := range values {
-			if len(v) >= 4 {
-				list = append(list, v)
-			}
+	add := func(v string) {
+		if len(v) >= 4 {
+			list = append(list, v)
 		}
 	}
 	add(cl.query)
 	for pair := range strings.SplitSeq(cl.query, "&") {
 		if key, value, _ := strings.Cut(pair, "="); key == "token" || key == "id" {
-			plain, _ := url.QueryUnescape(value)
-			add(value, plain)
+			add(value)
 		}
 	}
 	auth, _ := cl.auth.Load().(string)
@@ -59,11 +55,9 @@ func (cl *call) secrets() []string {
 	}
 	for pair := range strings.SplitSeq(rest, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		value = strings.Trim(value, `"`)
 		switch key {
 		case "oauth_token", "oauth_signature", "oauth_nonce":
-			plain, _ := url.PathUnescape(value)
-			add(value, plain)
+			add(strings.Trim(value, `"`))
 		}
 	}
 	return list

@@ -25,12 +25,10 @@ import (
 
 // The planted secrets. Some have characters that are escaped on their way.
 const (
-	canaryConsumerSecret = "CANARY-consumer/secret"
-	canaryUserToken      = "CANARY-user=token"
-	canaryTokenSecret    = "CANARY-token secret"
-	canaryAccessToken    = "CANARY.access.token"
-	canaryPullToken      = "CANARY%2Fpull%2btoken"
-	canaryFileToken      = "CANARY-file~token"
+	canaryUserToken   = "CANARY-user=token"
+	canaryAccessToken = "CANARY.access.token"
+	canaryPullToken   = "CANARY%2Fpull%2btoken"
+	canaryFileToken   = "CANARY-file~token"
 )
 
 // clean fails if s holds a planted secret, whole or in a part that tells.
@@ -132,7 +130,9 @@ func TestSecretsStayHidden(t *testing.T) {
 	}
 	delete(transports, "permission") // Its text is made up, not the call's.
 	creds := map[string]activity.Credential{
-		"OAuth1": activity.OAuth1{ConsumerKey: "key", ConsumerSecret: canaryConsumerSecret, Token: canaryUserToken, TokenSecret: canaryTokenSecret},
+		"signed": header(func() string {
+			return `OAuth oauth_consumer_key="key", oauth_token="` + canaryUserToken + `", oauth_signature="CANARY%3D"`
+		}),
 		"OAuth2": bearer(canaryAccessToken),
 		"refused": activity.OAuth2{Source: source(func() (*oauth2.Token, error) {
 			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "400 CANARY"}, Body: []byte("CANARY"), ErrorCode: "CANARY", ErrorDescription: "CANARY"}
@@ -149,7 +149,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		show(t, credName, cred)
 		for name, tr := range transports {
 			var logs strings.Builder
-			c, err := activity.NewClient(cred, &activity.Options{
+			c, err := poolClient(cred, &activity.Options{
 				Transport: tr, MinBackoff: time.Microsecond, MaxBackoff: time.Microsecond, MaxRetries: 1,
 				Logger: slog.New(slog.NewJSONHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true})),
 			})
@@ -238,7 +238,6 @@ func TestOthersSecretsStayHidden(t *testing.T) {
 func TestCredentialsChangeACopy(t *testing.T) {
 	t.Parallel()
 	for name, cred := range map[string]activity.Credential{
-		"OAuth1": activity.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"},
 		"OAuth2": bearer(canaryAccessToken),
 	} {
 		w := &wire{}
@@ -270,10 +269,9 @@ func TestNothingIsPrinted(t *testing.T) {
 func TestPanicsHideSecrets(t *testing.T) {
 	t.Parallel()
 	for _, cred := range []activity.Credential{
-		activity.OAuth1{ConsumerKey: "key", ConsumerSecret: canaryConsumerSecret, Token: canaryUserToken, TokenSecret: canaryTokenSecret},
 		bearer(canaryAccessToken),
 	} {
-		c, err := activity.NewClient(cred, &activity.Options{
+		c, err := poolClient(cred, &activity.Options{
 			Transport:  roundTripper(func(*http.Request) (*http.Response, error) { return response(200, `[{"steps":"x"}]`, nil), nil }),
 			UnknownKey: func(string) { panic("partner's code") },
 			BadItem:    func(types.Kind, json.RawMessage, *types.DecodeError) { panic("partner's code") },
@@ -290,18 +288,14 @@ func TestPanicsHideSecrets(t *testing.T) {
 	}
 	// Misuse.
 	for _, misuse := range []func() error{
+		func() error { _, err := poolClient(nil, nil); return err },
+		func() error { _, err := poolClient(activity.OAuth2{}, nil); return err },
 		func() error {
-			_, err := activity.NewClient(activity.OAuth1{ConsumerSecret: canaryConsumerSecret, Token: canaryUserToken}, nil)
-			return err
-		},
-		func() error { _, err := activity.NewClient(nil, nil); return err },
-		func() error { _, err := activity.NewClient(activity.OAuth2{}, nil); return err },
-		func() error {
-			_, err := activity.NewClient(bearer("x"), &activity.Options{BaseURL: "https://user:CANARY@host/?x=CANARY"})
+			_, err := poolClient(bearer("x"), &activity.Options{BaseURL: "https://user:CANARY@host/?x=CANARY"})
 			return err
 		},
 		func() error {
-			_, err := activity.NewClient(bearer("x"), &activity.Options{BaseURL: "https://host/%zzCANARY"})
+			_, err := poolClient(bearer("x"), &activity.Options{BaseURL: "https://host/%zzCANARY"})
 			return err
 		},
 	} {

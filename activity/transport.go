@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/secureurl"
 )
 
 var (
@@ -20,10 +22,11 @@ var (
 )
 
 // newTransport returns the private transport of a pool for the API at host.
-func newTransport(host string) *http.Transport {
+// The addresses of plain are not checked.
+func newTransport(host, plain string) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	if !loopbackName(host) && net.ParseIP(host) == nil {
-		garmin := host == "garmin.com" || strings.HasSuffix(host, ".garmin.com")
+	if !secureurl.Loopback(host) && host != plain && net.ParseIP(host) == nil {
+		garmin := secureurl.Garmin(host)
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return checkAddress(address, garmin) }
 	}
 	return &http.Transport{

@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
+	"github.com/garminkit/activityapi/internal/jsonscan"
 	"github.com/garminkit/activityapi/types"
 )
 
 // UserID returns Garmin's id of the user. It is the same in every notification
 // about the user and after a reconnection. A failed call is repeated.
-func (c *Client) UserID(ctx context.Context) (string, error) {
+func (c *Client) UserID(ctx context.Context) (types.UserID, error) {
 	var v struct {
 		UserID types.ID `json:"userId"`
 	}
@@ -24,7 +24,7 @@ func (c *Client) UserID(ctx context.Context) (string, error) {
 		}
 		return nil
 	})
-	return string(v.UserID), err
+	return types.UserID(v.UserID), err
 }
 
 // Permissions returns what the user currently allows, which may be nothing. A
@@ -67,7 +67,7 @@ func (c *Client) small(ctx context.Context, cl *call, parse func([]byte) error) 
 	case len(text) > answerLimit:
 		return body.failure(fmt.Errorf("%w: more than %d bytes", ErrTooLarge, answerLimit))
 	}
-	if err := parse(text); err != nil {
+	if err := parse(bytes.TrimPrefix(text, []byte("\ufeff"))); err != nil {
 		return body.failure(err)
 	}
 	return nil
@@ -75,9 +75,10 @@ func (c *Client) small(ctx context.Context, cl *call, parse func([]byte) error) 
 
 // parsePermissions reads the shapes in which Garmin has been seen to send
 // permissions, or which its documents print: an array; an object with an
-// array; an object with the one string "[A, B]"; an array in bare braces.
+// array; an object with the one string "[A, B]"; an array in bare braces. null
+// in an array is no permission.
 func parsePermissions(b []byte) ([]types.Permission, error) {
-	b = bytes.TrimSpace(bytes.TrimPrefix(b, []byte("\ufeff")))
+	b = bytes.TrimSpace(b)
 	if inner, ok := bytes.CutPrefix(b, []byte("{")); ok {
 		inner = bytes.TrimSpace(bytes.TrimSuffix(inner, []byte("}")))
 		if bytes.HasPrefix(inner, []byte("[")) {
@@ -96,24 +97,13 @@ func parsePermissions(b []byte) ([]types.Permission, error) {
 		}
 		raw = v.Permissions
 	}
-	list := []types.Permission{}
-	var one string
-	switch {
-	case json.Unmarshal(raw, &list) == nil && list != nil:
-		return list, nil
-	case json.Unmarshal(raw, &one) != nil || string(raw) == "null":
+	list, err := jsonscan.Strings(raw)
+	if err != nil {
 		return nil, errShape
 	}
-	one, bracket := strings.CutPrefix(strings.TrimSpace(one), "[")
-	one, closed := strings.CutSuffix(one, "]")
-	if !bracket || !closed {
-		return nil, errShape
+	permissions := []types.Permission{}
+	for _, name := range list {
+		permissions = append(permissions, types.Permission(name))
 	}
-	list = []types.Permission{}
-	for name := range strings.SplitSeq(one, ",") {
-		if name = strings.Trim(name, ` "`); name != "" {
-			list = append(list, types.Permission(name))
-		}
-	}
-	return list, nil
+	return permissions, nil
 }

@@ -60,8 +60,11 @@ func rawServer(t *testing.T, serve func(n int, c net.Conn)) (base string) {
 		mu.Unlock()
 		wg.Wait()
 	})
-	return "http://" + l.Addr().String()
+	return "http://" + l.Addr().String() + standardPath
 }
+
+// standardPath is where the API stands.
+const standardPath = "/wellness-api/rest"
 
 // request reads one request's head and reports whether there was one.
 func request(r *bufio.Reader) bool {
@@ -75,9 +78,11 @@ func overSocket(t *testing.T, base string, opts activity.Options) *activity.Clie
 	if opts.MinBackoff == 0 {
 		opts.MinBackoff = time.Millisecond
 	}
-	c, err := activity.NewClient(bearer("token"), &opts)
+	p, err := activity.NewPool(&opts)
 	require.NoError(t, err)
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { p.Close() })
+	c, err := p.Client(bearer("token"))
+	require.NoError(t, err)
 	return c
 }
 
@@ -92,12 +97,12 @@ func TestDownloadOutcomes(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		l.Close()
-		base := "http://" + l.Addr().String()
+		base := "http://" + l.Addr().String() + standardPath
 		_, err = overSocket(t, base, activity.Options{}).Download(t.Context(), fileAt(base))
 		require.ErrorIs(t, err, activity.ErrNotSent)
 		require.Equal(t, 4, asError(t, err).Attempts, "repeated, since nothing left")
-		_, again := asError(t, err).Retry()
-		require.True(t, again)
+		require.Equal(t, types.FaultNetwork, asError(t, err).Fault())
+		require.True(t, asError(t, err).NotSent())
 	})
 	t.Run("not sent: TLS fails", func(t *testing.T) {
 		s := httptest.NewUnstartedServer(nil)
@@ -105,7 +110,7 @@ func TestDownloadOutcomes(t *testing.T) {
 		s.Config.ErrorLog = discardLog()
 		s.StartTLS()
 		defer s.Close()
-		_, err := overSocket(t, s.URL, activity.Options{}).Download(t.Context(), fileAt(s.URL))
+		_, err := overSocket(t, s.URL+standardPath, activity.Options{}).Download(t.Context(), fileAt(s.URL+standardPath))
 		require.ErrorIs(t, err, activity.ErrNotSent)
 		require.Equal(t, 1, asError(t, err).Attempts)
 		var cert *tls.CertificateVerificationError
@@ -159,8 +164,8 @@ func TestDownloadOutcomes(t *testing.T) {
 			require.ErrorIs(t, err, activity.ErrMaybeSpent)
 			require.NotErrorIs(t, err, activity.ErrNotSent)
 			require.EqualValues(t, 1, conns.Load(), "one request on the wire")
-			_, again := asError(t, err).Retry()
-			require.False(t, again)
+			require.Equal(t, types.FaultItem, asError(t, err).Fault())
+			require.False(t, asError(t, err).NotSent())
 		})
 	}
 	t.Run("maybe spent: no answer in time", func(t *testing.T) {
@@ -194,14 +199,14 @@ func TestDownloadOutcomes(t *testing.T) {
 				require.ErrorIs(t, err, activity.ErrCut)
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				require.EqualValues(t, sent, asError(t, err).Received)
-				_, again := asError(t, err).Retry()
-				require.False(t, again)
+				require.Equal(t, types.FaultItem, asError(t, err).Fault())
+				require.False(t, asError(t, err).NotSent())
 			})
 		}
 	}
 	t.Run("cut: length does not fit, transport does not notice", func(t *testing.T) {
 		for _, length := range []int64{2, 10} {
-			c, err := activity.NewClient(bearer("token"), &activity.Options{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			c, err := poolClient(bearer("token"), &activity.Options{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 				res := response(200, "file", nil)
 				res.ContentLength = length
 				return res, nil
@@ -238,7 +243,7 @@ func TestDownloadOutcomes(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		l.Close()
-		c := overSocket(t, "http://"+l.Addr().String(), activity.Options{})
+		c := overSocket(t, "http://"+l.Addr().String()+standardPath, activity.Options{})
 		err = c.Backfill(t.Context(), types.KindActivities, monthBack)
 		require.ErrorIs(t, err, activity.ErrNotSent)
 		require.Equal(t, 1, asError(t, err).Attempts)
@@ -281,12 +286,13 @@ func TestInflation(t *testing.T) {
 		want     error
 	}{
 		"whole":            {good, "gzip", nil},
+		"not packed":       {"a file", "gzip", nil},
+		"another encoding": {"a file", "br", nil},
 		"bad trailer":      {good[:len(good)-8] + "\x00\x00\x00\x00\x00\x00\x00\x00", "gzip", gzip.ErrChecksum},
 		"cut trailer":      {good[:len(good)-3], "gzip", io.ErrUnexpectedEOF},
-		"no gzip":          {"plain text, long enough", "gzip", gzip.ErrHeader},
-		"empty":            {"", "gzip", io.ErrUnexpectedEOF},
+		"no gzip":          {"\x1f\x8b plain text, long enough", "gzip", gzip.ErrHeader},
+		"a head alone":     {"\x1f\x8b", "gzip", io.ErrUnexpectedEOF},
 		"bomb":             {bomb, "gzip", activity.ErrTooLarge},
-		"unknown encoding": {good, "br", activity.ErrCut},
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := header.Clone()
@@ -311,14 +317,13 @@ func TestInflation(t *testing.T) {
 			io.WriteString(w, zip([]byte("["+strings.Repeat(" ", 2<<20)+"]")))
 		}))
 		defer s.Close()
-		_, err := collect(overSocket(t, s.URL, activity.Options{MaxResponseBytes: 1 << 20}).Activities(t.Context(), lastHour(), nil))
+		_, err := collect(overSocket(t, s.URL+standardPath, activity.Options{MaxResponseBytes: 1 << 20}).Activities(t.Context(), lastHour(), nil))
 		require.ErrorIs(t, err, activity.ErrTooLarge)
-		_, again := asError(t, err).Retry()
-		require.False(t, again)
+		require.Equal(t, types.FaultItem, asError(t, err).Fault())
 	})
 	t.Run("nobody asks for it", func(t *testing.T) {
 		w := &wire{}
-		c, err := activity.NewClient(bearer("token"), &activity.Options{Transport: w})
+		c, err := poolClient(bearer("token"), &activity.Options{Transport: w})
 		require.NoError(t, err)
 		f, err := c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
 		require.NoError(t, err)
@@ -340,7 +345,7 @@ func TestInflation(t *testing.T) {
 			}
 		}))
 		defer s.Close()
-		_, err := collect(overSocket(t, s.URL, activity.Options{MaxResponseBytes: 1 << 20}).Activities(t.Context(), lastHour(), nil))
+		_, err := collect(overSocket(t, s.URL+standardPath, activity.Options{MaxResponseBytes: 1 << 20}).Activities(t.Context(), lastHour(), nil))
 		require.ErrorIs(t, err, activity.ErrTooLarge)
 	})
 }
@@ -426,14 +431,14 @@ func TestOneShotConnection(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	tr := s.Client().Transport.(*http.Transport)
-	c := overSocket(t, s.URL, activity.Options{Transport: tr})
+	c := overSocket(t, s.URL+standardPath, activity.Options{Transport: tr})
 	for range 3 {
 		_, err := c.UserID(t.Context())
 		require.NoError(t, err)
 	}
 	require.EqualValues(t, 1, conns.Load())
 	for range 3 {
-		f, err := c.Download(t.Context(), fileAt(s.URL))
+		f, err := c.Download(t.Context(), fileAt(s.URL+standardPath))
 		require.NoError(t, err)
 		_, err = io.ReadAll(f)
 		require.NoError(t, err)
@@ -471,8 +476,8 @@ func TestDialFailures(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer l.Close()
-		for host, dialled := range map[string]bool{"apis.garmin.com": false, "gateway.example.com": false, "localhost": true, "127.0.0.1": true} {
-			c, err := activity.NewTransport(host).DialContext(t.Context(), "tcp", l.Addr().String())
+		for host, dialled := range map[string]bool{"apis.garmin.com": false, "gateway.example.com": false, "localhost": true, "127.0.0.1": true, "fake.test": true} {
+			c, err := activity.NewTransport(host, "fake.test").DialContext(t.Context(), "tcp", l.Addr().String())
 			require.Equal(t, dialled, err == nil, "%s: %v", host, err)
 			if c != nil {
 				c.Close()
@@ -490,7 +495,7 @@ func TestDialFailures(t *testing.T) {
 		s.Config.ErrorLog = discardLog()
 		s.StartTLS()
 		defer s.Close()
-		_, err := overSocket(t, s.URL, activity.Options{}).UserID(t.Context())
+		_, err := overSocket(t, s.URL+standardPath, activity.Options{}).UserID(t.Context())
 		require.Equal(t, 1, asError(t, err).Attempts, "not repeated: %v", err)
 	})
 	t.Run("TLS 1.1", func(t *testing.T) {
@@ -499,14 +504,14 @@ func TestDialFailures(t *testing.T) {
 		s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 		s.StartTLS()
 		defer s.Close()
-		_, err := overSocket(t, s.URL, activity.Options{MaxRetries: -1}).UserID(t.Context())
+		_, err := overSocket(t, s.URL+standardPath, activity.Options{MaxRetries: -1}).UserID(t.Context())
 		require.ErrorContains(t, err, "protocol version")
 	})
 	t.Run("refused, within the budget", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		l.Close()
-		_, err = overSocket(t, "http://"+l.Addr().String(), activity.Options{}).UserID(t.Context())
+		_, err = overSocket(t, "http://"+l.Addr().String()+standardPath, activity.Options{}).UserID(t.Context())
 		require.Equal(t, 4, asError(t, err).Attempts)
 	})
 }
@@ -534,7 +539,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 	s.Start()
 	fake.BaseURL = s.URL
 	u := fake.AddUser(nil)
-	c, err := activity.NewClient(credential(fake, u, 2), &activity.Options{BaseURL: s.URL + "/wellness-api/rest", MinBackoff: time.Millisecond})
+	p, err := activity.NewPool(&activity.Options{BaseURL: s.URL + "/wellness-api/rest", MinBackoff: time.Millisecond})
+	require.NoError(t, err)
+	c, err := p.Client(bearer(u.AccessToken()))
 	require.NoError(t, err)
 	for i := range 40 {
 		fake.Fail(1, []activitytest.Fault{{}, {Status: 503}, {Refuse: true}, {CutAfter: 3}, {Lose: true}}[i%5])
@@ -544,7 +551,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		}
 	}
 	require.NotZero(t, open.Load(), "no connection was kept")
-	c.Close()
+	p.Close()
 	// The server would close its side, and hide what the client has left.
 	for patience := time.After(10 * time.Second); open.Load() > 0; {
 		select {
@@ -570,7 +577,7 @@ func TestPoolSharesConnections(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	pool, err := activity.NewPool(&activity.Options{BaseURL: s.URL})
+	pool, err := activity.NewPool(&activity.Options{BaseURL: s.URL + standardPath})
 	require.NoError(t, err)
 	defer pool.Close()
 	for range 20 {
@@ -585,7 +592,7 @@ func TestPoolSharesConnections(t *testing.T) {
 // TestNoProxy: what the environment says of proxies is not for requests that
 // are signed.
 func TestNoProxy(t *testing.T) {
-	require.Nil(t, activity.NewTransport("apis.garmin.com").Proxy)
+	require.Nil(t, activity.NewTransport("apis.garmin.com", "").Proxy)
 }
 
 // TestBreakReleases: leaving a list early gives the connection up.
@@ -598,7 +605,7 @@ func TestBreakReleases(t *testing.T) {
 		close(gone)
 	}))
 	defer s.Close()
-	for a, err := range overSocket(t, s.URL, activity.Options{}).Activities(t.Context(), lastHour(), nil) {
+	for a, err := range overSocket(t, s.URL+standardPath, activity.Options{}).Activities(t.Context(), lastHour(), nil) {
 		require.NoError(t, err)
 		require.Equal(t, types.ID("1"), a.SummaryID, "the first item comes before the body ends")
 		break

@@ -6,31 +6,21 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
 
 // Endpoints are the addresses of Garmin's OAuth servers. An empty field means
 // Garmin's own. All are https, or http to a loopback address.
 type Endpoints struct {
-	// OAuth 2: the consent page and the token server.
-	Authorize string
-	Token     string
-
-	// OAuth 1.0a: the two token servers and the consent page between them.
-	RequestToken   string
-	AuthorizeToken string
-	AccessToken    string
-
-	// Exchange gives an OAuth 2 token for an OAuth 1.0a token.
-	Exchange string
+	Authorize string // the consent page
+	Token     string // the token server
 }
 
-func (e Endpoints) withDefaults() (Endpoints, error) {
+func (e Endpoints) withDefaults(plain string) (Endpoints, error) {
 	for _, f := range []struct {
 		name string
 		p    *string
@@ -38,54 +28,35 @@ func (e Endpoints) withDefaults() (Endpoints, error) {
 	}{
 		{"Authorize", &e.Authorize, "https://connect.garmin.com/oauth2Confirm"},
 		{"Token", &e.Token, "https://diauth.garmin.com/di-oauth2-service/oauth/token"},
-		{"RequestToken", &e.RequestToken, "https://connectapi.garmin.com/oauth-service/oauth/request_token"},
-		{"AuthorizeToken", &e.AuthorizeToken, "https://connect.garmin.com/oauthConfirm"},
-		{"AccessToken", &e.AccessToken, "https://connectapi.garmin.com/oauth-service/oauth/access_token"},
-		{"Exchange", &e.Exchange, "https://apis.garmin.com/partner-gateway/rest/user/token-exchange"},
 	} {
 		if *f.p == "" {
 			*f.p = f.url
 		}
-		if u, err := checkURL(*f.p); err != nil || u.RawQuery != "" {
-			return e, fmt.Errorf("auth: Endpoints.%s is not a plain https URL", f.name)
+		u, err := secureurl.Check(*f.p, plain)
+		if err == nil && u.RawQuery != "" {
+			err = errors.New("has a query")
+		}
+		if err != nil {
+			return e, fmt.Errorf("auth: Endpoints.%s %w", f.name, err)
 		}
 	}
 	return e, nil
 }
 
-// checkURL parses a URL to which secrets go.
-func checkURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" ||
-		u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
-		return nil, errors.New("auth: not an https URL")
-	}
-	return u, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // App is a partner application as Garmin knows it. It prints without its
-// secrets.
+// secret.
 type App struct {
-	// ClientID is the client id; in OAuth 1.0a it is the consumer key.
 	ClientID string
-	// ClientSecret is that of OAuth 2. An application that Garmin has not
-	// moved to OAuth 2 has none.
+	// ClientSecret may be empty if Options has a Scheme: nobody can then connect
+	// with OAuth 2.
 	ClientSecret types.Secret
-	// ConsumerSecret is the secret of OAuth 1.0a. Only users who have not
-	// moved to OAuth 2 need it.
-	ConsumerSecret types.Secret
 }
 
-func (a App) check() error {
+func (a App) check(scheme Scheme) error {
 	switch {
 	case a.ClientID == "":
 		return errors.New("auth: App without ClientID")
-	case a.ClientSecret == "" && a.ConsumerSecret == "":
+	case a.ClientSecret == "" && scheme == nil:
 		return errors.New("auth: App without ClientSecret")
 	}
 	return nil
@@ -111,6 +82,7 @@ type server struct {
 	app       App
 	endpoints Endpoints
 	base      http.RoundTripper
+	plain     string // Options.PlainHTTPHost
 	timeout   time.Duration
-	form      func(*Token) url.Values // of token exchanges
+	scheme    Scheme // or nil
 }

@@ -41,8 +41,7 @@
 // ErrReconnect concerns one user, who alone can mend it. ErrInvalidClient
 // concerns the configuration and leaves the users' tokens alone. ErrDenied and
 // ErrState concern one attempt to connect. All are found with errors.Is, also in the
-// errors of a client. An [*Error] tells by its Retry method whether another
-// attempt makes sense.
+// errors of a client. [Error.Fault] says whose fault an error is.
 //
 // # Security
 //
@@ -55,8 +54,6 @@
 //
 // # OAuth 1.0a
 //
-// Garmin retires OAuth 1.0a on 2026-12-31. Until then [Connector] can connect
-// by it, clients of such users sign their requests, and [Users.Migrate] moves
-// a user to OAuth 2 without asking for consent again; clients made before go
-// on with the new token.
+// Garmin retires OAuth 1.0a on 2026-12-31. Package oauth1 is a [Scheme] for the
+// users who connected with it: set Options.Scheme.
 package auth

@@ -15,7 +15,7 @@ import (
 )
 
 // bigToken is as large as Garmin's: a JWT of 1.2 kB and a refresh token.
-func bigToken(user string, n int) *auth.Token {
+func bigToken(user types.UserID, n int) *auth.Token {
 	at := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	return &auth.Token{
 		UserID:        user,
@@ -26,7 +26,9 @@ func bigToken(user string, n int) *auth.Token {
 	}
 }
 
-func userID(i int) string { return fmt.Sprintf("%08x-2427-c251-df9c-9592d0c06768", i) }
+func userID(i int) types.UserID {
+	return types.UserID(fmt.Sprintf("%08x-2427-c251-df9c-9592d0c06768", i))
+}
 
 // fillFile makes a token file of n users.
 func fillFile(t testing.TB, path string, n int) *auth.FileStore {

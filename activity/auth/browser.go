@@ -33,7 +33,11 @@ func (c *Connector) Start(w http.ResponseWriter, r *http.Request) {
 		c.answer(w, r, nil, &Error{Op: "begin connection", Err: cause(err)})
 		return
 	}
-	cookie := c.cookie(u.Query().Get(stateKey(c.opts.OAuth1)))
+	cookie := c.cookie(u.Query().Get(c.state()))
+	if len(cookie.Name)+len(sealed) > maxCookie {
+		c.answer(w, r, nil, &Error{Op: "begin connection", Err: errCookie})
+		return
+	}
 	cookie.Value = string(sealed)
 	cookie.MaxAge = int(c.opts.Lifetime / time.Second)
 	http.SetCookie(w, cookie)
@@ -63,7 +67,7 @@ func (c *Connector) callback(w http.ResponseWriter, r *http.Request) (*Connectio
 	if err != nil {
 		return nil, err
 	}
-	state, err := single(query, stateKey(c.opts.OAuth1))
+	state, err := single(query, c.state())
 	if err != nil {
 		return nil, &Error{Op: op, Err: ErrState}
 	}
@@ -81,6 +85,12 @@ func (c *Connector) callback(w http.ResponseWriter, r *http.Request) (*Connectio
 	http.SetCookie(w, cookie)
 	return c.Finish(r.Context(), types.Secret(got.Value), session, query)
 }
+
+// maxCookie is how long name and value of a cookie may be (RFC 6265bis). A
+// browser drops a longer one without a word.
+const maxCookie = 4096
+
+var errCookie = errors.New("the session's name is too long for a cookie")
 
 // maxCallback bounds the query of a callback.
 const maxCallback = 8 << 10
@@ -158,7 +168,8 @@ func (m *onceMemory) once(_ context.Context, id string, until time.Time) (bool, 
 	if _, ok := m.until[id]; ok {
 		return false, nil
 	}
-	m.until[id] = until
+	// By the monotonic clock: one that was set must not make it forget.
+	m.until[id] = now.Add(time.Until(until) + time.Minute)
 	return true, nil
 }
 

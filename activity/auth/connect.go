@@ -18,6 +18,8 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/garminkit/activityapi/internal/backoff"
+	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -25,7 +27,7 @@ import (
 type Connection struct {
 	// UserID is Garmin's id of the user. It stays the same when the user
 	// connects again.
-	UserID string
+	UserID types.UserID
 	// Permissions is what the user allows, which may be nothing.
 	Permissions []types.Permission
 	// Session is what Begin was given, or what ConnectorOptions.Session
@@ -36,9 +38,9 @@ type Connection struct {
 // ConnectorOptions configures a Connector. A nil *ConnectorOptions means the
 // defaults.
 type ConnectorOptions struct {
-	// OAuth1 connects by OAuth 1.0a, for an application that Garmin has not
-	// moved to OAuth 2. Garmin retires it on 2026-12-31.
-	OAuth1 bool
+	// Scheme connects by Options.Scheme in place of OAuth 2, for an application
+	// that Garmin has not moved.
+	Scheme bool
 	// Key seals what a browser carries between Begin and Finish. It has at
 	// least 32 random bytes, and is the same in all processes that serve the
 	// callback. Nil means a random key: what is under way when the process
@@ -79,25 +81,24 @@ type DoneFunc func(w http.ResponseWriter, r *http.Request, c *Connection, err er
 
 // NewConnector returns a Connector. redirectURL is where Garmin sends the
 // browser back to, as it is registered with Garmin, and must lead to Callback;
-// it is https, or http to the own machine. done may be nil if the handlers
+// it is https, or http to a loopback address or Options.PlainHTTPHost. done may be nil if the handlers
 // are not used.
 func NewConnector(users *Users, redirectURL string, done DoneFunc, opts *ConnectorOptions) (*Connector, error) {
 	if users == nil {
 		return nil, errors.New("auth: Connector without Users")
 	}
-	u, err := checkURL(redirectURL)
+	u, err := secureurl.Check(redirectURL, users.server.plain)
 	if err != nil {
-		return nil, fmt.Errorf("auth: redirect URL: not https, or not a plain URL")
+		return nil, fmt.Errorf("auth: redirect URL %w", err)
 	}
 	c := &Connector{users: users, redirectURL: u, done: done}
 	if opts != nil {
 		c.opts = *opts
 	}
-	app := &users.server.app
 	switch {
-	case c.opts.OAuth1 && app.ConsumerSecret == "":
-		return nil, errors.New("auth: Connector for OAuth 1.0a, and App has no ConsumerSecret")
-	case !c.opts.OAuth1 && app.ClientSecret == "":
+	case c.opts.Scheme && users.server.scheme == nil:
+		return nil, errors.New("auth: Connector for a Scheme, and Options has none")
+	case !c.opts.Scheme && users.server.app.ClientSecret == "":
 		return nil, errors.New("auth: Connector for OAuth 2, and App has no ClientSecret")
 	case c.opts.Lifetime < 0:
 		return nil, errors.New("auth: ConnectorOptions.Lifetime is negative")
@@ -131,13 +132,14 @@ func NewConnector(users *Users, redirectURL string, done DoneFunc, opts *Connect
 
 // pending is a connection under way, as the browser carries it.
 type pending struct {
-	// State comes back with the callback. In OAuth 1.0a it is the request
-	// token.
+	// State comes back with the callback.
 	State string `json:"s"`
-	// Secret is the PKCE verifier, or the secret of the request token.
-	Secret  string `json:"k"`
-	OAuth1  bool   `json:"1,omitempty"`
-	Session string `json:"u,omitempty"`
+	// Secret is the PKCE verifier, or that of the Scheme.
+	Secret string `json:"k"`
+	Scheme bool   `json:"1,omitempty"`
+	// Session is bytes: as a JSON string, two that are not UTF-8 would become
+	// one.
+	Session []byte `json:"u,omitempty"`
 	Until   int64  `json:"t"`
 }
 
@@ -148,17 +150,19 @@ type pending struct {
 func (c *Connector) Begin(ctx context.Context, session string) (consentURL string, sealed types.Secret, err error) {
 	s := c.users.server
 	p := pending{
-		OAuth1:  c.opts.OAuth1,
-		Session: session,
+		Scheme:  c.opts.Scheme,
+		Session: []byte(session),
 		Until:   time.Now().Add(c.opts.Lifetime).Unix(),
 	}
-	if c.opts.OAuth1 {
-		request, err := s.requestToken(ctx, c.redirectURL.String())
+	if c.opts.Scheme {
+		token, err := called(ctx, s, "begin connection", func(ctx context.Context, base http.RoundTripper) (t *Token, err error) {
+			consentURL, t, err = s.scheme.Begin(ctx, c.redirectURL.String(), base)
+			return t, err
+		})
 		if err != nil {
 			return "", "", err
 		}
-		p.State, p.Secret = string(request.AccessToken), string(request.TokenSecret)
-		consentURL = s.authorizeTokenURL(c.redirectURL.String(), request)
+		p.State, p.Secret = string(token.AccessToken), string(token.TokenSecret)
 	} else {
 		p.State, p.Secret = rand.Text(), oauth2.GenerateVerifier()
 		consentURL = s.authorizeURL(c.redirectURL.String(), p.State, types.Secret(p.Secret))
@@ -182,8 +186,13 @@ func (c *Connector) open(sealed types.Secret, session string) (*pending, error) 
 		return nil, ErrState
 	}
 	var p pending
-	if json.Unmarshal(text, &p) != nil || p.OAuth1 != c.opts.OAuth1 || time.Now().Unix() >= p.Until ||
-		subtle.ConstantTimeCompare([]byte(p.Session), []byte(session)) != 1 {
+	if json.Unmarshal(text, &p) != nil {
+		return nil, ErrState
+	}
+	// A clock that was set back must not make it last longer.
+	left := time.Until(time.Unix(p.Until, 0))
+	if p.Scheme != c.opts.Scheme || left <= 0 || left > c.opts.Lifetime+time.Minute ||
+		subtle.ConstantTimeCompare(p.Session, []byte(session)) != 1 {
 		return nil, ErrState
 	}
 	return &p, nil
@@ -204,7 +213,7 @@ func (c *Connector) Finish(ctx context.Context, sealed types.Secret, session str
 	if err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}
-	state, err := single(query, stateKey(c.opts.OAuth1))
+	state, err := single(query, c.state())
 	if err != nil || subtle.ConstantTimeCompare([]byte(state), []byte(p.State)) != 1 {
 		return nil, &Error{Op: op, Err: ErrState}
 	}
@@ -223,7 +232,7 @@ func (c *Connector) Finish(ctx context.Context, sealed types.Secret, session str
 	if err != nil {
 		return nil, err
 	}
-	conn.Session = p.Session
+	conn.Session = string(p.Session)
 	return conn, nil
 }
 
@@ -231,16 +240,10 @@ func (c *Connector) Finish(ctx context.Context, sealed types.Secret, session str
 func (c *Connector) redeem(ctx context.Context, p *pending, query url.Values) (*Token, error) {
 	const op = "finish connection"
 	s := c.users.server
-	if p.OAuth1 {
-		verifier, err := single(query, "oauth_verifier")
-		switch {
-		case err != nil:
-			return nil, &Error{Op: op, Err: ErrState}
-		case verifier == "" || verifier == "NULL":
-			return nil, &Error{Op: op, Err: ErrDenied}
-		}
-		request := &Token{AccessToken: types.Secret(p.State), TokenSecret: types.Secret(p.Secret)}
-		return s.accessToken(ctx, request, types.Secret(verifier))
+	if p.Scheme {
+		return called(ctx, s, op, func(ctx context.Context, base http.RoundTripper) (*Token, error) {
+			return s.scheme.Finish(ctx, &Token{AccessToken: types.Secret(p.State), TokenSecret: types.Secret(p.Secret)}, query, base)
+		})
 	}
 	code, err := single(query, "code")
 	if err != nil {
@@ -258,9 +261,10 @@ func (c *Connector) redeem(ctx context.Context, p *pending, query url.Values) (*
 	return s.exchangeCode(ctx, c.redirectURL.String(), types.Secret(code), types.Secret(p.Secret))
 }
 
-func stateKey(oauth1 bool) string {
-	if oauth1 {
-		return "oauth_token"
+// state is the name of the parameter that says which connection it is.
+func (c *Connector) state() string {
+	if c.opts.Scheme {
+		return c.users.server.scheme.State()
 	}
 	return "state"
 }
@@ -321,7 +325,7 @@ func patiently[T any](ctx context.Context, ask func(context.Context) (T, error))
 		if err == nil {
 			return v, nil
 		}
-		if ctx.Err() != nil || sleep(ctx, wait) != nil {
+		if ctx.Err() != nil || backoff.Sleep(ctx, wait) != nil {
 			return v, err
 		}
 	}

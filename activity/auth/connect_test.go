@@ -23,12 +23,6 @@ import (
 
 const callbackURL = "https://partner.example/garmin/callback?tenant=7"
 
-// flows are the two ways to connect.
-var flows = []struct {
-	name   string
-	oauth1 bool
-}{{"OAuth2", false}, {"OAuth1", true}}
-
 // partner is an application on the fake Garmin.
 type partner struct {
 	fake  *activitytest.Server
@@ -43,9 +37,8 @@ type partner struct {
 
 func fakeApp(fake *activitytest.Server) auth.App {
 	return auth.App{
-		ClientID:       fake.ClientID,
-		ClientSecret:   types.Secret(fake.ClientSecret),
-		ConsumerSecret: types.Secret(fake.ClientSecret),
+		ClientID:     fake.ClientID,
+		ClientSecret: types.Secret(fake.ClientSecret),
 	}
 }
 
@@ -105,48 +98,43 @@ func (p *partner) callback(redirect string, cookies []*http.Cookie) *http.Respon
 
 func TestConnect(t *testing.T) {
 	t.Parallel()
-	for _, flow := range flows {
-		t.Run(flow.name, func(t *testing.T) {
-			t.Parallel()
-			p := newPartner(t, &auth.ConnectorOptions{OAuth1: flow.oauth1})
-			user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true, Legacy: flow.oauth1})
-			consent, cookies := p.start(t)
-			require.NotContains(t, consent, "scope")
-			redirect, err := p.fake.Consent(consent, user)
-			require.NoError(t, err)
-			require.True(t, strings.HasPrefix(redirect, "https://partner.example/garmin/callback?"), redirect)
-			require.Contains(t, redirect, "tenant=7")
+	p := newPartner(t, nil)
+	user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
+	consent, cookies := p.start(t)
+	require.NotContains(t, consent, "scope")
+	redirect, err := p.fake.Consent(consent, user)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(redirect, "https://partner.example/garmin/callback?"), redirect)
+	require.Contains(t, redirect, "tenant=7")
 
-			resp := p.callback(redirect, cookies)
-			require.NoError(t, p.err)
-			require.Equal(t, &auth.Connection{UserID: user.ID(), Permissions: user.Permissions()}, p.conn)
-			require.Equal(t, -1, resp.Cookies()[0].MaxAge, "the cookie stays")
+	resp := p.callback(redirect, cookies)
+	require.NoError(t, p.err)
+	require.Equal(t, &auth.Connection{UserID: user.ID(), Permissions: user.Permissions()}, p.conn)
+	require.Equal(t, -1, resp.Cookies()[0].MaxAge, "the cookie stays")
 
-			tok, err := p.store.Token(t.Context(), user.ID())
-			require.NoError(t, err)
-			require.Equal(t, flow.oauth1, tok.OAuth1())
-			client, err := p.users.Client(t.Context(), user.ID())
-			require.NoError(t, err)
-			id, err := client.UserID(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, user.ID(), id)
+	tok, err := p.store.Token(t.Context(), user.ID())
+	require.NoError(t, err)
+	require.True(t, tok.OAuth2())
+	client, err := p.users.Client(t.Context(), user.ID())
+	require.NoError(t, err)
+	id, err := client.UserID(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, user.ID(), id)
 
-			// The same callback again.
-			before := len(p.fake.Requests())
-			p.callback(redirect, cookies)
-			require.Len(t, p.fake.Requests(), before, "Garmin was asked")
-			require.ErrorIs(t, p.err, auth.ErrState)
-			require.Nil(t, p.conn)
+	// The same callback again.
+	before := len(p.fake.Requests())
+	p.callback(redirect, cookies)
+	require.Len(t, p.fake.Requests(), before, "Garmin was asked")
+	require.ErrorIs(t, p.err, auth.ErrState)
+	require.Nil(t, p.conn)
 
-			// Connecting anew takes the old token's place.
-			redirect, cookies = p.consents(t, user)
-			p.callback(redirect, cookies)
-			require.NoError(t, p.err)
-			next, err := p.store.Token(t.Context(), user.ID())
-			require.NoError(t, err)
-			require.NotEqual(t, tok.AccessToken, next.AccessToken)
-		})
-	}
+	// Connecting anew takes the old token's place.
+	redirect, cookies = p.consents(t, user)
+	p.callback(redirect, cookies)
+	require.NoError(t, p.err)
+	next, err := p.store.Token(t.Context(), user.ID())
+	require.NoError(t, err)
+	require.NotEqual(t, tok.AccessToken, next.AccessToken)
 }
 
 // The cookie is what ties a callback to the browser that began.
@@ -168,20 +156,15 @@ func TestConnectCookie(t *testing.T) {
 
 func TestDenied(t *testing.T) {
 	t.Parallel()
-	for _, flow := range flows {
-		t.Run(flow.name, func(t *testing.T) {
-			t.Parallel()
-			p := newPartner(t, &auth.ConnectorOptions{OAuth1: flow.oauth1})
-			consent, cookies := p.start(t)
-			redirect, err := p.fake.Deny(consent)
-			require.NoError(t, err)
-			before := len(p.fake.Requests())
-			p.callback(redirect, cookies)
-			require.ErrorIs(t, p.err, auth.ErrDenied)
-			require.NotErrorIs(t, p.err, auth.ErrState)
-			require.Len(t, p.fake.Requests(), before, "Garmin was asked after a refusal")
-		})
-	}
+	p := newPartner(t, nil)
+	consent, cookies := p.start(t)
+	redirect, err := p.fake.Deny(consent)
+	require.NoError(t, err)
+	before := len(p.fake.Requests())
+	p.callback(redirect, cookies)
+	require.ErrorIs(t, p.err, auth.ErrDenied)
+	require.NotErrorIs(t, p.err, auth.ErrState)
+	require.Len(t, p.fake.Requests(), before, "Garmin was asked after a refusal")
 }
 
 func TestDeniedInOtherWords(t *testing.T) {
@@ -218,60 +201,55 @@ func TestDeniedInOtherWords(t *testing.T) {
 // What an attacker or a broken client may send to the callback.
 func TestForeignCallbacks(t *testing.T) {
 	t.Parallel()
-	for _, flow := range flows {
-		t.Run(flow.name, func(t *testing.T) {
-			t.Parallel()
-			p := newPartner(t, &auth.ConnectorOptions{OAuth1: flow.oauth1})
-			user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
-			redirect, cookies := p.consents(t, user)
-			otherConsent, otherCookies := p.start(t)
-			otherRedirect, err := p.fake.Consent(otherConsent, user)
-			require.NoError(t, err)
-			before := len(p.fake.Requests())
+	p := newPartner(t, nil)
+	user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
+	redirect, cookies := p.consents(t, user)
+	otherConsent, otherCookies := p.start(t)
+	otherRedirect, err := p.fake.Consent(otherConsent, user)
+	require.NoError(t, err)
+	before := len(p.fake.Requests())
 
-			renamed := *otherCookies[0]
-			renamed.Name = cookies[0].Name
-			tampered := *cookies[0]
-			first := "A"
-			if tampered.Value[0] == 'A' {
-				first = "B"
-			}
-			tampered.Value = first + tampered.Value[1:]
-			for name, try := range map[string]struct {
-				redirect string
-				cookies  []*http.Cookie
-			}{
-				"login CSRF: a browser that began nothing":  {redirect, nil},
-				"a browser that began another one":          {redirect, otherCookies},
-				"another one's cookie under the right name": {redirect, []*http.Cookie{&renamed}},
-				"tampered cookie":                           {redirect, []*http.Cookie{&tampered}},
-				"empty cookie":                              {redirect, []*http.Cookie{{Name: cookies[0].Name}}},
-				"no query":                                  {"https://partner.example/garmin/callback", cookies},
-				"two states":                                {redirect + "&state=x&oauth_token=x", cookies},
-				"malformed query":                           {redirect + "&%zz", cookies},
-				"long query":                                {redirect + "&x=" + strings.Repeat("x", 9000), cookies},
-			} {
-				p.callback(try.redirect, try.cookies)
-				require.ErrorIs(t, p.err, auth.ErrState, name)
-				require.Nil(t, p.conn, name)
-			}
-			require.Len(t, p.fake.Requests(), before, "Garmin was asked")
-
-			done := p.done
-			r := httptest.NewRequest("POST", redirect, nil)
-			r.AddCookie(cookies[0])
-			w := httptest.NewRecorder()
-			p.Callback(w, r)
-			require.Equal(t, http.StatusMethodNotAllowed, w.Code)
-			require.Equal(t, done, p.done)
-
-			// None of them has spoiled the real one.
-			p.callback(redirect, cookies)
-			require.NoError(t, p.err)
-			p.callback(otherRedirect, otherCookies)
-			require.NoError(t, p.err)
-		})
+	renamed := *otherCookies[0]
+	renamed.Name = cookies[0].Name
+	tampered := *cookies[0]
+	first := "A"
+	if tampered.Value[0] == 'A' {
+		first = "B"
 	}
+	tampered.Value = first + tampered.Value[1:]
+	for name, try := range map[string]struct {
+		redirect string
+		cookies  []*http.Cookie
+	}{
+		"login CSRF: a browser that began nothing":  {redirect, nil},
+		"a browser that began another one":          {redirect, otherCookies},
+		"another one's cookie under the right name": {redirect, []*http.Cookie{&renamed}},
+		"tampered cookie":                           {redirect, []*http.Cookie{&tampered}},
+		"empty cookie":                              {redirect, []*http.Cookie{{Name: cookies[0].Name}}},
+		"no query":                                  {"https://partner.example/garmin/callback", cookies},
+		"two states":                                {redirect + "&state=x", cookies},
+		"malformed query":                           {redirect + "&%zz", cookies},
+		"long query":                                {redirect + "&x=" + strings.Repeat("x", 9000), cookies},
+	} {
+		p.callback(try.redirect, try.cookies)
+		require.ErrorIs(t, p.err, auth.ErrState, name)
+		require.Nil(t, p.conn, name)
+	}
+	require.Len(t, p.fake.Requests(), before, "Garmin was asked")
+
+	done := p.done
+	r := httptest.NewRequest("POST", redirect, nil)
+	r.AddCookie(cookies[0])
+	w := httptest.NewRecorder()
+	p.Callback(w, r)
+	require.Equal(t, http.StatusMethodNotAllowed, w.Code)
+	require.Equal(t, done, p.done)
+
+	// None of them has spoiled the real one.
+	p.callback(redirect, cookies)
+	require.NoError(t, p.err)
+	p.callback(otherRedirect, otherCookies)
+	require.NoError(t, p.err)
 }
 
 func TestSessionMustBeTheSame(t *testing.T) {
@@ -310,6 +288,31 @@ func TestConsentTakesTooLong(t *testing.T) {
 		require.ErrorIs(t, p.err, auth.ErrState)
 		require.Len(t, p.fake.Requests(), before)
 	})
+}
+
+// A clock that was set back does not make a connection last longer, and one that
+// was set forward does not make a used one good again.
+func TestConsentWhenTheClockIsSet(t *testing.T) {
+	t.Parallel()
+	key := []byte(strings.Repeat("k", 32))
+	for name, lifetime := range map[string]time.Duration{"a clock an hour ahead": time.Hour + 10*time.Minute, "a few seconds": 10*time.Minute + 5*time.Second} {
+		p := newPartner(t, &auth.ConnectorOptions{Key: key})
+		// What another clock has sealed.
+		ahead, err := auth.NewConnector(p.users, callbackURL, nil, &auth.ConnectorOptions{Key: key, Lifetime: lifetime})
+		require.NoError(t, err)
+		consent, sealed, err := ahead.Begin(t.Context(), "alice")
+		require.NoError(t, err)
+		redirect, err := p.fake.Consent(consent, p.fake.AddUser(&activitytest.UserOptions{NotConnected: true}))
+		require.NoError(t, err)
+		u, err := url.Parse(redirect)
+		require.NoError(t, err)
+		_, err = p.Finish(t.Context(), sealed, "alice", u.Query())
+		if name == "a few seconds" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, auth.ErrState)
+		}
+	}
 }
 
 // Two processes that share the key finish what the other began, and one that
@@ -405,81 +408,19 @@ func TestConnectFailsAsAWhole(t *testing.T) {
 	}
 }
 
-func TestMigrate(t *testing.T) {
-	t.Parallel()
-	p := newPartner(t, &auth.ConnectorOptions{OAuth1: true})
-	user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true, Legacy: true})
-	redirect, cookies := p.consents(t, user)
-	p.callback(redirect, cookies)
-	require.NoError(t, p.err)
-	client, err := p.users.Client(t.Context(), user.ID())
-	require.NoError(t, err)
-
-	same, err := p.users.Refresh(t.Context(), user.ID())
-	require.NoError(t, err)
-	require.True(t, same.OAuth1())
-	tok, err := p.users.Migrate(t.Context(), user.ID())
-	require.NoError(t, err)
-	require.False(t, tok.OAuth1())
-	require.Equal(t, user.RefreshToken(), string(tok.RefreshToken))
-	again, err := p.users.Migrate(t.Context(), user.ID())
-	require.NoError(t, err)
-	require.Equal(t, tok, again)
-
-	p.fake.ClearRequests()
-	_, err = client.UserID(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "Bearer", p.fake.Requests()[0].Auth, "the client from before did not follow")
-}
-
-func TestMigrateForm(t *testing.T) {
-	t.Parallel()
-	fake := activitytest.NewServer()
-	user := fake.AddUser(&activitytest.UserOptions{Legacy: true})
-	token, secret := user.OAuth1()
-	for name, test := range map[string]struct {
-		form func(*auth.Token) url.Values
-		want string
-		bad  bool // refused before it is sent
-	}{
-		"none":     {nil, "", false},
-		"a field":  {func(t *auth.Token) url.Values { return url.Values{"oauth_token_secret": {string(t.TokenSecret)}} }, "oauth_token_secret=" + secret, false},
-		"two":      {func(*auth.Token) url.Values { return url.Values{"a": {"1 2"}, "b": {"ü"}} }, "a=1+2&b=%C3%BC", false},
-		"repeated": {func(*auth.Token) url.Values { return url.Values{"a": {"1", "2"}} }, "", true},
-		"protocol": {func(*auth.Token) url.Values { return url.Values{"oauth_nonce": {"1"}} }, "", true},
-	} {
-		var got string
-		seen := recorder(func(r *http.Request) (*http.Response, error) {
-			got = readBody(t, r)
-			return fake.RoundTrip(r)
-		})
-		store := &auth.MemoryStore{}
-		_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: user.ID(), AccessToken: types.Secret(token), TokenSecret: types.Secret(secret)})
-		require.NoError(t, err)
-		users, err := auth.NewUsers(fakeApp(fake), store, &auth.Options{Transport: seen, MigrateForm: test.form})
-		require.NoError(t, err)
-		_, err = users.Migrate(t.Context(), user.ID())
-		require.Equal(t, test.bad, err != nil, "%s: %v", name, err)
-		require.Equal(t, test.want, got, name)
-		require.NoError(t, users.Close())
-	}
-}
-
 // The whole flow as it is in production: a browser, the partner and Garmin on
 // TLS sockets.
 func TestConnectOverTLS(t *testing.T) {
 	t.Parallel()
-	for _, flow := range flows {
-		for _, http2 := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/http2=%t", flow.name, http2), func(t *testing.T) {
-				t.Parallel()
-				connectOverTLS(t, flow.oauth1, http2)
-			})
-		}
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("http2=%t", http2), func(t *testing.T) {
+			t.Parallel()
+			connectOverTLS(t, http2)
+		})
 	}
 }
 
-func connectOverTLS(t *testing.T, oauth1, http2 bool) {
+func connectOverTLS(t *testing.T, http2 bool) {
 	fake := activitytest.NewServer()
 	garmin := httptest.NewUnstartedServer(fake)
 	garmin.EnableHTTP2 = http2
@@ -495,12 +436,8 @@ func connectOverTLS(t *testing.T, oauth1, http2 bool) {
 		Pool:      pool,
 		Transport: garmin.Client().Transport,
 		Endpoints: auth.Endpoints{
-			Authorize:      garmin.URL + "/oauth2Confirm",
-			Token:          garmin.URL + "/di-oauth2-service/oauth/token",
-			RequestToken:   garmin.URL + "/oauth-service/oauth/request_token",
-			AuthorizeToken: garmin.URL + "/oauthConfirm",
-			AccessToken:    garmin.URL + "/oauth-service/oauth/access_token",
-			Exchange:       garmin.URL + "/partner-gateway/rest/user/token-exchange",
+			Authorize: garmin.URL + "/oauth2Confirm",
+			Token:     garmin.URL + "/di-oauth2-service/oauth/token",
 		},
 	})
 	require.NoError(t, err)
@@ -514,7 +451,7 @@ func connectOverTLS(t *testing.T, oauth1, http2 bool) {
 			return
 		}
 		fmt.Fprint(w, "connected ", c.UserID)
-	}, &auth.ConnectorOptions{OAuth1: oauth1})
+	}, nil)
 	require.NoError(t, err)
 	mux.HandleFunc("GET /connect", connector.Start)
 	mux.HandleFunc("GET /callback", connector.Callback)
@@ -526,7 +463,7 @@ func connectOverTLS(t *testing.T, oauth1, http2 bool) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode, bodyOf(t, resp))
 	resp, err = browser.PostForm(resp.Request.URL.String(), url.Values{
-		"answer": {"agree"}, "user": {user.ID()}, "permission": {"ACTIVITY_EXPORT"},
+		"answer": {"agree"}, "user": {string(user.ID())}, "permission": {"ACTIVITY_EXPORT"},
 	})
 	require.NoError(t, err)
 	require.Equal(t, "connected tls-user", bodyOf(t, resp))
@@ -536,11 +473,6 @@ func connectOverTLS(t *testing.T, oauth1, http2 bool) {
 	got, err := client.Permissions(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []types.Permission{types.PermissionActivityExport}, got)
-	if oauth1 {
-		tok, err := users.Migrate(t.Context(), "tls-user")
-		require.NoError(t, err)
-		require.False(t, tok.OAuth1())
-	}
 	_, err = users.Refresh(t.Context(), "tls-user")
 	require.NoError(t, err)
 	_, err = client.UserID(t.Context())
@@ -552,18 +484,16 @@ func connectOverTLS(t *testing.T, oauth1, http2 bool) {
 // FuzzCallback sends anything to the callback of a flow that is under way. Only
 // the right state with the right cookie may reach Garmin, and never connects.
 func FuzzCallback(f *testing.F) {
-	f.Add("code=x&state=STATE", "", false)
-	f.Add("code=x&state=STATE", "COOKIE", false)
-	f.Add("oauth_token=STATE&oauth_verifier=x", "COOKIE", true)
-	f.Add("oauth_token=STATE&oauth_verifier=NULL", "COOKIE", true)
-	f.Add("error=access_denied", "COOKIE", false)
-	f.Add("state=STATE;code=x&code=%zz", "COOKIEx", false)
-	f.Fuzz(func(t *testing.T, query, cookie string, oauth1 bool) {
-		p := newPartner(t, &auth.ConnectorOptions{OAuth1: oauth1})
+	f.Add("code=x&state=STATE", "")
+	f.Add("code=x&state=STATE", "COOKIE")
+	f.Add("error=access_denied", "COOKIE")
+	f.Add("state=STATE;code=x&code=%zz", "COOKIEx")
+	f.Fuzz(func(t *testing.T, query, cookie string) {
+		p := newPartner(t, nil)
 		consent, cookies := p.start(t)
 		u, err := url.Parse(consent)
 		require.NoError(t, err)
-		state := u.Query().Get("state") + u.Query().Get("oauth_token")
+		state := u.Query().Get("state")
 		before := len(p.fake.Requests())
 		r := httptest.NewRequest("GET", "https://partner.example/garmin/callback", nil)
 		r.URL.RawQuery = strings.ReplaceAll(query, "STATE", state)

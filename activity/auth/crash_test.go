@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		swapForever(path)
 		return
 	}
+	if arg := os.Getenv(stormEnv); arg != "" {
+		storm(arg)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -49,12 +53,12 @@ func swapForever(path string) {
 		wg.Go(func() {
 			user := fmt.Sprint("user", i)
 			for {
-				old, err := s.Token(ctx, user)
+				old, err := s.Token(ctx, types.UserID(user))
 				if err != nil {
 					panic(err)
 				}
 				n, _ := strconv.Atoi(string(old.AccessToken))
-				next := bigToken(user, 0)
+				next := bigToken(types.UserID(user), 0)
 				next.AccessToken = types.Secret(strconv.Itoa(n + 1))
 				got, err := s.Swap(ctx, old, next)
 				if errors.Is(err, auth.ErrConflict) {
@@ -85,10 +89,10 @@ func TestFileStoreSurvivesKill(t *testing.T) {
 	path := tokenPath(t)
 	s := openFile(t, path, nil)
 	for i := range crashUsers {
-		put(t, s, nil, fmt.Sprint("user", i), "0")
+		put(t, s, nil, types.UserID(fmt.Sprint("user", i)), "0")
 	}
 	var mu sync.Mutex
-	acked := make(map[string]map[int]int64) // by user and count: the version
+	acked := make(map[types.UserID]map[int]int64) // by user and count: the version
 	versions := make(map[int64]string)
 	total := 0
 	for range rounds {
@@ -110,7 +114,7 @@ func TestFileStoreSurvivesKill(t *testing.T) {
 						started = true
 						time.AfterFunc(delay, func() { cmd.Process.Kill() })
 					}
-					var user string
+					var user types.UserID
 					var n int
 					var version int64
 					if c, _ := fmt.Sscan(lines.Text(), &user, &n, &version); c != 3 {
@@ -126,7 +130,7 @@ func TestFileStoreSurvivesKill(t *testing.T) {
 					if who, ok := versions[version]; ok {
 						t.Errorf("version %d given to %s and to %s", version, who, user)
 					}
-					acked[user][n], versions[version] = version, user
+					acked[user][n], versions[version] = version, string(user)
 					total++
 					mu.Unlock()
 				}

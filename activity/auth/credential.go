@@ -3,10 +3,10 @@ package auth
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/types"
 )
 
 // Client returns the client of a connected user. It is cheap: make one
@@ -22,13 +22,17 @@ import (
 // If Garmin answers 401 to an OAuth 2 token that looks good, the client gets
 // the user another one, by one refresh at most, and makes the request once
 // more, unless it is one that must not be repeated. This happens once in an
-// hour for each user.
+// hour for each user. If the refresh succeeds and Garmin refuses the new token
+// too, that is not yet the user's fault: it is after a day in which Garmin
+// took no token of the user's.
 //
 // The error wraps ErrNotConnected if the store does not have the user. There is
 // no user to fall back on. A user who must connect again has a client all the
 // same, whose calls fail with ErrReconnect: Garmin may still push that user's
-// data, and the deregistration, and neither needs a token.
-func (u *Users) Client(ctx context.Context, userID string) (*activity.Client, error) {
+// data, and the deregistration, and neither needs a token. For the same reason
+// a user whom the application knows and the store does not is still one, without
+// client.
+func (u *Users) Client(ctx context.Context, userID types.UserID) (*activity.Client, error) {
 	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("client", userID, err)
 	}
@@ -39,7 +43,7 @@ func (u *Users) Client(ctx context.Context, userID string) (*activity.Client, er
 type credential struct {
 	opaque
 	users  *Users
-	userID string
+	userID types.UserID
 }
 
 // Transport implements [activity.Credential].
@@ -66,39 +70,48 @@ func (a *authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := a.users.server.authorize(t, req, a.base)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.OAuth1() {
+	switch {
+	case err != nil || !t.OAuth2():
 		return resp, err
+	case !refuses(resp):
+		if resp.StatusCode < 300 {
+			a.users.accepted(a.userID)
+		}
+		return resp, nil
 	}
 	next, err := a.users.renew(req.Context(), t)
 	switch {
-	case req.Body != nil:
-		// It must not be sent again; the next request has the new token.
-		return resp, nil
 	case errors.Is(err, ErrReconnect), errors.Is(err, ErrNotConnected):
+		if req.Body != nil {
+			return resp, nil // sent, and refused for a reason
+		}
 		resp.Body.Close()
 		return nil, err
-	case err != nil:
-		return resp, nil //nolint:nilerr // Garmin's answer tells more
+	case err != nil || req.Body != nil:
+		// Garmin's answer tells more than an error would. A request with a
+		// body must not be sent again; the next one has the new token.
+		a.users.judge(a.userID, resp)
+		return resp, nil //nolint:nilerr // see above
 	}
-	// So that the connection can be used again.
-	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	resp.Body.Close()
-	return a.users.server.authorize(next, req, a.base)
+	resp, err = a.users.server.authorize(next, req, a.base)
+	switch {
+	case err != nil:
+	case refuses(resp):
+		a.users.judge(a.userID, resp)
+	case resp.StatusCode < 300:
+		a.users.accepted(a.userID)
+	}
+	return resp, err
 }
 
 // authorize sends a copy of req with the proof of t.
 func (s *server) authorize(t *Token, req *http.Request, base http.RoundTripper) (*http.Response, error) {
-	if t.OAuth1() {
-		rt, err := activity.OAuth1{
-			ConsumerKey:    s.app.ClientID,
-			ConsumerSecret: s.app.ConsumerSecret,
-			Token:          t.AccessToken,
-			TokenSecret:    t.TokenSecret,
-		}.Transport(base)
-		if err != nil {
-			return nil, &Error{Op: "sign", UserID: t.UserID, Err: ErrInvalidClient}
+	if !t.OAuth2() {
+		if s.scheme == nil {
+			return nil, &Error{Op: "sign", UserID: t.UserID, Err: errNoScheme}
 		}
-		return rt.RoundTrip(req)
+		return s.scheme.Sign(t, req, base)
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+string(t.AccessToken))

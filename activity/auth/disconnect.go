@@ -5,32 +5,43 @@ import (
 	"errors"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/types"
 )
 
-// Disconnected reports whether the user's token is dead: Garmin refuses it, or
-// has refused it before, or the store has none. Anybody can send a
-// deregistration, so ask this first, and then [Users.Forget] the user. The
-// error tells why it cannot be known now: try again later.
-func (u *Users) Disconnected(ctx context.Context, userID string) (bool, error) {
+// Disconnected reports whether the user's connection is over: Garmin refuses
+// the token with an error of its own that judges this user, or has refused the
+// refresh token before, or the store has no token. Anybody can send a
+// deregistration, so ask this first, and then [Users.Forget] the user.
+//
+// Whatever else goes wrong is an error and not an answer: a gateway's page, an
+// outage, a wrong client secret or clock, and a 401 to a token that Garmin has
+// just given. Try again later.
+//
+// A user whose store has no token counts as disconnected, so that what failed
+// behind Forget can be done again. A store that was lost therefore makes every
+// deregistration true; keep its backups with those of the users.
+func (u *Users) Disconnected(ctx context.Context, userID types.UserID) (bool, error) {
 	client, err := u.Client(ctx, userID)
 	if err == nil {
 		_, err = client.UserID(ctx)
 	}
+	if errors.Is(err, ErrNotConnected) || errors.Is(err, ErrReconnect) {
+		return true, nil
+	}
 	var answer *activity.Error
-	switch {
-	case errors.As(err, &answer) && answer.ClockSkew != 0:
-		// An OAuth 1.0a signature is refused for our clock, too.
-		return false, err
-	case errors.Is(err, ErrNotConnected), errors.Is(err, ErrReconnect),
-		errors.Is(err, activity.ErrUnauthorized), errors.Is(err, activity.ErrForbidden):
+	if errors.As(err, &answer) && answer.StatusCode != 0 && answer.Fault() == types.FaultUser && !errors.Is(err, activity.ErrNotPermitted) {
 		return true, nil
 	}
 	return false, err
 }
 
 // Forget removes the user's token, if there is one, as after a deregistration.
-// Garmin is not told.
-func (u *Users) Forget(ctx context.Context, userID string) error {
+// Garmin is not told. It can be called again and again.
+//
+// Call it before the application deletes the user: Disconnected stays true, so
+// that what fails behind it can be done again. In the other order, a Forget that
+// fails once leaves a token that nobody comes back to.
+func (u *Users) Forget(ctx context.Context, userID types.UserID) error {
 	for {
 		t, err := u.store.Token(ctx, userID)
 		if errors.Is(err, ErrNotConnected) {

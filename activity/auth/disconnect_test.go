@@ -22,7 +22,7 @@ func TestDisconnected(t *testing.T) {
 	skewed := http.Header{"Date": {time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)}}
 	for name, test := range map[string]struct {
 		before   func(t *testing.T, fake *activitytest.Server, users *auth.Users)
-		user     string
+		user     types.UserID
 		want     bool
 		wantErr  bool
 		requests int
@@ -49,10 +49,31 @@ func TestDisconnected(t *testing.T) {
 			wantErr: true, requests: 1,
 		},
 		"refused": {
-			before: func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) {
-				fake.Fail(1, activitytest.Fault{Path: "/user/id", Status: http.StatusForbidden})
-			},
-			want: true, requests: 2,
+			before: failing(1, activitytest.Fault{Path: "/user/id", Status: http.StatusForbidden, Body: `{"errorMessage":"Unknown UserAccessToken"}`}),
+			want:   true, requests: 2,
+		},
+		"403 without body": {before: failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusForbidden}), wantErr: true, requests: 2},
+		"403 of a wall":    {before: failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusForbidden, Body: wall}), wantErr: true, requests: 2},
+		"403 of a wall that is no page": {
+			before:  failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusForbidden, Body: `{"message":"Forbidden"}`}),
+			wantErr: true, requests: 2,
+		},
+		"401 of a wall":  {before: failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusUnauthorized, Body: wall}), wantErr: true, requests: 2},
+		"412":            {before: failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusPreconditionFailed, Body: `{"errorMessage":"Access denied"}`}), wantErr: true, requests: 2},
+		"302":            {before: failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusFound}), wantErr: true, requests: 2},
+		"page for a 200": {before: failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusOK, Body: wall}), wantErr: true, requests: 2},
+		"401 to a token that is fresh": {
+			before:  failing(9, activitytest.Fault{Path: "/user/id", Status: http.StatusUnauthorized, Body: `{"errorMessage":"Unknown UserAccessToken"}`}),
+			wantErr: true, requests: 4,
+		},
+		"wall before the token server": {before: failing(9, activitytest.Fault{Path: "/oauth/token", Status: http.StatusForbidden, Body: wall}), wantErr: true, requests: 1},
+		"wrong client secret": {
+			before:  failing(9, activitytest.Fault{Path: "/oauth/token", Status: http.StatusUnauthorized, Body: `{"error":"invalid_client"}`}),
+			wantErr: true, requests: 1,
+		},
+		"invalid_grant in a page": {
+			before:  failing(9, activitytest.Fault{Path: "/oauth/token", Status: http.StatusBadRequest, Body: `<p>{"error":"invalid_grant"}`}),
+			wantErr: true, requests: 1,
 		},
 		"our clock is wrong": {
 			before: func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) {
@@ -79,6 +100,104 @@ func TestDisconnected(t *testing.T) {
 	}
 }
 
+const wall = "<!DOCTYPE html><html><head><title>Access denied | garmin</title></head><body>Error 1020</body></html>"
+
+func failing(n int, f activitytest.Fault) func(*testing.T, *activitytest.Server, *auth.Users) {
+	return func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) { fake.Fail(n, f) }
+}
+
+// A Garmin that refuses the tokens it has just given judges nobody, unless that
+// lasts for a day in which it takes none.
+func TestRefusalsThatLast(t *testing.T) {
+	t.Parallel()
+	for name, recovers := range map[string]bool{"never taken": false, "taken once": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				bad := true
+				server, garmin := &tokenServer{}, &refuser{refuses: func(string) bool { return bad }}
+				pool, err := activity.NewPool(&activity.Options{Transport: garmin, MaxRetries: -1})
+				require.NoError(t, err)
+				store := &auth.MemoryStore{}
+				server.connect(t, store, "u", time.Now().Add(24*time.Hour))
+				users, err := auth.NewUsers(app, store, &auth.Options{Transport: server, Pool: pool})
+				require.NoError(t, err)
+				defer users.Close()
+				for i := range 24 * 4 {
+					gone, err := users.Disconnected(t.Context(), "u")
+					require.False(t, gone)
+					require.ErrorIs(t, err, activity.ErrUnauthorized)
+					require.NotEqual(t, types.FaultUser, asActivity(t, err).Fault())
+					if i == 40 && recovers {
+						bad = false
+						_, err := users.Disconnected(t.Context(), "u")
+						require.NoError(t, err)
+						bad = true
+					}
+					time.Sleep(15 * time.Minute)
+				}
+				gone, err := users.Disconnected(t.Context(), "u")
+				require.Equal(t, !recovers, gone, err)
+			})
+		})
+	}
+}
+
+func asActivity(t *testing.T, err error) *activity.Error {
+	t.Helper()
+	var e *activity.Error
+	require.ErrorAs(t, err, &e)
+	return e
+}
+
+// F6, F7, F14, F8: what is not the user's fault says so, to whoever asks for
+// pings and files, and a download that never left says that too.
+func TestWhoseFault(t *testing.T) {
+	t.Parallel()
+	const callback = "https://apis.garmin.com/wellness-api/rest/activities?uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2&token=t"
+	const file = "https://apis.garmin.com/wellness-api/rest/activityFile?id=7&token=t"
+	for name, test := range map[string]struct {
+		fault activitytest.Fault
+		want  types.Fault
+		sent  bool
+	}{
+		"F6 wall before the token server":   {activitytest.Fault{Path: "/oauth/token", Status: 403, Body: wall}, types.FaultNetwork, false},
+		"F6 the same, 400":                  {activitytest.Fault{Path: "/oauth/token", Status: 400, Body: wall}, types.FaultNetwork, false},
+		"F6 the same, 404":                  {activitytest.Fault{Path: "/oauth/token", Status: 404, Body: wall}, types.FaultNetwork, false},
+		"F6 the same, 405":                  {activitytest.Fault{Path: "/oauth/token", Status: 405, Body: wall}, types.FaultNetwork, false},
+		"F6 the same, 200":                  {activitytest.Fault{Path: "/oauth/token", Status: 200, Body: wall}, types.FaultNetwork, false},
+		"F6 a redirect":                     {activitytest.Fault{Path: "/oauth/token", Status: 302}, types.FaultNetwork, false},
+		"F6 the token server cannot be had": {activitytest.Fault{Path: "/oauth/token", Refuse: true}, types.FaultNetwork, false},
+		"F7 wrong client secret":            {activitytest.Fault{Path: "/oauth/token", Status: 401, Body: `{"error":"invalid_client","error_description":"Bad client credentials"}`}, types.FaultApplication, false},
+		"F7 unauthorized client":            {activitytest.Fault{Path: "/oauth/token", Status: 400, Body: `{"error":"unauthorized_client"}`}, types.FaultApplication, false},
+		"token server down":                 {activitytest.Fault{Path: "/oauth/token", Status: 503}, types.FaultGarmin, false},
+		"consent withdrawn":                 {activitytest.Fault{Path: "/oauth/token", Status: 400, Body: `{"error":"invalid_grant"}`}, types.FaultUser, false},
+		"F14 404 page":                      {activitytest.Fault{Path: "/rest/activities", Status: 404, Body: wall}, types.FaultNetwork, true},
+		"F14 421 page":                      {activitytest.Fault{Path: "/rest/activities", Status: 421, Body: wall}, types.FaultNetwork, true},
+		"F14 401 page":                      {activitytest.Fault{Path: "/rest/activities", Status: 401, Body: wall}, types.FaultNetwork, true},
+		"unknown token":                     {activitytest.Fault{Path: "/rest/activities", Status: 403, Body: `{"errorMessage":"Unknown UserAccessToken"}`}, types.FaultUser, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake, users := connected(t, 1, &auth.MemoryStore{})
+				time.Sleep(25 * time.Hour)
+				client, err := users.Client(t.Context(), userID(0))
+				require.NoError(t, err)
+				fake.Fail(100, test.fault)
+				for _, err = range client.Follow(t.Context(), types.KindActivities, callback) {
+				}
+				require.Equal(t, test.want, asActivity(t, err).Fault(), "%v", err)
+				if !test.sent {
+					_, err = client.Download(t.Context(), file)
+					require.Equal(t, test.want, asActivity(t, err).Fault(), "%v", err)
+					require.True(t, asActivity(t, err).NotSent(), "%v", err)
+				}
+			})
+		})
+	}
+}
+
 // Once Garmin has refused a user's token, pushes still bring that user's data,
 // and the deregistration that explains the refusal is still to come. Neither
 // may be lost for want of a client.
@@ -87,9 +206,9 @@ func TestDeadTokenLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, users := connected(t, 1, &auth.MemoryStore{})
 		user := fake.User(userID(0))
-		resolver := notify.ResolverFunc(func(ctx context.Context, garminID string) ([]notify.User, error) {
+		resolver := notify.ResolverFunc(func(ctx context.Context, garminID types.UserID) ([]notify.User, error) {
 			client, err := users.Client(ctx, garminID)
-			return []notify.User{{ID: garminID, Client: client}}, err
+			return []notify.User{{ID: string(garminID), Client: client}}, err
 		})
 		var saved []types.ID
 		left := false

@@ -3,10 +3,11 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // What a caller can do about an error; the errors of this package wrap these.
@@ -17,8 +18,8 @@ var (
 	// can mend it, by connecting again.
 	ErrReconnect = errors.New("auth: user must connect again")
 	// ErrInvalidClient means that Garmin does not accept the application: its
-	// client id, secret or redirect URL, or in OAuth 1.0a a clock that is ten
-	// minutes off. It concerns all users and none of their tokens.
+	// client id, secret or redirect URL. It concerns all users and none of their
+	// tokens.
 	ErrInvalidClient = errors.New("auth: client id, secret or redirect URL refused")
 	// ErrDenied means that the user refused consent.
 	ErrDenied = errors.New("auth: consent refused")
@@ -34,18 +35,19 @@ type Error struct {
 	// Op says what was tried, such as "refresh token".
 	Op string
 	// UserID is Garmin's id of the user, if known.
-	UserID string
+	UserID types.UserID
 	// StatusCode is the HTTP status, or zero if no answer came.
 	StatusCode int
 	// Code is the error code of RFC 6749, such as "invalid_grant", if the
 	// answer had one.
 	Code string
-	// RetryAfter is the least time to wait as Garmin has it, at most an hour.
-	RetryAfter time.Duration
+	// Wait is what Garmin asked for with Retry-After, at most an hour.
+	Wait time.Duration
 	// Err is the cause; it may be nil if StatusCode is not zero.
 	Err error
 
 	remote bool // Garmin was called.
+	page   bool // What answered was no OAuth server: a gateway's page.
 }
 
 // Error implements error.
@@ -53,7 +55,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("auth: " + e.Op)
 	if e.UserID != "" {
-		b.WriteString(" of user " + e.UserID)
+		b.WriteString(" of user " + string(e.UserID))
 	}
 	if e.StatusCode != 0 {
 		fmt.Fprintf(&b, ": status %d", e.StatusCode)
@@ -69,25 +71,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
-
-// Unauthorized reports whether the user must connect again, as
-// errors.Is(e, ErrReconnect) does.
-func (e *Error) Unauthorized() bool { return errors.Is(e.Err, ErrReconnect) }
-
-// Retry reports whether another attempt may succeed without anyone's doing,
-// and the least time to wait before it.
-func (e *Error) Retry() (after time.Duration, again bool) {
-	switch {
-	case errors.Is(e.Err, ErrReconnect), errors.Is(e.Err, ErrInvalidClient),
-		errors.Is(e.Err, ErrDenied), errors.Is(e.Err, ErrState), errors.Is(e.Err, ErrNotConnected):
-		return 0, false
-	case e.StatusCode == 0, e.StatusCode == http.StatusTooManyRequests, e.StatusCode >= 500,
-		e.Code == "temporarily_unavailable", e.Code == "server_error":
-		return e.RetryAfter, true
-	}
-	// An answer of 200 that could not be read may come out better next time.
-	return 0, e.StatusCode == http.StatusOK
-}
 
 // oauthCodes maps the error codes of RFC 6749 and those of the framework
 // behind Garmin's token server to what they mean. A code that is not here is

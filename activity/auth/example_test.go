@@ -27,7 +27,7 @@ func exampleUsers(fake *activitytest.Server, store auth.TokenStore) *auth.Users 
 	if err != nil {
 		log.Fatal(err)
 	}
-	app := auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret), ConsumerSecret: types.Secret(fake.ClientSecret)}
+	app := auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)}
 	users, err := auth.NewUsers(app, store, &auth.Options{Transport: fake, Pool: pool})
 	if err != nil {
 		log.Fatal(err)
@@ -148,15 +148,11 @@ func ExampleConnector_Begin() {
 }
 
 // exampleUser connects a user to the store.
-func exampleUser(fake *activitytest.Server, store auth.TokenStore, o *activitytest.UserOptions) string {
+func exampleUser(fake *activitytest.Server, store auth.TokenStore, o *activitytest.UserOptions) types.UserID {
 	u := fake.AddUser(o)
 	t := &auth.Token{
 		UserID: u.ID(), AccessToken: types.Secret(u.AccessToken()), RefreshToken: types.Secret(u.RefreshToken()),
 		Expiry: u.AccessExpires(), RefreshExpiry: time.Now().AddDate(0, 0, 90),
-	}
-	if o.Legacy {
-		token, secret := u.OAuth1()
-		t = &auth.Token{UserID: u.ID(), AccessToken: types.Secret(token), TokenSecret: types.Secret(secret)}
 	}
 	if _, err := store.Swap(context.Background(), nil, t); err != nil {
 		log.Fatal(err)
@@ -213,7 +209,7 @@ func ExampleUsers_Client_resolver() {
 	users := exampleUsers(fake, store)
 	exampleUser(fake, store, &activitytest.UserOptions{ID: "d3315b10"})
 
-	resolver := notify.ResolverFunc(func(ctx context.Context, userID string) ([]notify.User, error) {
+	resolver := notify.ResolverFunc(func(ctx context.Context, userID types.UserID) ([]notify.User, error) {
 		client, err := users.Client(ctx, userID)
 		switch {
 		case errors.Is(err, auth.ErrNotConnected):
@@ -221,7 +217,7 @@ func ExampleUsers_Client_resolver() {
 		case err != nil:
 			return nil, err
 		}
-		return []notify.User{{ID: userID, Client: client}}, nil
+		return []notify.User{{ID: string(userID), Client: client}}, nil
 	})
 
 	known, err := resolver.Resolve(ctx, "d3315b10")
@@ -252,29 +248,6 @@ func ExampleUsers_Token() {
 	// true
 }
 
-// Moving all users to OAuth 2 before OAuth 1.0a ends.
-func ExampleUsers_Migrate() {
-	ctx, fake, store := context.Background(), activitytest.NewServer(), &auth.MemoryStore{}
-	users := exampleUsers(fake, store)
-	for _, id := range []string{"a", "b"} {
-		exampleUser(fake, store, &activitytest.UserOptions{ID: id, Legacy: true})
-	}
-
-	moved := 0
-	for t, err := range store.Tokens(ctx) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		if _, err := users.Migrate(ctx, t.UserID); err != nil {
-			log.Print(err) // this user goes on with OAuth 1.0a
-			continue
-		}
-		moved++
-	}
-	fmt.Println(moved, "users moved")
-	// Output: 2 users moved
-}
-
 func ExampleUsers_KeepAlive() {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
@@ -284,10 +257,28 @@ func ExampleUsers_KeepAlive() {
 
 	err := users.KeepAlive(ctx, &auth.KeepAliveOptions{
 		Before: 120 * 24 * time.Hour, // all, for once
-		Failed: func(userID string, err error) { fmt.Println(userID, "must connect again") },
+		Failed: func(userID types.UserID, err error) { fmt.Println(userID, "must connect again") },
 	})
 	fmt.Println(err)
 	// Output: context deadline exceeded
+}
+
+// A job of a scheduler, for instance twice a day.
+func ExampleUsers_RefreshDue() {
+	ctx := context.Background()
+	fake, store := activitytest.NewServer(), &auth.MemoryStore{}
+	users := exampleUsers(fake, store)
+	id := exampleUser(fake, store, &activitytest.UserOptions{})
+	before, err := store.Token(ctx, id)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := users.RefreshDue(ctx, &auth.KeepAliveOptions{Before: 120 * 24 * time.Hour, Pace: time.Millisecond}); err != nil {
+		log.Fatal(err)
+	}
+	after, err := store.Token(ctx, id)
+	fmt.Println(after.AccessToken != before.AccessToken, err)
+	// Output: true <nil>
 }
 
 func ExampleUsers_Forget() {

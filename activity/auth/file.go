@@ -1,12 +1,10 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"crypto/cipher"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"os"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/internal/filelock"
+	"github.com/garminkit/activityapi/types"
 )
 
 // FileOptions configures a FileStore. A nil *FileOptions means the defaults.
@@ -35,7 +34,13 @@ type FileOptions struct {
 // waits until it is on disk. When more than half of the file is out of date
 // it is written anew and takes the old one's place in one step. After a crash
 // the file holds every change that was confirmed, and perhaps the one that was
-// not. Beside the file lies an empty one with the suffix ".lock".
+// not.
+//
+// Writers lock the file itself. A store keeps the file open that it has read,
+// so that no other can pass for it. If the file is removed or replaced by
+// something else than a store, a swap fails: what it wrote has no name any
+// more. On Windows, where an open file keeps its name, a file with the suffix
+// ".lock" is locked instead.
 //
 // Each line is a record: its CRC-32C in eight hex digits, a space, and a JSON
 // object or the base64 of a sealed one. The first one names the format; the
@@ -54,13 +59,21 @@ type FileStore struct {
 	// with the context.
 	lock chan struct{}
 
-	info    os.FileInfo // the file that was read last
+	closed  bool
+	file    *os.File    // the file that was read last; nil where it need not be kept open
+	info    os.FileInfo // of that file
 	size    int64       // how far it was read
+	last    []byte      // the line before that
 	seq     int64       // the last version in it
-	tokens  map[string]fileEntry
+	tokens  map[types.UserID]fileEntry
+	due     dueIndex
 	live    int64    // length of the lines of tokens
 	damaged [][]byte // lines
 	suspect bool     // a write failed: do not append to this file any more
+
+	// replacing is the file that was put in place under the lock, and locked
+	// with it.
+	replacing *os.File
 }
 
 type fileEntry struct {
@@ -69,7 +82,7 @@ type fileEntry struct {
 }
 
 // OpenFile opens the token file at path, and makes one if there is none. It
-// refuses a file that is something else. There is nothing to close.
+// refuses a file that is something else.
 func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if opts == nil {
 		opts = &FileOptions{}
@@ -88,16 +101,16 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if f.logger == nil {
 		f.logger = slog.New(slog.DiscardHandler)
 	}
-	err = f.exclusive(context.Background(), func() error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("auth: token file: %w", errNotTokenFile)
+	}
+	err = f.exclusive(context.Background(), true, func() error {
 		info, err := os.Stat(path)
 		if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 			return f.rewrite()
 		}
 		if err != nil {
 			return err
-		}
-		if !info.Mode().IsRegular() {
-			return errNotTokenFile
 		}
 		if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 			if err := os.Chmod(path, 0o600); err != nil {
@@ -107,13 +120,23 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 		return f.read()
 	})
 	if err != nil {
+		_ = f.letGo()
 		return nil, fmt.Errorf("auth: token file: %w", err)
 	}
 	return f, nil
 }
 
+// Close lets go of the file. Other methods then fail with an error that wraps
+// [os.ErrClosed].
+func (f *FileStore) Close() error {
+	f.lock <- struct{}{}
+	defer f.release()
+	f.closed = true
+	return f.letGo()
+}
+
 // Token implements [TokenStore].
-func (f *FileStore) Token(ctx context.Context, userID string) (*Token, error) {
+func (f *FileStore) Token(ctx context.Context, userID types.UserID) (*Token, error) {
 	if err := f.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -146,6 +169,38 @@ func (f *FileStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 	}
 }
 
+// Due implements [TokenStore]. It costs what is due and not what there is.
+func (f *FileStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error] {
+	return func(yield func(*Token, error) bool) {
+		ts, err := f.dueBefore(ctx, before)
+		for _, t := range ts {
+			if err = ctx.Err(); err != nil {
+				break
+			}
+			if !yield(t.clone(), nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (f *FileStore) dueBefore(ctx context.Context, before time.Time) ([]*Token, error) {
+	if err := f.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer f.release()
+	if err := f.read(); err != nil {
+		return nil, fmt.Errorf("auth: token file: %w", err)
+	}
+	return f.due.before(before, f.stored), nil
+}
+
+// stored returns the token of a user, or nil.
+func (f *FileStore) stored(userID types.UserID) *Token { return f.tokens[userID].token }
+
 // all returns the stored tokens, which nobody changes any more.
 func (f *FileStore) all(ctx context.Context) ([]*Token, error) {
 	if err := f.acquire(ctx); err != nil {
@@ -173,8 +228,8 @@ func (f *FileStore) Swap(ctx context.Context, old, new *Token) (*Token, error) {
 	}
 	defer f.release()
 	var stored *Token
-	err = f.exclusive(ctx, func() error {
-		if err := f.read(); err != nil {
+	err = f.exclusive(ctx, false, func() error {
+		if err := f.readSurely(); err != nil {
 			return err
 		}
 		if e, ok := f.tokens[userID]; ok != (old != nil) || ok && e.token.Version != version {
@@ -196,212 +251,4 @@ func (f *FileStore) Swap(ctx context.Context, old, new *Token) (*Token, error) {
 		return stored, err
 	}
 	return nil, fmt.Errorf("auth: token file: %w", err)
-}
-
-// acquire takes the store for this goroutine.
-func (f *FileStore) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case f.lock <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (f *FileStore) release() { <-f.lock }
-
-// exclusive calls do while no other process writes the file.
-func (f *FileStore) exclusive(ctx context.Context, do func() error) error {
-	l, err := os.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer l.Close() // which unlocks it
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		ok, err := filelock.Try(l)
-		if err != nil {
-			return err
-		}
-		if ok {
-			return do()
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// read brings the memory up to date with the file.
-func (f *FileStore) read() error {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return err
-	}
-	same := f.info != nil && os.SameFile(f.info, info) && info.Size() >= f.size
-	if same && info.Size() == f.size {
-		return nil
-	}
-	file, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if info, err = file.Stat(); err != nil {
-		return err
-	}
-	from := int64(0)
-	if same && os.SameFile(f.info, info) {
-		from = f.size
-	}
-	b, err := io.ReadAll(io.NewSectionReader(file, from, info.Size()-from))
-	if err != nil {
-		return err
-	}
-	if from == 0 {
-		seq, n, err := parseHeader(b, f.aead)
-		if err != nil {
-			return err
-		}
-		f.reset(info, seq)
-		f.size = int64(n)
-		b = b[n:]
-	}
-	f.size += int64(parseRecords(b, f.aead, f.apply))
-	return nil
-}
-
-// reset forgets the content of the file.
-func (f *FileStore) reset(info os.FileInfo, seq int64) {
-	f.info, f.size, f.seq = info, 0, seq
-	f.tokens, f.live, f.damaged = make(map[string]fileEntry), 0, nil
-	f.suspect = false
-}
-
-// apply takes a line of the file into memory.
-func (f *FileStore) apply(line []byte, r *logRecord) {
-	if r == nil {
-		f.logger.Error("damaged record in token file", "path", f.path, "bytes", len(line))
-		f.damaged = append(f.damaged, bytes.Clone(line))
-		return
-	}
-	f.seq = max(f.seq, r.Version)
-	user := r.user()
-	f.live -= f.tokens[user].n
-	delete(f.tokens, user)
-	if r.Token != nil {
-		n := int64(len(line)) + 1
-		f.live += n
-		f.tokens[user] = fileEntry{token: r.Token.token(r.Version), n: n}
-	}
-}
-
-// append writes r behind what was read and takes it into memory. Whatever
-// follows what was read is a write that was cut off.
-func (f *FileStore) append(r *logRecord) error {
-	line, err := appendRecord(nil, f.aead, r)
-	if err != nil {
-		return err
-	}
-	if f.suspect {
-		if err := f.rewrite(); err != nil {
-			return err
-		}
-	}
-	if err := f.write(line); err != nil {
-		// What is on disk now is not known, and after a failed fsync the
-		// system may take lost pages for written.
-		f.suspect = true
-		return err
-	}
-	f.size += int64(len(line))
-	f.apply(line[:len(line)-1], r)
-	if f.size > 1<<20 && f.size > 2*f.live {
-		// The record is safe. If this fails, the next swap tries again.
-		if err := f.rewrite(); err != nil {
-			f.logger.Warn("token file not compacted", "path", f.path, "err", err)
-		}
-	}
-	return nil
-}
-
-func (f *FileStore) write(line []byte) error {
-	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() > f.size {
-		if err := file.Truncate(f.size); err != nil {
-			return err
-		}
-	}
-	if _, err := file.WriteAt(line, f.size); err != nil {
-		return errors.Join(err, file.Truncate(f.size))
-	}
-	if err := f.sync(file); err != nil {
-		return errors.Join(err, file.Truncate(f.size))
-	}
-	return file.Close()
-}
-
-// rewrite puts a file in place that holds what is in memory.
-func (f *FileStore) rewrite() error {
-	b := appendHeader(make([]byte, 0, f.live+4096), f.aead, f.seq)
-	for _, line := range f.damaged {
-		b = append(append(b, line...), '\n')
-	}
-	tokens, live := make(map[string]fileEntry, len(f.tokens)), int64(0)
-	for user, e := range f.tokens {
-		before := len(b)
-		fields, err := e.token.fields()
-		if err == nil {
-			b, err = appendRecord(b, f.aead, &logRecord{Version: e.token.Version, Token: fields})
-		}
-		if err != nil {
-			return err
-		}
-		n := int64(len(b) - before)
-		live += n
-		tokens[user] = fileEntry{token: e.token, n: n}
-	}
-	info, err := f.replace(b)
-	if err != nil {
-		return err
-	}
-	f.info, f.size, f.tokens, f.live, f.suspect = info, int64(len(b)), tokens, live, false
-	return nil
-}
-
-// replace puts a file with this content in place.
-func (f *FileStore) replace(b []byte) (os.FileInfo, error) {
-	temp := f.path + ".tmp"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	_, err = file.Write(b)
-	if err == nil {
-		err = f.sync(file)
-	}
-	info, serr := file.Stat()
-	err = errors.Join(err, serr, file.Close())
-	if err == nil {
-		err = os.Rename(temp, f.path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(temp))
-	}
-	return info, f.syncDir(filepath.Dir(f.path))
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-func put(t testing.TB, s auth.TokenStore, old *auth.Token, user, access string) *auth.Token {
+func put(t testing.TB, s auth.TokenStore, old *auth.Token, user types.UserID, access string) *auth.Token {
 	t.Helper()
 	tok, err := s.Swap(t.Context(), old, &auth.Token{UserID: user, AccessToken: types.Secret(access), RefreshToken: types.Secret("canary-" + access)})
 	require.NoError(t, err)
@@ -30,9 +30,9 @@ func put(t testing.TB, s auth.TokenStore, old *auth.Token, user, access string) 
 }
 
 // content returns the access tokens in a store by user.
-func content(t testing.TB, s auth.TokenStore) map[string]string {
+func content(t testing.TB, s auth.TokenStore) map[types.UserID]string {
 	t.Helper()
-	m := make(map[string]string)
+	m := make(map[types.UserID]string)
 	for tok, err := range s.Tokens(t.Context()) {
 		require.NoError(t, err)
 		m[tok.UserID] = string(tok.AccessToken)
@@ -58,9 +58,9 @@ func TestFileStoreReopens(t *testing.T) {
 			put(t, s, nil, "c", "c1")
 
 			s = openFile(t, path, opts)
-			require.Equal(t, map[string]string{"a": "a2", "c": "c1"}, content(t, s))
+			require.Equal(t, map[types.UserID]string{"a": "a2", "c": "c1"}, content(t, s))
 			put(t, s, nil, "b", "b2")
-			require.Equal(t, map[string]string{"a": "a2", "b": "b2", "c": "c1"}, content(t, openFile(t, path, opts)))
+			require.Equal(t, map[types.UserID]string{"a": "a2", "b": "b2", "c": "c1"}, content(t, openFile(t, path, opts)))
 
 			raw, err := os.ReadFile(path)
 			require.NoError(t, err)
@@ -83,7 +83,6 @@ func TestFileStoreIsPrivate(t *testing.T) {
 	}
 	put(t, s, nil, "a", "a1")
 	require.Equal(t, os.FileMode(0o600), mode(path))
-	require.Equal(t, os.FileMode(0o600), mode(path+".lock"))
 	require.NoError(t, os.Chmod(path, 0o644))
 	openFile(t, path, nil)
 	require.Equal(t, os.FileMode(0o600), mode(path))
@@ -119,9 +118,9 @@ func TestFileStoreCompacts(t *testing.T) {
 	t.Parallel()
 	path := tokenPath(t)
 	s, other := openFile(t, path, nil), openFile(t, path, nil)
-	want := map[string]string{}
+	want := map[types.UserID]string{}
 	for i := range 20 {
-		user := fmt.Sprint("user", i)
+		user := types.UserID(fmt.Sprint("user", i))
 		put(t, s, nil, user, "x")
 		want[user] = "x"
 	}
@@ -236,10 +235,10 @@ func TestFileStoreTornWrite(t *testing.T) {
 			path := tokenPath(t)
 			require.NoError(t, os.WriteFile(path, torn, 0o600))
 			s := openFile(t, path, nil)
-			require.Equal(t, map[string]string{"a": "a1"}, content(t, s), "%s at %d", name, n)
+			require.Equal(t, map[types.UserID]string{"a": "a1"}, content(t, s), "%s at %d", name, n)
 			put(t, s, put(t, s, a, "a", "a3"), "a", "a4")
 			again := openFile(t, path, nil)
-			require.Equal(t, map[string]string{"a": "a4"}, content(t, again), "%s at %d", name, n)
+			require.Equal(t, map[types.UserID]string{"a": "a4"}, content(t, again), "%s at %d", name, n)
 			require.Zero(t, again.Damaged())
 		}
 	}
@@ -252,8 +251,8 @@ func TestFileStoreFlippedBit(t *testing.T) {
 	s := openFile(t, path, nil)
 	header, err := os.Stat(path)
 	require.NoError(t, err)
-	for _, user := range []string{"a", "b", "c"} {
-		put(t, s, nil, user, user+"1")
+	for _, user := range []types.UserID{"a", "b", "c"} {
+		put(t, s, nil, user, string(user)+"1")
 	}
 	good, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -266,7 +265,7 @@ func TestFileStoreFlippedBit(t *testing.T) {
 		s := openFile(t, path, &auth.FileOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		got := content(t, s)
 		for user, access := range got {
-			require.Equal(t, user+"1", access, "bit at %d", i)
+			require.Equal(t, string(user)+"1", access, "bit at %d", i)
 		}
 		// One record, or two if the line feed between them is gone.
 		require.GreaterOrEqual(t, len(got), 1, "bit at %d", i)
@@ -294,7 +293,7 @@ func TestFileStoreSyncFails(t *testing.T) {
 	s.SetSync(func(*os.File) error { return eio })
 	_, err := s.Swap(t.Context(), a, &auth.Token{UserID: "a", AccessToken: "a2"})
 	require.ErrorIs(t, err, eio)
-	require.Equal(t, map[string]string{"a": "a1"}, content(t, s))
+	require.Equal(t, map[types.UserID]string{"a": "a1"}, content(t, s))
 	before, err := os.Stat(path)
 	require.NoError(t, err)
 
@@ -303,7 +302,7 @@ func TestFileStoreSyncFails(t *testing.T) {
 	after, err := os.Stat(path)
 	require.NoError(t, err)
 	require.False(t, os.SameFile(before, after), "the file whose pages may be lost is still in use")
-	require.Equal(t, map[string]string{"a": "a3"}, content(t, openFile(t, path, nil)))
+	require.Equal(t, map[types.UserID]string{"a": "a3"}, content(t, openFile(t, path, nil)))
 }
 
 // F16, F17: when a swap has returned, it survives a power cut, also when the
@@ -331,7 +330,7 @@ func TestFileStorePowerCut(t *testing.T) {
 		tok = put(t, s, tok, "u", fmt.Sprint(i)+strings.Repeat("x", 50_000))
 		cut := t.TempDir()
 		require.NoError(t, disk.Cut(cut))
-		require.Equal(t, map[string]string{"u": string(tok.AccessToken)}, content(t, openFile(t, filepath.Join(cut, "tokens"), nil)), "swap %d", i)
+		require.Equal(t, map[types.UserID]string{"u": string(tok.AccessToken)}, content(t, openFile(t, filepath.Join(cut, "tokens"), nil)), "swap %d", i)
 	}
 	after, err := os.Stat(path)
 	require.NoError(t, err)

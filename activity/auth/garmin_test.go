@@ -28,7 +28,7 @@ const (
 type tokenServer struct {
 	mu      sync.Mutex
 	n       int
-	current map[string]string // user by refresh token
+	current map[string]types.UserID // user by refresh token
 	calls   int
 	reused  int
 	// answer, if it is set and returns true, answers instead.
@@ -82,11 +82,11 @@ func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // issue makes a user's next pair of tokens. The caller holds the lock.
-func (s *tokenServer) issue(user string) map[string]any {
+func (s *tokenServer) issue(user types.UserID) map[string]any {
 	s.n++
 	refresh := fmt.Sprintf("canary-refresh-%s-%d", user, s.n)
 	if s.current == nil {
-		s.current = make(map[string]string)
+		s.current = make(map[string]types.UserID)
 	}
 	s.current[refresh] = user
 	return map[string]any{
@@ -101,7 +101,7 @@ func (s *tokenServer) issue(user string) map[string]any {
 }
 
 // connect puts a token into the store as a finished connection does.
-func (s *tokenServer) connect(t testing.TB, store auth.TokenStore, user string, expiry time.Time) *auth.Token {
+func (s *tokenServer) connect(t testing.TB, store auth.TokenStore, user types.UserID, expiry time.Time) *auth.Token {
 	t.Helper()
 	s.mu.Lock()
 	m := s.issue(user)

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -24,17 +23,13 @@ const maxAnswer = 64 << 10
 // answer, up to a limit. The libraries above it have neither guard.
 type guard struct {
 	base http.RoundTripper
-	// ctx is used if it is not nil: package oauth1 makes requests without one.
-	ctx context.Context
-	// plain is set for OAuth 1.0a, whose library puts the body of a failed
-	// call into its error: only 200 and 201 reach it.
-	plain bool
-	// confirm adds oauth_callback_confirmed to the answer. Garmin's lack it,
-	// and the OAuth 1.0a library insists on it.
-	confirm bool
-	// status and retryAfter are those of the answer.
-	status     int
-	retryAfter time.Duration
+	// called tells that a request was made. status and wait are those of the
+	// answer. object tells that its body is a JSON object, page that it is
+	// neither empty nor JSON nor a form.
+	called       bool
+	status       int
+	wait         time.Duration
+	object, page bool
 }
 
 var (
@@ -45,38 +40,34 @@ var (
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	if g.ctx != nil {
-		req = req.WithContext(g.ctx)
-	}
+	g.called = true
 	resp, err := g.base.RoundTrip(req)
 	if err != nil {
 		return nil, cause(err)
 	}
 	defer resp.Body.Close()
 	g.status = resp.StatusCode
-	g.retryAfter = retryafter.Of(resp.Header)
+	g.wait = retryafter.Of(resp.Header)
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return nil, errRedirect
 	}
-	if g.plain && resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		return nil, errStatus
-	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	g.object, g.page = isObject(body), isPage(body)
 	if err != nil {
 		return nil, cause(err)
 	}
 	if len(body) > maxAnswer {
 		return nil, errTooLong
 	}
-	if g.confirm {
-		body = append(bytes.TrimSpace(body), "&oauth_callback_confirmed=true"...)
+	if g.object && resp.StatusCode < 300 {
+		body = tidy(body)
+		resp.Header = resp.Header.Clone()
+		resp.Header.Set("Content-Type", "application/json")
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
-
-// errStatus stands for an answer whose status says all.
-var errStatus = errors.New("refused")
 
 // client returns the http.Client for one call.
 func (g *guard) client() *http.Client {
@@ -90,26 +81,25 @@ func (g *guard) client() *http.Client {
 // code if it is a known one, and none of the text: the description may quote
 // the token.
 func (g *guard) error(op string, err error) *Error {
-	e := &Error{Op: op, StatusCode: g.status, RetryAfter: g.retryAfter, remote: true}
+	e := &Error{Op: op, StatusCode: g.status, Wait: g.wait, remote: true, page: g.page}
 	var retrieve *oauth2.RetrieveError
 	var u *url.Error
 	switch {
 	case errors.As(err, &retrieve):
-		var known bool
-		if e.Err, known = oauthCodes[retrieve.ErrorCode]; known {
-			e.Code = retrieve.ErrorCode
-		} else if g.status == http.StatusUnauthorized {
+		meaning, known := oauthCodes[retrieve.ErrorCode]
+		switch {
+		case !g.object:
+			// Somebody else's word.
+		case known:
+			e.Code, e.Err = retrieve.ErrorCode, meaning
+		case g.status == http.StatusUnauthorized && retrieve.ErrorCode != "":
 			e.Err = ErrInvalidClient
 		}
-		if g.status >= 500 || g.status == http.StatusTooManyRequests {
-			// A server in trouble is no judge of the token.
+		if !judges(g.status) {
 			e.Err = nil
 		}
 	case errors.As(err, &u):
 		e.Err = u.Err
-		if errors.Is(u.Err, errStatus) {
-			e.Err = nil
-		}
 	default:
 		e.Err = errAnswer
 	}

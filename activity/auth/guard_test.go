@@ -21,19 +21,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/types"
 )
 
 // Canaries: none of them may be seen anywhere.
 const (
-	canarySecret   = "canary-1-client-secret"
-	canaryConsumer = "canary-2-consumer-secret"
-	canaryAccess   = "canary-3-access-token"
-	canaryRefresh  = "canary-4-refresh-token"
-	canaryOAuth1   = "canary-5-token-secret"
-	canaryCode     = "canary-6-code"
-	canaryAnswer   = "canary-7-in-an-answer"
+	canarySecret  = "canary-1-client-secret"
+	canaryAccess  = "canary-3-access-token"
+	canaryRefresh = "canary-4-refresh-token"
+	canaryScheme  = "canary-5-token-secret"
+	canaryCode    = "canary-6-code"
+	canaryAnswer  = "canary-7-in-an-answer"
 )
 
 // calls makes each call to Garmin's OAuth servers, by rt and to servers at
@@ -42,53 +41,22 @@ func calls(t testing.TB, rt http.RoundTripper, endpoints auth.Endpoints, logger 
 	t.Helper()
 	var store auth.MemoryStore
 	users, err := auth.NewUsers(
-		auth.App{ClientID: "id", ClientSecret: canarySecret, ConsumerSecret: canaryConsumer}, &store,
+		auth.App{ClientID: "id", ClientSecret: canarySecret}, &store,
 		&auth.Options{Transport: rt, Endpoints: endpoints, Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(func() { users.Close() })
-	one, err := auth.NewConnector(users, callbackURL, nil, &auth.ConnectorOptions{OAuth1: true})
-	require.NoError(t, err)
 	two, err := auth.NewConnector(users, callbackURL, nil, nil)
 	require.NoError(t, err)
-	for _, tok := range []*auth.Token{
-		{UserID: "two", AccessToken: canaryAccess, RefreshToken: canaryRefresh},
-		{UserID: "one", AccessToken: canaryAccess, TokenSecret: canaryOAuth1},
-	} {
-		_, err = store.Swap(t.Context(), nil, tok)
-		require.NoError(t, err)
-	}
+	_, err = store.Swap(t.Context(), nil, &auth.Token{UserID: "two", AccessToken: canaryAccess, RefreshToken: canaryRefresh})
+	require.NoError(t, err)
 	return map[string]func(context.Context) error{
-		"refresh token":  func(ctx context.Context) error { _, err := users.Token(ctx, "two"); return err },
-		"exchange token": func(ctx context.Context) error { _, err := users.Migrate(ctx, "one"); return err },
-		"request token":  func(ctx context.Context) error { _, _, err := one.Begin(ctx, ""); return err },
+		"refresh token": func(ctx context.Context) error { _, err := users.Token(ctx, "two"); return err },
 		"exchange code": func(ctx context.Context) error {
 			consent, sealed, err := two.Begin(ctx, "")
 			require.NoError(t, err)
 			u, err := url.Parse(consent)
 			require.NoError(t, err)
 			_, err = two.Finish(ctx, sealed, "", url.Values{"code": {canaryCode}, "state": {u.Query().Get("state")}})
-			return err
-		},
-		"access token": func(ctx context.Context) error {
-			// The first leg must succeed.
-			helper := activitytest.NewServer()
-			helper.ClientID, helper.ClientSecret = "id", canaryConsumer
-			begin, err := auth.NewUsers(
-				auth.App{ClientID: "id", ConsumerSecret: canaryConsumer}, &store, &auth.Options{Transport: helper})
-			require.NoError(t, err)
-			defer begin.Close()
-			key := bytes.Repeat([]byte("k"), 32)
-			first, err := auth.NewConnector(begin, callbackURL, nil, &auth.ConnectorOptions{OAuth1: true, Key: key})
-			require.NoError(t, err)
-			second, err := auth.NewConnector(users, callbackURL, nil, &auth.ConnectorOptions{OAuth1: true, Key: key})
-			require.NoError(t, err)
-			consent, sealed, err := first.Begin(ctx, "")
-			require.NoError(t, err)
-			u, err := url.Parse(consent)
-			require.NoError(t, err)
-			_, err = second.Finish(ctx, sealed, "", url.Values{
-				"oauth_token": {u.Query().Get("oauth_token")}, "oauth_verifier": {canaryCode},
-			})
 			return err
 		},
 	}
@@ -106,9 +74,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 		garmin.EnableHTTP2 = status%2 == 0
 		garmin.StartTLS()
 		at := garmin.URL + "/x"
-		for name, call := range calls(t, garmin.Client().Transport, auth.Endpoints{
-			Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
-		}, nil) {
+		for name, call := range calls(t, garmin.Client().Transport, auth.Endpoints{Authorize: at, Token: at}, nil) {
 			err := call(t.Context())
 			require.ErrorContains(t, err, "redirect refused", "%s %d", name, status)
 			require.NotContains(t, err.Error(), "canary")
@@ -192,33 +158,53 @@ func TestAnswers(t *testing.T) {
 
 func testAnswers(t *testing.T) {
 	for _, test := range []struct {
-		status      int
-		body        string
-		is          error
-		again       bool
-		unknownToUs bool
+		status int
+		body   string
+		is     error
+		fault  types.Fault
 	}{
-		{status: 400, body: `{"error":"invalid_grant","error_description":"` + canaryAnswer + `"}`, is: auth.ErrReconnect},
-		{status: 401, body: `{"error":"invalid_token","error_description":"Invalid refresh token (expired): ` + canaryAnswer + `"}`, is: auth.ErrReconnect},
-		{status: 401, body: `{"error":"invalid_client"}`, is: auth.ErrInvalidClient},
-		{status: 400, body: `{"error":"unauthorized_client"}`, is: auth.ErrInvalidClient},
-		{status: 401, body: ``, is: auth.ErrInvalidClient},
-		{status: 401, body: `<html>` + canaryAnswer, is: auth.ErrInvalidClient},
-		{status: 200, body: `{"error":"invalid_grant"}`, is: auth.ErrReconnect},
-		{status: 400, body: `{"error":"` + canaryAnswer + `"}`},
-		{status: 400, body: `{"error":"invalid_request"}`},
-		{status: 400, body: canaryAnswer},
-		{status: 403, body: canaryAnswer},
-		{status: 404, body: ``},
-		{status: 429, body: `{"error":"invalid_grant"}`, again: true},
-		{status: 500, body: `{"error":"invalid_grant"}`, again: true},
-		{status: 502, body: `<html>` + canaryAnswer, again: true},
-		{status: 200, body: ``, again: true},
-		{status: 200, body: `{}`, again: true},
-		{status: 200, body: `[]`, again: true},
-		{status: 200, body: `{"access_token":"` + canaryAnswer, again: true},
-		{status: 200, body: `{"access_token":"a"}x`, again: true},
-		{status: 200, body: `{"access_token":"a","refresh_token":"b","expires_in":"` + canaryAnswer + `"}`, again: true},
+		{400, `{"error":"invalid_grant","error_description":"` + canaryAnswer + `"}`, auth.ErrReconnect, types.FaultUser},
+		{401, `{"error":"invalid_token","error_description":"Invalid refresh token (expired): ` + canaryAnswer + `"}`, auth.ErrReconnect, types.FaultUser},
+		{403, `{"error":"invalid_grant"}`, auth.ErrReconnect, types.FaultUser},
+		{200, `{"error":"invalid_grant"}`, auth.ErrReconnect, types.FaultUser},
+		{401, `{"error":"invalid_client"}`, auth.ErrInvalidClient, types.FaultApplication},
+		{400, `{"error":"invalid_client"}`, auth.ErrInvalidClient, types.FaultApplication},
+		{401, `{"error":"invalid_client","error_description":"Bad client credentials"}`, auth.ErrInvalidClient, types.FaultApplication},
+		{400, `{"error":"unauthorized_client"}`, auth.ErrInvalidClient, types.FaultApplication},
+		{401, `{"error":"unauthorized"}`, auth.ErrInvalidClient, types.FaultApplication},
+		{401, `{"error":"` + canaryAnswer + `"}`, auth.ErrInvalidClient, types.FaultApplication},
+		{400, `{"error":"unsupported_grant_type"}`, nil, types.FaultApplication},
+		{400, `{"error":"invalid_scope"}`, nil, types.FaultApplication},
+		{400, `{"error":"` + canaryAnswer + `"}`, nil, ""},
+		{400, `{"error":"invalid_request"}`, nil, ""},
+		{401, `{"message":"Forbidden"}`, nil, ""},
+		{401, ``, nil, ""},
+		{403, ``, nil, ""},
+		{404, ``, nil, ""},
+		// A wall, whatever it says.
+		{400, `<html>` + canaryAnswer, nil, types.FaultNetwork},
+		{401, `<html>` + canaryAnswer, nil, types.FaultNetwork},
+		{403, `<html>` + canaryAnswer, nil, types.FaultNetwork},
+		{404, `<html>` + canaryAnswer, nil, types.FaultNetwork},
+		{405, `<html>` + canaryAnswer, nil, types.FaultNetwork},
+		{421, `<html>` + canaryAnswer, nil, types.FaultNetwork},
+		{200, `<html>` + canaryAnswer, nil, types.FaultNetwork},
+		{400, canaryAnswer, nil, types.FaultNetwork},
+		{403, canaryAnswer, nil, types.FaultNetwork},
+		{400, `<html>{"error":"invalid_grant"}`, nil, types.FaultNetwork},
+		{407, ``, nil, types.FaultNetwork},
+		{511, ``, nil, types.FaultNetwork},
+		{302, ``, nil, types.FaultNetwork},
+		{429, `{"error":"invalid_grant"}`, nil, types.FaultGarmin},
+		{500, `{"error":"invalid_grant"}`, nil, types.FaultGarmin},
+		{503, `{"error":"invalid_client"}`, nil, types.FaultGarmin},
+		{502, `<html>` + canaryAnswer, nil, types.FaultGarmin},
+		{400, `{"error":"temporarily_unavailable"}`, nil, types.FaultGarmin},
+		{200, ``, nil, ""},
+		{200, `{}`, nil, ""},
+		{200, `[]`, nil, ""},
+		{200, `{"access_token":"` + canaryAnswer, nil, ""},
+		{200, `{"access_token":"a"}x`, nil, ""},
 	} {
 		for _, contentType := range []string{"application/json", "text/html", ""} {
 			n := 0
@@ -239,56 +225,49 @@ func testAnswers(t *testing.T) {
 			var e *auth.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, test.status, e.StatusCode, name)
-			require.Equal(t, "two", e.UserID)
-			_, again := e.Retry()
-			require.Equal(t, test.again, again, name)
+			require.Equal(t, types.UserID("two"), e.UserID)
+			require.Equal(t, test.fault, e.Fault(), name)
 			require.Equal(t, 1, n, "%s: attempts", name)
 			noCanary(t, name, err)
 		}
 	}
 }
 
-// A failure is one whatever the body says.
-func TestStatusCounts(t *testing.T) {
+// The library reads codes from forms, too. Garmin sends none: whoever writes
+// one is not its token server.
+func TestCodesInForms(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{204, 301, 400, 401, 500} {
+	for _, body := range []string{"error=invalid_grant", "error=invalid_client", "<p>&error=invalid_grant"} {
 		rt := recorder(func(r *http.Request) (*http.Response, error) {
 			w := httptest.NewRecorder()
-			w.Header().Set("Content-Type", "application/json")
-			body := `{"access_token":"a","refresh_token":"b"}`
-			if strings.Contains(r.URL.Path, "/oauth-service/") {
-				body = "oauth_token=a&oauth_token_secret=b"
-			}
-			w.WriteHeader(status)
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(http.StatusBadRequest)
 			io.WriteString(w, body)
 			return w.Result(), nil
 		})
+		err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+		require.NotErrorIs(t, err, auth.ErrReconnect)
+		require.NotErrorIs(t, err, auth.ErrInvalidClient)
+	}
+}
+
+// A failure is one whatever the body says.
+func TestStatusCounts(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{301, 400, 401, 500} { // x/oauth2 takes any 2xx
+		rt := recorder(func(r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			io.WriteString(w, `{"access_token":"a","refresh_token":"b"}`)
+			return w.Result(), nil
+		})
 		for name, call := range calls(t, rt, auth.Endpoints{}, nil) {
-			if status == 204 && (name == "refresh token" || name == "exchange code") {
-				continue // x/oauth2 takes any 2xx
-			}
 			var e *auth.Error
 			require.ErrorAs(t, call(t.Context()), &e, "%s %d", name, status)
 			require.Equal(t, status, e.StatusCode, name)
 		}
 	}
-}
-
-// 401 in the OAuth 1.0a flow: the consumer at the first leg, the verifier at
-// the last.
-func TestUnauthorizedLegs(t *testing.T) {
-	t.Parallel()
-	rt := recorder(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 401, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
-	})
-	all := calls(t, rt, auth.Endpoints{}, nil)
-	require.ErrorIs(t, all["request token"](t.Context()), auth.ErrInvalidClient)
-	err := all["access token"](t.Context())
-	require.ErrorIs(t, err, auth.ErrState)
-	require.NotErrorIs(t, err, auth.ErrInvalidClient)
-	err = all["exchange token"](t.Context())
-	require.NotErrorIs(t, err, auth.ErrInvalidClient, "either the user's token or the application")
-	require.NotErrorIs(t, err, auth.ErrReconnect)
 }
 
 // Trap 8 for the OAuth servers.
@@ -311,7 +290,7 @@ func TestRetryAfterIsClamped(t *testing.T) {
 		err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
 		var e *auth.Error
 		require.ErrorAs(t, err, &e)
-		require.Equal(t, want, e.RetryAfter, header)
+		require.Equal(t, want, e.Wait, header)
 	}
 }
 
@@ -326,7 +305,7 @@ func TestRetryAfterByTheirClock(t *testing.T) {
 	err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
 	var e *auth.Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, 9*time.Second, e.RetryAfter)
+	require.Equal(t, 9*time.Second, e.Wait)
 }
 
 // T18: no secret in errors and logs, however they are printed.
@@ -387,10 +366,10 @@ func noCanary(t testing.TB, name string, v any) {
 // T18: nothing that holds a secret prints it.
 func TestNoSecretInTypes(t *testing.T) {
 	t.Parallel()
-	app := auth.App{ClientID: "id", ClientSecret: canarySecret, ConsumerSecret: canaryConsumer}
+	app := auth.App{ClientID: "id", ClientSecret: canarySecret}
 	store := &auth.MemoryStore{}
 	file := openFile(t, tokenPath(t), nil)
-	tok := &auth.Token{UserID: "u", AccessToken: canaryAccess, RefreshToken: canaryRefresh, TokenSecret: canaryOAuth1}
+	tok := &auth.Token{UserID: "u", AccessToken: canaryAccess, RefreshToken: canaryRefresh, TokenSecret: canaryScheme}
 	for _, s := range []auth.TokenStore{store, file} {
 		_, err := s.Swap(t.Context(), nil, tok)
 		require.NoError(t, err)
@@ -443,10 +422,10 @@ func TestConstructorsRefuse(t *testing.T) {
 		"no secret":        {auth.App{ClientID: "id"}, store, nil},
 		"no store":         {auth.App{ClientID: "id", ClientSecret: "s"}, nil, nil},
 		"http":             {app, store, &auth.Options{Endpoints: auth.Endpoints{Token: "http://diauth.garmin.com/token"}}},
-		"no host":          {app, store, &auth.Options{Endpoints: auth.Endpoints{Exchange: "https:///x"}}},
+		"no host":          {app, store, &auth.Options{Endpoints: auth.Endpoints{Token: "https:///x"}}},
 		"user info":        {app, store, &auth.Options{Endpoints: auth.Endpoints{Authorize: "https://a:b@garmin.com/"}}},
-		"query":            {app, store, &auth.Options{Endpoints: auth.Endpoints{AccessToken: "https://garmin.com/?a=b"}}},
-		"no URL":           {app, store, &auth.Options{Endpoints: auth.Endpoints{RequestToken: "https://%zz"}}},
+		"query":            {app, store, &auth.Options{Endpoints: auth.Endpoints{Token: "https://garmin.com/?a=b"}}},
+		"no URL":           {app, store, &auth.Options{Endpoints: auth.Endpoints{Authorize: "https://%zz"}}},
 		"negative timeout": {app, store, &auth.Options{Timeout: -1}},
 	} {
 		_, err := auth.NewUsers(test.app, test.store, test.opts)
@@ -462,7 +441,7 @@ func TestConstructorsRefuse(t *testing.T) {
 		"no redirect URL":   {users, "", nil},
 		"http":              {users, "http://partner.example/callback", nil},
 		"fragment":          {users, callbackURL + "#x", nil},
-		"OAuth1, no secret": {users, callbackURL, &auth.ConnectorOptions{OAuth1: true}},
+		"no scheme":         {users, callbackURL, &auth.ConnectorOptions{Scheme: true}},
 		"short key":         {users, callbackURL, &auth.ConnectorOptions{Key: []byte("short")}},
 		"negative lifetime": {users, callbackURL, &auth.ConnectorOptions{Lifetime: -1}},
 	} {
@@ -471,11 +450,18 @@ func TestConstructorsRefuse(t *testing.T) {
 	}
 	_, err := auth.NewConnector(users, "http://localhost:8080/callback", nil, nil)
 	require.NoError(t, err)
-	one, err := auth.NewUsers(auth.App{ClientID: "id", ConsumerSecret: "s"}, store, nil)
+	// Plain http to a host that is not this machine takes an option that names it.
+	plain, err := auth.NewUsers(app, store, &auth.Options{PlainHTTPHost: "fake", Transport: &tokenServer{}, Endpoints: auth.Endpoints{Token: "http://fake:8080/token"}})
 	require.NoError(t, err)
-	defer one.Close()
-	_, err = auth.NewConnector(one, callbackURL, nil, nil)
-	require.Error(t, err, "OAuth 2 without its secret")
+	defer plain.Close()
+	_, err = auth.NewConnector(plain, "http://fake/callback", nil, nil)
+	require.NoError(t, err)
+	_, err = auth.NewConnector(plain, "http://other/callback?token=canary", nil, nil)
+	require.EqualError(t, err, `auth: redirect URL "http://other/callback" is http: that takes a loopback address, or Options.PlainHTTPHost`)
+	for host, endpoint := range map[string]string{"fake": "http://other/token", "diauth.garmin.com": "http://diauth.garmin.com/token", "": "http://fake/token"} {
+		_, err = auth.NewUsers(app, store, &auth.Options{PlainHTTPHost: host, Endpoints: auth.Endpoints{Token: endpoint}})
+		require.Error(t, err, endpoint)
+	}
 }
 
 // Nothing goes by http.DefaultClient or http.DefaultTransport, which others
@@ -494,9 +480,7 @@ func TestOwnTransport(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	at := server.URL + "/x"
-	for name, call := range calls(t, nil, auth.Endpoints{
-		Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
-	}, nil) {
+	for name, call := range calls(t, nil, auth.Endpoints{Authorize: at, Token: at}, nil) {
 		require.ErrorContains(t, call(t.Context()), "certificate", name)
 	}
 
@@ -506,9 +490,7 @@ func TestOwnTransport(t *testing.T) {
 	old.StartTLS()
 	defer old.Close()
 	at = old.URL + "/x"
-	for name, call := range calls(t, nil, auth.Endpoints{
-		Authorize: at, Token: at, RequestToken: at, AuthorizeToken: at, AccessToken: at, Exchange: at,
-	}, nil) {
+	for name, call := range calls(t, nil, auth.Endpoints{Authorize: at, Token: at}, nil) {
 		require.ErrorContains(t, call(t.Context()), "protocol version", name)
 	}
 }

@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/backoff"
+	"github.com/garminkit/activityapi/types"
 )
 
 // KeepAliveOptions configures KeepAlive. A nil *KeepAliveOptions means the
 // defaults.
 type KeepAliveOptions struct {
-	// Every is the time between two looks at all tokens. Zero means 12 hours.
+	// Every is the time between two looks at the tokens that are due. Zero
+	// means 12 hours.
 	Every time.Duration
 	// Before is how long before its end a refresh token is renewed. Zero
 	// means 30 days: the user was then idle for 60.
@@ -19,64 +23,93 @@ type KeepAliveOptions struct {
 	Pace time.Duration
 	// Failed, if not nil, is called with each user whose token could not be
 	// renewed. The next look tries again, unless err wraps ErrReconnect.
-	Failed func(userID string, err error)
+	Failed func(userID types.UserID, err error)
 }
 
 // KeepAlive refreshes the tokens of users who were idle for so long that their
 // refresh tokens are about to end. It runs until ctx ends, and returns ctx's
 // error. One process is enough; several do no harm.
 func (u *Users) KeepAlive(ctx context.Context, opts *KeepAliveOptions) error {
-	if opts == nil {
-		opts = &KeepAliveOptions{}
-	}
-	every := cmp.Or(opts.Every, 12*time.Hour)
-	before := cmp.Or(opts.Before, 30*24*time.Hour)
-	pace := cmp.Or(opts.Pace, time.Second)
-	if every < 0 || before < 0 || pace < 0 {
-		return errors.New("auth: negative duration in KeepAliveOptions")
+	o, err := opts.withDefaults()
+	if err != nil {
+		return err
 	}
 	for {
-		u.keepAlive(ctx, before, pace, func(userID string, err error) {
-			if ctx.Err() != nil {
-				return
-			}
-			u.logger.WarnContext(ctx, "token not kept alive", "user", userID, "err", err)
-			if opts.Failed != nil {
-				opts.Failed(userID, err)
-			}
-		})
-		if err := sleep(ctx, every); err != nil {
+		_ = u.refreshDue(ctx, &o) // Failed and the log have heard of it
+		if err := backoff.Sleep(ctx, o.Every); err != nil {
 			return err
 		}
 	}
 }
 
-// keepAlive looks at all tokens once.
-func (u *Users) keepAlive(ctx context.Context, before, pace time.Duration, failed func(string, error)) {
-	var due []string
-	for t, err := range u.store.Tokens(ctx) {
+// RefreshDue is one look of KeepAlive, for who has a scheduler: it refreshes the
+// tokens that are due. Every is not heeded. It returns an error if it could not
+// come to the end: ctx's, the store's, or one that would meet all users. That of
+// a single user is told to Failed alone.
+func (u *Users) RefreshDue(ctx context.Context, opts *KeepAliveOptions) error {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return err
+	}
+	return u.refreshDue(ctx, &o)
+}
+
+func (o *KeepAliveOptions) withDefaults() (KeepAliveOptions, error) {
+	var d KeepAliveOptions
+	if o != nil {
+		d = *o
+	}
+	d.Every = cmp.Or(d.Every, 12*time.Hour)
+	d.Before = cmp.Or(d.Before, 30*24*time.Hour)
+	d.Pace = cmp.Or(d.Pace, time.Second)
+	if d.Every < 0 || d.Before < 0 || d.Pace < 0 {
+		return d, errors.New("auth: negative duration in KeepAliveOptions")
+	}
+	return d, nil
+}
+
+func (u *Users) refreshDue(ctx context.Context, o *KeepAliveOptions) error {
+	failed := func(userID types.UserID, err error) {
+		if ctx.Err() != nil {
+			return
+		}
+		u.logger.WarnContext(ctx, "token not kept alive", "user", userID, "err", err)
+		if o.Failed != nil {
+			o.Failed(userID, err)
+		}
+	}
+	var due []types.UserID
+	var unread error // the store's; what it gave before is refreshed
+	for t, err := range u.store.Due(ctx, time.Now().Add(o.Before)) {
 		if err != nil {
+			unread = err
 			failed("", err)
 			break
 		}
-		if !t.OAuth1() && !t.Revoked && time.Until(t.RefreshExpiry) < before {
-			due = append(due, t.UserID)
-		}
+		due = append(due, t.UserID)
 	}
 	for _, userID := range due {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		// Another process, or the user, may have been faster.
 		t, err := u.store.Token(ctx, userID)
-		if err == nil && time.Until(t.RefreshExpiry) < before {
+		if err == nil && time.Until(t.RefreshExpiry) < o.Before {
 			_, err = u.Refresh(ctx, userID)
-			if sleep(ctx, pace) != nil {
-				return
+			if err := backoff.Sleep(ctx, o.Pace); err != nil {
+				return err
 			}
 		}
 		if err != nil && !errors.Is(err, ErrNotConnected) {
 			failed(userID, err)
 		}
-		if errors.Is(err, ErrInvalidClient) {
-			return // It would fail for all.
+		var own *Error
+		if errors.As(err, &own) && (own.Fault() == types.FaultApplication || own.Fault() == types.FaultNetwork) {
+			return err // It would fail for all.
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return unread
 }

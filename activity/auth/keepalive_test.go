@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/types"
 )
 
 const day = 24 * time.Hour
@@ -22,14 +23,14 @@ func TestKeepAliveForYears(t *testing.T) {
 		users := newUsers(t, server, store)
 		start := time.Now()
 		for i := range 3 {
-			server.connect(t, store, fmt.Sprint("idle", i), time.Now().Add(day))
+			server.connect(t, store, types.UserID(fmt.Sprint("idle", i)), time.Now().Add(day))
 		}
 		_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: "old", AccessToken: "x", TokenSecret: "y"})
 		require.NoError(t, err)
 		server.before = func() {
 			for tok, err := range store.Tokens(t.Context()) {
 				require.NoError(t, err)
-				if !tok.OAuth1() {
+				if tok.OAuth2() {
 					require.Greater(t, time.Until(tok.RefreshExpiry), 29*day)
 				}
 			}
@@ -45,7 +46,7 @@ func TestKeepAliveForYears(t *testing.T) {
 		// Every 60 days, three users.
 		require.InDelta(t, 3*730/60, server.calls, 3)
 		for i := range 3 {
-			_, err := users.Token(t.Context(), fmt.Sprint("idle", i))
+			_, err := users.Token(t.Context(), types.UserID(fmt.Sprint("idle", i)))
 			require.NoError(t, err)
 		}
 		require.Equal(t, 730*day, time.Since(start))
@@ -58,7 +59,7 @@ func TestKeepAliveIsPaced(t *testing.T) {
 		server, store := &tokenServer{}, &auth.MemoryStore{}
 		users := newUsers(t, server, store)
 		for i := range 100 {
-			tok := server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+			tok := server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
 			tok.RefreshExpiry = time.Now().Add(10 * day)
 			_, err := store.Swap(t.Context(), tok, tok)
 			require.NoError(t, err)
@@ -83,20 +84,20 @@ func TestKeepAliveGoesOnAfterFailures(t *testing.T) {
 		server, store := &tokenServer{}, &auth.MemoryStore{}
 		users := newUsers(t, server, store)
 		for i := range 10 {
-			tok := server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+			tok := server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
 			if i == 3 || i == 7 {
 				delete(server.current, string(tok.RefreshToken))
 			}
 		}
-		var failed []string
+		var failed []types.UserID
 		ctx, cancel := context.WithTimeout(t.Context(), 70*day)
 		defer cancel()
-		err := users.KeepAlive(ctx, &auth.KeepAliveOptions{Every: 61 * day, Failed: func(userID string, err error) {
+		err := users.KeepAlive(ctx, &auth.KeepAliveOptions{Every: 61 * day, Failed: func(userID types.UserID, err error) {
 			require.ErrorIs(t, err, auth.ErrReconnect)
 			failed = append(failed, userID)
 		}})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ElementsMatch(t, []string{"u3", "u7"}, failed, "told once, and tried once")
+		require.ElementsMatch(t, []types.UserID{"u3", "u7"}, failed, "told once, and tried once")
 		require.Equal(t, 10, server.calls)
 	})
 }
@@ -107,16 +108,52 @@ func TestKeepAliveStopsAtInvalidClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, store := &tokenServer{}, &auth.MemoryStore{}
 		for i := range 10 {
-			server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+			server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
 		}
 		users, err := auth.NewUsers(auth.App{ClientID: clientID, ClientSecret: "wrong"}, store, &auth.Options{Transport: server})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 62*day+time.Hour)
 		defer cancel()
 		var last error
-		users.KeepAlive(ctx, &auth.KeepAliveOptions{Every: day, Failed: func(_ string, err error) { last = err }})
+		users.KeepAlive(ctx, &auth.KeepAliveOptions{Every: day, Failed: func(_ types.UserID, err error) { last = err }})
 		require.ErrorIs(t, last, auth.ErrInvalidClient)
 		require.LessOrEqual(t, server.calls, 2)
+	})
+}
+
+// A look for who has a scheduler: what is due once, and an error only if it could
+// not come to the end.
+func TestRefreshDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		users := newUsers(t, server, store)
+		for i := range 10 {
+			tok := server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
+			if i == 3 {
+				delete(server.current, string(tok.RefreshToken))
+			}
+		}
+		require.NoError(t, users.RefreshDue(t.Context(), nil))
+		require.Zero(t, server.calls, "nothing is due")
+		time.Sleep(61 * day)
+		var failed []types.UserID
+		opts := &auth.KeepAliveOptions{Failed: func(userID types.UserID, _ error) { failed = append(failed, userID) }}
+		require.NoError(t, users.RefreshDue(t.Context(), opts))
+		require.Equal(t, []types.UserID{"u3"}, failed)
+		require.Equal(t, 10, server.calls)
+		require.NoError(t, users.RefreshDue(t.Context(), opts))
+		require.Equal(t, 10, server.calls, "what was refreshed is due no more")
+
+		time.Sleep(61 * day)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second+time.Second/2)
+		defer cancel()
+		require.ErrorIs(t, users.RefreshDue(ctx, opts), context.DeadlineExceeded)
+		require.Equal(t, 15, server.calls)
+		wrong, err := auth.NewUsers(auth.App{ClientID: clientID, ClientSecret: "wrong"}, store, &auth.Options{Transport: server})
+		require.NoError(t, err)
+		require.ErrorIs(t, wrong.RefreshDue(t.Context(), nil), auth.ErrInvalidClient)
+		require.ErrorContains(t, users.RefreshDue(t.Context(), &auth.KeepAliveOptions{Before: -1}), "negative")
 	})
 }
 
@@ -126,7 +163,7 @@ func TestKeepAliveTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, store := &tokenServer{before: func() { time.Sleep(300 * time.Millisecond) }}, &auth.MemoryStore{}
 		for i := range 20 {
-			server.connect(t, store, fmt.Sprint("u", i), time.Now().Add(day))
+			server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 70*day)
 		defer cancel()

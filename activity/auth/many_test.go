@@ -80,7 +80,7 @@ func TestManyUsers(t *testing.T) {
 				}
 				id := userID(order[i] / 2)
 				client, err := users.Client(t.Context(), id)
-				var got string
+				var got types.UserID
 				if err == nil {
 					got, err = client.UserID(t.Context())
 				}
@@ -156,13 +156,11 @@ func TestRevokedDuringABatch(t *testing.T) {
 			}
 			require.ErrorIs(t, err, auth.ErrReconnect)
 			var e interface {
-				Unauthorized() bool
-				Retry() (time.Duration, bool)
+				Fault() types.Fault
+				RetryAfter() time.Duration
 			}
 			require.ErrorAs(t, err, &e)
-			require.True(t, e.Unauthorized(), "the items of the user are not parked")
-			_, again := e.Retry()
-			require.False(t, again)
+			require.Equal(t, types.FaultUser, e.Fault(), "the items of the user are not parked")
 		}
 	}
 	calls := 0

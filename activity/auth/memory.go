@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // MemoryStore is a TokenStore for tests. It forgets everything when the
@@ -16,11 +19,12 @@ type MemoryStore struct {
 	opaque
 	mu     sync.Mutex
 	last   int64
-	tokens map[string]*Token
+	tokens map[types.UserID]*Token
+	due    dueIndex
 }
 
 // Token implements [TokenStore].
-func (m *MemoryStore) Token(ctx context.Context, userID string) (*Token, error) {
+func (m *MemoryStore) Token(ctx context.Context, userID types.UserID) (*Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -55,9 +59,11 @@ func (m *MemoryStore) Swap(ctx context.Context, old, new *Token) (*Token, error)
 	t := new.clone()
 	t.Version = m.last
 	if m.tokens == nil {
-		m.tokens = make(map[string]*Token)
+		m.tokens = make(map[types.UserID]*Token)
 	}
+	prev := m.tokens[userID]
 	m.tokens[userID] = t
+	m.due.add(t, prev, len(m.tokens), m.stored)
 	return t.clone(), nil
 }
 
@@ -78,3 +84,28 @@ func (m *MemoryStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 		}
 	}
 }
+
+// Due implements [TokenStore].
+func (m *MemoryStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error] {
+	return func(yield func(*Token, error) bool) {
+		m.mu.Lock()
+		ts := m.due.before(before, m.stored)
+		m.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, t := range ts {
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(t.clone(), nil) {
+				return
+			}
+		}
+	}
+}
+
+// stored returns the token of a user, or nil.
+func (m *MemoryStore) stored(userID types.UserID) *Token { return m.tokens[userID] }

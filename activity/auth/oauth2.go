@@ -2,8 +2,10 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -48,7 +50,7 @@ func (s *server) call(ctx context.Context, op string, do func(ctx context.Contex
 		return nil, g.error(op, err)
 	}
 	if t.RefreshToken == "" {
-		return nil, &Error{Op: op, StatusCode: g.status, Err: errAnswer}
+		return nil, &Error{Op: op, StatusCode: g.status, Err: errAnswer, remote: true, page: g.page}
 	}
 	refreshExpiresIn, _ := t.Extra("refresh_token_expires_in").(float64)
 	return newToken(t.AccessToken, t.RefreshToken, start, float64(t.ExpiresIn), refreshExpiresIn), nil
@@ -80,7 +82,7 @@ func (s *server) exchangeCode(ctx context.Context, redirectURL string, code, ver
 // refresh returned before using it.
 func (s *server) refresh(ctx context.Context, t *Token) (*Token, error) {
 	const op = "refresh token"
-	if t.OAuth1() || t.RefreshToken == "" {
+	if !t.OAuth2() || t.RefreshToken == "" {
 		return nil, &Error{Op: op, UserID: t.UserID, Err: errors.New("not an OAuth 2 token")}
 	}
 	next, err := s.call(ctx, op, func(ctx context.Context) (*oauth2.Token, error) {
@@ -94,6 +96,20 @@ func (s *server) refresh(ctx context.Context, t *Token) (*Token, error) {
 	}
 	next.UserID = t.UserID
 	return next, nil
+}
+
+// readToken reads the answer to a token exchange.
+func readToken(r io.Reader, start time.Time) (*Token, error) {
+	var answer struct {
+		AccessToken  string  `json:"access_token"`
+		RefreshToken string  `json:"refresh_token"`
+		ExpiresIn    float64 `json:"expires_in"`
+		RefreshIn    float64 `json:"refresh_token_expires_in"`
+	}
+	if json.NewDecoder(r).Decode(&answer) != nil || answer.AccessToken == "" || answer.RefreshToken == "" {
+		return nil, errAnswer
+	}
+	return newToken(answer.AccessToken, answer.RefreshToken, start, answer.ExpiresIn, answer.RefreshIn), nil
 }
 
 // newToken takes over what the server said. start is when the request was

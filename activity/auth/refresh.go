@@ -5,6 +5,9 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/backoff"
+	"github.com/garminkit/activityapi/types"
 )
 
 const (
@@ -17,6 +20,9 @@ const (
 	// stored what it got. Only clocks that differ by more than a claim's life
 	// let two processes come this far.
 	grace = 500 * time.Millisecond
+	// maxClaim bounds the wait for another process's claim, whatever the
+	// clocks say. It leaves room for a refresh within flightTimeout.
+	maxClaim = 90 * time.Second
 )
 
 // rotation is a token that takes the place of another.
@@ -31,12 +37,13 @@ type rotation struct{ old, new *Token }
 // see the claim and wait for what comes of it. A claim also shows that the
 // store takes writes before the refresh token is spent. If the claimant dies,
 // another takes over when the claim has run out.
-func (u *Users) refresh(ctx context.Context, userID string, force bool, refused *Token) (*Token, error) {
+func (u *Users) refresh(ctx context.Context, userID types.UserID, force bool, refused *Token) (*Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, flightTimeout)
 	defer cancel()
 	const op = "refresh token"
 
 	first := refused
+	var claim watchedClaim
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if t, err := u.storeLeftover(ctx, userID); t != nil || err != nil {
 			return t, err
@@ -49,15 +56,15 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool, refused 
 			first = t
 		}
 		switch {
-		case t.OAuth1() && !force:
+		case !t.OAuth2() && !force:
 			return t, nil
 		case t.Revoked:
 			return nil, wrap(op, userID, ErrReconnect)
-		case time.Now().Before(t.ClaimedUntil):
+		case claim.stands(t, u.claimLife()):
 			if t.fresh(0) && !force && !t.refused(refused) {
 				return t, nil
 			}
-			if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
+			if err := backoff.Sleep(ctx, wait/2+rand.N(wait)); err != nil {
 				return nil, wrap(op, userID, err)
 			}
 			continue
@@ -68,7 +75,7 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool, refused 
 		}
 
 		claimed := t.clone()
-		claimed.ClaimedUntil = time.Now().Add(u.server.timeout + storeTimeout).UTC().Truncate(time.Second)
+		claimed.ClaimedUntil = time.Now().Add(u.claimLife()).UTC().Truncate(time.Second)
 		claimed, err = u.store.Swap(ctx, t, claimed)
 		if errors.Is(err, ErrConflict) {
 			continue
@@ -87,6 +94,27 @@ func (u *Users) refresh(ctx context.Context, userID string, force bool, refused 
 	}
 }
 
+// claimLife is how long a refresh may take, and so a claim stands.
+func (u *Users) claimLife() time.Duration { return min(u.server.timeout+storeTimeout, maxClaim) }
+
+// watchedClaim is the claim of another process, as one that waits sees it.
+type watchedClaim struct {
+	version int64     // of the token that carries it
+	end     time.Time // by this process's monotonic clock
+}
+
+// stands reports whether t is claimed. Life is how long a claim stands.
+func (c *watchedClaim) stands(t *Token, life time.Duration) bool {
+	if t.ClaimedUntil.IsZero() {
+		return false
+	}
+	if c.version != t.Version {
+		c.version = t.Version
+		c.end = time.Now().Add(min(max(time.Until(t.ClaimedUntil), life), maxClaim))
+	}
+	return time.Now().Before(c.end)
+}
+
 // spend refreshes a token that this process has claimed. The error is
 // ErrConflict if another came in between.
 func (u *Users) spend(ctx context.Context, claimed *Token) (*Token, error) {
@@ -101,7 +129,7 @@ func (u *Users) spend(ctx context.Context, claimed *Token) (*Token, error) {
 		u.mark(ctx, claimed, func(t *Token) { t.ClaimedUntil = time.Time{} })
 		return nil, err
 	}
-	if err := sleep(ctx, grace); err != nil {
+	if err := backoff.Sleep(ctx, grace); err != nil {
 		return nil, wrap("refresh token", claimed.UserID, err)
 	}
 	if !u.mark(ctx, claimed, func(t *Token) { t.ClaimedUntil, t.Revoked = time.Time{}, true }) {
@@ -154,7 +182,7 @@ func (u *Users) storeRotation(ctx context.Context, r *rotation) (*Token, error) 
 				return now, nil
 			}
 		}
-		if serr := sleep(ctx, wait); serr != nil {
+		if serr := backoff.Sleep(ctx, wait); serr != nil {
 			u.mu.Lock()
 			u.unstored[r.old.UserID] = r
 			u.mu.Unlock()
@@ -166,7 +194,7 @@ func (u *Users) storeRotation(ctx context.Context, r *rotation) (*Token, error) 
 
 // storeLeftover stores the user's token that the store did not take before. It
 // returns nil if there is none.
-func (u *Users) storeLeftover(ctx context.Context, userID string) (*Token, error) {
+func (u *Users) storeLeftover(ctx context.Context, userID types.UserID) (*Token, error) {
 	u.mu.Lock()
 	r := u.unstored[userID]
 	delete(u.unstored, userID)
@@ -175,16 +203,4 @@ func (u *Users) storeLeftover(ctx context.Context, userID string) (*Token, error
 		return nil, nil
 	}
 	return u.storeRotation(ctx, r) // which puts it back if it fails
-}
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

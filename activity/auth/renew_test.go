@@ -14,6 +14,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/types"
 )
 
 // refuser is a Garmin that answers 401 to some tokens.
@@ -71,7 +72,7 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 		for range 3 {
 			id, err := clients[0].UserID(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, "u", id)
+			require.Equal(t, types.UserID("u"), id)
 		}
 		require.Equal(t, 1, server.calls)
 		require.Equal(t, []string{"u-1", "u-2", "u-2", "u-2"}, garmin.tokens)
@@ -149,7 +150,7 @@ func TestRefusedTokenOfRevokedUser(t *testing.T) {
 					t.Error(err)
 				}
 				var e *activity.Error
-				if !errors.As(err, &e) || !e.Unauthorized() {
+				if !errors.As(err, &e) || e.Fault() != types.FaultUser {
 					t.Error("the user's items are not parked")
 				}
 			})

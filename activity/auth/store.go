@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 	"unicode/utf8"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // Errors of a TokenStore.
@@ -26,7 +29,7 @@ var (
 // error that wraps ctx.Err.
 type TokenStore interface {
 	// Token returns the user's token, or an error that wraps ErrNotConnected.
-	Token(ctx context.Context, userID string) (*Token, error)
+	Token(ctx context.Context, userID types.UserID) (*Token, error)
 
 	// Swap stores new in place of old and returns new with its Version. A nil
 	// old means that the user must have no token; a nil new removes the
@@ -46,11 +49,17 @@ type TokenStore interface {
 	// meanwhile may be yielded in either state. The loop may call the other
 	// methods.
 	Tokens(ctx context.Context) iter.Seq2[*Token, error]
+
+	// Due yields every OAuth 2 token that is not Revoked and whose
+	// RefreshExpiry is before a time, zero included, each once, the next to
+	// end first. Otherwise it is as Tokens. It is called again and again, so
+	// its cost must be that of what is due: a database has an index for it.
+	Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error]
 }
 
 // swapUser returns the user whom a Swap is about, and the version it expects:
 // zero for none.
-func swapUser(old, new *Token) (userID string, version int64, err error) {
+func swapUser(old, new *Token) (userID types.UserID, version int64, err error) {
 	switch {
 	case old == nil && new == nil:
 		return "", 0, errors.New("auth: swap of nothing for nothing")
@@ -66,7 +75,7 @@ func swapUser(old, new *Token) (userID string, version int64, err error) {
 	if userID == "" {
 		return "", 0, errors.New("auth: token without user id")
 	}
-	if !utf8.ValidString(userID) {
+	if !utf8.ValidString(string(userID)) {
 		return "", 0, errors.New("auth: user id is not UTF-8")
 	}
 	if old != nil && version <= 0 {

@@ -14,27 +14,38 @@ import (
 
 func TestMemoryStore(t *testing.T) {
 	t.Parallel()
-	authtest.Run(t, func(t *testing.T) auth.TokenStore { return &auth.MemoryStore{} })
+	stores := map[string]auth.TokenStore{} // by state
+	authtest.Run(t, authtest.Harness{
+		Open: func(t *testing.T, state string) auth.TokenStore {
+			if stores[state] == nil {
+				stores[state] = &auth.MemoryStore{}
+			}
+			return stores[state]
+		},
+		Shared: true,
+	})
 }
 
 func TestFileStore(t *testing.T) {
 	t.Parallel()
-	authtest.Run(t, func(t *testing.T) auth.TokenStore { return openFile(t, tokenPath(t), nil) })
+	authtest.Run(t, fileHarness(nil))
 }
 
 func TestFileStoreSealed(t *testing.T) {
 	t.Parallel()
-	authtest.Run(t, func(t *testing.T) auth.TokenStore {
-		return openFile(t, tokenPath(t), &auth.FileOptions{AEAD: newAEAD(t, 1)})
-	})
+	authtest.Run(t, fileHarness(&auth.FileOptions{AEAD: newAEAD(t, 1)}))
 }
 
-func TestFileStoreOfTwoProcesses(t *testing.T) {
-	t.Parallel()
-	authtest.RunShared(t, func(t *testing.T) (a, b auth.TokenStore) {
-		path := tokenPath(t)
-		return openFile(t, path, nil), openFile(t, path, nil)
-	})
+func fileHarness(opts *auth.FileOptions) authtest.Harness {
+	return authtest.Harness{
+		Open: func(t *testing.T, state string) auth.TokenStore {
+			return openFile(t, filepath.Join(state, "tokens"), opts)
+		},
+		// What a store has written is the system's: a handle that is no longer
+		// used is a process that is dead, or paused.
+		Kill:   func(*testing.T, auth.TokenStore) {},
+		Shared: true,
+	}
 }
 
 func tokenPath(t testing.TB) string { return filepath.Join(t.TempDir(), "tokens") }

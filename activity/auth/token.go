@@ -13,14 +13,14 @@ import (
 )
 
 // Token is what lets an application act for one user. It is either an OAuth 2
-// token, which has a RefreshToken and expires, or an OAuth 1.0a token, which
+// token, which has a RefreshToken and expires, or one of Options.Scheme, which
 // has a TokenSecret and lasts until the user withdraws consent.
 //
 // Packages fmt, log/slog and encoding/json print a Token without its secrets.
 // A store writes it with [Token.MarshalBinary].
 type Token struct {
 	// UserID is Garmin's id of the user. It is the key in a TokenStore.
-	UserID string
+	UserID types.UserID
 	// AccessToken is what requests carry.
 	AccessToken types.Secret
 
@@ -33,8 +33,8 @@ type Token struct {
 	// the last refresh.
 	RefreshExpiry time.Time
 
-	// TokenSecret signs the requests of an OAuth 1.0a user. It is empty in an
-	// OAuth 2 token.
+	// TokenSecret is that of a token of Options.Scheme. It is empty in an OAuth 2
+	// token.
 	TokenSecret types.Secret
 
 	// Revoked tells that Garmin refused RefreshToken for good. The user has
@@ -49,12 +49,12 @@ type Token struct {
 	Version int64
 }
 
-// OAuth1 reports whether t is an OAuth 1.0a token.
-func (t *Token) OAuth1() bool { return t.TokenSecret != "" }
+// OAuth2 reports whether t is an OAuth 2 token.
+func (t *Token) OAuth2() bool { return t.TokenSecret == "" }
 
 // fresh reports whether the access token may be used now and for margin more.
 func (t *Token) fresh(margin time.Duration) bool {
-	return t.OAuth1() || time.Until(t.Expiry) > margin
+	return !t.OAuth2() || time.Until(t.Expiry) > margin
 }
 
 // sameGrant reports whether t and o are the same but for marks.
@@ -73,18 +73,18 @@ func (t *Token) clone() *Token {
 // tokenFields is the stored form of a Token. Version is not in it: each store
 // has its own place for that.
 type tokenFields struct {
-	UserID        string    `json:"user_id"`
-	AccessToken   string    `json:"access_token,omitempty"`
-	RefreshToken  string    `json:"refresh_token,omitempty"`
-	Expiry        time.Time `json:"expiry,omitzero"`
-	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
-	TokenSecret   string    `json:"token_secret,omitempty"`
-	Revoked       bool      `json:"revoked,omitempty"`
-	ClaimedUntil  time.Time `json:"claimed_until,omitzero"`
+	UserID        types.UserID `json:"user_id"`
+	AccessToken   string       `json:"access_token,omitempty"`
+	RefreshToken  string       `json:"refresh_token,omitempty"`
+	Expiry        time.Time    `json:"expiry,omitzero"`
+	RefreshExpiry time.Time    `json:"refresh_expiry,omitzero"`
+	TokenSecret   string       `json:"token_secret,omitempty"`
+	Revoked       bool         `json:"revoked,omitempty"`
+	ClaimedUntil  time.Time    `json:"claimed_until,omitzero"`
 }
 
 func (t *Token) fields() (*tokenFields, error) {
-	for _, s := range []string{t.UserID, string(t.AccessToken), string(t.RefreshToken), string(t.TokenSecret)} {
+	for _, s := range []string{string(t.UserID), string(t.AccessToken), string(t.RefreshToken), string(t.TokenSecret)} {
 		if !utf8.ValidString(s) {
 			return nil, errors.New("auth: token is not UTF-8")
 		}
@@ -150,10 +150,10 @@ func (t *Token) UnmarshalBinary(b []byte) error {
 // use MarshalBinary.
 func (t Token) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		UserID        string    `json:"user_id"`
-		Expiry        time.Time `json:"expiry,omitzero"`
-		RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
-		Revoked       bool      `json:"revoked,omitempty"`
+		UserID        types.UserID `json:"user_id"`
+		Expiry        time.Time    `json:"expiry,omitzero"`
+		RefreshExpiry time.Time    `json:"refresh_expiry,omitzero"`
+		Revoked       bool         `json:"revoked,omitempty"`
 	}{t.UserID, t.Expiry, t.RefreshExpiry, t.Revoked})
 }
 
@@ -173,7 +173,7 @@ func (t Token) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 // LogValue implements [slog.LogValuer].
 func (t Token) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.String("user", t.UserID),
+		slog.String("user", string(t.UserID)),
 		slog.Time("expiry", t.Expiry),
 		slog.Time("refresh_expiry", t.RefreshExpiry),
 	)

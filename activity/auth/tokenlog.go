@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // The token file is a log. Each line is a record:
@@ -37,10 +39,10 @@ type logHeader struct {
 type logRecord struct {
 	Version int64        `json:"v"`
 	Token   *tokenFields `json:"token,omitempty"`
-	Gone    string       `json:"gone,omitempty"`
+	Gone    types.UserID `json:"gone,omitempty"`
 }
 
-func (r *logRecord) user() string {
+func (r *logRecord) user() types.UserID {
 	if r.Token != nil {
 		return r.Token.UserID
 	}

@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // oracle reads a token file the plain way: all lines that are intact, the last
 // of each user counts.
-func oracle(b []byte) map[string]string {
-	tokens := make(map[string]string)
+func oracle(b []byte) map[types.UserID]string {
+	tokens := make(map[types.UserID]string)
 	lines := strings.Split(string(b), "\n")
 	for _, line := range lines[1 : len(lines)-1] { // the last one has no line feed
 		sum, payload, _ := strings.Cut(line, " ")
@@ -38,20 +40,20 @@ func oracle(b []byte) map[string]string {
 
 // load reads b in pieces that end at the given places, as a store does that
 // looks at a growing file. It reports false if b is no token file.
-func load(b []byte, ends ...int) (map[string]string, bool) {
+func load(b []byte, ends ...int) (map[types.UserID]string, bool) {
 	f := &FileStore{logger: slog.New(slog.DiscardHandler)}
 	seq, n, err := parseHeader(b, nil)
 	if err != nil {
 		return nil, false
 	}
-	f.reset(nil, seq)
+	f.reset(seq)
 	f.size = int64(n)
 	for _, end := range append(ends, len(b)) {
 		if end = min(end, len(b)); int64(end) > f.size {
 			f.size += int64(parseRecords(b[f.size:end], nil, f.apply))
 		}
 	}
-	tokens := make(map[string]string)
+	tokens := make(map[types.UserID]string)
 	for user, e := range f.tokens {
 		tokens[user] = string(e.token.AccessToken)
 	}
@@ -114,7 +116,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("user", "access", "", "secret", int64(0), int64(0))
 	f.Fuzz(func(t *testing.T, user, access, refresh, secret string, expiry, refreshExpiry int64) {
 		want := tokenFields{
-			UserID: user, AccessToken: access, RefreshToken: refresh, TokenSecret: secret,
+			UserID: types.UserID(user), AccessToken: access, RefreshToken: refresh, TokenSecret: secret,
 			Expiry: time.Unix(expiry, 0).UTC(), RefreshExpiry: time.Unix(refreshExpiry, 0).UTC(),
 		}
 		tok := want.token(3)

@@ -4,15 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/internal/secureurl"
+	"github.com/garminkit/activityapi/types"
 )
 
 // margin is how long before its end a token is refreshed, as Garmin advises.
@@ -25,17 +27,20 @@ type Options struct {
 	Pool *activity.Pool
 	// Endpoints are Garmin's OAuth servers if empty.
 	Endpoints Endpoints
+	// PlainHTTPHost is one host besides loopback addresses to which Endpoints,
+	// and the redirect URL of a Connector, may lead with plain http, such as
+	// "fake-garmin" in a network of containers. Secrets then pass that network
+	// in clear. It cannot be a host of Garmin's.
+	PlainHTTPHost string
 	// Transport carries the calls to the OAuth servers. It must verify
 	// certificates and send nothing twice. Nil means a private transport with
 	// TLS 1.2 or later and without proxy.
 	Transport http.RoundTripper
 	// Timeout bounds each call to an OAuth server. Zero means 15 s.
 	Timeout time.Duration
-	// MigrateForm gives the form fields of a token exchange, for one OAuth
-	// 1.0a token. Nil means none, as Garmin documents it; some applications
-	// were told to send oauth_token, which is then signed once although it is
-	// in the header too. No field may have two values.
-	MigrateForm func(t *Token) url.Values
+	// Scheme signs for the users who have connected in another way than by
+	// OAuth 2. Nil means that there are none.
+	Scheme Scheme
 	// Logger is told of refreshes and of what went wrong with them. Nil means
 	// silence.
 	Logger *slog.Logger
@@ -62,12 +67,12 @@ type Users struct {
 	mu sync.Mutex
 	// flights has the refreshes under way by user, and those that failed a
 	// moment ago.
-	flights map[string]*flight
+	flights map[types.UserID]*flight
 	// unstored has the tokens that Garmin gave and the store did not take.
-	unstored map[string]*rotation
-	// renewed has the users who were given another token a while ago because
-	// Garmin had refused one that looked good.
-	renewed map[string]bool
+	unstored map[types.UserID]*rotation
+	// doubts has the users whose token looked good and was refused.
+	doubts map[types.UserID]*doubt
+	swept  time.Time // when old doubts were last removed
 }
 
 // flight is a refresh. The fields are set when done is closed.
@@ -98,7 +103,7 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	if err := app.check(); err != nil {
+	if err := app.check(opts.Scheme); err != nil {
 		return nil, err
 	}
 	if store == nil {
@@ -107,7 +112,10 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 	if opts.Timeout < 0 {
 		return nil, errors.New("auth: Options.Timeout is negative")
 	}
-	endpoints, err := opts.Endpoints.withDefaults()
+	if h := opts.PlainHTTPHost; secureurl.Garmin(h) {
+		return nil, fmt.Errorf("auth: Options.PlainHTTPHost: %q is Garmin's", h)
+	}
+	endpoints, err := opts.Endpoints.withDefaults(opts.PlainHTTPHost)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +123,17 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 		server: &server{
 			app:       app,
 			endpoints: endpoints,
+			plain:     opts.PlainHTTPHost,
 			base:      opts.Transport,
 			timeout:   cmp.Or(opts.Timeout, 15*time.Second),
-			form:      opts.MigrateForm,
+			scheme:    opts.Scheme,
 		},
 		store:    store,
 		pool:     opts.Pool,
 		logger:   opts.Logger,
-		flights:  make(map[string]*flight),
-		unstored: make(map[string]*rotation),
-		renewed:  make(map[string]bool),
+		flights:  make(map[types.UserID]*flight),
+		unstored: make(map[types.UserID]*rotation),
+		doubts:   make(map[types.UserID]*doubt),
 	}
 	if u.server.base == nil {
 		t := newTransport()
@@ -189,7 +198,7 @@ func (u *Users) underWay() *flight {
 // at most, and none for a user who has to connect again or whose last attempt
 // failed at Garmin a moment ago: five seconds, or what Retry-After says up to a
 // minute.
-func (u *Users) Token(ctx context.Context, userID string) (*Token, error) {
+func (u *Users) Token(ctx context.Context, userID types.UserID) (*Token, error) {
 	t, err := u.store.Token(ctx, userID)
 	if err != nil {
 		return nil, &Error{Op: "token", UserID: userID, Err: err}
@@ -214,39 +223,11 @@ func (u *Users) Token(ctx context.Context, userID string) (*Token, error) {
 }
 
 // Refresh refreshes the user's token even if it is still good, and returns the
-// new one. An OAuth 1.0a token does not expire: it is returned as it is.
-func (u *Users) Refresh(ctx context.Context, userID string) (*Token, error) {
-	t, err := u.store.Token(ctx, userID)
-	if err != nil {
+// new one. A token of Options.Scheme is exchanged for one of OAuth 2, without
+// asking for consent again; Garmin must have moved the application first.
+func (u *Users) Refresh(ctx context.Context, userID types.UserID) (*Token, error) {
+	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("refresh token", userID, err)
-	}
-	if t.OAuth1() {
-		return t, nil
-	}
-	return u.join(ctx, userID, true, nil)
-}
-
-// Migrate moves a user from OAuth 1.0a to OAuth 2 without asking for consent
-// again: it exchanges the token and stores the new one. Garmin must have moved
-// the application first. Migrate does nothing to a user who has moved already.
-//
-// To move all users:
-//
-//	for t, err := range store.Tokens(ctx) {
-//		if err != nil {
-//			log.Fatal(err)
-//		}
-//		if _, err := users.Migrate(ctx, t.UserID); err != nil {
-//			log.Print(err) // the user can go on with OAuth 1.0a
-//		}
-//	}
-func (u *Users) Migrate(ctx context.Context, userID string) (*Token, error) {
-	t, err := u.store.Token(ctx, userID)
-	if err != nil {
-		return nil, wrap("exchange token", userID, err)
-	}
-	if !t.OAuth1() {
-		return t, nil
 	}
 	return u.join(ctx, userID, true, nil)
 }
@@ -255,7 +236,7 @@ func (u *Users) Migrate(ctx context.Context, userID string) (*Token, error) {
 // same time. It returns when ctx ends; the refresh goes on for the others, and
 // for the store. With force it does so although the token looks good; with
 // refused, although that one does.
-func (u *Users) join(ctx context.Context, userID string, force bool, refused *Token) (*Token, error) {
+func (u *Users) join(ctx context.Context, userID types.UserID, force bool, refused *Token) (*Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -283,7 +264,7 @@ func (u *Users) join(ctx context.Context, userID string, force bool, refused *To
 
 // land ends a flight. If Garmin is in trouble, the flight is kept for a while
 // with its error, so that an outage is not multiplied by all who ask.
-func (u *Users) land(userID string, f *flight) {
+func (u *Users) land(userID types.UserID, f *flight) {
 	remove := func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
@@ -293,7 +274,7 @@ func (u *Users) land(userID string, f *flight) {
 	}
 	var e *Error
 	if errors.As(f.err, &e) && e.remote && !errors.Is(e, ErrReconnect) {
-		time.AfterFunc(min(max(e.RetryAfter, minPause), maxPause), remove)
+		time.AfterFunc(min(max(e.Wait, minPause), maxPause), remove)
 	} else {
 		remove()
 	}
@@ -301,7 +282,7 @@ func (u *Users) land(userID string, f *flight) {
 }
 
 // wrap makes an Error of a store's error.
-func wrap(op, userID string, err error) error {
+func wrap(op string, userID types.UserID, err error) error {
 	if err == nil {
 		return nil
 	}

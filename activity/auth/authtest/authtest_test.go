@@ -5,24 +5,30 @@ import (
 	"iter"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/auth/authtest"
+	"github.com/garminkit/activityapi/types"
 )
 
 func TestStore(t *testing.T) {
-	authtest.Run(t, func(t *testing.T) auth.TokenStore { return &auth.MemoryStore{} })
-}
-
-func TestSharedStore(t *testing.T) {
-	authtest.RunShared(t, func(t *testing.T) (a, b auth.TokenStore) {
-		s := &auth.MemoryStore{}
-		return s, s
+	authtest.Run(t, authtest.Harness{
+		Open: func(t *testing.T, state string) auth.TokenStore {
+			s, err := auth.OpenFile(filepath.Join(state, "tokens"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		Kill:   func(*testing.T, auth.TokenStore) {},
+		Shared: true,
 	})
 }
 
@@ -30,8 +36,9 @@ func TestSharedStore(t *testing.T) {
 type broken struct {
 	auth.MemoryStore
 	swap   func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error)
-	get    func(s *auth.MemoryStore, ctx context.Context, userID string) (*auth.Token, error)
+	get    func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error)
 	tokens func(s *auth.MemoryStore, ctx context.Context) iter.Seq2[*auth.Token, error]
+	due    func(s *auth.MemoryStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error]
 }
 
 func (b *broken) Swap(ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
@@ -41,7 +48,7 @@ func (b *broken) Swap(ctx context.Context, old, new *auth.Token) (*auth.Token, e
 	return b.swap(&b.MemoryStore, ctx, old, new)
 }
 
-func (b *broken) Token(ctx context.Context, userID string) (*auth.Token, error) {
+func (b *broken) Token(ctx context.Context, userID types.UserID) (*auth.Token, error) {
 	if b.get == nil {
 		return b.MemoryStore.Token(ctx, userID)
 	}
@@ -53,6 +60,31 @@ func (b *broken) Tokens(ctx context.Context) iter.Seq2[*auth.Token, error] {
 		return b.MemoryStore.Tokens(ctx)
 	}
 	return b.tokens(&b.MemoryStore, ctx)
+}
+
+func (b *broken) Due(ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
+	if b.due == nil {
+		return b.MemoryStore.Due(ctx, before)
+	}
+	return b.due(&b.MemoryStore, ctx, before)
+}
+
+// filtered is a Due that passes over some tokens.
+func filtered(pass func(t *auth.Token) bool) func() *broken {
+	return func() *broken {
+		return &broken{due: func(s *auth.MemoryStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
+			return func(yield func(*auth.Token, error) bool) {
+				for t, err := range s.Due(ctx, before) {
+					if err == nil && !pass(t) {
+						continue
+					}
+					if !yield(t, err) {
+						return
+					}
+				}
+			}
+		}}
+	}
 }
 
 // faults are stores that break the contract, by the subtest that must tell.
@@ -114,15 +146,15 @@ var faults = map[string]func() *broken{
 				return nil
 			}
 			c := *t
-			c.UserID = strings.ToLower(strings.TrimSpace(t.UserID))
+			c.UserID = types.UserID(strings.ToLower(strings.TrimSpace(string(t.UserID))))
 			return &c
 		}
 		return &broken{
 			swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 				return s.Swap(ctx, fold(old), fold(new))
 			},
-			get: func(s *auth.MemoryStore, ctx context.Context, userID string) (*auth.Token, error) {
-				return s.Token(ctx, strings.ToLower(strings.TrimSpace(userID)))
+			get: func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
+				return s.Token(ctx, types.UserID(strings.ToLower(strings.TrimSpace(string(userID)))))
 			},
 		}
 	},
@@ -138,13 +170,13 @@ var faults = map[string]func() *broken{
 				}
 				return got, err
 			},
-			get: func(_ *auth.MemoryStore, ctx context.Context, userID string) (*auth.Token, error) {
+			get: func(_ *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 				return current.Token(ctx, userID)
 			},
 		}
 	},
 	"Empty": func() *broken {
-		return &broken{get: func(s *auth.MemoryStore, ctx context.Context, userID string) (*auth.Token, error) {
+		return &broken{get: func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 			t, err := s.Token(ctx, userID)
 			if err != nil && ctx.Err() == nil {
 				return nil, nil
@@ -153,8 +185,8 @@ var faults = map[string]func() *broken{
 		}}
 	},
 	"Copies": func() *broken {
-		cache := make(map[string]*auth.Token)
-		return &broken{get: func(s *auth.MemoryStore, ctx context.Context, userID string) (*auth.Token, error) {
+		cache := make(map[types.UserID]*auth.Token)
+		return &broken{get: func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 			t, err := s.Token(ctx, userID)
 			if err != nil {
 				return nil, err
@@ -178,6 +210,39 @@ var faults = map[string]func() *broken{
 			}
 		}}
 	},
+	"SurvivesKill":        alone,
+	"VersionsSurviveKill": alone,
+	"SeesTheOther":        alone,
+	"DueOfTheOther":       alone,
+	"ConcurrentHandles":   alone,
+	"Paused": func() *broken { // last write wins
+		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+			if now, err := s.Token(ctx, "u"); err == nil && old != nil {
+				old = now
+			}
+			return s.Swap(ctx, old, new)
+		}}
+	},
+	// an index on a column that may be null
+	"Due": filtered(func(t *auth.Token) bool { return !t.RefreshExpiry.IsZero() }),
+	// an index that was made once
+	"DueFollows": func() *broken {
+		var first []*auth.Token
+		return &broken{due: func(s *auth.MemoryStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
+			return func(yield func(*auth.Token, error) bool) {
+				if first == nil {
+					for t := range s.Tokens(ctx) {
+						first = append(first, t)
+					}
+				}
+				for _, t := range first {
+					if t.RefreshExpiry.Before(before) && !yield(t, nil) {
+						return
+					}
+				}
+			}
+		}}
+	},
 	"EndedContext": func() *broken {
 		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			return s.Swap(context.WithoutCancel(ctx), old, new)
@@ -193,6 +258,12 @@ var faults = map[string]func() *broken{
 	},
 }
 
+// private are faults of stores whose handles share nothing.
+var private = map[string]bool{"SurvivesKill": true, "VersionsSurviveKill": true, "SeesTheOther": true, "DueOfTheOther": true, "ConcurrentHandles": true}
+
+// alone is a store that is right, for itself.
+func alone() *broken { return &broken{} }
+
 const faultEnv = "AUTHTEST_FAULT"
 
 // TestFault fails on purpose, in a process of its own.
@@ -201,7 +272,17 @@ func TestFault(t *testing.T) {
 	if !ok {
 		t.Skip("for TestSuiteCatches")
 	}
-	authtest.Run(t, func(t *testing.T) auth.TokenStore { return fault() })
+	states := map[string]auth.TokenStore{}
+	authtest.Run(t, authtest.Harness{
+		Open: func(t *testing.T, state string) auth.TokenStore {
+			if states[state] == nil || private[os.Getenv(faultEnv)] {
+				states[state] = fault()
+			}
+			return states[state]
+		},
+		Kill:   func(*testing.T, auth.TokenStore) {},
+		Shared: true,
+	})
 }
 
 // A suite that finds nothing is worth nothing.

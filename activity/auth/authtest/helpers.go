@@ -14,7 +14,7 @@ import (
 func secret(s string) types.Secret { return types.Secret(s) }
 
 // token returns the i-th token of a user.
-func token(userID string, i int) *auth.Token {
+func token(userID types.UserID, i int) *auth.Token {
 	at := time.Date(2026, 11, 23, 0, 0, i, 0, time.UTC)
 	return &auth.Token{
 		UserID:        userID,
@@ -42,7 +42,7 @@ func put(t *testing.T, s auth.TokenStore, old, new *auth.Token) *auth.Token {
 	return got
 }
 
-func get(t *testing.T, s auth.TokenStore, userID string) *auth.Token {
+func get(t *testing.T, s auth.TokenStore, userID types.UserID) *auth.Token {
 	t.Helper()
 	got, err := s.Token(t.Context(), userID)
 	must(t, err)

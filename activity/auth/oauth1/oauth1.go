@@ -1,0 +1,139 @@
+// Package oauth1 is for users who connected with OAuth 1.0a, which Garmin
+// retires on 2026-12-31. Delete this package then.
+//
+//	scheme, err := oauth1.New(clientID, consumerSecret, nil)
+//	if err != nil {
+//		return nil, err
+//	}
+//	opts.Scheme = scheme
+//	return auth.NewUsers(app, store, opts)
+//
+// Clients of such users then sign their requests. With
+// auth.ConnectorOptions.Scheme a Connector connects by OAuth 1.0a. [Migrate]
+// moves users to OAuth 2 without asking them again, and clients made before go
+// on with the new token.
+//
+// A user's token in the store has the OAuth 1.0a token as AccessToken, and its
+// secret as TokenSecret.
+package oauth1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/internal/secureurl"
+	"github.com/garminkit/activityapi/types"
+)
+
+// Options are the choices of [New]. nil is the zero value.
+type Options struct {
+	// BaseURL is where the OAuth servers are, in place of Garmin's hosts, such
+	// as the address of a fake. It is https, or http to a loopback address or
+	// PlainHTTPHost.
+	BaseURL       string
+	PlainHTTPHost string
+	// Form gives the form fields of a token exchange. Nil means none, as Garmin
+	// documents it; some applications were told to send oauth_token, which is
+	// then signed once although it is in the header too. No field may have two
+	// values.
+	Form func(t *auth.Token) url.Values
+}
+
+// Scheme is OAuth 1.0a for one application. It is an [auth.Scheme], immutable and
+// safe for concurrent use.
+type Scheme struct {
+	key       string
+	secret    types.Secret
+	form      func(*auth.Token) url.Values
+	endpoints endpoints
+}
+
+// endpoints are the addresses of the two token servers, of the consent page
+// between them, and of the exchange.
+type endpoints struct{ request, consent, access, exchange string }
+
+// New returns the scheme of an application, whose consumer key is its client id.
+func New(consumerKey string, consumerSecret types.Secret, opts *Options) (*Scheme, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if consumerKey == "" || consumerSecret == "" {
+		return nil, errors.New("oauth1: no consumer key or no consumer secret")
+	}
+	api, connect, partner := "https://connectapi.garmin.com", "https://connect.garmin.com", "https://apis.garmin.com"
+	if opts.BaseURL != "" {
+		u, err := secureurl.Check(opts.BaseURL, opts.PlainHTTPHost)
+		if err == nil && u.RawQuery != "" {
+			err = errors.New("has a query")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("oauth1: Options.BaseURL %w", err)
+		}
+		api = strings.TrimRight(opts.BaseURL, "/")
+		connect, partner = api, api
+	}
+	return &Scheme{
+		key: consumerKey, secret: consumerSecret, form: opts.Form,
+		endpoints: endpoints{
+			request:  api + "/oauth-service/oauth/request_token",
+			consent:  connect + "/oauthConfirm",
+			access:   api + "/oauth-service/oauth/access_token",
+			exchange: partner + "/partner-gateway/rest/user/token-exchange",
+		},
+	}, nil
+}
+
+// Format implements [fmt.Formatter]: every verb prints the consumer key.
+func (s *Scheme) Format(f fmt.State, _ rune) { io.WriteString(f, "oauth1.Scheme("+s.key+")") }
+
+// LogValue implements [slog.LogValuer].
+func (s *Scheme) LogValue() slog.Value { return slog.StringValue("oauth1.Scheme(" + s.key + ")") }
+
+// Sign implements [auth.Scheme].
+func (s *Scheme) Sign(t *auth.Token, req *http.Request, base http.RoundTripper) (*http.Response, error) {
+	signer, err := s.credential(t).Transport(base)
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	return signer.RoundTrip(req)
+}
+
+func (s *Scheme) credential(t *auth.Token) Credential {
+	return Credential{ConsumerKey: s.key, ConsumerSecret: s.secret, Token: t.AccessToken, TokenSecret: t.TokenSecret}
+}
+
+// Migrate moves all users in the store from OAuth 1.0a to OAuth 2, without asking
+// for consent again, and yields each with what became of it. Garmin must have
+// moved the application first, and users must have been made with the store and a
+// [Scheme].
+//
+// A user who could not be moved goes on with OAuth 1.0a, unless the error wraps
+// [auth.ErrReconnect]; call Migrate again. An error without user is the store's,
+// and the last one.
+func Migrate(ctx context.Context, users *auth.Users, store auth.TokenStore) iter.Seq2[types.UserID, error] {
+	return func(yield func(types.UserID, error) bool) {
+		for t, err := range store.Tokens(ctx) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if t.OAuth2() || t.Revoked {
+				continue
+			}
+			if _, err = users.Refresh(ctx, t.UserID); !yield(t.UserID, err) {
+				return
+			}
+		}
+	}
+}
