@@ -1,7 +1,7 @@
 package activitytest
 
 import (
-	"cmp"
+	"context"
 	"net/http"
 	"strings"
 )
@@ -9,20 +9,35 @@ import (
 // errNoAuth is the text for a missing or unreadable Authorization header.
 const errNoAuth = "Unable to read oAuth header"
 
+type signedKey struct{}
+
+// Signed returns a request that the server takes for one of the user's, whatever
+// its header says. It is for what [Server.Use] puts in front.
+func Signed(r *http.Request, u *User) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), signedKey{}, u))
+}
+
+// claimed returns the user whose access token a request has, or nil.
+func (s *Server) claimed(r *http.Request) *User {
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.bearers[value]; t != nil && strings.EqualFold(scheme, "Bearer") {
+		return t.user
+	}
+	return nil
+}
+
 // authenticate finds the user a request is signed for (Appendix B: 401 where
 // the authorization fails, 403 where the token is unknown).
 func (s *Server) authenticate(r *http.Request) (*User, *apiError) {
-	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	switch {
-	case strings.EqualFold(scheme, "Bearer") && rest != "":
-		return s.authenticateBearer(rest)
-	case strings.EqualFold(scheme, "OAuth"):
-		return s.authenticateOAuth1(r, rest)
+	if u, ok := r.Context().Value(signedKey{}).(*User); ok {
+		return u, nil
 	}
-	return nil, &apiError{http.StatusUnauthorized, errNoAuth}
-}
-
-func (s *Server) authenticateBearer(value string) (*User, *apiError) {
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || value == "" {
+		return nil, &apiError{http.StatusUnauthorized, errNoAuth}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.bearers[value]
@@ -33,24 +48,4 @@ func (s *Server) authenticateBearer(value string) (*User, *apiError) {
 		return nil, &apiError{http.StatusUnauthorized, "Access token expired"}
 	}
 	return t.user, nil
-}
-
-func (s *Server) authenticateOAuth1(r *http.Request, header string) (*User, *apiError) {
-	p, err := parseOAuth1(header)
-	if err = cmp.Or(err, readForm(r)); err != nil {
-		return nil, &apiError{http.StatusUnauthorized, errNoAuth}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.oauth1Ended() {
-		return nil, &apiError{http.StatusUnauthorized, "OAuth 1.0 is no longer supported"}
-	}
-	u := s.oauth1[p["oauth_token"]]
-	if u == nil {
-		return nil, &apiError{http.StatusForbidden, "Unknown UserAccessToken"}
-	}
-	if err := s.verifyOAuth1(r, p, u.secret1); err != nil {
-		return nil, &apiError{http.StatusUnauthorized, err.Error()}
-	}
-	return u, nil
 }

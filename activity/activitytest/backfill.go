@@ -127,7 +127,7 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 	}
 	if start.Before(u.historyFrom) {
 		least := u.historyFrom.UTC().Format(time.RFC3339Nano)
-		if s.odd(QuirkMinStartEpoch) {
+		if s.odd(quirkMinStartEpoch) {
 			least = formatInt(u.historyFrom.Unix())
 		}
 		return &apiError{http.StatusBadRequest, fmt.Sprintf("[%s] start %s before min start time of %s",
@@ -140,7 +140,7 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 		overlap := !b.end.Before(start) && !end.Before(b.start)
 		if exact || (overlap && !s.Backfill.ExactDuplicates) {
 			status := http.StatusConflict
-			if s.odd(QuirkDuplicate400) {
+			if s.odd(quirkDuplicate400) {
 				status = http.StatusBadRequest
 			}
 			return &apiError{status, fmt.Sprintf("[%s]duplicate backfill processed at %s [%s to %s]", s.uuid(),

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -27,16 +26,24 @@ import (
 type partner struct {
 	mu    sync.Mutex
 	saved map[string]bool
-	users map[string]notify.User
+	users map[types.UserID]notify.User
+	files map[string]string // where each file is
 }
 
-func (p *partner) Resolve(_ context.Context, userID string) ([]notify.User, error) {
+func (p *partner) Resolve(_ context.Context, userID types.UserID) ([]notify.User, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if u, ok := p.users[userID]; ok {
 		return []notify.User{u}, nil
 	}
 	return nil, notify.ErrUnknownUser
+}
+
+func (p *partner) file(_ context.Context, d *notify.Delivery, f *notify.File) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files[fmt.Sprint(d.UserID, f.Announced.SummaryID)] = f.Path
+	return nil
 }
 
 func (p *partner) save(_ context.Context, d *notify.Delivery, s types.Summary) error {
@@ -51,8 +58,8 @@ func (p *partner) save(_ context.Context, d *notify.Delivery, s types.Summary) e
 // out are those by which Garmin itself withholds data: another user's items,
 // callback URLs that work once or lead elsewhere, and files a day late.
 func TestChaos(t *testing.T) {
-	withheld := []activitytest.Quirk{activitytest.QuirkOtherUser, activitytest.QuirkSummaryGone,
-		activitytest.QuirkRedirect, activitytest.QuirkLate}
+	withheld := []activitytest.Quirk{"other-user", "summary-gone",
+		"redirect", "late"}
 	for _, push := range []bool{true, false} {
 		t.Run(map[bool]string{true: "push", false: "ping"}[push], func(t *testing.T) {
 			dir := t.TempDir()
@@ -64,10 +71,11 @@ func TestChaos(t *testing.T) {
 				pool, err := activity.NewPool(&activity.Options{Transport: fake, RetryBudget: 1})
 				require.NoError(t, err)
 				defer pool.Close()
-				p := &partner{saved: make(map[string]bool), users: make(map[string]notify.User)}
+				p := &partner{saved: make(map[string]bool), files: make(map[string]string), users: make(map[types.UserID]notify.User)}
 				queue := notifytest.NewMemory()
 				processor, err := notify.NewProcessor(queue, p, notify.Callbacks{
 					Save:             p.save,
+					File:             p.file,
 					Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 					PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 				}, &notify.ProcessorOptions{Files: &notify.Files{Dir: dir}, RetryMax: time.Minute})
@@ -88,9 +96,9 @@ func TestChaos(t *testing.T) {
 					c, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})})
 					require.NoError(t, err)
 					p.mu.Lock()
-					p.users[u.ID()] = notify.User{ID: "partner's " + u.ID(), Client: c}
+					p.users[u.ID()] = notify.User{ID: "partner's " + string(u.ID()), Client: c}
 					p.mu.Unlock()
-					for _, sport := range []activitytest.Sport{activitytest.Run, activitytest.Triathlon, activitytest.Wheelchair, activitytest.ManualEntry} {
+					for _, sport := range []activitytest.Sport{activitytest.SportRun, activitytest.SportTriathlon, activitytest.SportWheelchair, activitytest.SportManualEntry} {
 						for _, a := range g.Activities(sport, time.Now()) {
 							a.DurationInSeconds %= 100
 							d := g.Details(a)
@@ -100,7 +108,7 @@ func TestChaos(t *testing.T) {
 							}
 							u.Add(list...)
 							f, content := g.File(d)
-							files[filepath.Join(u.ID(), string(f.SummaryID)+".fit")] = content
+							files[fmt.Sprint(u.ID(), f.SummaryID)] = content
 							u.AddFile(f, content)
 						}
 					}
@@ -119,7 +127,7 @@ func TestChaos(t *testing.T) {
 					require.True(t, p.saved[key], "lost %s", key)
 				}
 				for name, content := range files {
-					b, err := os.ReadFile(filepath.Join(dir, name))
+					b, err := os.ReadFile(p.files[name])
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(content, b), "%s has other bytes: %x", name, sha256.Sum256(b))
 				}

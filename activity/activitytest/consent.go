@@ -1,29 +1,25 @@
 package activitytest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
 )
 
-// consentRequest is what a partner sends a user's browser to Garmin with: of
-// OAuth 2 (connect.garmin.com/oauth2Confirm) or of OAuth 1.0a
-// (connect.garmin.com/oauthConfirm).
+// consentRequest is what a partner sends a user's browser to Garmin with
+// (connect.garmin.com/oauth2Confirm).
 type consentRequest struct {
-	redirect *url.URL
-	// OAuth 2
+	redirect  *url.URL
 	challenge string
 	state     string
 	named     string // redirect_uri as it was sent, or ""
-	// OAuth 1.0a
-	token string
 }
 
 // challengeSyntax is that of an S256 challenge.
@@ -34,38 +30,18 @@ func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
 	if err != nil {
 		return nil, errors.New("malformed query")
 	}
-	c := &consentRequest{}
-	target := s.RedirectURL
-	if strings.HasSuffix(u.Path, "/oauth2Confirm") {
-		switch {
-		case q.Get("response_type") != "code":
-			return nil, errors.New("response_type must be code")
-		case q.Get("client_id") != s.ClientID:
-			return nil, errors.New("unknown client_id")
-		case q.Get("code_challenge_method") != "S256":
-			return nil, errors.New("code_challenge_method must be S256")
-		case !challengeSyntax.MatchString(q.Get("code_challenge")):
-			return nil, errors.New("code_challenge is missing or malformed")
-		}
-		c.challenge, c.state, c.named = q.Get("code_challenge"), q.Get("state"), q.Get("redirect_uri")
-		if c.named != "" {
-			target = c.named
-		}
-	} else {
-		c.token = q.Get("oauth_token")
-		s.mu.Lock()
-		t := s.requests1[c.token]
-		s.mu.Unlock()
-		if t == nil || !time.Now().Before(t.expires) {
-			return nil, errors.New("unknown oauth_token")
-		}
-		for _, callback := range []string{t.callback, q.Get("oauth_callback")} {
-			if callback != "" {
-				target = callback
-			}
-		}
+	switch {
+	case q.Get("response_type") != "code":
+		return nil, errors.New("response_type must be code")
+	case q.Get("client_id") != s.ClientID:
+		return nil, errors.New("unknown client_id")
+	case q.Get("code_challenge_method") != "S256":
+		return nil, errors.New("code_challenge_method must be S256")
+	case !challengeSyntax.MatchString(q.Get("code_challenge")):
+		return nil, errors.New("code_challenge is missing or malformed")
 	}
-	c.redirect, err = url.Parse(target)
+	c := &consentRequest{challenge: q.Get("code_challenge"), state: q.Get("state"), named: q.Get("redirect_uri")}
+	c.redirect, err = url.Parse(cmp.Or(c.named, s.RedirectURL))
 	if err != nil || !c.redirect.IsAbs() {
 		return nil, errors.New("no redirect URL: neither in the request nor preset")
 	}
@@ -73,7 +49,7 @@ func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
 }
 
 // Consent answers for a user whose browser was sent to authorizeURL, on the
-// consent page of OAuth 2 or OAuth 1.0a, and agrees. It returns the URL that the
+// consent page of OAuth 2, and agrees. It returns the URL that the
 // browser is then sent to, which is the partner's. The user grants what
 // [User.Permissions] says.
 func (s *Server) Consent(authorizeURL string, u *User) (redirect string, err error) {
@@ -103,20 +79,9 @@ func (s *Server) answer(c *consentRequest, user *User) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := c.redirect.Query()
-	switch {
-	case c.token != "":
-		verifier := "NULL"
-		if user != nil {
-			verifier = s.hex(8)
-		}
-		if t := s.requests1[c.token]; t != nil {
-			t.user, t.verifier = user, verifier
-		}
-		q.Set("oauth_token", c.token)
-		q.Set("oauth_verifier", verifier)
-	case user == nil:
+	if user == nil {
 		q.Set("error", "access_denied")
-	default:
+	} else {
 		value := s.hex(16)
 		s.codes[value] = &code{user, c.challenge, c.named, time.Now().Add(codeLife)}
 		q.Set("code", value)
@@ -137,14 +102,12 @@ func (s *Server) serveConsentPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var page struct {
-		Users       []string
+		Users       []types.UserID
 		Permissions []consentBox
 	}
-	s.mu.Lock()
-	for _, u := range s.order {
+	for _, u := range s.Users() {
 		page.Users = append(page.Users, u.id)
 	}
-	s.mu.Unlock()
 	page.Permissions = []consentBox{
 		{types.PermissionActivityExport, "Activities", true},
 		{types.PermissionHealthExport, "Daily health stats", true},
@@ -164,11 +127,11 @@ type consentBox struct {
 func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	c, err := s.readConsentRequest(r.URL)
 	if err == nil {
-		err = readForm(r)
+		err = r.ParseForm()
 	}
 	var user *User
 	if err == nil && r.PostForm.Get("answer") == "agree" {
-		if user = s.User(r.PostForm.Get("user")); user == nil {
+		if user = s.User(types.UserID(r.PostForm.Get("user"))); user == nil {
 			err = errors.New("no such user")
 		}
 	}

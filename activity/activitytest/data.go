@@ -89,6 +89,32 @@ func (u *User) AddFileHistory(f types.ActivityFile, content []byte) {
 	u.put(u.s.newFile(f, content))
 }
 
+// Upload gives the user a summary as Add does, and announces nothing. It returns
+// the summary's JSON, which has no owner, and the callback URL of a ping for it.
+func (u *User) Upload(summary types.Summary) (item json.RawMessage, callbackURL string) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	r := u.s.newRecord(summary)
+	r.uploaded = time.Now().Truncate(time.Second)
+	u.put(r)
+	return r.body, u.s.callbackURL(u, r.kind, types.Window{Start: r.uploaded, End: r.uploaded.Add(time.Second)})
+}
+
+// UploadFile gives the user a file as AddFile does, and announces nothing. It
+// returns the JSON of the file's ping, without owner and callback URL, and that
+// URL.
+func (u *User) UploadFile(f types.ActivityFile, content []byte) (item json.RawMessage, callbackURL string) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	r := u.s.newFile(f, content)
+	r.uploaded = time.Now().Truncate(time.Second)
+	u.put(r)
+	return r.body, u.s.fileURL(u, r)
+}
+
+// Item returns a summary's JSON as Garmin writes it, without its owner.
+func Item(summary types.Summary) json.RawMessage { return encodeSummary(summary, summary.ID()) }
+
 // Count returns how many records of a kind the user has, history included.
 func (u *User) Count(kind types.Kind) int {
 	u.s.mu.Lock()

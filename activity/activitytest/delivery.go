@@ -46,8 +46,8 @@ type Delivery struct {
 	// Status is the answer's, or 0 if Err tells why there was none.
 	Status int
 	Err    error
-	// Next is when the body is sent again, or zero if it was acknowledged: see
-	// QuirkDuplicate for the exception.
+	// Next is when the body is sent again, or zero if it was acknowledged, except
+	// under the quirk "duplicate".
 	Next time.Time
 }
 
@@ -116,6 +116,19 @@ func (s *Server) Pending() int {
 		}
 	}
 	return n
+}
+
+// Queued counts the items of a list key that wait to be sent, and those of
+// bodies that have failed and are sent again.
+func (s *Server) Queued(key types.Kind) (waiting, failed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.retries {
+		if p.key == key {
+			failed += len(p.notices)
+		}
+	}
+	return len(s.waiting[key]), failed
 }
 
 // Expired counts the items that were forgotten because their endpoint was on
@@ -312,8 +325,8 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	s.mu.Lock()
 	endpoint := s.endpoints[p.key]
 	p.attempt++
-	cut := p.attempt == 1 && s.odd(QuirkCutBody)
-	lost := p.attempt == 1 && s.odd(QuirkLostAnswer)
+	cut := p.attempt == 1 && s.odd(quirkCutBody)
+	lost := p.attempt == 1 && s.odd(quirkLostAnswer)
 	s.mu.Unlock()
 	d := Delivery{Key: p.key, Items: p.items, Users: p.users, Body: p.body, Attempt: p.attempt, Sent: time.Now()}
 	d.Status, d.Err = s.post(ctx, endpoint, p.body, cut)

@@ -28,8 +28,8 @@
 // [User.AddHistory] adds what only a backfill brings. A [Generator] makes up
 // realistic workouts, which [User.Sync] uploads as a device does.
 //
-// To go through consent instead, send the authorization URL of OAuth 2 or of
-// OAuth 1.0a to [Server.Consent], or a browser to the page.
+// To go through consent instead, send the authorization URL to [Server.Consent],
+// or a browser to the page. Package oauth1test adds OAuth 1.0a.
 //
 // # Notifications
 //
@@ -57,9 +57,8 @@
 // (Backfill.ExactDuplicates), a refresh token that comes twice ends the
 // connection. The schedule of repeated notifications is made up.
 //
-// # Before Garmin's review
+// # Around it
 //
-// [Verify] sends a running endpoint what the review asks of it and reports
-// requirement by requirement. [Server.Control] gives all of this to programs in
-// other languages.
+// Package verification sends a running endpoint what Garmin's review asks of it,
+// and package control gives all of this to programs in other languages.
 package activitytest

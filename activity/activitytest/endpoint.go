@@ -7,17 +7,10 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// The list keys of the common notifications. They are configured like the
-// kinds of package types.
-const (
-	Deregistrations   types.Kind = "deregistrations"
-	PermissionChanges types.Kind = "userPermissionsChange"
-)
-
 // ListKeys returns the five kinds and the two common list keys, in the order of
 // the Endpoint Configuration Tool.
 func ListKeys() []types.Kind {
-	return append(types.Kinds(), Deregistrations, PermissionChanges)
+	return append(types.Kinds(), types.KindDeregistrations, types.KindPermissionChanges)
 }
 
 // Endpoint is one row of the Endpoint Configuration Tool (Activity API, section
@@ -27,6 +20,8 @@ type Endpoint struct {
 	// posted to URL. With neither, they wait.
 	Handler http.Handler
 	URL     string
+	// Transport posts to the URL. Nil is Server.Delivery.Transport.
+	Transport http.RoundTripper
 	// Enabled: notifications are made and sent. A row that is not enabled
 	// makes none, and drops those that wait.
 	Enabled bool

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -76,7 +75,7 @@ func ExampleServer_RoundTrip() {
 
 func ExampleServer_Fail() {
 	fake := activitytest.NewServer()
-	fake.FailNext(http.StatusTooManyRequests, `{"errorMessage":"Too many requests"}`, nil)
+	fake.Fail(1, activitytest.Fault{Status: http.StatusTooManyRequests, Body: `{"errorMessage":"Too many requests"}`})
 	fake.Fail(1, activitytest.Fault{Refuse: true})
 
 	client := &http.Client{Transport: fake}
@@ -93,6 +92,28 @@ func ExampleServer_Fail() {
 	// 429
 	// broken
 	// 401
+}
+
+// What stands in front of the API may know users by its own proof.
+func ExampleServer_Use() {
+	fake := activitytest.NewServer()
+	user := fake.AddUser(&activitytest.UserOptions{ID: "d3315b10"})
+	fake.Use(func(api http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "Badge 7" {
+				r = activitytest.Signed(r, user)
+			}
+			api.ServeHTTP(w, r)
+		})
+	})
+	r, _ := http.NewRequest("GET", "https://apis.garmin.com/wellness-api/rest/user/id", nil)
+	r.Header.Set("Authorization", "Badge 7")
+	res, err := fake.RoundTrip(r)
+	if err != nil {
+		panic(err)
+	}
+	io.Copy(os.Stdout, res.Body)
+	// Output: {"userId":"d3315b10"}
 }
 
 // A user agrees on Garmin's consent page and is sent back with a code.
@@ -143,13 +164,13 @@ func ExampleUser_AddHistory() {
 func ExampleGenerator() {
 	g := activitytest.NewGenerator(1)
 	start := time.Date(2026, 5, 1, 7, 30, 0, 0, time.UTC)
-	run := g.Activities(activitytest.Run, start)[0]
+	run := g.Activities(activitytest.SportRun, start)[0]
 	details := g.Details(run)
 	file, content := g.File(details)
 	fmt.Println(run.ActivityType.Group(), run.Start())
 	fmt.Println(details.SummaryID == run.SummaryID+"-detail", len(details.Samples) > 100)
 	fmt.Println(file.FileType, string(content[8:12]))
-	fmt.Println(len(g.Activities(activitytest.Triathlon, start)))
+	fmt.Println(len(g.Activities(activitytest.SportTriathlon, start)))
 	// Output:
 	// Running 2026-05-01 07:30:00 +0000 UTC
 	// true true
@@ -160,7 +181,7 @@ func ExampleGenerator() {
 // With quirks on, the server sends what real traffic has been seen to hold.
 func ExampleServer_SetQuirks() {
 	fake := activitytest.NewServer()
-	fake.SetQuirks(1, activitytest.QuirkEmptyItem, activitytest.QuirkIntegersAsFloats)
+	fake.SetQuirks(1, "empty-item", "integers-as-floats")
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(os.Stdout, r.Body)
@@ -173,40 +194,17 @@ func ExampleServer_SetQuirks() {
 	// {"moveIQActivities":[{},{"durationInSeconds":738.0,"offsetInSeconds":0.0,"startTimeInSeconds":1452384000.0,"summaryId":"x1","userId":"u1"}]}
 }
 
-// An endpoint that answers 201 does not pass the review.
-func ExampleVerify() {
-	endpoint := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusCreated)
-	})
-	report, err := activitytest.Verify(context.Background(), "", &activitytest.VerifyOptions{
-		Handler: endpoint, LargeBody: -1, LargeDetails: -1,
-	})
-	if err != nil {
-		panic(err)
-	}
-	c := report.Check("push-activities")
-	fmt.Println(report.OK(), c.Verdict)
-	fmt.Println(c.Requirement)
-	fmt.Println(c.Detail)
-	// Output:
-	// false fail
-	// a push of two users is answered 200 within 30 seconds
-	// answered 201; only 200 counts
-}
-
-// The control API gives the server's tools to programs in any language.
-func ExampleServer_Control() {
+// A body of one's own making, for an endpoint that the server does not know.
+func ExampleItem() {
 	fake := activitytest.NewServer()
-	control := httptest.NewServer(fake.Control())
-	defer control.Close()
-
-	res, err := http.Post(control.URL+"/users", "application/json", strings.NewReader(`{"id": "alice"}`))
+	run := &types.Activity{SummaryID: "5001", ActivityType: activitytype.Running}
+	body := fmt.Sprintf(`{"activities":[%s]}`, activitytest.Item(run))
+	receiver := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(os.Stdout, r.Body) })
+	_, err := fake.Post(context.Background(), activitytest.Endpoint{Handler: receiver}, strings.NewReader(body), int64(len(body)))
 	if err != nil {
 		panic(err)
 	}
-	defer res.Body.Close()
-	fmt.Println(res.StatusCode, fake.User("alice").Connected())
-	// Output: 200 true
+	// Output: {"activities":[{"summaryId":"5001","activityType":"RUNNING","startTimeInSeconds":0,"startTimeOffsetInSeconds":0,"durationInSeconds":0}]}
 }
 
 func ExampleUser_CallbackURL() {
@@ -216,9 +214,4 @@ func ExampleUser_CallbackURL() {
 	w := types.Window{Start: time.Unix(1444937651, 0), End: time.Unix(1444937902, 0)}
 	fmt.Println(user.CallbackURL(types.KindActivities, w))
 	// Output: https://apis.garmin.com/wellness-api/rest/activities?uploadStartTimeInSeconds=1444937651&uploadEndTimeInSeconds=1444937902
-}
-
-func ExampleServer_PartnerVerification() {
-	fmt.Print(activitytest.NewServer().PartnerVerification().Check("two-users").Detail)
-	// Output: there are 0
 }

@@ -44,11 +44,6 @@ func (s *Server) Fail(n int, f Fault) {
 	s.faults = append(s.faults, &fault{f, n})
 }
 
-// FailNext makes the next request fail with an answer.
-func (s *Server) FailNext(status int, body string, header http.Header) {
-	s.Fail(1, Fault{Status: status, Body: body, Header: header})
-}
-
 // ClearFaults forgets the faults that are not used up.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()

@@ -32,21 +32,21 @@ type Sport string
 
 // The sports. Each has fields or a shape that the others do not.
 const (
-	Run         Sport = "run"         // GPS, steps, run cadence
-	Ride        Sport = "ride"        // GPS, bike cadence, power
-	IndoorRide  Sport = "indoor-ride" // no GPS, no elevation
-	PoolSwim    Sport = "pool-swim"   // no GPS, lengths
-	OpenSwim    Sport = "open-swim"   // GPS, swim cadence
-	Walk        Sport = "walk"
-	Strength    Sport = "strength"   // no distance at all
-	Wheelchair  Sport = "wheelchair" // pushes and push cadence
-	Triathlon   Sport = "triathlon"  // a parent and its five children
-	ManualEntry Sport = "manual"     // typed in by the user, without device
+	SportRun         Sport = "run"         // GPS, steps, run cadence
+	SportRide        Sport = "ride"        // GPS, bike cadence, power
+	SportIndoorRide  Sport = "indoor-ride" // no GPS, no elevation
+	SportPoolSwim    Sport = "pool-swim"   // no GPS, lengths
+	SportOpenSwim    Sport = "open-swim"   // GPS, swim cadence
+	SportWalk        Sport = "walk"
+	SportStrength    Sport = "strength"   // no distance at all
+	SportWheelchair  Sport = "wheelchair" // pushes and push cadence
+	SportTriathlon   Sport = "triathlon"  // a parent and its five children
+	SportManualEntry Sport = "manual"     // typed in by the user, without device
 )
 
 // Sports returns every sport.
 func Sports() []Sport {
-	return []Sport{Run, Ride, IndoorRide, PoolSwim, OpenSwim, Walk, Strength, Wheelchair, Triathlon, ManualEntry}
+	return []Sport{SportRun, SportRide, SportIndoorRide, SportPoolSwim, SportOpenSwim, SportWalk, SportStrength, SportWheelchair, SportTriathlon, SportManualEntry}
 }
 
 // profile says what a sport looks like.
@@ -64,14 +64,14 @@ type profile struct {
 }
 
 var profiles = map[Sport]profile{
-	Run:        {types: []activitytype.Type{activitytype.Running, activitytype.TrailRunning, activitytype.TrackRunning}, speed: 2.9, spread: .5, minutes: [2]int{20, 110}, heartRate: 148, gps: true, run: 166, caloriesPerHour: 720, gainPerKilometer: 9, temperature: true},
-	Ride:       {types: []activitytype.Type{activitytype.RoadBiking, activitytype.GravelCycling, activitytype.Cycling}, speed: 7.4, spread: 1.2, minutes: [2]int{40, 260}, heartRate: 134, gps: true, bike: 84, caloriesPerHour: 560, gainPerKilometer: 11, power: true, temperature: true},
-	IndoorRide: {types: []activitytype.Type{activitytype.IndoorCycling, activitytype.VirtualRide}, speed: 8.6, spread: .8, minutes: [2]int{30, 90}, heartRate: 140, bike: 88, caloriesPerHour: 600, power: true},
-	PoolSwim:   {types: []activitytype.Type{activitytype.LapSwimming}, speed: .95, spread: .15, minutes: [2]int{20, 70}, heartRate: 128, swim: 26, caloriesPerHour: 520},
-	OpenSwim:   {types: []activitytype.Type{activitytype.OpenWaterSwimming}, speed: .9, spread: .15, minutes: [2]int{15, 60}, heartRate: 132, gps: true, swim: 29, caloriesPerHour: 540},
-	Walk:       {types: []activitytype.Type{activitytype.Walking, activitytype.Hiking}, speed: 1.35, spread: .2, minutes: [2]int{15, 150}, heartRate: 98, gps: true, run: 106, caloriesPerHour: 280, gainPerKilometer: 14},
-	Strength:   {types: []activitytype.Type{activitytype.StrengthTraining, activitytype.Yoga}, minutes: [2]int{20, 75}, heartRate: 108, caloriesPerHour: 330},
-	Wheelchair: {types: []activitytype.Type{activitytype.WheelchairPushRun, activitytype.WheelchairPushWalk}, speed: 2.6, spread: .5, minutes: [2]int{15, 90}, heartRate: 124, gps: true, push: 62, caloriesPerHour: 420, gainPerKilometer: 4},
+	SportRun:        {types: []activitytype.Type{activitytype.Running, activitytype.TrailRunning, activitytype.TrackRunning}, speed: 2.9, spread: .5, minutes: [2]int{20, 110}, heartRate: 148, gps: true, run: 166, caloriesPerHour: 720, gainPerKilometer: 9, temperature: true},
+	SportRide:       {types: []activitytype.Type{activitytype.RoadBiking, activitytype.GravelCycling, activitytype.Cycling}, speed: 7.4, spread: 1.2, minutes: [2]int{40, 260}, heartRate: 134, gps: true, bike: 84, caloriesPerHour: 560, gainPerKilometer: 11, power: true, temperature: true},
+	SportIndoorRide: {types: []activitytype.Type{activitytype.IndoorCycling, activitytype.VirtualRide}, speed: 8.6, spread: .8, minutes: [2]int{30, 90}, heartRate: 140, bike: 88, caloriesPerHour: 600, power: true},
+	SportPoolSwim:   {types: []activitytype.Type{activitytype.LapSwimming}, speed: .95, spread: .15, minutes: [2]int{20, 70}, heartRate: 128, swim: 26, caloriesPerHour: 520},
+	SportOpenSwim:   {types: []activitytype.Type{activitytype.OpenWaterSwimming}, speed: .9, spread: .15, minutes: [2]int{15, 60}, heartRate: 132, gps: true, swim: 29, caloriesPerHour: 540},
+	SportWalk:       {types: []activitytype.Type{activitytype.Walking, activitytype.Hiking}, speed: 1.35, spread: .2, minutes: [2]int{15, 150}, heartRate: 98, gps: true, run: 106, caloriesPerHour: 280, gainPerKilometer: 14},
+	SportStrength:   {types: []activitytype.Type{activitytype.StrengthTraining, activitytype.Yoga}, minutes: [2]int{20, 75}, heartRate: 108, caloriesPerHour: 330},
+	SportWheelchair: {types: []activitytype.Type{activitytype.WheelchairPushRun, activitytype.WheelchairPushWalk}, speed: 2.6, spread: .5, minutes: [2]int{15, 90}, heartRate: 124, gps: true, push: 62, caloriesPerHour: 420, gainPerKilometer: 4},
 }
 
 // place is where a workout starts and what the watch adds to UTC there.
@@ -92,23 +92,23 @@ func (g *Generator) Any() Sport {
 	weights := []struct {
 		Sport
 		n int
-	}{{Run, 34}, {Ride, 22}, {Walk, 14}, {Strength, 10}, {IndoorRide, 7}, {PoolSwim, 5}, {OpenSwim, 2}, {Triathlon, 1}, {Wheelchair, 2}, {ManualEntry, 3}}
+	}{{SportRun, 34}, {SportRide, 22}, {SportWalk, 14}, {SportStrength, 10}, {SportIndoorRide, 7}, {SportPoolSwim, 5}, {SportOpenSwim, 2}, {SportTriathlon, 1}, {SportWheelchair, 2}, {SportManualEntry, 3}}
 	n := g.rand.IntN(100)
 	for _, w := range weights {
 		if n -= w.n; n < 0 {
 			return w.Sport
 		}
 	}
-	return Run
+	return SportRun
 }
 
-// Activities returns the activity of one workout, or for a [Triathlon] the
+// Activities returns the activity of one workout, or for a [SportTriathlon] the
 // parent and its children in any order, as Garmin sends them.
 func (g *Generator) Activities(sport Sport, start time.Time) []*types.Activity {
 	switch sport {
-	case Triathlon:
+	case SportTriathlon:
 		return g.triathlon(start)
-	case ManualEntry:
+	case SportManualEntry:
 		return []*types.Activity{g.manual(start)}
 	}
 	return []*types.Activity{g.activity(profiles[sport], start, places[g.rand.IntN(len(places))], devices[g.rand.IntN(len(devices))])}
@@ -177,7 +177,7 @@ func (g *Generator) activity(p profile, start time.Time, at place, device string
 func (g *Generator) triathlon(start time.Time) []*types.Activity {
 	at, device := places[g.rand.IntN(len(places))], "fenix 8"
 	change := profile{minutes: [2]int{1, 5}, heartRate: 130, caloriesPerHour: 300}
-	swim, ride, run, one, two := profiles[OpenSwim], profiles[Ride], profiles[Run], change, change
+	swim, ride, run, one, two := profiles[SportOpenSwim], profiles[SportRide], profiles[SportRun], change, change
 	run.types = run.types[:1]
 	one.types = []activitytype.Type{"SWIM_TO_BIKE_TRANSITION_V2"}
 	two.types = []activitytype.Type{"BIKE_TO_RUN_TRANSITION_V2"}

@@ -48,13 +48,13 @@ func TestGeneratorFitsTogether(t *testing.T) {
 					orders[i] = true
 				}
 			}
-			require.Equal(t, sport == activitytest.Triathlon, parent != nil)
+			require.Equal(t, sport == activitytest.SportTriathlon, parent != nil)
 			for _, a := range list {
 				require.False(t, ids[a.SummaryID], "ids are unique")
 				ids[a.SummaryID] = true
 				require.True(t, a.ActivityType.Known(), a.ActivityType)
 				require.Positive(t, a.DurationInSeconds)
-				require.Equal(t, sport == activitytest.Wheelchair, a.Pushes != nil)
+				require.Equal(t, sport == activitytest.SportWheelchair, a.Pushes != nil)
 				if parent != nil && a != parent {
 					require.Equal(t, parent.SummaryID, a.ParentSummaryID)
 				}
@@ -73,7 +73,7 @@ func TestGeneratorFitsTogether(t *testing.T) {
 
 func TestDetailsAndFile(t *testing.T) {
 	g := activitytest.NewGenerator(3)
-	a := g.Activities(activitytest.Run, time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))[0]
+	a := g.Activities(activitytest.SportRun, time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))[0]
 	d := g.Details(a)
 	require.Equal(t, a.SummaryID, d.ID().Stem())
 	require.NotEmpty(t, d.Laps)
@@ -86,10 +86,10 @@ func TestDetailsAndFile(t *testing.T) {
 	require.Equal(t, ".FIT", string(content[8:12]))
 	require.Len(t, content, 14+18+10+21+18*len(d.Samples)+2)
 
-	swim := g.Details(g.Activities(activitytest.PoolSwim, time.Now())[0])
+	swim := g.Details(g.Activities(activitytest.SportPoolSwim, time.Now())[0])
 	require.Nil(t, swim.Samples[0].SpeedMetersPerSecond)
 	require.Nil(t, swim.Samples[0].LatitudeInDegree)
-	require.Empty(t, g.Details(g.Activities(activitytest.ManualEntry, time.Now())[0]).Samples)
+	require.Empty(t, g.Details(g.Activities(activitytest.SportManualEntry, time.Now())[0]).Samples)
 }
 
 func TestFillHistory(t *testing.T) {
@@ -100,6 +100,6 @@ func TestFillHistory(t *testing.T) {
 	require.Greater(t, u.Count(types.KindActivities), 200)
 	require.Greater(t, u.Count(types.KindMoveIQ), 50)
 	require.Zero(t, fake.Pending())
-	u.Sync(activitytest.NewGenerator(2), activitytest.Triathlon, now)
+	u.Sync(activitytest.NewGenerator(2), activitytest.SportTriathlon, now)
 	require.Equal(t, 6+6+5, fake.Pending())
 }

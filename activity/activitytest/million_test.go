@@ -11,6 +11,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
 )
 
 // TestMillion generates activities for many users and delivers them to a
@@ -23,7 +24,7 @@ func TestMillion(t *testing.T) {
 	}
 	fake := activitytest.NewServer()
 	var items, bytes int
-	byUser := make(map[string]int)
+	byUser := make(map[types.UserID]int)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bytes += int(r.ContentLength)
 		for e, err := range notify.Decode(r.Body) {

@@ -49,7 +49,7 @@ func (s *Server) RefreshReuses() int {
 
 // serveToken is the token endpoint. The client authenticates in the form.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
-	if err := readForm(r); err != nil {
+	if err := r.ParseForm(); err != nil {
 		writeJSON(w, http.StatusBadRequest, oauth2Error{"invalid_request", "malformed form"})
 		return
 	}
@@ -91,7 +91,7 @@ func (s *Server) redeem(f url.Values) (*User, *oauth2Error) {
 	}
 	c.user.connect()
 	c.user.revoke2()
-	c.user.legacy = false
+	c.user.itemToken = ""
 	c.user.issue2()
 	return c.user, nil
 }

@@ -4,17 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/dghubble/oauth1"
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -166,9 +163,9 @@ func TestConsentPage(t *testing.T) {
 	u := fake.AddUser(nil)
 	status, page := get(t, fake, authorizeURL(fake, nil), "")
 	require.Equal(t, 200, status)
-	require.Contains(t, page, u.ID())
+	require.Contains(t, page, string(u.ID()))
 
-	form := url.Values{"user": {u.ID()}, "permission": {"ACTIVITY_EXPORT"}, "answer": {"agree"}}
+	form := url.Values{"user": {string(u.ID())}, "permission": {"ACTIVITY_EXPORT"}, "answer": {"agree"}}
 	r, _ := http.NewRequest("POST", authorizeURL(fake, nil), strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := fake.RoundTrip(r)
@@ -181,65 +178,6 @@ func TestConsentPage(t *testing.T) {
 	res, err = fake.RoundTrip(r)
 	require.NoError(t, err)
 	require.Equal(t, 405, res.StatusCode)
-}
-
-func TestOAuth1Flow(t *testing.T) {
-	fake := activitytest.NewServer()
-	fake.CallbackConfirmed = true // the library insists
-	u := fake.AddUser(nil)
-	oldToken, _ := u.OAuth1()
-	ts := httptest.NewServer(fake)
-	defer ts.Close()
-	config := &oauth1.Config{
-		ConsumerKey: fake.ClientID, ConsumerSecret: fake.ClientSecret,
-		CallbackURL: "https://partner.example/back?tenant=1",
-		Endpoint: oauth1.Endpoint{
-			RequestTokenURL: ts.URL + "/oauth-service/oauth/request_token",
-			AuthorizeURL:    "https://connect.garmin.com/oauthConfirm",
-			AccessTokenURL:  ts.URL + "/oauth-service/oauth/access_token",
-		},
-	}
-	requestToken, requestSecret, err := config.RequestToken()
-	require.NoError(t, err)
-	authorize, err := config.AuthorizationURL(requestToken)
-	require.NoError(t, err)
-
-	denied, err := fake.Deny(authorize.String())
-	require.NoError(t, err)
-	require.Equal(t, "NULL", must(t, denied).Query().Get("oauth_verifier"))
-	_, _, err = config.AccessToken(requestToken, requestSecret, "NULL")
-	require.Error(t, err)
-
-	back, err := fake.Consent(authorize.String(), u)
-	require.NoError(t, err)
-	q := must(t, back).Query()
-	require.Equal(t, "1", q.Get("tenant"))
-	require.Equal(t, requestToken, q.Get("oauth_token"))
-	accessToken, accessSecret, err := config.AccessToken(requestToken, requestSecret, q.Get("oauth_verifier"))
-	require.NoError(t, err)
-	now, _ := u.OAuth1()
-	require.Equal(t, now, accessToken)
-	require.NotEqual(t, oldToken, accessToken)
-
-	// Exchange for OAuth 2: the old token still works.
-	c := config.Client(t.Context(), oauth1.NewToken(accessToken, accessSecret))
-	res, err := c.Post(ts.URL+"/partner-gateway/rest/user/token-exchange", "", nil)
-	require.NoError(t, err)
-	var a answer
-	b, _ := io.ReadAll(res.Body)
-	res.Body.Close()
-	require.NoError(t, json.Unmarshal(b, &a))
-	require.Equal(t, u.AccessToken(), a.Access)
-	res, err = c.Get(ts.URL + "/wellness-api/rest/user/id")
-	require.NoError(t, err)
-	res.Body.Close()
-	require.Equal(t, 200, res.StatusCode)
-
-	fake.OAuth1Ends = time.Now()
-	res, err = c.Get(ts.URL + "/wellness-api/rest/user/id")
-	require.NoError(t, err)
-	res.Body.Close()
-	require.Equal(t, 401, res.StatusCode)
 }
 
 func TestDeregister(t *testing.T) {
@@ -255,5 +193,5 @@ func TestDeregister(t *testing.T) {
 	require.Equal(t, 403, status)
 	require.Contains(t, body, "Unknown UserAccessToken")
 	require.Len(t, fake.Deliver(t.Context()), 1, "notifications stop at once")
-	require.Equal(t, `{"deregistrations":[{"userId":"`+u.ID()+`"}]}`, receiver.all())
+	require.Equal(t, `{"deregistrations":[{"userId":"`+string(u.ID())+`"}]}`, receiver.all())
 }

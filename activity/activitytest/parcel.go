@@ -63,9 +63,9 @@ func (s *Server) write(p *parcel) {
 	var items [][]byte
 	item := func(n *notice, body []byte, fields ...field) {
 		users[n.user] = true
-		owner := []field{{"userId", n.user.id}}
-		if n.user.legacy {
-			owner = append(owner, field{"userAccessToken", n.user.token1})
+		owner := []field{{"userId", string(n.user.id)}}
+		if n.user.itemToken != "" {
+			owner = append(owner, field{"userAccessToken", n.user.itemToken})
 		}
 		items = append(items, s.oddItem(n, p.key, appendItem(nil, body, append(owner, fields...)...)))
 	}
@@ -131,21 +131,21 @@ func uploads(notices []*notice) []*upload {
 
 // oddDelivery seals new parcels and applies the quirks of delivery.
 func (s *Server) oddDelivery(fresh []*parcel, now time.Time) []*parcel {
-	if s.quirks[QuirkSeveralKeys] {
+	if s.quirks[quirkSeveralKeys] {
 		fresh = s.join(fresh)
 	}
 	var send []*parcel
 	for _, p := range fresh {
 		s.seal(p)
-		p.again = s.odd(QuirkDuplicate)
-		if s.odd(QuirkLate) {
+		p.again = s.odd(quirkDuplicate)
+		if s.odd(quirkLate) {
 			p.due = now.Add(day)
 			s.retries = append(s.retries, p)
 			continue
 		}
 		send = append(send, p)
 	}
-	if s.odd(QuirkShuffle) {
+	if s.odd(quirkShuffle) {
 		s.rand.Shuffle(len(send), func(i, j int) { send[i], send[j] = send[j], send[i] })
 	}
 	return send
@@ -159,7 +159,7 @@ func (s *Server) join(parcels []*parcel) []*parcel {
 	for _, p := range parcels {
 		url := s.endpoints[p.key].URL
 		f := first[url]
-		if f == nil || len(f.lists) == len(ListKeys()) || !s.odd(QuirkSeveralKeys) {
+		if f == nil || len(f.lists) == len(ListKeys()) || !s.odd(quirkSeveralKeys) {
 			first[url] = p
 			joined = append(joined, p)
 			continue

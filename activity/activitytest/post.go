@@ -16,18 +16,23 @@ func (s *Server) post(ctx context.Context, e Endpoint, body []byte, cut bool) (i
 	if cut {
 		r = io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
 	}
-	return s.postReader(ctx, e, s.Delivery.Transport, r, int64(len(body)))
+	res, err := s.Post(ctx, e, r, int64(len(body))) //nolint:bodyclose // Post has closed it
+	if err != nil {
+		return 0, err
+	}
+	return res.StatusCode, nil
 }
 
-// postReader sends a body with Garmin's headers. An answer counts only if it
-// comes whole and in time.
-func (s *Server) postReader(ctx context.Context, e Endpoint, transport http.RoundTripper, body io.Reader, size int64) (int, error) {
+// Post sends a body of the caller's to an endpoint, as the server sends a
+// notification, whether the endpoint is enabled or not. An answer counts only if
+// it comes whole and in time; its body is closed.
+func (s *Server) Post(ctx context.Context, e Endpoint, body io.Reader, size int64) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Delivery.Timeout, 30*time.Second))
 	defer cancel()
 	target := cmp.Or(e.URL, "https://partner.example/garmin")
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, io.NopCloser(body))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	r.ContentLength = size
 	r.Header = http.Header{
@@ -39,20 +44,24 @@ func (s *Server) postReader(ctx context.Context, e Endpoint, transport http.Roun
 		"X-Forwarded-For":   {"204.77.163.244"},
 		"X-Forwarded-Proto": {"https"},
 	}
-	if e.Handler != nil {
+	transport := http.DefaultTransport
+	switch {
+	case e.Handler != nil:
 		transport = handlerTransport{e.Handler}
-	} else if transport == nil {
-		transport = http.DefaultTransport
+	case e.Transport != nil:
+		transport = e.Transport
+	case s.Delivery.Transport != nil:
+		transport = s.Delivery.Transport
 	}
 	res, err := transport.RoundTrip(r)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer res.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)); err != nil {
-		return 0, fmt.Errorf("reading the answer: %w", err)
+		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
-	return res.StatusCode, nil
+	return res, nil
 }
 
 // brokenReader is the end of a body whose sender has gone.

@@ -70,9 +70,9 @@ func (s *Server) pull(u *User, kind types.Kind, start, end time.Time) []byte {
 	}
 	owner := ""
 	if s.PullsCarryUserID {
-		owner = u.id
+		owner = string(u.id)
 	}
-	if s.odd(QuirkOtherUser) {
+	if s.odd(quirkOtherUser) {
 		owner = s.hex(16)
 	}
 	size := 2
@@ -151,7 +151,7 @@ func (s *Server) takeFile(u *User, id, token string) (*download, *apiError) {
 	}
 	d := s.files[id]
 	switch {
-	case d != nil && d.spent && s.odd(QuirkSpentFile400),
+	case d != nil && d.spent && s.odd(quirkSpentFile400),
 		d == nil || d.user != u || d.token != token || !time.Now().Before(d.expires):
 		return nil, &apiError{http.StatusBadRequest, "Invalid download token"}
 	case d.spent:

@@ -8,75 +8,137 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Quirk is a way in which Garmin's real traffic differs from what its document
-// leads one to expect, or a recorded incident of some integration. Each is a
-// chaos mode of the server: see [Server.SetQuirks].
+// Quirk is the name of a way in which Garmin's real traffic differs from what its
+// document leads one to expect, or of a recorded incident of some integration.
+// Each is a chaos mode of the server: see [Server.SetQuirks].
+//
+// Quirks of items, in notifications and in pulls:
+//
+//   - details-other-id: activityId differs from summary.activityId
+//   - id-as-string: activityId is a JSON string
+//   - id-as-number: summaryId and parentSummaryId are JSON numbers, if they can be
+//   - no-activity-id: no activityId and no activityName, as before 2020
+//   - integers-as-floats: 30 is written 30.0
+//   - floats-as-integers: 30.5 comes as 30
+//   - absent-values: only ids and start are there
+//   - nulls: absent values are null
+//   - is-parent-false: isParent is there, and false
+//   - unknown-type: an activity type that is in no list
+//   - type-in-title-case: "Running" for "RUNNING"
+//   - description: activityDescription, with line breaks and emoji
+//   - partial-samples: samples miss sensors; no laps
+//   - timer-beyond-clock: timerDuration is more than clockDuration
+//   - wide-offset: the watch shows almost another day
+//   - user-access-token: items carry userAccessToken, as before OAuth 2
+//   - manual-capital: the key is "Manual", as the document's table has it
+//   - device-name: odd spacing and case
+//   - wheelchair-alias: wheelChairCadenceInPushesPerMinute
+//   - upload-times: pings carry uploadStartTimeInSeconds and uploadEndTimeInSeconds
+//   - unknown-fields: fields that no document has
+//   - web-upload: isWebUpload, in files too
+//   - no-permissions: a permission change without its permissions and id
+//
+// Quirks of bodies:
+//
+//   - reverse: newest first: children before their parent
+//   - old-file-key: files come under the list key "file"
+//   - empty-list: a list without items beside the others
+//   - empty-item: an item {} among the others
+//   - unknown-key: a list of another API's beside the others
+//   - several-keys: bodies of several list keys become one
+//   - repeated-key: one list key comes twice in a body
+//   - bad-item: a value of a wrong type in one item more
+//   - unknown-user: an item of a user nobody knows
+//   - hostile-callback: forged pings beside the others
+//
+// Quirks of delivery:
+//
+//   - duplicate: what was acknowledged is sent once more
+//   - shuffle: bodies are sent in any order
+//   - late: bodies are a day late
+//   - lost-answer: the first 200 is lost on its way
+//   - cut-body: the first attempt breaks off in the middle of the body
+//
+// Quirks of answers:
+//
+//   - other-user: a pull's items carry another user's id
+//   - summary-gone: a summary's callback URL works once, then 410
+//   - html-error: a gateway's page, with status 502
+//   - pull-cut: the JSON of a pull ends in the middle, under status 200
+//   - redirect: pulls and files are redirected to another host
+//   - permissions-array: user/permissions is a bare array
+//   - permissions-one: user/permissions has one string for the list
+//   - backfill-error: a backfill fails with 500 the first time, without effect
+//   - duplicate-400: a duplicate backfill is a 400, with the text of the 409
+//   - min-start-epoch: the minimum start time in an error is a number of seconds
+//   - spent-file-400: the second download of a file is a 400
+//   - not-ready: user/permissions fails once, right after consent
 type Quirk string
 
 // Quirks of items, in notifications and in pulls.
 const (
-	QuirkDetailsOtherID   Quirk = "details-other-id"   // activityId differs from summary.activityId
-	QuirkIDAsString       Quirk = "id-as-string"       // activityId is a JSON string
-	QuirkIDAsNumber       Quirk = "id-as-number"       // summaryId and parentSummaryId are JSON numbers, if they can be
-	QuirkNoActivityID     Quirk = "no-activity-id"     // no activityId and no activityName, as before 2020
-	QuirkIntegersAsFloats Quirk = "integers-as-floats" // 30 is written 30.0
-	QuirkFloatsAsIntegers Quirk = "floats-as-integers" // 30.5 comes as 30
-	QuirkAbsentValues     Quirk = "absent-values"      // only ids and start are there
-	QuirkNulls            Quirk = "nulls"              // absent values are null
-	QuirkIsParentFalse    Quirk = "is-parent-false"    // isParent is there, and false
-	QuirkUnknownType      Quirk = "unknown-type"       // an activity type that is in no list
-	QuirkTypeInTitleCase  Quirk = "type-in-title-case" // "Running" for "RUNNING"
-	QuirkDescription      Quirk = "description"        // activityDescription, with line breaks and emoji
-	QuirkPartialSamples   Quirk = "partial-samples"    // samples miss sensors; no laps
-	QuirkTimerBeyondClock Quirk = "timer-beyond-clock" // timerDuration is more than clockDuration
-	QuirkWideOffset       Quirk = "wide-offset"        // the watch shows almost another day
-	QuirkUserAccessToken  Quirk = "user-access-token"  // items carry userAccessToken, as before OAuth 2
-	QuirkManualCapital    Quirk = "manual-capital"     // the key is "Manual", as the document's table has it
-	QuirkDeviceName       Quirk = "device-name"        // odd spacing and case
-	QuirkWheelchairAlias  Quirk = "wheelchair-alias"   // wheelChairCadenceInPushesPerMinute
-	QuirkUploadTimes      Quirk = "upload-times"       // pings carry uploadStartTimeInSeconds and uploadEndTimeInSeconds
-	QuirkUnknownFields    Quirk = "unknown-fields"     // fields that no document has
-	QuirkWebUpload        Quirk = "web-upload"         // isWebUpload, in files too
-	QuirkNoPermissions    Quirk = "no-permissions"     // a permission change without its permissions and id
+	quirkDetailsOtherID   Quirk = "details-other-id"
+	quirkIDAsString       Quirk = "id-as-string"
+	quirkIDAsNumber       Quirk = "id-as-number"
+	quirkNoActivityID     Quirk = "no-activity-id"
+	quirkIntegersAsFloats Quirk = "integers-as-floats"
+	quirkFloatsAsIntegers Quirk = "floats-as-integers"
+	quirkAbsentValues     Quirk = "absent-values"
+	quirkNulls            Quirk = "nulls"
+	quirkIsParentFalse    Quirk = "is-parent-false"
+	quirkUnknownType      Quirk = "unknown-type"
+	quirkTypeInTitleCase  Quirk = "type-in-title-case"
+	quirkDescription      Quirk = "description"
+	quirkPartialSamples   Quirk = "partial-samples"
+	quirkTimerBeyondClock Quirk = "timer-beyond-clock"
+	quirkWideOffset       Quirk = "wide-offset"
+	quirkUserAccessToken  Quirk = "user-access-token"
+	quirkManualCapital    Quirk = "manual-capital"
+	quirkDeviceName       Quirk = "device-name"
+	quirkWheelchairAlias  Quirk = "wheelchair-alias"
+	quirkUploadTimes      Quirk = "upload-times"
+	quirkUnknownFields    Quirk = "unknown-fields"
+	quirkWebUpload        Quirk = "web-upload"
+	quirkNoPermissions    Quirk = "no-permissions"
 )
 
 // Quirks of bodies.
 const (
-	QuirkReverse         Quirk = "reverse"          // newest first: children before their parent
-	QuirkOldFileKey      Quirk = "old-file-key"     // files come under the list key "file"
-	QuirkEmptyList       Quirk = "empty-list"       // a list without items beside the others
-	QuirkEmptyItem       Quirk = "empty-item"       // an item {} among the others
-	QuirkUnknownKey      Quirk = "unknown-key"      // a list of another API's beside the others
-	QuirkSeveralKeys     Quirk = "several-keys"     // bodies of several list keys become one
-	QuirkRepeatedKey     Quirk = "repeated-key"     // one list key comes twice in a body
-	QuirkBadItem         Quirk = "bad-item"         // a value of a wrong type in one item more
-	QuirkUnknownUser     Quirk = "unknown-user"     // an item of a user nobody knows
-	QuirkHostileCallback Quirk = "hostile-callback" // forged pings beside the others
+	quirkReverse         Quirk = "reverse"
+	quirkOldFileKey      Quirk = "old-file-key"
+	quirkEmptyList       Quirk = "empty-list"
+	quirkEmptyItem       Quirk = "empty-item"
+	quirkUnknownKey      Quirk = "unknown-key"
+	quirkSeveralKeys     Quirk = "several-keys"
+	quirkRepeatedKey     Quirk = "repeated-key"
+	quirkBadItem         Quirk = "bad-item"
+	quirkUnknownUser     Quirk = "unknown-user"
+	quirkHostileCallback Quirk = "hostile-callback"
 )
 
 // Quirks of delivery.
 const (
-	QuirkDuplicate  Quirk = "duplicate"   // what was acknowledged is sent once more
-	QuirkShuffle    Quirk = "shuffle"     // bodies are sent in any order
-	QuirkLate       Quirk = "late"        // bodies are a day late
-	QuirkLostAnswer Quirk = "lost-answer" // the first 200 is lost on its way
-	QuirkCutBody    Quirk = "cut-body"    // the first attempt breaks off in the middle of the body
+	quirkDuplicate  Quirk = "duplicate"
+	quirkShuffle    Quirk = "shuffle"
+	quirkLate       Quirk = "late"
+	quirkLostAnswer Quirk = "lost-answer"
+	quirkCutBody    Quirk = "cut-body"
 )
 
 // Quirks of answers.
 const (
-	QuirkOtherUser        Quirk = "other-user"        // a pull's items carry another user's id
-	QuirkSummaryGone      Quirk = "summary-gone"      // a summary's callback URL works once, then 410
-	QuirkHTMLError        Quirk = "html-error"        // a gateway's page, with status 502
-	QuirkPullCut          Quirk = "pull-cut"          // the JSON of a pull ends in the middle, under status 200
-	QuirkRedirect         Quirk = "redirect"          // pulls and files are redirected to another host
-	QuirkPermissionsArray Quirk = "permissions-array" // user/permissions is a bare array
-	QuirkPermissionsOne   Quirk = "permissions-one"   // user/permissions has one string for the list
-	QuirkBackfillError    Quirk = "backfill-error"    // a backfill fails with 500 the first time, without effect
-	QuirkDuplicate400     Quirk = "duplicate-400"     // a duplicate backfill is a 400, with the text of the 409
-	QuirkMinStartEpoch    Quirk = "min-start-epoch"   // the minimum start time in an error is a number of seconds
-	QuirkSpentFile400     Quirk = "spent-file-400"    // the second download of a file is a 400
-	QuirkNotReady         Quirk = "not-ready"         // user/permissions fails once, right after consent
+	quirkOtherUser        Quirk = "other-user"
+	quirkSummaryGone      Quirk = "summary-gone"
+	quirkHTMLError        Quirk = "html-error"
+	quirkPullCut          Quirk = "pull-cut"
+	quirkRedirect         Quirk = "redirect"
+	quirkPermissionsArray Quirk = "permissions-array"
+	quirkPermissionsOne   Quirk = "permissions-one"
+	quirkBackfillError    Quirk = "backfill-error"
+	quirkDuplicate400     Quirk = "duplicate-400"
+	quirkMinStartEpoch    Quirk = "min-start-epoch"
+	quirkSpentFile400     Quirk = "spent-file-400"
+	quirkNotReady         Quirk = "not-ready"
 )
 
 // quirk says what a Quirk does. One of the functions is set, or none where the

@@ -61,7 +61,7 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 				case *notify.FilePing:
 					o.events[fmt.Sprint(e.File.UserID, e.File.SummaryID)] = true
 				default:
-					o.events[fmt.Sprint(e.Place().Key, e.Owner())] = true
+					o.events[fmt.Sprint(e.Pos().Key, e.Owner())] = true
 				}
 			}
 		})
@@ -72,16 +72,16 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 			fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: push, Handler: receiver})
 			g := activitytest.NewGenerator(1)
 			for _, u := range users {
-				for _, a := range g.Activities(activitytest.Triathlon, start) {
+				for _, a := range g.Activities(activitytest.SportTriathlon, start) {
 					u.Add(a)
 				}
-				short := g.Activities(activitytest.Wheelchair, start)[0]
+				short := g.Activities(activitytest.SportWheelchair, start)[0]
 				short.DurationInSeconds = 20
 				d := g.Details(short)
 				u.Add(short, d)
 				u.AddFile(g.File(d))
-				u.Sync(g, activitytest.ManualEntry, start)
-				u.Add(g.Edit(g.Activities(activitytest.Run, start)[0]), g.MoveIQ(start))
+				u.Sync(g, activitytest.SportManualEntry, start)
+				u.Add(g.Edit(g.Activities(activitytest.SportRun, start)[0]), g.MoveIQ(start))
 				u.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
 				callbacks = append(callbacks, u.CallbackURL(types.KindActivityDetails, types.Window{Start: start, End: start.Add(time.Hour)}))
 			}
@@ -142,16 +142,16 @@ func TestQuirks(t *testing.T) {
 }
 
 func TestQuirkEffects(t *testing.T) {
-	require.Positive(t, traffic(t, activitytest.QuirkBadItem).bad)
-	require.Positive(t, traffic(t, activitytest.QuirkCutBody).cut)
-	require.Equal(t, 1, traffic(t, activitytest.QuirkSummaryGone).gone)
-	require.Equal(t, 2, traffic(t, activitytest.QuirkRedirect).redirs)
-	require.GreaterOrEqual(t, traffic(t, activitytest.QuirkLate).late, 24*time.Hour)
-	require.Contains(t, strings.Join(traffic(t, activitytest.QuirkHostileCallback).bodies, ""), "attacker.example")
-	plain, several := traffic(t), traffic(t, activitytest.QuirkSeveralKeys)
+	require.Positive(t, traffic(t, "bad-item").bad)
+	require.Positive(t, traffic(t, "cut-body").cut)
+	require.Equal(t, 1, traffic(t, "summary-gone").gone)
+	require.Equal(t, 2, traffic(t, "redirect").redirs)
+	require.GreaterOrEqual(t, traffic(t, "late").late, 24*time.Hour)
+	require.Contains(t, strings.Join(traffic(t, "hostile-callback").bodies, ""), "attacker.example")
+	plain, several := traffic(t), traffic(t, "several-keys")
 	require.Less(t, len(several.bodies), len(plain.bodies))
-	require.Len(t, traffic(t, activitytest.QuirkDuplicate).bodies, 2*len(plain.bodies))
-	require.Len(t, traffic(t, activitytest.QuirkLostAnswer).bodies, 2*len(plain.bodies))
+	require.Len(t, traffic(t, "duplicate").bodies, 2*len(plain.bodies))
+	require.Len(t, traffic(t, "lost-answer").bodies, 2*len(plain.bodies))
 }
 
 // TestEverythingAtOnce sends the traffic with all quirks of items, bodies and
@@ -175,7 +175,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		for range 20 {
 			u := fake.AddUser(nil)
 			for range 10 {
-				u.Add(g.Activities(activitytest.Run, time.Now())[0])
+				u.Add(g.Activities(activitytest.SportRun, time.Now())[0])
 				total++
 			}
 		}

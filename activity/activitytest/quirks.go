@@ -15,18 +15,18 @@ import (
 
 // quirks is the table of every quirk, items first.
 var quirks = []quirk{
-	{QuirkDetailsOtherID, "seen in details since August 2025: join on the stem of the summary id", func(_ *Server, _ *notice, key types.Kind, o object) {
+	{quirkDetailsOtherID, "seen in details since August 2025: join on the stem of the summary id", func(_ *Server, _ *notice, key types.Kind, o object) {
 		if key == types.KindActivityDetails {
 			o.inSummary(func(sum object) { sum["activityId"] = json.RawMessage("14378486") })
 			o["activityId"] = json.RawMessage("14257012")
 		}
 	}, nil},
-	{QuirkIDAsString, "the document's table says string, its examples have numbers", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkIDAsString, "the document's table says string, its examples have numbers", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		if v := o["activityId"]; len(v) > 0 && v[0] != '"' {
 			o.set("activityId", string(v))
 		}
 	}, nil},
-	{QuirkIDAsNumber, "parentSummaryId is an integer in one table; synthetic traffic has summaryId beyond 2^53", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkIDAsNumber, "parentSummaryId is an integer in one table; synthetic traffic has summaryId beyond 2^53", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		for _, key := range []string{"summaryId", "parentSummaryId"} {
 			var id string
 			if json.Unmarshal(o[key], &id) == nil && id != "" {
@@ -34,12 +34,12 @@ var quirks = []quirk{
 			}
 		}
 	}, nil},
-	{QuirkNoActivityID, "activities from before 2020 have no id, most from before 2025 no name", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkNoActivityID, "activities from before 2020 have no id, most from before 2025 no name", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		drop := func(o object) { delete(o, "activityId"); delete(o, "activityName") }
 		drop(o)
 		o.inSummary(drop)
 	}, nil},
-	{QuirkIntegersAsFloats, "integer fields arrive as 30.0", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkIntegersAsFloats, "integer fields arrive as 30.0", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		o.numbers(func(v string) string {
 			if !strings.ContainsAny(v, ".eE") {
 				return v + ".0"
@@ -47,7 +47,7 @@ var quirks = []quirk{
 			return v
 		})
 	}, nil},
-	{QuirkFloatsAsIntegers, "float fields arrive as 30", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkFloatsAsIntegers, "float fields arrive as 30", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		o.numbers(func(v string) string {
 			if f, err := strconv.ParseFloat(v, 64); err == nil && strings.Contains(v, ".") {
 				return strconv.FormatFloat(math.Round(f), 'f', -1, 64)
@@ -55,11 +55,11 @@ var quirks = []quirk{
 			return v
 		})
 	}, nil},
-	{QuirkAbsentValues, "what is unknown is left out, sometimes even the duration", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkAbsentValues, "what is unknown is left out, sometimes even the duration", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		keep := []string{"userId", "userAccessToken", "summaryId", "activityId", "startTimeInSeconds", "summary", "callbackURL", "fileType", "permissions", "changeTimeInSeconds"}
 		maps.DeleteFunc(o, func(key string, _ json.RawMessage) bool { return !slices.Contains(keep, key) })
 	}, nil},
-	{QuirkNulls, "no null was ever seen, which proves nothing", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkNulls, "no null was ever seen, which proves nothing", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		if o["callbackURL"] == nil && o["startTimeInSeconds"] != nil {
 			for _, key := range []string{"deviceName", "averageHeartRateInBeatsPerMinute", "distanceInMeters", "parentSummaryId", "isParent"} {
 				if o[key] == nil {
@@ -68,14 +68,14 @@ var quirks = []quirk{
 			}
 		}
 	}, nil},
-	{QuirkIsParentFalse, "explicit in 2018", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkIsParentFalse, "explicit in 2018", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		if o["isParent"] == nil && o["durationInSeconds"] != nil {
 			o.set("isParent", false)
 		}
 	}, nil},
-	{QuirkUnknownType, "an integration lost data silently over ROAD_BIKING; Garmin adds types without notice", setType("HOVERBOARD_POLO"), nil},
-	{QuirkTypeInTitleCase, "Move IQ does so", setType("Running"), nil},
-	{QuirkDescription, "sometimes there, in details' summaries too", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkUnknownType, "an integration lost data silently over ROAD_BIKING; Garmin adds types without notice", setType("HOVERBOARD_POLO"), nil},
+	{quirkTypeInTitleCase, "Move IQ does so", setType("Running"), nil},
+	{quirkDescription, "sometimes there, in details' summaries too", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		describe := func(o object) { o.set("activityDescription", "Hill \"repeats\"\n8 × 400 m 🏃 \u2028 done") }
 		if o["summary"] != nil {
 			o.inSummary(describe)
@@ -83,7 +83,7 @@ var quirks = []quirk{
 			describe(o)
 		}
 	}, nil},
-	{QuirkPartialSamples, "only the sensors present have a value, and not at each moment", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkPartialSamples, "only the sensors present have a value, and not at each moment", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		delete(o, "laps")
 		o.samples(func(i int, sample object) {
 			n := 0
@@ -94,66 +94,66 @@ var quirks = []quirk{
 			}
 		})
 	}, nil},
-	{QuirkTimerBeyondClock, "Garmin's own generator breaks the rule of section 7.3", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkTimerBeyondClock, "Garmin's own generator breaks the rule of section 7.3", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		o.samples(func(_ int, sample object) {
 			sample.set("timerDurationInSeconds", 27)
 			sample.set("clockDurationInSeconds", 21)
 		})
 	}, nil},
-	{QuirkWideOffset, "a user may set any time within a day of UTC", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkWideOffset, "a user may set any time within a day of UTC", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		for _, key := range []string{"startTimeOffsetInSeconds", "offsetInSeconds"} {
 			if o[key] != nil {
 				o.set(key, -86399)
 			}
 		}
 	}, nil},
-	{QuirkUserAccessToken, "in every item of a user who has not moved to OAuth 2", func(_ *Server, n *notice, _ types.Kind, o object) {
+	{quirkUserAccessToken, "in every item of a user who has not moved to OAuth 2", func(_ *Server, n *notice, _ types.Kind, o object) {
 		if n != nil {
 			o.set("userAccessToken", "11111111-2222-3333-4444-555555555555")
 		}
 	}, nil},
-	{QuirkManualCapital, "the table of section 7.2 writes it so", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkManualCapital, "the table of section 7.2 writes it so", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		o.rename("manual", "Manual")
 	}, nil},
-	{QuirkDeviceName, "spacing, case and spelling vary", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkDeviceName, "spacing, case and spelling vary", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		if o["deviceName"] != nil {
 			o.set("deviceName", "  Garmi fenix  8 – 47mm")
 		}
 	}, nil},
-	{QuirkWheelchairAlias, "another document's name for directWheelchairCadence", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkWheelchairAlias, "another document's name for directWheelchairCadence", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		o.samples(func(_ int, sample object) {
 			sample.rename("directWheelchairCadence", "wheelChairCadenceInPushesPerMinute")
 		})
 	}, nil},
-	{QuirkUploadTimes, "old pings, and the example of section 4.2", func(_ *Server, n *notice, key types.Kind, o object) {
+	{quirkUploadTimes, "old pings, and the example of section 4.2", func(_ *Server, n *notice, key types.Kind, o object) {
 		if o["callbackURL"] != nil && key != types.KindActivityFiles && n != nil {
 			o.set("uploadStartTimeInSeconds", n.record.uploaded.Unix())
 			o.set("uploadEndTimeInSeconds", n.record.uploaded.Unix()+1)
 		}
 	}, nil},
-	{QuirkUnknownFields, "reported, unproven", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkUnknownFields, "reported, unproven", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		o.set("normalizedPowerInWatts", 251.5)
 		o.set("fieldsToCome", map[string]any{"nested": []any{1, "two", nil, map[string]any{}}})
 	}, nil},
-	{QuirkWebUpload, "undocumented in file pings; seen in September 2026", func(_ *Server, _ *notice, _ types.Kind, o object) {
+	{quirkWebUpload, "undocumented in file pings; seen in September 2026", func(_ *Server, _ *notice, _ types.Kind, o object) {
 		if o["activityType"] != nil {
 			o.set("isWebUpload", true)
 		}
 	}, nil},
-	{QuirkNoPermissions, "two integrations guard against it", func(_ *Server, _ *notice, key types.Kind, o object) {
-		if key == PermissionChanges {
+	{quirkNoPermissions, "two integrations guard against it", func(_ *Server, _ *notice, key types.Kind, o object) {
+		if key == types.KindPermissionChanges {
 			delete(o, "permissions")
 			delete(o, "summaryId")
 		}
 	}, nil},
 
-	{QuirkReverse, "a multisport parent may come after its children", nil, func(_ *Server, lists []list) []list {
+	{quirkReverse, "a multisport parent may come after its children", nil, func(_ *Server, lists []list) []list {
 		for _, l := range lists {
 			slices.Reverse(l.items)
 		}
 		return lists
 	}},
-	{QuirkOldFileKey, "file pings of 2019", nil, func(_ *Server, lists []list) []list {
+	{quirkOldFileKey, "file pings of 2019", nil, func(_ *Server, lists []list) []list {
 		for i, l := range lists {
 			if l.key == types.KindActivityFiles {
 				lists[i].key = "file"
@@ -161,15 +161,15 @@ var quirks = []quirk{
 		}
 		return lists
 	}},
-	{QuirkEmptyList, "seen in pushes", nil, func(_ *Server, lists []list) []list {
+	{quirkEmptyList, "seen in pushes", nil, func(_ *Server, lists []list) []list {
 		return append(lists, list{key: types.KindMoveIQ})
 	}},
-	{QuirkEmptyItem, "in the example of another Garmin API", nil, addItem(`{}`)},
-	{QuirkUnknownKey, "endpoints are shared with the Health API", nil, func(s *Server, lists []list) []list {
+	{quirkEmptyItem, "in the example of another Garmin API", nil, addItem(`{}`)},
+	{quirkUnknownKey, "endpoints are shared with the Health API", nil, func(s *Server, lists []list) []list {
 		return append([]list{{"dailies", [][]byte{[]byte(`{"userId":"` + s.hex(16) + `","summaryId":"x1","steps":1}`)}}}, lists...)
 	}},
-	{QuirkSeveralKeys, "nothing forbids it; a receiver that reads the first key loses the others", nil, nil},
-	{QuirkRepeatedKey, "JSON permits it; a map keeps only the last", nil, func(_ *Server, lists []list) []list {
+	{quirkSeveralKeys, "nothing forbids it; a receiver that reads the first key loses the others", nil, nil},
+	{quirkRepeatedKey, "JSON permits it; a map keeps only the last", nil, func(_ *Server, lists []list) []list {
 		var split []list
 		for _, l := range lists {
 			half := (len(l.items) + 1) / 2
@@ -177,8 +177,8 @@ var quirks = []quirk{
 		}
 		return split
 	}},
-	{QuirkBadItem, "one odd item has cost whole batches", nil, addItem(`{"userId":["not","a","string"],"summaryId":{"a":1},"startTimeInSeconds":"yesterday"}`)},
-	{QuirkUnknownUser, "a default user has been given other people's data", nil, func(s *Server, lists []list) []list {
+	{quirkBadItem, "one odd item has cost whole batches", nil, addItem(`{"userId":["not","a","string"],"summaryId":{"a":1},"startTimeInSeconds":"yesterday"}`)},
+	{quirkUnknownUser, "a default user has been given other people's data", nil, func(s *Server, lists []list) []list {
 		for i, l := range lists {
 			if len(l.items) > 0 {
 				if o := parseObject(l.items[0]); o != nil {
@@ -190,7 +190,7 @@ var quirks = []quirk{
 		}
 		return lists
 	}},
-	{QuirkHostileCallback, "anyone who knows the endpoint can forge a ping", nil, func(s *Server, lists []list) []list {
+	{quirkHostileCallback, "anyone who knows the endpoint can forge a ping", nil, func(s *Server, lists []list) []list {
 		for i, l := range lists {
 			o := object(nil)
 			if len(l.items) > 0 {
@@ -207,24 +207,24 @@ var quirks = []quirk{
 		return lists
 	}},
 
-	{QuirkDuplicate, "retries after a time-out, the Summary Resender, backfill", nil, nil},
-	{QuirkShuffle, "activities, details and files come separately, in any order", nil, nil},
-	{QuirkLate, "file URLs have 24 hours, counted from the ping", nil, nil},
-	{QuirkLostAnswer, "the connection breaks after the work is done", nil, nil},
-	{QuirkCutBody, "a failed notification: the connection breaks", nil, nil},
+	{quirkDuplicate, "retries after a time-out, the Summary Resender, backfill", nil, nil},
+	{quirkShuffle, "activities, details and files come separately, in any order", nil, nil},
+	{quirkLate, "file URLs have 24 hours, counted from the ping", nil, nil},
+	{quirkLostAnswer, "the connection breaks after the work is done", nil, nil},
+	{quirkCutBody, "a failed notification: the connection breaks", nil, nil},
 
-	{QuirkOtherUser, "one user's data has been stored under another", nil, nil},
-	{QuirkSummaryGone, "one integration handles it", nil, nil},
-	{QuirkHTMLError, "gateways answer in HTML", nil, nil},
-	{QuirkPullCut, "a proxy ends a chunked answer too early", nil, nil},
-	{QuirkRedirect, "a redirect carries the user's token to another host", nil, nil},
-	{QuirkPermissionsArray, "the shape in several integrations' tests", nil, nil},
-	{QuirkPermissionsOne, "the example of one portal page", nil, nil},
-	{QuirkBackfillError, "a failed chunk that is passed over is a hole in the history", nil, nil},
-	{QuirkDuplicate400, "seen once", nil, nil},
-	{QuirkMinStartEpoch, "one integration's parser expects it", nil, nil},
-	{QuirkSpentFile400, "seen in July 2026", nil, nil},
-	{QuirkNotReady, "one integration tries six times", nil, nil},
+	{quirkOtherUser, "one user's data has been stored under another", nil, nil},
+	{quirkSummaryGone, "one integration handles it", nil, nil},
+	{quirkHTMLError, "gateways answer in HTML", nil, nil},
+	{quirkPullCut, "a proxy ends a chunked answer too early", nil, nil},
+	{quirkRedirect, "a redirect carries the user's token to another host", nil, nil},
+	{quirkPermissionsArray, "the shape in several integrations' tests", nil, nil},
+	{quirkPermissionsOne, "the example of one portal page", nil, nil},
+	{quirkBackfillError, "a failed chunk that is passed over is a hole in the history", nil, nil},
+	{quirkDuplicate400, "seen once", nil, nil},
+	{quirkMinStartEpoch, "one integration's parser expects it", nil, nil},
+	{quirkSpentFile400, "seen in July 2026", nil, nil},
+	{quirkNotReady, "one integration tries six times", nil, nil},
 }
 
 func setType(name string) func(*Server, *notice, types.Kind, object) {
@@ -290,16 +290,16 @@ func (s *Server) oddAnswer(w http.ResponseWriter, r *http.Request) bool {
 	kind := resourceKind(r.URL.Path)
 	permissions := strings.HasSuffix(r.URL.Path, "/user/permissions")
 	switch {
-	case kind != "" && s.odd(QuirkRedirect):
+	case kind != "" && s.odd(quirkRedirect):
 		w.Header().Set("Location", "https://attacker.example"+r.URL.RequestURI())
 		w.WriteHeader(http.StatusFound)
-	case kind != "" && kind != types.KindActivityFiles && s.seen[r.URL.RawQuery+r.URL.Path] && s.odd(QuirkSummaryGone):
+	case kind != "" && kind != types.KindActivityFiles && s.seen[r.URL.RawQuery+r.URL.Path] && s.odd(quirkSummaryGone):
 		writeError(w, http.StatusGone, "summary is gone")
-	case permissions && s.firstTime(r) && s.odd(QuirkNotReady):
+	case permissions && s.firstTime(r) && s.odd(quirkNotReady):
 		writeError(w, http.StatusInternalServerError, "permissions are not ready")
-	case strings.Contains(r.URL.Path, "/backfill/") && s.firstTime(r) && s.odd(QuirkBackfillError):
+	case strings.Contains(r.URL.Path, "/backfill/") && s.firstTime(r) && s.odd(quirkBackfillError):
 		writeError(w, http.StatusInternalServerError, "backfill failed")
-	case s.odd(QuirkHTMLError):
+	case s.odd(quirkHTMLError):
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusBadGateway)
 		w.Write([]byte("<html><body><h1>502 Bad Gateway</h1></body></html>"))
@@ -331,7 +331,7 @@ func resourceKind(path string) types.Kind {
 
 // oddPull applies the quirks of a pull's answer.
 func (s *Server) oddPull(body []byte) []byte {
-	if len(s.quirks) > 0 && s.odd(QuirkPullCut) {
+	if len(s.quirks) > 0 && s.odd(quirkPullCut) {
 		return bytes.Clone(body[:len(body)/2])
 	}
 	return body

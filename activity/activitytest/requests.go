@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // maxRequests bounds the request log; the oldest entries go first.
@@ -18,11 +20,11 @@ type Request struct {
 	Path   string
 	// QueryKeys are the names of the query parameters, sorted.
 	QueryKeys []string
-	// Auth tells what the Authorization header was: "Bearer", "OAuth",
-	// "other", or "" if there was none.
+	// Auth is the scheme of the Authorization header: "Bearer", another word,
+	// or "" if there was none.
 	Auth string
 	// UserID is the user who was authenticated, or "".
-	UserID string
+	UserID types.UserID
 	// Status is what was answered; 0 if the connection was cut before.
 	Status int
 }
@@ -50,13 +52,10 @@ func (s *Server) logRequest(r *http.Request, w *statusWriter, start time.Time) {
 		e.QueryKeys = append(e.QueryKeys, key)
 	}
 	slices.Sort(e.QueryKeys)
-	if h := r.Header.Get("Authorization"); h != "" {
-		e.Auth = "other"
-		if scheme, _, _ := strings.Cut(h, " "); strings.EqualFold(scheme, "Bearer") {
-			e.Auth = "Bearer"
-		} else if strings.EqualFold(scheme, "OAuth") {
-			e.Auth = "OAuth"
-		}
+	if scheme, _, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
+		e.Auth = scheme
+	} else if scheme != "" {
+		e.Auth = "other" // It may be a token.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/activitytest/verification"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -245,7 +246,7 @@ var rules = []struct {
 		w.endpoint(false)
 		w.u.Deregister()
 		w.deliver()
-		require.Equal(w, map[string]any{"userId": w.u.ID()}, w.item())
+		require.Equal(w, map[string]any{"userId": string(w.u.ID())}, w.item())
 	}},
 	{"5", "a push carries what a pull would give", func(w *world) {
 		w.fake.PullsCarryUserID = true
@@ -266,7 +267,8 @@ var rules = []struct {
 		}
 	}},
 	{"5.1", "the user id outlives a new registration, the user access token does not", func(w *world) {
-		legacy := w.fake.AddUser(&activitytest.UserOptions{Legacy: true})
+		legacy := w.fake.AddUser(nil)
+		legacy.SetItemToken("old-token")
 		legacy.Add(run("1", w.start))
 		w.deliver()
 		before := w.item()
@@ -283,7 +285,7 @@ var rules = []struct {
 		require.NotEqual(w, before["userAccessToken"], w.item()["userAccessToken"])
 	}},
 	{"6.1", "times are UTC seconds, with the watch's offset beside them", func(w *world) {
-		w.u.Sync(activitytest.NewGenerator(1), activitytest.Run, w.start)
+		w.u.Sync(activitytest.NewGenerator(1), activitytest.SportRun, w.start)
 		w.deliver()
 		require.Contains(w, w.got[0], fmt.Sprintf(`"startTimeInSeconds":%d,"startTimeOffsetInSeconds":`, w.start.Unix()))
 	}},
@@ -306,7 +308,7 @@ var rules = []struct {
 		require.Equal(w, w.got[0], w.got[1])
 	}},
 	{"6.2.4", "the Data Generator uploads and notifies", func(w *world) {
-		w.u.Sync(activitytest.NewGenerator(1), activitytest.Ride, w.start)
+		w.u.Sync(activitytest.NewGenerator(1), activitytest.SportRide, w.start)
 		require.Len(w, w.deliver(), 3)
 	}},
 	{"7", "a pull may span 24 hours", func(w *world) {
@@ -340,7 +342,7 @@ var rules = []struct {
 		g := activitytest.NewGenerator(1)
 		for _, sport := range activitytest.Sports() {
 			for _, a := range g.Activities(sport, w.start) {
-				wheel := sport == activitytest.Wheelchair
+				wheel := sport == activitytest.SportWheelchair
 				require.Equal(w, wheel, a.Pushes != nil && a.AveragePushCadenceInPushesPerMinute != nil && a.MaxPushCadenceInPushesPerMinute != nil)
 				for _, s := range g.Details(a).Samples {
 					require.Equal(w, wheel, s.DirectWheelchairCadence != nil)
@@ -349,34 +351,34 @@ var rules = []struct {
 		}
 	}},
 	{"7.1", "a multisport activity is a parent, and children that name it", func(w *world) {
-		list := activitytest.NewGenerator(1).Activities(activitytest.Triathlon, w.start)
+		list := activitytest.NewGenerator(1).Activities(activitytest.SportTriathlon, w.start)
 		for _, a := range list {
 			require.NotEqual(w, a.IsParent, a.ParentSummaryID != "")
 		}
 	}},
 	{"7.2", "the device of what was typed in is unknown", func(w *world) {
-		w.u.Sync(activitytest.NewGenerator(1), activitytest.ManualEntry, w.start)
+		w.u.Sync(activitytest.NewGenerator(1), activitytest.SportManualEntry, w.start)
 		w.deliver()
 		require.Contains(w, w.got[0], `"deviceName":"unknown"`)
 	}},
 	{"7.2", "what the user has edited comes under its own key, flagged", func(w *world) {
 		g := activitytest.NewGenerator(1)
-		w.u.Add(g.Edit(g.Activities(activitytest.Run, w.start)[0]))
+		w.u.Add(g.Edit(g.Activities(activitytest.SportRun, w.start)[0]))
 		w.deliver()
 		require.True(w, strings.HasPrefix(w.got[0], `{"manuallyUpdatedActivities":[`))
 		require.Equal(w, true, w.item()["manual"])
 	}},
 	{"7.3", "details have a summary, samples and laps; manual ones have no samples", func(w *world) {
 		g := activitytest.NewGenerator(1)
-		w.u.Sync(g, activitytest.Run, w.start)
+		w.u.Sync(g, activitytest.SportRun, w.start)
 		w.deliver()
 		require.Regexp(w, `"activityDetails":\[\{.*"summary":\{.*"samples":\[\{.*"laps":\[\{`, w.got[1])
-		w.u.Sync(g, activitytest.ManualEntry, w.start)
+		w.u.Sync(g, activitytest.SportManualEntry, w.start)
 		w.deliver()
 		require.Contains(w, w.got[len(w.got)-1], `"samples":[]`)
 	}},
 	{"7.3", "samples come once a second or less often, in order, moving no longer than timed, timed no longer than clocked", func(w *world) {
-		d := activitytest.NewGenerator(1).Details(activitytest.NewGenerator(1).Activities(activitytest.Run, w.start)[0])
+		d := activitytest.NewGenerator(1).Details(activitytest.NewGenerator(1).Activities(activitytest.SportRun, w.start)[0])
 		for i, s := range d.Samples {
 			require.LessOrEqual(w, *s.MovingDurationInSeconds, *s.TimerDurationInSeconds)
 			require.LessOrEqual(w, *s.TimerDurationInSeconds, *s.ClockDurationInSeconds)
@@ -526,12 +528,12 @@ var rules = []struct {
 		w.want(202, "")(w.backfill("activityDetails", 10, 5))
 	}},
 	{"9", "review: two users, deregistrations and permission changes enabled, notifications answered", func(w *world) {
-		require.False(w, w.fake.PartnerVerification().OK())
+		require.False(w, verification.Partner(w.fake).OK())
 		w.u.Add(run("1", w.start))
 		w.deliver()
-		require.True(w, w.fake.PartnerVerification().OK())
-		w.fake.SetEndpoint(activitytest.Deregistrations, activitytest.Endpoint{})
-		require.Equal(w, activitytest.Failed, w.fake.PartnerVerification().Check("deregistrations").Verdict)
+		require.True(w, verification.Partner(w.fake).OK())
+		w.fake.SetEndpoint(types.KindDeregistrations, activitytest.Endpoint{})
+		require.Equal(w, verification.Failed, verification.Partner(w.fake).Check("deregistrations").Verdict)
 	}},
 	{"Appendix A", "activity types are those of the list", func(w *world) {
 		g := activitytest.NewGenerator(1)
@@ -583,7 +585,7 @@ var rules = []struct {
 		w.want(200, "")(w.get("user/id"))
 	}},
 	{"Appendix B", "500: any other server error", func(w *world) {
-		w.fake.FailNext(500, `{"errorMessage":"internal"}`, nil)
+		w.fake.Fail(1, activitytest.Fault{Status: 500, Body: `{"errorMessage":"internal"}`})
 		w.want(500, "internal")(w.get("user/id"))
 	}},
 }

@@ -112,7 +112,7 @@ func TestDelayAndIntercept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.fake.Fail(2, activitytest.Fault{Delay: time.Minute})
-		w.want(200, w.u.ID())(w.get("user/id"))
+		w.want(200, string(w.u.ID()))(w.get("user/id"))
 		require.Equal(t, time.Minute, time.Since(w.start))
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -154,12 +154,6 @@ func (u *User) Sync(g *Generator, sport Sport, start time.Time) {
 	u.upload(g, sport, start, true, false)
 }
 
-// SyncHistory is [User.Sync] for a workout from before the connection: only a
-// backfill brings it.
-func (u *User) SyncHistory(g *Generator, sport Sport, start time.Time) {
-	u.upload(g, sport, start, true, true)
-}
-
 // FillHistory gives the user a history without details and files: on most days
 // of w one activity of [Generator.Any] sport, and now and then a Move IQ event.
 func (u *User) FillHistory(g *Generator, w types.Window) {

@@ -22,20 +22,12 @@ type Server struct {
 	// BaseURL is what callback URLs begin with. NewServer sets
 	// "https://apis.garmin.com".
 	BaseURL string
-	// ClientID and ClientSecret are the partner's; for OAuth 1.0a they are the
-	// consumer key and its secret. NewServer sets values.
+	// ClientID and ClientSecret are the partner's. NewServer sets values.
 	ClientID, ClientSecret string
 
 	// RedirectURL is the partner's, as preset in the developer portal. It is
 	// where consent leads if the request names no other.
 	RedirectURL string
-	// OAuth1Ends is when OAuth 1.0a stops to work. Zero is never; Garmin has
-	// set the end of 2026.
-	OAuth1Ends time.Time
-
-	// CallbackConfirmed adds oauth_callback_confirmed to a request token, as
-	// RFC 5849 demands. Garmin's document does not have it.
-	CallbackConfirmed bool
 
 	// PullTokens says what pulls and callback URLs do with pull tokens. The
 	// zero value is Garmin's practice in 2026: callback URLs carry one, and a
@@ -63,11 +55,10 @@ type Server struct {
 	// the connection.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
 
-	// gate, if set, sees each callback before it is answered. Verify holds
-	// them up with it.
-	gate atomic.Pointer[func(*http.Request)]
+	// watch, if set, sees each request before it is answered.
+	watch atomic.Pointer[func(*http.Request, *User)]
 
-	mux     *http.ServeMux
+	api     http.Handler
 	sending sync.Mutex // one Deliver at a time
 	wake    chan struct{}
 
@@ -75,21 +66,18 @@ type Server struct {
 	rand       *rand.Rand
 	lastID     int64
 	secret     [32]byte // signs pull tokens
-	users      map[string]*User
+	users      map[types.UserID]*User
 	order      []*User           // users as they were added
 	bearers    map[string]*token // OAuth 2 access tokens
 	refreshes  map[string]*token // OAuth 2 refresh tokens, the spent ones too
 	codes      map[string]*code  // OAuth 2 authorization codes
 	reuses     int
-	oauth1     map[string]*User     // by OAuth 1.0a token
-	requests1  map[string]*request1 // by OAuth 1.0a request token
-	nonces     map[string]time.Time
 	files      map[string]*download
 	ledger     ledger
 	faults     []*fault
 	quirks     map[Quirk]bool
 	quirkShare float64
-	seen       map[string]bool // what QuirkSummaryGone and QuirkNotReady remember
+	seen       map[string]bool // what quirkSummaryGone and quirkNotReady remember
 	requests   []Request
 
 	endpoints  map[types.Kind]Endpoint
@@ -111,13 +99,10 @@ func NewServer() *Server {
 		wake:         make(chan struct{}, 1),
 		rand:         rand.New(rand.NewChaCha8([32]byte([]byte("a fake garmin, the same each run")))),
 		lastID:       18_000_000_000,
-		users:        make(map[string]*User),
+		users:        make(map[types.UserID]*User),
 		bearers:      make(map[string]*token),
 		refreshes:    make(map[string]*token),
 		codes:        make(map[string]*code),
-		requests1:    make(map[string]*request1),
-		oauth1:       make(map[string]*User),
-		nonces:       make(map[string]time.Time),
 		files:        make(map[string]*download),
 		seen:         make(map[string]bool),
 		endpoints:    make(map[types.Kind]Endpoint),
@@ -129,7 +114,7 @@ func NewServer() *Server {
 	for _, key := range ListKeys() {
 		s.endpoints[key] = Endpoint{Enabled: true, Push: key != types.KindActivityFiles}
 	}
-	s.mux = s.routes()
+	s.api = s.routes()
 	return s
 }
 
@@ -144,19 +129,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if f := s.takeFault(r); f != nil {
-		f.serve(rec, r, s.mux)
+		f.serve(rec, r, s.api)
 		return
 	}
-	if gate := s.gate.Load(); gate != nil {
-		(*gate)(r)
+	if watch := s.watch.Load(); watch != nil {
+		(*watch)(r, s.claimed(r))
 	}
 	if s.oddAnswer(rec, r) {
 		return
 	}
-	s.mux.ServeHTTP(rec, r)
+	s.api.ServeHTTP(rec, r)
 }
 
-func (s *Server) routes() *http.ServeMux {
+// Watch calls f with each request before it is answered, and with the user whose
+// access token it has, or nil. f may hold the request up. There is one f at a
+// time, and stop ends it.
+func (s *Server) Watch(f func(r *http.Request, u *User)) (stop func()) {
+	s.watch.Store(&f)
+	return func() { s.watch.CompareAndSwap(&f, nil) }
+}
+
+// Use puts a handler in front of the server, behind its faults and its log. What
+// wrap returns gets each request, and hands on what it does not answer itself:
+// see [Signed]. Use it before the first request.
+func (s *Server) Use(wrap func(api http.Handler) http.Handler) { s.api = wrap(s.api) }
+
+func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	const rest = "/wellness-api/rest/"
 	for _, kind := range types.Kinds() {
@@ -176,11 +174,6 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /oauth2Confirm", s.serveConsentPage)
 	mux.HandleFunc("POST /oauth2Confirm", s.serveConsent)
 	mux.HandleFunc("POST /di-oauth2-service/oauth/token", s.serveToken)
-	mux.HandleFunc("POST /oauth-service/oauth/request_token", s.serveRequestToken)
-	mux.HandleFunc("GET /oauthConfirm", s.serveConsentPage)
-	mux.HandleFunc("POST /oauthConfirm", s.serveConsent)
-	mux.HandleFunc("POST /oauth-service/oauth/access_token", s.serveAccessToken)
-	mux.HandleFunc("POST /partner-gateway/rest/user/token-exchange", s.serveTokenExchange)
 	return mux
 }
 
@@ -228,7 +221,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 type statusWriter struct {
 	http.ResponseWriter
 	status int
-	user   string
+	user   types.UserID
 }
 
 func (w *statusWriter) WriteHeader(status int) {

@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dghubble/oauth1"
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -103,63 +102,6 @@ func TestFile(t *testing.T) {
 	})
 }
 
-func TestOAuth1(t *testing.T) {
-	fake := activitytest.NewServer()
-	u := fake.AddUser(nil)
-	token, secret := u.OAuth1()
-	call := func(base http.RoundTripper, clientSecret, url string) int {
-		ctx := context.WithValue(t.Context(), oauth1.HTTPClient, &http.Client{Transport: base})
-		c := oauth1.NewConfig(fake.ClientID, clientSecret).Client(ctx, oauth1.NewToken(token, secret))
-		res, err := c.Get(url)
-		require.NoError(t, err)
-		res.Body.Close()
-		return res.StatusCode
-	}
-	callback := u.CallbackURL(types.KindActivities, types.Window{Start: time.Unix(1, 0), End: time.Unix(2, 0)})
-	require.Equal(t, 200, call(fake, fake.ClientSecret, callback))
-	require.Equal(t, 401, call(fake, "wrong", callback))
-
-	ts := httptest.NewTLSServer(fake)
-	defer ts.Close()
-	require.Equal(t, 200, call(ts.Client().Transport, fake.ClientSecret, ts.URL+"/wellness-api/rest/user/id"))
-	require.Equal(t, "OAuth", fake.Requests()[2].Auth)
-}
-
-// TestOAuth1Replay sends one signed request twice.
-func TestOAuth1Replay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
-		u := fake.AddUser(nil)
-		token, secret := u.OAuth1()
-		var signed *http.Request
-		keep := roundTripper(func(r *http.Request) (*http.Response, error) {
-			signed = r
-			return fake.RoundTrip(r)
-		})
-		ctx := context.WithValue(t.Context(), oauth1.HTTPClient, &http.Client{Transport: keep})
-		c := oauth1.NewConfig(fake.ClientID, fake.ClientSecret).Client(ctx, oauth1.NewToken(token, secret))
-		_, err := c.Get(rest + "user/id")
-		require.NoError(t, err)
-		res, err := fake.RoundTrip(signed)
-		require.NoError(t, err)
-		require.Equal(t, 401, res.StatusCode)
-
-		keep = func(r *http.Request) (*http.Response, error) {
-			time.Sleep(10*time.Minute + 2*time.Second)
-			return fake.RoundTrip(r)
-		}
-		ctx = context.WithValue(t.Context(), oauth1.HTTPClient, &http.Client{Transport: keep})
-		c = oauth1.NewConfig(fake.ClientID, fake.ClientSecret).Client(ctx, oauth1.NewToken(token, secret))
-		res, err = c.Get(rest + "user/id")
-		require.NoError(t, err)
-		require.Equal(t, 401, res.StatusCode)
-	})
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 func TestFaults(t *testing.T) {
 	fake := activitytest.NewServer()
 	u := fake.AddUser(nil)
@@ -173,7 +115,7 @@ func TestFaults(t *testing.T) {
 		b, err := io.ReadAll(res.Body)
 		return res.StatusCode, string(b), err
 	}
-	fake.FailNext(503, "busy", http.Header{"Retry-After": {"1"}})
+	fake.Fail(1, activitytest.Fault{Status: 503, Body: "busy", Header: http.Header{"Retry-After": {"1"}}})
 	fake.Fail(1, activitytest.Fault{Path: "/user/id", CutAfter: 5})
 	fake.Fail(1, activitytest.Fault{Refuse: true})
 	fake.Fail(1, activitytest.Fault{Path: "/elsewhere", Refuse: true})
@@ -214,7 +156,8 @@ func TestUnknownHost(t *testing.T) {
 func TestPushAndRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := activitytest.NewServer()
-		u, legacy := fake.AddUser(nil), fake.AddUser(&activitytest.UserOptions{Legacy: true})
+		u, legacy := fake.AddUser(nil), fake.AddUser(nil)
+		legacy.SetItemToken("old")
 		answers := []int{500, 201, 200}
 		var got, ids []string
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true,
@@ -243,7 +186,7 @@ func TestPushAndRetry(t *testing.T) {
 
 		var body map[string][]map[string]any
 		require.NoError(t, json.Unmarshal([]byte(got[0]), &body))
-		require.Equal(t, u.ID(), body["activities"][0]["userId"])
+		require.Equal(t, string(u.ID()), body["activities"][0]["userId"])
 		require.NotContains(t, body["activities"][0], "userAccessToken")
 		require.Contains(t, body["activities"][1], "userAccessToken")
 	})
@@ -296,3 +239,7 @@ func TestPingFollowed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "9007199254740993", parsed.Query().Get("id"))
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

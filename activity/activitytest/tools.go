@@ -2,7 +2,6 @@ package activitytest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -65,57 +64,4 @@ func (u *User) Resend(kinds ...types.Kind) int {
 		}
 	}
 	return n
-}
-
-// PartnerVerification is the tool of that name: whether what the server has
-// seen so far would pass Garmin's review (section 9.1). [Verify] tries an
-// endpoint by itself.
-func (s *Server) PartnerVerification() *Report {
-	start := time.Now()
-	report := &Report{Started: start}
-	add := func(name, section, text string, err error) {
-		c := Check{Name: name, Section: section, Requirement: text, Verdict: Passed}
-		if err != nil {
-			c.Verdict, c.Detail = Failed, err.Error()
-		}
-		report.Checks = append(report.Checks, c)
-	}
-	users := len(s.Users())
-	var err error
-	if users < 2 {
-		err = fmt.Errorf("there are %d", users)
-	}
-	add("two-users", "9.1", "at least two Garmin users are connected", err)
-	for _, key := range []types.Kind{Deregistrations, PermissionChanges} {
-		err = nil
-		if e := s.Endpoint(key); !e.Enabled || (e.URL == "" && e.Handler == nil) {
-			err = errors.New("it is not")
-		}
-		add(string(key), "9.1", "the endpoint is enabled", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var good, bad int
-	var slowest time.Duration
-	for _, d := range s.deliveries {
-		if start.Sub(d.Sent) > day {
-			continue
-		}
-		if slowest = max(slowest, d.Took); d.Acknowledged() {
-			good++
-		} else {
-			bad++
-		}
-	}
-	err = nil
-	if good == 0 {
-		err = errors.New("no ping or push was answered 200 in the last 24 hours")
-	}
-	add("notifications", "9.1", "pings or pushes are processed; pulls alone are not allowed", err)
-	err = nil
-	if bad > 0 {
-		err = fmt.Errorf("%d of %d notifications of the last 24 hours failed, the slowest took %.1f s", bad, good+bad, slowest.Seconds())
-	}
-	add("answers", "9.1", "every notification is answered 200 within 30 seconds", err)
-	return report
 }

@@ -8,9 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 )
 
 // hosts are the names Garmin's API answers to.
@@ -54,7 +52,7 @@ func roundTrip(h http.Handler, r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if aborted && !w.flushed() {
-		return nil, fmt.Errorf("activitytest: connection cut before the answer: %w", syscall.ECONNRESET)
+		return nil, fmt.Errorf("activitytest: connection cut before the answer: %w", errReset)
 	}
 	return w.response(r, aborted), nil
 }
@@ -166,9 +164,4 @@ func (b *memoryBody) Read(p []byte) (int, error) {
 func (b *memoryBody) Close() error {
 	b.closed = true
 	return nil
-}
-
-// secure reports whether the request came over https.
-func secure(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.URL.Scheme, "https")
 }

@@ -14,7 +14,7 @@ import (
 type UserOptions struct {
 	// ID is the Garmin user id. "" is made up: in turn a dashed UUID and 32
 	// hex digits, since Garmin uses both.
-	ID string
+	ID types.UserID
 	// Permissions is what the user grants. nil is ACTIVITY_EXPORT and
 	// HISTORICAL_DATA_EXPORT; an empty slice is none.
 	Permissions []types.Permission
@@ -29,17 +29,13 @@ type UserOptions struct {
 	AccessToken string
 	// NotConnected makes a Garmin user without tokens, who has yet to consent.
 	NotConnected bool
-	// Legacy makes the user one who has not moved to OAuth 2: notifications
-	// carry the userAccessToken.
-	Legacy bool
 }
 
 // User is a Garmin user who is connected to the partner. Its methods are safe
 // for concurrent use.
 type User struct {
 	s              *Server
-	id             string
-	legacy         bool
+	id             types.UserID
 	firstConnected time.Time
 	historyFrom    time.Time
 
@@ -49,8 +45,7 @@ type User struct {
 	gone          bool
 	access        []*token // those not yet expired, the newest last
 	refresh       *token
-	token1        string
-	secret1       string
+	itemToken     string
 	records       []*record
 	byID          map[recordKey]*record
 }
@@ -77,14 +72,14 @@ func (s *Server) AddUser(o *UserOptions) *User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := &User{
-		s: s, id: o.ID, legacy: o.Legacy,
+		s: s, id: o.ID,
 		firstConnected: o.FirstConnected, historyFrom: o.HistoryFrom,
 		permissions: slices.Clone(o.Permissions),
 		byID:        make(map[recordKey]*record),
 	}
 	if u.id == "" {
-		if u.id = s.uuid(); len(s.order)%2 == 1 {
-			u.id = s.hex(16)
+		if u.id = types.UserID(s.uuid()); len(s.order)%2 == 1 {
+			u.id = types.UserID(s.hex(16))
 		}
 	}
 	if s.users[u.id] != nil {
@@ -102,7 +97,6 @@ func (s *Server) AddUser(o *UserOptions) *User {
 	s.users[u.id] = u
 	s.order = append(s.order, u)
 	if u.gone = o.NotConnected; !u.gone {
-		u.issue1()
 		u.issue2()
 		if t := u.access[0]; o.AccessToken != "" {
 			delete(s.bearers, t.value)
@@ -111,13 +105,6 @@ func (s *Server) AddUser(o *UserOptions) *User {
 		}
 	}
 	return u
-}
-
-// issue1 gives the user new OAuth 1.0a credentials; the old ones die.
-func (u *User) issue1() {
-	delete(u.s.oauth1, u.token1)
-	u.token1, u.secret1 = u.s.uuid(), u.s.hex(16)
-	u.s.oauth1[u.token1] = u
 }
 
 // issue2 gives the user new OAuth 2 tokens. The old refresh token is dead; old
@@ -145,22 +132,22 @@ func (u *User) revoke2() {
 	u.access, u.refresh = nil, nil
 }
 
-// Users returns the connected users in the order they were added.
+// Users returns all users, connected or not, in the order they were added.
 func (s *Server) Users() []*User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.order), func(u *User) bool { return u.gone })
+	return slices.Clone(s.order)
 }
 
 // User returns the user with this id, or nil.
-func (s *Server) User(id string) *User {
+func (s *Server) User(id types.UserID) *User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.users[id]
 }
 
 // ID returns the Garmin user id.
-func (u *User) ID() string { return u.id }
+func (u *User) ID() types.UserID { return u.id }
 
 // AccessToken returns the user's newest OAuth 2 access token, or "".
 func (u *User) AccessToken() string {
@@ -192,11 +179,13 @@ func (u *User) AccessExpires() time.Time {
 	return u.access[len(u.access)-1].expires
 }
 
-// OAuth1 returns the user's OAuth 1.0a token and its secret.
-func (u *User) OAuth1() (token, secret string) {
+// SetItemToken makes the user's notifications carry a userAccessToken, as those
+// of users do who have not moved to OAuth 2. "" is none, and so is any new
+// connection by OAuth 2.
+func (u *User) SetItemToken(token string) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	return u.token1, u.secret1
+	u.itemToken = token
 }
 
 // ExpireAccess makes the user's access tokens expire now; the refresh token
@@ -230,7 +219,7 @@ func (u *User) SetPermissions(p ...types.Permission) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	u.permissions, u.permissionsAt = slices.Clone(p), time.Now()
-	u.s.enqueue(PermissionChanges, &notice{user: u, body: permissionsItem(u, u.s.hex(4)+"-"+u.s.hex(4))})
+	u.s.enqueue(types.KindPermissionChanges, &notice{user: u, body: permissionsItem(u, u.s.hex(4)+"-"+u.s.hex(4))})
 }
 
 // Deregister disconnects the user as Garmin Connect does: the tokens die, what
@@ -247,14 +236,22 @@ func (u *User) deregister() {
 	}
 	u.gone = true
 	u.revoke2()
-	delete(u.s.oauth1, u.token1)
-	u.token1, u.secret1 = "", ""
+	u.itemToken = ""
 	u.s.dropUser(u)
-	u.s.enqueue(Deregistrations, &notice{user: u, body: []byte("{}")})
+	u.s.enqueue(types.KindDeregistrations, &notice{user: u, body: []byte("{}")})
 }
 
-// connect makes the user the partner's again after consent. History may be asked
-// for anew.
+// Connect connects a user who is not connected, as consent does, and gives new
+// tokens. History may be asked for anew.
+func (u *User) Connect() {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	u.connect()
+	if u.refresh == nil {
+		u.issue2()
+	}
+}
+
 func (u *User) connect() {
 	if u.gone {
 		for key := range u.s.ledger.done {
@@ -275,7 +272,7 @@ func (u *User) Connected() bool {
 
 func (s *Server) serveUserID(w http.ResponseWriter, _ *http.Request, u *User) {
 	writeJSON(w, http.StatusOK, struct {
-		UserID string `json:"userId"`
+		UserID types.UserID `json:"userId"`
 	}{u.id})
 }
 
@@ -284,9 +281,9 @@ func (s *Server) servePermissions(w http.ResponseWriter, _ *http.Request, u *Use
 	defer s.mu.Unlock()
 	p := append([]types.Permission{}, u.permissions...)
 	switch {
-	case s.odd(QuirkPermissionsArray):
+	case s.odd(quirkPermissionsArray):
 		writeJSON(w, http.StatusOK, p)
-	case s.odd(QuirkPermissionsOne):
+	case s.odd(quirkPermissionsOne):
 		writeJSON(w, http.StatusOK, struct {
 			Permissions string `json:"permissions"`
 		}{"[" + strings.Trim(strings.ReplaceAll(fmt.Sprint(p), " ", ", "), "[]") + "]"})

@@ -27,9 +27,9 @@ func (n number) MarshalJSON() ([]byte, error) {
 type (
 	plainActivity types.Activity
 	wireActivity  struct {
-		UserID     string   `json:"userId,omitempty"`
-		SummaryID  types.ID `json:"summaryId,omitempty"`
-		ActivityID number   `json:"activityId,omitempty"`
+		UserID     types.UserID `json:"userId,omitempty"`
+		SummaryID  types.ID     `json:"summaryId,omitempty"`
+		ActivityID number       `json:"activityId,omitempty"`
 		*plainActivity
 	}
 	wireDetails struct {
@@ -41,15 +41,15 @@ type (
 	}
 	plainMoveIQ types.MoveIQ
 	wireMoveIQ  struct {
-		UserID    string   `json:"userId,omitempty"`
-		SummaryID types.ID `json:"summaryId"`
+		UserID    types.UserID `json:"userId,omitempty"`
+		SummaryID types.ID     `json:"summaryId"`
 		*plainMoveIQ
 	}
 	plainFile types.ActivityFile
 	wireFile  struct {
-		UserID      string `json:"userId,omitempty"`
-		CallbackURL string `json:"callbackURL,omitempty"`
-		ActivityID  number `json:"activityId,omitempty"`
+		UserID      types.UserID `json:"userId,omitempty"`
+		CallbackURL string       `json:"callbackURL,omitempty"`
+		ActivityID  number       `json:"activityId,omitempty"`
 		*plainFile
 	}
 )

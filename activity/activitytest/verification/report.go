@@ -1,4 +1,4 @@
-package activitytest
+package verification
 
 import (
 	"encoding/xml"
@@ -33,16 +33,40 @@ type Check struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Report is the outcome of [Verify]. As JSON it is for programs.
+// Report is the outcome of [Run]. As JSON it is for programs.
 type Report struct {
+	// Endpoint is the endpoint without its path, which may be secret.
 	Endpoint string    `json:"endpoint"`
 	Started  time.Time `json:"started"`
 	Seconds  float64   `json:"seconds"`
 	Checks   []Check   `json:"checks"`
+	// Unverified says what was not looked at, and what a pass therefore does
+	// not mean.
+	Unverified []string `json:"unverified,omitempty"`
 }
 
-// OK reports whether no check has failed. Skipped ones do not count.
-func (r *Report) OK() bool { return r.count(Failed) == 0 }
+// OK reports whether checks have passed and none has failed. Skipped ones do
+// not count, so look at Unverified too.
+func (r *Report) OK() bool { return r.count(Passed) > 0 && r.count(Failed) == 0 }
+
+// open fills Unverified.
+func (r *Report) open(o *Options) {
+	if o.Delivered == nil {
+		r.Unverified = append(r.Unverified, "deliveries: whether anything that was answered 200 is stored; an endpoint that throws all away passes too")
+	}
+	if o.Server == nil {
+		r.Unverified = append(r.Unverified, "callbacks: whether pings are pulled and files downloaded, and after the 200; no server to call back was given")
+	}
+	if o.Server == nil && o.Delivered == nil {
+		r.Unverified = append(r.Unverified, "users: whether two are connected; the data was that of users who are made up")
+	}
+	if c := r.Check("https"); c != nil && c.Verdict == Skipped {
+		r.Unverified = append(r.Unverified, "https: whether Garmin can reach the endpoint; "+c.Detail)
+	}
+	if o.LargeBody < 0 || o.LargeDetails < 0 {
+		r.Unverified = append(r.Unverified, "large bodies: turned off")
+	}
+}
 
 // Check returns the check of that name, or nil.
 func (r *Report) Check(name string) *Check {
@@ -67,10 +91,13 @@ func (r *Report) count(v Verdict) (n int) {
 func (r *Report) String() string {
 	var b strings.Builder
 	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "%-4s  %-34s %6.2f s  %-10s  %s\n", strings.ToUpper(string(c.Verdict)), c.Name, c.Seconds, c.Section, c.Requirement)
+		fmt.Fprintf(&b, "%-4s  %-36s %6.2f s  %-10s  %s\n", strings.ToUpper(string(c.Verdict)), c.Name, c.Seconds, c.Section, c.Requirement)
 		if c.Detail != "" {
 			fmt.Fprintf(&b, "      -> %s\n", c.Detail)
 		}
+	}
+	for _, u := range r.Unverified {
+		fmt.Fprintf(&b, "NOT VERIFIED  %s\n", u)
 	}
 	fmt.Fprintf(&b, "%d passed, %d failed, %d skipped in %.1f s\n", r.count(Passed), r.count(Failed), r.count(Skipped), r.Seconds)
 	return b.String()

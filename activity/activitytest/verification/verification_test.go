@@ -1,7 +1,8 @@
-package activitytest_test
+package verification_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/activitytest/verification"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -44,18 +46,39 @@ type receiver struct {
 	refusesAgain   bool // answers 409 to a summary id it has seen
 	emptyIsError   bool
 	followsNothing bool
+	firstsToken    bool // calls back with the first user's token for all
+	storesFirst    bool // stores the first item of a list, and no more
+	storesNothing  bool
 
 	mu   sync.Mutex
 	busy bool
 	seen map[string]bool
+	kept map[string]bool
 	wg   sync.WaitGroup
 }
 
+// keep stores a summary.
+func (rc *receiver) keep(user types.UserID, id string) {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	if rc.kept == nil {
+		rc.kept = make(map[string]bool)
+	}
+	rc.kept[string(user)+" "+id] = !rc.storesNothing
+}
+
+// delivered is VerifyOptions.Delivered.
+func (rc *receiver) delivered(_ context.Context, user types.UserID, id types.ID) (bool, error) {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	return rc.kept[string(user)+" "+string(id)], nil
+}
+
 type item struct {
-	UserID       string `json:"userId"`
-	SummaryID    string `json:"summaryId"`
-	ActivityType string `json:"activityType"`
-	CallbackURL  string `json:"callbackURL"`
+	UserID       types.UserID `json:"userId"`
+	SummaryID    string       `json:"summaryId"`
+	ActivityType string       `json:"activityType"`
+	CallbackURL  string       `json:"callbackURL"`
 }
 
 func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -107,7 +130,7 @@ func (rc *receiver) read(body []byte) (status int, calls []call) {
 		if d.Decode(&items) != nil {
 			return http.StatusBadRequest, nil
 		}
-		common := key == activitytest.Deregistrations || key == activitytest.PermissionChanges
+		common := key == types.KindDeregistrations || key == types.KindPermissionChanges
 		switch {
 		case rc.firstKeyOnly && n > 0:
 			continue
@@ -121,7 +144,7 @@ func (rc *receiver) read(body []byte) (status int, calls []call) {
 		if rc.firstUserOnly && len(items) > 1 {
 			items = items[:1]
 		}
-		for _, raw := range items {
+		for n, raw := range items {
 			var i item
 			if json.Unmarshal(raw, &i) != nil {
 				if rc.strictItems {
@@ -138,11 +161,13 @@ func (rc *receiver) read(body []byte) (status int, calls []call) {
 			if rc.knownUsers && !common && rc.fake.User(i.UserID) == nil {
 				return http.StatusNotFound, nil
 			}
-			if rc.refusesAgain && i.CallbackURL == "" && !rc.first(i.UserID+i.SummaryID) {
+			if rc.refusesAgain && i.CallbackURL == "" && !rc.first(string(i.UserID)+i.SummaryID) {
 				return http.StatusConflict, nil
 			}
 			if i.CallbackURL != "" {
 				calls = append(calls, call{key, i})
+			} else if n == 0 || !rc.storesFirst {
+				rc.keep(i.UserID, i.SummaryID)
 			}
 		}
 	}
@@ -178,18 +203,35 @@ func (rc *receiver) follow(calls []call) {
 		}
 		r, _ := http.NewRequest("GET", c.CallbackURL, nil)
 		if user := rc.fake.User(c.UserID); user != nil && !(rc.noFileToken && c.key == types.KindActivityFiles) {
+			if rc.firstsToken {
+				user = rc.fake.Users()[0]
+			}
 			r.Header.Set("Authorization", "Bearer "+user.AccessToken())
 		}
 		res, err := rc.client.Do(r)
-		if err == nil {
-			io.Copy(io.Discard, res.Body)
-			res.Body.Close()
+		if err != nil {
+			continue
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			continue
+		}
+		if c.key == types.KindActivityFiles {
+			rc.keep(c.UserID, c.SummaryID)
+			continue
+		}
+		var pulled []item
+		if json.Unmarshal(body, &pulled) == nil {
+			for _, i := range pulled {
+				rc.keep(c.UserID, i.SummaryID)
+			}
 		}
 	}
 }
 
 // verify runs the kit in memory and in virtual time.
-func verify(t *testing.T, rc *receiver, o *activitytest.VerifyOptions) (report *activitytest.Report) {
+func verify(t *testing.T, rc *receiver, o *verification.Options) (report *verification.Report) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rc.fake = activitytest.NewServer()
@@ -198,7 +240,7 @@ func verify(t *testing.T, rc *receiver, o *activitytest.VerifyOptions) (report *
 		rc.client = &http.Client{Transport: rc.fake}
 		o.Server, o.Handler = rc.fake, rc
 		var err error
-		report, err = activitytest.Verify(t.Context(), "", o)
+		report, err = verification.Run(t.Context(), "", o)
 		require.NoError(t, err)
 		rc.wg.Wait()
 	})
@@ -206,7 +248,7 @@ func verify(t *testing.T, rc *receiver, o *activitytest.VerifyOptions) (report *
 }
 
 // TestVerifyRight goes over sockets.
-func TestVerifyRight(t *testing.T) {
+func TestRight(t *testing.T) {
 	rc := &receiver{fake: activitytest.NewServer(), client: http.DefaultClient}
 	api := httptest.NewServer(rc.fake)
 	defer api.Close()
@@ -217,19 +259,20 @@ func TestVerifyRight(t *testing.T) {
 	defer ts.Close()
 	defer rc.wg.Wait()
 	// The whole 100 MB are the quickstart's test.
-	o := &activitytest.VerifyOptions{Server: rc.fake, CallbackWait: 5 * time.Second, LargeDetails: 15_000_000}
-	report, err := activitytest.Verify(t.Context(), ts.URL, o)
+	o := &verification.Options{Server: rc.fake, CallbackWait: 5 * time.Second, LargeDetails: 15_000_000, Delivered: rc.delivered}
+	report, err := verification.Run(t.Context(), ts.URL, o)
 	require.NoError(t, err)
 	require.True(t, report.OK(), "%s", report)
+	require.Len(t, report.Unverified, 1, "this machine has no https")
 	for _, c := range report.Checks {
 		if c.Name != "https" {
-			require.Equal(t, activitytest.Passed, c.Verdict, "%s: %s", c.Name, c.Detail)
+			require.Equal(t, verification.Passed, c.Verdict, "%s: %s", c.Name, c.Detail)
 		}
 	}
 
 	b, err := json.Marshal(report)
 	require.NoError(t, err)
-	var back activitytest.Report
+	var back verification.Report
 	require.NoError(t, json.Unmarshal(b, &back))
 	require.Equal(t, report.Checks, back.Checks)
 
@@ -246,7 +289,7 @@ func TestVerifyRight(t *testing.T) {
 
 // TestVerifyWrong has receivers that are wrong in one way each. The report must
 // fail them in the right lines and pass the others.
-func TestVerifyWrong(t *testing.T) {
+func TestWrong(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		rc   *receiver
@@ -254,14 +297,14 @@ func TestVerifyWrong(t *testing.T) {
 		text string
 	}{
 		{"holds the ping open", &receiver{holdsOpen: true}, []string{
-			"ping-activities", "callback-activities", "ping-manuallyUpdatedActivities", "callback-manuallyUpdatedActivities",
+			"two-users", "ping-activities", "callback-activities", "ping-manuallyUpdatedActivities", "callback-manuallyUpdatedActivities",
 			"ping-activityDetails", "callback-activityDetails", "ping-activityFiles", "callback-activityFiles",
 			"ping-moveIQActivities", "callback-moveIQActivities", "file-token", "file-once", "several-keys", "odd-item", "forged-callback"}, "held open"},
 		{"answers 201", &receiver{status: 201}, []string{"*"}, "answered 201; only 200 counts"},
 		{"answers 204", &receiver{status: 204}, []string{"*"}, "answered 204; only 200 counts"},
 		{"checks a signature", &receiver{wantsSignature: true}, []string{"*"}, "answered 401: Garmin signs nothing"},
 		{"drops the second user", &receiver{firstUserOnly: true}, []string{
-			"callback-activities", "callback-manuallyUpdatedActivities", "callback-activityDetails", "callback-activityFiles",
+			"two-users", "callback-activities", "callback-manuallyUpdatedActivities", "callback-activityDetails", "callback-activityFiles",
 			"callback-moveIQActivities", "odd-item", "forged-callback"}, "no callback came for the second user"},
 		{"reads only the first key", &receiver{firstKeyOnly: true}, []string{"several-keys"}, "no callback came for the second list"},
 		{"has an 8 MB limit", &receiver{limit: 8 << 20}, []string{"large-body"}, "answered 413"},
@@ -277,12 +320,14 @@ func TestVerifyWrong(t *testing.T) {
 		{"is busy", &receiver{oneAtATime: true}, []string{"parallel"}, "answered 503"},
 		{"refuses what it has", &receiver{refusesAgain: true}, []string{"duplicate", "edit"}, "answered 409"},
 		{"refuses an empty list", &receiver{emptyIsError: true}, []string{"empty-list"}, "answered 400"},
+		{"calls back with one token for all", &receiver{firstsToken: true}, []string{"two-users", "file-token"}, "did not have the user's access token"},
+		{"redirects", &receiver{status: 308}, []string{"*"}, "answered 308: Garmin follows no redirect"},
 		{"is pull-only", &receiver{followsNothing: true}, []string{
-			"callback-activities", "callback-manuallyUpdatedActivities", "callback-activityDetails", "callback-activityFiles",
+			"two-users", "callback-activities", "callback-manuallyUpdatedActivities", "callback-activityDetails", "callback-activityFiles",
 			"callback-moveIQActivities", "file-token", "file-once", "several-keys", "odd-item", "forged-callback"}, "no callback came for the first user"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := &activitytest.VerifyOptions{LargeBody: -1, LargeDetails: -1}
+			o := &verification.Options{LargeBody: -1, LargeDetails: -1}
 			if test.rc.limit > 0 {
 				o.LargeBody = 0
 			}
@@ -290,10 +335,10 @@ func TestVerifyWrong(t *testing.T) {
 			require.False(t, report.OK())
 			var want, got []string
 			for _, c := range report.Checks {
-				if c.Verdict == activitytest.Failed {
+				if c.Verdict == verification.Failed {
 					got = append(got, c.Name)
 				}
-				sends := c.Verdict != activitytest.Skipped && c.Name != "two-users"
+				sends := c.Verdict != verification.Skipped
 				if slices.Contains(test.fail, c.Name) || (test.fail[0] == "*" && sends) {
 					want = append(want, c.Name)
 				}
@@ -304,24 +349,8 @@ func TestVerifyWrong(t *testing.T) {
 	}
 }
 
-func TestVerifyDetailsLimit(t *testing.T) {
-	report := verify(t, &receiver{limit: 11 << 20}, &activitytest.VerifyOptions{LargeDetails: 12 << 20})
-	require.Equal(t, activitytest.Failed, report.Check("large-details").Verdict)
-	require.Equal(t, activitytest.Passed, report.Check("large-body").Verdict)
-}
-
-func TestVerifyWithoutServer(t *testing.T) {
-	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
-	defer ts.Close()
-	report, err := activitytest.Verify(t.Context(), ts.URL, &activitytest.VerifyOptions{LargeDetails: -1})
-	require.NoError(t, err)
-	require.True(t, report.OK(), "%s", report)
-	require.Equal(t, activitytest.Skipped, report.Check("callback-activities").Verdict)
-
-	_, err = activitytest.Verify(t.Context(), "not a url", nil)
-	require.Error(t, err)
-	report, err = activitytest.Verify(t.Context(), "http://127.0.0.1:1/x?secret=y", &activitytest.VerifyOptions{LargeDetails: -1})
-	require.NoError(t, err)
-	require.False(t, report.OK())
-	require.NotContains(t, report.String(), "secret")
+func TestDetailsLimit(t *testing.T) {
+	report := verify(t, &receiver{limit: 11 << 20}, &verification.Options{LargeDetails: 12 << 20})
+	require.Equal(t, verification.Failed, report.Check("large-details").Verdict)
+	require.Equal(t, verification.Passed, report.Check("large-body").Verdict)
 }
