@@ -6,8 +6,10 @@ import (
 	"io"
 	"iter"
 	"reflect"
+	"sync"
 
 	"github.com/garminkit/activityapi/internal/jsonscan"
+	"github.com/garminkit/activityapi/internal/wire"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -18,10 +20,11 @@ func Decode(r io.Reader) iter.Seq2[Event, error] {
 	return d.Decode(r)
 }
 
-// Decoder reads notification bodies. The zero value is ready; it is safe for
-// concurrent use once its fields are set.
+// Decoder reads notification bodies. The zero value is ready. It is safe for
+// concurrent use once its fields are set, and must not be copied after its
+// first use.
 type Decoder struct {
-	// KeepRaw fills the Raw field of every event's [Item] and of its Summary
+	// KeepRaw fills the Raw field of every event's [Position] and of its Summary
 	// or File, at the cost of a copy.
 	KeepRaw bool
 	// UnknownKey, if not nil, is called for each key of an item that the
@@ -33,8 +36,27 @@ type Decoder struct {
 	// Index and Offset only. Nothing about the item is certain yet: it may
 	// still turn out to be an [*Unrecognized]. An error ends the stream, which
 	// yields it as it is.
-	Sample func(item Item, index int, s *types.Sample) error
+	Sample func(item Position, index int, s *types.Sample) error
+	// MaxItem, if not 0, is the largest size of an item in bytes. A larger one
+	// is an [*Unrecognized] with [ErrItemTooLarge]; the rest of it is read over
+	// and not held.
+	MaxItem int64
+	// Envelope leaves the data of pushes unread: their Summary is nil, and what
+	// in it could not be read is not said. All else is as without. It is for
+	// splitting a body into items, which [Decoder.DecodeItem] of another
+	// Decoder reads later. UnknownKey and Sample are not called. A user id, a
+	// callback URL and whatever else it reads is at most 64 KiB long.
+	Envelope bool
+
+	idle sync.Pool // of *body
 }
+
+// longestText is what an envelope may need. The longest thing in one is a
+// callback URL, of some 300 bytes.
+const longestText = 64 << 10
+
+// ErrItemTooLarge is the cause of an item larger than Decoder.MaxItem.
+var ErrItemTooLarge = errors.New("item too large")
 
 // Decode yields the items of one body in order and ends with the body. A bad
 // item is an [*Unrecognized] and the stream goes on; broken JSON or a failing
@@ -44,29 +66,81 @@ type Decoder struct {
 //
 // Every root key is read, and a repeated root key as often as it stands there.
 // Lists under keys that are no notification's yield one *Unrecognized an item.
-// Empty lists, null in place of a list, and items that are an empty object
-// yield nothing. A value in place of a list is a list of one.
+// Empty lists, null in place of a list, and items that are null or an empty
+// object yield nothing. A value in place of a list is a list of one.
 //
-// An item is a [*Ping] if it has a callbackURL, and then only its user id,
-// token and URL need be good. An item that nests deeper than 16 is an
-// *Unrecognized. Broken are also a body that begins with a byte order mark,
-// one with anything behind its end, and one that nests deeper than 10,000.
+// An item is good if what tells it from others can be read: the user id, and
+// the callbackURL of a ping, file pings included, or the summary id of a push.
+// A push that has only a user is bad, then, and so is a permission change that
+// has; a deregistration needs no more. Any other value that cannot be read
+// without loss is absent, and the item's Defects name it: see package types.
+// An item is a [*Ping] if it has a callbackURL, whatever else it has.
+//
+// A byte order mark before the body is ignored. Broken are also a body in UTF-16
+// or UTF-32, one with anything but white space behind its end, and one that
+// nests deeper than 10,000.
 //
 // Memory is bound by the largest item, and not by the body; with a Sample hook,
 // samples take none. If r is also an
 // [io.ReaderAt] and an [io.Seeker], as files are, then Raw is read again from
 // there rather than kept.
 func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) { d.newBody(r).decode(yield) }
+	return func(yield func(Event, error) bool) {
+		b := d.body()
+		b.reset(r)
+		b.decode(yield)
+		d.release(b)
+	}
+}
+
+// DecodeItem reads one item alone, which stood under key: what Decode yields
+// for a body that has only this item, at index 0 and with the offsets counted
+// from raw's start. It returns nil for an item that is null or an empty object,
+// and a [*types.DecodeError] for raw that is no JSON.
+func (d *Decoder) DecodeItem(key string, raw []byte) (Event, error) {
+	b := d.body()
+	b.s.ResetText(raw)
+	clear(b.count)
+	ev, ok := b.event(readerOf(key), key, 0)
+	ok = ok && b.s.End()
+	err := b.failure()
+	d.release(b)
+	if !ok {
+		return nil, err
+	}
+	return ev, nil
+}
+
+// body returns one to reset.
+func (d *Decoder) body() *body {
+	if b, ok := d.idle.Get().(*body); ok {
+		return b
+	}
+	return d.newBody(nil)
+}
+
+// release gives b to the next who calls body.
+func (d *Decoder) release(b *body) {
+	b.s.Reset(nil)
+	b.item, b.spare = Position{}, nil
+	d.idle.Put(b)
 }
 
 func (d *Decoder) newBody(r io.Reader) *body {
 	b := &body{d: d, count: map[string]int{}}
-	opts := jsonscan.Options{KeepRaw: d.KeepRaw, UnknownKey: d.UnknownKey}
-	if d.Sample != nil {
+	opts := jsonscan.Options{KeepRaw: d.KeepRaw, MaxItem: d.MaxItem}
+	if d.Envelope {
+		opts.MaxText = longestText
+	} else {
+		opts.UnknownKey = d.UnknownKey
+	}
+	if d.Sample != nil && !d.Envelope {
 		opts.Element = reflect.TypeFor[types.Sample]()
-		opts.Visit = func(index int, elem any) error {
-			return d.Sample(b.item, index, elem.(*types.Sample))
+		var sample types.Sample
+		opts.Visit = func(index int, v *jsonscan.Values, a *jsonscan.Arena) error {
+			sample = types.Sample{}
+			wire.Sample(&sample, v, a)
+			return d.Sample(b.item, index, &sample)
 		}
 	}
 	b.s = jsonscan.New(r, opts)
@@ -81,14 +155,17 @@ func (b *body) reset(r io.Reader) {
 
 // decode is what [Decoder.Decode] promises.
 func (b *body) decode(yield func(Event, error) bool) {
-	if b.lists(yield) {
-		return
+	if !b.lists(yield) {
+		yield(nil, b.failure())
 	}
+}
+
+// failure returns why the scanner failed.
+func (b *body) failure() error {
 	if err := b.s.VisitErr(); err != nil {
-		yield(nil, err)
-	} else {
-		yield(nil, (*types.DecodeError)(b.s.Err()))
+		return err
 	}
+	return (*types.DecodeError)(b.s.Err())
 }
 
 // body is one body while it is read.
@@ -96,7 +173,8 @@ type body struct {
 	d     *Decoder
 	s     *jsonscan.Scanner
 	count map[string]int // items seen under each key
-	item  Item           // the one being read
+	list  int            // counts the lists
+	item  Position       // the one being read
 	spare any            // a *pushed that turned out to be a ping's, and is zero again
 }
 
@@ -107,7 +185,7 @@ const maxKeys = 1000
 // lists reads the whole body. It returns false if the scanner failed, and true
 // if the body is done or the caller has enough.
 func (b *body) lists(yield func(Event, error) bool) bool {
-	if !b.s.Open('{') {
+	if !b.s.Document('{') {
 		return false
 	}
 	for n := 0; b.s.Next('}', n == 0); n++ {
@@ -122,10 +200,11 @@ func (b *body) lists(yield func(Event, error) bool) bool {
 		if null {
 			continue
 		}
-		array := b.s.Array()
+		array, read := b.s.Array(), readerOf(key)
 		index := b.count[key]
+		b.list++
 		for first := true; !array && first || array && b.s.Next(']', first); first = false {
-			ev, ok := b.event(key, index)
+			ev, ok := b.event(read, key, index)
 			if !ok {
 				return false
 			}
@@ -144,164 +223,357 @@ func (b *body) lists(yield func(Event, error) bool) bool {
 	return b.s.Err() == nil && b.s.End()
 }
 
-// event reads one item. It returns nil for an empty one.
-func (b *body) event(key string, index int) (Event, bool) {
+// reader reads one item of a kind. It returns nil for an empty one.
+type reader func(b *body, kind types.Kind) (Event, bool)
+
+// readerOf returns the reader of the items under a list key.
+func readerOf(key string) reader {
+	switch types.Kind(key) {
+	case types.KindActivities:
+		return push[types.Activity]
+	case types.KindManualActivities:
+		return push[types.ManualActivity]
+	case types.KindActivityDetails:
+		return push[types.ActivityDetails]
+	case types.KindMoveIQ:
+		return push[types.MoveIQ]
+	case types.KindActivityFiles, "file":
+		return (*body).file
+	case types.KindDeregistrations:
+		return (*body).deregistration
+	case types.KindPermissionChanges:
+		return (*body).permissionChange
+	}
+	return (*body).unknown
+}
+
+// event reads one item with the reader of its key.
+func (b *body) event(read reader, key string, index int) (Event, bool) {
 	off, ok := b.s.Begin(key, index)
 	if !ok {
 		return nil, false
 	}
-	b.item = Item{Key: key, Index: index, Offset: off}
-	switch kind := types.Kind(key); kind {
-	case types.KindActivities:
-		return push[types.Activity](b, kind)
-	case types.KindManualActivities:
-		return push[types.ManualActivity](b, kind)
-	case types.KindActivityDetails:
-		return push[types.ActivityDetails](b, kind)
-	case types.KindMoveIQ:
-		return push[types.MoveIQ](b, kind)
-	case types.KindActivityFiles, "file":
-		return b.file()
-	case "deregistrations":
-		return b.deregistration()
-	case "userPermissionsChange":
-		return b.permissionChange()
-	}
+	b.item = Position{Key: key, Index: index, Offset: off}
+	return read(b, types.Kind(key))
+}
+
+func (b *body) unknown(types.Kind) (Event, bool) {
 	if !b.s.Skip() {
 		return nil, false
 	}
-	return b.finish(nil, "", errors.New("unknown list key"))
+	return b.finish(nil, errUnknownKey)
 }
 
-// pushed is an item of a list that holds summaries or pings for them.
+// What an item lacks.
+var (
+	errUnknownKey  = errors.New("unknown list key")
+	errNoUser      = errors.New("no userId")
+	errNoSummary   = errors.New("no summaryId")
+	errNoCallback  = errors.New("no callbackURL")
+	errNothingElse = errors.New("nothing but a userId")
+)
+
+// pushed is an item of a list of summaries, or of pings for them, and the event
+// that it becomes.
 type pushed[T any] struct {
-	UserID          string       `json:"userId"`
+	Data            T            `json:",inline"`
 	UserAccessToken types.Secret `json:"userAccessToken"`
 	CallbackURL     types.Secret `json:"callbackURL"`
-	Data            T            `json:",inline"`
+
+	jsonscan.Target     // of Data
+	fields          int // of Data
+	push            Push
+}
+
+// Store sets the two fields behind those of Data, and Data's.
+func (p *pushed[T]) Store(v *jsonscan.Values, a *jsonscan.Arena) {
+	if v.Seen>>p.fields != 0 {
+		if v.Seen>>p.fields&1 != 0 {
+			p.UserAccessToken = types.Secret(v.Text[p.fields])
+		}
+		if v.Seen>>p.fields&2 != 0 {
+			p.CallbackURL = types.Secret(v.Text[p.fields+1])
+		}
+	}
+	p.Target.Store(v, a)
 }
 
 func push[T any, P interface {
 	*T
 	types.Summary
 }](b *body, kind types.Kind) (Event, bool) {
+	if b.d.Envelope {
+		return b.envelope(kind)
+	}
 	p, ok := b.spare.(*pushed[T])
 	if !ok {
 		p = new(pushed[T])
+		p.Target = wire.Target(&p.Data)
+		p.fields = p.Len()
 	}
 	b.spare = nil
-	if !b.s.Item(p) {
+	if !b.s.Item(p, p) {
 		return nil, false
 	}
-	bad, hard := b.s.Bad()
-	if p.CallbackURL != "" && !hard {
-		ping := &Ping{Kind: kind, UserID: p.UserID, UserAccessToken: p.UserAccessToken, CallbackURL: p.CallbackURL}
-		*p = pushed[T]{}
-		b.spare = p
-		return b.finish(ping, ping.UserID, nil)
+	s := P(&p.Data)
+	ev, err := b.headed(kind, head{s.Owner(), p.UserAccessToken, p.CallbackURL, s.ID()}, &p.push)
+	if ev == &p.push {
+		p.push.Summary = s
+		return b.finish(ev, nil)
 	}
-	ev := &Push{UserID: p.UserID, UserAccessToken: p.UserAccessToken, Summary: P(&p.Data)}
-	return b.finish(ev, p.UserID, asError(bad))
+	if b.s.Only(1 | 3<<p.fields) { // the user is the first field of every summary
+		setUser(s, "")
+		p.UserAccessToken, p.CallbackURL = "", ""
+	} else {
+		*p = pushed[T]{Target: p.Target, fields: p.fields}
+	}
+	b.spare = p
+	return b.finish(ev, err)
 }
 
-func (b *body) file() (Event, bool) {
+func setUser(s types.Summary, user types.UserID) {
+	switch s := s.(type) {
+	case *types.Activity:
+		s.UserID = user
+	case *types.ManualActivity:
+		s.UserID = user
+	case *types.ActivityDetails:
+		s.UserID = user
+	case *types.MoveIQ:
+		s.UserID = user
+	}
+}
+
+// head is what tells an item of a list of summaries, or of pings for them, from
+// others.
+type head struct {
+	UserID          types.UserID `json:"userId"`
+	UserAccessToken types.Secret `json:"userAccessToken"`
+	CallbackURL     types.Secret `json:"callbackURL"`
+	SummaryID       types.ID     `json:"summaryId"`
+}
+
+// envelope is a head and the event that it becomes.
+type envelope struct {
+	head head
+	push Push
+
+	jsonscan.Target // nil: a head has nothing but strings
+}
+
+// Store sets the head.
+func (e *envelope) Store(v *jsonscan.Values, _ *jsonscan.Arena) {
+	if v.Seen&1 != 0 {
+		e.head.UserID = types.UserID(v.Text[0])
+	}
+	if v.Seen&2 != 0 {
+		e.head.UserAccessToken = types.Secret(v.Text[1])
+	}
+	if v.Seen&4 != 0 {
+		e.head.CallbackURL = types.Secret(v.Text[2])
+	}
+	if v.Seen&8 != 0 {
+		e.head.SummaryID = types.ID(v.Text[3])
+	}
+}
+
+// envelope reads a push without its summary, or a ping.
+func (b *body) envelope(kind types.Kind) (Event, bool) {
+	e, ok := b.spare.(*envelope)
+	if !ok {
+		e = new(envelope)
+	}
+	b.spare = nil
+	if !b.s.Head(&e.head, e) {
+		return nil, false
+	}
+	ev, err := b.headed(kind, e.head, &e.push)
+	if ev == &e.push {
+		return b.finish(ev, nil)
+	}
+	*e = envelope{}
+	b.spare = e
+	return b.finish(ev, err)
+}
+
+// headed returns the ping that begins with this head, or push, or what the item
+// lacks.
+func (b *body) headed(kind types.Kind, h head, push *Push) (Event, error) {
+	if err := b.unfit(h.UserID, "callbackURL"); err != nil {
+		return nil, err
+	}
+	if h.CallbackURL != "" {
+		return &Ping{Kind: kind, UserID: h.UserID, UserAccessToken: h.UserAccessToken, CallbackURL: h.CallbackURL}, nil
+	}
+	if err := b.s.Unread("summaryId"); err != nil {
+		return nil, (*types.DecodeError)(err)
+	}
+	if h.SummaryID == "" {
+		return nil, errNoSummary
+	}
+	push.Kind, push.UserID, push.UserAccessToken, push.SummaryID = kind, h.UserID, h.UserAccessToken, h.SummaryID
+	return push, nil
+}
+
+// unfit returns why the item that was read is none: it is no object, has no
+// user, or a value under key that could not be read.
+func (b *body) unfit(user types.UserID, key string) error {
+	if b.s.Type() != jsonscan.Object {
+		return b.s.Type().Refused()
+	}
+	if err := b.s.Unread("userId", key); err != nil {
+		return (*types.DecodeError)(err)
+	}
+	if user == "" {
+		return errNoUser
+	}
+	return nil
+}
+
+func (b *body) file(types.Kind) (Event, bool) {
 	var p struct {
-		UserAccessToken types.Secret       `json:"userAccessToken"`
 		File            types.ActivityFile `json:",inline"`
+		UserAccessToken types.Secret       `json:"userAccessToken"`
 	}
-	if !b.s.Item(&p) {
+	if !b.s.Item(&p, nil) {
 		return nil, false
 	}
-	bad, _ := b.s.Bad()
-	return b.finish(&FilePing{File: p.File, UserAccessToken: p.UserAccessToken}, p.File.UserID, asError(bad))
+	err := b.unfit(p.File.UserID, "callbackURL")
+	if err == nil && p.File.CallbackURL == "" {
+		err = errNoCallback
+	}
+	return b.finish(&FilePing{File: p.File, UserAccessToken: p.UserAccessToken}, err)
 }
 
-func (b *body) deregistration() (Event, bool) {
+func (b *body) deregistration(types.Kind) (Event, bool) {
 	var p struct {
-		UserID          string       `json:"userId"`
+		UserID          types.UserID `json:"userId"`
 		UserAccessToken types.Secret `json:"userAccessToken"`
 	}
-	if !b.s.Item(&p) {
+	if !b.s.Item(&p, nil) {
 		return nil, false
 	}
-	bad, _ := b.s.Bad()
-	return b.finish(&Deregistration{UserID: p.UserID, UserAccessToken: p.UserAccessToken}, p.UserID, asError(bad))
+	return b.finish(&Deregistration{UserID: p.UserID, UserAccessToken: p.UserAccessToken}, b.unfit(p.UserID, ""))
 }
 
-func (b *body) permissionChange() (Event, bool) {
+func (b *body) permissionChange(types.Kind) (Event, bool) {
 	var p struct {
-		UserID              string             `json:"userId"`
+		UserID              types.UserID       `json:"userId"`
 		UserAccessToken     types.Secret       `json:"userAccessToken"`
 		SummaryID           types.ID           `json:"summaryId"`
 		Permissions         []types.Permission `json:"permissions"`
 		ChangeTimeInSeconds types.Timestamp    `json:"changeTimeInSeconds"`
 	}
-	if !b.s.Item(&p) {
+	if !b.s.Item(&p, nil) {
 		return nil, false
 	}
-	bad, _ := b.s.Bad()
-	ev := &PermissionChange{
+	err := b.unfit(p.UserID, "")
+	if err == nil && p.SummaryID == "" && p.Permissions == nil && p.ChangeTimeInSeconds == 0 && b.s.Unread("permissions") == nil {
+		err = errNothingElse
+	}
+	return b.finish(&PermissionChange{
 		UserID: p.UserID, UserAccessToken: p.UserAccessToken, SummaryID: p.SummaryID,
 		Permissions: p.Permissions, ChangeTimeInSeconds: p.ChangeTimeInSeconds,
-	}
-	return b.finish(ev, p.UserID, asError(bad))
-}
-
-func asError(err *jsonscan.Error) error {
-	if err == nil {
-		return nil
-	}
-	return (*types.DecodeError)(err)
+	}, err)
 }
 
 // finish completes the event of the item that was just read, or makes it an
-// *Unrecognized if there is an error or no user. It returns nil if the item is
-// an empty object.
-func (b *body) finish(ev Event, user string, err error) (Event, bool) {
+// *Unrecognized if there is an error. It returns nil if the item is empty.
+func (b *body) finish(ev Event, err error) (Event, bool) {
 	if b.s.Empty() {
 		return nil, true
 	}
-	if err == nil && user == "" {
-		err = errors.New("no userId")
-	}
 	item := b.item
 	item.Size = b.s.Size()
-	if err != nil || b.d.KeepRaw {
-		item.Raw, item.Truncated = b.s.Raw()
+	if b.s.TooLarge() {
+		err = ErrItemTooLarge
 	}
 	if err != nil {
-		if _, ok := err.(*types.DecodeError); !ok {
-			err = &types.DecodeError{Offset: item.Offset, Path: item.String(), Err: err}
-		}
-		return &Unrecognized{item, err}, true
+		return b.unrecognized(item, err), true
+	}
+	if first, count := jsonscan.Defects[types.Defect](b.s); count > 0 {
+		item.Defects = &types.Defects{First: first, Count: count}
+	}
+	if item.Defects != nil || b.d.KeepRaw {
+		item.Raw, item.Truncated = b.s.Raw(nil)
 	}
 	switch ev := ev.(type) {
 	case *Ping:
-		ev.Item = item
+		ev.Position = item
 	case *FilePing:
-		ev.Item = item
-		ev.File.Raw = item.Raw
+		ev.Position = item
+		ev.File.Defects = item.Defects
+		ev.File.Raw = whole(item)
 	case *Deregistration:
-		ev.Item = item
+		ev.Position = item
 	case *PermissionChange:
-		ev.Item = item
+		ev.Position = item
 	case *Push:
-		ev.Item = item
-		own(ev.Summary, ev.UserID, item.Raw)
+		ev.Position = item
+		own(ev.Summary, item)
 	}
 	return ev, true
 }
 
+// whole returns the bytes of an item, or nil if they are only its end.
+func whole(i Position) json.RawMessage {
+	if i.Truncated {
+		return nil
+	}
+	return i.Raw
+}
+
 // own sets what the decoder adds to a summary.
-func own(s types.Summary, user string, raw json.RawMessage) {
+func own(s types.Summary, i Position) {
 	switch s := s.(type) {
 	case *types.Activity:
-		s.UserID, s.Raw = user, raw
+		s.Raw, s.Defects = whole(i), i.Defects
 	case *types.ManualActivity:
-		s.UserID, s.Raw = user, raw
+		s.Raw, s.Defects = whole(i), i.Defects
 	case *types.ActivityDetails:
-		s.UserID, s.Raw = user, raw
+		s.Raw, s.Defects = whole(i), i.Defects
 	case *types.MoveIQ:
-		s.UserID, s.Raw = user, raw
+		s.Raw, s.Defects = whole(i), i.Defects
 	}
+}
+
+// unrecognized makes an event of an item that is none. It allocates once for a
+// short item, since a stranger can send millions.
+func (b *body) unrecognized(item Position, err error) *Unrecognized {
+	u := &struct {
+		Unrecognized
+		itemError
+		raw [40]byte
+	}{}
+	item.Raw, item.Truncated = b.s.Raw(u.raw[:0])
+	u.Unrecognized = Unrecognized{Position: item, Err: err}
+	if _, ok := err.(*types.DecodeError); !ok {
+		u.itemError = itemError{&u.Unrecognized.Position, err}
+		u.Err = &u.itemError
+	}
+	return &u.Unrecognized
+}
+
+// itemError is the error of an item as a whole, a [*types.DecodeError] that is
+// made when somebody asks for it.
+type itemError struct {
+	item *Position
+	err  error
+}
+
+func (e *itemError) decodeError() *types.DecodeError {
+	return &types.DecodeError{Offset: e.item.Offset, Path: e.item.String(), Err: e.err}
+}
+
+func (e *itemError) Error() string { return e.decodeError().Error() }
+
+func (e *itemError) Unwrap() error { return e.err }
+
+// As implements what [errors.As] asks for.
+func (e *itemError) As(target any) bool {
+	d, ok := target.(**types.DecodeError)
+	if ok {
+		*d = e.decodeError()
+	}
+	return ok
 }

@@ -49,7 +49,7 @@ func sameWithHooks(t testing.TB, body []byte, want []notify.Event, wantErr error
 				t.Fatalf("unknown key %q of %s", path, short(body))
 			}
 		},
-		Sample: func(item notify.Item, index int, s *types.Sample) error {
+		Sample: func(item notify.Position, index int, s *types.Sample) error {
 			if index == 0 {
 				samples[item.Offset] = nil // of a repeated key the last counts
 			}
@@ -70,7 +70,7 @@ func sameWithHooks(t testing.TB, body []byte, want []notify.Event, wantErr error
 		if i == len(want) {
 			t.Fatalf("with hooks more: %T of %s", ev, short(body))
 		}
-		place := ev.Place()
+		place := ev.Pos()
 		if raw := body[place.Offset:][:place.Size]; !bytes.Equal(place.Raw, raw) {
 			t.Fatalf("raw %q, want %q", place.Raw, raw)
 		}
@@ -113,7 +113,8 @@ func dropSamples(ev notify.Event) {
 // bare takes out of a new event what the options put there or leave out, and
 // puts the samples in that were shown.
 func bare(ev notify.Event, samples []types.Sample) notify.Event {
-	reflect.ValueOf(ev).Elem().FieldByName("Item").FieldByName("Raw").SetZero()
+	plainDefects(ev)
+	reflect.ValueOf(ev).Elem().FieldByName("Position").FieldByName("Raw").SetZero()
 	switch e := ev.(type) {
 	case *notify.Unrecognized:
 		e.Err = nil

@@ -13,7 +13,8 @@ func ExampleDecode() {
 	  "activities": [
 	    {"userId": "u1", "summaryId": "101", "activityType": "RUNNING", "durationInSeconds": 1800},
 	    {"userId": "u2", "callbackURL": "https://apis.garmin.com/wellness-api/rest/activities?token=t"},
-	    {"userId": "u3", "summaryId": "103", "durationInSeconds": 30.5}
+	    {"userId": "u3", "summaryId": "103", "durationInSeconds": 30.5},
+	    {"userId": "u5"}
 	  ],
 	  "deregistrations": [{"userId": "u4"}]
 	}`)
@@ -25,6 +26,9 @@ func ExampleDecode() {
 		switch event := event.(type) {
 		case *notify.Push:
 			fmt.Println("save", event.Summary.Kind(), event.Summary.ID(), "of", event.UserID)
+			if event.Defects != nil {
+				fmt.Println("but not", event.Defects)
+			}
 		case *notify.Ping:
 			fmt.Println("pull", event.Kind, "of", event.UserID)
 		case *notify.FilePing:
@@ -40,7 +44,9 @@ func ExampleDecode() {
 	// Output:
 	// save activities 101 of u1
 	// pull activities of u2
-	// look at activities[2].durationInSeconds, at byte 283: want an integer, have 30.5
+	// save activities 103 of u3
+	// but not activities[2].durationInSeconds, at byte 283: want an integer, have a number with a fraction
+	// look at activities[3], at byte 295: no summaryId
 	// forget u4
 }
 
@@ -55,7 +61,7 @@ func ExampleDecoder() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%s: %s\n", event.Place(), event.Place().Raw)
+		fmt.Printf("%s: %s\n", event.Pos(), event.Pos().Raw)
 	}
 	// Output:
 	// Garmin has added moveIQActivities[0].mood
@@ -70,7 +76,7 @@ func ExampleDecoder_sample() {
 	  {"startTimeInSeconds": 1512234128, "heartRate": 104}
 	]}]}`)
 	highest := 0
-	d := notify.Decoder{Sample: func(item notify.Item, index int, s *types.Sample) error {
+	d := notify.Decoder{Sample: func(item notify.Position, index int, s *types.Sample) error {
 		if s.HeartRate != nil {
 			highest = max(highest, *s.HeartRate)
 		}
@@ -87,4 +93,33 @@ func ExampleDecoder_sample() {
 	}
 	// Output:
 	// 5-detail went up to 104 beats per minute
+}
+
+// A body is split by its envelopes first, and each item is read when its turn
+// comes.
+func ExampleDecoder_DecodeItem() {
+	body := `{"activities": [
+	  {"userId": "u1", "summaryId": "101", "durationInSeconds": 1800},
+	  {"userId": "u2", "summaryId": "102", "durationInSeconds": "600"}
+	]}`
+	split := notify.Decoder{Envelope: true, MaxItem: 32 << 20}
+	var whole notify.Decoder
+	for event, err := range split.Decode(strings.NewReader(body)) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		at := event.Pos()
+		event, err = whole.DecodeItem(at.Key, []byte(body[at.Offset:at.Offset+at.Size]))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if push, ok := event.(*notify.Push); ok {
+			fmt.Println(push.UserID, push.SummaryID, push.Summary.(*types.Activity).Duration())
+		}
+	}
+	// Output:
+	// u1 101 30m0s
+	// u2 102 10m0s
 }

@@ -2,11 +2,13 @@ package notify_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -33,47 +35,62 @@ func want(body []byte) ([]notify.Event, error) {
 }
 
 func wantEvent(i oracle.Item) notify.Event {
-	item := notify.Item{Key: i.Key, Index: i.Index, Offset: i.Offset, Size: int64(len(i.Raw))}
-	bad := &notify.Unrecognized{Item: item}
+	item := notify.Position{Key: i.Key, Index: i.Index, Offset: i.Offset, Size: int64(len(i.Raw))}
+	bad := &notify.Unrecognized{Position: item}
 	bad.Raw = i.Raw
 	var head struct {
-		UserID          string       `json:"userId"`
+		UserID          types.UserID `json:"userId"`
 		UserAccessToken types.Secret `json:"userAccessToken"`
 		CallbackURL     types.Secret `json:"callbackURL"`
+	}
+	headResult, err := oracle.Unmarshal(i.Raw, &head)
+	if err != nil || head.UserID == "" || headResult.Unread["userId"] {
+		return bad
+	}
+	// data reads the rest into v, notes its defects in the item, and returns
+	// which of its values are unread.
+	data := func(v any) map[string]bool {
+		result, err := oracle.Unmarshal(i.Raw, v)
+		if err != nil {
+			panic(err)
+		}
+		if _, ok := v.(types.Summary); !ok {
+			// Nothing but a list of summaries takes the callback URL from head.
+			headResult.Defects = slices.DeleteFunc(headResult.Defects, func(d oracle.Defect) bool { return d.Path == "callbackURL" })
+		}
+		item.Defects = wantDefects(item, headResult.Defects, result.Defects)
+		if item.Defects != nil {
+			item.Raw = i.Raw
+		}
+		return result.Unread
 	}
 	kind := types.Kind(i.Key)
 	var sum types.Summary
 	switch kind {
 	case "file", types.KindActivityFiles:
 		var f types.ActivityFile
-		var token struct {
-			UserAccessToken types.Secret `json:"userAccessToken"`
-		}
-		if oracle.Unmarshal(i.Raw, &f) != nil || oracle.Unmarshal(i.Raw, &token) != nil || f.UserID == "" {
+		data(&f)
+		if f.CallbackURL == "" {
 			return bad
 		}
-		return &notify.FilePing{Item: item, File: f, UserAccessToken: token.UserAccessToken}
+		f.Raw, f.Defects = item.Raw, item.Defects
+		return &notify.FilePing{Position: item, File: f, UserAccessToken: head.UserAccessToken}
 	case "deregistrations":
-		var d struct {
-			UserID          string       `json:"userId"`
-			UserAccessToken types.Secret `json:"userAccessToken"`
-		}
-		if oracle.Unmarshal(i.Raw, &d) != nil || d.UserID == "" {
-			return bad
-		}
-		return &notify.Deregistration{Item: item, UserID: d.UserID, UserAccessToken: d.UserAccessToken}
+		data(&struct {
+			UserID types.UserID `json:"userId"`
+		}{})
+		return &notify.Deregistration{Position: item, UserID: head.UserID, UserAccessToken: head.UserAccessToken}
 	case "userPermissionsChange":
 		var c struct {
-			UserID              string             `json:"userId"`
-			UserAccessToken     types.Secret       `json:"userAccessToken"`
 			SummaryID           types.ID           `json:"summaryId"`
 			Permissions         []types.Permission `json:"permissions"`
 			ChangeTimeInSeconds types.Timestamp    `json:"changeTimeInSeconds"`
 		}
-		if oracle.Unmarshal(i.Raw, &c) != nil || c.UserID == "" {
+		unread := data(&c)
+		if c.SummaryID == "" && c.Permissions == nil && c.ChangeTimeInSeconds == 0 && !unread["permissions"] {
 			return bad
 		}
-		return &notify.PermissionChange{Item: item, UserID: c.UserID, UserAccessToken: c.UserAccessToken,
+		return &notify.PermissionChange{Position: item, UserID: head.UserID, UserAccessToken: head.UserAccessToken,
 			SummaryID: c.SummaryID, Permissions: c.Permissions, ChangeTimeInSeconds: c.ChangeTimeInSeconds}
 	case types.KindActivities:
 		sum = new(types.Activity)
@@ -86,16 +103,51 @@ func wantEvent(i oracle.Item) notify.Event {
 	default:
 		return bad
 	}
-	if oracle.Unmarshal(i.Raw, &head) != nil || head.UserID == "" {
+	unread := data(sum)
+	switch {
+	case headResult.Unread["callbackURL"]:
+		return bad
+	case head.CallbackURL != "":
+		return &notify.Ping{Position: item, Kind: kind, UserID: head.UserID, UserAccessToken: head.UserAccessToken, CallbackURL: head.CallbackURL}
+	case unread["summaryId"] || sum.ID() == "":
 		return bad
 	}
-	if head.CallbackURL != "" {
-		return &notify.Ping{Item: item, Kind: kind, UserID: head.UserID, UserAccessToken: head.UserAccessToken, CallbackURL: head.CallbackURL}
+	v := reflect.ValueOf(sum).Elem()
+	v.FieldByName("Raw").SetBytes(item.Raw)
+	v.FieldByName("Defects").Set(reflect.ValueOf(item.Defects))
+	return &notify.Push{Position: item, Kind: kind, UserID: head.UserID, UserAccessToken: head.UserAccessToken, SummaryID: sum.ID(), Summary: sum}
+}
+
+// wantDefects are the defects of an item that was read in two parts. Want and
+// the words behind the type in Have are not compared.
+func wantDefects(item notify.Position, parts ...[]oracle.Defect) *types.Defects {
+	var all []types.Defect
+	for _, part := range parts {
+		for _, d := range part {
+			d := types.Defect{Path: item.String() + "." + d.Path, Offset: item.Offset + int64(d.Offset), Have: d.Have}
+			if !slices.Contains(all, d) {
+				all = append(all, d)
+			}
+		}
 	}
-	if oracle.Unmarshal(i.Raw, sum) != nil {
-		return bad
+	if len(all) == 0 {
+		return nil
 	}
-	return &notify.Push{Item: item, UserID: head.UserID, UserAccessToken: head.UserAccessToken, Summary: sum}
+	slices.SortFunc(all, func(a, b types.Defect) int { return cmp.Compare(a.Offset, b.Offset) })
+	return &types.Defects{First: all[:min(len(all), 16)], Count: len(all)}
+}
+
+// plainDefects takes out of the defects of an event what the oracle does not
+// say.
+func plainDefects(ev notify.Event) {
+	d := ev.Pos().Defects
+	if d == nil {
+		return
+	}
+	for i := range d.First {
+		d.First[i].Want = ""
+		d.First[i].Have = strings.Join(strings.Fields(d.First[i].Have)[:2], " ")
+	}
 }
 
 // have returns what a body holds by the real decoder, with the errors of its
@@ -110,6 +162,7 @@ func have(r io.Reader) (events []notify.Event, errs []error, err error) {
 			errs = append(errs, u.Err)
 			u.Err = nil
 		}
+		plainDefects(ev)
 		events = append(events, ev)
 	}
 	return events, errs, err
@@ -166,9 +219,10 @@ func show(events []notify.Event) string {
 }
 
 // bodies are small bodies, good and bad, each with something to get wrong.
-var bodies = []string{
+var bodies = identified([]string{
 	``, ` `, `{`, `{}`, `{ }`, `[]`, `null`, `3`, `"x"`, `{"a"`, `{"a":`, `{"a":}`, `{,}`, `{"a":1,}`, `{"a" 1}`, `{1:2}`, `{}}`, `{} {}`, `{}x`,
-	"\ufeff{}", `{"activities":[]}`, `{"activities":null}`, `{"activities":[{}]}`, `{"activities":[{},{ }]}`, `{"activities":{}}`, `{"activities":7}`,
+	"\ufeff{}", "\ufeff", "\ufeff\ufeff{}", "\ufeff {\"activities\":[{\"userId\":\"u\",\"steps\":{}}],\"x\":[1]}", "{\"x\":[\ufeff1]}", "\xef\xbb{}", " \ufeff{}", "\xff\xfe{\x00}\x00", "{\x00}\x00", "\x00{\x00}", "{}\x00",
+	`{"activities":[]}`, `{"activities":null}`, `{"activities":[{}]}`, `{"activities":[{},{ }]}`, `{"activities":{}}`, `{"activities":7}`,
 	`{"activities":[1,"x",null,[],[{}],true,{"userId":"u"}]}`, `{"activities":[1 2]}`, `{"activities":[1,]}`, `{"activities":[,1]}`, `{"activities":[1}`,
 	`{"activities":{"userId":"u","summaryId":1}}`, `{"x":1,"y":"s","z":[1,{}, {"a":[{}]}],"n":null,"o":{"a":{}},"p":{}}`,
 	`{"activities":[{"userId":"u"}],"activities":[{"userId":"v"}],"moveIQActivities":[{"userId":"w"}]}`,
@@ -198,6 +252,34 @@ var bodies = []string{
 	`{"activities":[{"userId":"u","x":{"a":[1,2,{"b":[],"c":{}}],"d":-0.5e-7,"e":"\u00e4\n"},"y":[{]}]}`,
 	`{"manuallyUpdatedActivities":[{"userId":"u","Manual":true,"parentSummaryId":12}]}`,
 	`{"activities":[{"userId":"u","x":1e400,"y":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]},{"userId":"u","x":1e400,"y":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]},{"userId":"u","x":-1E-999999}]}`,
+	`{"activities":[{"userId":"u","summaryId":{}},{"userId":{},"summaryId":"1"},{"userId":"a\ud83d","summaryId":"1"},{"userId":"u","summaryId":"1","callbackURL":{}},{"userId":"u","summaryId":"1","callbackURL":{},"callbackURL":null}]}`,
+	`{"activities":[{"userId":{},"userId":"u","summaryId":[],"summaryId":1},{"userId":"u","userId":{},"summaryId":"1"},{"userId":"u","summaryId":"1","summaryId":1.5},{"userId":"u","summaryId":"1","summaryId":null}]}`,
+	`{"activities":[{"userId":1234567890123456789012,"summaryId":1},{"userId":12.50,"summaryId":1},{"userId":-0,"summaryId":-0},{"userId":1e3,"summaryId":1}]}`,
+	`{"activities":[{"userId":"u","summaryId":"1","isParent":1,"manual":"true","Manual":"no","isWebUpload":0.0},{"userId":"u","summaryId":"1","isParent":2,"manual":"1","isWebUpload":"0"}]}`,
+	`{"activities":[{"userId":"u","summaryId":"1","steps":"12","pushes":"12.5","activeKilocalories":"NaN","distanceInMeters":"12.5","durationInSeconds":"1e3","startTimeInSeconds":"1567498190.5"}]}`,
+	"{\"activities\":[{\"userId\":\"u\",\"summaryId\":\"1\",\"activityName\":\"Caf\xe9\",\"deviceName\":\"\ufffd\",\"activityDescription\":\"\\ufffd\\ud800\"}]}",
+	`{"activities":[{"userId":"u","summaryId":"1",` + strings.Repeat(`"steps":"x",`, 40) + `"pushes":{}}]}`,
+	`{"activityDetails":[{"userId":"u","summaryId":"1","summary":{"userId":{},"summaryId":[],"steps":1},"samples":[{"heartRate":"61"},null,7,{"heartRate":61.5,"powerInWatts":{}},[]],"laps":"x"},{"userId":"u","summaryId":"1","summary":{"steps":1},"summary":5,"laps":[{"startTimeInSeconds":1}],"laps":7,"samples":[{}],"samples":null}]}`,
+	`{"userPermissionsChange":[{"userId":"u","permissions":["WORKOUT_IMPORT",null,"ACTIVITY_EXPORT"]},{"userId":"u","permissions":"[ACTIVITY_EXPORT, WORKOUT_IMPORT]"},{"userId":"u"},{"userId":"u","permissions":null},{"userId":"u","permissions":{}},{"userId":"u","permissions":["A",{}]},{"userId":"u","permissions":"A"},{"userId":"u","permissions":[null]},{"userId":"u","permissions":"[]"}]}`,
+	`{"dailies":[{"x":[1,]}]}`, `{"dailies":[{"x":{"a":}}]}`, `{"dailies":[{"x":{"a":1,}}]}`, `{"dailies":[{"x":[,1]}]}`, `{"dailies":[{"x":{,}}]}`, `{"dailies":[{"x":[1}]}`, `{"dailies":[{"x":{"a":1]}]}`,
+	`{"dailies":[{"x":[{"a":1,"b":2},{"a":1 "b":2}]}]}`, `{"dailies":[{"x":[{"a":1,"b":2},{"a":1,"b" 2}]}]}`, `{"dailies":[{"x":[{"a":1,"b":2},{"a":01,"b":2}]}]}`, `{"dailies":[{"x":[{"a":1,"b":2},{,"b":2}]}]}`,
+	`{"dailies":[{"x":[{"a":1,"b":2},{"b":2,"a":1},{"a":{"b":[]},"b":{}},[{}],{"a":1.5e3,"b":-0.1},{ "a" : 1 , "b" : tru}]}]}`,
+	`{"dailies":[{"x":[{"a":1,"b":2},{"b":2,"a":1},{"a":{"b":[]},"b":{}},[{}],{"a":1.5e3,"b":-0.1},{ "a" : 1 , "b" : [ ] }]}]}`,
+	`{"activities":[null,{},null],"activities":null,"dailies":[null]}`,
+	`{"activityFiles":[{"userId":"u"},{"userId":"u","callbackURL":"c"},{"userId":"u","callbackURL":[]},{"userId":"u","callbackURL":"c","summaryId":{},"fileType":5}]}`,
+	`{"activities":[{"userId":"u","summaryId":"1","x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `,"steps":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}]}`,
+})
+
+// identified returns bodies, and each of them with a summary id in every item
+// that has the user u.
+func identified(bodies []string) []string {
+	for _, body := range bodies {
+		with := strings.ReplaceAll(body, `"userId":"u"`, `"userId":"u","summaryId":"s"`)
+		if with != body {
+			bodies = append(bodies, with)
+		}
+	}
+	return bodies
 }
 
 func TestDecodeAgreesWithOracle(t *testing.T) {
@@ -216,6 +298,31 @@ func TestDecodeAgreesWithOracle(t *testing.T) {
 	same(t, []byte(`{"activities":[{"userId":"u","steps":`+long+`},{"userId":"u","x":`+long+`},{"userId":"u","distanceInMeters":`+long+`},{"userId":"u","distanceInMeters":0.`+long[:1022]+`},{"userId":"u","summaryId":`+long[:1024]+`}]}`))
 	// One byte more, where nothing but the length is wrong.
 	same(t, []byte(`{"activities":[{"userId":"u","distanceInMeters":0.`+long[:1023]+`},{"userId":"u","summaryId":`+long+`}]}`))
+}
+
+// TestEveryIdentifierTakesWhatItShould gives each odd value to what identifies an
+// item, of each kind of list, alone, before and after a good one: it is read, or the
+// item is an *Unrecognized. It is never cut, and never another one's.
+func TestEveryIdentifierTakesWhatItShould(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{"activities", "activityDetails", "activityFiles", "deregistrations", "userPermissionsChange"} {
+		var items []string
+		for _, key := range []string{"userId", "summaryId", "callbackURL", "userAccessToken", "permissions", "changeTimeInSeconds"} {
+			for i, v := range bodygen.OddValues() {
+				if !json.Valid([]byte(v)) || list != "activities" && i%3 != 0 {
+					continue
+				}
+				rest := ""
+				for _, other := range []string{`"userId":"u"`, `"summaryId":"s"`, `"callbackURL":"c"`} {
+					if !strings.Contains(other, key) && (list != "activities" || !strings.Contains(other, "callback")) {
+						rest += "," + other
+					}
+				}
+				items = append(items, `{"`+key+`":`+v+rest+`}`, `{"`+key+`":"g","`+key+`":`+v+rest+`}`, `{"`+key+`":`+v+`,"`+key+`":"g"`+rest+`}`, `{"`+key+`":`+v+`}`)
+			}
+		}
+		same(t, []byte(`{"`+list+`":[`+strings.Join(items, ",\n")+`]}`))
+	}
 }
 
 // FuzzDecode compares the decoder with one made of encoding/json: the same

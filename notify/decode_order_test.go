@@ -16,7 +16,7 @@ func TestDecodeCommas(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ lessons, wrong string }{
 		"none between keys that came first and second": {
-			`{"userId":"u","summaryId":"1"},{"summaryId":"1","userId":"u"},{"userId":"u","steps":1}`, `{"userId":"u""summaryId":"1"}`},
+			`{"userId":"u","summaryId":"1"},{"summaryId":"1","userId":"u"},{"userId":"u","steps":1,"summaryId":"1"}`, `{"userId":"u""summaryId":"1"}`},
 		"none after an unknown key": {
 			`{"summaryId":"1","userId":"u"}`, `{"new":1"summaryId":"1","userId":"u"}`},
 		"one before the first key": {

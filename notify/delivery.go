@@ -13,22 +13,16 @@ import (
 )
 
 // Callbacks are the partner's side of a [Processor]: what to do with each kind
-// of item. Deregistration and PermissionChange are required, and so is Save
-// unless all four typed callbacks are there.
+// of item. Save, Deregistration and PermissionChange are required.
 //
 // A callback that returns nil has taken the item for good. After an error it
 // is called again later, and it may be called again after a nil too, if the
-// process died at that moment: see [Delivery.Key]. Callbacks run concurrently
+// process died at that moment: see [Delivery.Replaces]. Callbacks run concurrently
 // for different users and must honour ctx. A panic counts as an error.
 type Callbacks struct {
-	// Save takes every summary that has no callback of its own below, pushed
-	// or pulled.
+	// Save takes every summary, pushed or pulled. A type switch tells them
+	// apart.
 	Save func(ctx context.Context, d *Delivery, s types.Summary) error
-
-	Activity        func(ctx context.Context, d *Delivery, a *types.Activity) error
-	ManualActivity  func(ctx context.Context, d *Delivery, a *types.ManualActivity) error
-	ActivityDetails func(ctx context.Context, d *Delivery, a *types.ActivityDetails) error
-	MoveIQ          func(ctx context.Context, d *Delivery, m *types.MoveIQ) error
 
 	// File is told of each file that is in place. nil means that nobody needs
 	// to be told.
@@ -43,98 +37,95 @@ type Callbacks struct {
 	PermissionChange func(ctx context.Context, d *Delivery, e *PermissionChange) error
 }
 
-// complete reports what is missing, or "".
+// missing reports what is missing, or "".
 func (c *Callbacks) missing() string {
 	switch {
 	case c.Deregistration == nil:
 		return "Callbacks.Deregistration is required: Garmin asks for it"
 	case c.PermissionChange == nil:
 		return "Callbacks.PermissionChange is required: Garmin asks for it"
-	case c.Save == nil && (c.Activity == nil || c.ManualActivity == nil || c.ActivityDetails == nil || c.MoveIQ == nil):
-		return "Callbacks.Save is required unless every summary has its own callback"
+	case c.Save == nil:
+		return "Callbacks.Save is required"
 	}
 	return ""
 }
 
-// summary hands s to the callback for its type.
-func (c *Callbacks) summary(ctx context.Context, d *Delivery, s types.Summary) error {
-	switch s := s.(type) {
-	case *types.Activity:
-		if c.Activity != nil {
-			return c.Activity(ctx, d, s)
-		}
-	case *types.ManualActivity:
-		if c.ManualActivity != nil {
-			return c.ManualActivity(ctx, d, s)
-		}
-	case *types.ActivityDetails:
-		if c.ActivityDetails != nil {
-			return c.ActivityDetails(ctx, d, s)
-		}
-	case *types.MoveIQ:
-		if c.MoveIQ != nil {
-			return c.MoveIQ(ctx, d, s)
-		}
-	}
-	return c.Save(ctx, d, s)
-}
-
 // Delivery tells whose an item is and how it came.
 type Delivery struct {
-	// Key is the idempotency key. It is made of the kind, the Garmin user, the
-	// summary id, Revision and the partner's user, and it is the same for
-	// every repetition of the same content: whoever keeps, with each summary, the
-	// key it was last stored under may drop a delivery with that key. An edited
-	// summary has the same id and another key; store it over the old one. Do not
-	// drop a key for having been there once: an edit can be taken back.
+	// Key names this content: it is made of the kind, the Garmin user, the
+	// summary id, Revision and the partner's user, and is the same whenever the
+	// same content is delivered. Do not drop a key for having been there once: an
+	// edit can be taken back. A queue that knows repeats, as the spool does, does
+	// not deliver one that was taken back within the repeat time by a body of the
+	// very same bytes: see [Redeliveries]. See [Delivery.Replaces] for what to store.
 	Key string
-	// Revision is the SHA-256 of the content, in hexadecimal: of the item as
-	// Garmin sent it, of a pulled summary (its Raw if kept, else its JSON), or
-	// of a file's bytes.
+	// Record names what the content is a version of, and is the same for all of
+	// them: a summary, a file, or what else the Kind says, of one Garmin user and
+	// one of the partner's users. It is the key to store a summary under. An
+	// activity that its user edits by hand arrives as a [types.ManualActivity]
+	// with the same summary id, and has the same Record; its details have another.
+	// A partner with a table for each type uses user and summary id, and keeps
+	// both of these in one table.
+	Record string
+	// Revision is the SHA-256 of the content, in hexadecimal: of the item or the
+	// pulled summary as Garmin sent it, or of a file's bytes.
 	Revision string
 	// Kind is the list key the item came under.
 	Kind types.Kind
 	// UserID is the Garmin user, User the partner's.
-	UserID string
+	UserID types.UserID
 	User   User
 	// Pulled tells that the data was fetched from Garmin over TLS, and not
 	// pushed by whoever could reach the endpoint.
 	Pulled bool
-	// Attempt counts from 1. The count begins anew with the process.
+	// Order grows with arrival among the items of one Garmin user, and a dead
+	// letter that is driven again has the Order it had. Stored beside a summary it
+	// protects the summary from an older version, even one that a process delivers
+	// which was taken for dead: see [Delivery.Replaces]. It fits a signed integer
+	// of 64 bits.
+	Order uint64
+	// Attempt counts from 1, over restarts too, as far as the queue remembers.
 	Attempt int
 	// Received is when the notification was stored.
 	Received time.Time
 }
 
-func newDelivery(w *work, u User, kind types.Kind, id types.ID, rev revision) *Delivery {
+func newDelivery(it *Item, u User, kind types.Kind, id types.ID, rev revision) *Delivery {
 	hash := hex.EncodeToString(rev[:])
 	part := url.PathEscape // leaves no slash, so that keys cannot run together
 	return &Delivery{
-		Key:      strings.Join([]string{part(string(kind)), part(w.user), part(string(id)), hash, part(u.ID)}, "/"),
+		Key:      strings.Join([]string{part(string(kind)), part(string(it.UserID)), part(string(id)), hash, part(u.ID)}, "/"),
+		Record:   recordOf(kind, it.UserID, id, u.ID),
 		Revision: hash,
 		Kind:     kind,
-		UserID:   w.user,
+		UserID:   it.UserID,
 		User:     u,
-		Attempt:  w.attempt,
-		Received: w.body.Received(),
+		Order:    it.Order,
+		Attempt:  it.Attempts + 1,
+		Received: it.Received,
 	}
 }
 
 // revision is the hash of an item's content.
 type revision [sha256.Size]byte
 
-// revisionOf hashes a pulled summary.
+// revisionOf is the hash of a pulled summary's bytes on the wire. A [Follower]
+// that does not give it gets that of Raw, else of our own JSON.
 func revisionOf(s types.Summary) (revision, error) {
+	var sum revision
 	var raw []byte
 	switch s := s.(type) {
 	case *types.Activity:
-		raw = s.Raw
+		sum, raw = s.SHA256, s.Raw
 	case *types.ManualActivity:
-		raw = s.Raw
+		sum, raw = s.SHA256, s.Raw
 	case *types.ActivityDetails:
-		raw = s.Raw
+		sum, raw = s.SHA256, s.Raw
 	case *types.MoveIQ:
-		raw = s.Raw
+		sum, raw = s.SHA256, s.Raw
+	}
+	if sum != (revision{}) {
+		return sum, nil
 	}
 	if raw == nil {
 		var err error

@@ -15,7 +15,7 @@ import (
 )
 
 // A partner's users by their Garmin id. A *activity.Client goes where fake is.
-func exampleUsers(_ context.Context, userID string) ([]notify.User, error) {
+func exampleUsers(_ context.Context, userID types.UserID) ([]notify.User, error) {
 	if userID != "4aacafe8" {
 		return nil, notify.ErrUnknownUser
 	}
@@ -41,11 +41,13 @@ func Example() {
 	p, err := notify.NewProcessor(queue, notify.ResolverFunc(exampleUsers), notify.Callbacks{
 		Save: func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 			fmt.Println("save for", d.User.ID, s.Kind(), s.ID(), "pulled:", d.Pulled)
+			if d.Pulled {
+				cancel() // the end of the example
+			}
 			return nil
 		},
 		Deregistration: func(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
 			fmt.Println("disconnect", d.User.ID)
-			cancel() // the end of the example
 			return nil
 		},
 		PermissionChange: func(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
@@ -72,11 +74,13 @@ func Example() {
 	if err := p.Run(ctx); err != nil {
 		fmt.Println(err)
 	}
+	// What concerns the account does not wait for data.
+
 	// Output:
-	// save for alice activities 5001 pulled: false
-	// save for alice activities 5002 pulled: true
 	// alice allows [ACTIVITY_EXPORT]
 	// disconnect alice
+	// save for alice activities 5001 pulled: false
+	// save for alice activities 5002 pulled: true
 }
 
 func ExampleFiles() {
@@ -101,8 +105,10 @@ func ExampleFiles() {
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 	}, &notify.ProcessorOptions{
 		Files: &notify.Files{
-			Dir:  dir,
-			Name: func(f *types.ActivityFile) string { return f.UserID + "/" + string(f.SummaryID.Stem()) + ".gpx" },
+			Dir: dir,
+			Name: func(f *types.ActivityFile) string {
+				return string(f.UserID) + "/" + string(f.SummaryID.Stem()) + ".gpx"
+			},
 		},
 	})
 	if err != nil {
@@ -152,7 +158,7 @@ func ExampleQueue() {
 	queue.Put(ctx, strings.NewReader(`{"activities":[{"userId":"4aacafe8","summaryId":"5001"}]}`))
 	process(notify.ResultBuried)
 	fixed = true
-	for letter, err := range queue.Letters(ctx) {
+	for letter, err := range queue.Letters(ctx, nil) {
 		if err != nil {
 			fmt.Println(err)
 			return

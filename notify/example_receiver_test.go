@@ -34,7 +34,7 @@ func receive(ctx context.Context, dir string, mux *http.ServeMux, users notify.R
 		return err
 	}
 	defer inbox.Close()
-	mux.Handle("POST /garmin", notify.NewHandler(inbox, nil))
+	mux.Handle("/garmin", notify.NewHandler(inbox, nil))
 
 	processor, err := notify.NewProcessor(inbox, users, notify.Callbacks{
 		Save:             save,

@@ -2,75 +2,167 @@ package notify
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
-	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 )
 
-// checkFile reads r from its start and reports what is wrong with it as a
-// complete file of the type, or nil for a type it does not know.
-func checkFile(fileType string, r io.ReadSeeker) error {
+// ending is what a look into a file that came has found.
+type ending int
+
+const (
+	endingWhole ending = iota // nothing is missing at its end
+	endingCut                 // its end is missing
+	endingNone                // it is no file, as an error document or nothing
+	endingOpen                // its end cannot be told
+)
+
+// finding is that with the reason, for all but endingWhole, and what is odd about
+// the file. The check tells whole from cut. Whether a file is valid is not its
+// business.
+type finding struct {
+	ending ending
+	why    string
+	odd    []string
+	text   bool // of endingNone: a page or a message, or nothing
+}
+
+func (v *finding) add(format string, args ...any) {
+	v.odd = append(v.odd, fmt.Sprintf(format, args...))
+}
+
+// checkFile reads r from its start. Its error is r's.
+func checkFile(fileType string, r io.ReadSeeker) (finding, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return err
+		return finding{}, err
 	}
-	switch strings.ToUpper(fileType) {
-	case "FIT":
-		return checkFIT(r)
-	case "TCX":
-		return checkXML(r, "TrainingCenterDatabase")
-	case "GPX":
-		return checkXML(r, "gpx")
-	}
-	return nil
+	in := &errReader{r: r}
+	br := bufio.NewReaderSize(in, 64<<10)
+	v := check(strings.ToUpper(fileType), br)
+	return v, in.err
 }
 
-// checkable reports whether checkFile can tell a complete file of the type.
-func checkable(fileType string) bool {
-	switch strings.ToUpper(fileType) {
-	case "FIT", "TCX", "GPX":
-		return true
+func check(fileType string, br *bufio.Reader) finding {
+	head, _ := br.Peek(512)
+	known := fileType == "FIT" || fileType == "TCX" || fileType == "GPX"
+	var v finding
+	is := ""
+	switch text := bytes.TrimLeft(head, " \t\r\n\x00"); {
+	case len(text) == 0:
+		return finding{ending: endingNone, text: true, why: "it is empty"}
+	case isFIT(head), fileType == "FIT" && beginsFIT(head):
+		is, v = "FIT", checkFIT(br)
+	case text[0] == '{' || text[0] == '[':
+		if fileType == "JSON" {
+			break
+		}
+		return finding{ending: endingNone, text: true, why: "it is a JSON document"}
+	case beginsXML(text):
+		is, v = checkXML(br)
+		if strings.EqualFold(is, "html") && fileType != "HTML" {
+			return finding{ending: endingNone, text: true, why: "it is an HTML document"}
+		}
 	}
-	return false
+	switch {
+	case is == "FIT" || is == "TCX" || is == "GPX":
+		if is != fileType {
+			v.add("it is a %s file and was announced as %.20q", is, fileType)
+		}
+	case !known:
+		// What is expected of such a type is not known.
+		v = finding{ending: endingOpen, why: fmt.Sprintf("files of the type %.20q cannot be checked", fileType)}
+		v.add("%s", v.why)
+	case is == "":
+		v = finding{ending: endingNone, why: "it is no " + fileType + " file"}
+	case v.ending == endingOpen, v.ending == endingNone:
+	case v.ending == endingCut && is == "?":
+		// It is cut before its root element shows what it is.
+	default:
+		v = finding{ending: endingNone, text: true, why: fmt.Sprintf("it is an XML document of the kind %.40q", is)}
+	}
+	return v
 }
 
-// checkFIT accepts one FIT file, or several after each other, as the FIT
+// errReader keeps the error that is not the end.
+type errReader struct {
+	r   io.Reader
+	err error
+}
+
+func (r *errReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+const fitMark = ".FIT"
+
+// isFIT reports whether head begins with a FIT header, whatever its size.
+func isFIT(head []byte) bool {
+	return len(head) >= 12 && string(head[8:12]) == fitMark
+}
+
+// beginsFIT reports whether head is all there is and may be the beginning of a
+// FIT header.
+func beginsFIT(head []byte) bool {
+	return len(head) > 0 && len(head) < 12 && (head[0] == 12 || head[0] == 14) &&
+		(len(head) <= 8 || strings.HasPrefix(fitMark, string(head[8:])))
+}
+
+// checkFIT goes through one FIT file, or several after each other, as the FIT
 // protocol allows.
-func checkFIT(r io.Reader) error {
-	br := bufio.NewReaderSize(r, 64<<10)
-	for files := 0; ; files++ {
-		size, err := br.ReadByte()
-		if err == io.EOF && files > 0 {
-			return nil
-		}
-		if err != nil {
-			return errors.New("an empty FIT file")
-		}
-		if size != 12 && size != 14 {
-			return fmt.Errorf("a FIT header of %d bytes", size)
-		}
-		header := make([]byte, size)
-		header[0] = size
-		if _, err := io.ReadFull(br, header[1:]); err != nil {
-			return errors.New("a FIT header is cut short")
-		}
-		if string(header[8:12]) != ".FIT" {
-			return errors.New("no FIT header")
-		}
-		// The checksum of everything, itself included, is zero.
-		sum := &fitCRC{}
-		_, _ = sum.Write(header)
-		want := int64(binary.LittleEndian.Uint32(header[4:8])) + 2
-		n, err := io.CopyN(sum, br, want)
+func checkFIT(br *bufio.Reader) finding {
+	var v finding
+	for n := 1; ; n++ {
+		head, _ := br.Peek(14)
 		switch {
-		case err != nil:
-			return fmt.Errorf("a FIT file has %d of %d bytes after its header", n, want)
-		case sum.crc != 0:
-			return errors.New("a FIT checksum does not match")
+		case len(head) == 0:
+			return v
+		case isFIT(head):
+		case beginsFIT(head):
+			v.ending, v.why = endingCut, "a FIT header is cut short"
+			return v
+		default:
+			rest, _ := io.Copy(io.Discard, br)
+			v.add("%d bytes stand behind its end", rest)
+			return v
+		}
+		if !oneFIT(br, head, &v) {
+			return v
 		}
 	}
+}
+
+// oneFIT goes through one file, whose header begins with head.
+func oneFIT(br *bufio.Reader, head []byte, v *finding) bool {
+	size := int64(head[0])
+	if size != 12 && size != 14 {
+		v.add("its header has %d bytes", size)
+		size = max(size, 12)
+	}
+	if own := head[12:]; size >= 14 && len(own) == 2 {
+		crc := fitCRC{}
+		_, _ = crc.Write(head[:12])
+		if want := binary.LittleEndian.Uint16(own); want != 0 && want != crc.crc {
+			v.add("the checksum of its header does not match")
+		}
+	}
+	want := size + int64(binary.LittleEndian.Uint32(head[4:8])) + 2
+	// The checksum of everything, itself included, is zero.
+	sum := &fitCRC{}
+	n, _ := io.CopyN(sum, br, want)
+	if n < want {
+		v.ending, v.why = endingCut, fmt.Sprintf("it has %d of %d bytes", n, want)
+		return false
+	}
+	if sum.crc != 0 {
+		v.add("its checksum does not match")
+	}
+	return true
 }
 
 // fitCRC is the CRC-16 of the FIT protocol.
@@ -86,37 +178,4 @@ func (c *fitCRC) Write(p []byte) (int, error) {
 	}
 	c.crc = crc
 	return len(p), nil
-}
-
-// checkXML wants one well-formed document with the given root.
-func checkXML(r io.Reader, root string) error {
-	d := xml.NewDecoder(bufio.NewReaderSize(r, 64<<10))
-	// Only the structure counts.
-	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
-	depth, found := 0, false
-	for {
-		t, err := d.RawToken()
-		if err == io.EOF {
-			if !found || depth != 0 {
-				return fmt.Errorf("%s: the document is cut short", root)
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: not well-formed XML", root)
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			if depth == 0 && (found || t.Name.Local != root) {
-				return fmt.Errorf("the root element is %.40q, not %q", t.Name.Local, root)
-			}
-			found = true
-			depth++
-		case xml.EndElement:
-			depth--
-			if depth < 0 {
-				return fmt.Errorf("%s: not well-formed XML", root)
-			}
-		}
-	}
 }

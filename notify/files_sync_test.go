@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -18,51 +19,72 @@ type downloaderFunc func() (io.ReadCloser, error)
 
 func (f downloaderFunc) Download(context.Context, types.Secret) (io.ReadCloser, error) { return f() }
 
-// TestFileIsSynced holds what has to be safe in which order, and that a sync
-// that fails is no file in place.
+var syncedID = regexp.MustCompile(`[0-9a-f]{2}/[0-9a-f]{32}|[0-9a-f]{32}-[0-9a-f]+|put-[0-9a-f]+|claims/[0-9a-f]{2}$`)
+
+// TestFileIsSynced holds what has to be safe in which order. A sync that fails
+// is no file in place; what came is there for the next attempt, and Garmin is
+// not asked again.
 func TestFileIsSynced(t *testing.T) {
 	t.Parallel()
 	const content = `<gpx></gpx>`
 	f := &types.ActivityFile{UserID: "u", SummaryID: "7-file", FileType: "GPX", CallbackURL: "https://x/?id=7"}
-	id := claimID(f.CallbackURL)
-	// fetch fails the sync of that number, from 1.
-	fetch := func(salvaged bool, fail int) (synced []string, err error) {
+	// fetch fails the sync of that number, from 1, and then tries again.
+	fetch := func(left string, fail int) (synced []string, asked int, err, again error) {
 		dir := t.TempDir()
-		s, err := (&Files{Dir: dir, Sidecar: func(*File) ([]byte, error) { return []byte("{}"), nil }}).open()
+		s, err := (&Files{Dir: dir, Sidecar: func(*File) ([]byte, error) { return []byte("{}"), nil }}).open(nil)
 		require.NoError(t, err)
 		defer s.Close()
-		if salvaged { // A process died at the end of the download.
-			require.NoError(t, s.writeClaim(id, claim{State: claimBegun}))
-			require.NoError(t, s.root.WriteFile(partName(id), []byte(content), 0o600))
+		if left != "" { // A process died at the end of the download.
+			require.NoError(t, os.WriteFile(filepath.Join(dir, workDir, claimID(f.CallbackURL)+"-1"+left), []byte(content), 0o600))
 		}
-		s.sync = func(f *os.File) error {
+		sync := func(f *os.File) error {
 			name, err := filepath.Rel(dir, f.Name())
 			require.NoError(t, err)
-			synced = append(synced, strings.ReplaceAll(filepath.ToSlash(name), id, "ID"))
+			synced = append(synced, syncedID.ReplaceAllString(filepath.ToSlash(name), "ID"))
 			if len(synced) == fail {
 				return errors.New("the disk is broken")
 			}
 			return f.Sync()
 		}
-		_, _, err = s.fetch(t.Context(), downloaderFunc(func() (io.ReadCloser, error) {
+		s.dir.sync, s.claims.(*ClaimDir).sync = sync, sync
+		client := downloaderFunc(func() (io.ReadCloser, error) {
+			asked++
 			return io.NopCloser(strings.NewReader(content)), nil
-		}), f)
-		return synced, err
-	}
-	claimed := []string{".downloads/.downloads_ID.json.tmp", ".downloads"}
-	placed := []string{".downloads/u_7-file.gpx.json.tmp", "u", "u", "."}
-	for _, salvaged := range []bool{false, true} {
-		var want []string
-		if !salvaged {
-			want = append(want, claimed...)
+		})
+		_, _, err = s.fetch(t.Context(), client, f)
+		first := synced
+		if _, _, again = s.fetch(t.Context(), client, f); again == nil {
+			got, err := os.ReadFile(filepath.Join(dir, "u", "7-file.gpx"))
+			require.NoError(t, err)
+			require.Equal(t, content, string(got))
 		}
-		want = append(append(append(want, ".downloads/ID.part"), claimed...), placed...)
-		synced, err := fetch(salvaged, 0)
+		return first, asked, err, again
+	}
+	claim := []string{".downloads/claims/ID.tmp", ".downloads/ID", ".downloads/claims"}
+	stored := []string{
+		".downloads/ID.sidecar.tmp", ".downloads", ".downloads/ID.tmp", "u", ".", "u", ".",
+		".downloads/claims/ID.tmp", ".downloads/ID",
+	}
+	for left, want := range map[string][]string{
+		"":       {".downloads/ID.part", ".downloads"},
+		".part":  {".downloads/ID.part"},
+		".whole": {".downloads/ID.whole"},
+	} {
+		want = append(append(append([]string{}, claim...), want...), stored...)
+		synced, _, err, again := fetch(left, 0)
 		require.NoError(t, err)
-		require.Equal(t, want, synced)
+		require.NoError(t, again)
+		require.Equal(t, want, synced, left)
 		for n := range want {
-			_, err := fetch(salvaged, n+1)
+			_, asked, err, again := fetch(left, n+1)
 			require.Error(t, err, "sync %d", n)
+			if want[n] == ".downloads/ID.part" && left == "" {
+				// What of the bytes is on disk cannot be known any more.
+				require.ErrorIs(t, again, ErrSpent)
+			} else {
+				require.NoError(t, again, "sync %d of %v", n, want)
+			}
+			require.Equal(t, left == "", asked == 1, "asked %d times, after sync %d", asked, n)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package notify_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -23,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -97,7 +97,21 @@ func TestFileFaults(t *testing.T) {
 		{"file 500, then good", "asked again; stored", file500},
 		{"file 410 at first", "a letter; not ErrSpent", file410},
 		{"file lost on its way, announced again", "one request; the repeated ping is ErrSpent", fileLostTwice},
-		{"file of a bad checksum", "kept as rejected, a letter, one request", fileRejected},
+		{"file whose end is missing", "kept as rejected, a letter that names it, one request", fileRejected},
+		{"file that is odd", "delivered, with what is odd; one request", fileOdd},
+		{"no file", "kept, asked for again, and delivered when it comes", fileNone},
+		{"no file, then 410", "a letter that names what came", fileNoneGone},
+		{"no file for ever", "asked for until the deadline; the first answer is kept", fileNoneForEver},
+		{"rejected file, driven again", "delivered with SkipCheck; not asked for", fileRedriven},
+		{"file that was not sent for", "asked for again, also when it is driven again", fileNotSent},
+		{"process died before the check", "delivered if it is whole, else kept and named", fileDiedAtTheEnd},
+		{"callback fails until the deadline", "driven again days later, the file is handed over and not asked for", fileCallbackFailsForLong},
+		{"two activities with one summary id", "two files", fileSameSummary},
+		{"file that is cut and came whole", "delivered, with what is odd", fileCutAtGarmin},
+		{"error that judges no file", "asked for again, also when it is driven again", fileOtherFaults},
+		{"long name and sidecar", "both in place", fileLongName},
+		{"links that lead out of the directory", "nothing outside; files whose name is free are delivered", fileLinks},
+		{"names that the partner made collide", "two files and two sidecars", fileSameName},
 		{"file announced twice", "one request, one callback", fileTwice},
 		{"file announced twice at once to two users", "one request", fileTwoUsers},
 		{"callback error after the download", "called again with the file in place; one request", fileCallbackError},
@@ -106,14 +120,13 @@ func TestFileFaults(t *testing.T) {
 		{"sidecar", "beside the file, before the file, without the callback", fileSidecar},
 		{"file directory read-only", "Garmin is not asked until it can be stored", fileReadOnly},
 		{"claim cannot be written", "Garmin is not asked until it can be", fileNoClaim},
-		{"old claims", "kept for two days, then swept away", fileOldClaims},
 		{"file deadline", "a warning and, 24 hours after its arrival, a letter", fileDeadline},
 		{"no directory", "a letter that says so", fileNoDirectory},
 		{"slow downloads", "pulls do not wait for them", fileSlow},
 		{"process died in a file that cannot be checked", "not asked for again, not taken for whole: ErrSpent", fileHalfUnchecked},
 		{"ids as long as a name may be, and odd ones", "two files under two names", fileOddIDs},
 		{"one user of two has a client", "it downloads; both are told", fileOneClient},
-		{"two tokens for one file", "the second replaces the first", fileResent},
+		{"two tokens for one file", "both are there", fileResent},
 	})
 }
 
@@ -133,7 +146,7 @@ func fileStored(t *testing.T) {
 		r.put(strings.Replace(fitPing("u/../x", "7-file", fileURL), "FIT", fileType, 1))
 		synctest.Wait()
 		r.finish()
-		name := "u%2F..%2Fx/7-file." + strings.ToLower(fileType)
+		name := "u%2f%2e%2e%2fx/7-file." + strings.ToLower(fileType)
 		require.Equal(t, []string{name}, r.visible())
 		f := r.files[0]
 		require.Equal(t, name, f.Name)
@@ -208,31 +221,6 @@ func file410(t *testing.T) {
 	require.EqualValues(t, 2, calls.Load(), "a plain 503 spends nothing")
 	require.NotErrorIs(t, got, notify.ErrSpent)
 	require.Len(t, r.letters(), 1)
-}
-
-func fileRejected(t *testing.T) {
-	good := fit(1000)
-	flipped := bytes.Clone(good)
-	flipped[500] ^= 4
-	for _, bad := range [][]byte{
-		flipped, good[:900], append(bytes.Clone(good), "tail"...), []byte("<html>error</html>"), {},
-	} {
-		r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(bad) })
-		var got error
-		r.opts.Observe = func(o notify.Outcome) { got = o.Err }
-		r.start()
-		r.put(fitPing("u", "7-file", fileURL))
-		pass(time.Hour)
-		r.finish()
-		require.ErrorIs(t, got, notify.ErrBadFile)
-		require.EqualValues(t, 1, calls.Load())
-		require.Equal(t, []string{"u/7-file.fit.rejected"}, r.visible())
-		kept, err := os.ReadFile(filepath.Join(r.opts.Files.Dir, "u/7-file.fit.rejected"))
-		require.NoError(t, err)
-		require.True(t, bytes.Equal(bad, kept))
-		require.Empty(t, r.files)
-		require.Len(t, r.letters(), 1)
-	}
 }
 
 // fileLostTwice: no answer came, so that the file may be spent, and then the
@@ -319,13 +307,13 @@ func fileCallbackError(t *testing.T) {
 func fileCrashBeforeMark(t *testing.T) {
 	for _, when := range []string{"before the callback", "after the callback"} {
 		r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
-		q := &faultyQueue{Queue: r.queue}
+		q := &faulty{Queue: r.queue}
 		r.queue = q
 		file := r.calls.File
 		if when == "before the callback" {
 			r.calls.File = func(context.Context, *notify.Delivery, *notify.File) error { return errBoom }
 		} else {
-			q.mark = func() error { return errBoom } // the mark never gets to disk
+			q.settle = func() error { return errBoom } // the mark never gets to disk
 		}
 		r.start()
 		r.put(fitPing("u", "7-file", fileURL))
@@ -333,7 +321,7 @@ func fileCrashBeforeMark(t *testing.T) {
 		r.finish()
 		require.Len(t, r.visible(), 1)
 		// The next process.
-		r.calls.File, q.mark = file, nil
+		r.calls.File, q.settle = file, nil
 		r.start()
 		pass(time.Hour)
 		r.finish()
@@ -390,74 +378,58 @@ func fileSidecar(t *testing.T) {
 }
 
 func fileReadOnly(t *testing.T) {
-	sum := sha256.Sum256([]byte(fileURL))
-	part := fmt.Sprintf(".downloads/%x.part", sum[:16])
-	// Root may write anywhere: what is in the way stops it too.
-	for _, inTheWay := range []string{".downloads", part} {
-		r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
-		r.start()
-		synctest.Wait()
-		name := filepath.Join(r.opts.Files.Dir, inTheWay)
-		if inTheWay == part {
-			require.NoError(t, os.Mkdir(name, 0o700))
-		} else {
-			require.NoError(t, os.Remove(name))
-			require.NoError(t, os.WriteFile(name, nil, 0o600))
-		}
-		r.put(fitPing("u", "7-file", fileURL))
-		pass(time.Hour)
-		require.EqualValues(t, 0, calls.Load(), inTheWay)
-		require.NoError(t, os.Remove(name))
-		require.NoError(t, os.MkdirAll(filepath.Join(r.opts.Files.Dir, ".downloads"), 0o700))
-		pass(time.Hour)
-		r.finish()
-		require.EqualValues(t, 1, calls.Load())
-		require.Len(t, r.files, 1)
-	}
-}
-
-// claimOf is the name of the note of fileURL's download, without its ending.
-func claimOf(dir string) string {
-	sum := sha256.Sum256([]byte(fileURL))
-	return filepath.Join(dir, ".downloads", fmt.Sprintf("%x", sum[:16]))
-}
-
-func fileNoClaim(t *testing.T) {
 	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
 	r.start()
 	synctest.Wait()
-	claim := claimOf(r.opts.Files.Dir)
-	inTheWay := filepath.Join(filepath.Dir(claim), ".downloads_"+filepath.Base(claim)+".json.tmp")
-	require.NoError(t, os.Mkdir(inTheWay, 0o700))
+	// Root may write anywhere: what is in the way stops it too.
+	name := filepath.Join(r.opts.Files.Dir, ".downloads")
+	require.NoError(t, os.Remove(name))
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
 	r.put(fitPing("u", "7-file", fileURL))
 	pass(time.Hour)
-	require.FileExists(t, claim+".part", "what fails is the claim alone")
 	require.EqualValues(t, 0, calls.Load())
-	require.NoError(t, os.Remove(inTheWay))
+	require.NoError(t, os.Remove(name))
+	require.NoError(t, os.Mkdir(name, 0o700))
 	pass(time.Hour)
 	r.finish()
 	require.EqualValues(t, 1, calls.Load())
 	require.Len(t, r.files, 1)
 }
 
-func fileOldClaims(t *testing.T) {
+// faultyClaims fail while broken.
+type faultyClaims struct {
+	notify.Claims
+	broken atomic.Bool
+}
+
+func (c *faultyClaims) Begin(ctx context.Context, id string, lease time.Duration) (notify.Claim, bool, error) {
+	if c.broken.Load() {
+		return notify.Claim{}, false, errBoom
+	}
+	return c.Claims.Begin(ctx, id, lease)
+}
+
+func (c *faultyClaims) Settle(ctx context.Context, id string, claim notify.Claim) error {
+	if c.broken.Load() {
+		return errBoom
+	}
+	return c.Claims.Settle(ctx, id, claim)
+}
+
+func fileNoClaim(t *testing.T) {
 	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
+	claims := &faultyClaims{Claims: notifytest.NewMemoryClaims()}
+	claims.broken.Store(true)
+	r.opts.Files.Claims = claims
 	r.start()
 	r.put(fitPing("u", "7-file", fileURL))
 	pass(time.Hour)
-	claim := claimOf(r.opts.Files.Dir) + ".json"
-	for _, age := range []time.Duration{47 * time.Hour, 49 * time.Hour} {
-		at := time.Now().Add(-age) // real files have the real clock's times
-		require.NoError(t, os.Chtimes(claim, at, at))
-		time.Sleep(2 * time.Minute)
-		r.put(fitPing("u", fmt.Sprint(age, "-file"), fileURL+age.String()))
-		synctest.Wait()
-		_, err := os.Stat(claim)
-		require.Equal(t, age > 48*time.Hour, errors.Is(err, fs.ErrNotExist), "%s", age)
-		pass(2 * time.Hour)
-	}
+	require.EqualValues(t, 0, calls.Load())
+	claims.broken.Store(false)
+	pass(time.Hour)
 	r.finish()
-	require.EqualValues(t, 3, calls.Load())
+	require.EqualValues(t, 1, calls.Load())
+	require.Len(t, r.files, 1)
 }
 
 func fileDeadline(t *testing.T) {
@@ -497,6 +469,7 @@ func fileSlow(t *testing.T) {
 	for i := range 20 { // more than there are workers for pulls
 		r.put(fitPing(fmt.Sprint("u", i), "7-file", fmt.Sprint(fileURL, i)))
 	}
+	synctest.Wait() // the places are taken
 	r.put(ping("v", callback))
 	synctest.Wait()
 	require.Equal(t, []string{"local-v activities pulled"}, r.got())
@@ -514,70 +487,10 @@ func fileResent(t *testing.T) {
 	r.finish()
 	require.EqualValues(t, 2, calls.Load())
 	require.Len(t, r.files, 2)
-	require.NotEqual(t, r.files[0].SHA256, r.files[1].SHA256)
-	require.Equal(t, []string{"u/7-file.fit"}, r.visible())
-}
-
-// faultyQueue fails where it is told to.
-type faultyQueue struct {
-	notify.Queue
-	mark, bury, finish, read func() error
-	block                    func() error // for reads that are larger than an item
-}
-
-func call(f func() error) error {
-	if f == nil {
-		return nil
-	}
-	return f()
-}
-
-func (q *faultyQueue) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
-	return func(yield func(notify.Body, error) bool) {
-		for b, err := range q.Queue.Bodies(ctx) {
-			if !yield(&faultyBody{b, q}, err) {
-				return
-			}
-		}
-	}
-}
-
-type faultyBody struct {
-	notify.Body
-	q *faultyQueue
-}
-
-func (b *faultyBody) Mark(ctx context.Context, i int) error {
-	if err := call(b.q.mark); err != nil {
-		return err
-	}
-	return b.Body.Mark(ctx, i)
-}
-
-func (b *faultyBody) Bury(ctx context.Context, i int, l *notify.Letter) error {
-	if err := call(b.q.bury); err != nil {
-		return err
-	}
-	return b.Body.Bury(ctx, i, l)
-}
-
-func (b *faultyBody) Finish(ctx context.Context) error {
-	if err := call(b.q.finish); err != nil {
-		return err
-	}
-	return b.Body.Finish(ctx)
-}
-
-func (b *faultyBody) ReadAt(p []byte, off int64) (int, error) {
-	if err := call(b.q.read); err != nil {
-		return 0, err
-	}
-	if len(p) > 1<<10 {
-		if err := call(b.q.block); err != nil {
-			return 0, err
-		}
-	}
-	return b.Body.ReadAt(p, off)
+	first, second := r.files[0], r.files[1]
+	require.NotEqual(t, first.SHA256, second.SHA256)
+	require.ElementsMatch(t, []string{"u/7-file.fit", "u/7-file~" + second.SHA256[:16] + ".fit"}, r.visible())
+	require.Equal(t, "u/7-file.fit", first.Name)
 }
 
 func fileHalfUnchecked(t *testing.T) {
@@ -640,7 +553,7 @@ func fileOddIDs(t *testing.T) {
 func fileOneClient(t *testing.T) {
 	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
 	users := r.users
-	r.users = func(ctx context.Context, id string) ([]notify.User, error) {
+	r.users = func(ctx context.Context, id types.UserID) ([]notify.User, error) {
 		list, err := users(ctx, id)
 		return append([]notify.User{{ID: "without"}}, list...), err
 	}

@@ -2,13 +2,14 @@ package notify_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/garminkit/activityapi/notify"
 )
@@ -52,7 +53,7 @@ func ExamplePathSecret() {
 	if err != nil {
 		panic(err)
 	}
-	h := notify.NewHandler(printer, &notify.Options{Origin: []notify.OriginCheck{secret, id}})
+	h := notify.NewHandler(printer, &notify.HandlerOptions{Origin: []notify.OriginCheck{secret, id}})
 	fmt.Println(send(h, "/garmin/Zk3vQ9xT7mW2pL5c", "{}"))
 	fmt.Println(send(h, "/garmin/guess", "{}"))
 
@@ -62,7 +63,7 @@ func ExamplePathSecret() {
 	// stored {}
 	// 200
 	// 404
-	// notify: current path secret: 0 characters, want at least 16
+	// notify: PathSecret: current has 0 characters, want at least 16
 }
 
 func ExampleClientID() {
@@ -75,39 +76,8 @@ func ExampleClientID() {
 	r.Header.Set("garmin-client-id", "11111111-2222-3333-4444-555555555555")
 	fmt.Println(id(r))
 	// Output:
-	// false
-	// true
-}
-
-func ExampleAddresses() {
-	gateway := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	senders := []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
-	check, err := notify.Addresses(senders, gateway)
-	if err != nil {
-		panic(err)
-	}
-	r := httptest.NewRequest("POST", "/garmin", nil)
-	r.RemoteAddr = "10.0.0.1:4711"
-	r.Header.Set("X-Forwarded-For", "203.0.113.9")
-	fmt.Println(check(r))
-	// Output: true
-}
-
-func ExampleHandler_SetPaused() {
-	h := notify.NewHandler(printer, nil)
-	h.SetPaused(true)
-	fmt.Println(send(h, "/garmin", `{"activities":[{"userId":"u1"}]}`))
-	fmt.Println(send(h, "/garmin", `{"deregistrations":[{"userId":"u1"}]}`))
-	// Output:
-	// 503
-	// stored {"deregistrations":[{"userId":"u1"}]}
-	// 200
-}
-
-func ExampleNewServer() {
-	srv := notify.NewServer(":8443", notify.NewHandler(printer, nil))
-	fmt.Println(srv.ReadHeaderTimeout, srv.IdleTimeout, srv.MaxHeaderBytes)
-	// Output: 5s 1m0s 65536
+	// client id: there is no garmin-client-id
+	// <nil>
 }
 
 func ExampleStoreFunc() {
@@ -117,4 +87,41 @@ func ExampleStoreFunc() {
 	})
 	fmt.Println(s.Put(context.Background(), strings.NewReader("a body")))
 	// Output: <nil>
+}
+
+func ExampleNewRedeliveries() {
+	received := notify.NewRedeliveries(0, 0)
+	now := time.Now()
+	for _, body := range []string{`{"activities":[1]}`, `{"activities":[2]}`, `{"activities":[1]}`} {
+		sum := sha256.New()
+		size, _ := io.Copy(io.Discard, io.TeeReader(strings.NewReader(body), sum))
+		key := [sha256.Size]byte(sum.Sum(nil))
+		fmt.Println(size, "bytes, received before:", received.Has(key, now))
+		received.Add(key, now) // when it is durable
+	}
+	// Output:
+	// 18 bytes, received before: false
+	// 18 bytes, received before: false
+	// 18 bytes, received before: true
+}
+
+// The limits that a server on an open port needs. The handler bounds the time of
+// its own requests; the server does the rest.
+func ExampleHandler_server() {
+	mux := http.NewServeMux()
+	mux.Handle("/garmin/", notify.NewHandler(printer, nil))
+
+	server := &http.Server{
+		Addr:              ":8443",
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second, // the handler sets its own
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+	}
+	fmt.Println(send(server.Handler, "/garmin/", `{"activities":[]}`))
+	// Output:
+	// stored {"activities":[]}
+	// 200
 }

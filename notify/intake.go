@@ -3,57 +3,43 @@ package notify
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 )
 
 var (
-	errTooLarge = errors.New("the body is too large")
+	errTooLarge = errors.New("the body is larger than MaxBody")
 	errBusy     = errors.New("too many bytes in flight")
-	errInflate  = errors.New("the body inflates too much")
+	errExpands  = errors.New("the body expands too much")
 	errUnread   = errors.New("the store left a part of the body unread")
-	errEncoding = errors.New("unknown content encoding")
+	errEncoding = errors.New("unknown Content-Encoding")
+	errOver     = errors.New("notify: the body was read after the answer")
 )
 
-// budget counts the bytes of all bodies being received.
-type budget struct {
-	limit int64
-	used  atomic.Int64
-}
+const (
+	// A gzip body may be this many times its compressed size once it is larger
+	// than freeExpansion. Garmin's JSON shrinks 10 to 30 times.
+	maxExpansion  = 200
+	freeExpansion = 4 << 20
+)
 
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) > b.limit {
-		b.used.Add(-n)
-		return false
-	}
-	return true
-}
-
-// intake is one request's body as the store reads it: inflated, counted
+// intake is one request's body as the store reads it: decompressed, counted
 // against the limits, and with its end remembered, since a body that was not
 // read to its end is never answered 200.
 type intake struct {
-	r       io.Reader
-	max     int64
-	budget  *budget
-	held    int64        // what was taken from the budget
-	n       atomic.Int64 // bytes given to the store
-	packed  *counter     // the compressed side, nil if there is none
-	unpack  *gzip.Reader
-	err     error // the first error, io.EOF after the whole body
-	release func(*gzip.Reader)
-}
+	h     *Handler // nil if the request was refused before
+	src   io.Reader
+	share share
+	n     atomic.Int64 // bytes given to the store
+	err   error        // the first error, io.EOF after the whole body
 
-const (
-	// budgetStep is how much a body of unknown length takes at a time.
-	budgetStep = 1 << 20
-	// A gzip body may be this many times its compressed size once it is larger
-	// than freeInflate. Garmin's JSON shrinks 10 to 30 times.
-	maxInflate  = 200
-	freeInflate = 4 << 20
-)
+	packed *counter // the compressed side, nil if there is none
+	unpack *gzip.Reader
+}
 
 // counter counts what is read from r, up to max.
 type counter struct {
@@ -70,40 +56,26 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// newIntake prepares to read r's body. Its error is one of this file's, or
-// about the gzip header.
-func (h *Handler) newIntake(r *http.Request) (*intake, error) {
-	in := &intake{r: r.Body, max: h.opts.MaxBody, budget: &h.budget}
-	if r.ContentLength > in.max {
-		return in, errTooLarge
+// open prepares to read the body of x's request. It reads nothing yet: the
+// header of a gzip body may be as slow as the rest.
+func (in *intake) open(x *exchange) error {
+	r, limit := x.r, x.h.opts.MaxBody
+	in.h, in.src, in.share.owner = x.h, r.Body, x
+	if in.src == nil {
+		in.src = http.NoBody
 	}
-	if r.ContentLength > 0 {
-		if !in.budget.take(r.ContentLength) {
-			return in, errBusy
-		}
-		in.held = r.ContentLength
+	if r.ContentLength > limit {
+		return fmt.Errorf("%w: %d bytes, accepted are %d", errTooLarge, r.ContentLength, limit)
 	}
 	switch strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ","))) {
 	case "", "identity":
+		return nil
 	case "gzip", "x-gzip":
-		in.packed = &counter{r: r.Body, max: in.max}
-		if z, ok := h.gzips.Get().(*gzip.Reader); ok {
-			in.unpack = z
-		} else {
-			in.unpack = new(gzip.Reader)
-		}
-		in.release = func(z *gzip.Reader) { h.gzips.Put(z) }
-		if err := in.unpack.Reset(in.packed); err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return in, err
-		}
-		in.r = in.unpack
+		in.packed = &counter{r: in.src, max: limit}
+		return nil
 	default:
-		return in, errEncoding
+		return errEncoding
 	}
-	return in, nil
 }
 
 // Read reads on. Once it has failed it gives the same error for ever.
@@ -114,24 +86,59 @@ func (in *intake) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := in.r.Read(p)
+	in.h.budget.wait(&in.share)
+	n, err := in.next(p)
 	total := in.n.Add(int64(n))
 	switch {
-	case total > in.max:
+	case total > in.h.opts.MaxBody:
 		n, err = 0, errTooLarge
-	case in.packed != nil && total > freeInflate && total > maxInflate*in.packed.n:
-		n, err = 0, errInflate
-	case total > in.held:
-		step := max(total-in.held, budgetStep)
-		if in.budget.take(step) {
-			in.held += step
-		} else {
-			n, err = 0, errBusy
-		}
+	case in.packed != nil && total > freeExpansion && total > maxExpansion*in.packed.n:
+		n, err = 0, errExpands
+	case !in.h.budget.arrived(&in.share, int64(n), err == io.EOF):
+		n, err = 0, errBusy
 	}
-	in.err = err
-	return n, err
+	in.err = plain(err)
+	return n, in.err
 }
+
+// next reads from the body, or from its decompressor.
+func (in *intake) next(p []byte) (int, error) {
+	if in.packed == nil {
+		return in.src.Read(p)
+	}
+	if in.unpack == nil {
+		z, ok := in.h.gzips.Get().(*gzip.Reader)
+		if !ok {
+			z = new(gzip.Reader)
+		}
+		if err := z.Reset(in.packed); err != nil {
+			in.h.gzips.Put(z)
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+		in.unpack = z
+	}
+	return in.unpack.Read(p)
+}
+
+// plain says in words what a reader's error means.
+func plain(err error) error {
+	switch {
+	case err == nil, err == io.EOF, err == errTooLarge, err == errBusy, err == errExpands:
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &foreignError{"the body did not come within the Deadline: ", err}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &foreignError{"the body ended early: ", err}
+	default:
+		return &foreignError{"the body: ", err}
+	}
+}
+
+// failed tells whether the body could not be read.
+func (in *intake) failed() bool { return in.err != nil && in.err != io.EOF }
 
 // finish reports why the body is not whole, nil if it was read to its end.
 func (in *intake) finish() error {
@@ -141,7 +148,7 @@ func (in *intake) finish() error {
 			return errUnread
 		}
 	}
-	if in.err != io.EOF {
+	if in.failed() {
 		return in.err
 	}
 	return nil
@@ -149,11 +156,13 @@ func (in *intake) finish() error {
 
 // close gives back what the intake holds.
 func (in *intake) close() {
-	in.budget.used.Add(-in.held)
-	in.held = 0
+	if in.h == nil {
+		return
+	}
+	in.h.budget.release(&in.share)
 	if in.unpack != nil {
-		in.release(in.unpack)
+		in.h.gzips.Put(in.unpack)
 		in.unpack = nil
 	}
-	in.r, in.err = nil, errors.New("notify: the body was read after the answer")
+	in.src, in.packed, in.err = nil, nil, errOver
 }

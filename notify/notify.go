@@ -7,7 +7,7 @@
 //		return err
 //	}
 //	defer inbox.Close()
-//	mux.Handle("POST /garmin", notify.NewHandler(inbox, nil))
+//	mux.Handle("/garmin", notify.NewHandler(inbox, nil))
 //
 //	processor, err := notify.NewProcessor(inbox, users, notify.Callbacks{
 //		Save:             save,
@@ -27,42 +27,56 @@
 //
 // # Delivery
 //
-// Every item of a stored body has its own fate: it is taken by the callbacks,
-// or it becomes a dead letter. Nothing else ends it, and none runs again because
-// its neighbour failed. Callbacks are called at least once: an item runs twice
-// if the process dies between a callback's nil and the mark that follows it, or
-// if Garmin sends it twice. [Delivery] has a Key to tell a repetition by. An
-// edited activity comes with the same summary id and another Key; it is no
-// repetition.
+// Every item of a stored body has its own fate: the callbacks take it, or it
+// becomes a dead letter. Nothing else ends it, and none runs again because
+// another item of its body failed. Callbacks are called at least once: an item
+// runs twice if the process dies between a callback's nil and the record of it,
+// or if Garmin sends it again.
+//
+// An edited activity comes with the same summary id and other content; if the
+// user has edited it by hand, under another list key too. Store a summary under
+// [Delivery.Record], and ask [Delivery.Replaces] first: then a repetition changes
+// nothing, and an old version never replaces a new one.
 //
 // # Users
 //
 // A [Resolver] finds the partner's users behind a Garmin user id, anew for each
-// attempt. Data for an id that nobody has is tried for a minute and then buried.
-// A pull that brings another user's data than its ping named is not delivered at
-// all ([ErrWrongUser]).
+// attempt. Data for an id that nobody has is tried for a minute and then becomes a
+// dead letter. A pull that brings another user's data than its ping named is not
+// delivered at all ([ErrWrongUser]).
+//
+// When a user leaves, delete the tokens first and your own record of the user
+// last. If something fails in between, the deregistration comes again, and still
+// finds the user.
 //
 // # Order
 //
 // Items of one Garmin user begin in the order in which they arrived, one at a
-// time; users run in parallel. An item that failed waits by itself, and later
-// items pass it, except those that must not: an edit of the same summary, a ping
-// of the same callback, a file of the same activity, and among deregistrations
-// and permission changes each the next. So a poison item holds back neither the
-// user's files nor their deregistration. What is nearest to its deadline goes
-// first.
+// time; users run in parallel. Later items may overtake a failed one unless they
+// concern the same summary, callback, file or account. So one bad item holds up
+// neither the user's files nor the deregistration. Deregistrations and permission
+// changes go before the user's other items, and do not wait for one that takes
+// longer than half a second. Among users, the earliest deadline goes first.
 //
 // # Failures
 //
 // A failed attempt is repeated, after a jittered wait that doubles, until the
 // deadline: 24 hours after arrival for files and 7 days for pings, since Garmin
-// keeps the data no longer, and 7 days for all else by default. Errors that know
-// better are heard, see [Follower] and [Permanent]. While Garmin refuses a
-// user's token or consent, all of the user's pings and files are parked: one of
-// them asks now and then, and a permission change revives them at once.
+// keeps the data no longer, and 7 days for all else by default. An error may
+// override this; see [Permanent], [RetryAfter] and [Failure].
 //
-// What is given up on is buried with the reason and the bytes, and so is what
-// cannot be read: see [Queue] for the letters and for driving them again.
+// An error of a call to Garmin also says what else waits. While Garmin refuses
+// a user's token or consent, the user's pings and files wait; one of them asks
+// now and then, and a permission change lets all try at once ([ResultParked]).
+// While nobody's calls can succeed, because the application is refused or Garmin
+// is not reached, all pings and files wait, each until its own deadline, and one
+// at a time asks ([ResultOutage]). Pushes go on.
+//
+// # Dead letters
+//
+// An item that is given up on, or cannot be read, becomes a [DeadLetter] with
+// the reason and its bytes. Letters lists them, OpenLetter reads one, Redrive
+// makes its items new ones, Discard removes it; see [Letters].
 //
 // # Files
 //
@@ -71,6 +85,8 @@
 //
 // # Scaling
 //
-// One process works on a queue. Memory is bounded by [ProcessorOptions], not by
-// the backlog.
+// A [Queue] is a table of items, divided by Garmin user into shares, and each
+// [Share] belongs to one process at a time. The embedded queue of package spool
+// has one share, for one process. What waits takes some bytes of memory for each
+// item, and its content none; [ProcessorOptions] bounds what runs.
 package notify

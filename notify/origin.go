@@ -6,18 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
 )
 
-// OriginCheck tells whether a request may come from Garmin. It looks at the
-// headers and the address, never at the body, and must be safe for concurrent
-// use. Garmin signs nothing, so each check is weak on its own: combine them in
-// [Options].Origin, where every one must agree.
+// OriginCheck tells whether a request may come from Garmin: nil if it may, or
+// an error that says which check failed. That error goes to the Logger and into
+// [Receipt].Err, so it must not quote a secret. A check looks at the headers and
+// the address, never at the body, and must be safe for concurrent use. Garmin
+// signs nothing, so each check is weak on its own: combine them in
+// [HandlerOptions].Origin.
 //
-// The constructors below refuse an empty value. An unset environment variable
-// so stops the program at its start and opens no door.
-type OriginCheck func(r *http.Request) bool
+// The constructors below refuse an empty value: an unset environment variable
+// causes a start-up error, not an open endpoint.
+type OriginCheck func(r *http.Request) error
+
+var (
+	errPathSecret = errors.New("path secret: no segment of the path is the secret")
+	errNoClientID = errors.New("client id: there is no garmin-client-id")
+	errClientIDs  = errors.New("client id: garmin-client-id is given more than once")
+	errClientID   = errors.New("client id: garmin-client-id is another one")
+)
 
 // minSecret is the shortest path secret that is taken, in characters.
 const minSecret = 16
@@ -31,121 +39,70 @@ const minSecret = 16
 // of access logs. No error, log line or hook of this package holds it.
 func PathSecret(current, previous string) (OriginCheck, error) {
 	if err := checkSecret(current); err != nil {
-		return nil, fmt.Errorf("notify: current path secret: %w", err)
+		return nil, fmt.Errorf("notify: PathSecret: current %w", err)
 	}
 	want := [][sha256.Size]byte{sha256.Sum256([]byte(current))}
 	if previous != "" {
 		if err := checkSecret(previous); err != nil {
-			return nil, fmt.Errorf("notify: previous path secret: %w", err)
+			return nil, fmt.Errorf("notify: PathSecret: previous %w", err)
 		}
 		want = append(want, sha256.Sum256([]byte(previous)))
 	}
-	return func(r *http.Request) bool {
+	return func(r *http.Request) error {
 		ok := 0
 		for segment := range strings.SplitSeq(r.URL.Path, "/") {
+			if len(segment) < minSecret {
+				continue // a path of slashes would be much to hash
+			}
 			have := sha256.Sum256([]byte(segment))
 			for i := range want {
 				ok |= subtle.ConstantTimeCompare(have[:], want[i][:])
 			}
 		}
-		return ok == 1
+		if ok != 1 {
+			return errPathSecret
+		}
+		return nil
 	}, nil
 }
 
 func checkSecret(s string) error {
 	if len(s) < minSecret {
-		return fmt.Errorf("%d characters, want at least %d", len(s), minSecret)
+		return fmt.Errorf("has %d characters, want at least %d", len(s), minSecret)
 	}
 	for _, c := range []byte(s) {
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0) {
-			return errors.New("a character that a URL path would escape")
+			return errors.New("has a character that a URL path would escape")
 		}
 	}
 	return nil
 }
 
 // ClientID demands the header garmin-client-id with exactly this value, once.
-// The id is public (it stands in every consent URL), so the check keeps strays
-// out and nobody else.
+// The id is public, since it is part of every consent URL: the check stops
+// misdirected requests, not attackers.
 func ClientID(id string) (OriginCheck, error) {
 	if id == "" {
-		return nil, errors.New("notify: empty client id")
+		return nil, errors.New("notify: ClientID: id is empty")
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' {
+			return nil, fmt.Errorf("notify: ClientID: id %q has a space or another character that no client id has", id)
+		}
 	}
 	want := sha256.Sum256([]byte(id))
-	return func(r *http.Request) bool {
+	return func(r *http.Request) error {
 		values := r.Header.Values("Garmin-Client-Id")
-		if len(values) != 1 {
-			return false
+		if len(values) == 0 {
+			return errNoClientID
+		}
+		if len(values) > 1 {
+			return errClientIDs
 		}
 		have := sha256.Sum256([]byte(values[0]))
-		return subtle.ConstantTimeCompare(have[:], want[:]) == 1
+		if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
+			return errClientID
+		}
+		return nil
 	}, nil
-}
-
-// Addresses demands that the sender's address lies in one of the allowed
-// prefixes. Garmin publishes no list of its addresses and may change them: use
-// it for a private network or a gateway of your own.
-//
-// X-Forwarded-For counts only when the connection comes from one of the
-// trustedProxies; the sender is then the last address in it that is no trusted
-// proxy. Without proxies it is the connection's own.
-func Addresses(allowed, trustedProxies []netip.Prefix) (OriginCheck, error) {
-	if len(allowed) == 0 {
-		return nil, errors.New("notify: empty address list")
-	}
-	allow, err := maskAll(allowed)
-	if err != nil {
-		return nil, err
-	}
-	proxies, err := maskAll(trustedProxies)
-	if err != nil {
-		return nil, err
-	}
-	return func(r *http.Request) bool {
-		sender, ok := senderOf(r, proxies)
-		return ok && contains(allow, sender)
-	}, nil
-}
-
-// maskAll copies the prefixes and refuses those that would match nothing.
-func maskAll(prefixes []netip.Prefix) ([]netip.Prefix, error) {
-	var out []netip.Prefix
-	for _, p := range prefixes {
-		if !p.IsValid() || p.Addr().Is4In6() {
-			return nil, fmt.Errorf("notify: bad address prefix %v", p)
-		}
-		out = append(out, p.Masked())
-	}
-	return out, nil
-}
-
-func contains(prefixes []netip.Prefix, a netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// senderOf walks back from the connection through the trusted proxies.
-func senderOf(r *http.Request, proxies []netip.Prefix) (netip.Addr, bool) {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	sender := ap.Addr().Unmap().WithZone("")
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && contains(proxies, sender); i-- {
-		hop := strings.TrimSpace(hops[i])
-		if hop == "" && len(hops) == 1 {
-			break
-		}
-		a, err := netip.ParseAddr(hop)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		sender = a.Unmap().WithZone("")
-	}
-	return sender, true
 }

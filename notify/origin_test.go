@@ -1,9 +1,9 @@
 package notify_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +18,6 @@ const (
 	previous = "previous-secret-012345678"
 )
 
-func prefixes(list ...string) (out []netip.Prefix) {
-	for _, p := range list {
-		out = append(out, netip.MustParsePrefix(p))
-	}
-	return out
-}
-
 func TestOriginRefusesBadSettings(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func() (notify.OriginCheck, error){
@@ -34,12 +27,6 @@ func TestOriginRefusesBadSettings(t *testing.T) {
 		"secret with slash":   func() (notify.OriginCheck, error) { return notify.PathSecret("0123456789/0123456789", "") },
 		"secret with percent": func() (notify.OriginCheck, error) { return notify.PathSecret("0123456789%410123456789", "") },
 		"empty client id":     func() (notify.OriginCheck, error) { return notify.ClientID("") },
-		"no addresses":        func() (notify.OriginCheck, error) { return notify.Addresses(nil, prefixes("10.0.0.0/8")) },
-		"zero prefix":         func() (notify.OriginCheck, error) { return notify.Addresses([]netip.Prefix{{}}, nil) },
-		"zero proxy": func() (notify.OriginCheck, error) {
-			return notify.Addresses(prefixes("10.0.0.0/8"), []netip.Prefix{{}})
-		},
-		"IPv4 mapped into IPv6": func() (notify.OriginCheck, error) { return notify.Addresses(prefixes("::ffff:10.0.0.0/104"), nil) },
 	}
 	for name, construct := range tests {
 		check, err := construct()
@@ -47,7 +34,7 @@ func TestOriginRefusesBadSettings(t *testing.T) {
 		require.Nil(t, check, name)
 		require.NotContains(t, err.Error(), "0123456789", name)
 		// Who drops the error gets no open door.
-		opts := notify.Options{Origin: []notify.OriginCheck{check}}
+		opts := notify.HandlerOptions{Origin: []notify.OriginCheck{check}}
 		require.Error(t, opts.Check(), name)
 		require.Panics(t, func() { notify.NewHandler(&memory{}, &opts) }, name)
 	}
@@ -75,14 +62,17 @@ func TestOrigin(t *testing.T) {
 	}
 	rotating, single := must(notify.PathSecret(current, previous)), must(notify.PathSecret(current, ""))
 	id := must(notify.ClientID("the-client-id"))
-	direct := must(notify.Addresses(prefixes("203.0.113.0/24", "2001:db8::/32"), nil))
-	proxied := must(notify.Addresses(prefixes("203.0.113.0/24"), prefixes("10.0.0.0/8", "192.0.2.7/32")))
-	own := func(r *http.Request) bool { return r.Header.Get("X-Own") == "yes" }
+	errOwn := errors.New("own check")
+	own := func(r *http.Request) error {
+		if r.Header.Get("X-Own") != "yes" {
+			return errOwn
+		}
+		return nil
+	}
 	tests := []struct {
 		name    string
 		checks  []notify.OriginCheck
 		path    string
-		from    string
 		headers string
 		want    bool
 	}{
@@ -106,21 +96,6 @@ func TestOrigin(t *testing.T) {
 		{name: "the other of both", checks: []notify.OriginCheck{single, id}, headers: "garmin-client-id: the-client-id"},
 		{name: "own function", checks: []notify.OriginCheck{own}, headers: "X-Own: yes", want: true},
 		{name: "own function says no", checks: []notify.OriginCheck{own}},
-		{name: "address", checks: []notify.OriginCheck{direct}, from: "203.0.113.9:1", want: true},
-		{name: "IPv6 address", checks: []notify.OriginCheck{direct}, from: "[2001:db8::1%eth0]:1", want: true},
-		{name: "mapped address", checks: []notify.OriginCheck{direct}, from: "[::ffff:203.0.113.9]:1", want: true},
-		{name: "other address", checks: []notify.OriginCheck{direct}, from: "198.51.100.1:1"},
-		{name: "no address", checks: []notify.OriginCheck{direct}, from: "@"},
-		{name: "forwarded header without proxies", checks: []notify.OriginCheck{direct}, from: "198.51.100.1:1", headers: "X-Forwarded-For: 203.0.113.9"},
-		{name: "through a proxy", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9", want: true},
-		{name: "through two proxies", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9, 192.0.2.7", want: true},
-		{name: "through two proxies in two headers", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9\nX-Forwarded-For: 192.0.2.7", want: true},
-		{name: "spoofed before the proxy", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9, 198.51.100.1"},
-		{name: "header from no proxy", checks: []notify.OriginCheck{proxied}, from: "198.51.100.1:1", headers: "X-Forwarded-For: 203.0.113.9"},
-		{name: "nobody but proxies", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 10.2.2.2, 192.0.2.7"},
-		{name: "proxy itself", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1"},
-		{name: "broken header", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9, unknown"},
-		{name: "broken header at the end", checks: []notify.OriginCheck{proxied}, from: "10.1.1.1:1", headers: "X-Forwarded-For: 203.0.113.9,"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,16 +106,13 @@ func TestOrigin(t *testing.T) {
 			}
 			body := &countingReader{Reader: strings.NewReader("{}")}
 			r := httptest.NewRequest("POST", path, body)
-			if tt.from != "" {
-				r.RemoteAddr = tt.from
-			}
 			for line := range strings.SplitSeq(tt.headers, "\n") {
 				if name, value, ok := strings.Cut(line, ": "); ok {
 					r.Header.Add(name, value)
 				}
 			}
 			store, w := &memory{}, httptest.NewRecorder()
-			notify.NewHandler(store, &notify.Options{Origin: tt.checks}).ServeHTTP(w, r)
+			notify.NewHandler(store, &notify.HandlerOptions{Origin: tt.checks}).ServeHTTP(w, r)
 			if tt.want {
 				require.Equal(t, 200, w.Code)
 				return
@@ -154,9 +126,9 @@ func TestOrigin(t *testing.T) {
 
 func TestOriginStatus(t *testing.T) {
 	t.Parallel()
-	no := func(*http.Request) bool { return false }
+	no := func(*http.Request) error { return errors.New("no") }
 	w := httptest.NewRecorder()
-	h := notify.NewHandler(&memory{}, &notify.Options{Origin: []notify.OriginCheck{no}, OriginStatus: 503})
+	h := notify.NewHandler(&memory{}, &notify.HandlerOptions{Origin: []notify.OriginCheck{no}, OriginStatus: 503})
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	require.Equal(t, 503, w.Code)
 	require.Empty(t, w.Header().Get("Allow"))
@@ -164,9 +136,9 @@ func TestOriginStatus(t *testing.T) {
 
 func TestOptionsCheck(t *testing.T) {
 	t.Parallel()
-	var none *notify.Options
+	var none *notify.HandlerOptions
 	require.NoError(t, none.Check())
-	for name, opts := range map[string]notify.Options{
+	for name, opts := range map[string]notify.HandlerOptions{
 		"large body":       {MaxBody: 2 << 30},
 		"one at a time":    {MaxBody: 10, MaxInFlight: 10},
 		"longest deadline": {Deadline: 28 * time.Second},
@@ -175,7 +147,7 @@ func TestOptionsCheck(t *testing.T) {
 	} {
 		require.NoError(t, opts.Check(), name)
 	}
-	for name, opts := range map[string]notify.Options{
+	for name, opts := range map[string]notify.HandlerOptions{
 		"negative body":     {MaxBody: -1},
 		"less in flight":    {MaxBody: 10, MaxInFlight: 9},
 		"negative flight":   {MaxInFlight: -1},
@@ -194,9 +166,9 @@ func TestOptionsCheck(t *testing.T) {
 // TestOriginIsCopied: a handler keeps the checks it was made with.
 func TestOriginIsCopied(t *testing.T) {
 	t.Parallel()
-	checks := []notify.OriginCheck{func(*http.Request) bool { return false }}
-	h := notify.NewHandler(&memory{}, &notify.Options{Origin: checks})
-	checks[0] = func(*http.Request) bool { return true }
+	checks := []notify.OriginCheck{func(*http.Request) error { return errors.New("no") }}
+	h := notify.NewHandler(&memory{}, &notify.HandlerOptions{Origin: checks})
+	checks[0] = func(*http.Request) error { return nil }
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("x")))
 	require.Equal(t, 404, w.Code)

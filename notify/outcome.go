@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/redact"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -31,21 +32,37 @@ const (
 	// pings and files wait until one of them gets through or a permission
 	// change arrives.
 	ResultParked Result = "parked"
-	// ResultExpiring: the item is not done and its deadline is near. It comes
-	// once for an item.
+	// ResultExpiring: the item is not done and its deadline is near, whether it
+	// was tried or only queued. It comes once for an item.
 	ResultExpiring Result = "expiring"
+
+	// The others are about no single item.
+
+	// ResultOutage: nobody's calls to Garmin can succeed, since the application
+	// is refused or Garmin is not reached; Err says why. All pings and files
+	// wait, each until its own deadline, and one at a time is tried. It comes
+	// once, and once an hour while it lasts.
+	ResultOutage Result = "outage"
+	// ResultResumed: Garmin answers again.
+	ResultResumed Result = "resumed"
+	// ResultStalled: items of a class are due and none is finished.
+	ResultStalled Result = "stalled"
+	// ResultQueueFailed: the queue failed to read or to record, and will be
+	// asked again after Wait. What the callbacks took is recorded then; they are
+	// not called again for it.
+	ResultQueueFailed Result = "queue failed"
 )
 
 // Outcome reports on an item, for metrics and alarms. Nothing in it is secret.
 type Outcome struct {
 	Result Result
-	// BodyID and Ordinal name the item in the queue. Ordinal is -1 if the queue
-	// failed at the body as a whole; it is then left to the next Run. Key is
-	// the list key, UserID the Garmin user or "".
-	BodyID  string
-	Ordinal int
-	Key     string
-	UserID  string
+	// ID names the item in the queue, Class and Key say what it is, UserID is
+	// the Garmin user. What is not known is zero: of a queued item that expires,
+	// perhaps all but ID and Class.
+	ID     ItemID
+	Class  Class
+	Key    string
+	UserID types.UserID
 	// Attempt counts from 1, Took is the time of this attempt, Age the time
 	// since the notification was stored.
 	Attempt int
@@ -58,30 +75,56 @@ type Outcome struct {
 	Wait time.Duration
 	Left time.Duration
 	Err  error
+	// Defects are values that could not be read, of the item or of the summaries
+	// that it announced, and are absent from what was delivered. It is nil if
+	// there are none.
+	Defects *types.Defects
 }
 
 // LogValue gives the fields that are set.
 func (o Outcome) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("result", string(o.Result)), slog.String("body", o.BodyID),
-		slog.Int("item", o.Ordinal), slog.String("key", o.Key), slog.Int("attempt", o.Attempt),
+		slog.String("result", string(o.Result)), slog.String("class", o.Class.String()),
+	}
+	if o.ID != 0 {
+		attrs = append(attrs, slog.Uint64("item", uint64(o.ID)), slog.String("key", o.Key), slog.Int("attempt", o.Attempt))
 	}
 	if o.UserID != "" {
-		attrs = append(attrs, slog.String("user", o.UserID))
+		attrs = append(attrs, slog.String("user", string(o.UserID)))
 	}
 	if o.Wait > 0 {
 		attrs = append(attrs, slog.Duration("wait", o.Wait))
 	}
 	if o.Err != nil {
-		attrs = append(attrs, slog.String("error", o.Err.Error()))
+		attrs = append(attrs, slog.String("error", errorText(o.Err)))
+	}
+	if o.Defects != nil {
+		attrs = append(attrs, slog.String("defects", o.Defects.String()))
 	}
 	return slog.GroupValue(attrs...)
 }
 
-// redact returns err itself if its text holds none of the event's secrets, and
+// text is what the log says of the outcome.
+func (o Outcome) text() string {
+	switch o.Result {
+	case ResultOutage:
+		return "nobody's calls to Garmin can succeed; all pings and files wait"
+	case ResultResumed:
+		return "Garmin answers again"
+	case ResultStalled:
+		return "the queue does not move"
+	case ResultQueueFailed:
+		return "the queue failed"
+	case ResultDone:
+		return "item delivered without values that could not be read"
+	}
+	return "item not done"
+}
+
+// withoutSecrets returns err itself if its text holds none of the event's secrets, and
 // otherwise an error with the text cleaned that still wraps it.
-func redact(err error, ev Event) error {
-	text := err.Error()
+func withoutSecrets(err error, ev Event) error {
+	text := errorText(err)
 	clean := text
 	for _, s := range secretsOf(ev) {
 		clean = hide(clean, string(s))
@@ -120,17 +163,18 @@ func secretsOf(ev Event) []types.Secret {
 	return nil
 }
 
-// hide blanks a secret, and of a URL the query and each of its values alone.
+// hide blanks a secret, and of a URL the query and each of its values alone,
+// however they are escaped.
 func hide(text, secret string) string {
 	if secret == "" {
 		return text
 	}
-	text = strings.ReplaceAll(text, secret, "[REDACTED]")
+	text = redact.Text(text, secret)
 	if _, query, ok := strings.Cut(secret, "?"); ok {
-		text = strings.ReplaceAll(text, query, "[REDACTED]")
+		text = redact.Text(text, query)
 		for pair := range strings.SplitSeq(query, "&") {
 			if _, value, ok := strings.Cut(pair, "="); ok && len(value) >= 6 {
-				text = strings.ReplaceAll(text, value, "[REDACTED]")
+				text = redact.Text(text, value)
 			}
 		}
 	}

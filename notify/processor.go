@@ -21,17 +21,22 @@ type ProcessorOptions struct {
 	KeepRaw    bool
 	UnknownKey func(path string)
 
-	// Workers bounds the pushes that are worked on at a time, and again the
-	// pings. LargeWorkers does for items over 256 KiB and for pings for activity
-	// details, FileWorkers for downloads. Each has its own, so that none
-	// starves another. Zero means 16, 2 and 4.
+	// Workers limits concurrent pushes and, separately, concurrent pings.
+	// LargeWorkers limits items over 256 KiB and, separately, pings for activity
+	// details; FileWorkers limits downloads. An attempt that takes too long holds
+	// no place any more, and another begins beside it: so callbacks that hang for
+	// some users do not stop the others. Too long is 16 times as long as attempts
+	// took lately, but at least 50 ms for a push, half a second for a ping and
+	// three for a file, and at most 20 times that. No more than 16 times the number
+	// are without a place, so that 17 times the number run at most. Users whose last
+	// attempt took too long have Workers of their own, with the same bounds. Zero
+	// means 16, 2 and 4.
 	Workers, LargeWorkers, FileWorkers int
 
-	// MaxPending bounds the items in memory, those that wait for another
-	// attempt included; each takes about half a kilobyte. Their bodies are
-	// bounded at 64 MiB. What is beyond stays in the queue until there is room.
-	// Zero means 100,000.
-	MaxPending int
+	// MaxItem is the largest item that is worked on, in bytes. A larger one
+	// becomes a dead letter without being read into memory. Zero means 32 MiB;
+	// a day of activity details with a sample a second has 27 MB.
+	MaxItem int64
 
 	// RetryMin and RetryMax bound the wait before another attempt. It doubles
 	// with each and is jittered. While Garmin refuses a user's token, it grows
@@ -48,6 +53,9 @@ type ProcessorOptions struct {
 	// before it is buried: a notification may outrun the commit of a new user.
 	// Zero means a minute, less than zero none.
 	UnknownUserGrace time.Duration
+	// StallWarning is how long items of a class may be due without any of them
+	// being finished before [ResultStalled] is reported. Zero means 10 minutes.
+	StallWarning time.Duration
 	// AttemptTimeout ends the ctx of an attempt. Zero means 10 minutes.
 	AttemptTimeout time.Duration
 	// DrainTimeout is how long Run waits for running attempts when its ctx
@@ -57,11 +65,12 @@ type ProcessorOptions struct {
 	// Observe, if not nil, is called with every outcome. It is called
 	// concurrently and holds up the item's worker.
 	Observe func(Outcome)
-	// Logger gets a line for every outcome but ResultDone. nil is silent.
+	// Logger gets a line for every outcome but ResultDone, and for each field that
+	// could not be read once. nil is silent.
 	Logger *slog.Logger
 }
 
-func orDefault[T int | time.Duration](v *T, def T) {
+func orDefault[T int | int64 | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}
@@ -71,68 +80,49 @@ func (o *ProcessorOptions) defaults() error {
 	orDefault(&o.Workers, 16)
 	orDefault(&o.LargeWorkers, 2)
 	orDefault(&o.FileWorkers, 4)
-	orDefault(&o.MaxPending, 100_000)
+	orDefault(&o.MaxItem, 32<<20)
 	orDefault(&o.RetryMin, time.Second)
 	orDefault(&o.RetryMax, 15*time.Minute)
 	orDefault(&o.PushDeadline, 7*24*time.Hour)
 	orDefault(&o.ExpiryWarning, 4*time.Hour)
 	orDefault(&o.UnknownUserGrace, time.Minute)
+	orDefault(&o.StallWarning, 10*time.Minute)
 	orDefault(&o.AttemptTimeout, 10*time.Minute)
 	orDefault(&o.DrainTimeout, 10*time.Second)
 	switch {
 	case o.Workers < 0 || o.LargeWorkers < 0 || o.FileWorkers < 0:
-		return errors.New("notify: a number of workers is negative")
-	case o.MaxPending < 0:
-		return errors.New("notify: MaxPending is negative")
+		return errors.New("notify: ProcessorOptions: a number of workers is negative")
+	case o.MaxItem < 0:
+		return fmt.Errorf("notify: ProcessorOptions.MaxItem is negative: %d", o.MaxItem)
 	case o.RetryMin < 0 || o.RetryMax < o.RetryMin:
-		return errors.New("notify: RetryMin and RetryMax are no range")
-	case o.PushDeadline < 0 || o.ExpiryWarning < 0 || o.AttemptTimeout < 0:
-		return errors.New("notify: a deadline or timeout is negative")
+		return fmt.Errorf("notify: ProcessorOptions: RetryMin %v and RetryMax %v are no range", o.RetryMin, o.RetryMax)
+	case o.PushDeadline < 0 || o.ExpiryWarning < 0 || o.AttemptTimeout < 0 || o.StallWarning < 0:
+		return errors.New("notify: ProcessorOptions: a deadline, warning or timeout is negative")
 	}
 	return nil
 }
 
-// Processor works through a [Queue]: it splits bodies into items and hands
-// each item to the partner's callbacks, after pulling what a ping announces.
-// See the package comment for what it promises. It is safe for concurrent use.
+// Processor works through a [Queue]: it hands each item to the partner's
+// callbacks, after pulling what a ping announces. See the package comment for
+// what it promises. It is safe for concurrent use.
 type Processor struct {
-	queue   Queue
-	users   Resolver
-	call    Callbacks
-	opts    ProcessorOptions
-	decoder Decoder
-	busy    atomic.Bool
+	*Worker
+	queue Queue
+	busy  atomic.Bool
+	sched atomic.Pointer[scheduler]
 }
 
 // NewProcessor returns a processor for q. It copies calls and opts. It refuses
-// callbacks without Deregistration, PermissionChange or a way to save every
-// summary.
+// callbacks without Save, Deregistration or PermissionChange.
 func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*Processor, error) {
-	switch {
-	case q == nil:
+	if q == nil {
 		return nil, errors.New("notify: the queue is nil")
-	case users == nil:
-		return nil, errors.New("notify: the resolver is nil")
 	}
-	if m := calls.missing(); m != "" {
-		return nil, errors.New("notify: " + m)
-	}
-	p := &Processor{queue: q, users: users, call: calls}
-	if opts != nil {
-		p.opts = *opts
-	}
-	if err := p.opts.defaults(); err != nil {
+	w, err := newWorker(q, users, calls, opts)
+	if err != nil {
 		return nil, err
 	}
-	p.decoder = Decoder{KeepRaw: p.opts.KeepRaw, UnknownKey: p.opts.UnknownKey}
-	if f := p.opts.Files; f != nil {
-		clone := *f
-		p.opts.Files = &clone
-		if err := clone.check(); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
+	return &Processor{Worker: w, queue: q}, nil
 }
 
 // Run works until ctx ends or the queue fails. It then begins no further
@@ -148,60 +138,135 @@ func (p *Processor) Run(ctx context.Context) error {
 	}
 	hung := 0
 	defer func() { p.busy.Store(hung > 0) }()
-
-	r := &run{Processor: p, open: map[*openBody]struct{}{}}
-	r.sched = newScheduler(&p.opts, r.work)
-	if p.opts.Files != nil {
-		fs, err := p.opts.Files.open()
-		if err != nil {
-			return err
-		}
-		defer fs.Close()
-		r.files = fs
-	}
 	// Attempts outlive ctx by the drain.
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	r.ctx = work
+	r := &run{p: p, ctx: work}
+	r.sched = newScheduler(&p.opts, r.attempt, p.observe)
+	p.sched.Store(r.sched)
 
 	feed, stopFeed := context.WithCancel(ctx)
 	defer stopFeed()
-	var helpers sync.WaitGroup
+	var watcher sync.WaitGroup
+	watcher.Go(func() { r.watch(feed) })
 	var queueErr error
-	helpers.Go(func() {
-		queueErr = r.feed(feed)
-		stopFeed()
-	})
-	helpers.Go(func() { r.sched.keepTime(feed, r.observe) })
-
-	<-feed.Done()
+	for share, err := range p.queue.Shares(feed) {
+		if err != nil {
+			queueErr = err
+			break
+		}
+		r.shares.Go(func() { r.serve(feed, share) })
+	}
+	if queueErr == nil && ctx.Err() == nil {
+		queueErr = errors.New("notify: the queue ended")
+	}
+	stopFeed()
 	idle := r.sched.stop()
-	helpers.Wait()
 	hung = r.drain(ctx, idle, cancel)
-	r.closeBodies()
-	switch {
-	case hung > 0:
+	watcher.Wait()
+	if hung > 0 {
+		// The shares are not released: something of them runs.
 		return fmt.Errorf("notify: %d attempts did not end in time", hung)
-	case ctx.Err() != nil:
+	}
+	r.shares.Wait()
+	if ctx.Err() != nil {
 		return nil
 	}
 	return queueErr
 }
 
+// run is the state of one [Processor.Run].
+type run struct {
+	p      *Processor
+	ctx    context.Context // of the attempts
+	sched  *scheduler
+	shares sync.WaitGroup
+}
+
+// serve works on a share until feed ends, the share is lost, or it is wanted
+// back.
+func (r *run) serve(feed context.Context, share Share) {
+	sh := r.sched.takeShare(share)
+	var cancel context.CancelCauseFunc
+	sh.ctx, cancel = context.WithCancelCause(r.ctx)
+	defer cancel(nil)
+	right := share.Context()
+	defer context.AfterFunc(right, func() { cancel(context.Cause(right)) })()
+
+	feed, stop := context.WithCancel(feed)
+	defer stop()
+	settling, stopSettling := context.WithCancel(sh.ctx)
+	defer stopSettling()
+	var helpers sync.WaitGroup
+	lost := make(chan struct{})
+	helpers.Go(func() {
+		sh.feed(feed, r.queueFailed)
+		stop()
+	})
+	helpers.Go(func() {
+		if sh.settleAll(settling, r.queueFailed) {
+			close(lost)
+		}
+		stop()
+	})
+	select {
+	case <-feed.Done():
+	case <-share.Wanted():
+	case <-right.Done():
+	}
+	stop()
+	quiet := sh.close()
+	select {
+	case <-quiet:
+	case <-right.Done():
+	case <-lost:
+	case <-r.ctx.Done():
+		// The drain is over. Wait for what honours its ctx.
+		select {
+		case <-quiet:
+		case <-time.After(2 * time.Second):
+		}
+	}
+	stopSettling()
+	helpers.Wait()
+	if right.Err() == nil {
+		last, end := context.WithTimeout(context.WithoutCancel(sh.ctx), settleTimeout)
+		if err := sh.settleLast(last); err != nil && !errors.Is(err, ErrLost) {
+			r.queueFailed("recording verdicts", err, 0)
+		}
+		end()
+	}
+	cancel(ErrLost)
+	sh.abandon()
+	select {
+	case <-quiet:
+		share.Release()
+	default:
+		// Something hangs. The right ends by itself, or when that has ended.
+		go func() {
+			<-quiet
+			share.Release()
+		}()
+	}
+}
+
+// settleTimeout is how long the last verdicts of a share may take.
+const settleTimeout = 10 * time.Second
+
 // drain waits for the running attempts and returns how many are left.
 func (r *run) drain(ctx context.Context, idle <-chan struct{}, cancel context.CancelCauseFunc) int {
-	if r.opts.DrainTimeout > 0 {
-		t := time.NewTimer(r.opts.DrainTimeout)
+	cause := context.Cause(ctx)
+	if cause == nil {
+		cause = context.Canceled
+	}
+	if d := r.p.opts.DrainTimeout; d > 0 {
+		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
 		case <-idle:
 			return 0
 		case <-t.C:
 		}
-	}
-	cause := context.Cause(ctx)
-	if cause == nil {
-		cause = context.Canceled
 	}
 	cancel(cause)
 	// A callback that honours its ctx returns at once.
@@ -213,4 +278,9 @@ func (r *run) drain(ctx context.Context, idle <-chan struct{}, cancel context.Ca
 	case <-t.C:
 		return r.sched.active()
 	}
+}
+
+// queueFailed reports that the queue failed, and will be asked again.
+func (r *run) queueFailed(doing string, err error, wait time.Duration) {
+	r.p.observe(Outcome{Result: ResultQueueFailed, Wait: wait, Err: fmt.Errorf("notify: %s: %w", doing, err)})
 }

@@ -37,19 +37,19 @@ func keepsPromises(t *testing.T, seed uint64) {
 		defer mu.Unlock()
 		return rnd.Float64() < p
 	}
-	busy := map[string]int{}          // attempts that run, by user
-	began := map[string]int{}         // the latest item of the user that was tried
-	taken := map[string]int{}         // deliveries, by item
-	revision := map[string]int{}      // the latest edit taken, by summary
-	refused := map[string]time.Time{} // until when the user's token is bad
-	enter := func(user string) {
+	busy := map[types.UserID]int{}          // attempts that run, by user
+	began := map[types.UserID]int{}         // the latest item of the user that was tried
+	taken := map[string]int{}               // deliveries, by item
+	revision := map[string]int{}            // the latest edit taken, by summary
+	refused := map[types.UserID]time.Time{} // until when the user's token is bad
+	enter := func(user types.UserID) {
 		mu.Lock()
 		busy[user]++
 		n := busy[user]
 		mu.Unlock()
 		require.Equal(t, 1, n, "two items of %s at a time", user)
 	}
-	leave := func(user string) {
+	leave := func(user types.UserID) {
 		mu.Lock()
 		busy[user]--
 		mu.Unlock()
@@ -70,7 +70,8 @@ func keepsPromises(t *testing.T, seed uint64) {
 	}
 
 	r := newRig(t, garmin{follow: func(ctx context.Context, _ types.Kind, u types.Secret) iter.Seq2[types.Summary, error] {
-		user, item, _ := strings.Cut(strings.TrimPrefix(string(u), "https://"), "/")
+		name, item, _ := strings.Cut(strings.TrimPrefix(string(u), "https://"), "/")
+		user := types.UserID(name)
 		enter(user)
 		defer leave(user)
 		mu.Lock()
@@ -98,7 +99,7 @@ func keepsPromises(t *testing.T, seed uint64) {
 			// an earlier item come later.
 			if taken["stops"] == 0 && a.DurationInSeconds < after {
 				// Held behind an earlier edit of the same summary, it may.
-				require.Positive(t, revision[d.UserID+string(s.ID())])
+				require.Positive(t, revision[string(d.UserID)+string(s.ID())])
 			} else {
 				began[d.UserID] = a.DurationInSeconds
 			}
@@ -111,9 +112,9 @@ func keepsPromises(t *testing.T, seed uint64) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		taken[d.UserID+" "+a.ActivityName+string(s.ID())]++
+		taken[string(d.UserID)+" "+a.ActivityName+string(s.ID())]++
 		if !d.Pulled {
-			key := d.UserID + string(s.ID())
+			key := string(d.UserID) + string(s.ID())
 			require.Greater(t, a.DurationInSeconds, revision[key], "an old edit over a new one")
 			revision[key] = a.DurationInSeconds
 		}

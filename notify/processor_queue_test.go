@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -30,48 +32,157 @@ var errFull = errors.New("no space left on device")
 
 func TestQueueFaults(t *testing.T) {
 	runFaults(t, []fault{
-		{"mark fails", "the mark is tried again, the callback is not", markFails},
+		{"settle fails", "it is tried again, the callback is not; the queue's failure is told", settleFails},
 		{"bury fails", "the letter is tried again, the callback is not", buryFails},
-		{"finish fails", "nothing runs again; the next Run finishes the body", finishFails},
-		{"read fails", "read again; each item once", readFails},
-		{"read keeps failing", "the body stays for the next Run; others go on", readKeepsFailing},
+		{"settle fails for long", "work goes on for a while and then waits, so that a crash repeats little", settleKeepsFailing},
+		{"settle hangs for one share", "the items of the other shares go on, and its own once it answers", settleHangs},
+		{"scan and load fail", "asked again; each item once", scanFails},
+		{"open fails", "the item is tried again, others go on", openFails},
+		{"item is gone", "what somebody else finished is passed over, and holds nothing", itemGone},
 		{"queue fails", "Run drains and returns the cause", queueFails},
+		{"share is lost", "what runs is told, nothing of it is recorded, the next holder has it all", shareLost},
+		{"share is wanted back", "what runs ends, the share is released, nothing runs twice", shareWanted},
 		{"two processors on one queue", "the second gets ErrInUse and runs nothing", twoProcessors},
-		{"backlog", "bounded bodies open, earliest deadline first", backlog},
-		{"backlog of large bodies", "bounded bytes in memory", largeBacklog},
 	})
 }
 
-func markFails(t *testing.T) {
-	r := newRig(t, nil)
-	fails := 5
-	r.queue = &faultyQueue{Queue: r.queue, mark: func() error {
-		if fails > 0 {
-			fails--
-			return errFull
+// faulty is a queue that fails on demand.
+type faulty struct {
+	notify.Queue
+	settle, scan, load, open func() error
+	lost, wanted             chan struct{} // of the first share
+	yielded                  int
+	released                 atomic.Int64
+}
+
+func (q *faulty) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+	return func(yield func(notify.Share, error) bool) {
+		for s, err := range q.Queue.Shares(ctx) {
+			if s != nil {
+				s = newFaultyShare(s, q)
+			}
+			if !yield(s, err) {
+				return
+			}
+		}
+	}
+}
+
+type faultyShare struct {
+	notify.Share
+	q      *faulty
+	ctx    context.Context
+	wanted chan struct{}
+}
+
+func newFaultyShare(s notify.Share, q *faulty) *faultyShare {
+	q.yielded++
+	lost, wanted := q.lost, q.wanted
+	if q.yielded > 1 {
+		lost, wanted = nil, nil
+	}
+	ctx, cancel := context.WithCancelCause(s.Context())
+	go func() {
+		select {
+		case <-lost:
+			cancel(notify.ErrLost)
+		case <-ctx.Done():
+			cancel(nil)
+		}
+	}()
+	return &faultyShare{s, q, ctx, wanted}
+}
+
+func (s *faultyShare) Context() context.Context { return s.ctx }
+
+func (s *faultyShare) Wanted() <-chan struct{} {
+	if s.wanted != nil {
+		return s.wanted
+	}
+	return s.Share.Wanted()
+}
+
+func (s *faultyShare) Release() {
+	s.q.released.Add(1)
+	s.Share.Release()
+}
+
+func (s *faultyShare) failed(f func() error) error {
+	switch {
+	case s.ctx.Err() != nil:
+		return context.Cause(s.ctx)
+	case f != nil:
+		return f()
+	}
+	return nil
+}
+
+func (s *faultyShare) Scan(ctx context.Context, c notify.Class, after notify.ItemID, n int) ([]*notify.Item, error) {
+	if err := s.failed(s.q.scan); err != nil {
+		return nil, err
+	}
+	items, err := s.Share.Scan(ctx, c, after, n)
+	for _, it := range items {
+		it.Raw = nil // so that it is opened
+	}
+	return items, err
+}
+
+func (s *faultyShare) Load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, error) {
+	if err := s.failed(s.q.load); err != nil {
+		return nil, err
+	}
+	items, err := s.Share.Load(ctx, ids)
+	for _, it := range items {
+		it.Raw = nil
+	}
+	return items, err
+}
+
+func (s *faultyShare) Open(ctx context.Context, id notify.ItemID) (io.ReadCloser, error) {
+	if err := s.failed(s.q.open); err != nil {
+		return nil, err
+	}
+	return s.Share.Open(ctx, id)
+}
+
+func (s *faultyShare) Settle(ctx context.Context, v []notify.Verdict) error {
+	if err := s.failed(s.q.settle); err != nil {
+		return err
+	}
+	return s.Share.Settle(ctx, v)
+}
+
+// failing gives a function that fails the first n times.
+func failing(n int64, err error) func() error {
+	var calls atomic.Int64
+	return func() error {
+		if calls.Add(1) <= n {
+			return err
 		}
 		return nil
-	}}
+	}
+}
+
+func settleFails(t *testing.T) {
+	r := newRig(t, nil)
+	memory := r.queue.(*notifytest.Memory)
+	r.queue = &faulty{Queue: memory, settle: failing(5, errFull)}
 	r.start()
 	r.put(push("u", "1"))
 	pass(time.Hour)
 	r.finish()
 	require.Len(t, r.got(), 1)
-	require.Equal(t, 5, r.count(notify.ResultRetry))
+	require.Equal(t, 5, r.count(notify.ResultQueueFailed))
 	require.Equal(t, 1, r.count(notify.ResultDone))
-	require.ErrorIs(t, r.outcomes[0].Err, errFull)
+	require.ErrorIs(t, r.outcomes[1].Err, errFull)
+	require.Zero(t, memory.Len())
 }
 
 func buryFails(t *testing.T) {
 	r := newRig(t, nil)
-	fails, calls := 5, 0
-	r.queue = &faultyQueue{Queue: r.queue, bury: func() error {
-		if fails > 0 {
-			fails--
-			return errFull
-		}
-		return nil
-	}}
+	calls := 0
+	r.queue = &faulty{Queue: r.queue, settle: failing(5, errFull)}
 	r.calls.Save = func(context.Context, *notify.Delivery, types.Summary) error {
 		calls++
 		return notify.Permanent(errBoom)
@@ -85,82 +196,136 @@ func buryFails(t *testing.T) {
 	require.Equal(t, "boom", r.letters()[0].Reason)
 }
 
-func finishFails(t *testing.T) {
+func settleKeepsFailing(t *testing.T) {
 	r := newRig(t, nil)
 	memory := r.queue.(*notifytest.Memory)
-	q := &faultyQueue{Queue: r.queue, finish: func() error { return syscall.EIO }}
-	r.queue = q
+	var broken atomic.Bool
+	broken.Store(true)
+	r.queue = &faulty{Queue: memory, settle: func() error {
+		if broken.Load() {
+			return errFull
+		}
+		return nil
+	}}
+	var list []string
+	for i := range 20_000 {
+		list = append(list, fmt.Sprintf(`{"userId":"u%d","summaryId":"%d"}`, i%1000, i))
+	}
+	r.put(`{"activities":[` + strings.Join(list, ",") + `]}`)
 	r.start()
-	r.put(push("u", "1"))
+	pass(time.Hour)
+	require.Less(t, len(r.got()), 10_000)
+	require.Greater(t, len(r.got()), 8_000)
+	broken.Store(false)
 	pass(time.Hour)
 	r.finish()
-	require.Equal(t, 1, memory.Len())
-	q.finish = nil
-	r.start()
-	synctest.Wait()
-	r.finish()
-	require.Equal(t, 0, memory.Len())
-	require.Len(t, r.got(), 1)
+	require.Len(t, r.got(), 20_000)
+	require.Zero(t, memory.Len())
 }
 
-func readFails(t *testing.T) {
-	for _, at := range []int{0, 1, 5} {
+func settleHangs(t *testing.T) {
+	r := newRig(t, nil)
+	hung, fine := notifytest.NewMemory(), notifytest.NewMemory()
+	gate := make(chan struct{})
+	r.queue = &joined{Queue: hung, others: []notify.Queue{
+		&faulty{Queue: hung, settle: func() error { <-gate; return nil }}, fine,
+	}}
+	const n = 20_000
+	items := func(user string) string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(`{"userId":"%s%d","summaryId":"%[2]d"}`, user, i))
+		}
+		return `{"activities":[` + strings.Join(list, ",") + `]}`
+	}
+	r.put(items("hung"))
+	r.start()
+	pass(time.Minute)
+	before := len(r.got())
+	require.Less(t, before, 10_000)
+	require.NoError(t, fine.Put(t.Context(), strings.NewReader(items("fine"))))
+	pass(time.Minute)
+	require.Len(t, r.got(), before+n, "the other share's items wait")
+	require.Zero(t, fine.Len())
+	close(gate)
+	pass(time.Minute)
+	r.finish()
+	require.Len(t, r.got(), 2*n)
+	require.Zero(t, hung.Len())
+}
+
+// joined is a queue whose shares are those of several.
+type joined struct {
+	notify.Queue
+	others []notify.Queue
+}
+
+func (q *joined) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+	return func(yield func(notify.Share, error) bool) {
+		shares := make(chan notify.Share)
+		var all sync.WaitGroup
+		for _, q := range q.others {
+			all.Go(func() {
+				for s := range q.Shares(ctx) {
+					shares <- s
+				}
+			})
+		}
+		go func() {
+			all.Wait()
+			close(shares)
+		}()
+		for s := range shares {
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+func scanFails(t *testing.T) {
+	for _, at := range []int64{1, 2, 7} {
 		r := newRig(t, nil)
 		memory := r.queue.(*notifytest.Memory)
-		var reads atomic.Int64
-		r.queue = &faultyQueue{Queue: r.queue, block: func() error {
-			if reads.Add(1) == int64(at)+1 {
-				return syscall.EIO
-			}
-			return nil
-		}}
-		save := r.calls.Save
-		r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
-			time.Sleep(10 * time.Millisecond) // many are under way when it is read again
-			return save(ctx, d, s)
-		}
+		q := &faulty{Queue: memory, scan: failing(at, syscall.EIO), load: failing(at, syscall.EIO)}
+		r.queue = q
 		r.start()
-		// Larger than what is read at once.
 		var list []string
 		for i := range 20_000 {
 			list = append(list, fmt.Sprintf(`{"userId":"u%d","summaryId":"%d","activityName":"read in parts"}`, i%10, i))
 		}
 		r.put(`{"activities":[` + strings.Join(list, ",") + `]}`)
-		pass(time.Minute)
+		pass(10 * time.Minute)
 		r.finish()
-		require.Len(t, r.got(), 20_000, "failing read %d", at)
-		require.Equal(t, 0, memory.Len())
+		require.Len(t, r.got(), 20_000)
+		require.EqualValues(t, 2*at, r.count(notify.ResultQueueFailed))
+		require.Zero(t, memory.Len())
 	}
 }
 
-func readKeepsFailing(t *testing.T) {
+func openFails(t *testing.T) {
 	r := newRig(t, nil)
 	memory := r.queue.(*notifytest.Memory)
-	var broken atomic.Bool
-	broken.Store(true)
-	q := &faultyQueue{Queue: r.queue}
-	q.read = func() error {
-		if broken.Load() {
-			return syscall.EIO
-		}
-		return nil
-	}
-	r.queue = q
+	r.queue = &faulty{Queue: memory, open: failing(3, syscall.EIO)}
 	r.start()
-	r.put(push("u", "1"))
+	r.put(push("u", "1"), push("v", "2"))
 	pass(time.Minute)
-	require.Equal(t, 1, r.count(notify.ResultRetry))
-	require.Equal(t, -1, r.outcomes[0].Ordinal)
-	broken.Store(false)
-	r.put(push("u", "2"))
-	synctest.Wait()
-	require.Len(t, r.got(), 1)
-	r.finish()
-	require.Equal(t, 1, memory.Len())
-	r.start()
-	synctest.Wait()
 	r.finish()
 	require.Len(t, r.got(), 2)
+	require.Equal(t, 3, r.count(notify.ResultRetry))
+	require.Zero(t, memory.Len())
+}
+
+func itemGone(t *testing.T) {
+	r := newRig(t, nil)
+	memory := r.queue.(*notifytest.Memory)
+	r.queue = &faulty{Queue: memory, open: failing(1, fmt.Errorf("open: %w", fs.ErrNotExist))}
+	r.start()
+	r.put(push("u", "1"), push("u", "1"), push("u", "2"))
+	pass(time.Minute)
+	r.finish()
+	require.Equal(t, []string{"local-u activities 1", "local-u activities 2"}, r.got())
+	require.Empty(t, r.letters())
 }
 
 // endsWith yields what the queue has and then an error.
@@ -169,12 +334,13 @@ type endsWith struct {
 	err error
 }
 
-func (q *endsWith) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
-	return func(yield func(notify.Body, error) bool) {
-		for b, err := range q.Queue.Bodies(ctx) {
-			if !yield(b, err) {
+func (q *endsWith) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+	return func(yield func(notify.Share, error) bool) {
+		for s, err := range q.Queue.Shares(ctx) {
+			if !yield(s, err) {
 				return
 			}
+			time.Sleep(100 * time.Millisecond)
 			break
 		}
 		if q.err != nil {
@@ -203,6 +369,58 @@ func queueFails(t *testing.T) {
 	}
 }
 
+func shareLost(t *testing.T) {
+	r := newRig(t, nil)
+	memory := r.queue.(*notifytest.Memory)
+	q := &faulty{Queue: memory, lost: make(chan struct{})}
+	r.queue = q
+	var cause error
+	save := r.calls.Save
+	r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+		if cause == nil {
+			<-ctx.Done()
+			cause = context.Cause(ctx)
+			return nil // too late
+		}
+		return save(ctx, d, s)
+	}
+	r.start()
+	r.put(push("u", "1"), push("u", "2"))
+	pass(time.Second)
+	close(q.lost)
+	pass(time.Minute)
+	require.ErrorIs(t, cause, notify.ErrLost)
+	require.EqualValues(t, 1, q.released.Load())
+	require.Equal(t, []string{"local-u activities 1", "local-u activities 2"}, r.got(), "what was not recorded runs again")
+	require.Zero(t, r.count(notify.ResultRetry), "it is no failed attempt")
+	require.Zero(t, memory.Len())
+	r.finish()
+}
+
+func shareWanted(t *testing.T) {
+	r := newRig(t, nil)
+	memory := r.queue.(*notifytest.Memory)
+	q := &faulty{Queue: memory, wanted: make(chan struct{})}
+	r.queue = q
+	save := r.calls.Save
+	r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+		time.Sleep(3 * time.Second)
+		return save(ctx, d, s)
+	}
+	r.start()
+	r.put(push("u", "1"), push("u", "2"), push("v", "3"))
+	pass(time.Second)
+	close(q.wanted)
+	pass(time.Second)
+	require.Zero(t, q.released.Load(), "two run")
+	pass(5 * time.Second)
+	require.EqualValues(t, 1, q.released.Load())
+	pass(time.Minute)
+	r.finish()
+	require.Equal(t, []string{"local-u activities 1", "local-u activities 2", "local-v activities 3"}, r.sorted(), "each once")
+	require.Zero(t, memory.Len())
+}
+
 func twoProcessors(t *testing.T) {
 	r, other := newRig(t, nil), newRig(t, nil)
 	other.queue = r.queue
@@ -219,84 +437,6 @@ func twoProcessors(t *testing.T) {
 	other.start()
 	synctest.Wait()
 	other.finish()
-}
-
-func backlog(t *testing.T) {
-	r, _ := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
-	r.opts.Workers, r.opts.MaxPending = 1, 100
-	var open, most atomic.Int64
-	r.queue = &counted{r.queue, &open, &most}
-	gate := make(chan struct{})
-	r.calls.Save = func(_ context.Context, d *notify.Delivery, s types.Summary) error {
-		<-gate
-		r.record(d, s)
-		return nil
-	}
-	for i := range 5000 {
-		r.put(push(fmt.Sprint("u", i), "1"))
-	}
-	r.start()
-	synctest.Wait()
-	require.LessOrEqual(t, most.Load(), int64(102))
-	close(gate)
-	synctest.Wait()
-	r.finish()
-	for i, s := range r.got() {
-		require.Equal(t, fmt.Sprintf("local-u%d activities 1", i), s)
-	}
-	require.Len(t, r.got(), 5000)
-	require.LessOrEqual(t, most.Load(), int64(102))
-}
-
-func largeBacklog(t *testing.T) {
-	r := newRig(t, nil)
-	var open, most atomic.Int64
-	r.queue = &counted{r.queue, &open, &most}
-	gate := make(chan struct{})
-	r.calls.Save = func(_ context.Context, d *notify.Delivery, s types.Summary) error {
-		<-gate
-		r.record(d, s)
-		return nil
-	}
-	padding := strings.Repeat(" ", 1<<20-1<<10)
-	for i := range 100 {
-		r.put(push("u", fmt.Sprint(i)) + padding)
-	}
-	r.start()
-	synctest.Wait()
-	require.LessOrEqual(t, most.Load(), int64(65))
-	close(gate)
-	synctest.Wait()
-	r.finish()
-	require.Len(t, r.got(), 100)
-	require.LessOrEqual(t, most.Load(), int64(65))
-}
-
-// counted counts the bodies in use.
-type counted struct {
-	notify.Queue
-	open, most *atomic.Int64
-}
-
-func (q *counted) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
-	return func(yield func(notify.Body, error) bool) {
-		for b, err := range q.Queue.Bodies(ctx) {
-			q.most.Store(max(q.most.Load(), q.open.Add(1)))
-			if !yield(&countedBody{b, q}, err) {
-				return
-			}
-		}
-	}
-}
-
-type countedBody struct {
-	notify.Body
-	q *counted
-}
-
-func (b *countedBody) Finish(ctx context.Context) error {
-	b.q.open.Add(-1)
-	return b.Body.Finish(ctx)
 }
 
 func TestProcessorLeaksNothing(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 type rig struct {
 	t     *testing.T
 	queue notify.Queue
-	users func(ctx context.Context, userID string) ([]notify.User, error)
+	users func(ctx context.Context, userID types.UserID) ([]notify.User, error)
 	calls notify.Callbacks
 	opts  notify.ProcessorOptions
 
@@ -42,8 +42,8 @@ type rig struct {
 // newRig resolves every user to one of the same id with the given client.
 func newRig(t *testing.T, client notify.Client) *rig {
 	r := &rig{t: t, queue: notifytest.NewMemory()}
-	r.users = func(_ context.Context, id string) ([]notify.User, error) {
-		return []notify.User{{ID: "local-" + id, Client: client}}, nil
+	r.users = func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		return []notify.User{{ID: "local-" + string(id), Client: client}}, nil
 	}
 	r.calls = notify.Callbacks{
 		Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
@@ -95,6 +95,9 @@ func (r *rig) put(bodies ...string) {
 
 func (r *rig) start() {
 	r.t.Helper()
+	if r.opts.Files == nil {
+		r.calls.File = nil
+	}
 	p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, &r.opts)
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(r.t.Context())
@@ -129,12 +132,28 @@ func (r *rig) finish() {
 	require.NoError(r.t, <-r.ended)
 }
 
-func (r *rig) letters() []*notify.Letter {
+// letter is a dead letter with its bytes.
+type letter struct {
+	*notify.DeadLetter
+	body string
+}
+
+// raw is the item alone.
+func (l *letter) raw() string {
+	return strings.TrimSuffix(strings.TrimPrefix(l.body, `{"`+l.Key+`":[`), "]}")
+}
+
+func (r *rig) letters() []*letter {
 	r.t.Helper()
-	var all []*notify.Letter
-	for l, err := range r.queue.Letters(r.t.Context()) {
+	var all []*letter
+	for l, err := range r.queue.Letters(r.t.Context(), nil) {
 		require.NoError(r.t, err)
-		all = append(all, l)
+		in, err := r.queue.OpenLetter(r.t.Context(), l.ID)
+		require.NoError(r.t, err)
+		body, err := io.ReadAll(in)
+		require.NoError(r.t, err)
+		require.NoError(r.t, in.Close())
+		all = append(all, &letter{l, string(body)})
 	}
 	return all
 }
@@ -187,12 +206,16 @@ type statusError struct {
 	after  time.Duration
 }
 
-func (e *statusError) Error() string { return fmt.Sprintf("garmin: status %d", e.status) }
-func (e *statusError) Retry() (time.Duration, bool) {
-	return e.after, e.status == 429 || e.status >= 500
-}
-func (e *statusError) Unauthorized() bool {
-	return e.status == 401 || e.status == 403 || e.status == 412
+func (e *statusError) Error() string             { return fmt.Sprintf("garmin: status %d", e.status) }
+func (e *statusError) RetryAfter() time.Duration { return e.after }
+func (e *statusError) Fault() types.Fault {
+	switch {
+	case e.status == 401 || e.status == 403 || e.status == 412:
+		return types.FaultUser
+	case e.status == 429 || e.status >= 500:
+		return types.FaultGarmin
+	}
+	return types.FaultItem
 }
 
 func push(user, id string) string {
@@ -253,11 +276,11 @@ func TestProcessorDeliversEveryKind(t *testing.T) {
 		require.Equal(t, 0, r.left())
 		letters := r.letters()
 		require.Len(t, letters, 2)
-		slices.SortFunc(letters, func(a, b *notify.Letter) int { return strings.Compare(b.Key, a.Key) })
+		slices.SortFunc(letters, func(a, b *letter) int { return strings.Compare(b.Key, a.Key) })
 		require.True(t, letters[0].Quarantined)
 		require.Equal(t, "sleeps", letters[0].Key)
-		require.Equal(t, `{"userId":"u"}`, string(letters[0].Raw))
-		require.Equal(t, "not json", string(letters[1].Raw))
+		require.Equal(t, `{"userId":"u"}`, letters[0].raw())
+		require.Equal(t, "not json", letters[1].raw())
 		require.Equal(t, 8, r.count(notify.ResultDone))
 	})
 }
@@ -279,94 +302,21 @@ func TestNewProcessorRefuses(t *testing.T) {
 		"retry range": {good.queue, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
 			o.RetryMin, o.RetryMax = time.Hour, time.Minute
 		}},
+		"file without files": {good.queue, none, nil},
 		"files": {good.queue, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
 			o.Files = &notify.Files{Dir: "/does/not/exist"}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls, opts := good.calls, notify.ProcessorOptions{}
+			if name != "file without files" {
+				calls.File = nil
+			}
 			if c.spoil != nil {
 				c.spoil(&calls, &opts)
 			}
 			_, err := notify.NewProcessor(c.queue, c.users, calls, &opts)
 			require.Error(t, err)
-		})
-	}
-	typed := notify.Callbacks{
-		Activity:         func(context.Context, *notify.Delivery, *types.Activity) error { return nil },
-		ManualActivity:   func(context.Context, *notify.Delivery, *types.ManualActivity) error { return nil },
-		ActivityDetails:  func(context.Context, *notify.Delivery, *types.ActivityDetails) error { return nil },
-		MoveIQ:           func(context.Context, *notify.Delivery, *types.MoveIQ) error { return nil },
-		Deregistration:   good.calls.Deregistration,
-		PermissionChange: good.calls.PermissionChange,
-	}
-	_, err := notify.NewProcessor(good.queue, none, typed, nil)
-	require.NoError(t, err)
-	for name, spoil := range map[string]func(*notify.Callbacks){
-		"activities": func(c *notify.Callbacks) { c.Activity = nil },
-		"manual":     func(c *notify.Callbacks) { c.ManualActivity = nil },
-		"details":    func(c *notify.Callbacks) { c.ActivityDetails = nil },
-		"Move IQ":    func(c *notify.Callbacks) { c.MoveIQ = nil },
-	} {
-		calls := typed
-		spoil(&calls)
-		_, err := notify.NewProcessor(good.queue, none, calls, nil)
-		require.Error(t, err, name)
-	}
-}
-
-// TestTypedCallbacks gives one kind a callback of its own, which fails at
-// first. The other kinds go to Save.
-func TestTypedCallbacks(t *testing.T) {
-	bodies := map[types.Kind]string{
-		types.KindActivities:       `{"activities":[{"userId":"u","summaryId":"1"}]}`,
-		types.KindManualActivities: `{"manuallyUpdatedActivities":[{"userId":"u","summaryId":"1"}]}`,
-		types.KindActivityDetails:  `{"activityDetails":[{"userId":"u","summaryId":"1","summary":{}}]}`,
-		types.KindMoveIQ:           `{"moveIQActivities":[{"userId":"u","summaryId":"1"}]}`,
-	}
-	for kind := range bodies {
-		t.Run(string(kind), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, nil)
-				received := time.Now()
-				var attempts []int
-				own := func(d *notify.Delivery, s types.Summary) error {
-					require.Equal(t, kind, s.Kind())
-					require.Equal(t, kind, d.Kind)
-					require.Equal(t, "u", d.UserID)
-					require.Equal(t, "local-u", d.User.ID)
-					require.True(t, d.Received.Equal(received))
-					attempts = append(attempts, d.Attempt)
-					if d.Attempt == 1 {
-						return errBoom
-					}
-					return nil
-				}
-				switch kind {
-				case types.KindActivities:
-					r.calls.Activity = func(_ context.Context, d *notify.Delivery, s *types.Activity) error { return own(d, s) }
-				case types.KindManualActivities:
-					r.calls.ManualActivity = func(_ context.Context, d *notify.Delivery, s *types.ManualActivity) error { return own(d, s) }
-				case types.KindActivityDetails:
-					r.calls.ActivityDetails = func(_ context.Context, d *notify.Delivery, s *types.ActivityDetails) error { return own(d, s) }
-				case types.KindMoveIQ:
-					r.calls.MoveIQ = func(_ context.Context, d *notify.Delivery, s *types.MoveIQ) error { return own(d, s) }
-				}
-				var want []string
-				for k, body := range bodies {
-					r.put(body)
-					if k != kind {
-						want = append(want, fmt.Sprintf("local-u %s 1", k))
-					}
-				}
-				slices.Sort(want)
-				r.start()
-				time.Sleep(time.Hour)
-				r.finish()
-				require.Equal(t, []int{1, 2}, attempts)
-				require.Equal(t, want, r.sorted())
-				require.Zero(t, r.left())
-			})
 		})
 	}
 }
@@ -414,7 +364,7 @@ func TestRevisionOfPush(t *testing.T) {
 			r.finish()
 			require.Equal(t, []string{fmt.Sprintf("%x", sha256.Sum256([]byte(item)))}, got)
 			require.Len(t, r.letters(), 1)
-			require.Equal(t, item, string(r.letters()[0].Raw))
+			require.Equal(t, item, r.letters()[0].raw())
 			require.Len(t, r.letters()[0].Reason, 1024)
 		})
 	}
@@ -435,7 +385,7 @@ func TestPullBySeveralUsers(t *testing.T) {
 				return yields(nil, &types.Activity{SummaryID: "1"})
 			}}
 		}
-		r.users = func(context.Context, string) ([]notify.User, error) {
+		r.users = func(context.Context, types.UserID) ([]notify.User, error) {
 			return []notify.User{
 				{ID: "without"}, {ID: "refused", Client: client("refused", &statusError{status: 401})},
 				{ID: "good", Client: client("good", nil)}, {ID: "good too", Client: client("good too", nil)},
@@ -484,6 +434,7 @@ func TestRevisionOfPull(t *testing.T) {
 func TestProcessorRunsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
+		r.calls.File = nil
 		p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, nil)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -12,8 +12,9 @@ import (
 // Put reads r to its end and stores the bytes unchanged. When it returns nil,
 // the body survives a crash of the process and a power cut. When r or ctx
 // fails, or Put returns an error for any other reason, nothing of the body may
-// be left to be processed. Bodies may repeat; each Put stores one. Put must be
-// safe for concurrent use, must not hold a large body in memory, and must not
+// be left to be processed. Bodies may repeat: a store may acknowledge one whose
+// bytes it was given before without storing it again, see [Redeliveries], and
+// stores all that differ. Put must be safe for concurrent use, must not hold a large body in memory, and must not
 // retry: Garmin does.
 type Store interface {
 	Put(ctx context.Context, r io.Reader) error

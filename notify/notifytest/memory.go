@@ -4,200 +4,286 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"iter"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Memory is a [notify.Queue] for tests. It holds everything in memory, so its
-// promise of durability is only kept for as long as the value lives. It is
-// safe for concurrent use.
+// Memory is a [notify.Queue] in memory, as one process has it. What it holds
+// lives as long as the value does. It is safe for concurrent use, and tells the
+// time by package time, so that testing/synctest drives it.
 type Memory struct {
-	mu      sync.Mutex
-	looping bool
-	bodies  []*memoryBody // unfinished, oldest first
-	next    int           // of the running loop, in bodies
-	letters []*notify.Letter
-	ids     int
-	stored  chan struct{}
+	t      *table
+	claims *MemoryClaims
+	number int
+	trip   func(process int, op string) Trip
+	margin time.Duration
+	kick   chan struct{} // by the table: ask for shares
+	dead   chan struct{} // closed by Kill and Close
+
+	running sync.WaitGroup // our goroutines
+
+	mu       sync.Mutex
+	paused   chan struct{} // closed by Resume; nil while the process runs
+	cut      bool
+	looping  bool
+	beating  bool
+	hand     map[int]*share // not released by the worker yet
+	ended    map[int]ending
+	granted  []*share      // not yielded yet
+	ready    chan struct{} // granted has something
+	until    time.Time     // when the rights end, by our own clock
+	watchdog *time.Timer
 }
 
-// NewMemory returns an empty queue.
-func NewMemory() *Memory { return &Memory{stored: make(chan struct{}, 1)} }
+// NewMemory returns an empty queue for one process.
+func NewMemory() *Memory { return newMemory(newTable(1, 0), 1, nil) }
+
+func newMemory(t *table, number int, trip func(int, string) Trip) *Memory {
+	return &Memory{
+		t: t, claims: t.claims.Another(), number: number, trip: trip, margin: t.lease / 3,
+		kick: make(chan struct{}, 1), dead: make(chan struct{}), ready: make(chan struct{}, 1),
+		hand: map[int]*share{}, ended: map[int]ending{},
+	}
+}
 
 var _ notify.Queue = (*Memory)(nil)
 
+// Claims are the queue's notes of downloads.
+func (m *Memory) Claims() notify.Claims { return m.claims }
+
+// Reopen kills m and returns the queue that the next process finds.
+func (m *Memory) Reopen() *Memory {
+	m.Kill()
+	if m.t.lease == 0 {
+		m.t.mu.Lock()
+		for _, s := range m.t.shares {
+			s.free()
+		}
+		m.t.workers = nil
+		m.t.mu.Unlock()
+	}
+	return newMemory(m.t, m.number+1, m.trip)
+}
+
+// Len returns the number of unfinished items.
+func (m *Memory) Len() int {
+	m.t.mu.Lock()
+	defer m.t.mu.Unlock()
+	return len(m.t.items)
+}
+
 // Put implements [notify.Store].
 func (m *Memory) Put(ctx context.Context, r io.Reader) error {
-	data, err := io.ReadAll(r)
+	body, err := io.ReadAll(r)
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	pieces, err := split(body)
+	if err != nil {
+		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.put(data)
-	return nil
-}
-
-func (m *Memory) put(data []byte) {
-	m.ids++
-	m.bodies = append(m.bodies, &memoryBody{
-		queue: m, id: strconv.Itoa(m.ids), received: time.Now(),
-		Reader: bytes.NewReader(data), marks: map[int]bool{},
+	return m.call(ctx, "put", func(t *table) error {
+		t.put(pieces, 0)
+		return nil
 	})
-	select {
-	case m.stored <- struct{}{}:
-	default:
+}
+
+// Stats implements [notify.Queue].
+func (m *Memory) Stats(ctx context.Context) (notify.QueueStats, error) {
+	var st notify.QueueStats
+	err := m.call(ctx, "stats", func(t *table) error {
+		st = t.stats()
+		return nil
+	})
+	return st, err
+}
+
+// Letters implements [notify.Letters].
+func (m *Memory) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
+	return func(yield func(*notify.DeadLetter, error) bool) {
+		var all []*notify.DeadLetter
+		err := m.call(ctx, "letters", func(t *table) error {
+			from, err := fromOf(f)
+			if err != nil {
+				return err
+			}
+			for _, l := range t.letters {
+				if l.number > from && f.Match(&l.DeadLetter) {
+					c := l.DeadLetter
+					all = append(all, &c)
+				}
+			}
+			return nil
+		})
+		for _, l := range all {
+			if err = context.Cause(ctx); err != nil {
+				break
+			}
+			if !yield(l, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
 	}
 }
 
-// Bodies implements [notify.Queue].
-func (m *Memory) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
-	return func(yield func(notify.Body, error) bool) {
-		m.mu.Lock()
-		if m.looping {
-			m.mu.Unlock()
-			yield(nil, notify.ErrInUse)
+// Letter implements [notify.Letters].
+func (m *Memory) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
+	var l notify.DeadLetter
+	err := m.call(ctx, "letter", func(t *table) error {
+		i, err := t.letter(id)
+		if err == nil {
+			l = t.letters[i].DeadLetter
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
+// OpenLetter implements [notify.Letters].
+func (m *Memory) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
+	var r io.Reader
+	err := m.call(ctx, "open letter", func(t *table) error {
+		i, err := t.letter(id)
+		if err == nil {
+			r = t.letters[i].open()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(r), nil
+}
+
+// Redrive implements [notify.Letters].
+func (m *Memory) Redrive(ctx context.Context, id string) error {
+	return m.call(ctx, "redrive", func(t *table) error { return t.redrive(id) })
+}
+
+// Discard implements [notify.Letters].
+func (m *Memory) Discard(ctx context.Context, id string) error {
+	return m.call(ctx, "discard", func(t *table) error { return t.discard(id) })
+}
+
+// Shares implements [notify.Queue].
+func (m *Memory) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+	return func(yield func(notify.Share, error) bool) {
+		if ctx.Err() != nil {
 			return
 		}
-		m.looping, m.next = true, 0
-		m.mu.Unlock()
-		defer func() {
-			m.mu.Lock()
-			m.looping = false
-			m.mu.Unlock()
-		}()
-		for ctx.Err() == nil {
-			m.mu.Lock()
-			var b *memoryBody
-			if m.next < len(m.bodies) {
-				b = m.bodies[m.next]
-				m.next++
+		if err := m.begin(); err != nil {
+			yield(nil, err)
+			return
+		}
+		defer m.end()
+		for {
+			s := m.grantedNext()
+			if ctx.Err() != nil {
+				if s != nil {
+					s.Release() // nobody has seen it
+				}
+				return
 			}
-			m.mu.Unlock()
-			if b != nil {
-				if !yield(b, nil) {
+			if s != nil {
+				if !yield(s, nil) {
 					return
 				}
 				continue
 			}
 			select {
-			case <-m.stored:
+			case <-m.ready:
 			case <-ctx.Done():
-			}
-		}
-	}
-}
-
-// Letters implements [notify.Queue].
-func (m *Memory) Letters(ctx context.Context) iter.Seq2[*notify.Letter, error] {
-	return func(yield func(*notify.Letter, error) bool) {
-		m.mu.Lock()
-		letters := slices.Clone(m.letters)
-		m.mu.Unlock()
-		for _, l := range letters {
-			if ctx.Err() != nil {
-				yield(nil, context.Cause(ctx))
-				return
-			}
-			c := *l
-			if !yield(&c, nil) {
+			case <-m.dead:
 				return
 			}
 		}
 	}
 }
 
-// Redrive implements [notify.Queue].
-func (m *Memory) Redrive(ctx context.Context, letterID string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	i := slices.IndexFunc(m.letters, func(l *notify.Letter) bool { return l.ID == letterID })
-	if i < 0 {
-		return fmt.Errorf("notifytest: letter %q: %w", letterID, fs.ErrNotExist)
-	}
-	m.put(m.letters[i].Body())
-	m.letters = slices.Delete(m.letters, i, i+1)
-	return nil
-}
-
-// Len returns the number of unfinished bodies.
-func (m *Memory) Len() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.bodies)
-}
-
-type memoryBody struct {
-	*bytes.Reader
-	queue    *Memory
-	id       string
-	received time.Time
-	marks    map[int]bool
-}
-
-var errFinished = errors.New("notifytest: the body is finished")
-
-func (b *memoryBody) ID() string          { return b.id }
-func (b *memoryBody) Received() time.Time { return b.received }
-func (b *memoryBody) Close() error        { return nil }
-
-func (b *memoryBody) Done(ordinal int) bool {
-	b.queue.mu.Lock()
-	defer b.queue.mu.Unlock()
-	return b.marks[ordinal]
-}
-
-func (b *memoryBody) Mark(_ context.Context, ordinal int) error {
-	b.queue.mu.Lock()
-	defer b.queue.mu.Unlock()
-	return b.mark(ordinal)
-}
-
-func (b *memoryBody) mark(ordinal int) error {
-	if b.marks == nil {
-		return errFinished
-	}
-	b.marks[ordinal] = true
-	return nil
-}
-
-func (b *memoryBody) Bury(_ context.Context, ordinal int, l *notify.Letter) error {
-	b.queue.mu.Lock()
-	defer b.queue.mu.Unlock()
-	if err := b.mark(ordinal); err != nil {
+// begin makes the process a worker.
+func (m *Memory) begin() error {
+	if err := m.Alive(); err != nil {
 		return err
 	}
-	c := *l
-	c.Raw = bytes.Clone(l.Raw)
-	b.queue.ids++
-	c.ID = "letter-" + strconv.Itoa(b.queue.ids)
-	b.queue.letters = append(b.queue.letters, &c)
+	m.mu.Lock()
+	if m.looping || m.t.lease == 0 && len(m.hand) > 0 {
+		m.mu.Unlock()
+		return notify.ErrInUse
+	}
+	m.looping = true
+	beat := !m.beating
+	m.beating = true
+	m.mu.Unlock()
+	if !beat {
+		signal(m.kick)
+	} else if !m.start(m.beats) {
+		return errKilled
+	}
 	return nil
 }
 
-func (b *memoryBody) Finish(context.Context) error {
-	m := b.queue
+// end lets the process keep what it has and take no more.
+func (m *Memory) end() {
+	m.mu.Lock()
+	m.looping = false
+	left := m.granted
+	m.granted = nil
+	m.mu.Unlock()
+	for _, s := range left {
+		s.Release()
+	}
+	signal(m.kick)
+}
+
+// grantedNext returns the next share to yield, or nil.
+func (m *Memory) grantedNext() *share {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i := slices.Index(m.bodies, b)
-	if i < 0 {
-		return errFinished
+	for len(m.granted) > 0 {
+		s := m.granted[0]
+		m.granted = m.granted[1:]
+		if s.ctx.Err() == nil {
+			return s
+		}
+		delete(m.hand, s.share) // lost before anybody saw it
+		m.ended[s.share] = ending{s.epoch, true}
 	}
-	m.bodies = slices.Delete(m.bodies, i, i+1)
-	if i < m.next {
-		m.next--
-	}
-	b.marks = nil
 	return nil
 }
+
+// Close ends the process in good order: what it has is released.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	m.looping, m.granted = false, nil
+	var all []*share
+	for _, s := range m.hand {
+		all = append(all, s)
+	}
+	m.mu.Unlock()
+	for _, s := range all {
+		s.Release()
+	}
+	err := m.call(context.Background(), "leave", func(t *table) error {
+		t.leave(m)
+		return nil
+	})
+	m.Kill()
+	m.running.Wait()
+	if errors.Is(err, errKilled) {
+		return nil
+	}
+	return err
+}
+
+// reading gives an item's bytes.
+func reading(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }

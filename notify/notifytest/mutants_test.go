@@ -3,9 +3,9 @@ package notifytest_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -19,215 +19,195 @@ import (
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
-// bent is a queue that breaks one clause of the contract.
-type bent struct {
-	notify.Queue
-	put     func(q notify.Queue, ctx context.Context, r io.Reader) error
-	body    func(notify.Body) notify.Body
-	bodies  func(iter.Seq2[notify.Body, error]) iter.Seq2[notify.Body, error]
-	redrive func(q notify.Queue, ctx context.Context, id string) error
-}
-
-func (b *bent) Put(ctx context.Context, r io.Reader) error {
-	if b.put != nil {
-		return b.put(b.Queue, ctx, r)
-	}
-	return b.Queue.Put(ctx, r)
-}
-
-func (b *bent) Redrive(ctx context.Context, id string) error {
-	if b.redrive != nil {
-		return b.redrive(b.Queue, ctx, id)
-	}
-	return b.Queue.Redrive(ctx, id)
-}
-
-func (b *bent) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
-	seq := func(yield func(notify.Body, error) bool) {
-		for body, err := range b.Queue.Bodies(ctx) {
-			if body != nil && b.body != nil {
-				body = b.body(body)
-			}
-			if !yield(body, err) {
-				return
-			}
-		}
-	}
-	if b.bodies != nil {
-		return b.bodies(seq)
-	}
-	return seq
-}
-
-// bentBody breaks a clause about bodies.
-type bentBody struct {
-	notify.Body
-	received time.Time
-	done     func(int) bool
-	finish   func() error
-	bury     func(b notify.Body, ctx context.Context, i int, l *notify.Letter) error
-}
-
-func (b *bentBody) Received() time.Time {
-	if !b.received.IsZero() {
-		return b.received
-	}
-	return b.Body.Received()
-}
-
-func (b *bentBody) Done(i int) bool {
-	if b.done != nil {
-		return b.done(i)
-	}
-	return b.Body.Done(i)
-}
-
-func (b *bentBody) Finish(ctx context.Context) error {
-	if b.finish != nil {
-		return b.finish()
-	}
-	return b.Body.Finish(ctx)
-}
-
-func (b *bentBody) Bury(ctx context.Context, i int, l *notify.Letter) error {
-	if b.bury != nil {
-		return b.bury(b.Body, ctx, i, l)
-	}
-	return b.Body.Bury(ctx, i, l)
-}
-
-// mutants are queues that are wrong in one way each, and the clause that has to
-// notice.
-var mutants = map[string]struct {
+// mutant is a queue that is wrong in one way, and the clause that has to notice.
+type mutant struct {
 	clause string
-	queue  bent
-}{
-	"adds a byte": {"BytesUnchanged", bent{put: func(q notify.Queue, ctx context.Context, r io.Reader) error {
-		return q.Put(ctx, io.MultiReader(r, strings.NewReader("\n")))
-	}}},
-	"keeps half a body": {"ReaderFails", bent{put: func(q notify.Queue, ctx context.Context, r io.Reader) error {
+	bend   *bend
+}
+
+// unfenced is a bend of the model itself.
+func unfenced(rule string) *bend { return &bend{unfenced: rule} }
+
+// puts is a bend of Put that changes what is stored; false stores nothing.
+func puts(change func(body string) (string, bool)) *bend {
+	return &bend{put: func(b *bent, ctx context.Context, r io.Reader) error {
 		data, err := io.ReadAll(r)
-		return errors.Join(q.Put(ctx, bytes.NewReader(data)), err)
-	}}},
-	"hides the reader's error": {"ReaderFails", bent{put: func(q notify.Queue, ctx context.Context, r io.Reader) error {
-		if q.Put(ctx, r) != nil {
-			return errors.New("failed")
-		}
-		return nil
-	}}},
-	"ignores ctx": {"ContextEnds", bent{put: func(q notify.Queue, ctx context.Context, r io.Reader) error {
-		return q.Put(context.WithoutCancel(ctx), r)
-	}}},
-	"drops repeats": {"Duplicates", bent{put: func() func(notify.Queue, context.Context, io.Reader) error {
-		seen := map[string]bool{}
-		return func(q notify.Queue, ctx context.Context, r io.Reader) error {
-			data, err := io.ReadAll(r)
-			if err != nil || seen[string(data)] {
-				return err
-			}
-			seen[string(data)] = true
-			return q.Put(ctx, bytes.NewReader(data))
-		}
-	}()}},
-	"reads once": {"OddReaders", bent{put: func(q notify.Queue, ctx context.Context, r io.Reader) error {
-		p := make([]byte, 1<<20)
-		n, err := r.Read(p)
-		if err != nil && err != io.EOF {
+		if err != nil {
 			return err
 		}
-		return q.Put(ctx, bytes.NewReader(p[:n]))
-	}}},
-	"by threes, newest first": {"OldestFirst", bent{bodies: func(seq iter.Seq2[notify.Body, error]) iter.Seq2[notify.Body, error] {
-		return func(yield func(notify.Body, error) bool) {
-			var held []notify.Body
-			for b, err := range seq {
+		body, ok := change(string(data))
+		if !ok {
+			return nil
+		}
+		return b.Memory.Put(ctx, strings.NewReader(body))
+	}}
+}
+
+// shares is a bend of the shares alone.
+func shares(s bentShare) *bend {
+	return &bend{share: func(_ *bent, inner notify.Share) notify.Share {
+		c := s
+		c.Share = inner
+		return &c
+	}}
+}
+
+// scans is a bend of what Scan and Load return. keep may change the item.
+func scans(keep func(*notify.Item) bool) *bend {
+	only := func(items []*notify.Item, err error) ([]*notify.Item, error) {
+		return slices.DeleteFunc(items, func(it *notify.Item) bool { return !keep(it) }), err
+	}
+	return shares(bentShare{
+		scan: func(s notify.Share, ctx context.Context, class notify.Class, after notify.ItemID, most int) ([]*notify.Item, error) {
+			return only(s.Scan(ctx, class, after, most))
+		},
+		load: func(s notify.Share, ctx context.Context, ids []notify.ItemID) ([]*notify.Item, error) {
+			return only(s.Load(ctx, ids))
+		},
+	})
+}
+
+// settles is a bend of Settle that changes the verdicts.
+func settles(change func([]notify.Verdict) []notify.Verdict) *bend {
+	return shares(bentShare{settle: func(s notify.Share, ctx context.Context, v []notify.Verdict) error {
+		return s.Settle(ctx, change(slices.Clone(v)))
+	}})
+}
+
+func without(fate notify.Fate) func([]notify.Verdict) []notify.Verdict {
+	return func(v []notify.Verdict) []notify.Verdict {
+		return slices.DeleteFunc(v, func(v notify.Verdict) bool { return v.Fate == fate })
+	}
+}
+
+// lists is a bend of the list of letters.
+func lists(change func(b *bent, all []*notify.DeadLetter) []*notify.DeadLetter) *bend {
+	return &bend{letters: func(b *bent, ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
+		return func(yield func(*notify.DeadLetter, error) bool) {
+			var all []*notify.DeadLetter
+			for l, err := range b.Memory.Letters(ctx, f) {
 				if err != nil {
 					yield(nil, err)
 					return
 				}
-				if held = append(held, b); len(held) < 3 {
-					continue
-				}
-				slices.Reverse(held)
-				for _, b := range held {
-					if !yield(b, nil) {
-						return
-					}
-				}
-				held = nil
+				all = append(all, l)
 			}
-		}
-	}}},
-	"reports the end as an error": {"LoopEnds", bent{bodies: func(seq iter.Seq2[notify.Body, error]) iter.Seq2[notify.Body, error] {
-		return func(yield func(notify.Body, error) bool) {
-			for b, err := range seq {
-				if !yield(b, err) {
-					return
-				}
-			}
-			yield(nil, context.Canceled)
-		}
-	}}},
-	"lets two loops run": {"OneLoop", bent{bodies: func(seq iter.Seq2[notify.Body, error]) iter.Seq2[notify.Body, error] {
-		return func(yield func(notify.Body, error) bool) {
-			for b, err := range seq {
-				if errors.Is(err, notify.ErrInUse) || !yield(b, err) {
+			for _, l := range change(b, all) {
+				if !yield(l, nil) {
 					return
 				}
 			}
 		}
-	}}},
-	"received is now":   {"Received", bent{body: func(b notify.Body) notify.Body { return &bentBody{Body: b, received: time.Now().Add(time.Hour)} }}},
-	"forgets marks":     {"MarksSurvive", bent{body: func(b notify.Body) notify.Body { return &bentBody{Body: b, done: func(int) bool { return false }} }}},
-	"marks everything":  {"NextLoop", bent{body: func(b notify.Body) notify.Body { return &bentBody{Body: b, done: func(int) bool { return true }} }}},
-	"runs done items":   {"ProcessorCrash", bent{body: func(b notify.Body) notify.Body { return &bentBody{Body: b, done: func(int) bool { return false }} }}},
-	"finishes nothing":  {"FinishedIsGone", bent{body: func(b notify.Body) notify.Body { return &bentBody{Body: b, finish: func() error { return nil }} }}},
-	"buries unmarked":   {"Bury", bent{body: func(b notify.Body) notify.Body { return &bentBody{Body: b, done: func(int) bool { return false }} }}},
-	"shortens a letter": {"Bury", bent{body: func(b notify.Body) notify.Body { return &bentBody{Body: b, bury: shortLetter} }}},
-	"redrives nothing":  {"Redrive", bent{redrive: func(notify.Queue, context.Context, string) error { return nil }}},
-	"knows every letter": {"RedriveUnknown", bent{redrive: func(q notify.Queue, ctx context.Context, id string) error {
-		q.Redrive(ctx, id)
-		return nil
-	}}},
+	}}
 }
 
-func shortLetter(b notify.Body, ctx context.Context, i int, l *notify.Letter) error {
-	c := *l
-	c.Raw = c.Raw[:min(len(c.Raw), 1<<16)]
-	return b.Bury(ctx, i, &c)
+// crashes is a bend of what a crash leaves behind.
+func crashes(f func(b *bent)) *bend { return &bend{killing: f} }
+
+func latest(items []*notify.Item) (last []*notify.Item) {
+	for _, it := range items {
+		if len(last) > 0 && it.Body > last[0].Body {
+			last = nil
+		}
+		if len(last) == 0 || it.Body == last[0].Body {
+			last = append(last, it)
+		}
+	}
+	return last
+}
+
+// Bends that more than one clause has to notice.
+var (
+	memoryOnly = &bend{reopen: func(b *bent, killed bool) *notifytest.Memory {
+		if killed {
+			return notifytest.NewMemory()
+		}
+		return b.Reopen()
+	}}
+	earlyAck  = crashes(func(b *bent) { b.finish(latest(b.items())...) })
+	doneAgain = crashes(func(b *bent) {
+		_ = b.Memory.Put(context.Background(), strings.NewReader(`{"activities":[{"userId":"a","summaryId":"1"}]}`))
+	})
+	lostLetter = crashes(func(b *bent) {
+		ctx := context.Background()
+		for l := range b.Memory.Letters(ctx, nil) {
+			_ = b.Memory.Discard(ctx, l.ID)
+			return
+		}
+	})
+	letterAndItem = crashes(func(b *bent) {
+		ctx := context.Background()
+		for l := range b.Memory.Letters(ctx, nil) {
+			r, err := b.Memory.OpenLetter(ctx, l.ID)
+			if err == nil {
+				_ = b.Memory.Put(ctx, r)
+			}
+			return
+		}
+	})
+	noItemsLeft = crashes(func(b *bent) { b.finish(b.items()...) })
+	largeLater  = &bend{put: func(b *bent, ctx context.Context, r io.Reader) error {
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if len(data) > 64<<10 {
+			time.AfterFunc(10*time.Millisecond, func() { _ = b.Memory.Put(context.Background(), bytes.NewReader(data)) })
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+		return b.Memory.Put(ctx, bytes.NewReader(data))
+	}}
+)
+
+func mutants() map[string]mutant {
+	all := map[string]mutant{}
+	for _, part := range []map[string]mutant{
+		putMutants(), scanMutants(), orderMutants(), settleMutants(), letterMutants(), shareMutants(), sharedMutants(), processorMutants(), crashMutants(),
+	} {
+		maps.Copy(all, part)
+	}
+	return all
 }
 
 const mutantEnv = "ACTIVITYAPI_TEST_MUTANT"
 
+// severalClauses are those that need a shared queue.
+var severalClauses = []string{
+	"Divided", "PutSeenByAll", "LettersSeenByAll", "RedriveOnce", "HandOver", "WantedBack", "OrderAcross", "CutOff", "Takeover",
+}
+
 // TestMutant is run by TestRunCatches, in a process of its own.
 func TestMutant(t *testing.T) {
-	m, ok := mutants[os.Getenv(mutantEnv)]
+	m, ok := mutants()[os.Getenv(mutantEnv)]
 	if !ok {
 		t.Skip("run by TestRunCatches")
 	}
-	queues := map[string]notify.Queue{}
-	notifytest.Run(t, func(t *testing.T, dir string) notify.Queue {
-		if queues[dir] == nil {
-			q := m.queue
-			q.Queue = notifytest.NewMemory()
-			queues[dir] = &q
-		}
-		return queues[dir]
-	})
+	notifytest.Run(t, bentHarness(m.bend, slices.Contains(severalClauses, m.clause)))
 }
 
 // TestRunCatches checks the suite itself: each wrong queue fails the clause it
-// breaks.
+// breaks, and each clause is broken by a queue.
 func TestRunCatches(t *testing.T) {
-	for name, m := range mutants {
+	caught := map[string]bool{}
+	for name, m := range mutants() {
+		caught[m.clause] = true
 		t.Run(name, func(t *testing.T) {
+			if m.clause == "LargeBody" && testing.Short() {
+				t.Skip("100 MB are left out with -short")
+			}
 			t.Parallel()
-			cmd := exec.Command(os.Args[0], "-test.run=^TestMutant$/^"+m.clause+"$", "-test.timeout=30s")
+			cmd := exec.Command(os.Args[0], "-test.run=^TestMutant$/^"+m.clause+"$", "-test.timeout=60s")
 			cmd.Env = append(os.Environ(), mutantEnv+"="+name)
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, "the suite passed it")
 			require.Contains(t, string(out), "--- FAIL: TestMutant/"+m.clause)
 			require.Contains(t, string(out), "The contract: ")
 		})
+	}
+	for _, clause := range notifytest.Clauses() {
+		if !caught[clause] {
+			t.Errorf("no mutant breaks the clause %s", clause)
+		}
 	}
 }

@@ -1,12 +1,15 @@
 // Package notifytest checks an implementation of [notify.Queue] against the
-// contract, and has one in memory for tests.
+// contract, and has one in memory: [Memory] for tests of code that needs a
+// queue, and [Shared] as the model of a queue that several processes work on.
 //
 // An implementation's test is one call:
 //
-//	notifytest.Run(t, func(t *testing.T, dir string) notify.Queue {
-//		s, err := spool.Open(dir, nil)
-//		require.NoError(t, err)
-//		return s
+//	notifytest.Run(t, notifytest.Harness{
+//		Open: func(t *testing.T, dir string) notify.Queue {
+//			s, err := spool.Open(dir, nil)
+//			require.NoError(t, err)
+//			return s
+//		},
 //	})
 package notifytest
 
@@ -20,22 +23,65 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Run checks a queue, clause by clause. open opens the queue that lives in
-// dir, an empty directory at first; a second call with the same dir is what a
-// restarted process does, and must find all that the first queue promised to
-// keep. Before it, the first is closed if it is an [io.Closer]. A queue that
-// lives elsewhere may take dir as a name.
-//
-// With -short the body of 100 MB is left out.
-func Run(t *testing.T, open func(t *testing.T, dir string) notify.Queue) {
-	for _, c := range clauses {
+// Harness is what [Run] needs to know of a queue. Only Open is required; what
+// is missing leaves out the clauses that need it, and [Run] says so.
+type Harness struct {
+	// Open opens the queue that lives in dir, an empty directory at first; a
+	// queue that lives elsewhere takes dir as a name. A second call with the same
+	// dir, after the first queue was closed if it is an [io.Closer], or killed, is
+	// what a restarted process does. It must find all that the first promised
+	// to keep. Of a shared queue, a second call before that is another process.
+	Open func(t *testing.T, dir string) notify.Queue
+
+	// Kill ends the process that has q, without a close: what q has in its own
+	// memory is gone, and what it gave to the operating system or a server stays.
+	// A queue that cannot tell these apart may be dropped and opened anew from
+	// a copy of its files. Calls that run then must return, with or without an
+	// error.
+	Kill func(q notify.Queue)
+
+	// PowerCut ends it with the machine: what was not synced is lost.
+	PowerCut func(q notify.Queue)
+
+	// Cut separates q from what it works on, or joins them again. It is for
+	// shared queues.
+	Cut func(q notify.Queue, off bool)
+
+	// Advance lets d pass on the clock by which leases end. nil is time.Sleep.
+	Advance func(d time.Duration)
+
+	// Shared tells that several processes may have the queue open, and Lease
+	// after what time the shares of a killed one fall to others.
+	Shared bool
+	Lease  time.Duration
+
+	// Parallel tells that the queues of several clauses may be open at once: the
+	// clauses are then run side by side, as many as -parallel says.
+	Parallel bool
+
+	// InMemory tells that bodies are held in memory, so that nothing bounds it.
+	InMemory bool
+
+	// Test runs one clause, as synctest.Test does. nil calls f.
+	Test func(t *testing.T, f func(*testing.T))
+}
+
+// Run checks a queue, clause by clause. With -short a body of 100 MB is left
+// out.
+func Run(t *testing.T, h Harness) {
+	if h.Test == nil {
+		h.Test = func(t *testing.T, f func(*testing.T)) { f(t) }
+	}
+	for _, c := range clauses() {
 		t.Run(c.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			s := &subject{T: t, ctx: ctx, dir: t.TempDir(), open: open, clause: c.text}
-			s.queue = open(t, s.dir)
-			defer s.close()
-			c.check(s)
+			if why := c.needs.missing(&h); why != "" {
+				t.Skip(why)
+			}
+			if h.Parallel {
+				t.Parallel()
+			}
+			dir := t.TempDir()
+			h.Test(t, func(t *testing.T) { c.run(t, &h, dir) })
 		})
 	}
 }
@@ -44,19 +90,66 @@ func Run(t *testing.T, open func(t *testing.T, dir string) notify.Queue) {
 type clause struct {
 	name  string
 	text  string
+	needs needs
 	check func(*subject)
 }
 
-var clauses = append(storeClauses, workerClauses...)
+func clauses() []clause {
+	var all []clause
+	for _, part := range [][]clause{putClauses, scanClauses, orderClauses, settleClauses, letterClauses, shareClauses, sharedClauses, crashClauses, processorClauses} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// needs says what a harness must be able to do.
+type needs uint8
+
+const (
+	needsKill needs = 1 << iota
+	needsPowerCut
+	needsCut
+	needsShared
+	needsSingle
+)
+
+// missing says why a clause is left out, or "".
+func (n needs) missing(h *Harness) string {
+	switch {
+	case n&needsKill != 0 && h.Kill == nil:
+		return "left out: the harness has no Kill"
+	case n&needsPowerCut != 0 && h.PowerCut == nil:
+		return "left out: the harness has no PowerCut"
+	case n&needsCut != 0 && h.Cut == nil:
+		return "left out: the harness has no Cut"
+	case n&needsShared != 0 && !h.Shared:
+		return "left out: the queue is for one process"
+	case n&needsSingle != 0 && h.Shared:
+		return "left out: the queue is shared"
+	}
+	return ""
+}
+
+func (c *clause) run(t *testing.T, h *Harness, dir string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	s := &subject{T: t, h: h, ctx: ctx, dir: dir, clause: c.text}
+	defer s.end()
+	s.open()
+	c.check(s)
+}
 
 // subject is the queue under test.
 type subject struct {
 	*testing.T
+	h      *Harness
 	ctx    context.Context
 	dir    string
-	open   func(t *testing.T, dir string) notify.Queue
-	queue  notify.Queue
 	clause string
+	queue  notify.Queue // as the latest process has it
+	opened []notify.Queue
+	*crew  // of that process
+	crews  []*crew
 }
 
 // fail ends the test, with the clause that was broken.
@@ -72,11 +165,21 @@ func (s *subject) ok(err error, doing string) {
 	}
 }
 
+// open opens the queue, for another process if it is open.
+func (s *subject) open() {
+	s.Helper()
+	s.queue = s.h.Open(s.T, s.dir)
+	s.opened = append(s.opened, s.queue)
+	s.crew = s.work(s.queue)
+}
+
+// close ends the latest process in good order.
 func (s *subject) close() {
+	s.Helper()
+	s.crew.stop()
+	s.opened = s.opened[:len(s.opened)-1]
 	if c, ok := s.queue.(io.Closer); ok {
-		if err := c.Close(); err != nil {
-			s.Errorf("Close: %v", err)
-		}
+		s.ok(c.Close(), "Close")
 	}
 }
 
@@ -84,96 +187,64 @@ func (s *subject) close() {
 func (s *subject) reopen() {
 	s.Helper()
 	s.close()
-	s.queue = s.open(s.T, s.dir)
+	s.open()
 }
 
-// take returns the next n bodies of a new loop.
-func (s *subject) take(n int) []notify.Body {
+// crash ends the latest process by kill, and opens the queue again.
+func (s *subject) crash(kill func(notify.Queue)) {
 	s.Helper()
-	var got []notify.Body
-	for b, err := range s.queue.Bodies(s.ctx) {
-		s.ok(err, "Bodies")
-		if got = append(got, b); len(got) == n {
-			return got
+	kill(s.queue)
+	s.opened = s.opened[:len(s.opened)-1]
+	s.crew.abandon()
+	s.open()
+}
+
+// end cleans up, also after a failure.
+func (s *subject) end() {
+	for _, c := range s.crews {
+		c.stop()
+	}
+	for _, q := range s.opened {
+		if c, ok := q.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				s.Errorf("Close: %v", err)
+			}
 		}
 	}
-	s.fail("Bodies yielded %d bodies and ended, want %d", len(got), n)
-	return nil
 }
 
-// all returns the unfinished bodies. It puts one at the end to know where that
-// is, and finishes it.
-func (s *subject) all() []notify.Body {
+// pass lets time go by.
+func (s *subject) pass(d time.Duration) {
+	if s.h.Advance != nil {
+		s.h.Advance(d)
+		return
+	}
+	time.Sleep(d)
+}
+
+// lease is how long the shares of a dead process stay with it.
+func (s *subject) lease() time.Duration {
+	if s.h.Lease > 0 {
+		return s.h.Lease
+	}
+	return 15 * time.Second
+}
+
+// until waits for a condition, and fails with the rest of its arguments if it
+// takes longer than most.
+func (s *subject) until(most time.Duration, cond func() bool, format string, args ...any) {
 	s.Helper()
-	const end = "the end of the queue"
-	s.put(end)
-	const patience = 5 * time.Second
-	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
-	idle := time.AfterFunc(patience, cancel)
-	var got []notify.Body
-	for b, err := range s.queue.Bodies(ctx) {
-		s.ok(err, "Bodies")
-		idle.Reset(patience)
-		if b.Size() == int64(len(end)) && s.read(b) == end {
-			s.ok(b.Mark(s.ctx, 0), "Mark")
-			s.ok(b.Finish(s.ctx), "Finish")
-			return got
+	step := time.Millisecond
+	for waited := time.Duration(0); !cond(); waited += step {
+		if waited >= most || s.ctx.Err() != nil {
+			s.fail(format, args...)
 		}
-		got = append(got, b)
-	}
-	s.fail("the body %q was stored after all others and did not come, unchanged, within %v", end, patience)
-	return nil
-}
-
-func (s *subject) put(bodies ...string) {
-	s.Helper()
-	for _, b := range bodies {
-		s.ok(s.queue.Put(s.ctx, stringReader(b)), "Put")
+		// Ever less often, since cond may be a lot of work.
+		step = min(step*3/2, most/50, most-waited)
+		s.pass(step)
 	}
 }
 
-// read returns a body's bytes.
-func (s *subject) read(b notify.Body) string {
-	s.Helper()
-	data, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
-	s.ok(err, "ReadAt")
-	if int64(len(data)) != b.Size() {
-		s.fail("Size is %d, and ReadAt gave %d bytes", b.Size(), len(data))
-	}
-	return string(data)
-}
-
-// holds checks what is in the queue, in order.
-func (s *subject) holds(want ...string) []notify.Body {
-	s.Helper()
-	got := s.all()
-	for i := range max(len(got), len(want)) {
-		switch {
-		case i >= len(got):
-			s.fail("%d bodies are left, want %d: %s is missing", len(got), len(want), short(want[i]))
-		case i >= len(want):
-			s.fail("%d bodies are left, want %d: %s is too many", len(got), len(want), short(s.read(got[i])))
-		case s.read(got[i]) != want[i]:
-			s.fail("body %d is %s, want %s", i, short(s.read(got[i])), short(want[i]))
-		}
-	}
-	return got
-}
-
-func (s *subject) letters() []*notify.Letter {
-	s.Helper()
-	var all []*notify.Letter
-	for l, err := range s.queue.Letters(s.ctx) {
-		s.ok(err, "Letters")
-		all = append(all, l)
-	}
-	return all
-}
-
-func short(s string) string {
-	if len(s) > 60 {
-		return fmt.Sprintf("%q... (%d bytes)", s[:60], len(s))
-	}
-	return fmt.Sprintf("%q", s)
-}
+// patient is how long the suite waits for what should come at once, on a slow
+// machine too.
+const patient = 20 * time.Second

@@ -10,6 +10,11 @@ type pending struct {
 	buf  []byte // room for the header, the body, zeros to the full record
 	size int
 	sum  uint32
+	look uint32 // what was seen in it, see header
+	// order is what a redriven body had, or 0.
+	order uint64
+	// whole is the sum by which a repeat of the body is known, or nil.
+	whole *bodySum
 }
 
 // batch is what goes to the disk with one write and one sync.

@@ -119,7 +119,8 @@ func TestCrowd(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := newDisk()
-				s := openDisk(t, d)
+				s, err := openSmall(&Options{RepeatTime: -1}, d)
+				require.NoError(t, err)
 				defer s.Close()
 				d.fault = func(o op) (int, error) {
 					if o.kind == "sync" {
@@ -142,14 +143,14 @@ func TestCrowd(t *testing.T) {
 					put(tt.sync / 2)
 				}
 				wg.Wait()
-				require.EqualValues(t, 2, s.Stats().Syncs)
-				before, start := s.Stats().Syncs, time.Now()
+				require.EqualValues(t, 2, s.Counts().Syncs)
+				before, start := s.Counts().Syncs, time.Now()
 				put(0)
 				for range tt.back - 1 {
 					put(late)
 				}
 				wg.Wait()
-				require.Equal(t, tt.syncs, s.Stats().Syncs-before, tt.promise)
+				require.Equal(t, tt.syncs, s.Counts().Syncs-before, tt.promise)
 				require.Equal(t, tt.took, time.Since(start), tt.promise)
 			})
 		})

@@ -117,7 +117,7 @@ func newTarget(b *testing.B, h http.Handler, connections int) *target {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv := notify.NewServer("", h)
+	srv := &http.Server{Handler: h}
 	go srv.Serve(l)
 	t := &target{}
 	for range connections {
@@ -170,7 +170,7 @@ func request(size int) []byte {
 }
 
 func openSpool(b *testing.B) *spool.Spool {
-	s, err := spool.Open(b.TempDir(), nil)
+	s, err := spool.Open(b.TempDir(), &spool.Options{RepeatTime: -1})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -274,9 +274,68 @@ func BenchmarkPut(b *testing.B) {
 				})
 			}
 			wg.Wait()
-			st := s.Stats()
+			st := s.Counts()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
 			b.ReportMetric(float64(st.Puts)/float64(st.Syncs), "puts/sync")
+		})
+	}
+}
+
+// BenchmarkRepeats is what it costs a Put to know repeats, in processor time of
+// user code and kernel: a spool that knows them and one that does not take turns,
+// with 64 senders, and the median of the rounds is told.
+//
+//	go test ./notify/spool -run '^$' -bench Repeats -benchtime 20x
+func BenchmarkRepeats(b *testing.B) {
+	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			sides := [2][]float64{}
+			spools := [2]*spool.Spool{}
+			for i, d := range []time.Duration{-1, 0} {
+				s, err := spool.Open(b.TempDir(), &spool.Options{RepeatTime: d})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer s.Close()
+				spools[i] = s
+			}
+			n := max(64, (32<<20)/size/4)
+			var next atomic.Int64
+			put := func(s *spool.Spool) float64 {
+				var wg sync.WaitGroup
+				cpu := cpuTime()
+				for range 64 {
+					wg.Go(func() {
+						body := bytes.Repeat([]byte{'x'}, size)
+						copy(body, `{"activities":[{"userId":"u","summaryId":"`)
+						copy(body[size-4:], `"}]}`)
+						for range n / 64 {
+							copy(body[48:], fmt.Sprintf("%016d", next.Add(1)))
+							if err := s.Put(b.Context(), bytes.NewReader(body)); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				return float64(cpuTime()-cpu) / float64(n)
+			}
+			for i := range b.N {
+				for k := range 2 {
+					k = (k + i) % 2
+					sides[k] = append(sides[k], put(spools[k]))
+				}
+			}
+			for _, side := range sides {
+				slices.Sort(side)
+			}
+			off, on := sides[0], sides[1]
+			b.ReportMetric(off[len(off)/2]/1000, "off-\u00b5s/op")
+			b.ReportMetric(on[len(on)/2]/1000, "on-\u00b5s/op")
+			b.ReportMetric(100*(on[len(on)/2]/off[len(off)/2]-1), "%more-median")
+			b.ReportMetric(100*(on[0]/off[0]-1), "%more-least")
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

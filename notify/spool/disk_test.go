@@ -50,6 +50,7 @@ type op struct {
 	to   string
 	ino  *inode
 	off  int64
+	size int // of a read
 	data []byte
 
 	event any
@@ -169,7 +170,22 @@ func (d *disk) SyncDir(dir string) error {
 	return nil
 }
 
-func (d *disk) Lock(name string) (io.Closer, error) {
+func (d *disk) Link(old, new string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o := op{kind: "link", name: new, to: new, ino: d.names[old]}
+	if o.ino == nil {
+		return &fs.PathError{Op: "link", Path: old, Err: fs.ErrNotExist}
+	}
+	if _, err := d.do(o); err != nil {
+		return err
+	}
+	d.names[new] = o.ino
+	d.ops = append(d.ops, o)
+	return nil
+}
+
+func (d *disk) Lock(string) (lock, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.owner {
@@ -180,6 +196,8 @@ func (d *disk) Lock(name string) (io.Closer, error) {
 }
 
 type unlocker struct{ d *disk }
+
+func (u unlocker) Held() error { return nil }
 
 func (u unlocker) Close() error {
 	u.d.mu.Lock()
@@ -197,10 +215,22 @@ type handle struct {
 func (h *handle) Close() error       { return nil }
 func (h *handle) Begin(off, n int64) {}
 
+func (h *handle) Size() (int64, error) {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	return int64(len(h.ino.data)), nil
+}
+
+func (h *handle) Is(name string) bool {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	return h.d.names[name] == h.ino
+}
+
 func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
-	if _, err := h.d.do(op{kind: "read", name: h.name}); err != nil {
+	if _, err := h.d.do(op{kind: "read", name: h.name, off: off, size: len(p)}); err != nil {
 		return 0, err
 	}
 	if off >= int64(len(h.ino.data)) {
@@ -308,7 +338,7 @@ func (p *platter) apply(o op) {
 		f.loose = nil
 	case "syncfail":
 		f.loose = nil // The kernel takes the pages for clean.
-	case "create", "rename", "remove":
+	case "create", "rename", "remove", "link":
 		p.loose = append(p.loose, o)
 	case "syncdir":
 		p.loose = slices.DeleteFunc(p.loose, func(l op) bool {
@@ -338,7 +368,7 @@ func (o op) change(data []byte) []byte {
 
 func (o op) link(names map[string]*inode) {
 	switch o.kind {
-	case "create":
+	case "create", "link":
 		names[o.name] = o.ino
 	case "rename":
 		if names[o.name] == o.ino {

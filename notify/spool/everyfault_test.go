@@ -3,9 +3,8 @@ package spool
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -31,7 +30,7 @@ func TestEveryOperationFails(t *testing.T) {
 				at := -1
 				live(t, func(o op) (int, error) {
 					if at++; at == k || forGood && at > k {
-						return 0, fmt.Errorf("operation %d: %w", k, syscall.EIO)
+						return 0, fmt.Errorf("operation %d (%s %s): %w", k, o.kind, o.name, syscall.EIO)
 					}
 					return 0, nil
 				})
@@ -47,54 +46,77 @@ func live(t *testing.T, fault func(op) (int, error)) {
 	t.Helper()
 	d := newDisk()
 	d.fault = fault
-	acked, finished, tried := map[int]bool{}, map[int]bool{}, map[int]bool{}
-	marked, buried, driven := map[int]bool{}, map[string]bool{}, map[string]bool{}
-	const buriedItem = 1
+	acked := map[int]bool{}
+	finished, tried := map[string]bool{}, map[string]bool{} // items
+	buriedItems, driven := map[string]bool{}, map[string]bool{}
+	ctx := context.Background()
 
 	run := func(from int, redrive bool) {
-		s, err := open("/spool", &Options{LetterRetention: 24 * time.Hour}, d)
+		s, err := openSmall(&Options{LetterRetention: 24 * time.Hour}, d)
 		if err != nil {
 			require.ErrorIs(t, err, syscall.EIO)
 			return
 		}
-		small(s)
 		for i := from; i < from+9; i++ { // number 7 is a large one
 			if s.Put(t.Context(), bytes.NewReader(numbered(i))) == nil {
 				acked[i] = true
 			}
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		for b, err := range s.Bodies(ctx) {
-			if err != nil {
-				break
-			}
-			data, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
-			if err != nil {
-				b.Close()
+		h := only(t, s)
+		for after, fails := notify.ItemID(0), 0; fails < 5; {
+			list, err := h.Scan(ctx, notify.ClassPush, after, 7)
+			if err != nil || len(list) == 0 {
+				fails++
+				time.Sleep(time.Second)
 				continue
 			}
-			i := int(data[0])
-			require.Equal(t, numbered(i), data)
-			if b.Mark(ctx, 0) == nil {
-				marked[i] = true
-			}
-			if b.Bury(ctx, buriedItem, &notify.Letter{Key: "activities", Reason: fmt.Sprint(i), Raw: []byte("{}"), Buried: time.Now()}) == nil {
-				buried[fmt.Sprint(i)] = true
-			}
-			if i%2 == 0 {
-				tried[i] = true
-				if b.Finish(ctx) == nil {
-					finished[i] = true
+			after = list[len(list)-1].ID
+			var verdicts []notify.Verdict
+			var end, bury []string
+			for _, it := range list {
+				raw, err := tryRead(h, it)
+				if err != nil {
+					continue
+				}
+				n := name(t, raw)
+				switch {
+				case strings.HasSuffix(n, ".0"):
+					verdicts, end = append(verdicts, done(it.ID)...), append(end, n)
+					tried[n] = true
+				case strings.HasSuffix(n, ".1") && it.ID%3 > 0:
+					v := buried(it.ID)
+					v[0].Rest = it.ID%2 == 0
+					verdicts, bury = append(verdicts, v...), append(bury, n)
+					tried[n] = true
+				case strings.HasSuffix(n, ".2"):
+					verdicts = append(verdicts, notify.Verdict{ID: it.ID, Fate: notify.Again, Attempts: 1, Next: time.Now()})
 				}
 			}
-			b.Close()
+			if h.Settle(ctx, verdicts) == nil {
+				for _, n := range end {
+					finished[n] = true
+				}
+				for _, n := range bury {
+					buriedItems[n] = true
+				}
+			}
 		}
-		cancel()
-		for l, err := range s.Letters(t.Context()) {
+		h.Release()
+		for l, err := range s.Letters(t.Context(), nil) {
 			if err == nil && redrive && !l.Quarantined {
-				driven[l.Reason] = true
-				_ = s.Redrive(t.Context(), l.ID)
-				break
+				if r, err := s.OpenLetter(ctx, l.ID); err == nil {
+					var b bytes.Buffer
+					_, err = b.ReadFrom(r)
+					r.Close()
+					if err != nil {
+						continue
+					}
+					for _, n := range names(b.String()) {
+						driven[n] = true
+					}
+					_ = s.Redrive(t.Context(), l.ID)
+					break
+				}
 			}
 		}
 		_ = s.Close()
@@ -108,116 +130,100 @@ func live(t *testing.T, fault func(op) (int, error)) {
 	d.fault = nil
 
 	s := openDisk(t, d)
-	have := map[int]bool{}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for b, err := range s.Bodies(ctx) {
-		if ctx.Err() != nil {
-			break
-		}
+	have := map[string]int{}
+	h := only(t, s)
+	for _, it := range scanAll(t, s, h) {
+		have[name(t, read(t, h, it))]++
+	}
+	in := map[string]int{}
+	for id, body := range lettersOf(t, s) {
+		l, err := s.Letter(ctx, id)
 		require.NoError(t, err)
-		data, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
-		require.NoError(t, err)
-		if data[0] != '{' { // else it is a letter that was driven again
-			i := numberOf(t, b)
-			require.False(t, have[i] || finished[i], "body %d came back", i)
-			require.False(t, marked[i] && !b.Done(0), "the mark of body %d is lost", i)
-			have[i] = true
+		require.False(t, l.Quarantined, l.Reason)
+		for _, n := range names(body) {
+			in[n]++
 		}
-		b.Close()
+	}
+	for n, times := range have {
+		require.False(t, finished[n], "item %s came back", n)
+		require.True(t, times == 1 || driven[n], "item %s is there %d times", n, times)
+		require.True(t, in[n] == 0 || driven[n], "item %s is there and in a letter", n)
+	}
+	for n, times := range in {
+		require.Equal(t, 1, times, "item %s is in several letters", n)
 	}
 	for i := range acked {
-		require.True(t, have[i] || tried[i], "body %d is lost", i)
+		for k := range itemsOf {
+			n := fmt.Sprintf("%d.%d", i, k)
+			require.True(t, have[n]+in[n] > 0 || tried[n] && !strings.HasSuffix(n, ".1"), "item %s is lost", n)
+		}
 	}
-	letters := map[string]bool{}
-	for l, err := range s.Letters(t.Context()) {
-		require.NoError(t, err)
-		letters[l.Reason] = true
-	}
-	for reason := range buried {
-		require.True(t, letters[reason] || driven[reason], "letter %s is lost", reason)
+	for n := range buriedItems {
+		require.Positive(t, in[n]+have[n], "letter %s is lost", n)
+		require.True(t, in[n] > 0 || driven[n], "the letter of %s is an item again", n)
 	}
 	require.NoError(t, s.Close())
 }
 
+// names gives the summary ids in a body.
+func names(body string) (list []string) {
+	for _, part := range strings.Split(body, `"summaryId":"`)[1:] {
+		n, _, _ := strings.Cut(part, `"`)
+		list = append(list, n)
+	}
+	return list
+}
+
 // TestLettersExpire: letters are kept as long as LetterRetention says, and are
-// looked through when something is buried and when the spool is opened.
+// looked through every hour and when the spool is opened, by their names alone.
 func TestLettersExpire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
-		s, err := open("/spool", &Options{LetterRetention: 48 * time.Hour}, d)
+		opts := &Options{LetterRetention: 48 * time.Hour, RepeatTime: -1}
+		s, err := openSmall(opts, d)
 		require.NoError(t, err)
+		h := only(t, s)
 		bury := func(reason string) {
-			require.NoError(t, s.Put(t.Context(), bytes.NewReader(numbered(1))))
-			for _, b := range drain(t, s) {
-				require.NoError(t, b.Bury(t.Context(), 0, &notify.Letter{Reason: reason, Raw: []byte("{}"), Buried: time.Now()}))
-				require.NoError(t, b.Finish(t.Context()))
-			}
+			put(t, s, numbered(1))
+			items := scanClass(t, h, notify.ClassPush)
+			v := buried(items[0].ID)
+			v[0].Letter.Reason = reason
+			require.NoError(t, h.Settle(t.Context(), append(v, done(items[1].ID, items[2].ID)...)))
 		}
 		reasons := func() (list []string) {
-			for l, err := range s.Letters(t.Context()) {
+			for l, err := range s.Letters(t.Context(), nil) {
 				require.NoError(t, err)
 				list = append(list, l.Reason)
 			}
 			return list
 		}
 		bury("first")
-		time.Sleep(48 * time.Hour)
+		time.Sleep(48*time.Hour - time.Minute)
 		bury("second")
 		require.Equal(t, []string{"first", "second"}, reasons(), "48 hours are not over")
-		time.Sleep(time.Hour)
+		time.Sleep(3 * time.Hour)
+		require.Equal(t, []string{"second"}, reasons())
 		bury("third")
-		require.Equal(t, []string{"second", "third"}, reasons())
-
-		time.Sleep(47*time.Hour + time.Second)
+		time.Sleep(44 * time.Hour)
 		require.NoError(t, s.Close())
-		s, err = open("/spool", &Options{LetterRetention: 48 * time.Hour}, d)
-		require.NoError(t, err)
-		require.Equal(t, []string{"third"}, reasons())
-		require.NoError(t, s.Close())
-		_, err = open("/spool", &Options{LetterRetention: -1}, newDisk())
-		require.Error(t, err)
-	})
-}
-
-// TestProcess: a body that fails is tried again after a pause that doubles, and
-// those behind it wait.
-func TestProcess(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := openDisk(t, newDisk())
-		for _, body := range []string{"a", "b"} {
-			require.NoError(t, s.Put(t.Context(), bytes.NewReader([]byte(body))))
+		time.Sleep(2 * time.Hour)
+		reads := 0
+		d.fault = func(o op) (int, error) {
+			if o.kind == "read" && strings.HasSuffix(o.name, letterSuffix) {
+				reads++
+			}
+			return 0, nil
 		}
-		var got []string
-		start := time.Now()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() {
-			done <- s.Process(ctx, func(_ context.Context, r io.Reader) error {
-				data, err := io.ReadAll(r)
-				got = append(got, fmt.Sprintf("%s %s", data, time.Since(start)))
-				if err == nil && time.Since(start) < 100*time.Second {
-					err = errors.New("not yet")
-				}
-				return err
-			})
-		}()
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		require.Equal(t, []string{"a 0s", "a 1s", "a 3s", "a 7s", "a 15s", "a 31s", "a 1m3s", "a 2m3s", "b 2m3s"}, got)
-		require.Zero(t, s.Stats().Bodies)
-		cancel()
-		require.ErrorIs(t, <-done, context.Canceled)
-
-		// Whoever closes the spool ends the wait for a body that fails.
-		require.NoError(t, s.Put(t.Context(), bytes.NewReader([]byte("c"))))
-		go func() {
-			done <- s.Process(t.Context(), func(context.Context, io.Reader) error { return errors.New("never") })
-		}()
-		time.Sleep(time.Minute)
+		s, err = openSmall(opts, d)
+		require.NoError(t, err)
+		require.Zero(t, reads)
+		require.Equal(t, []string{"second", "third"}, reasons(), "the clock may be wrong when a machine starts")
+		time.Sleep(time.Hour + time.Minute)
+		require.Equal(t, []string{"third"}, reasons())
+		st, err := s.Stats(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 1, st.Letters)
 		require.NoError(t, s.Close())
-		require.ErrorIs(t, <-done, ErrClosed)
 	})
 }

@@ -3,7 +3,6 @@ package spool_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log"
 	"net/http/httptest"
 	"os"
@@ -33,18 +32,20 @@ func Example() {
 	h := notify.NewHandler(s, nil)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/garmin", strings.NewReader(`{"activities":[]}`)))
-	fmt.Println(w.Code, s.Stats().Bodies)
-	// Output: 200 1
+	st, err := s.Stats(context.Background())
+	fmt.Println(w.Code, st.Bodies, err)
+	// Output: 200 1 <nil>
 }
 
 func ExampleOpen() {
 	dir, remove := exampleDir()
 	defer remove()
+	ctx := context.Background()
 	s, err := spool.Open(dir, &spool.Options{MaxBytes: 10 << 30})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := s.Put(context.Background(), strings.NewReader("a body")); err != nil {
+	if err := s.Put(ctx, strings.NewReader("a body")); err != nil {
 		log.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -57,38 +58,13 @@ func ExampleOpen() {
 		log.Fatal(err)
 	}
 	defer s.Close()
-	fmt.Println(s.Stats().Bodies)
-	// Output: 1
+	st, err := s.Stats(ctx)
+	fmt.Println(st.Bodies, err)
+	// Output: 1 <nil>
 }
 
-func ExampleSpool_Process() {
-	dir, remove := exampleDir()
-	defer remove()
-	s, err := spool.Open(dir, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer s.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	s.Put(ctx, strings.NewReader("first"))
-	s.Put(ctx, strings.NewReader("second"))
-
-	err = s.Process(ctx, func(_ context.Context, body io.Reader) error {
-		text, err := io.ReadAll(body)
-		fmt.Println(string(text))
-		if string(text) == "second" {
-			cancel()
-		}
-		return err
-	})
-	fmt.Println(err)
-	// Output:
-	// first
-	// second
-	// context canceled
-}
-
-func ExampleSpool_Bodies() {
+// What a Processor does with a spool: it takes the share, scans, and settles.
+func ExampleSpool_Shares() {
 	dir, remove := exampleDir()
 	defer remove()
 	s, err := spool.Open(dir, nil)
@@ -97,20 +73,35 @@ func ExampleSpool_Bodies() {
 	}
 	defer s.Close()
 	ctx := context.Background()
-	s.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u1"},{"userId":"u2"}]}`))
+	s.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u1","summaryId":"1"},{"userId":"u2","summaryId":"2"}]}`))
 
-	for b, err := range s.Bodies(ctx) {
+	for share, err := range s.Shares(ctx) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		// A worker marks each item when it is done with it.
-		b.Mark(ctx, 0)
-		b.Bury(ctx, 1, &notify.Letter{Key: "activities", UserID: "u2", Reason: "no such user", Raw: []byte(`{"userId":"u2"}`)})
-		fmt.Println(b.Done(0), b.Done(1), b.Done(2))
-		b.Finish(ctx)
+		items, err := share.Scan(ctx, notify.ClassPush, 0, 100)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, it := range items {
+			fmt.Println(it.UserID, it.Key, string(it.Raw))
+		}
+		err = share.Settle(ctx, []notify.Verdict{
+			{ID: items[0].ID, Fate: notify.Done},
+			{ID: items[1].ID, Fate: notify.Buried, Letter: &notify.DeadLetter{Key: "activities", UserID: "u2", Reason: "no such user"}},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		share.Release()
 		break
 	}
-	// Output: true true false
+	st, err := s.Stats(ctx)
+	fmt.Println(st.Items[notify.ClassPush], st.Letters, err)
+	// Output:
+	// u1 activities {"userId":"u1","summaryId":"1"}
+	// u2 activities {"userId":"u2","summaryId":"2"}
+	// 0 1 <nil>
 }
 
 func ExampleSpool_Letters() {
@@ -122,24 +113,32 @@ func ExampleSpool_Letters() {
 	}
 	defer s.Close()
 	ctx := context.Background()
-	s.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u1"}]}`))
-	for b := range s.Bodies(ctx) {
-		b.Bury(ctx, 0, &notify.Letter{Key: "activities", UserID: "u1", Reason: "database is down", Raw: []byte(`{"userId":"u1"}`)})
-		b.Finish(ctx)
-		break
-	}
-
-	for l, err := range s.Letters(ctx) {
+	s.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u1","summaryId":"1"}]}`))
+	for share, err := range s.Shares(ctx) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(l.UserID, l.Reason)
+		items, _ := share.Scan(ctx, notify.ClassPush, 0, 1)
+		letter := &notify.DeadLetter{Key: "activities", UserID: "u1", Reason: "database is down"}
+		if err := share.Settle(ctx, []notify.Verdict{{ID: items[0].ID, Fate: notify.Buried, Letter: letter}}); err != nil {
+			log.Fatal(err)
+		}
+		share.Release()
+		break
+	}
+
+	for l, err := range s.Letters(ctx, &notify.LetterFilter{UserID: "u1"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(l.UserID, l.Reason, l.Size)
 		if err := s.Redrive(ctx, l.ID); err != nil {
 			log.Fatal(err)
 		}
 	}
-	fmt.Println(s.Stats().Bodies)
+	st, err := s.Stats(ctx)
+	fmt.Println(st.Bodies, st.Letters, err)
 	// Output:
-	// u1 database is down
-	// 1
+	// u1 database is down 31
+	// 1 0 <nil>
 }

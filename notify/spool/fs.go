@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 
 	"github.com/garminkit/activityapi/internal/filelock"
 )
@@ -23,9 +25,18 @@ type fileSystem interface {
 	List(dir string) ([]entry, error)
 	// SyncDir makes the names in a directory survive a power cut.
 	SyncDir(dir string) error
-	// Lock takes the file name for this process until the closer is closed, or
-	// fails with ErrLocked.
-	Lock(name string) (io.Closer, error)
+	// Link gives a file a second name.
+	Link(old, new string) error
+	// Lock takes the directory for this process until it is closed, or fails
+	// with ErrLocked.
+	Lock(dir string) (lock, error)
+}
+
+// lock is the right to a directory.
+type lock interface {
+	// Held fails with ErrGone if the directory is not the one that was locked.
+	Held() error
+	Close() error
 }
 
 // entry is a file in a directory.
@@ -39,6 +50,9 @@ type file interface {
 	io.WriterAt
 	io.Closer
 	Truncate(size int64) error
+	Size() (int64, error)
+	// Is tells whether the file still has this name.
+	Is(name string) bool
 	// Begin hints that these bytes can go to the disk while others come. It
 	// promises nothing.
 	Begin(off, n int64)
@@ -101,26 +115,85 @@ func (diskFS) List(dir string) ([]entry, error) {
 
 func (diskFS) SyncDir(dir string) error { return filelock.SyncDir(dir) }
 
-func (diskFS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
-	if err != nil {
+func (diskFS) Link(old, new string) error { return os.Link(old, new) }
+
+// dirLock locks the directory itself, where the system can, since a file in it
+// may be removed and made again by a second owner. The file is locked too: version
+// 0.1 looks at nothing else, and Windows cannot lock directories.
+type dirLock struct {
+	dir, file *os.File
+	name      string
+}
+
+func (diskFS) Lock(dir string) (lock, error) {
+	l := &dirLock{name: dir}
+	var err error
+	if l.file, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, fileMode); err != nil {
 		return nil, err
 	}
+	if l.dir, err = os.Open(dir); err == nil {
+		err = tryLock(l.file)
+	}
+	if err == nil && runtime.GOOS != "windows" {
+		err = tryLock(l.dir)
+	}
+	if err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func tryLock(f *os.File) error {
 	ok, err := filelock.Try(f)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		// See the package documentation: the caller starts one process.
+		return nil
 	case err == nil && !ok:
-		err = &fs.PathError{Op: "lock", Path: name, Err: ErrLocked}
-		fallthrough
-	case err != nil:
-		f.Close()
-		return nil, err
+		return &fs.PathError{Op: "lock", Path: f.Name(), Err: ErrLocked}
 	}
-	return f, nil
+	return err
+}
+
+func (l *dirLock) Held() error {
+	mine, err := l.dir.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(l.name)
+	if err != nil || !os.SameFile(mine, there) {
+		return &fs.PathError{Op: "use", Path: l.name, Err: ErrGone}
+	}
+	return nil
+}
+
+func (l *dirLock) Close() error {
+	err := l.file.Close()
+	if l.dir != nil {
+		err = errors.Join(err, l.dir.Close())
+	}
+	return err
 }
 
 type diskFile struct{ *os.File }
 
 func (f diskFile) Begin(off, n int64) { beginWrite(f.File, off, n) }
 func (f diskFile) Sync() error        { return syncFile(f.File) }
+
+func (f diskFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (f diskFile) Is(name string) bool {
+	mine, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(name)
+	return err == nil && os.SameFile(mine, there)
+}

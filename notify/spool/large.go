@@ -1,12 +1,15 @@
 package spool
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,106 +28,190 @@ const (
 // largeBody is a body with a file of its own. The file holds the bytes as they
 // came; all else stands in its name:
 //
-//	<number>.<time of receipt>.<size>.<crc32c>.body
+//	<number>.<time of receipt>.<order>.<size>.<crc32c>.<a or d>.body
+//
+// with a if the body may hold items of an account. Version 0.1 told neither that
+// nor the order.
 type largeBody struct {
+	unit     // its counted is an offset, see itemID
 	seq      uint64
 	received time.Time
+	order    uint64
 	size     int64
 	sum      uint32
+	look     string // "a", "d", or "" if nobody looked: version 0.1
 	file     string // the name within largeDir
-	marks    *markFile
+
+	idx      *index // nil if it is not in memory
+	mem      *memFile
+	building bool
 }
 
-func largeName(seq uint64, received time.Time, size int64, sum uint32) string {
-	return fmt.Sprintf("%016x.%016x.%d.%08x%s", seq, received.UnixNano(), size, sum, bodySuffix)
+// name is the name of the body's file.
+func (l *largeBody) name() string {
+	if l.look == "" {
+		return fmt.Sprintf("%016x.%016x.%d.%08x%s", l.seq, l.received.UnixNano(), l.size, l.sum, bodySuffix)
+	}
+	return fmt.Sprintf("%016x.%016x.%016x.%d.%08x.%s%s", l.seq, l.received.UnixNano(), l.order, l.size, l.sum, l.look, bodySuffix)
 }
 
 func parseLargeName(name string) (*largeBody, bool) {
 	stem, ok := strings.CutSuffix(name, bodySuffix)
 	parts := strings.Split(stem, ".")
-	if !ok || len(parts) != 4 {
+	if !ok || len(parts) != 4 && len(parts) != 6 {
 		return nil, false
 	}
-	seq, err1 := strconv.ParseUint(parts[0], 16, 64)
-	nano, err2 := strconv.ParseInt(parts[1], 16, 64)
-	size, err3 := strconv.ParseInt(parts[2], 10, 64)
-	sum, err4 := strconv.ParseUint(parts[3], 16, 32)
-	l := &largeBody{seq, time.Unix(0, nano).UTC(), size, uint32(sum), name, nil}
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || size < 0 || largeName(l.seq, l.received, l.size, l.sum) != name {
+	l := &largeBody{file: name}
+	var errs [5]error
+	l.seq, errs[0] = strconv.ParseUint(parts[0], 16, 64)
+	l.order = oldOrder(l.seq)
+	if len(parts) == 6 {
+		l.order, errs[1] = strconv.ParseUint(parts[2], 16, 64)
+		if l.look = parts[5]; l.look != "a" && l.look != "d" {
+			return nil, false
+		}
+		parts = slices.Delete(parts, 2, 3)
+	}
+	nano, err := strconv.ParseInt(parts[1], 16, 64)
+	errs[2], l.received = err, time.Unix(0, nano).UTC()
+	l.size, errs[3] = strconv.ParseInt(parts[2], 10, 64)
+	sum, err := strconv.ParseUint(parts[3], 16, 32)
+	errs[4], l.sum = err, uint32(sum)
+	if errors.Join(errs[:]...) != nil || l.size < 0 || l.name() != name {
 		return nil, false
 	}
 	return l, true
 }
 
+func (l *largeBody) stem() string { return strings.TrimSuffix(l.file, bodySuffix) }
+
+func (l *largeBody) account() bool { return l.look != "d" }
+
+// ErrTooLarge says that a body has 256 MiB or more.
+var ErrTooLarge = errors.New("spool: the body is too large")
+
 // putLarge writes buf[:have] and the rest of r to a temporary file and gives it
-// its name when all of it is safe.
-func (s *Spool) putLarge(ctx context.Context, buf []byte, have int, r io.Reader) (err error) {
+// its name when all of it is safe. On the way the body is taken apart.
+func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r io.Reader, known *repeats, order uint64) (err error) {
+	if err := s.takeReserve(); err != nil {
+		copyBuffers.Put(buf)
+		return err
+	}
 	temp := s.tempPath(largeDir)
 	f, err := s.fs.Create(temp)
 	if err != nil {
+		copyBuffers.Put(buf)
 		return fmt.Errorf("spool: %w", err)
 	}
 	var size, begun int64
 	current := temp // the file's name, "" when it is no longer ours to remove
+	sp := s.startSplitting()
 	defer func() {
+		sp.end(errors.New("not stored"))
 		if err == nil {
 			return
 		}
-		if f != nil {
-			f.Close()
-		}
-		_ = s.reserve(-size)
+		f.Close()
+		s.promise(-size)
 		if rerr := s.fs.Remove(current); rerr != nil {
 			s.log.Error("spool: a body that was not acknowledged stays behind", "file", current, "err", rerr)
 		}
 	}()
 
 	sum := uint32(0)
-	for ended := false; ; {
+	var sums []uint32
+	look, account := looker{}, looker{plain: true}
+	hash := sha256.New()
+	n, ended, err := fill(r, buf[have:])
+	if err == nil {
+		err = ctx.Err()
+	}
+	if have += n; err != nil {
+		copyBuffers.Put(buf)
+		return err
+	}
+	for {
 		if have > 0 {
+			if size+int64(have) > maxBody {
+				copyBuffers.Put(buf)
+				return ErrTooLarge
+			}
 			if err := s.reserve(int64(have)); err != nil {
+				copyBuffers.Put(buf)
 				return err
 			}
-			n, err := f.WriteAt(buf[:have], size)
+			p := buf[:have]
+			werr := writeFull(f, p, size)
 			size += int64(have)
-			if err == nil && n < have {
-				err = io.ErrShortWrite
+			if werr != nil {
+				copyBuffers.Put(buf)
+				return fmt.Errorf("spool: %w", werr)
 			}
-			if err != nil {
-				return fmt.Errorf("spool: %w", err)
+			sum = crc32.Update(sum, castagnoli, p)
+			for i := 0; i < len(p); i += sumStep { // every chunk but the last is whole
+				sums = append(sums, crc32.Checksum(p[i:min(i+sumStep, len(p))], castagnoli))
 			}
-			sum = crc32.Update(sum, castagnoli, buf[:have])
+			look.Write(p)
+			if known != nil {
+				account.Write(p)
+				hash.Write(p)
+			}
 			if size-begun >= beginStep {
 				f.Begin(begun, size-begun)
 				begun = size
 			}
+			buf = sp.give(buf, have)
 		}
 		if ended {
 			break
 		}
-		if have, ended, err = fill(r, buf); err != nil {
+		if have, ended, err = fill(r, buf[:]); err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			copyBuffers.Put(buf)
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+	}
+	copyBuffers.Put(buf)
+	var whole *bodySum
+	if known != nil && !account.yes {
+		whole = (*bodySum)(hash.Sum(nil))
+		if known.has(whole) {
+			return errRepeat
 		}
 	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	err, f = f.Close(), nil
-	if err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
+	idx := sp.finish(sums, size, sum)
 
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
-	received := time.Now().UTC()
-	l := &largeBody{seq: s.nextSeq(), received: received, size: size, sum: sum}
-	l.file = largeName(l.seq, received, size, sum)
-	l.marks = s.newMarkFile(s.path(largeDir, strings.TrimSuffix(l.file, bodySuffix)+markSuffix))
+	if err := s.lock.Held(); err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	seq, next := s.begin(1, now, size+1)
+	defer s.seen(seq)
+	if order == 0 {
+		order = next
+	}
+	l := &largeBody{seq: seq, received: now, order: order, size: size, sum: sum, look: "d"}
+	if look.yes {
+		l.look = "a"
+	}
+	l.file = l.name()
+	l.marks = s.newMarkFile(s.path(largeDir, l.stem()+markSuffix), true)
+	if idx != nil {
+		// Before the body, so that the index is there when the body is.
+		if err := s.fs.Rename(sp.temp, s.path(largeDir, l.stem()+indexSuffix)); err == nil {
+			sp.temp = s.path(largeDir, l.stem()+indexSuffix)
+			l.idx, l.live, l.counted = idx, idx.counts, itemID(seq, wholeBody)
+		}
+	}
 	if err := s.fs.Rename(temp, s.path(largeDir, l.file)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -132,132 +219,114 @@ func (s *Spool) putLarge(ctx context.Context, buf []byte, have int, r io.Reader)
 	if err := s.fs.SyncDir(s.path(largeDir)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	if err := s.stillThere(f, current); err != nil {
+		return err
+	}
+	if l.idx != nil {
+		sp.temp = "" // it stays
+	}
+	f.Close()
+	s.promise(-size)
+	s.spend(size)
+	known.add(l.received, whole)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.addLarge(l)
+	s.counts.Puts++
+	return nil
+}
+
+// addLarge makes a large body known; s.mu is held or it is Open.
+func (s *Spool) addLarge(l *largeBody) {
 	s.large[l.seq] = l
-	s.stats.Bodies++
-	s.stats.Puts++
-	if s.feed != nil {
-		s.feed.addLarge(l)
+	i, _ := slices.BinarySearchFunc(s.largeOrder, l.seq, compareLarge)
+	s.largeOrder = slices.Insert(s.largeOrder, i, l)
+	if l.idx != nil {
+		s.keepIndex(l)
 	}
+}
+
+func compareLarge(l *largeBody, seq uint64) int { return cmp.Compare(l.seq, seq) }
+
+// largeAfter gives the first large body whose number is above seq; s.mu is held.
+func (s *Spool) largeAfter(seq uint64) *largeBody {
+	i, _ := slices.BinarySearchFunc(s.largeOrder, seq+1, compareLarge)
+	if i == len(s.largeOrder) {
+		return nil
+	}
+	return s.largeOrder[i]
+}
+
+// removeLarge takes a finished large body away. Its marks are not held.
+func (s *Spool) removeLarge(l *largeBody) error {
+	if err := s.fs.Remove(s.path(largeDir, l.file)); err != nil && !isNotExist(err) {
+		return fmt.Errorf("spool: %w", err)
+	}
+	// Without its body the rest is litter, which the next Open takes away if
+	// this does not.
+	s.forgetLarge(l)
+	s.spend(-l.size)
 	return nil
 }
 
-// reserve counts n more bytes on the disk.
-func (s *Spool) reserve(n int64) error {
+func (s *Spool) forgetLarge(l *largeBody) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n > 0 && s.opts.MaxBytes > 0 && s.bytes+n > s.opts.MaxBytes {
-		return ErrFull
+	if s.large[l.seq] == l {
+		delete(s.large, l.seq)
+		i, _ := slices.BinarySearchFunc(s.largeOrder, l.seq, compareLarge)
+		s.largeOrder = slices.Delete(s.largeOrder, i, i+1)
 	}
-	s.bytes += n
-	return nil
+	l.idx, l.mem = nil, nil
+	s.mu.Unlock()
+	l.marks.mu.Lock()
+	err := l.marks.remove()
+	l.marks.mu.Unlock()
+	s.forgetMarks(l.marks)
+	if rerr := s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix)); err == nil && !isNotExist(rerr) {
+		err = rerr
+	}
+	if err != nil {
+		s.log.Warn("spool: litter left behind", "body", l.file, "err", err)
+	}
 }
 
-// recoverLarge finds the large bodies, with their marks, and clears away what
-// was never acknowledged or is already finished.
+// recoverLarge finds the large bodies, and clears away what was never
+// acknowledged or is already finished.
 func (s *Spool) recoverLarge() error {
 	list, err := s.fs.List(s.path(largeDir))
 	if err != nil {
 		return err
 	}
-	stems := map[string]bool{}
+	stems := map[string]*largeBody{}
 	for _, e := range list {
 		l, ok := parseLargeName(e.name)
 		if !ok {
 			continue
 		}
-		stem := strings.TrimSuffix(e.name, bodySuffix)
-		stems[stem] = true
-		l.marks = s.newMarkFile(s.path(largeDir, stem+markSuffix))
-		s.large[l.seq] = l
+		stems[l.stem()] = l
+		l.marks = s.newMarkFile(s.path(largeDir, l.stem()+markSuffix), true)
+		s.addLarge(l)
 		s.seq = max(s.seq, l.seq)
-		s.bytes += e.size
-		s.stats.Bodies++
+		s.sawOrder(l.order, l.size)
+		s.spend(e.size)
 	}
 	for _, e := range list {
 		stem, isMarks := strings.CutSuffix(e.name, markSuffix)
+		stem2, isIndex := strings.CutSuffix(e.name, indexSuffix)
 		switch {
-		case isMarks && stems[stem]:
-			l, _ := parseLargeName(stem + bodySuffix)
-			l = s.large[l.seq]
-			err := l.marks.load(func(m mark) {
-				if m.kind == markItem && m.seq == l.seq {
-					s.markSetOf(l.seq).set(int(m.ordinal))
-				}
-			})
-			if err != nil {
-				return err
-			}
-		case isMarks, strings.HasSuffix(e.name, tempSuffix):
+		case isMarks && stems[stem] != nil:
+			m := stems[stem].marks
+			m.made, m.size = true, e.size
+			s.spend(e.size)
+		case isIndex && stems[stem2] != nil:
+			s.spend(e.size)
+		case isMarks, isIndex, strings.HasSuffix(e.name, tempSuffix):
 			if err := s.fs.Remove(s.path(largeDir, e.name)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// openLarge opens a large body after it has proved whole. A damaged one is set
-// aside as a letter, and ok is false.
-func (s *Spool) openLarge(ctx context.Context, l *largeBody) (_ *body, ok bool, err error) {
-	f, err := s.fs.Open(s.path(largeDir, l.file))
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() {
-		if !ok {
-			f.Close()
-		}
-	}()
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
-	sum, size := uint32(0), int64(0)
-	for size <= l.size {
-		if err := ctx.Err(); err != nil {
-			return nil, false, err
-		}
-		n, err := f.ReadAt(buf[:], size)
-		sum = crc32.Update(sum, castagnoli, buf[:n])
-		size += int64(n)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, false, err
-		}
-	}
-	if size != l.size || sum != l.sum {
-		f.Close()
-		return nil, false, s.setAsideLarge(l)
-	}
-	return s.newBody(l.seq, l.received, l.size, f, l.marks, func() error { return s.removeLarge(l) }), true, nil
-}
-
-// removeLarge is Finish for a large body.
-func (s *Spool) removeLarge(l *largeBody) error {
-	if err := s.fs.Remove(s.path(largeDir, l.file)); err != nil && !isNotExist(err) {
-		return fmt.Errorf("spool: %w", err)
-	}
-	// Without its body the file of marks is litter, which the next Open takes
-	// away if this does not.
-	if err := l.marks.remove(); err != nil {
-		s.log.Warn("spool: marks left behind", "err", err)
-	}
-	s.forgetLarge(l)
-	return nil
-}
-
-func (s *Spool) forgetLarge(l *largeBody) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.large[l.seq] != l {
-		return
-	}
-	delete(s.large, l.seq)
-	delete(s.marks, l.seq)
-	s.bytes -= l.size
-	s.stats.Bodies--
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

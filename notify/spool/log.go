@@ -1,14 +1,11 @@
 package spool
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -37,6 +34,7 @@ type writer struct {
 	end   int64 // after the last safe record
 	zeros int64 // the file is filled up to here
 	buf   []byte
+	sums  []*bodySum
 
 	last int           // how many bodies the last batch had
 	took time.Duration // how long its sync took
@@ -93,11 +91,20 @@ func (w *writer) commit(b *batch) {
 	b.err = w.write(b.list)
 	if b.err != nil {
 		b.err = fmt.Errorf("spool: %w", b.err)
+	} else if known := w.s.repeats; known != nil {
+		w.sums = w.sums[:0]
+		for _, p := range b.list {
+			w.sums = append(w.sums, p.whole)
+		}
+		known.add(time.Now(), w.sums...)
 	}
 	close(b.done)
 }
 
 func (w *writer) write(list []pending) error {
+	if err := w.s.takeReserve(); err != nil {
+		return err
+	}
 	w.leave(emptySegment)
 	total := int64(0)
 	for _, p := range list {
@@ -112,29 +119,38 @@ func (w *writer) write(list []pending) error {
 		}
 	}
 	s := w.s
-	s.mu.Lock()
-	first := s.seq + 1
-	s.seq += uint64(len(list))
-	s.mu.Unlock()
-	now := time.Now().UnixNano()
+	now := time.Now()
+	// Each body has its bytes and one behind for itself; that what fills records
+	// up counts too does no harm.
+	first, order := s.begin(len(list), now, total)
+	defer s.seen(first)
 	for i, p := range list {
-		header{first + uint64(i), now, uint32(p.size), p.sum}.encode(p.buf, w.g.salt)
+		h := header{seq: first + uint64(i), received: now.UnixNano(), order: p.order, size: uint32(p.size), sum: p.sum, look: p.look}
+		if h.order == 0 {
+			h.order = order
+			order += uint64(len(p.buf))
+		}
+		h.encode(p.buf, w.g.salt)
 	}
 	if err := w.store(list, total); err != nil {
 		w.poison(err)
 		return err
 	}
-	w.end += total
 	s.mu.Lock()
 	s.named = max(s.named, first+uint64(len(list))-1)
-	w.g.end = w.end
-	w.g.live += len(list)
-	s.stats.Bodies += len(list)
-	s.stats.Puts += int64(len(list))
-	s.stats.Syncs++
-	if s.feed != nil {
-		s.feed.ring()
+	off := w.end
+	if w.g.first.IsZero() {
+		w.g.first = now.UTC()
 	}
+	for i, p := range list {
+		w.g.place(first+uint64(i), off, p.look&sizeAccount != 0)
+		off += int64(len(p.buf))
+	}
+	w.end += total
+	w.g.end = w.end
+	w.g.records += len(list)
+	s.counts.Puts += int64(len(list))
+	s.counts.Syncs++
 	s.mu.Unlock()
 	return nil
 }
@@ -156,6 +172,7 @@ func (w *writer) store(list []pending, total int64) error {
 				return err
 			}
 			w.zeros += int64(len(p))
+			w.grow(w.zeros)
 		}
 	}
 	off, n := w.end, 0
@@ -174,7 +191,20 @@ func (w *writer) store(list []pending, total int64) error {
 	start := time.Now()
 	err := w.f.Sync()
 	w.took = time.Since(start)
-	return err
+	if err != nil {
+		return err
+	}
+	// A file that has no name any more keeps nothing.
+	return w.s.stillThere(w.f, w.s.path(logDir, w.g.file))
+}
+
+// grow counts what the segment takes on the disk.
+func (w *writer) grow(size int64) {
+	w.s.mu.Lock()
+	before := w.g.size
+	w.g.size = size
+	w.s.mu.Unlock()
+	w.s.spend(size - before)
 }
 
 func writeFull(f io.WriterAt, p []byte, off int64) error {
@@ -193,43 +223,51 @@ func (w *writer) begin() error {
 		return err
 	}
 	w.g, w.f, w.end, w.zeros = g, f, 0, 0
-	w.s.mu.Lock()
-	var finished []*segment
-	for _, g := range w.s.segments {
-		if g.sealed && g.live == 0 {
-			finished = append(finished, g)
-		}
-	}
-	w.s.mu.Unlock()
-	for _, g := range finished {
-		w.s.removeSegment(g)
-	}
+	w.s.removeFinished()
 	return nil
 }
 
-// createSegment makes an empty segment whose name survives a power cut.
-func (s *Spool) createSegment() (*segment, file, error) {
+// createSegment makes an empty segment whose name survives a power cut, and the
+// file of its marks: a disk that is full later shall find that there.
+func (s *Spool) createSegment() (_ *segment, _ file, err error) {
+	if err := s.lock.Held(); err != nil {
+		return nil, nil, err
+	}
 	var random [8]byte
 	rand.Read(random[:])
 	s.mu.Lock()
 	// No two segments have one base, even if no record was made in the first, or
-	// none of it can be told: the loop over Bodies goes on by it.
+	// none of it can be told: a scan goes on by it.
 	if n := len(s.segments); n > 0 {
 		s.seq = max(s.seq, s.segments[n-1].base)
 	}
 	base := s.seq + 1
+	order := max(s.order, 1) // 0 would be of version 0.1
 	s.mu.Unlock()
-	g := s.newSegment(base, segmentName(base, binary.LittleEndian.Uint64(random[:])))
+	g := s.newSegment(base, segmentName(base, order, binary.LittleEndian.Uint64(random[:])))
 	f, err := s.fs.Create(s.path(logDir, g.file))
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.fs.SyncDir(s.path(logDir)); err != nil {
-		f.Close()
-		_ = s.fs.Remove(s.path(logDir, g.file))
+	defer func() {
+		if err != nil {
+			f.Close()
+			_ = s.fs.Remove(s.path(logDir, g.file))
+			_ = g.marks.remove()
+		}
+	}()
+	m, err := g.marks.open()
+	if err != nil {
 		return nil, nil, err
 	}
+	m.Close()
+	g.marks.st = newMarkState(false)
+	if err := s.fs.SyncDir(s.path(logDir)); err != nil {
+		return nil, nil, err
+	}
+	g.marks.fresh = false
 	s.mu.Lock()
+	g.dense = 1 << 62
 	s.segments = append(s.segments, g)
 	s.named = base - 1
 	s.mu.Unlock()
@@ -267,9 +305,9 @@ func (w *writer) leave(n int64) {
 		return
 	}
 	w.s.mu.Lock()
-	live := w.g.live
+	idle := w.g.scanned() && w.g.total() == 0
 	w.s.mu.Unlock()
-	if live == 0 {
+	if idle {
 		w.seal()
 	}
 }
@@ -282,175 +320,15 @@ func (w *writer) seal() {
 	g := w.g
 	if err := w.f.Truncate(w.end); err != nil {
 		w.s.log.Error("spool: a segment keeps its unused end", "file", g.file, "err", err)
+	} else {
+		w.grow(w.end)
 	}
 	w.f.Close()
 	w.g, w.f = nil, nil
 	w.s.mu.Lock()
 	g.sealed = true
-	finished := g.live == 0
 	w.s.mu.Unlock()
-	if finished {
-		w.s.removeSegment(g)
-	}
-}
-
-// removeSegment takes away a sealed segment without unfinished bodies. What
-// cannot be removed now is removed by the next Open. The newest segment stays,
-// since the next numbers are known by it.
-func (s *Spool) removeSegment(g *segment) {
-	s.mu.Lock()
-	i := slices.Index(s.segments, g)
-	if i < 0 || i == len(s.segments)-1 {
-		s.mu.Unlock()
-		return
-	}
-	s.segments = slices.Delete(s.segments, i, i+1)
-	s.bytes -= g.end
-	s.mu.Unlock()
-	err := s.fs.Remove(s.path(logDir, g.file))
-	if err == nil {
-		err = s.fs.SyncDir(s.path(logDir))
-	}
-	if err == nil {
-		err = g.marks.remove()
-	}
-	g.marks.close()
-	if err != nil {
-		s.log.Error("spool: a finished segment stays behind", "file", g.file, "err", err)
-	}
-}
-
-// finishRecord is Finish for a body in the log, or for damage there.
-func (s *Spool) finishRecord(g *segment, it item) error {
-	m := mark{kind: markFinish, seq: it.seq}
-	if it.region {
-		m = mark{kind: markDamage, seq: uint64(it.off)}
-	}
-	if err := g.marks.add(m); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	if g.isDone(it) {
-		s.mu.Unlock()
-		return nil
-	}
-	g.note(m)
-	g.live--
-	delete(s.marks, it.seq)
-	if !it.region {
-		s.stats.Bodies--
-	}
-	empty := g.sealed && g.live == 0
-	s.mu.Unlock()
-	if empty {
-		s.removeSegment(g)
-	}
-	return nil
-}
-
-// note takes a mark that ends a record or damage into the segment's sets.
-func (g *segment) note(m mark) {
-	switch m.kind {
-	case markFinish:
-		g.done.set(m.seq - g.base)
-	case markDamage:
-		g.dealt[int64(m.seq)] = true
-	}
-}
-
-// recoverLog reads the segments, with their marks.
-func (s *Spool) recoverLog() error {
-	list, err := s.fs.List(s.path(logDir))
-	if err != nil {
-		return err
-	}
-	marked := map[string]bool{}
-	for _, e := range list {
-		if name, ok := strings.CutSuffix(e.name, markSuffix); ok {
-			marked[name] = true
-		}
-	}
-	for _, e := range list {
-		base, ok := parseSegmentName(e.name)
-		if !ok {
-			continue
-		}
-		g := s.newSegment(base, e.name)
-		stem := strings.TrimSuffix(e.name, segmentSuffix)
-		if err := s.recoverSegment(g, e.size, marked[stem]); err != nil {
-			return err
-		}
-		delete(marked, stem)
-		s.segments = append(s.segments, g)
-		s.seq = max(s.seq, base-1)
-	}
-	for stem := range marked {
-		if err := s.fs.Remove(s.path(logDir, stem+markSuffix)); err != nil && !isNotExist(err) {
-			return err
-		}
-	}
-	slices.SortFunc(s.segments, func(a, b *segment) int { return cmp.Compare(a.base, b.base) })
-	return nil
-}
-
-// recoverSegment counts what is unfinished in a segment and cuts its unused
-// end off.
-func (s *Spool) recoverSegment(g *segment, size int64, marked bool) error {
-	items := map[uint64][]uint32{}
-	if marked {
-		err := g.marks.load(func(m mark) {
-			if m.kind == markItem {
-				items[m.seq] = append(items[m.seq], m.ordinal)
-			} else {
-				g.note(m)
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	f, err := s.fs.Open(s.path(logDir, g.file))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	c := newScanner(f, g, size)
-	for {
-		it, ok, err := c.next()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
-		g.end = it.next
-		if !it.region {
-			s.seq = max(s.seq, it.seq)
-		}
-		if g.isDone(it) {
-			continue
-		}
-		g.live++
-		if !it.region {
-			s.stats.Bodies++
-		}
-		for _, ordinal := range items[it.seq] {
-			s.markSetOf(it.seq).set(int(ordinal))
-		}
-	}
-	g.sealed = true
-	s.bytes += g.end
-	if size > g.end {
-		if err := f.Truncate(g.end); err != nil {
-			s.log.Error("spool: a segment keeps its unused end", "file", g.file, "err", err)
-		}
-	}
-	if g.live == 0 {
-		return nil
-	}
-	// After a kill the last records may not be safe yet. What is handed out
-	// must not vanish in a power cut, its number given to another body.
-	return f.Sync()
+	w.s.removeFinished()
 }
 
 // beginLog starts the writer, on a new segment if the disk has room for one.

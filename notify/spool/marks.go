@@ -2,195 +2,341 @@ package spool
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"path/filepath"
 	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/notify"
 )
 
-// mark is one line of a file of marks.
-type mark struct {
-	kind    uint32
-	seq     uint64 // the body
-	ordinal uint32 // the item
-}
-
+// A file of marks is a sequence of cells, each with a checksum of its own, so
+// that a torn write costs what it tore and no more.
 const (
-	markItem   = 1 // the item is done
-	markFinish = 2 // the body is finished
-	markDamage = 3 // the damage at offset seq of the segment is in a letter
+	cellOrdinal = 1 // version 0.1: the item with this ordinal is done
+	cellBody    = 2 // the body is finished
+	cellDamage  = 3 // the damage at offset seq of the segment is in a letter
+	cellDone    = 4 // the item at this offset of the body is done
+	cellAgain   = 5 // the item at this offset waits, as the cells behind it say
+	cellNext    = 6 // until seq, in nanoseconds of Unix time, after so many attempts
+	cellReason  = 7 // twelve bytes of why
+	cellThrough = 8 // all bodies up to this number are finished
 
-	markSize = 20 // kind, seq, ordinal, checksum
+	cellSize = 20 // kind, seq, number, checksum
+	// maxReason is how much of a reason is kept.
+	maxReason = 10 * 12
 )
 
-// markFile is the file of marks beside a segment or a large body. It is written
-// without sync: a mark survives the process, and what a power cut undoes runs
-// again. Each mark has a checksum, salted with the file's name, so that nothing
-// but a mark counts as one.
+type cell struct {
+	kind uint32
+	seq  uint64
+	num  uint32
+}
+
+// again is what the last Again verdict said.
+type again struct {
+	next     int64
+	attempts uint32
+}
+
+// markState is what the marks of one file say. It is read when it is needed, and
+// let go when others need the room.
+type markState struct {
+	done     doneSet
+	again    map[notify.ItemID]again
+	bodies   map[uint64]struct{}            // finished whole
+	ordinals map[uint64]map[uint32]struct{} // version 0.1
+	dealt    map[int64]struct{}             // damage that has its letter
+	through  uint64
+}
+
+func newMarkState(large bool) *markState {
+	return &markState{done: newDoneSet(large), again: map[notify.ItemID]again{},
+		bodies: map[uint64]struct{}{}, ordinals: map[uint64]map[uint32]struct{}{}, dealt: map[int64]struct{}{}}
+}
+
+// isDone tells whether the item needs no more work; ordinal counts the items of
+// its body, or is negative where that is not known.
+func (st *markState) isDone(id notify.ItemID, ordinal int) bool {
+	if st.done.has(id) || st.isFinished(seqOf(id)) {
+		return true
+	}
+	if len(st.ordinals) > 0 && ordinal >= 0 {
+		_, ok := st.ordinals[seqOf(id)][uint32(ordinal)]
+		return ok
+	}
+	return false
+}
+
+// isFinished tells whether a whole body needs no more work.
+func (st *markState) isFinished(seq uint64) bool {
+	if seq <= st.through {
+		return true
+	}
+	_, ok := st.bodies[seq]
+	return ok
+}
+
+// size counts what the state takes in memory.
+func (st *markState) size() int { return st.done.size() + 2*len(st.again) + len(st.bodies) + 1 }
+
+// cells is about how many cells say all of this.
+func (st *markState) cells() int { return st.done.n + 2*len(st.again) + len(st.bodies) + 1 }
+
+// apply takes a cell in. An Again is known by the two cells that stand together.
+func (st *markState) apply(before, c cell) {
+	switch c.kind {
+	case cellOrdinal:
+		set := st.ordinals[c.seq]
+		if set == nil {
+			set = map[uint32]struct{}{}
+			st.ordinals[c.seq] = set
+		}
+		set[c.num] = struct{}{}
+	case cellBody:
+		st.bodies[c.seq] = struct{}{}
+	case cellDamage:
+		st.dealt[int64(c.seq)] = struct{}{}
+	case cellDone:
+		id := itemID(c.seq, int64(c.num))
+		st.done.add(id)
+		delete(st.again, id)
+	case cellNext:
+		if before.kind == cellAgain {
+			id := itemID(before.seq, int64(before.num))
+			if !st.done.has(id) {
+				st.again[id] = again{int64(c.seq), c.num}
+			}
+		}
+	case cellThrough:
+		st.through = max(st.through, c.seq)
+	}
+}
+
+// markFile is the file of marks beside a segment or a large body. What is
+// written survives the process, and what a power cut undoes runs again, but for
+// what was synced. Nothing keeps it open: there may be thousands.
 type markFile struct {
-	fs   fileSystem
-	name string
-	salt uint32
+	fs    fileSystem
+	name  string
+	salt  uint32
+	spent func(int64) // told how the file grows
+	large bool        // of a large body
 
-	mu   sync.Mutex
-	f    file
-	size int64
-	made bool // the file exists
-	gone bool
+	mu       sync.Mutex
+	made     bool // the file exists
+	fresh    bool // its name may not be safe yet
+	poisoned bool // a sync failed: the file is written anew before the next
+	gone     bool
+	size     int64
+	written  int        // cells in the file
+	st       *markState // nil if it is not in memory
 }
 
-func (s *Spool) newMarkFile(name string) *markFile {
-	return &markFile{fs: s.fs, name: name, salt: crc32.Checksum([]byte(filepath.Base(name)), castagnoli)}
+func (s *Spool) newMarkFile(name string, large bool) *markFile {
+	return &markFile{fs: s.fs, name: name, large: large, salt: crc32.Checksum([]byte(filepath.Base(name)), castagnoli), spent: s.spend}
 }
 
-func (m *markFile) encode(k mark) (p [markSize]byte) {
-	binary.LittleEndian.PutUint32(p[0:], k.kind)
-	binary.LittleEndian.PutUint64(p[4:], k.seq)
-	binary.LittleEndian.PutUint32(p[12:], k.ordinal)
-	binary.LittleEndian.PutUint32(p[16:], crc32.Update(m.salt, castagnoli, p[:16]))
+func (m *markFile) append(p []byte, c cell) []byte {
+	n := len(p)
+	p = binary.LittleEndian.AppendUint32(p, c.kind)
+	p = binary.LittleEndian.AppendUint64(p, c.seq)
+	p = binary.LittleEndian.AppendUint32(p, c.num)
+	return binary.LittleEndian.AppendUint32(p, crc32.Update(m.salt, castagnoli, p[n:n+16]))
+}
+
+func (m *markFile) appendAgain(p []byte, id notify.ItemID, a again, reason string) []byte {
+	p = m.append(p, cell{cellAgain, seqOf(id), uint32(offsetOf(id))})
+	p = m.append(p, cell{cellNext, uint64(a.next), a.attempts})
+	for reason = reason[:min(len(reason), maxReason)]; reason != ""; {
+		var text [12]byte
+		reason = reason[copy(text[:], reason):]
+		p = m.append(p, cell{cellReason, binary.LittleEndian.Uint64(text[:]), binary.LittleEndian.Uint32(text[8:])})
+	}
 	return p
 }
 
-// open makes or opens the file; m.mu is held.
-func (m *markFile) open() (err error) {
-	switch {
-	case m.gone:
-		return errors.New("spool: the body is finished")
-	case m.f != nil:
-		return nil
-	case m.made:
-		m.f, err = m.fs.Open(m.name)
-	default:
-		m.f, err = m.fs.Create(m.name)
+// parseCells calls f with each good cell, and with the one before it.
+func (m *markFile) parseCells(p []byte, before *cell, f func(before, c cell)) {
+	for ; len(p) >= cellSize; p = p[cellSize:] {
+		c := cell{binary.LittleEndian.Uint32(p), binary.LittleEndian.Uint64(p[4:]), binary.LittleEndian.Uint32(p[12:])}
+		if binary.LittleEndian.Uint32(p[16:]) != crc32.Update(m.salt, castagnoli, p[:16]) {
+			*before = cell{}
+			continue
+		}
+		f(*before, c)
+		*before = c
 	}
-	m.made = m.made || err == nil
-	return err
 }
 
-// add writes one mark. A write that fails half way is written over by the next.
-func (m *markFile) add(k mark) error {
-	p := m.encode(k)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.open(); err != nil {
-		return fmt.Errorf("spool: %w", err)
+// load reads the marks that are there, if they are not in memory; m.mu is held.
+func (m *markFile) load() (*markState, error) {
+	if m.st != nil {
+		return m.st, nil
 	}
-	n, err := m.f.WriteAt(p[:], m.size)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
+	st := newMarkState(m.large)
+	if m.made && !m.gone {
+		f, err := m.fs.Open(m.name)
+		if err != nil {
+			return nil, fmt.Errorf("spool: %w", err)
+		}
+		defer f.Close()
+		size, cells := int64(0), 0
+		var before cell
+		for buf := make([]byte, 3000*cellSize); ; {
+			n, err := f.ReadAt(buf, size)
+			if err != nil && err != io.EOF {
+				return nil, fmt.Errorf("spool: %w", err)
+			}
+			n -= n % cellSize // A part of a cell at the end will be written over.
+			m.parseCells(buf[:n], &before, st.apply)
+			size, cells = size+int64(n), cells+n/cellSize
+			if err == io.EOF {
+				break
+			}
+		}
+		m.spent(size - m.size)
+		m.size, m.written = size, cells
 	}
+	m.st = st
+	return st, nil
+}
+
+// write adds cells at the end, and syncs if it is told to; m.mu is held. A write
+// that fails half way is written over by the next. The state is the caller's to
+// change.
+func (m *markFile) write(cells []byte, sync bool) error {
+	if m.gone || len(cells) == 0 {
+		return nil
+	}
+	if sync && m.poisoned {
+		if err := m.rewrite(); err != nil {
+			return err
+		}
+	}
+	f, err := m.open()
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	m.size += markSize
+	defer f.Close()
+	if err := writeFull(f, cells, m.size); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if sync {
+		if err := m.sync(f); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	m.size += int64(len(cells))
+	m.written += len(cells) / cellSize
+	m.spent(int64(len(cells)))
 	return nil
 }
 
-// load reads the marks that are there and calls each with every good one.
-func (m *markFile) load(each func(mark)) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.made = true
-	if err := m.open(); err != nil {
+func (m *markFile) sync(f file) error {
+	if err := f.Sync(); err != nil {
+		m.poisoned = true
 		return err
 	}
-	buf := make([]byte, markSize*1024)
-	for {
-		n, err := m.f.ReadAt(buf, m.size)
-		if err != nil && err != io.EOF {
+	if m.fresh {
+		if err := m.fs.SyncDir(filepath.Dir(m.name)); err != nil {
 			return err
 		}
-		for p := buf[:n-n%markSize]; len(p) > 0; p = p[markSize:] {
-			k := mark{
-				binary.LittleEndian.Uint32(p[0:]),
-				binary.LittleEndian.Uint64(p[4:]),
-				binary.LittleEndian.Uint32(p[12:]),
-			}
-			if m.encode(k) == [markSize]byte(p) {
-				each(k)
-			}
-			m.size += markSize
-		}
-		if err == io.EOF {
-			break // A part of a mark at the end will be written over.
-		}
+		m.fresh = false
 	}
-	err := m.f.Close()
-	m.f = nil
-	return err
+	return nil
 }
 
-// sync makes the marks so far survive a power cut.
-func (m *markFile) sync() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.f == nil {
-		return nil
+func (m *markFile) open() (file, error) {
+	if m.made {
+		return m.fs.Open(m.name)
 	}
-	err := m.f.Sync()
+	f, err := m.fs.Create(m.name)
+	m.made = m.made || err == nil
+	m.fresh = m.made
+	return f, err
+}
+
+// undo takes the last n bytes of cells back; m.mu is held. It is for what was
+// recorded together with something that failed.
+func (m *markFile) undo(n int) {
+	if n == 0 || m.gone {
+		return
+	}
+	m.size -= int64(n)
+	m.written -= n / cellSize
+	m.spent(-int64(n))
+	if f, err := m.fs.Open(m.name); err == nil {
+		_ = f.Truncate(m.size)
+		f.Close()
+	}
+}
+
+// rewrite makes a new file of what still counts and puts it in the place of the
+// old one; m.mu is held.
+func (m *markFile) rewrite() error {
+	st, err := m.load()
 	if err != nil {
-		m.f.Close()
-		m.f = nil
+		return err
 	}
-	return err
+	var p []byte
+	for seq := range st.bodies {
+		p = m.append(p, cell{cellBody, seq, 0})
+	}
+	for seq, set := range st.ordinals {
+		for num := range set {
+			p = m.append(p, cell{cellOrdinal, seq, num})
+		}
+	}
+	for off := range st.dealt {
+		p = m.append(p, cell{cellDamage, uint64(off), 0})
+	}
+	for id := range st.done.all() {
+		if seqOf(id) > st.through {
+			p = m.append(p, cell{cellDone, seqOf(id), uint32(offsetOf(id))})
+		}
+	}
+	for id, a := range st.again {
+		p = m.appendAgain(p, id, a, "")
+	}
+	if st.through > 0 {
+		p = m.append(p, cell{cellThrough, st.through, 0})
+	}
+	temp := m.name + tempSuffix
+	_ = m.fs.Remove(temp) // of an attempt that failed
+	if err := writeWhole(m.fs, temp, p); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if err := m.fs.Rename(temp, m.name); err != nil {
+		_ = m.fs.Remove(temp)
+		return fmt.Errorf("spool: %w", err)
+	}
+	m.spent(int64(len(p)) - m.size)
+	m.made, m.fresh, m.poisoned = true, true, false
+	m.size, m.written = int64(len(p)), len(p)/cellSize
+	return nil
 }
 
-// remove takes the file away for good.
+// bloated tells whether most of the file no longer counts.
+func (m *markFile) bloated() bool {
+	return m.st != nil && m.written > 4096 && m.written > 4*m.st.cells()
+}
+
+// remove takes the file away for good; m.mu is held.
 func (m *markFile) remove() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gone = true
-	if m.f != nil {
-		m.f.Close()
-		m.f = nil
-	}
+	m.gone, m.st = true, nil
 	if !m.made {
 		return nil
 	}
 	m.made = false
+	m.spent(-m.size)
+	m.size = 0
 	if err := m.fs.Remove(m.name); err != nil && !isNotExist(err) {
 		return err
 	}
 	return nil
 }
 
-// close lets go of the open file.
-func (m *markFile) close() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.f != nil {
-		m.f.Close()
-		m.f = nil
-	}
-}
-
-// markSet is the set of a body's done items.
-type markSet struct {
-	mu   sync.Mutex
-	bits bitmap
-}
-
-func (m *markSet) set(ordinal int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.bits.set(uint64(ordinal))
-}
-
-func (m *markSet) has(ordinal int) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return ordinal >= 0 && m.bits.has(uint64(ordinal))
-}
-
-// markSetOf finds or makes the marks of a body. The caller holds s.mu or is
-// Open.
-func (s *Spool) markSetOf(seq uint64) *markSet {
-	m := s.marks[seq]
-	if m == nil {
-		m = new(markSet)
-		s.marks[seq] = m
-	}
-	return m
-}
+func (a again) at() time.Time { return time.Unix(0, a.next).UTC() }

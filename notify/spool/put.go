@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -26,11 +27,22 @@ var (
 
 // Put stores what r gives; see [notify.Store]. A body of up to 64 KiB shares
 // one write and one sync with its neighbours; a larger one gets a file of its
-// own.
+// own, and is taken apart on the way. One of 256 MiB is refused.
+//
+// A body that was received before, byte for byte, within the time that
+// [Options].RepeatTime says, is acknowledged and not stored again. What may hold
+// a ping, a deregistration or a change of permissions is always stored: what is
+// pulled may have changed, and a user can leave, come back and leave again.
 //
 // Once r has ended, the end of ctx does not stop Put: its answer is then true
 // to what is on the disk.
 func (s *Spool) Put(ctx context.Context, r io.Reader) error {
+	return s.put(ctx, r, s.repeats, 0)
+}
+
+// put stores what r gives, unless known knows it. It has the next order, or if it
+// is redriven the order that it had.
+func (s *Spool) put(ctx context.Context, r io.Reader, known *repeats, order uint64) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
@@ -42,7 +54,7 @@ func (s *Spool) Put(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	if ended {
-		return s.putSmall(ctx, first[:], n)
+		return s.putSmall(ctx, first[:], n, known, order)
 	}
 	small := smallBuffers.Get().(*[headerSize + maxSmall + recordAlign]byte)
 	defer smallBuffers.Put(small)
@@ -52,18 +64,28 @@ func (s *Spool) Put(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	if n += m; ended && n <= maxSmall {
-		return s.putSmall(ctx, small[:], n)
+		return s.putSmall(ctx, small[:], n, known, order)
 	}
 	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
 	copy(buf[:], small[headerSize:][:n])
-	return s.putLarge(ctx, buf[:], n, r)
+	if err = s.putLarge(ctx, buf, n, r, known, order); errors.Is(err, errRepeat) {
+		return s.acknowledge()
+	}
+	return err
 }
 
 // putSmall stores the n bytes that stand in buf behind room for a header.
-func (s *Spool) putSmall(ctx context.Context, buf []byte, n int) error {
+func (s *Spool) putSmall(ctx context.Context, buf []byte, n int, known *repeats, order uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	body := buf[headerSize : headerSize+n]
+	var sum *bodySum
+	if known != nil && !named(body) {
+		whole := sha256.Sum256(body)
+		if sum = &whole; known.has(sum) {
+			return s.acknowledge()
+		}
 	}
 	record := buf[:recordSize(n)]
 	clear(record[headerSize+n:])
@@ -71,13 +93,15 @@ func (s *Spool) putSmall(ctx context.Context, buf []byte, n int) error {
 	if err := s.reserve(size); err != nil {
 		return err
 	}
-	b, err := s.gathering.add(pending{buf: record, size: n, sum: crc32.Checksum(record[headerSize:headerSize+n], castagnoli)})
+	defer s.promise(-size)
+	p := pending{buf: record, size: n, order: order, whole: sum, sum: crc32.Checksum(body, castagnoli), look: sizeLooked}
+	if hinted(body) {
+		p.look |= sizeAccount
+	}
+	b, err := s.gathering.add(p)
 	if err == nil {
 		<-b.done
 		err = b.err
-	}
-	if err != nil {
-		_ = s.reserve(-size)
 	}
 	return err
 }

@@ -21,12 +21,12 @@ func TestRecoveredIsSafe(t *testing.T) {
 	d := newDisk()
 	killed := openDisk(t, d)
 	for i := 6; i < 8; i++ { // 7 is a large one
-		require.NoError(t, killed.Put(t.Context(), bytes.NewReader(numbered(i))))
+		put(t, killed, numbered(i))
 	}
 	began := len(d.ops)
 	d.owner = false
 	s := openDisk(t, d)
-	require.Len(t, drain(t, s), 2)
+	require.Len(t, drain(t, s), 2*itemsOf)
 	p := newPlatter()
 	for n, o := range d.ops {
 		unsynced := o.kind == "syncdir" || o.kind == "sync" && strings.HasSuffix(o.name, segmentSuffix)
@@ -35,7 +35,7 @@ func TestRecoveredIsSafe(t *testing.T) {
 		}
 	}
 	again := openDisk(t, p.crash(loseAll, rand.New(rand.NewPCG(*seed, 4))))
-	require.Len(t, drain(t, again), 2)
+	require.Len(t, drain(t, again), 2*itemsOf)
 	for _, s := range []*Spool{again, s, killed} {
 		require.NoError(t, s.Close())
 	}
@@ -48,7 +48,7 @@ func TestDamageIsToldOnceDespitePowerCut(t *testing.T) {
 	d := newDisk()
 	s := openDisk(t, d)
 	for i := range 3 {
-		require.NoError(t, s.Put(t.Context(), bytes.NewReader(numbered(i))))
+		put(t, s, numbered(i))
 	}
 	require.NoError(t, s.Close())
 	for name, ino := range d.names {
@@ -59,7 +59,7 @@ func TestDamageIsToldOnceDespitePowerCut(t *testing.T) {
 	d = d.clone()
 	p := d.platter()
 	s = openDisk(t, d)
-	require.Len(t, drain(t, s), 2)
+	require.Len(t, drain(t, s), 2*itemsOf)
 	ids := letterIDs(t, s)
 	require.Len(t, ids, 1)
 	require.NoError(t, s.Discard(t.Context(), ids[0]))
@@ -69,7 +69,7 @@ func TestDamageIsToldOnceDespitePowerCut(t *testing.T) {
 	p.apply(op{kind: "syncdir", name: filepath.Join("/spool", letterDir)}) // the letter is gone for good
 	require.NoError(t, s.Close())
 	s = openDisk(t, p.crash(loseAll, rand.New(rand.NewPCG(*seed, 5))))
-	require.Len(t, drain(t, s), 2)
+	require.Len(t, drain(t, s), 2*itemsOf)
 	require.Empty(t, letterIDs(t, s))
 	require.NoError(t, s.Close())
 }
@@ -88,36 +88,28 @@ func (d *disk) clone() *disk {
 // TestDamagedMark: a mark that was hit marks nothing, and those after it count.
 func TestDamagedMark(t *testing.T) {
 	t.Parallel()
-	for byteOfMark := range markSize {
+	for byteOfMark := range cellSize {
 		d := newDisk()
 		s := openDisk(t, d)
 		for i := range 2 {
-			require.NoError(t, s.Put(t.Context(), bytes.NewReader(numbered(i))))
+			put(t, s, numbered(i))
 		}
-		for _, b := range drain(t, s) {
-			require.NoError(t, b.Mark(t.Context(), 4))
-			require.NoError(t, b.Mark(t.Context(), 9))
+		h := only(t, s)
+		items := scanAll(t, s, h)
+		for _, it := range items[:4] {
+			require.NoError(t, h.Settle(t.Context(), done(it.ID)))
 		}
 		require.NoError(t, s.Close())
 		for name, ino := range d.names {
 			if strings.HasSuffix(name, markSuffix) {
-				require.Len(t, ino.data, 4*markSize)
+				require.Len(t, ino.data, 4*cellSize)
 				ino.data[byteOfMark] ^= 1
 			}
 		}
 		s = openDisk(t, d)
 		have := drain(t, s)
-		require.Len(t, have, 2)
-		marks := 0
-		for _, b := range have {
-			require.True(t, b.Done(9))
-			for item := range 32 {
-				if b.Done(item) {
-					marks++
-				}
-			}
-		}
-		require.Equal(t, 3, marks, "byte %d", byteOfMark)
+		require.Len(t, have, 3, "byte %d", byteOfMark)
+		require.NotNil(t, have["0.0"])
 		require.NoError(t, s.Close())
 	}
 }
@@ -143,7 +135,7 @@ func TestForgedRecord(t *testing.T) {
 	s = openDisk(t, d)
 	require.Empty(t, drain(t, s))
 	require.Len(t, letterIDs(t, s), 1)
-	for l, err := range s.Letters(t.Context()) {
+	for l, err := range s.Letters(t.Context(), nil) {
 		require.NoError(t, err)
 		require.Contains(t, l.Reason, "no readable record")
 	}
@@ -159,6 +151,9 @@ func TestLeftoversAreCleared(t *testing.T) {
 		largeDir + "/7-1" + tempSuffix, letterDir + "/7-2" + tempSuffix,
 		logDir + "/0000000000000001-00000000000000ff" + markSuffix,
 		largeDir + "/0000000000000001.0000000000000001.5.00000000" + markSuffix,
+		largeDir + "/0000000000000001.0000000000000001.5.00000000" + indexSuffix,
+		letterDir + "/0000000000000001-0fffffff-0000000000000001" + bytesSuffix,
+		repeatsName, repeatsName + tempSuffix,
 	} {
 		d.names["/spool/"+name] = &inode{data: []byte("half")}
 	}
@@ -166,7 +161,8 @@ func TestLeftoversAreCleared(t *testing.T) {
 	require.Empty(t, drain(t, s))
 	require.NoError(t, s.Close())
 	for name := range d.names {
-		require.True(t, strings.HasSuffix(name, formatName) || strings.HasSuffix(name, segmentSuffix), name)
+		base := filepath.Base(name)
+		require.True(t, base == formatName || base == reserveName || base == repeatsName || filepath.Dir(name) == "/spool/log" && !strings.Contains(name, "00ff"), name)
 	}
 }
 
@@ -197,4 +193,29 @@ func TestRealDiskErrors(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = diskFS{}.List(filepath.Join(dir, "none"))
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// TestRedrivenIsGone: the letter of what was driven again, or discarded, does not
+// come back in a power cut.
+func TestRedrivenIsGone(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	s := openDisk(t, d)
+	put(t, s, numbered(1))
+	h := only(t, s)
+	for _, it := range scanAll(t, s, h) {
+		require.NoError(t, h.Settle(t.Context(), buried(it.ID)))
+	}
+	ids := letterIDs(t, s)
+	require.NoError(t, s.Redrive(t.Context(), ids[0]))
+	require.NoError(t, s.Discard(t.Context(), ids[1]))
+	p := newPlatter()
+	for _, o := range d.ops {
+		p.apply(o)
+	}
+	again := openDisk(t, p.crash(loseAll, rand.New(rand.NewPCG(*seed, 6))))
+	require.Equal(t, ids[2:], letterIDs(t, again))
+	require.Len(t, drain(t, again), 1)
+	require.NoError(t, again.Close())
+	require.NoError(t, s.Close())
 }

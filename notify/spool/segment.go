@@ -1,238 +1,207 @@
 package spool
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/garminkit/activityapi/notify"
 )
 
+// An item's ID is the number of its body and where in the body the item begins,
+// so that it tells the place of the item without any index, and grows with
+// arrival.
 const (
-	segmentSuffix = ".seg"
-
-	// A record is a header, the body, and zeros up to the next multiple of 8:
-	//
-	//	 0  magic
-	//	 4  size of the body
-	//	 8  number of the body
-	//	16  time of receipt, in nanoseconds of Unix time
-	//	24  CRC-32C of the body
-	//	28  CRC-32C of the segment's file name and of the 28 bytes before
-	//
-	// all little-endian. The name has a random part, so that no sender can
-	// write a body that looks like a record.
-	headerSize  = 32
-	recordAlign = 8
-	recordMagic = 0x6c6f7073 // "spol"
+	offsetBits = 28
+	// wholeBody is the offset of the item that is a whole body: behind all others.
+	wholeBody = 1<<offsetBits - 1
+	// maxBody is the size of the largest body that can be stored.
+	maxBody = wholeBody - 1
 )
 
-// recordSize is what a body of n bytes takes in a segment.
-func recordSize(n int) int { return (headerSize + n + recordAlign - 1) &^ (recordAlign - 1) }
-
-type header struct {
-	seq      uint64
-	received int64
-	size     uint32
-	sum      uint32
+func itemID(seq uint64, offset int64) notify.ItemID {
+	return notify.ItemID(seq<<offsetBits | uint64(offset)&wholeBody)
 }
+func seqOf(id notify.ItemID) uint64   { return uint64(id) >> offsetBits }
+func offsetOf(id notify.ItemID) int64 { return int64(id & wholeBody) }
 
-func (h header) encode(p []byte, salt uint32) {
-	binary.LittleEndian.PutUint32(p[0:], recordMagic)
-	binary.LittleEndian.PutUint32(p[4:], h.size)
-	binary.LittleEndian.PutUint64(p[8:], h.seq)
-	binary.LittleEndian.PutUint64(p[16:], uint64(h.received))
-	binary.LittleEndian.PutUint32(p[24:], h.sum)
-	binary.LittleEndian.PutUint32(p[28:], crc32.Update(salt, castagnoli, p[:28]))
-}
-
-func decodeHeader(p []byte, salt uint32) (h header, ok bool) {
-	if len(p) < headerSize || binary.LittleEndian.Uint32(p) != recordMagic ||
-		binary.LittleEndian.Uint32(p[28:]) != crc32.Update(salt, castagnoli, p[:28]) {
-		return h, false
+// pieceID names a piece of a body. Only a whole body begins at its first byte.
+func pieceID(seq uint64, p *notify.Piece) notify.ItemID {
+	if p.Offset == 0 {
+		return itemID(seq, wholeBody)
 	}
-	h.size = binary.LittleEndian.Uint32(p[4:])
-	h.seq = binary.LittleEndian.Uint64(p[8:])
-	h.received = int64(binary.LittleEndian.Uint64(p[16:]))
-	h.sum = binary.LittleEndian.Uint32(p[24:])
-	return h, h.size <= maxSmall
+	return itemID(seq, p.Offset)
 }
+
+// unit is what is kept together until all of it is finished: a segment, or a
+// large body. Spool.mu guards what is not fixed.
+type unit struct {
+	marks *markFile
+	// live counts the unfinished items up to counted, which grows with the scan.
+	live    [notify.Classes]int64
+	counted notify.ItemID
+	// pinned: something in it could not be read, and waits for a better day.
+	pinned bool
+}
+
+func (u *unit) total() (n int64) {
+	for _, live := range u.live {
+		n += live
+	}
+	return n
+}
+
+const segmentSuffix = ".seg"
 
 // segment is one file of the log. Spool.mu guards what is not fixed.
 type segment struct {
-	base  uint64 // no body in it has a lower number
-	file  string // the name within logDir
-	salt  uint32
-	marks *markFile
+	unit
+	base uint64 // no body in it has a lower number
+	file string // the name within logDir
+	salt uint32
 
-	end    int64 // where the safe records end
-	live   int   // records not finished, and damage not dealt with
-	done   bitmap
-	sealed bool           // nothing more is written to it
-	dealt  map[int64]bool // offsets of damage that has its letter
+	end      int64     // where the safe records end
+	first    time.Time // when its first body was received
+	size     int64     // of the file, with the zeros behind
+	last     uint64    // the number of the last record, 0 if there is none
+	records  int       // bodies that were not taken apart yet, and are not finished
+	recorded uint64    // up to this number they were
+	through  uint64    // bodies up to this number are finished
+	regions  int       // damage without a letter
+	sealed   bool      // nothing more is written to it
+	spots    []spot
+	version  int // grows when the file is replaced
+	// dense is what was live when it was last found not worth replacing.
+	dense int64
 }
 
-func segmentName(base, random uint64) string {
-	return fmt.Sprintf("%016x-%016x%s", base, random, segmentSuffix)
+// spot is where a record stands: one in every 16 KiB of a segment.
+type spot struct {
+	seq uint32 // above the segment's base
+	off uint32 // and in its lowest bit, whether a record from here to the next spot may hold items of an account
+}
+
+const spotStep = 16 << 10
+
+// segmentName names a segment; all orders below order were given before it was
+// made. Version 0.1 had no orders.
+func segmentName(base, order, random uint64) string {
+	if order == 0 {
+		return fmt.Sprintf("%016x-%016x%s", base, random, segmentSuffix)
+	}
+	return fmt.Sprintf("%016x-%016x-%016x%s", base, order, random, segmentSuffix)
 }
 
 func (s *Spool) newSegment(base uint64, name string) *segment {
 	return &segment{
+		unit: unit{marks: s.newMarkFile(s.path(logDir, strings.TrimSuffix(name, segmentSuffix)+markSuffix), false)},
 		base: base, file: name, salt: crc32.Checksum([]byte(name), castagnoli),
-		marks: s.newMarkFile(s.path(logDir, strings.TrimSuffix(name, segmentSuffix)+markSuffix)),
-		dealt: map[int64]bool{},
 	}
 }
 
-func parseSegmentName(name string) (base uint64, ok bool) {
-	stem, ok := strings.CutSuffix(name, segmentSuffix)
-	a, b, ok2 := strings.Cut(stem, "-")
-	base, err := strconv.ParseUint(a, 16, 64)
-	random, err2 := strconv.ParseUint(b, 16, 64)
-	return base, ok && ok2 && err == nil && err2 == nil && segmentName(base, random) == name
-}
-
-// isDone tells whether the item needs no more work.
-func (g *segment) isDone(it item) bool {
-	if it.region {
-		return g.dealt[it.off]
+func parseSegmentName(name string) (base, order uint64, ok bool) {
+	stem, _ := strings.CutSuffix(name, segmentSuffix)
+	parts := strings.Split(stem, "-")
+	if len(parts) == 2 {
+		parts = []string{parts[0], "0", parts[1]}
 	}
-	return g.done.has(it.seq - g.base)
-}
-
-// item is what a scan of a segment finds: a record, whole or damaged, or a
-// region in which no record can be told.
-type item struct {
-	off, next int64
-	header
-	body    []byte // as far as it is there; valid until the scan goes on
-	damaged bool
-	region  bool
-}
-
-func (it item) receivedAt() time.Time { return time.Unix(0, it.received).UTC() }
-
-// scanner reads the records of a segment in order.
-type scanner struct {
-	r        io.ReaderAt
-	base     uint64
-	salt     uint32
-	off, end int64
-
-	buf  []byte
-	from int64 // offset of buf in the file
-}
-
-const scanBuffer = 256 << 10
-
-func newScanner(r io.ReaderAt, g *segment, end int64) *scanner {
-	return &scanner{r: r, base: g.base, salt: g.salt, end: end}
-}
-
-// view gives the n bytes at off, fewer only at the end.
-func (c *scanner) view(off int64, n int) ([]byte, error) {
-	n = int(min(int64(n), c.end-off))
-	if n <= 0 {
-		return nil, nil
+	if len(parts) != 3 {
+		return 0, 0, false
 	}
-	if off < c.from || off+int64(n) > c.from+int64(len(c.buf)) {
-		want := int(min(scanBuffer, c.end-off))
-		if cap(c.buf) < want {
-			c.buf = make([]byte, want)
+	base, err := strconv.ParseUint(parts[0], 16, 64)
+	order, err2 := strconv.ParseUint(parts[1], 16, 63)
+	random, err3 := strconv.ParseUint(parts[2], 16, 64)
+	return base, order, err == nil && err2 == nil && err3 == nil && segmentName(base, order, random) == name
+}
+
+// place notes where a record stands.
+func (g *segment) place(seq uint64, off int64, account bool) {
+	n := len(g.spots)
+	if n == 0 || off-g.spots[n-1].at() >= spotStep {
+		g.spots = append(g.spots, spot{uint32(seq - g.base), uint32(off)})
+		n++
+	}
+	if account {
+		g.spots[n-1].off |= 1
+	}
+	g.last = max(g.last, seq)
+}
+
+func (p spot) at() int64     { return int64(p.off &^ 1) }
+func (p spot) account() bool { return p.off&1 != 0 }
+
+// spotOf gives the index of the spot from which the record with a number is
+// found, or of the first one.
+func (g *segment) spotOf(seq uint64) int {
+	i := sort.Search(len(g.spots), func(i int) bool { return g.base+uint64(g.spots[i].seq) > seq })
+	return max(i-1, 0)
+}
+
+// scanner reads the segment from off to end. The file may be another version by
+// now: a record is what its header says all the same.
+func (g *segment) scanner(f io.ReaderAt, off, end int64, ahead int) *scanner {
+	return &scanner{r: f, base: g.base, salt: g.salt, off: off, end: end, ahead: ahead}
+}
+
+// segmentFor gives the segment in which the body with this number is, if it is
+// in any; s.mu is held.
+func (s *Spool) segmentFor(seq uint64) *segment {
+	i := s.segmentAfter(seq) - 1
+	if i < 0 {
+		return nil
+	}
+	return s.segments[i]
+}
+
+// segmentAfter gives the index of the first segment whose base is above seq.
+func (s *Spool) segmentAfter(seq uint64) int {
+	return sort.Search(len(s.segments), func(i int) bool { return s.segments[i].base > seq })
+}
+
+// scanned tells whether all that is in the segment has been counted; s.mu is held.
+func (g *segment) scanned() bool {
+	return g.regions == 0 && (g.last == 0 || g.counted >= itemID(g.last, wholeBody))
+}
+
+// finished tells whether a segment can be removed; s.mu is held. The newest
+// stays: the next numbers are known by it.
+func (s *Spool) finished(g *segment) bool {
+	return g.sealed && g.scanned() && g.total() == 0 && !g.pinned && g != s.segments[len(s.segments)-1]
+}
+
+// removeFinished takes away the segments that are finished. What cannot be
+// removed now is removed by the next Open.
+func (s *Spool) removeFinished() {
+	s.mu.Lock()
+	var gone []*segment
+	s.segments = slices.DeleteFunc(s.segments, func(g *segment) bool {
+		if !s.finished(g) {
+			return false
 		}
-		whole := c.buf[:cap(c.buf)]
-		m, err := c.r.ReadAt(whole[:want], off)
-		if err == io.EOF {
-			err = nil // The file is shorter than was thought: a torn end.
+		gone = append(gone, g)
+		return true
+	})
+	s.mu.Unlock()
+	for _, g := range gone {
+		err := s.fs.Remove(s.path(logDir, g.file))
+		s.spend(-g.size)
+		if err == nil {
+			// Without their segment the marks are litter, but not the other way
+			// round.
+			if err = s.fs.SyncDir(s.path(logDir)); err == nil {
+				g.marks.mu.Lock()
+				err = g.marks.remove()
+				g.marks.mu.Unlock()
+			}
 		}
-		c.buf, c.from = whole[:m], off
 		if err != nil {
-			c.buf = c.buf[:0]
-			return nil, err
+			s.log.Error("spool: a finished segment stays behind", "file", g.file, "err", err)
 		}
-		n = min(n, m)
+		s.forgetMarks(g.marks)
 	}
-	return c.buf[off-c.from:][:n], nil
 }
-
-// next finds the next item; ok is false at the end. After an error the scan
-// can be tried again.
-func (c *scanner) next() (it item, ok bool, err error) {
-	p, err := c.view(c.off, headerSize)
-	if err != nil || len(p) == 0 {
-		return it, false, err
-	}
-	h, ok := c.header(p)
-	if !ok {
-		return c.resync()
-	}
-	it = item{off: c.off, header: h, next: c.off + int64(recordSize(int(h.size)))}
-	if it.body, err = c.view(c.off+headerSize, int(h.size)); err != nil {
-		return it, false, err
-	}
-	it.damaged = len(it.body) < int(h.size) || crc32.Checksum(it.body, castagnoli) != h.sum
-	it.next = min(it.next, c.end)
-	c.off = it.next
-	return it, true, nil
-}
-
-func (c *scanner) header(p []byte) (header, bool) {
-	h, ok := decodeHeader(p, c.salt)
-	return h, ok && h.seq >= c.base
-}
-
-// resync looks for the next header. What lies before it is a region; zeros
-// are none, since nothing was ever written there.
-func (c *scanner) resync() (it item, ok bool, err error) {
-	it = item{off: c.off, region: true, damaged: true}
-	zero := true
-	off := c.off
-	for ; off < c.end; off += recordAlign {
-		p, err := c.view(off, headerSize)
-		if err != nil {
-			return it, false, err
-		}
-		if len(p) == 0 {
-			break
-		}
-		if _, ok := c.header(p); ok {
-			break
-		}
-		for _, b := range p[:min(len(p), recordAlign)] {
-			zero = zero && b == 0
-		}
-	}
-	it.next = min(off, c.end)
-	if zero {
-		c.off = it.next
-		if it.next == c.end {
-			return it, false, nil
-		}
-		return c.next()
-	}
-	if it.body, err = c.view(it.off, int(min(it.next-it.off, excerpt))); err != nil {
-		return it, false, err
-	}
-	c.off = it.next
-	return it, true, nil
-}
-
-// bitmap is a set of small numbers.
-type bitmap []uint64
-
-// maxBit bounds the memory that a damaged file can ask for.
-const maxBit = 1 << 26
-
-func (b *bitmap) set(i uint64) {
-	if i >= maxBit {
-		return
-	}
-	for uint64(len(*b)) <= i/64 {
-		*b = append(*b, 0)
-	}
-	(*b)[i/64] |= 1 << (i % 64)
-}
-
-func (b bitmap) has(i uint64) bool { return i/64 < uint64(len(b)) && b[i/64]&(1<<(i%64)) != 0 }

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +23,9 @@ var (
 	ErrFull = errors.New("spool: full")
 	// ErrClosed says that the spool was closed.
 	ErrClosed = errors.New("spool: closed")
+	// ErrGone says that the directory was removed, or another one put in its
+	// place, while the spool was open: nothing can be stored in it.
+	ErrGone = errors.New("spool: the directory is gone")
 	// ErrFormat says that the directory holds something else, or was written
 	// by a later version of this package.
 	ErrFormat = errors.New("unknown format")
@@ -31,61 +33,105 @@ var (
 
 // Options are the optional settings of [Open].
 type Options struct {
-	// MaxBytes bounds what the spool's files take on the disk; a Put beyond it
-	// fails with ErrFull. 0 means no bound but the disk's.
+	// MaxBytes bounds what bodies, their indexes and letters take on the disk; a
+	// Put beyond it fails with ErrFull, and so does a letter, whose item stays.
+	// Marks of what was settled come on top, so that a full spool drains. 0 means
+	// no bound but the disk's.
 	MaxBytes int64
-	// LetterRetention is how long a dead letter is kept after it was buried.
-	// 0 means until it is redriven or discarded.
+	// LetterRetention is how long a dead letter is kept after it was buried, and
+	// until the spool has been open for an hour. 0 means until it is redriven or
+	// discarded.
 	LetterRetention time.Duration
-	// Logger is told of damage and of failing disks. Nil means nobody.
+	// RepeatTime is how long after its arrival a body that comes again, byte for
+	// byte, is acknowledged and not stored again: what was in it has been
+	// delivered or will be. 0 means [notify.DefaultRepeatTime], less than zero
+	// that each body is stored.
+	//
+	// A user's edit that is taken back within this time can come as the very same
+	// bytes as the notification before the edit. It cannot be told from a repeat,
+	// and is not delivered.
+	//
+	// Some 60 bytes of memory are taken for each body, for the latest million of
+	// them at the most, and for fewer if MaxBytes is below 1.5 GiB.
+	RepeatTime time.Duration
+	// Logger is told of damage and of failing disks, and at the level Debug of
+	// repeats. Nil means nobody.
 	Logger *slog.Logger
 }
 
 // Spool is a [notify.Queue] in a directory. Its methods are safe for
-// concurrent use. It has one goroutine, which Close ends.
+// concurrent use. It has two goroutines, which Close ends.
 type Spool struct {
 	dir  string
 	fs   fileSystem
 	opts Options
-	lock io.Closer
+	lock lock
 	log  *slog.Logger
 
 	segmentSize int64
 	zeroAhead   int64
+	reserveSize int64
 
-	ending  chan struct{} // closed by Close
-	written chan struct{} // closed when the writer has ended
-	tempNum atomic.Uint64
+	ending   chan struct{} // closed by Close
+	written  chan struct{} // closed when the writer has ended
+	kept     chan struct{} // closed when the keeper has ended
+	untidy   chan struct{} // tells the keeper that something has changed
+	tempNum  atomic.Uint64
+	builders sync.WaitGroup // of indexes
+	building sync.Mutex     // one of them at a time
 
 	// gate is held for reading by all that changes the directory outside the
 	// writer, so that Close can wait for it.
 	gate sync.RWMutex
+	// settling is held by who changes what is finished, and letters. It is taken
+	// before the locks of files of marks, and these before mu.
+	settling  sync.Mutex
+	reserving sync.Mutex
 
 	gathering *gathering
+	oldest    oldest
+	known     knownItems
+	repeats   *repeats // nil if repeats are stored
+	claims    *notify.ClaimDir
+	bytes     atomic.Int64 // on the disk, in all files
+	promised  atomic.Int64 // what Puts on their way will take
+	letters   letterList
+	expired   map[letterName]time.Time // letters, since when; the keeper's
+	stamped   atomic.Int64             // the time in the name of the newest letter
+	reserved  atomic.Bool              // the reserve is there
 
-	mu       sync.Mutex
-	closed   bool
-	seq      uint64     // the last number given out
-	named    uint64     // the highest that the log tells the next Open
-	segments []*segment // by base; the last is the newest
-	large    map[uint64]*largeBody
-	marks    map[uint64]*markSet // of unfinished bodies that have any
-	feed     *feed               // the running loop over Bodies, nil if none
-	bytes    int64               // on the disk, in all files
-	stats    Stats
-	swept    time.Time // when expired letters were last looked for
+	mu         sync.Mutex
+	closed     bool
+	seq        uint64              // the last number given out
+	order      uint64              // the least order that was not given out
+	unseen     map[uint64]struct{} // the first numbers of what is being stored
+	named      uint64              // the highest that the log tells the next Open
+	segments   []*segment          // by base; the last is the newest
+	large      map[uint64]*largeBody
+	largeOrder []*largeBody // by number
+	indexed    map[*largeBody]struct{}
+	marked     map[*markFile]int // whose marks are in memory, and how many
+	marksKept  int
+	rests      map[uint64]letterName // letters that can be added to, by body
+	share      *share                // that somebody has
+	looping    bool                  // somebody waits for shares
+	counts     Counts
 }
 
 var _ notify.Queue = (*Spool)(nil)
 
 const (
-	lockName   = "LOCK"
-	formatName = "FORMAT"
-	formatText = "activityapi spool 1\n"
-	logDir     = "log"
-	largeDir   = "large"
-	letterDir  = "letters"
-	tempSuffix = ".tmp"
+	lockName    = "LOCK"
+	formatName  = "FORMAT"
+	reserveName = "RESERVE"
+	// formatText is what this version writes; it reads version 1 too.
+	formatText  = "activityapi spool 2\n"
+	formatText1 = "activityapi spool 1\n"
+	logDir      = "log"
+	largeDir    = "large"
+	letterDir   = "letters"
+	claimDir    = "claims"
+	tempSuffix  = ".tmp"
 )
 
 // Open opens the spool in dir, which is made if it is not there, and recovers
@@ -93,19 +139,49 @@ const (
 // whole, at the speed of the disk. It fails with [ErrLocked] while another
 // process has the directory, and with [ErrFormat] if it cannot read it.
 func Open(dir string, opts *Options) (*Spool, error) {
-	return open(dir, opts, diskFS{})
+	s, err := open(dir, opts, diskFS{})
+	if err != nil {
+		return nil, err
+	}
+	if s.claims, err = notify.OpenClaimDir(s.path(claimDir)); err != nil {
+		return nil, errors.Join(fmt.Errorf("spool: %w", err), s.Close())
+	}
+	return s, nil
 }
 
-func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
+// Claims are the notes of which files were asked for, in a directory of the
+// spool. A [notify.Processor] uses them by itself. They are valid until Close,
+// and do not count towards MaxBytes.
+func (s *Spool) Claims() notify.Claims { return s.claims }
+
+func open(dir string, opts *Options, fs fileSystem) (*Spool, error) {
+	s, err := prepare(dir, opts, fs)
+	if err == nil {
+		err = s.start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare makes a spool that has not touched its directory yet.
+func prepare(dir string, opts *Options, fs fileSystem) (*Spool, error) {
 	s := &Spool{
 		dir: dir, fs: fs,
 		segmentSize: 16 << 20,
 		zeroAhead:   zeroStep,
+		reserveSize: reserveSize,
 		ending:      make(chan struct{}),
 		written:     make(chan struct{}),
+		kept:        make(chan struct{}),
+		untidy:      make(chan struct{}, 1),
 		gathering:   newGathering(),
+		unseen:      map[uint64]struct{}{},
 		large:       map[uint64]*largeBody{},
-		marks:       map[uint64]*markSet{},
+		indexed:     map[*largeBody]struct{}{},
+		marked:      map[*markFile]int{},
+		rests:       map[uint64]letterName{},
 		log:         slog.New(slog.DiscardHandler),
 	}
 	if opts != nil {
@@ -117,42 +193,56 @@ func open(dir string, opts *Options, fs fileSystem) (_ *Spool, err error) {
 	if s.opts.Logger != nil {
 		s.log = s.opts.Logger
 	}
-	for _, d := range []string{"", logDir, largeDir, letterDir} {
-		if err := fs.Mkdir(filepath.Join(dir, d)); err != nil {
-			return nil, fmt.Errorf("spool: %w", err)
-		}
+	if s.opts.MaxBytes > 0 {
+		s.zeroAhead = min(s.zeroAhead, s.opts.MaxBytes/32)
+		s.reserveSize = min(s.reserveSize, s.opts.MaxBytes/32)
 	}
-	if s.lock, err = fs.Lock(s.path(lockName)); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			s.lock.Close()
-		}
-	}()
-	if err := s.checkFormat(); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	if err := s.recoverLog(); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	if err := s.recoverLarge(); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	if err := s.recoverLetters(); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	for _, d := range []string{largeDir, letterDir, logDir, ""} {
-		if err := fs.SyncDir(filepath.Join(dir, d)); err != nil {
-			return nil, fmt.Errorf("spool: %w", err)
-		}
-	}
-	s.beginLog()
 	return s, nil
 }
 
+// start takes the directory and recovers what is in it.
+func (s *Spool) start() (err error) {
+	fs, dir := s.fs, s.dir
+	for _, d := range []string{"", logDir, largeDir, letterDir} {
+		if err := fs.Mkdir(filepath.Join(dir, d)); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	if s.lock, err = fs.Lock(dir); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = s.lock.Close()
+		}
+	}()
+	if err := s.checkFormat(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if err := s.recoverLog(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if err := s.recoverLarge(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if err := s.recoverLetters(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	for _, d := range []string{largeDir, letterDir, logDir, ""} {
+		if err := fs.SyncDir(filepath.Join(dir, d)); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	s.recoverReserve()
+	s.recoverRepeats()
+	s.beginLog()
+	s.wantTidy()
+	go s.keep()
+	return nil
+}
+
 // checkFormat refuses a directory that a later version wrote, and signs a new
-// one. A torn signature is completed.
+// one, or one of version 1. A torn signature is completed.
 func (s *Spool) checkFormat() error {
 	f, err := s.fs.Open(s.path(formatName))
 	if isNotExist(err) {
@@ -171,7 +261,7 @@ func (s *Spool) checkFormat() error {
 	if text == formatText {
 		return nil
 	}
-	if !strings.HasPrefix(formatText, text) {
+	if text != formatText1 && !strings.HasPrefix(formatText, text) {
 		return ErrFormat
 	}
 	if err := writeFull(f, []byte(formatText), 0); err != nil {
@@ -180,10 +270,10 @@ func (s *Spool) checkFormat() error {
 	return f.Sync()
 }
 
-// Close ends loops over Bodies, waits for what is being written, and gives the
-// directory free. A Put that is still reading its body fails with ErrClosed, as
-// does whatever is done with a body after this.
-func (s *Spool) Close() error {
+// Close ends loops over Shares and the share, waits for what is being written,
+// and gives the directory free. A Put that is still reading its body fails with
+// ErrClosed, as does whatever is done after this.
+func (s *Spool) Close() (err error) {
 	s.gate.Lock()
 	s.mu.Lock()
 	if s.closed {
@@ -192,21 +282,23 @@ func (s *Spool) Close() error {
 		return nil
 	}
 	s.closed = true
+	h := s.share
 	s.mu.Unlock()
 	s.gathering.close()
 	close(s.ending)
 	s.gate.Unlock()
+	if h != nil {
+		h.lose(fmt.Errorf("%w: %w", ErrClosed, notify.ErrLost))
+	}
 	<-s.written
+	<-s.kept
+	s.builders.Wait()
 	s.keepNumbers()
-	s.mu.Lock()
-	for _, g := range s.segments {
-		g.marks.close()
+	s.repeats.close()
+	if s.claims != nil {
+		err = s.claims.Close()
 	}
-	for _, l := range s.large {
-		l.marks.close()
-	}
-	s.mu.Unlock()
-	return s.lock.Close()
+	return errors.Join(err, s.lock.Close())
 }
 
 // enter begins a change of the directory, to be ended by leave.
@@ -223,6 +315,15 @@ func (s *Spool) enter() error {
 
 func (s *Spool) leave() { s.gate.RUnlock() }
 
+// stillThere fails if a file that was synced has lost its name: it is gone with
+// the next restart, whatever was synced.
+func (s *Spool) stillThere(f file, name string) error {
+	if !f.Is(name) {
+		return fmt.Errorf("%w: %s has lost its name", ErrGone, filepath.Base(name))
+	}
+	return nil
+}
+
 // tempPath names a temporary file.
 func (s *Spool) tempPath(dir string) string {
 	return s.path(dir, fmt.Sprintf("%d-%d%s", os.Getpid(), s.tempNum.Add(1), tempSuffix))
@@ -230,47 +331,4 @@ func (s *Spool) tempPath(dir string) string {
 
 func (s *Spool) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
-}
-
-// nextSeq gives the next body its number.
-func (s *Spool) nextSeq() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seq++
-	return s.seq
-}
-
-// Process hands each body to f, oldest first and one at a time, and finishes
-// it when f returns nil. When f fails, the same body is tried again after a
-// pause of 1 s, doubling up to 1 min: the bodies behind it wait. It is meant
-// for programs that forward or archive whole bodies; [notify.Processor] does
-// all that items need. It returns ctx.Err() when ctx ends.
-func (s *Spool) Process(ctx context.Context, f func(ctx context.Context, body io.Reader) error) error {
-	for b, err := range s.Bodies(ctx) {
-		if err != nil {
-			return err
-		}
-		if err := s.processOne(ctx, b, f); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-func (s *Spool) processOne(ctx context.Context, b notify.Body, f func(ctx context.Context, body io.Reader) error) error {
-	defer b.Close()
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		err := f(ctx, io.NewSectionReader(b, 0, b.Size()))
-		if err == nil {
-			return b.Finish(ctx)
-		}
-		s.log.WarnContext(ctx, "spool: body failed", "id", b.ID(), "err", err, "again", wait)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.ending:
-			return ErrClosed
-		case <-time.After(wait):
-		}
-	}
 }

@@ -1,28 +1,120 @@
 package spool
 
-// Stats are figures for metrics.
-type Stats struct {
-	// Bodies counts the unfinished bodies.
-	Bodies int
-	// Bytes is what the bodies' files take on the disk, finished bodies that
-	// still share a file with others among them.
-	Bytes int64
-	// Puts counts the bodies stored since Open.
-	Puts int64
-	// Syncs counts the writes that they shared, large ones not counted.
-	Syncs int64
-	// Damaged counts what was found damaged since Open and made a letter.
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// Counts are figures since Open, for metrics.
+type Counts struct {
+	// Puts counts the bodies stored, Syncs the writes that the small ones
+	// shared.
+	Puts, Syncs int64
+	// Repeats counts the bodies that were acknowledged and not stored, since
+	// the same bytes had come before. See [Options].RepeatTime.
+	Repeats int64
+	// Damaged counts what was found damaged and made a letter.
 	Damaged int
-	// Unreadable counts the bodies that the disk failed to give back since
-	// Open. They are left where they are and tried again after the next Open.
+	// Unreadable counts the files that the disk failed to give back, in part or
+	// as a whole. They are left where they are and tried again by the next Open.
 	Unreadable int
 }
 
-// Stats returns the present figures.
-func (s *Spool) Stats() Stats {
+// Counts returns the present figures.
+func (s *Spool) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.stats
-	st.Bytes = s.bytes
-	return st
+	return s.counts
+}
+
+// Stats returns what the spool holds. The age of the oldest item is found by
+// going on from where it was found before.
+func (s *Spool) Stats(ctx context.Context) (st notify.QueueStats, err error) {
+	s.oldest.mu.Lock()
+	defer s.oldest.mu.Unlock()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return st, ErrClosed
+	}
+	var in [notify.Classes]*segment
+	for _, g := range s.segments {
+		st.Bodies += int64(g.records)
+		for class, n := range g.live {
+			st.Items[class] += n
+			if n > 0 && in[class] == nil {
+				in[class], st.Oldest[class] = g, g.first
+			}
+		}
+	}
+	for _, l := range s.largeOrder {
+		if l.counted < itemID(l.seq, wholeBody) {
+			st.Bodies++
+		}
+		for class, n := range l.live {
+			st.Items[class] += n
+			if n > 0 && (st.Oldest[class].IsZero() || l.received.Before(st.Oldest[class])) {
+				in[class], st.Oldest[class] = nil, l.received
+			}
+		}
+	}
+	s.mu.Unlock()
+	until := time.Now().Add(scanTime)
+	for class, g := range in {
+		if g != nil {
+			at, err := s.oldest.find(ctx, s, notify.Class(class), g, until)
+			if err != nil {
+				return st, err
+			}
+			if at.After(st.Oldest[class]) {
+				st.Oldest[class] = at
+			}
+		}
+	}
+	st.Letters, st.Bytes = s.letters.len(), s.bytes.Load()
+	return st, nil
+}
+
+// oldest remembers for each class up to where all items are finished.
+type oldest struct {
+	mu  sync.Mutex
+	at  [notify.Classes]cursor
+	was [notify.Classes]time.Time
+}
+
+// find tells when the oldest item of a class in a segment was received, or, if
+// the time is up before it is found, that it is not older than this.
+func (o *oldest) find(ctx context.Context, s *Spool, class notify.Class, g *segment, until time.Time) (time.Time, error) {
+	c := &o.at[class]
+	if c.seq < g.base-1 {
+		*c = cursor{seq: g.base - 1}
+	}
+	s.mu.Lock()
+	visible := seqOf(g.counted)
+	s.mu.Unlock()
+	for more := true; more && time.Now().Before(until); {
+		var err error
+		more, err = s.walk(ctx, c, visible, func(ch *chunk) error {
+			if ch.large != nil {
+				return nil
+			}
+			found := false
+			o.was[class] = ch.received
+			err := s.found(ch, false, func(it *notify.Item) { found = found || it.Class == class })
+			if err == nil && found {
+				err = errEnough
+			}
+			return err
+		})
+		if err == errEnough {
+			break
+		}
+		if err != nil {
+			return o.was[class], err
+		}
+	}
+	return o.was[class], nil
 }

@@ -1,0 +1,205 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// attempt is one try at an item.
+type attempt struct {
+	*Worker
+	it   *Item
+	open opener // nil if Item.Raw is all there is
+	memo taker  // nil if nothing is remembered
+	ctx  context.Context
+
+	ev        Event
+	rev       revision
+	delivered int
+	many      bool // more than one delivery makes up the item
+	last      bool // there will be no other attempt
+	answered  bool // a call to Garmin succeeded
+	defects   *types.Defects
+}
+
+// try takes the item as far as it comes now. What it returns holds no secret.
+func (a *attempt) try(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.AttemptTimeout)
+	defer cancel()
+	a.ctx = ctx
+	err := attempted(a.do)
+	if err == nil {
+		return nil
+	}
+	return withoutSecrets(err, a.ev)
+}
+
+// do runs the callbacks. The user comes first: for nobody's data no item is
+// read.
+func (a *attempt) do() error {
+	if a.it.Class == ClassBad {
+		return a.badness()
+	}
+	if a.it.Size > a.opts.MaxItem {
+		return Permanent(fmt.Errorf("%w: %d bytes, MaxItem is %d", ErrItemTooLarge, a.it.Size, a.opts.MaxItem))
+	}
+	users, err := a.users.Resolve(a.ctx, a.it.UserID)
+	if err != nil {
+		return err
+	}
+	if len(users) == 0 {
+		return ErrUnknownUser
+	}
+	a.many = len(users) > 1
+	if err := a.load(); err != nil {
+		return err
+	}
+	switch ev := a.ev.(type) {
+	case *Push:
+		return a.each(users, ev.Summary, a.rev, false)
+	case *Ping:
+		return a.pull(users, ev)
+	case *FilePing:
+		return a.file(users, ev)
+	case *Deregistration:
+		return a.tell(users, "", func(d *Delivery) error { return a.call.Deregistration(a.ctx, d, ev) })
+	case *PermissionChange:
+		return a.tell(users, ev.SummaryID, func(d *Delivery) error { return a.call.PermissionChange(a.ctx, d, ev) })
+	case *Unrecognized:
+		return &unreadable{a.located(ev.Err, 0)}
+	}
+	return Permanent(fmt.Errorf("notify: unexpected event %T", a.ev))
+}
+
+// unreadable marks the error of an item that could not be read.
+type unreadable struct{ error }
+
+func (e *unreadable) Unwrap() error { return e.error }
+
+// load reads and decodes the item.
+func (a *attempt) load() error {
+	raw := a.it.Raw
+	if raw == nil {
+		r, err := a.open(a.ctx)
+		if err != nil {
+			return &queueError{err}
+		}
+		defer r.Close()
+		raw = make([]byte, a.it.Size)
+		if _, err := io.ReadFull(r, raw); err != nil {
+			return &queueError{err}
+		}
+	}
+	ev, err := a.decoder.DecodeItem(a.it.Key, raw)
+	if err != nil {
+		return &unreadable{a.located(err, 0)}
+	}
+	a.ev = ev
+	a.noteDefects(ev.Pos().Defects, a.inBody)
+	switch ev.(type) {
+	case *Push, *Deregistration, *PermissionChange:
+		a.rev = sha256.Sum256(raw)
+	}
+	if owner := ev.Owner(); owner != "" && owner != a.it.UserID {
+		return Permanent(errors.New("notify: the item is not that of its user"))
+	}
+	return nil
+}
+
+// reader reads the item's bytes.
+func (a *attempt) reader() (io.ReadCloser, error) {
+	if a.it.Raw != nil {
+		return io.NopCloser(bytes.NewReader(a.it.Raw)), nil
+	}
+	return a.open(a.ctx)
+}
+
+// located says where in its body an item is wrong, and not where in itself. It
+// stood at offset in what was read.
+func (a *attempt) located(err error, offset int64) error {
+	d, ok := errors.AsType[*types.DecodeError](err)
+	if !ok || a.it.Key == "" {
+		return err
+	}
+	at := *d
+	at.Path, at.Offset = a.inBody(at.Path, at.Offset-offset)
+	return &at
+}
+
+// inBody turns a place in the item, read alone, into one in its body.
+func (a *attempt) inBody(path string, offset int64) (string, int64) {
+	return strings.Replace(path, a.it.Key+"[0]", fmt.Sprintf("%s[%d]", a.it.Key, a.it.Index), 1), offset + a.it.Offset
+}
+
+// queueError says that the queue failed to give the item.
+type queueError struct{ error }
+
+func (e *queueError) Error() string { return "notify: reading the item: " + e.error.Error() }
+func (e *queueError) Unwrap() error { return e.error }
+
+// badness finds out why an item cannot be read.
+func (a *attempt) badness() error {
+	r, err := a.reader()
+	if err != nil {
+		return &queueError{err}
+	}
+	defer r.Close()
+	in := &countingReader{r: bodyOf(a.it.Key, r)}
+	for ev, err := range a.decoder.Decode(in) {
+		switch {
+		case in.err != nil:
+			return &queueError{in.err}
+		case err != nil:
+			return &unreadable{err}
+		}
+		if u, ok := ev.(*Unrecognized); ok {
+			return &unreadable{a.located(u.Err, int64(len(bodyStart(a.it.Key))))}
+		}
+	}
+	if in.err != nil {
+		return &queueError{in.err}
+	}
+	return &unreadable{errors.New("notify: the item could not be read")}
+}
+
+// tell calls f for each user who has not taken the item yet.
+func (a *attempt) tell(users []User, id types.ID, f func(*Delivery) error) error {
+	var errs worstOf
+	for _, u := range users {
+		errs.add(a.deliver(newDelivery(a.it, u, types.Kind(a.it.Key), id, a.rev), f))
+	}
+	return errs.err
+}
+
+// each hands a summary to the users.
+func (a *attempt) each(users []User, s types.Summary, rev revision, pulled bool) error {
+	var errs worstOf
+	for _, u := range users {
+		d := newDelivery(a.it, u, s.Kind(), s.ID(), rev)
+		d.Pulled = pulled
+		errs.add(a.deliver(d, func(d *Delivery) error { return a.call.Save(a.ctx, d, s) }))
+	}
+	return errs.err
+}
+
+// deliver calls f unless it is known to have succeeded before.
+func (a *attempt) deliver(d *Delivery, f func(*Delivery) error) error {
+	if a.many && a.memo != nil && a.memo.taken(a.it.ID, d.Key) {
+		return nil
+	}
+	if err := attempted(func() error { return f(d) }); err != nil {
+		return &callbackError{err}
+	}
+	a.delivered++
+	if a.many && a.memo != nil {
+		a.memo.take(a.it.ID, d.Key)
+	}
+	return nil
+}

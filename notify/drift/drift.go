@@ -1,0 +1,252 @@
+// Package drift counts what Garmin sends and this version does not know: keys,
+// activity types, permissions, and values of another JSON type than documented.
+// No value is kept, but for names in capitals such as MOON_WALKING, so that the
+// report can be pasted into an issue. With r of [New]:
+//
+//	opts := &notify.ProcessorOptions{UnknownKey: r.UnknownKey, Observe: r.Observe}
+//	processor, err := notify.NewProcessor(inbox, users, r.Wrap(callbacks), opts)
+package drift
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/activitytype"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// What a finding is about.
+const (
+	// KindKey is a key of an item that no field has.
+	KindKey = "unknown key"
+	// KindList is a list key that is none of Garmin's Activity API.
+	KindList = "unknown list"
+	// KindType is an activity type, KindPermission a permission that has no name
+	// here.
+	KindType       = "unknown activity type"
+	KindPermission = "unknown permission"
+	// KindValue is a value of another JSON type than the field has.
+	KindValue = "other value"
+)
+
+// Finding is one thing that is not known.
+type Finding struct {
+	Kind string `json:"kind"`
+	// Where is the path without the places in lists, as
+	// "activityDetails[].samples[].power"; What is the name, or what was there in
+	// place of what.
+	Where string `json:"where"`
+	What  string `json:"what,omitempty"`
+	// Count is how often it came, First and Last when.
+	Count int64     `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+}
+
+// most bounds the findings that are kept apart: whoever can reach the endpoint
+// chooses what is unknown. The others are one count.
+const most = 500
+
+// Report is safe for concurrent use.
+type Report struct {
+	mu     sync.Mutex
+	since  time.Time
+	found  map[[3]string]*Finding
+	others int64
+}
+
+// New returns an empty report.
+func New() *Report { return &Report{since: time.Now().UTC(), found: map[[3]string]*Finding{}} }
+
+// UnknownKey counts a key. It is for [notify.ProcessorOptions] and
+// [notify.Decoder].
+func (r *Report) UnknownKey(path string) { r.add(KindKey, path, "") }
+
+// Observe counts items of lists that are not known. It is for
+// [notify.ProcessorOptions].
+func (r *Report) Observe(o notify.Outcome) {
+	if o.Result == notify.ResultQuarantined && o.Key != "" && !known(types.Kind(o.Key)) {
+		r.add(KindList, o.Key, "")
+	}
+}
+
+func known(k types.Kind) bool {
+	return k.Known() || k == types.KindDeregistrations || k == types.KindPermissionChanges || k == "file"
+}
+
+func knownPermission(p types.Permission) bool {
+	switch p {
+	case types.PermissionActivityExport, types.PermissionHealthExport, types.PermissionMCTExport,
+		types.PermissionWorkoutImport, types.PermissionCourseImport, types.PermissionHistoricalDataExport:
+		return true
+	}
+	return false
+}
+
+// Wrap returns callbacks that count what is odd in what they are given, and then
+// call those of c.
+func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
+	if save := c.Save; save != nil {
+		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+			r.Summary(s)
+			return save(ctx, d, s)
+		}
+	}
+	if change := c.PermissionChange; change != nil {
+		c.PermissionChange = func(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
+			for _, p := range e.Permissions {
+				if !knownPermission(p) {
+					r.add(KindPermission, string(types.KindPermissionChanges), name(string(p)))
+				}
+			}
+			return change(ctx, d, e)
+		}
+	}
+	return c
+}
+
+// Summary counts what is odd in a summary.
+func (r *Report) Summary(s types.Summary) {
+	var defects *types.Defects
+	switch s := s.(type) {
+	case *types.Activity:
+		r.kind(s.Kind(), s.ActivityType)
+		defects = s.Defects
+	case *types.ManualActivity:
+		r.kind(s.Kind(), s.ActivityType)
+		defects = s.Defects
+	case *types.ActivityDetails:
+		r.kind(s.Kind(), s.Summary.ActivityType)
+		defects = s.Defects
+	case *types.MoveIQ:
+		r.kind(s.Kind(), s.ActivityType)
+		defects = s.Defects
+	}
+	if defects == nil {
+		return
+	}
+	for _, d := range defects.First {
+		r.add(KindValue, d.Path, d.Have+" for "+d.Want)
+	}
+}
+
+func (r *Report) kind(k types.Kind, t activitytype.Type) {
+	if t != "" && !t.Known() {
+		r.add(KindType, string(k), name(string(t)))
+	}
+}
+
+var (
+	place = regexp.MustCompile(`\[\d+\]`)
+	// A name in capitals is one of Garmin's; anything else may be somebody's.
+	capitals = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,60}$`)
+	plain    = regexp.MustCompile(`[^A-Za-z0-9_.\[\] -]`)
+)
+
+// name is text itself if it looks like one of Garmin's names.
+func name(text string) string {
+	if capitals.MatchString(text) {
+		return text
+	}
+	return fmt.Sprintf("(a text of %d bytes)", len(text))
+}
+
+func (r *Report) add(kind, path, what string) {
+	path = plain.ReplaceAllString(place.ReplaceAllString(path, "[]"), "?")
+	if len(path) > 100 {
+		path = path[:100] + "..."
+	}
+	now := time.Now().UTC()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := [3]string{kind, path, what}
+	f := r.found[key]
+	if f == nil {
+		if len(r.found) >= most {
+			r.others++
+			return
+		}
+		f = &Finding{Kind: kind, Where: path, What: what, First: now}
+		r.found[key] = f
+	}
+	f.Count++
+	f.Last = now
+}
+
+// Findings returns what was found, by kind and then by how often it came.
+func (r *Report) Findings() []Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Finding, 0, len(r.found))
+	for _, f := range r.found {
+		all = append(all, *f)
+	}
+	slices.SortFunc(all, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Where, b.Where), cmp.Compare(a.What, b.What))
+	})
+	return all
+}
+
+// summary is the report as JSON.
+type summary struct {
+	Module   string    `json:"module"`
+	Version  string    `json:"version"`
+	Since    time.Time `json:"since"`
+	Findings []Finding `json:"findings"`
+	// Others counts what there was no room for.
+	Others int64 `json:"others,omitempty"`
+}
+
+const module = "github.com/garminkit/activityapi"
+
+func (r *Report) summary() summary {
+	s := summary{Module: module, Version: version(), Findings: r.Findings()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Since, s.Others = r.since, r.others
+	return s
+}
+
+// version is that of this module in the program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "unknown"
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (r *Report) MarshalJSON() ([]byte, error) { return json.Marshal(r.summary()) }
+
+// String is the report as a text of one line for each finding.
+func (r *Report) String() string {
+	s := r.summary()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s, since %s\n", s.Module, s.Version, s.Since.Format(time.RFC3339))
+	for _, f := range s.Findings {
+		fmt.Fprintf(&b, "%6d  %s  %s", f.Count, f.Kind, f.Where)
+		if f.What != "" {
+			fmt.Fprintf(&b, ": %s", f.What)
+		}
+		b.WriteByte('\n')
+	}
+	if s.Others > 0 {
+		fmt.Fprintf(&b, "%6d  others\n", s.Others)
+	}
+	return b.String()
+}

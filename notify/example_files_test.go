@@ -1,0 +1,102 @@
+package notify_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// A store of the partner's own keeps what the one in a directory does: a file
+// is there whole, or not at all, and none replaces another.
+func ExampleOpenFileDir() {
+	dir, err := os.MkdirTemp("", "files")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store, err := notify.OpenFileDir(dir)
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+
+	ctx := context.Background()
+	put := func(content string) error {
+		sum := sha256.Sum256([]byte(content))
+		return store.Put(ctx, "u/7.gpx", strings.NewReader(content), int64(len(content)), hex.EncodeToString(sum[:]))
+	}
+	fmt.Println(put("<gpx></gpx>"))
+	fmt.Println(put("<gpx></gpx>"), "again")
+	fmt.Println(errors.Is(put("<gpx>other</gpx>"), fs.ErrExist))
+	file, err := store.Open(ctx, "u/7.gpx")
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(file)
+	fmt.Println(string(content), err)
+	// Output:
+	// <nil>
+	// <nil> again
+	// true
+	// <gpx></gpx> <nil>
+}
+
+// One process asks Garmin for a file, and another sees what came of it.
+func ExampleOpenClaimDir() {
+	dir, err := os.MkdirTemp("", "claims")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	open := func() *notify.ClaimDir {
+		claims, err := notify.OpenClaimDir(dir)
+		if err != nil {
+			panic(err)
+		}
+		return claims
+	}
+	one, two := open(), open()
+	defer one.Close()
+	defer two.Close()
+
+	ctx := context.Background()
+	_, taken, err := one.Begin(ctx, "2c26b46b68ffc68f", time.Minute)
+	fmt.Println("one takes it:", taken, err)
+	_, taken, err = two.Begin(ctx, "2c26b46b68ffc68f", time.Minute)
+	fmt.Println("two takes it:", taken, err)
+	fmt.Println(one.Settle(ctx, "2c26b46b68ffc68f", notify.Claim{State: notify.ClaimStored, Name: "u/7.fit"}))
+	before, _, _ := two.Begin(ctx, "2c26b46b68ffc68f", time.Minute)
+	fmt.Println(before.State, before.Name)
+	// Output:
+	// one takes it: true <nil>
+	// two takes it: false <nil>
+	// <nil>
+	// stored u/7.fit
+}
+
+// A callback that wants to know what is odd about a file.
+func ExampleFile() {
+	file := func(ctx context.Context, f *notify.File) error {
+		if len(f.Odd) > 0 {
+			fmt.Printf("%s of %s: %s\n", f.Name, f.Announced.UserID, strings.Join(f.Odd, ", "))
+		}
+		return nil
+	}
+	_ = file(context.Background(), &notify.File{
+		Announced: types.ActivityFile{UserID: "4aacafe8"},
+		Name:      "4aacafe8/5001-file.fit",
+		Odd:       []string{"3 bytes stand behind its end"},
+	})
+	// Output: 4aacafe8/5001-file.fit of 4aacafe8: 3 bytes stand behind its end
+}

@@ -1,0 +1,69 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// A queue takes a body apart as Split does.
+func ExampleSplit() {
+	body := `{"activities": [{"userId": "u1", "summaryId": "5"}, {"odd": true}], "deregistrations": [{"userId": "u2"}]}`
+	for p, err := range notify.Split(strings.NewReader(body)) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s of %q: %s\n", p.Class, p.UserID, body[p.Offset:p.Offset+p.Size])
+	}
+	// Output:
+	// push of "u1": {"userId": "u1", "summaryId": "5"}
+	// bad of "": {"odd": true}
+	// account of "u2": {"userId": "u2"}
+}
+
+// Each user's items are in one share, whoever works on it.
+func ExampleShareOf() {
+	share := notify.ShareOf("4aacafe8", 16)
+	fmt.Println(share >= 0 && share < 16)
+	// Output: true
+}
+
+// A callback that knows when to come again says so.
+func ExampleRetryAfter() {
+	err := notify.RetryAfter(errors.New("the database is being moved"), 10*time.Minute)
+	var f notify.Failure
+	fmt.Println(err, errors.As(err, &f), f.RetryAfter())
+	// Output: the database is being moved true 10m0s
+}
+
+// A job queue of the partner's keeps the items; the worker makes one attempt.
+func ExampleNewWorker() {
+	ctx := context.Background()
+	w, err := notify.NewWorker(notify.ResolverFunc(exampleUsers), notify.Callbacks{
+		Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
+			fmt.Println("save for", d.User.ID, s.Kind(), s.ID())
+			return nil
+		},
+		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
+		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
+	}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer w.Close()
+	err = w.Attempt(ctx, &notify.Item{
+		Piece: notify.Piece{Key: "activities"},
+		Raw:   []byte(`{"userId": "4aacafe8", "summaryId": "5001"}`),
+	})
+	fmt.Println(err)
+	// Output:
+	// save for alice activities 5001
+	// <nil>
+}

@@ -1,0 +1,108 @@
+package notify
+
+import (
+	"errors"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// Failure is an error that tells whose fault it is. An error of a [Resolver], a
+// [Follower], a [Downloader] or a callback may be one, or wrap one:
+//
+//   - [types.FaultItem]: another attempt gives the same answer. The item becomes
+//     a dead letter at once.
+//   - [types.FaultUser]: the user's pings and files wait for the token.
+//   - [types.FaultApplication], [types.FaultNetwork]: nobody's calls can succeed.
+//     All pings and files wait until one gets through.
+//   - [types.FaultGarmin] and "": the item is tried again.
+//
+// From a callback, and for an item that needs no call to Garmin, only FaultItem
+// is heard. Any other error is tried again.
+type Failure interface {
+	error
+	Fault() types.Fault
+	// RetryAfter is the least time until the next attempt. Zero leaves it to
+	// the processor.
+	RetryAfter() time.Duration
+}
+
+// Permanent marks err as one that another attempt would not mend, so that the
+// item becomes a dead letter at once. It returns nil for nil.
+func Permanent(err error) error { return fail(err, types.FaultItem, 0) }
+
+// RetryAfter marks err as one after which the item is not tried for d, an hour
+// at most. It returns nil for nil.
+func RetryAfter(err error, d time.Duration) error { return fail(err, "", d) }
+
+func fail(err error, f types.Fault, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{err, f, after}
+}
+
+type failure struct {
+	error
+	fault types.Fault
+	after time.Duration
+}
+
+func (e *failure) Unwrap() error             { return e.error }
+func (e *failure) Fault() types.Fault        { return e.fault }
+func (e *failure) RetryAfter() time.Duration { return e.after }
+
+// faultOf reads what err says of itself.
+func faultOf(err error) (f types.Fault, after time.Duration) {
+	if fe, ok := errors.AsType[Failure](err); ok {
+		return fe.Fault(), fe.RetryAfter()
+	}
+	return "", 0
+}
+
+// callbackError is an error of the partner's code. It says nothing of Garmin.
+type callbackError struct{ error }
+
+func (e *callbackError) Unwrap() error { return e.error }
+
+func fromCallback(err error) bool {
+	_, ok := errors.AsType[*callbackError](err)
+	return ok
+}
+
+// worstOf keeps the error that decides: one worth another attempt before one
+// that is not.
+type worstOf struct {
+	err   error
+	again bool
+}
+
+func (w *worstOf) add(err error) {
+	if err == nil {
+		return
+	}
+	f, _ := faultOf(err)
+	if again := f != types.FaultItem; w.err == nil || again && !w.again {
+		w.err, w.again = err, again
+	}
+}
+
+// attempted calls f, which may call code of the partner's, and turns a panic
+// there into an error, and so an error that panics.
+func attempted(f func() error) (err error) {
+	if panicked := guard("a callback", func() { err = f() }); panicked != nil {
+		return panicked
+	}
+	return tame(err)
+}
+
+const maxReason = 1024
+
+// reasonOf is the text of err, of a bounded length.
+func reasonOf(err error) string {
+	text := errorText(err)
+	return text[:min(len(text), maxReason)]
+}
+
+// maxRetryAfter bounds what a server can make us wait.
+const maxRetryAfter = time.Hour

@@ -1,0 +1,264 @@
+package notify
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+const (
+	// claimLease is how long a claim is safe from others without news of its
+	// holder, who renews it three times as often.
+	claimLease = 30 * time.Second
+	// noteTimeout bounds the writing of a note after the attempt has ended.
+	noteTimeout = 10 * time.Second
+	// leastRoom is what has to be free on the disk before Garmin is asked. It
+	// grows with what comes, to mostRoom.
+	leastRoom = 512 << 10
+	mostRoom  = 32 << 20
+)
+
+// fileStore downloads files. What it has of a file is told by its claim, and
+// by the parts beside the store: a part that holds bytes counts even if its
+// claim is gone.
+type fileStore struct {
+	opts   Files
+	dir    *FileDir // of the parts, and of the files if there is no other store
+	store  FileStore
+	claims Claims
+	own    io.Closer    // the claims, if they are nobody else's
+	room   atomic.Int64 // what must be free before Garmin is asked
+
+	mu   sync.Mutex
+	busy map[string]bool // claims being worked on
+}
+
+// Close lets go of directory and claims.
+func (s *fileStore) Close() error {
+	err := s.dir.Close()
+	if s.own != nil {
+		err = errors.Join(err, s.own.Close())
+	}
+	return err
+}
+
+func claimID(u types.Secret) string {
+	sum := sha256.Sum256([]byte(u))
+	return hex.EncodeToString(sum[:16])
+}
+
+// download is one attempt at a file.
+type download struct {
+	s    *fileStore
+	file *types.ActivityFile
+	id   string
+	name string
+	// before is what the claim was when the attempt took it.
+	before Claim
+}
+
+// fetch stores the announced file, unless it is stored already. done tells that
+// the callbacks took it before. What Garmin has given out, or may have, is
+// never asked for again.
+func (s *fileStore) fetch(ctx context.Context, client Downloader, f *types.ActivityFile) (file *File, done bool, err error) {
+	name, err := s.name(f)
+	if err != nil {
+		return nil, false, Permanent(err)
+	}
+	d := &download{s: s, file: f, id: claimID(f.CallbackURL), name: name}
+	if !s.lock(d.id) {
+		return nil, false, errors.New("notify: another item downloads this file")
+	}
+	defer s.unlock(d.id)
+	before, taken, err := s.claims.Begin(ctx, d.id, claimLease)
+	if err != nil {
+		return nil, false, fmt.Errorf("notify: claiming a download: %w", err)
+	}
+	d.before = before
+	var c Claim
+	switch {
+	case taken:
+		held, release := d.hold(ctx)
+		defer release()
+		c, err = d.run(held, client)
+	case before.State == ClaimDone:
+		return nil, true, nil
+	case before.State == ClaimStored:
+		c, err = before, d.inPlace(ctx)
+	case before.State == ClaimSpent:
+		c, err = d.redriven(ctx)
+	default:
+		err = errors.New("notify: another process downloads this file")
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return d.stored(c), false, nil
+}
+
+// finish notes that the callbacks have the file.
+func (s *fileStore) finish(ctx context.Context, u types.Secret, f *File) error {
+	return s.claims.Settle(ctx, claimID(u), Claim{State: ClaimDone, Name: f.Name, Size: f.Size, SHA256: f.SHA256, Odd: f.Odd})
+}
+
+func (s *fileStore) lock(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[id] {
+		return false
+	}
+	s.busy[id] = true
+	return true
+}
+
+func (s *fileStore) unlock(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.busy, id)
+}
+
+// hold renews the claim until release is called. The context ends when the
+// claim is lost.
+func (d *download) hold(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		t := time.NewTicker(claimLease / 3)
+		defer t.Stop()
+		good := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+			}
+			err := d.s.claims.Renew(ctx, d.id, claimLease)
+			switch {
+			case err == nil:
+				good = time.Now()
+			case errors.Is(err, ErrLost) || time.Since(good) >= claimLease:
+				cancel(fmt.Errorf("notify: the claim of a download: %w", errors.Join(ErrLost, err)))
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-stopped
+	}
+}
+
+// settle notes what came of the claim, also when the attempt's time is over.
+func (d *download) settle(ctx context.Context, c Claim) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
+	return d.s.claims.Settle(ctx, d.id, c)
+}
+
+// giveBack makes the claim what it was: nothing has happened to the file.
+func (d *download) giveBack(ctx context.Context) error {
+	c := d.before
+	if c.State != ClaimBegun {
+		c = Claim{}
+	}
+	return d.settle(ctx, c)
+}
+
+// run gets the file, from the parts of an earlier attempt or from Garmin.
+func (d *download) run(ctx context.Context, client Downloader) (Claim, error) {
+	parts, err := d.s.parts(d.id)
+	if err != nil {
+		return Claim{}, errors.Join(err, d.giveBack(ctx))
+	}
+	p, c, err := d.usable(parts)
+	switch {
+	case err != nil:
+		return Claim{}, errors.Join(err, d.giveBack(ctx))
+	case p != nil:
+		return d.put(ctx, p, c)
+	}
+	for _, p := range parts {
+		switch {
+		case p.size == 0:
+			d.s.drop(p)
+		case p.kind != partAnswer:
+			// The process died, or could not note what it knew.
+			err := fmt.Errorf("%w: the process died after %d bytes, kept as %q", ErrSpent, p.size, d.s.path(p))
+			return Claim{}, d.spend(ctx, p.size, d.s.path(p), err)
+		}
+	}
+	if d.before.State == ClaimBegun && d.before.Kept != "" {
+		return Claim{}, d.spend(ctx, d.before.Size, d.before.Kept, d.before.spent())
+	}
+	return d.ask(ctx, client, parts)
+}
+
+// redriven looks again at what was kept of a spent download: the check may have
+// learnt, or been switched off.
+func (d *download) redriven(ctx context.Context) (Claim, error) {
+	parts, err := d.s.parts(d.id)
+	if err != nil {
+		return Claim{}, err
+	}
+	p, c, err := d.usable(parts)
+	switch {
+	case err != nil:
+		return Claim{}, err
+	case p != nil:
+		return d.put(ctx, p, c)
+	}
+	return Claim{}, Permanent(d.before.spent())
+}
+
+// usable finds a part that is the file.
+func (d *download) usable(parts []part) (*part, Claim, error) {
+	for _, p := range parts {
+		if p.size == 0 || p.kind == partBroken {
+			continue
+		}
+		c, ok, err := d.look(p)
+		if err != nil {
+			return nil, Claim{}, err
+		}
+		if ok {
+			return &p, c, nil
+		}
+	}
+	return nil, Claim{}, nil
+}
+
+// look checks a part of an earlier attempt.
+func (d *download) look(p part) (c Claim, ok bool, err error) {
+	f, err := d.s.dir.root.Open(p.name())
+	if err != nil {
+		return Claim{}, false, err
+	}
+	defer f.Close()
+	v, err := d.check(f)
+	if err != nil {
+		return Claim{}, false, err
+	}
+	switch {
+	case p.kind == partWhole, v.ending == endingWhole:
+	case p.kind != partArriving && d.s.opts.SkipCheck:
+	default:
+		return Claim{}, false, nil
+	}
+	c.Odd = v.odd
+	if c.Size, c.SHA256, err = sum(f); err == nil {
+		err = d.s.dir.sync(f)
+	}
+	return c, err == nil, err
+}
+
+// check looks into a file.
+func (d *download) check(f io.ReadSeeker) (finding, error) { return checkFile(d.file.FileType, f) }

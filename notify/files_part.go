@@ -1,0 +1,123 @@
+package notify
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// partKind is the ending of a file that holds the bytes of a download which
+// are not in the store. They are removed when the file is there, and never
+// before.
+type partKind string
+
+const (
+	partArriving partKind = ".part"     // arrives, or the process died meanwhile
+	partWhole    partKind = ".whole"    // came whole, and is to be stored
+	partRejected partKind = ".rejected" // came to an end, but the file is cut
+	partBroken   partKind = ".broken"   // the transfer broke
+	partAnswer   partKind = ".answer"   // came instead of a file
+)
+
+// part is such a file, in workDir.
+type part struct {
+	stem string // the id of the claim and what makes it unique
+	kind partKind
+	size int64
+}
+
+func (p part) name() string { return workDir + "/" + p.stem + string(p.kind) }
+
+// newPart makes a file for a download, with room for it.
+func (s *fileStore) newPart(id string) (*os.File, part, error) {
+	p := part{stem: id + "-" + randomName(), kind: partArriving}
+	f, err := s.dir.root.OpenFile(p.name(), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, p, err
+	}
+	if err := reserve(f, s.room.Load()); err != nil {
+		f.Close()
+		s.drop(p)
+		return nil, p, err
+	}
+	return f, p, nil
+}
+
+// tryWrite finds out whether an empty file can grow to n bytes.
+func tryWrite(f *os.File, n int64) error {
+	zeros := make([]byte, 64<<10)
+	for left := n; left > 0; left -= int64(len(zeros)) {
+		if _, err := f.Write(zeros[:min(left, int64(len(zeros)))]); err != nil {
+			return err
+		}
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return f.Truncate(0)
+}
+
+// parts lists what is kept of a download.
+func (s *fileStore) parts(id string) ([]part, error) {
+	entries, err := fs.ReadDir(s.dir.root.FS(), workDir)
+	if err != nil {
+		return nil, err
+	}
+	var parts []part
+	for _, e := range entries {
+		kind := partKind(filepath.Ext(e.Name()))
+		switch kind {
+		case partArriving, partWhole, partRejected, partBroken, partAnswer:
+		default:
+			continue
+		}
+		if !strings.HasPrefix(e.Name(), id) || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part{strings.TrimSuffix(e.Name(), string(kind)), kind, info.Size()})
+	}
+	return parts, nil
+}
+
+// turn makes a part one of another kind, durably.
+func (s *fileStore) turn(p *part, kind partKind) error {
+	if p.kind == kind {
+		return nil
+	}
+	to := part{stem: p.stem, kind: kind, size: p.size}
+	if err := s.dir.root.Rename(p.name(), to.name()); err != nil {
+		return err
+	}
+	*p = to
+	return syncDir(s.dir.root, workDir, s.dir.sync)
+}
+
+// drop removes a part that holds nothing, or whose bytes are in the store.
+func (s *fileStore) drop(p part) { _ = s.dir.root.Remove(p.name()) }
+
+// path is where a person finds the part.
+func (s *fileStore) path(p part) string {
+	return filepath.Join(s.opts.Dir, filepath.FromSlash(p.name()))
+}
+
+// sum returns size and hash of a part.
+func sum(f io.ReadSeeker) (n int64, sha string, err error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, "", err
+	}
+	hash := sha256.New()
+	n, err = io.Copy(hash, f)
+	return n, hex.EncodeToString(hash.Sum(nil)), err
+}

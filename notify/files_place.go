@@ -1,0 +1,123 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// put gives a part to the store and notes that. The part stays until then. If
+// the store fails, put may be repeated.
+func (d *download) put(ctx context.Context, p *part, c Claim) (Claim, error) {
+	c.State = ClaimStored
+	err := d.place(ctx, *p, &c)
+	if err != nil {
+		err = fmt.Errorf("notify: storing a file, kept as %q: %w", d.s.path(*p), err)
+		if d.before.State != ClaimSpent {
+			err = join(err, d.settle(ctx, Claim{State: ClaimBegun, Asked: d.before.Asked, Size: p.size, Kept: d.s.path(*p)}))
+		}
+		return Claim{}, err
+	}
+	if err := d.settle(ctx, c); err != nil {
+		return Claim{}, fmt.Errorf("notify: noting that a file is stored: %w", err)
+	}
+	d.clean()
+	return c, nil
+}
+
+// clean removes what is in the store, and answers that the file has outrun.
+func (d *download) clean() {
+	names, _ := fs.Glob(d.s.dir.root.FS(), workDir+"/"+d.id+"-*")
+	for _, name := range names {
+		_ = d.s.dir.root.Remove(name)
+	}
+}
+
+// place stores the part and its sidecar under the first of two names that is
+// free, or has the same bytes.
+func (d *download) place(ctx context.Context, p part, c *Claim) error {
+	var err error
+	for _, name := range []string{d.name, revised(d.name, c.SHA256)} {
+		c.Name = name
+		if err = d.putSidecar(ctx, *c); err == nil {
+			err = d.putFile(ctx, p, *c)
+		}
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return err
+}
+
+func (d *download) putFile(ctx context.Context, p part, c Claim) error {
+	if d.s.opts.Store == nil {
+		// A second name for the same bytes, where the file system can.
+		linked, err := d.s.dir.link(p.name(), c.Name, c.Size, c.SHA256)
+		if linked || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	f, err := d.s.dir.root.Open(p.name())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.s.store.Put(ctx, c.Name, f, c.Size, c.SHA256)
+}
+
+// putSidecar stores the sidecar. Its bytes are made once and kept, so that a
+// repetition stores the same.
+func (d *download) putSidecar(ctx context.Context, c Claim) error {
+	if d.s.opts.Sidecar == nil {
+		return nil
+	}
+	nameSum := sha256.Sum256([]byte(c.Name))
+	kept := workDir + "/" + d.id + "-" + hex.EncodeToString(nameSum[:4]) + ".sidecar"
+	data, err := d.s.dir.root.ReadFile(kept)
+	if errors.Is(err, fs.ErrNotExist) {
+		if data, err = d.s.opts.Sidecar(d.stored(c)); err != nil {
+			return err
+		}
+		if err = replaceFile(d.s.dir.root, kept+".tmp", kept, data, d.s.dir.sync); err == nil {
+			err = syncDir(d.s.dir.root, workDir, d.s.dir.sync)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256(data)
+	return d.s.store.Put(ctx, c.Name+sidecarEnd, bytes.NewReader(data), int64(len(data)), hex.EncodeToString(hash[:]))
+}
+
+// stored makes the File of a claim.
+func (d *download) stored(c Claim) *File {
+	f := &File{Announced: *d.file, Name: c.Name, Size: c.Size, SHA256: c.SHA256, Odd: c.Odd, store: d.s.store}
+	if dir, ok := d.s.store.(*FileDir); ok {
+		f.Path = dir.Path(c.Name)
+	}
+	f.Announced.CallbackURL, f.Announced.Raw = "", nil
+	return f
+}
+
+// inPlace reports an error if a stored file is gone.
+func (d *download) inPlace(ctx context.Context) error {
+	gone := Permanent(fmt.Errorf("%w: %q was in place and is gone or changed", ErrSpent, d.before.Name))
+	r, err := d.s.store.Open(ctx, d.before.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return gone
+	}
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if f, ok := r.(fs.File); ok {
+		if info, err := f.Stat(); err == nil && info.Size() != d.before.Size {
+			return gone
+		}
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package notify
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/garminkit/activityapi/internal/filelock"
+)
+
+// FileStore is where finished files go: a directory, a bucket, a database. Its
+// methods are safe for concurrent use, by several processes too.
+//
+// A name is a path with forward slashes, in its shortest form, without a first
+// slash and without "..". Its elements may hold anything but a slash and NUL;
+// those that the processor makes hold a-z, 0-9 and -_%~. and are at most 120
+// bytes long.
+type FileStore interface {
+	// Put stores the bytes of r under name. They must be size bytes with the
+	// SHA-256 sum, in hexadecimal; otherwise nothing is stored and Put fails,
+	// as it does if r does. Nothing is to be seen of the file before it is
+	// complete. When Put returns nil, the file survives a power cut.
+	//
+	// A file is never replaced. If name holds the same bytes already, Put
+	// returns nil; if it holds others, an error that wraps [fs.ErrExist], and
+	// nothing is changed. Of two Puts at once one wins. Where names that differ
+	// in case alone are one, they are one for Put.
+	//
+	// The caller repeats a Put that failed, perhaps after a restart.
+	Put(ctx context.Context, name string, r io.Reader, size int64, sha256 string) error
+	// Open reads a file from its start; the caller closes it. It fails with an
+	// error that wraps [fs.ErrNotExist] if there is none.
+	Open(ctx context.Context, name string) (io.ReadCloser, error)
+}
+
+// FileDir is a [FileStore] in a directory. Files appear under their names
+// complete and synced, or not at all. It stays inside the directory, whatever
+// links lead out of it.
+type FileDir struct {
+	dir  string
+	root *os.Root
+	sync func(*os.File) error // a test looks at what is synced, and when
+}
+
+var _ FileStore = (*FileDir)(nil)
+
+// workDir is the directory for what is not finished, below that of the files.
+const workDir = ".downloads"
+
+// OpenFileDir opens the store in dir, which must exist. It keeps what it works
+// on in the directory ".downloads" below it. Close the result.
+func OpenFileDir(dir string) (*FileDir, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("notify: the directory for files: %w", err)
+	}
+	d := &FileDir{dir: dir, root: root, sync: (*os.File).Sync}
+	if err := root.MkdirAll(workDir, 0o700); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("notify: the directory for files: %w", err)
+	}
+	d.clear()
+	return d, nil
+}
+
+// Close closes the directory.
+func (d *FileDir) Close() error { return d.root.Close() }
+
+// Path is where the file of that name is, or would be.
+func (d *FileDir) Path(name string) string {
+	return filepath.Join(d.dir, filepath.FromSlash(name))
+}
+
+// Put implements [FileStore].
+func (d *FileDir) Put(ctx context.Context, name string, r io.Reader, size int64, sum string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	tmp := workDir + "/put-" + randomName() + ".tmp"
+	f, err := d.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		f.Close()
+		_ = d.root.Remove(tmp)
+	}()
+	_, _ = filelock.Try(f) // so that nobody clears it away
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, hash), io.LimitReader(&ctxReader{ctx, r}, size+1))
+	switch {
+	case err != nil:
+		return err
+	case n != size || hex.EncodeToString(hash.Sum(nil)) != sum:
+		return fmt.Errorf("notify: %q: the %d bytes given are not the %d expected", name, n, size)
+	}
+	if err := d.sync(f); err != nil {
+		return err
+	}
+	linked, err := d.link(tmp, name, size, sum)
+	if linked || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// Then Lstat tells whether the name is free, and two processes must not put
+	// one name at once.
+	if _, e := d.root.Lstat(name); !errors.Is(e, fs.ErrNotExist) {
+		return err
+	}
+	if e := d.root.Rename(tmp, name); e != nil {
+		return errors.Join(err, e)
+	}
+	return d.syncDirs(name)
+}
+
+// link gives the synced file from, below the root, a second name that it had
+// not. It reports false if it could not: not every file system has links.
+func (d *FileDir) link(from, name string, size int64, sum string) (bool, error) {
+	if err := d.mkdir(name); err != nil {
+		return false, err
+	}
+	err := d.root.Link(from, name)
+	if errors.Is(err, fs.ErrExist) {
+		if !d.holds(name, size, sum) {
+			return false, &fs.PathError{Op: "put", Path: name, Err: fs.ErrExist}
+		}
+		err = nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, d.syncDirs(name)
+}
+
+// holds reports whether name has these bytes.
+func (d *FileDir) holds(name string, size int64, sum string) bool {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != size {
+		return false
+	}
+	hash := sha256.New()
+	_, err = io.Copy(hash, f)
+	return err == nil && hex.EncodeToString(hash.Sum(nil)) == sum
+}
+
+// Open implements [FileStore].
+func (d *FileDir) Open(_ context.Context, name string) (io.ReadCloser, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return d.root.Open(name)
+}
+
+// mkdir makes the directories that lead to name.
+func (d *FileDir) mkdir(name string) error {
+	return d.root.MkdirAll(path.Dir(name), 0o700)
+}
+
+// syncDirs makes a new name durable, and the directories that lead to it.
+func (d *FileDir) syncDirs(name string) error {
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
+		if err := syncDir(d.root, dir, d.sync); err != nil || dir == "." {
+			return err
+		}
+	}
+}
+
+// clear removes the copies that a dead process left half-made. The lock tells
+// them from those of a living one, whatever the clock says; where there are no
+// locks, they stay.
+func (d *FileDir) clear() {
+	names, _ := fs.Glob(d.root.FS(), workDir+"/put-*.tmp")
+	for _, name := range names {
+		f, err := d.root.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		if ok, err := filelock.Try(f); ok && err == nil {
+			_ = d.root.Remove(name)
+		}
+		f.Close()
+	}
+}
+
+// checkName refuses a name that is no file's below a directory.
+func checkName(name string) error {
+	first, _, _ := strings.Cut(name, "/")
+	if name == "." || path.Clean(name) != name || strings.EqualFold(first, workDir) ||
+		strings.Contains(name, "\x00") || !filepath.IsLocal(filepath.FromSlash(name)) {
+		return fmt.Errorf("notify: file name %q is not below the directory", name)
+	}
+	return nil
+}
+
+// ctxReader ends when ctx does.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *ctxReader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.r.Read(p)
+}
+
+// replaceFile writes tmp and renames it to name, so that a crash leaves the old
+// or the new file. sync may be nil. The directory is the caller's to sync.
+func replaceFile(root *os.Root, tmp, name string, data []byte, sync func(*os.File) error) error {
+	f, err := root.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil && sync != nil {
+		err = sync(f)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = root.Rename(tmp, name)
+	}
+	if err != nil {
+		_ = root.Remove(tmp)
+	}
+	return err
+}
+
+// syncDir makes the names in a directory survive a power cut. Windows cannot be
+// asked to.
+func syncDir(root *os.Root, name string, sync func(*os.File) error) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return sync(d)
+}

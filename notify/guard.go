@@ -1,0 +1,104 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+)
+
+// caughtPanic is what guard makes of a panic. Its text names the type of the
+// panic's value and never the value, which may quote a token or a body.
+type caughtPanic struct {
+	what  string // what was called
+	value string // the type of the panic's value
+	stack string
+}
+
+func (e *caughtPanic) Error() string {
+	return "panic in " + e.what + " (" + e.value + ")"
+}
+
+// guard calls f, which runs code that is not ours, and returns a panic of it
+// as an error. what names the code for that error's text. A runtime.Goexit is
+// not stopped: it ends the goroutine, after the deferred calls.
+func guard(what string, f func()) (panicked error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		// After a Goexit there is nothing to recover and nobody to return to.
+		if v := recover(); v != nil {
+			panicked = &caughtPanic{what: what, value: fmt.Sprintf("%T", v), stack: string(debug.Stack())}
+		}
+	}()
+	f()
+	returned = true
+	return nil
+}
+
+// errorText is err's text, also if its Error method panics. It is for errors
+// that are not ours: package fmt would print the value of such a panic.
+func errorText(err error) (text string) {
+	if panicked := guard(fmt.Sprintf("the Error method of %T", err), func() { text = err.Error() }); panicked != nil {
+		return panicked.Error()
+	}
+	return text
+}
+
+// tame returns err itself if its methods can be called, and otherwise an error of
+// ours that says that they cannot. It is for errors of code that is not ours: a nil
+// pointer in an error is a common slip.
+func tame(err error) error {
+	if err == nil {
+		return nil
+	}
+	return cmp.Or(guard(fmt.Sprintf("a method of the error %T", err), func() {
+		_ = errors.Is(err, &never{})
+		_, _ = errors.AsType[*never](err)
+		_ = notSent(err)
+		_, _ = faultOf(err)
+		_ = err.Error()
+	}), err)
+}
+
+// never is an error that there is nowhere, so that all of a chain is asked for it.
+type never struct{ error }
+
+// foreignError keeps an error that is not ours in ours: errors.Is and As find
+// it, and its text cannot panic.
+type foreignError struct {
+	prefix string
+	err    error
+}
+
+func (e *foreignError) Error() string { return e.prefix + errorText(e.err) }
+func (e *foreignError) Unwrap() error { return e.err }
+
+// logger is a slog.Logger that cannot panic, whatever its handler or the
+// values do. The zero value is silent.
+type logger struct{ to *slog.Logger }
+
+// log writes one line. Errors among args are written as their text.
+func (l logger) log(ctx context.Context, level slog.Level, msg string, args ...any) {
+	if l.to == nil {
+		return
+	}
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			args[i] = errorText(err)
+		}
+	}
+	// There is nobody left to tell of a logger that panics.
+	_ = guard("the Logger", func() { l.to.Log(ctx, level, msg, args...) })
+}
+
+// panicked logs the error of a guard, with its stack. It does nothing for nil.
+func (l logger) panicked(ctx context.Context, err error) {
+	if p, ok := err.(*caughtPanic); ok {
+		l.log(ctx, slog.LevelError, "notify: "+p.Error(), "stack", p.stack)
+	}
+}

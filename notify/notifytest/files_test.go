@@ -1,0 +1,44 @@
+package notifytest_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/notifytest"
+)
+
+func TestClaimDir(t *testing.T) {
+	t.Parallel()
+	notifytest.RunClaims(t, notifytest.ClaimsHarness{Open: func(t *testing.T, dir string) notify.Claims {
+		c, err := notify.OpenClaimDir(dir)
+		require.NoError(t, err)
+		return c
+	}})
+}
+
+// openMemory returns handles of claims in memory, one set for each name.
+func openMemory() func(t *testing.T, dir string) notify.Claims {
+	first := map[string]*notifytest.MemoryClaims{}
+	return func(_ *testing.T, dir string) notify.Claims {
+		if first[dir] == nil {
+			first[dir] = notifytest.NewMemoryClaims()
+		}
+		return first[dir].Another()
+	}
+}
+
+func TestMemoryClaims(t *testing.T) {
+	t.Parallel()
+	notifytest.RunClaims(t, notifytest.ClaimsHarness{Open: openMemory()})
+}
+
+func TestFileDir(t *testing.T) {
+	t.Parallel()
+	notifytest.RunFileStore(t, notifytest.FileStoreHarness{Open: func(t *testing.T, dir string) notify.FileStore {
+		s, err := notify.OpenFileDir(dir)
+		require.NoError(t, err)
+		return s
+	}})
+}

@@ -1,0 +1,172 @@
+package notify
+
+import (
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// ProcessorStats tell what a running [Processor] has before it.
+type ProcessorStats struct {
+	Classes [Classes]ClassStats
+	// Shares counts the shares that it works on.
+	Shares int
+	// ParkedUsers counts the users whose token is refused.
+	ParkedUsers int
+	// Outage is whose fault it is that no call to Garmin can succeed now, or
+	// "", and OutageAge for how long that has been so.
+	Outage    types.Fault
+	OutageAge time.Duration
+
+	at time.Duration
+}
+
+// ClassStats are the figures of one class.
+type ClassStats struct {
+	// Queued items could begin now, or wait for another item of their user.
+	Queued int
+	// Running attempts; Slow counts those of them that hold no place any more,
+	// and Hung those that go on though AttemptTimeout has passed: their callback
+	// does not heed its ctx, and only the end of the process ends them.
+	Running, Slow, Hung int
+	// Waiting items failed and are tried again later; Behind counts those that
+	// wait for one of these. Parked items wait for a user's token, Held ones for
+	// the end of an outage.
+	Waiting, Behind, Parked, Held int
+	// OldestAge is the age of the oldest of all these.
+	OldestAge time.Duration
+	// Finished counts what was finished since Run began, however it ended.
+	Finished uint64
+}
+
+// Stats returns the figures of the Run that goes on, and zeros if none does. It
+// looks at every item that is known, some nanoseconds each.
+func (p *Processor) Stats() ProcessorStats {
+	if s := p.sched.Load(); s != nil {
+		return s.stats()
+	}
+	return ProcessorStats{}
+}
+
+// hangs is how long an attempt may go on after its ctx has ended.
+const hangs = 10 * time.Second
+
+func (s *scheduler) stats() ProcessorStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	st := ProcessorStats{at: now, Shares: len(s.shares)}
+	if s.outage.open {
+		st.Outage, st.OutageAge = s.outage.fault, now-s.outage.since
+	}
+	oldest := func(class Class, received int32) *ClassStats {
+		c := &st.Classes[class]
+		c.OldestAge = max(c.OldestAge, now-time.Duration(received)*time.Second)
+		return c
+	}
+	for i := range s.crew {
+		for _, t := range s.crew[i].tasks {
+			c := oldest(t.Class, t.e.received)
+			c.Running++
+			if t.slow {
+				c.Slow++
+			}
+			if now-t.begun > s.opts.AttemptTimeout+hangs {
+				c.Hung++
+			}
+		}
+	}
+	for sh := range s.shares {
+		for _, l := range sh.lanes {
+			for e := range l.line.all() {
+				oldest(e.class, e.received).Queued++
+			}
+			if l.head != nil {
+				oldest(l.head.Class, l.head.e.received).Queued++
+			}
+			if l.park != nil {
+				st.ParkedUsers++
+				for _, e := range l.park.items {
+					oldest(e.class, e.received).Parked++
+				}
+			}
+		}
+		for _, w := range sh.wantedBy {
+			oldest(w.e.class, w.e.received).Queued++
+		}
+		for _, due := range sh.due {
+			for _, e := range due.list {
+				oldest(e.class, e.received).Queued++
+			}
+		}
+		for _, w := range sh.waits {
+			oldest(w.class, w.received).Waiting++
+		}
+		for _, w := range sh.held.h {
+			oldest(w.class, w.received).Held++
+		}
+		for _, b := range sh.waitBehind {
+			for e := range b.all() {
+				oldest(e.class, e.received).Behind++
+			}
+		}
+	}
+	for c := range st.Classes {
+		st.Classes[c].Finished = s.finish[c]
+	}
+	return st
+}
+
+// expiring finds the items whose deadline is near and of which nothing was said
+// yet, queued ones too.
+func (s *scheduler) expiring() (out []Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	look := func(user types.UserID, e *entry) {
+		left := s.dueOf(*e) - now
+		if e.flags&flagWarned != 0 || left > s.opts.ExpiryWarning {
+			return
+		}
+		e.flags |= flagWarned
+		out = append(out, Outcome{
+			Result: ResultExpiring, ID: e.id, Class: e.class, UserID: user, Attempt: int(e.attempts),
+			Age: now - time.Duration(e.received)*time.Second, Left: left,
+		})
+	}
+	for sh := range s.shares {
+		for _, l := range sh.lanes {
+			for e := range l.line.all() {
+				look(l.key.user, e)
+			}
+			if t := l.head; t != nil && !t.warned && t.due-now <= s.opts.ExpiryWarning {
+				t.warned = true
+				o := t.outcome(now)
+				o.Result = ResultExpiring
+				out = append(out, o)
+			}
+			if l.park != nil {
+				for i := range l.park.items {
+					look(l.key.user, &l.park.items[i])
+				}
+			}
+		}
+		for i := range sh.waits {
+			look("", &sh.waits[i].entry)
+		}
+		for _, due := range sh.due {
+			for i := range due.list {
+				look("", &due.list[i])
+			}
+		}
+		for i := range sh.held.h {
+			look("", &sh.held.h[i].entry)
+		}
+		for _, b := range sh.waitBehind {
+			for e := range b.all() {
+				look("", e)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,315 @@
+package silence
+
+import (
+	"encoding"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// ErrSnapshot is wrapped by the errors of a snapshot that cannot be read.
+var ErrSnapshot = errors.New("silence: snapshot")
+
+// header is the format and its version.
+const header = "gsilence\x01"
+
+var (
+	_ encoding.BinaryMarshaler   = (*Detector)(nil)
+	_ encoding.BinaryUnmarshaler = (*Detector)(nil)
+)
+
+// MarshalBinary returns all that the detector knows, for [Detector.UnmarshalBinary].
+func (d *Detector) MarshalBinary() ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	const ofKey, ofUser = 20_000, 300
+	w := &writer{data: make([]byte, 0, ofKey+len(d.users)*ofUser)}
+	w.data = append(w.data, header...)
+	d.code(w)
+	w.uint(uint64(len(d.users)))
+	for _, id := range slices.Sorted(maps.Keys(d.users)) {
+		w.text(string(id))
+		d.users[id].code(w)
+	}
+	return binary.LittleEndian.AppendUint32(w.data, crc32.ChecksumIEEE(w.data)), nil
+}
+
+// UnmarshalBinary puts what MarshalBinary returned in place of what the detector
+// knows. [Options] stay. After an error it knows what it knew.
+func (d *Detector) UnmarshalBinary(data []byte) error {
+	n := len(data) - 4
+	if n < len(header) || string(data[:len(header)]) != header {
+		return fmt.Errorf("%w: not one of this version", ErrSnapshot)
+	}
+	if binary.LittleEndian.Uint32(data[n:]) != crc32.ChecksumIEEE(data[:n]) {
+		return fmt.Errorf("%w: the checksum is wrong", ErrSnapshot)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := &Detector{opts: d.opts, users: map[types.UserID]*user{}}
+	r := &reader{data: data[len(header):n]}
+	next.code(r)
+	var users uint64
+	r.uint(&users)
+	var last string
+	for i := uint64(0); i < users && r.err == nil; i++ {
+		var id string
+		r.text(&id)
+		if r.err == nil && id <= last {
+			r.err = errors.New("users are not in order")
+		}
+		last = id
+		u := new(user)
+		u.code(r)
+		// The rest has no room, if there is less than before.
+		if len(next.users) < d.opts.MaxUsers {
+			next.users[types.UserID(id)] = u
+		}
+	}
+	if r.err == nil && len(r.data) > 0 {
+		r.err = errors.New("something follows")
+	}
+	if r.err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshot, r.err)
+	}
+	d.now, d.lived, d.awake, d.scanned = next.now, next.lived, next.awake, next.scanned
+	d.whole, d.kinds, d.cause, d.users = next.whole, next.kinds, next.cause, next.users
+	return nil
+}
+
+// Save writes a snapshot to a file, in place of the one that is there.
+func (d *Detector) Save(path string) error {
+	data, err := d.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".silence-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing to remove
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Load returns a detector with the snapshot of a file, or one that knows nobody
+// if there is no such file.
+func Load(path string, opts *Options) (*Detector, error) {
+	d, err := New(opts)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err == nil {
+		err = d.UnmarshalBinary(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// coder reads or writes fields in one order.
+type coder interface {
+	u8(*uint8)
+	u32(*uint32)
+	i64(*int64)
+	f32(*float32)
+	f64(*float64)
+}
+
+func bit(c coder, v *bool) {
+	var b uint8
+	if *v {
+		b = 1
+	}
+	c.u8(&b)
+	*v = b != 0
+}
+
+func span(c coder, v *time.Duration) {
+	n := int64(*v)
+	c.i64(&n)
+	*v = time.Duration(n)
+}
+
+// moment has seconds and nanoseconds apart: all times fit.
+func moment(c coder, v *time.Time) {
+	sec, nano := v.Unix(), uint32(v.Nanosecond())
+	c.i64(&sec)
+	c.u32(&nano)
+	*v = time.Unix(sec, int64(nano)).UTC()
+}
+
+func causes() [9]Cause {
+	return [...]Cause{CauseUnknown, CauseToken, CausePermission, CauseLeft, CauseFading, CauseEndpoint, CauseOutage, CauseQueue, CauseFiles}
+}
+
+func reason(c coder, v *Cause) {
+	all := causes()
+	n := uint8(max(slices.Index(all[:], *v), 0))
+	c.u8(&n)
+	*v = all[min(int(n), len(all)-1)]
+}
+
+func (d *Detector) code(c coder) {
+	moment(c, &d.now)
+	for _, v := range []*time.Duration{&d.lived, &d.awake, &d.scanned} {
+		span(c, v)
+	}
+	reason(c, &d.cause)
+	d.whole.code(c)
+	for i := range d.kinds {
+		d.kinds[i].code(c)
+	}
+}
+
+func (s *series) code(c coder) {
+	for i := range s.profile {
+		c.f32(&s.profile[i])
+		c.u8(&s.weeks[i])
+	}
+	for i := range s.count {
+		c.u32(&s.count[i])
+		c.f32(&s.want[i])
+	}
+	for _, v := range []*float64{&s.came, &s.due, &s.counted, &s.missing} {
+		c.f64(v)
+	}
+	c.i64(&s.hour)
+	c.i64(&s.slot)
+	for _, v := range []*time.Duration{&s.watched, &s.quiet, &s.from} {
+		span(c, v)
+	}
+	moment(c, &s.heard)
+	moment(c, &s.since)
+	bit(c, &s.deaf)
+	bit(c, &s.fresh)
+	bit(c, &s.silent)
+	c.u32(&s.others)
+}
+
+func (u *user) code(c coder) {
+	span(c, &u.first)
+	span(c, &u.last)
+	moment(c, &u.heard)
+	c.u32(&u.gaps)
+	for i := range u.hist {
+		c.f32(&u.hist[i])
+	}
+	c.f32(&u.slow)
+	c.f32(&u.fast)
+	reason(c, &u.cause)
+	c.u8(&u.said)
+	for i := range u.kinds {
+		k := &u.kinds[i]
+		bit(c, &k.seen)
+		span(c, &k.last)
+		moment(c, &k.heard)
+		c.f32(&k.share)
+		c.f32(&k.asked)
+		c.u32(&k.missed)
+	}
+}
+
+type writer struct{ data []byte }
+
+func (w *writer) uint(v uint64) { w.data = binary.AppendUvarint(w.data, v) }
+func (w *writer) text(v string) { w.uint(uint64(len(v))); w.data = append(w.data, v...) }
+func (w *writer) u8(v *uint8)   { w.data = append(w.data, *v) }
+func (w *writer) u32(v *uint32) { w.data = binary.LittleEndian.AppendUint32(w.data, *v) }
+func (w *writer) i64(v *int64)  { w.data = binary.LittleEndian.AppendUint64(w.data, uint64(*v)) }
+func (w *writer) f32(v *float32) {
+	w.data = binary.LittleEndian.AppendUint32(w.data, math.Float32bits(*v))
+}
+func (w *writer) f64(v *float64) {
+	w.data = binary.LittleEndian.AppendUint64(w.data, math.Float64bits(*v))
+}
+
+// reader keeps its first error, and gives zeros after it.
+type reader struct {
+	data []byte
+	err  error
+}
+
+var errShort = errors.New("it is cut short")
+
+func (r *reader) take(n int) []byte {
+	if r.err == nil && len(r.data) < n {
+		r.err = errShort
+	}
+	if r.err != nil {
+		return make([]byte, min(n, 8))
+	}
+	b := r.data[:n]
+	r.data = r.data[n:]
+	return b
+}
+
+func (r *reader) uint(v *uint64) {
+	n, size := binary.Uvarint(r.data)
+	if r.err == nil && size <= 0 {
+		r.err = errShort
+	}
+	if r.err == nil {
+		*v, r.data = n, r.data[size:]
+	}
+}
+
+func (r *reader) text(v *string) {
+	var n uint64
+	r.uint(&n)
+	if r.err == nil && (n == 0 || n > longestID) {
+		r.err = errors.New("a user's id has an odd length")
+	}
+	if r.err == nil {
+		*v = string(r.take(int(n)))
+	}
+}
+
+func (r *reader) u8(v *uint8)   { *v = r.take(1)[0] }
+func (r *reader) u32(v *uint32) { *v = binary.LittleEndian.Uint32(r.take(4)) }
+
+// i64 is a time in seconds or nanoseconds: none is far enough from zero for sums
+// of two to overflow.
+func (r *reader) i64(v *int64) {
+	*v = int64(binary.LittleEndian.Uint64(r.take(8)))
+	if *v > math.MaxInt64/4 || *v < math.MinInt64/4 {
+		r.err = errors.Join(r.err, errors.New("a time is out of range"))
+	}
+}
+
+func (r *reader) f32(v *float32) {
+	*v = math.Float32frombits(binary.LittleEndian.Uint32(r.take(4)))
+	r.finite(float64(*v), math.MaxFloat32/1e6)
+}
+
+func (r *reader) f64(v *float64) {
+	*v = math.Float64frombits(binary.LittleEndian.Uint64(r.take(8)))
+	r.finite(*v, 1e30)
+}
+
+func (r *reader) finite(v, most float64) {
+	if !(v >= -most && v <= most) && r.err == nil {
+		r.err = errors.New("a number is out of range")
+	}
+}

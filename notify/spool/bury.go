@@ -1,0 +1,367 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// burial is the letters that one call of Settle has made.
+type burial struct {
+	at    map[notify.ItemID]*notify.Item // what was read of the batch
+	s     *Spool
+	names []letterName // new ones
+	rests []*restAdder
+}
+
+// undo takes the letters back: their items were not marked.
+func (b *burial) undo() {
+	for _, n := range b.names {
+		_ = b.s.removeLetter(n.String())
+	}
+	for _, r := range b.rests {
+		r.undo()
+	}
+}
+
+func (b *burial) keep() {
+	for _, r := range b.rests {
+		r.f.Close()
+	}
+}
+
+// buryAll makes the letters of all Buried verdicts safe.
+func (s *Spool) buryAll(ctx context.Context, list []settlement) (_ *burial, err error) {
+	b := &burial{s: s}
+	defer func() {
+		if err != nil {
+			b.undo()
+		}
+	}()
+	seen := map[notify.ItemID]bool{}
+	for i := range list {
+		for j, v := range list[i].verdicts {
+			if j%readAtOnce == 0 {
+				if err := b.read(ctx, list[i].verdicts[j:]); err != nil {
+					return nil, err
+				}
+			}
+			if v.Fate == notify.Again || seen[v.ID] {
+				continue
+			}
+			seen[v.ID] = true // What comes later in the batch is on a finished item.
+			if v.Fate == notify.Done {
+				continue
+			}
+			if err := b.bury(&list[i], &v); err != nil && !isNotExist(err) {
+				return nil, err
+			}
+		}
+	}
+	for _, r := range b.rests {
+		if err := r.commit(); err != nil {
+			return nil, fmt.Errorf("spool: %w", err)
+		}
+	}
+	if len(b.names) > 0 {
+		if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
+			return nil, fmt.Errorf("spool: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// readAtOnce is how many items of a batch are read together.
+const readAtOnce = 256
+
+// read reads small items that are buried next, since neighbours lie together.
+func (b *burial) read(ctx context.Context, verdicts []notify.Verdict) error {
+	b.at = map[notify.ItemID]*notify.Item{}
+	var ids []notify.ItemID
+	for _, v := range verdicts[:min(len(verdicts), readAtOnce)] {
+		if v.Fate == notify.Buried && offsetOf(v.ID) != wholeBody {
+			ids = append(ids, v.ID)
+		}
+	}
+	if len(ids) < 2 {
+		return nil
+	}
+	items, err := b.s.load(ctx, ids)
+	for _, it := range items {
+		b.at[it.ID] = it
+	}
+	return err
+}
+
+// open opens an item of the batch.
+func (b *burial) open(id notify.ItemID) (io.ReadCloser, *notify.Item, error) {
+	if it := b.at[id]; it != nil && it.Raw != nil {
+		return io.NopCloser(bytes.NewReader(it.Raw)), it, nil
+	}
+	return b.s.openItem(id)
+}
+
+func (b *burial) bury(t *settlement, v *notify.Verdict) error {
+	s := b.s
+	r, it, err := b.open(v.ID)
+	if err != nil {
+		return err // not exist: finished already
+	}
+	defer r.Close()
+	h := headOf(v.Letter)
+	if h.Buried.IsZero() {
+		h.Buried = time.Now().UTC()
+	}
+	if h.Received.IsZero() {
+		h.Received = it.Received
+	}
+	h.Size = it.Size
+	h.Whole = offsetOf(v.ID) == wholeBody
+	switch { // What is redriven has the order that it had, wherever it stands then.
+	case h.Whole:
+		h.Order = it.Order - uint64(it.Size)
+	case v.Rest:
+		h.Order = it.Order - uint64(it.Offset)
+		return b.rest(v, it, h, r)
+	default:
+		h.Order = it.Order - uint64(len(bodyStart(h.Key)))
+	}
+	n := letterName{seqOf(v.ID), uint32(offsetOf(v.ID)), ofItem, s.stamp()}
+	if h.Whole && t.large != nil {
+		// The file gets a second name instead of a copy, where the system can.
+		if err := s.reserveFor(t.large.size); err != nil {
+			return err
+		}
+		s.promise(-t.large.size)
+		name := s.path(letterDir, n.String()+bytesSuffix)
+		_ = s.fs.Remove(name)
+		if err := s.fs.Link(s.path(largeDir, t.large.file), name); err == nil {
+			// Safe before the letter is, which would be without its bytes.
+			if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
+				_ = s.fs.Remove(name)
+				return fmt.Errorf("spool: %w", err)
+			}
+			h.Beside = true
+			s.spend(t.large.size)
+		}
+	}
+	if err := s.writeLetter(n, h, r); err != nil {
+		return err
+	}
+	b.names = append(b.names, n)
+	return nil
+}
+
+// stamp gives the time for the name of a letter, later than the one before.
+func (s *Spool) stamp() int64 {
+	for {
+		last := s.stamped.Load()
+		if now := max(time.Now().UnixNano(), last+1); s.stamped.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
+// writeLetter writes a letter's file and syncs it, but not its name.
+func (s *Spool) writeLetter(n letterName, h *letterHead, r io.Reader) (err error) {
+	head, err := h.encode()
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	size := int64(len(head))
+	if !h.Beside {
+		size += h.Size + sumSize
+	}
+	if err := s.reserveFor(size); err != nil {
+		return err
+	}
+	defer s.promise(-size)
+	temp := s.tempPath(letterDir)
+	f, err := s.fs.Create(temp)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	defer func() {
+		f.Close()
+		if err != nil {
+			_ = s.fs.Remove(temp)
+			_ = s.fs.Remove(s.path(letterDir, n.String()+bytesSuffix))
+			if h.Beside {
+				s.spend(-h.Size)
+			}
+		}
+	}()
+	if err := writeFull(f, head, 0); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if !h.Beside {
+		w := &summingWriter{f: f, at: int64(len(head))}
+		buf := copyBuffers.Get().(*[copySize]byte)
+		_, err := io.CopyBuffer(w, struct{ io.Reader }{io.LimitReader(r, h.Size)}, buf[:])
+		copyBuffers.Put(buf)
+		if err == nil && w.at-int64(len(head)) < h.Size {
+			err = io.ErrUnexpectedEOF
+		}
+		if err == nil {
+			err = writeFull(f, []byte(sumText(w.sum)), w.at)
+		}
+		if err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if err := s.fs.Rename(temp, s.letterPath(n.String())); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	s.spend(size)
+	s.letters.add(n)
+	return nil
+}
+
+// summingWriter writes on in a file and keeps the checksum.
+type summingWriter struct {
+	f   file
+	at  int64
+	sum uint32
+}
+
+func (w *summingWriter) Write(p []byte) (int, error) {
+	if err := writeFull(w.f, p, w.at); err != nil {
+		return 0, err
+	}
+	w.at += int64(len(p))
+	w.sum = crc32.Update(w.sum, castagnoli, p)
+	return len(p), nil
+}
+
+// setAsideLarge makes a letter of a large body whose bytes are not those that
+// were stored.
+func (s *Spool) setAsideLarge(l *largeBody) error {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	s.mu.Lock()
+	gone := s.large[l.seq] != l
+	s.mu.Unlock()
+	if gone {
+		return nil
+	}
+	f, err := s.fs.Open(s.path(largeDir, l.file))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	n := letterName{l.seq, wholeBody, ofItem, s.stamp()}
+	h := &letterHead{
+		Reason: fmt.Sprintf("spool: checksum mismatch in a body of %d bytes; it is kept as %s", l.size, n.String()+damagedSuffix),
+		Items:  1, Quarantined: true, Whole: true, Order: l.order, Received: l.received, Buried: time.Unix(0, n.buried).UTC(),
+	}
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	h.Size = min(size, excerpt)
+	if err := s.writeLetter(n, h, io.NewSectionReader(f, 0, h.Size)); err != nil {
+		return err
+	}
+	if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(s.path(largeDir, l.file), s.path(letterDir, n.String()+damagedSuffix)); err != nil {
+		return err
+	}
+	s.forgetLarge(l)
+	s.damaged("file", l.file)
+	return nil
+}
+
+// damagedLarge sets a large body aside that was found damaged while an item of
+// it was read.
+func (s *Spool) damagedLarge(l *largeBody) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || l.building {
+		return
+	}
+	l.building = true
+	s.builders.Go(func() {
+		if s.enter() != nil {
+			return
+		}
+		defer s.leave()
+		if err := s.setAsideLarge(l); err != nil {
+			s.log.Error("spool: a damaged body stays where it is", "file", l.file, "err", err)
+		}
+	})
+}
+
+// setAsideRecord makes a letter of a damaged record of the log.
+func (s *Spool) setAsideRecord(g *segment, it *found) error {
+	id := itemID(it.seq, wholeBody)
+	reason := fmt.Sprintf("spool: checksum mismatch in a body of %d bytes", it.size)
+	n := letterName{it.seq, wholeBody, ofItem, s.stamp()}
+	return s.setAside(g, it, n, reason, it.receivedAt(), it.order, cell{cellBody, it.seq, 0}, func(st *markState) bool {
+		return st.isDone(id, -1) || st.isFinished(it.seq)
+	})
+}
+
+// dealWithRegion makes a letter of a part of the log that holds no record,
+// unless it has one.
+func (s *Spool) dealWithRegion(g *segment, it *found) error {
+	reason := fmt.Sprintf("spool: %d bytes of the log hold no readable record", it.next-it.off)
+	n := letterName{g.base, uint32(it.off), ofDamage, s.stamp()}
+	err := s.setAside(g, it, n, reason, time.Time{}, 0, cell{cellDamage, uint64(it.off), 0}, func(st *markState) bool {
+		_, dealt := st.dealt[it.off]
+		return dealt
+	})
+	if err == nil {
+		s.mu.Lock()
+		g.regions = max(g.regions-1, 0)
+		s.mu.Unlock()
+	}
+	return err
+}
+
+func (s *Spool) setAside(g *segment, it *found, n letterName, reason string, received time.Time, order uint64, c cell, dealt func(*markState) bool) error {
+	m := g.marks
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	st, err := m.load()
+	if err != nil || dealt(st) {
+		return err
+	}
+	s.mu.Lock()
+	if g.end == it.next && g.sealed {
+		reason += "; it is the last in its file and may be the rest of a write that a crash cut short and that was never acknowledged"
+	}
+	s.mu.Unlock()
+	h := &letterHead{Reason: reason, Items: 1, Quarantined: true, Whole: true, Order: order, Received: received,
+		Buried: time.Unix(0, n.buried).UTC(), Size: int64(len(it.body))}
+	if err := s.writeLetter(n, h, bytesReader(it.body)); err != nil {
+		return err
+	}
+	if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
+		return err
+	}
+	// The letter may be gone before the next power cut: the damage must not come
+	// back.
+	if err := m.write(m.append(nil, c), true); err != nil {
+		return err
+	}
+	st.apply(cell{}, c)
+	s.damaged("file", g.file, "offset", it.off)
+	return nil
+}
+
+func (s *Spool) damaged(where ...any) {
+	s.mu.Lock()
+	s.counts.Damaged++
+	s.mu.Unlock()
+	s.log.Error("spool: a stored body is damaged and was made a letter", where...)
+}

@@ -1,0 +1,149 @@
+package spool
+
+import (
+	"fmt"
+)
+
+// compactAll frees what is done in segments that are kept by a few items, which
+// may wait for days, and in files of marks that say much that no longer counts.
+func (s *Spool) compactAll() {
+	s.mu.Lock()
+	var sparse []*segment
+	var files []*markFile
+	for _, g := range s.segments[:max(len(s.segments)-1, 0)] {
+		// One item in twenty bodies at the most, by a guess from the size.
+		if g.sealed && g.scanned() && !g.pinned && g.total() > 0 && g.end > 4*spotStep && g.total() < g.dense {
+			sparse = append(sparse, g)
+		}
+	}
+	for m := range s.marked {
+		files = append(files, m)
+	}
+	s.mu.Unlock()
+	for _, g := range sparse {
+		if err := s.compact(g); err != nil {
+			s.log.Warn("spool: finished bodies still take room", "file", g.file, "err", err)
+		}
+	}
+	for _, m := range files {
+		m.mu.Lock()
+		if m.bloated() && !m.gone {
+			if err := m.rewrite(); err != nil {
+				s.log.Warn("spool: marks still take room", "file", m.name, "err", err)
+			}
+		}
+		m.mu.Unlock()
+		select {
+		case <-s.ending:
+			return
+		default:
+		}
+	}
+}
+
+// compact replaces a segment by one that has the unfinished bodies only, under
+// the same name: its marks stay true, since they name bodies by number. A crash
+// leaves the one or the other.
+func (s *Spool) compact(g *segment) error {
+	m := g.marks
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	st, err := m.load()
+	if err != nil {
+		return err
+	}
+	in, err := s.fs.Open(s.path(logDir, g.file))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	// First what would stay.
+	var stay []found
+	var bytes int64
+	scan := g.scanner(in, 0, g.end, scanAhead)
+	defer scan.close()
+	var c cursor
+	for {
+		it, ok, err := scan.next()
+		if err != nil || scan.bad > 0 {
+			return fmt.Errorf("it cannot be read: %w", scan.err)
+		}
+		if !ok {
+			break
+		}
+		if it.region || st.isFinished(it.seq) {
+			continue
+		}
+		if it.damaged {
+			return errChecksum
+		}
+		pieces, ordinal := c.pieces(it.body)
+		for i := range pieces {
+			k := -1
+			if ordinal >= 0 {
+				k = ordinal + i
+			}
+			if !st.isDone(pieceID(it.seq, &pieces[i]), k) {
+				it.body = nil
+				stay = append(stay, it)
+				bytes += it.next - it.off
+				break
+			}
+		}
+	}
+	s.mu.Lock()
+	g.dense = g.total() / 2
+	s.mu.Unlock()
+	if bytes > g.end/2 {
+		return nil
+	}
+	temp := s.tempPath(logDir)
+	out, err := s.fs.Create(temp)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		out.Close()
+		if err != nil {
+			_ = s.fs.Remove(temp)
+		}
+	}()
+	next := segment{base: g.base}
+	buf := make([]byte, recordSize(maxSmall))
+	for _, it := range stay {
+		p := buf[:it.next-it.off]
+		if err = readFull(in, p, it.off); err != nil {
+			return err
+		}
+		if err = writeFull(out, p, next.end); err != nil {
+			return err
+		}
+		next.place(it.seq, next.end, p[7]&(sizeAccount>>24) != 0 || it.look&sizeLooked == 0)
+		next.end += int64(len(p))
+	}
+	if err = out.Sync(); err != nil {
+		return err
+	}
+	if err = s.fs.Rename(temp, s.path(logDir, g.file)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.spend(next.end - g.size)
+	g.end, g.size, g.spots = next.end, next.end, next.spots
+	g.version++
+	s.mu.Unlock()
+	// Marks on bodies that are gone say nothing any more.
+	left := map[uint64]bool{}
+	for _, it := range stay {
+		left[it.seq] = true
+	}
+	for id := range st.done.all() {
+		if !left[seqOf(id)] {
+			st.done.remove(id)
+		}
+	}
+	clear(st.dealt)
+	return s.fs.SyncDir(s.path(logDir))
+}
+
+var ()

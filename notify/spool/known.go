@@ -1,0 +1,36 @@
+package spool
+
+import (
+	"sync"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// knownItems remembers the class of items that were handed out lately.
+type knownItems struct {
+	mu   sync.Mutex
+	list [1 << 14]knownItem
+}
+
+type knownItem struct {
+	id    notify.ItemID
+	class notify.Class
+	large bool
+}
+
+func (k *knownItems) slot(id notify.ItemID) *knownItem {
+	return &k.list[(uint64(id)*0x9e3779b97f4a7c15)>>(64-14)]
+}
+
+func (k *knownItems) add(id notify.ItemID, class notify.Class, large bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	*k.slot(id) = knownItem{id, class, large}
+}
+
+func (k *knownItems) get(id notify.ItemID) (knownItem, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	it := *k.slot(id)
+	return it, it.id == id
+}

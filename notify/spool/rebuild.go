@@ -1,0 +1,282 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// indexOf gives the index of a large body. It is nil, without an error, while it
+// is made anew, or if the body is gone.
+func (s *Spool) indexOf(l *largeBody) (*index, error) {
+	s.mu.Lock()
+	idx, busy := l.idx, l.building || s.large[l.seq] != l
+	if idx != nil {
+		s.keepIndex(l)
+	}
+	s.mu.Unlock()
+	if idx != nil || busy {
+		return idx, nil
+	}
+	f, err := s.fs.Open(s.path(largeDir, l.stem()+indexSuffix))
+	if err == nil {
+		var size int64
+		if size, err = f.Size(); err == nil {
+			idx, err = readIndex(f, size, l.size, l.sum)
+		}
+		f.Close()
+	}
+	if err == nil {
+		s.haveIndex(l, idx, nil)
+		return idx, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.building || s.closed {
+		return l.idx, nil
+	}
+	l.building = true
+	s.builders.Go(func() { s.rebuild(l) })
+	return nil, nil
+}
+
+// indexNow gives the index of a large body to who cannot wait for it: it fails
+// with errNotYet while it is made, and with fs.ErrNotExist if the body is gone.
+func (s *Spool) indexNow(l *largeBody) (*index, error) {
+	idx, err := s.indexOf(l)
+	if err != nil || idx != nil {
+		return idx, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.large[l.seq] != l {
+		return nil, errNotExist
+	}
+	return nil, errNotYet
+}
+
+// haveIndex keeps the index of a body, and counts its items if none is done.
+func (s *Spool) haveIndex(l *largeBody, idx *index, mem *memFile) {
+	l.marks.mu.Lock()
+	defer l.marks.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.idx, l.building = idx, false
+	if mem != nil {
+		l.mem = mem
+	}
+	if !l.marks.made && l.counted == 0 {
+		l.live, l.counted = idx.counts, itemID(l.seq, wholeBody)
+	}
+	s.keepIndex(l)
+}
+
+// keptIndexes is how many footers are kept in memory.
+const keptIndexes = 64
+
+// keepIndex notes that the index of l was used, and lets another go if there
+// are too many; s.mu is held.
+func (s *Spool) keepIndex(l *largeBody) {
+	s.indexed[l] = struct{}{}
+	for other := range s.indexed {
+		if len(s.indexed) <= keptIndexes {
+			return
+		}
+		if other != l {
+			delete(s.indexed, other)
+			if other.mem == nil {
+				other.idx = nil
+			}
+		}
+	}
+}
+
+// rebuild makes the index of a large body anew. It reads all of the body, so it
+// finds damage too.
+func (s *Spool) rebuild(l *largeBody) {
+	s.building.Lock() // one at a time
+	defer s.building.Unlock()
+	if err := s.enter(); err != nil {
+		return
+	}
+	defer s.leave()
+	idx, mem, err := s.split(l)
+	switch {
+	case err == nil:
+		s.haveIndex(l, idx, mem)
+	case errors.Is(err, errChecksum):
+		if err = s.setAsideLarge(l); err == nil {
+			break
+		}
+		fallthrough
+	default:
+		s.mu.Lock()
+		l.building, l.pinned = false, true
+		s.mu.Unlock()
+		select {
+		case <-s.ending:
+			return
+		default:
+		}
+		s.unreadable(err, l.file)
+	}
+	s.ring()
+}
+
+var errChecksum = errors.New("spool: checksum mismatch")
+
+// split reads a large body and makes an index, on the disk if it can be.
+func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("spool: %v", p)
+		}
+	}()
+	body, err := s.fs.Open(s.path(largeDir, l.file))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer body.Close()
+	temp := s.tempPath(largeDir)
+	var w indexWriter
+	f, err := s.fs.Create(temp)
+	if err == nil {
+		defer f.Close()
+		w.f = f
+	} else {
+		mem = &memFile{}
+		w.f = mem
+	}
+	fail := func(err error) error {
+		if f != nil {
+			_ = s.fs.Remove(temp)
+		}
+		return err
+	}
+	in := &summing{r: io.NewSectionReader(body, 0, l.size+1), ending: s.ending}
+	for p, err := range notify.Split(in) {
+		if err != nil {
+			return nil, nil, fail(err)
+		}
+		w.add(&p)
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return nil, nil, fail(err)
+	}
+	in.flush()
+	if in.size != l.size || in.sum != l.sum {
+		return nil, nil, fail(errChecksum)
+	}
+	if err := w.finish(in.sums, l.size, l.sum); err == nil {
+		if f == nil {
+			return &w.idx, mem, nil
+		}
+		if err := s.fs.Rename(temp, s.path(largeDir, l.stem()+indexSuffix)); err == nil {
+			s.spend(w.at)
+			return &w.idx, nil, nil
+		}
+	}
+	if f == nil {
+		return nil, nil, fail(errIndex)
+	}
+	// The disk takes no index: once more, in memory.
+	_ = s.fs.Remove(temp)
+	mem = &memFile{}
+	w = indexWriter{f: mem}
+	in = &summing{r: io.NewSectionReader(body, 0, l.size), ending: s.ending}
+	for p, err := range notify.Split(in) {
+		if err != nil {
+			return nil, nil, err
+		}
+		w.add(&p)
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return nil, nil, err
+	}
+	in.flush()
+	if err := w.finish(in.sums, l.size, l.sum); err != nil {
+		return nil, nil, err
+	}
+	return &w.idx, mem, nil
+}
+
+// summing reads a body and makes the checksums of its parts.
+type summing struct {
+	r      io.Reader
+	ending <-chan struct{}
+	sums   []uint32
+	part   uint32
+	in     int
+	size   int64
+	sum    uint32
+}
+
+func (r *summing) Read(p []byte) (int, error) {
+	select {
+	case <-r.ending:
+		return 0, ErrClosed
+	default:
+	}
+	n, err := r.r.Read(p[:min(len(p), sumStep-r.in)])
+	r.sum = crc32.Update(r.sum, castagnoli, p[:n])
+	r.part = crc32.Update(r.part, castagnoli, p[:n])
+	r.size += int64(n)
+	if r.in += n; r.in == sumStep {
+		r.flush()
+	}
+	return n, err
+}
+
+func (r *summing) flush() {
+	if r.in > 0 {
+		r.sums = append(r.sums, r.part)
+	}
+	r.part, r.in = 0, 0
+}
+
+// openIndex opens the file of an index, for reading blocks.
+func (s *Spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
+	s.mu.Lock()
+	mem := l.mem
+	s.mu.Unlock()
+	if mem != nil {
+		return mem, func() {}, nil
+	}
+	f, err := s.fs.Open(s.path(largeDir, l.stem()+indexSuffix))
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() { f.Close() }, nil
+}
+
+// dropIndex throws a torn index away: it is made anew.
+func (s *Spool) dropIndex(l *largeBody) {
+	s.mu.Lock()
+	l.idx, l.mem = nil, nil
+	s.mu.Unlock()
+	_ = s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix))
+}
+
+// memFile is a file in memory: where an index goes if the disk takes none.
+type memFile struct{ p []byte }
+
+func (m *memFile) WriteAt(p []byte, off int64) (int, error) {
+	if need := int(off) + len(p); need > len(m.p) {
+		m.p = append(m.p, make([]byte, need-len(m.p))...)
+	}
+	return copy(m.p[off:], p), nil
+}
+
+func (m *memFile) ReadAt(p []byte, off int64) (int, error) {
+	if off >= int64(len(m.p)) {
+		return 0, io.EOF
+	}
+	n := copy(p, m.p[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}

@@ -1,0 +1,402 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// The letter of the rest of a body is added to. Behind its head stand two slots
+// and then frames, one for each item. A slot tells how many frames count; the
+// newer good one is believed, if the frames that it adds to the other are whole.
+//
+//	slot    items 8, end of the frames 8, bytes in them 8, generation 4, checksum 4
+//	frame   "spfr" 4, offset in the body 4, size of the key 4, size of the item 4; key, item; checksum 4
+const (
+	slotSize   = 32
+	slotsSize  = 2 * slotSize
+	frameHead  = 16
+	frameTail  = 4
+	frameMagic = 0x72667073 // "spfr"
+)
+
+type slot struct {
+	items, end, bytes int64
+	gen               uint32
+}
+
+func (t slot) encode() []byte {
+	le := binary.LittleEndian
+	p := le.AppendUint32(le.AppendUint64(le.AppendUint64(le.AppendUint64(nil, uint64(t.items)), uint64(t.end)), uint64(t.bytes)), t.gen)
+	return le.AppendUint32(p, crc32.Checksum(p, castagnoli))
+}
+
+func decodeSlot(p []byte) (t slot, ok bool) {
+	le := binary.LittleEndian
+	t = slot{int64(le.Uint64(p)), int64(le.Uint64(p[8:])), int64(le.Uint64(p[16:])), le.Uint32(p[24:])}
+	return t, le.Uint32(p[28:]) == crc32.Checksum(p[:28], castagnoli) && t.items >= 0 && t.end >= 0 && t.bytes >= 0
+}
+
+// readSlots gives the slots behind the head that ends at body, the newer first.
+func readSlots(f io.ReaderAt, body int64) (newer, older slot, err error) {
+	var p [slotsSize]byte
+	if err := readFull(f, p[:], body); err != nil {
+		return newer, older, errDamagedLetter
+	}
+	a, okA := decodeSlot(p[:slotSize])
+	b, okB := decodeSlot(p[slotSize:])
+	switch {
+	case okA && okB && b.gen > a.gen, okB && !okA:
+		if !okA {
+			a = b
+		}
+		return b, a, nil
+	case okA:
+		if !okB {
+			b = a
+		}
+		return a, b, nil
+	}
+	return newer, older, errDamagedLetter
+}
+
+// restAdder adds items to a letter.
+type restAdder struct {
+	s        *Spool
+	name     letterName
+	f        file
+	body     int64
+	was, now slot
+	temp     string // the file's name until it is complete, if it is new
+	made     bool   // it was new
+	buf      []byte // frames that end at now.end and are not in the file yet
+}
+
+// restBuffer is how much is added to a letter with one write.
+const restBuffer = 64 << 10
+
+// rest adds an item to the letter of the rest of its body, which is made by the
+// first.
+func (b *burial) rest(v *notify.Verdict, it *notify.Item, h *letterHead, r io.Reader) error {
+	a, err := b.adder(seqOf(v.ID), h)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	size := int64(frameHead+len(it.Key)+frameTail) + it.Size
+	if err := b.s.reserveFor(size); err != nil {
+		return err
+	}
+	defer b.s.promise(-size)
+	le := binary.LittleEndian
+	p := le.AppendUint32(nil, frameMagic)
+	p = le.AppendUint32(p, uint32(offsetOf(v.ID)))
+	p = le.AppendUint32(p, uint32(len(it.Key)))
+	p = le.AppendUint32(p, uint32(it.Size))
+	if err := a.frame(append(p, it.Key...), r, it.Size); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	a.now.end += size
+	a.now.bytes += it.Size
+	a.now.items++
+	b.s.spend(size)
+	return nil
+}
+
+// frame adds a frame: a head, the bytes of an item, and their checksum.
+func (a *restAdder) frame(head []byte, r io.Reader, size int64) error {
+	if size > restBuffer {
+		if err := a.flush(); err != nil {
+			return err
+		}
+		w := &summingWriter{f: a.f, at: a.now.end}
+		if _, err := w.Write(head); err != nil {
+			return err
+		}
+		n, err := io.Copy(w, io.LimitReader(r, size))
+		if err == nil && n < size {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+		return writeFull(a.f, binary.LittleEndian.AppendUint32(nil, w.sum), w.at)
+	}
+	start := len(a.buf)
+	a.buf = append(a.buf, head...)
+	a.buf = append(a.buf, make([]byte, size)...)
+	if _, err := io.ReadFull(r, a.buf[start+len(head):]); err != nil {
+		a.buf = a.buf[:start]
+		return err
+	}
+	a.buf = binary.LittleEndian.AppendUint32(a.buf, crc32.Checksum(a.buf[start:], castagnoli))
+	if start > restBuffer {
+		// The new frame is not in now.end yet.
+		if err := writeFull(a.f, a.buf[:start], a.now.end-int64(start)); err != nil {
+			a.buf = a.buf[:start]
+			return err
+		}
+		a.buf = append(a.buf[:0], a.buf[start:]...)
+	}
+	return nil
+}
+
+// flush writes the frames that are not in the file yet.
+func (a *restAdder) flush() error {
+	err := writeFull(a.f, a.buf, a.now.end-int64(len(a.buf)))
+	a.buf = a.buf[:0]
+	return err
+}
+
+// adder opens the letter of a body, or makes it.
+func (b *burial) adder(seq uint64, h *letterHead) (*restAdder, error) {
+	s := b.s
+	for _, a := range b.rests {
+		if a.name.seq == seq {
+			return a, nil
+		}
+	}
+	s.mu.Lock()
+	name, ok := s.rests[seq]
+	s.mu.Unlock()
+	a := &restAdder{s: s, name: name}
+	if ok {
+		l, err := s.openLetterFile(name.String())
+		if err == nil {
+			a.f, a.body = l.f, l.body
+			if a.was, _, err = readSlots(l.f, l.body); err != nil {
+				l.f.Close()
+			}
+		}
+		if ok = err == nil; err != nil && !isNotExist(err) {
+			s.log.Error("spool: a letter cannot be added to", "letter", name.String(), "err", err)
+		}
+	}
+	if !ok {
+		a.name = letterName{seq: seq, kind: ofRest, buried: s.stamp()}
+		head := *h
+		head.Key, head.UserID, head.Whole, head.Size, head.Items = "", "", true, 0, 0
+		p, err := head.encode()
+		if err != nil {
+			return nil, err
+		}
+		temp := s.tempPath(letterDir)
+		if a.f, err = s.fs.Create(temp); err != nil {
+			return nil, err
+		}
+		a.body, a.temp = int64(len(p)), temp
+		a.was = slot{end: a.body + slotsSize}
+		a.now = a.was
+		b.rests = append(b.rests, a)
+		s.spend(a.body + slotsSize)
+		if err := writeFull(a.f, append(append(p, a.was.encode()...), make([]byte, slotSize)...), 0); err != nil {
+			return nil, err
+		}
+		return a, nil
+	}
+	a.now = a.was
+	b.rests = append(b.rests, a)
+	return a, nil
+}
+
+// commit makes what was added count.
+func (a *restAdder) commit() error {
+	if err := a.flush(); err != nil {
+		return err
+	}
+	a.now.gen = a.was.gen + 1
+	if err := writeFull(a.f, a.now.encode(), a.body+int64(a.now.gen%2)*slotSize); err != nil {
+		return err
+	}
+	if err := a.f.Sync(); err != nil {
+		return err
+	}
+	s := a.s
+	if a.temp != "" {
+		if err := s.fs.Rename(a.temp, s.letterPath(a.name.String())); err != nil {
+			return err
+		}
+		a.made, a.temp = true, ""
+		s.letters.add(a.name)
+		if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.rests[a.name.seq] = a.name
+	s.mu.Unlock()
+	return nil
+}
+
+// undo takes back what was added.
+func (a *restAdder) undo() {
+	defer a.f.Close()
+	s := a.s
+	switch {
+	case a.temp != "":
+		s.spend(-a.now.end)
+		_ = s.fs.Remove(a.temp)
+	case a.made:
+		_ = s.removeLetter(a.name.String())
+	default:
+		s.spend(a.was.end - a.now.end)
+		back := a.was
+		back.gen += 2 // newer than what was added, and in the place of what was
+		_ = writeFull(a.f, back.encode(), a.body+int64(back.gen%2)*slotSize)
+	}
+}
+
+// recoverRest sees to it that the newest slot is true, and gives the offsets of
+// the items.
+func (s *Spool) recoverRest(n letterName) ([]uint32, error) {
+	l, err := s.openLetterFile(n.String())
+	if err != nil {
+		return nil, err
+	}
+	defer l.f.Close()
+	newer, older, err := readSlots(l.f, l.body)
+	if err != nil {
+		return nil, nil // a letter that is damaged
+	}
+	offsets, good := frames(l.f, l.body+slotsSize, newer.end, older.end)
+	if good {
+		return offsets, nil
+	}
+	older.gen = newer.gen + 1
+	if err := writeFull(l.f, older.encode(), l.body+int64(older.gen%2)*slotSize); err != nil {
+		return nil, err
+	}
+	if err := l.f.Sync(); err != nil {
+		return nil, err
+	}
+	offsets, _ = frames(l.f, l.body+slotsSize, older.end, older.end)
+	return offsets, nil
+}
+
+// frames gives the offsets of the items from one place in a letter to another.
+// Those behind check are compared with their checksums.
+func frames(f io.ReaderAt, at, end, check int64) (offsets []uint32, good bool) {
+	le := binary.LittleEndian
+	for at < end {
+		var p [frameHead]byte
+		if readFull(f, p[:], at) != nil || le.Uint32(p[:]) != frameMagic {
+			return offsets, false
+		}
+		size := frameHead + int64(le.Uint32(p[8:])) + int64(le.Uint32(p[12:]))
+		if at+size+frameTail > end {
+			return offsets, false
+		}
+		if at >= check {
+			h := crc32.New(castagnoli)
+			var tail [frameTail]byte
+			if _, err := io.Copy(h, io.NewSectionReader(f, at, size)); err != nil || readFull(f, tail[:], at+size) != nil || h.Sum32() != le.Uint32(tail[:]) {
+				return offsets, false
+			}
+		}
+		offsets = append(offsets, le.Uint32(p[4:]))
+		at += size + frameTail
+	}
+	return offsets, at == end
+}
+
+// restReader reads the frames as one body: lists of the items, one after another.
+type restReader struct {
+	f       io.ReaderAt
+	at, end int64
+	now     io.Reader
+	key     string
+	begun   bool
+	ended   bool
+}
+
+func (r *restReader) Read(p []byte) (int, error) {
+	for {
+		if r.now != nil {
+			n, err := r.now.Read(p)
+			if err == io.EOF {
+				r.now, err = nil, nil
+			}
+			if n > 0 || err != nil {
+				return n, err
+			}
+			continue
+		}
+		if r.ended {
+			return 0, io.EOF
+		}
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (r *restReader) next() error {
+	if r.at >= r.end {
+		r.ended = true
+		text := "]}"
+		if !r.begun {
+			text = "{}"
+		}
+		r.now = strings.NewReader(text)
+		return nil
+	}
+	le := binary.LittleEndian
+	var head [frameHead]byte
+	if err := readFull(r.f, head[:], r.at); err != nil {
+		return err
+	}
+	keySize, size := int64(le.Uint32(head[8:])), int64(le.Uint32(head[12:]))
+	if le.Uint32(head[:]) != frameMagic || r.at+frameHead+keySize+size+frameTail > r.end {
+		return fmt.Errorf("spool: %w", errDamagedLetter)
+	}
+	key, err := io.ReadAll(io.NewSectionReader(r.f, r.at+frameHead, keySize))
+	if err != nil {
+		return err
+	}
+	item := &frameReader{r: io.NewSectionReader(r.f, r.at+frameHead+keySize, size), f: r.f, at: r.at + frameHead + keySize + size}
+	item.sum = crc32.Checksum(append(head[:], key...), castagnoli)
+	before := ","
+	if !r.begun || r.key != string(key) {
+		name, err := json.Marshal(string(key))
+		if err != nil {
+			return err
+		}
+		before = string(name) + ":["
+		if r.begun {
+			before = "]," + before
+		} else {
+			before = "{" + before
+		}
+	}
+	r.begun, r.key = true, string(key)
+	r.at = item.at + frameTail
+	r.now = io.MultiReader(strings.NewReader(before), item)
+	return nil
+}
+
+// frameReader reads an item and compares its frame with the checksum.
+type frameReader struct {
+	r   io.Reader
+	f   io.ReaderAt
+	at  int64
+	sum uint32
+}
+
+func (r *frameReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.sum = crc32.Update(r.sum, castagnoli, p[:n])
+	if err == io.EOF {
+		var tail [frameTail]byte
+		if rerr := readFull(r.f, tail[:], r.at); rerr != nil || binary.LittleEndian.Uint32(tail[:]) != r.sum {
+			return n, fmt.Errorf("spool: %w", errDamagedLetter)
+		}
+	}
+	return n, err
+}
+
+func bytesReader(p []byte) io.Reader { return bytes.NewReader(p) }

@@ -1,0 +1,338 @@
+package spool
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// settlement is what a call of Settle does to one unit.
+type settlement struct {
+	u     *unit
+	large *largeBody
+	g     *segment
+	st    *markState
+
+	verdicts []notify.Verdict
+	classes  map[notify.ItemID]notify.Class // of those that exist
+	cells    []byte
+	written  int
+	done     map[notify.ItemID]notify.Class
+	again    map[notify.ItemID]again
+	buried   bool
+	through  uint64
+	ended    bool // the body's file is gone
+}
+
+// Settle records verdicts, all or none of them: letters first, and when these are
+// safe the marks, with one write for each unit.
+func (h *share) Settle(ctx context.Context, verdicts []notify.Verdict) error {
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.s.leave()
+	return h.s.settle(ctx, verdicts)
+}
+
+func (s *Spool) settle(ctx context.Context, verdicts []notify.Verdict) (err error) {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	list, err := s.settlements(verdicts)
+	if err != nil {
+		return err
+	}
+	if err := s.classify(list); err != nil {
+		return err
+	}
+	letters, err := s.buryAll(ctx, list)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].u.marks.mu.Lock()
+	}
+	err = s.record(list)
+	for i := range list {
+		list[i].u.marks.mu.Unlock()
+	}
+	if err != nil {
+		letters.undo()
+		return err
+	}
+	letters.keep()
+	for i := range list {
+		switch t := &list[i]; {
+		case t.ended:
+			s.forgetLarge(t.large)
+			s.spend(-t.large.size)
+		case t.large != nil:
+			s.dropIfFinished(t.large)
+		}
+	}
+	s.removeFinished()
+	s.wantTidy()
+	return nil
+}
+
+// settlements sorts verdicts by units. Those on bodies that are gone are left out.
+func (s *Spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
+	var list []settlement
+	at := map[*unit]int{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range verdicts {
+		if v.Fate < notify.Done || v.Fate > notify.Buried {
+			return nil, fmt.Errorf("spool: fate %d", v.Fate)
+		}
+		if v.Fate == notify.Buried && v.Letter == nil {
+			return nil, errors.New("spool: a buried item needs a letter")
+		}
+		seq := seqOf(v.ID)
+		st := settlement{}
+		if l := s.large[seq]; l != nil {
+			st.u, st.large = &l.unit, l
+		} else if g := s.segmentFor(seq); g != nil && seq <= g.last && seq > g.through {
+			if k, ok := s.known.get(v.ID); ok && k.large {
+				continue // of a large body that is finished
+			}
+			st.u, st.g = &g.unit, g
+		} else {
+			continue
+		}
+		i, ok := at[st.u]
+		if !ok {
+			i = len(list)
+			at[st.u] = i
+			list = append(list, st)
+		}
+		list[i].verdicts = append(list[i].verdicts, v)
+	}
+	// Always locked in the same order.
+	slices.SortFunc(list, func(a, b settlement) int {
+		return cmp.Compare(seqOf(a.verdicts[0].ID), seqOf(b.verdicts[0].ID))
+	})
+	return list, nil
+}
+
+// classOf finds the class of an unfinished item; ok is false if there is none.
+func (s *Spool) classOf(r *reader, id notify.ItemID) (class notify.Class, ok bool, err error) {
+	if k, ok := s.known.get(id); ok {
+		return k.class, true, nil
+	}
+	err = r.chunks([]notify.ItemID{id}, func(ch *chunk) error {
+		class, ok = ch.pieces[0].Class, true
+		return nil
+	})
+	if isNotExist(err) {
+		err = nil
+	}
+	return class, ok, err
+}
+
+// classify finds the classes of the items. That may read an index, which takes
+// the lock of the body's marks: so it comes before these are held.
+func (s *Spool) classify(list []settlement) error {
+	r := s.newReader()
+	defer r.close()
+	for i := range list {
+		t := &list[i]
+		t.classes = make(map[notify.ItemID]notify.Class, len(t.verdicts))
+		for _, v := range t.verdicts {
+			class, ok, err := s.classOf(r, v.ID)
+			if err != nil {
+				return err
+			}
+			if ok {
+				t.classes[v.ID] = class
+			}
+		}
+	}
+	return nil
+}
+
+// record writes the marks and then takes them in; the marks are held.
+func (s *Spool) record(list []settlement) (err error) {
+	for i := range list {
+		if err := s.prepare(&list[i]); err != nil {
+			return err
+		}
+	}
+	var ending []*settlement
+	for i := range list {
+		t := &list[i]
+		if len(t.cells) == 0 {
+			continue
+		}
+		if t.large != nil && s.endsWith(t) {
+			ending = append(ending, t)
+			continue
+		}
+		if err := s.mark(t); err != nil && !s.endsWith(t) { // else the files go away instead
+			s.undo(list[:i])
+			return err
+		}
+	}
+	for _, t := range ending {
+		// That its file is gone says as much as its marks.
+		err := s.fs.Remove(s.path(largeDir, t.large.file))
+		if t.ended = err == nil || isNotExist(err); t.ended {
+			continue
+		}
+		if err := s.mark(t); err != nil {
+			s.undo(list)
+			return err
+		}
+	}
+	for i := range list {
+		t := &list[i]
+		for id := range t.done {
+			t.st.done.add(id)
+			delete(t.st.again, id)
+		}
+		maps.Copy(t.st.again, t.again)
+		t.st.through = max(t.st.through, t.through)
+		s.keepMarks(t.u.marks)
+		s.mu.Lock()
+		if t.g != nil {
+			t.g.through = max(t.g.through, t.through)
+		}
+		for id, class := range t.done {
+			if id <= t.u.counted {
+				t.u.live[class]--
+			}
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// mark writes the cells of one unit.
+func (s *Spool) mark(t *settlement) error {
+	m := t.u.marks
+	err := m.write(t.cells, t.buried)
+	if err != nil && s.giveReserve() {
+		err = m.write(t.cells, t.buried)
+	}
+	if err == nil {
+		t.written = len(t.cells)
+	}
+	return err
+}
+
+// undo takes the marks back that were written together with what failed.
+func (s *Spool) undo(list []settlement) {
+	for i := range list {
+		list[i].u.marks.undo(list[i].written)
+	}
+}
+
+// prepare makes the cells of one unit, without those verdicts that are on
+// finished items.
+func (s *Spool) prepare(t *settlement) (err error) {
+	m := t.u.marks
+	if m.gone {
+		return nil
+	}
+	if t.st, err = m.load(); err != nil {
+		return err
+	}
+	t.done, t.again = map[notify.ItemID]notify.Class{}, map[notify.ItemID]again{}
+	for _, v := range t.verdicts {
+		if _, ok := t.done[v.ID]; ok || t.st.isDone(v.ID, -1) {
+			continue
+		}
+		class, ok := t.classes[v.ID]
+		if !ok {
+			continue
+		}
+		if v.Fate == notify.Again {
+			a := again{v.Next.UnixNano(), uint32(max(v.Attempts, 0))}
+			t.again[v.ID] = a
+			t.cells = m.appendAgain(t.cells, v.ID, a, v.Reason)
+			continue
+		}
+		t.buried = t.buried || v.Fate == notify.Buried
+		t.done[v.ID] = class
+		delete(t.again, v.ID)
+		t.cells = m.append(t.cells, cell{cellDone, seqOf(v.ID), uint32(offsetOf(v.ID))})
+	}
+	if g := t.g; g != nil && len(t.done) > 0 {
+		s.mu.Lock()
+		if g.scanned() && !g.pinned && g.last > g.through && g.total() == s.counted(t) {
+			t.through = g.last
+		}
+		s.mu.Unlock()
+		if t.through > 0 {
+			t.cells = m.append(t.cells, cell{cellThrough, t.through, 0})
+		}
+	}
+	return nil
+}
+
+// counted is how many of the items that end were counted as live; s.mu is held.
+func (s *Spool) counted(t *settlement) (n int64) {
+	for id := range t.done {
+		if id <= t.u.counted {
+			n++
+		}
+	}
+	return n
+}
+
+// endsWith tells whether nothing of the unit is left after this, so that its
+// files are removed and need no marks. Not what was buried: until the removal is
+// safe, the marks tell that there is a letter.
+func (s *Spool) endsWith(t *settlement) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.buried || t.u.pinned || t.u.total() != s.counted(t) {
+		return false
+	}
+	if t.large != nil {
+		return t.large.counted == itemID(t.large.seq, wholeBody)
+	}
+	g := t.g
+	return g.sealed && g.scanned() && g != s.segments[len(s.segments)-1]
+}
+
+// maxMarks is how many marks are kept in memory, in all files.
+const maxMarks = 1 << 20
+
+// keepMarks notes that the marks of m were used, and lets others go if there
+// are too many in memory; m.mu is held.
+func (s *Spool) keepMarks(m *markFile) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.gone || m.st == nil {
+		return
+	}
+	size := m.st.size()
+	s.marksKept += size - s.marked[m]
+	s.marked[m] = size
+	for other := range s.marked {
+		if s.marksKept <= maxMarks {
+			return
+		}
+		if other == m || !other.mu.TryLock() {
+			continue
+		}
+		if other.made {
+			other.st = nil
+			s.marksKept -= s.marked[other]
+			delete(s.marked, other)
+		}
+		other.mu.Unlock()
+	}
+}
+
+func (s *Spool) forgetMarks(m *markFile) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.marksKept -= s.marked[m]
+	delete(s.marked, m)
+}

@@ -1,0 +1,157 @@
+package spool
+
+import (
+	"fmt"
+	"time"
+)
+
+// reserveSize is what the file RESERVE takes. It is given back to the disk when
+// a mark finds no room, so that a disk which the spool has filled drains: what
+// is done can be noted, and then be removed. No body is stored before the reserve
+// is whole again.
+const reserveSize = 1 << 20
+
+// spend counts n more bytes on the disk.
+func (s *Spool) spend(n int64) { s.bytes.Add(n) }
+
+// promise counts n more bytes that a Put will take.
+func (s *Spool) promise(n int64) { s.promised.Add(n) }
+
+// reserve promises n bytes to a Put, if the spool may grow so much. A part of
+// MaxBytes is left for marks and letters.
+func (s *Spool) reserve(n int64) error {
+	return s.reserveUpTo(n, s.opts.MaxBytes-min(s.opts.MaxBytes/8, 16<<20))
+}
+
+// reserveFor promises n bytes to a letter.
+func (s *Spool) reserveFor(n int64) error { return s.reserveUpTo(n, s.opts.MaxBytes) }
+
+func (s *Spool) reserveUpTo(n, limit int64) error {
+	if s.promised.Add(n)+s.bytes.Load() > limit && s.opts.MaxBytes > 0 {
+		s.promised.Add(-n)
+		return ErrFull
+	}
+	return nil
+}
+
+// takeReserve makes the reserve whole. It fails while the disk has no room.
+func (s *Spool) takeReserve() error {
+	if s.reserved.Load() {
+		return nil
+	}
+	s.reserving.Lock()
+	defer s.reserving.Unlock()
+	if s.reserved.Load() {
+		return nil
+	}
+	name := s.path(reserveName)
+	_ = s.fs.Remove(name)
+	if err := writeWhole(s.fs, name, make([]byte, s.reserveSize)); err != nil {
+		return fmt.Errorf("spool: the reserve for what is done: %w", err)
+	}
+	s.spend(s.reserveSize)
+	s.reserved.Store(true)
+	return nil
+}
+
+// giveReserve gives the reserve back to the disk, and tells whether there was
+// one.
+func (s *Spool) giveReserve() bool {
+	s.reserving.Lock()
+	defer s.reserving.Unlock()
+	if !s.reserved.Load() || s.fs.Remove(s.path(reserveName)) != nil {
+		return false
+	}
+	s.reserved.Store(false)
+	s.spend(-s.reserveSize)
+	s.wantTidy()
+	s.log.Warn("spool: the disk takes no marks; the reserve is used and nothing is stored until there is room")
+	return true
+}
+
+// recoverReserve finds the reserve, or makes it.
+func (s *Spool) recoverReserve() {
+	if s.sizeOf(s.path(reserveName)) == s.reserveSize {
+		s.spend(s.reserveSize)
+		s.reserved.Store(true)
+		return
+	}
+	if err := s.takeReserve(); err != nil {
+		// Puts will fail for as long as that lasts; what is here can be
+		// processed all the same.
+		s.log.Error("spool: cannot make the reserve", "err", err)
+	}
+}
+
+// writeWhole makes a file with the data and syncs it, or leaves none.
+func writeWhole(fs fileSystem, name string, data []byte) error {
+	f, err := fs.Create(name)
+	if err != nil {
+		return err
+	}
+	if err = writeFull(f, data, 0); err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		_ = fs.Remove(name)
+	}
+	return err
+}
+
+const (
+	// keepEvery is how often the keeper tidies at the most, and sweepEvery how
+	// often it looks for expired letters.
+	keepEvery  = 30 * time.Second
+	sweepEvery = time.Hour
+)
+
+// keep is the goroutine that tidies up, some time after something has changed:
+// an idle spool sleeps.
+func (s *Spool) keep() {
+	defer close(s.kept)
+	sweep := make(<-chan time.Time)
+	if s.opts.LetterRetention > 0 {
+		ticker := time.NewTicker(sweepEvery)
+		defer ticker.Stop()
+		sweep = ticker.C
+	}
+	tidy := time.NewTimer(0)
+	tidy.Stop()
+	defer tidy.Stop()
+	work := s.untidy
+	for {
+		select {
+		case <-s.ending:
+			return
+		case <-work:
+			work = nil
+			tidy.Reset(keepEvery)
+			continue
+		case <-sweep:
+			s.sweepLetters(s.letters.all())
+			continue
+		case <-tidy.C:
+			work = s.untidy
+		}
+		if s.enter() != nil {
+			return
+		}
+		if s.takeReserve() != nil {
+			s.wantTidy()
+		}
+		s.removeFinished()
+		s.compactAll()
+		s.leave()
+	}
+}
+
+// wantTidy tells the keeper that there may be something to tidy up.
+func (s *Spool) wantTidy() {
+	select {
+	case s.untidy <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,133 @@
+package spool
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// splitting takes a large body apart while it is received. Whatever goes wrong
+// with it, the body is stored all the same and taken apart later.
+type splitting struct {
+	s    *Spool
+	temp string // the index on the way, "" when it is no longer ours to remove
+	f    file
+	w    *indexWriter
+
+	full  chan []byte // to the splitter
+	empty chan *[copySize]byte
+	stop  chan struct{}
+	once  sync.Once
+	err   error // why there is no more; set before stop is closed
+	done  chan struct{}
+
+	now []byte // what the splitter reads
+	buf *[copySize]byte
+	ok  bool // the splitter came to the end
+}
+
+// startSplitting begins. The body is given in chunks, and end must be called.
+func (s *Spool) startSplitting() *splitting {
+	sp := &splitting{s: s, temp: s.tempPath(largeDir),
+		full: make(chan []byte, 1), empty: make(chan *[copySize]byte, 3), stop: make(chan struct{}), done: make(chan struct{})}
+	f, err := s.fs.Create(sp.temp)
+	if err != nil {
+		sp.temp = ""
+		close(sp.done)
+		return sp
+	}
+	sp.f, sp.w = f, &indexWriter{f: f}
+	go sp.run()
+	return sp
+}
+
+func (sp *splitting) run() {
+	defer close(sp.done)
+	defer func() {
+		if p := recover(); p != nil {
+			sp.s.log.Error("spool: a body could not be taken apart yet", "err", fmt.Sprint(p))
+		}
+	}()
+	for p, err := range notify.Split(sp) {
+		if err != nil {
+			return
+		}
+		sp.w.add(&p)
+	}
+	sp.ok = true
+}
+
+// Read is the splitter's.
+func (sp *splitting) Read(p []byte) (int, error) {
+	for len(sp.now) == 0 {
+		if sp.buf != nil {
+			sp.empty <- sp.buf // has room
+			sp.buf = nil
+		}
+		select {
+		case b, ok := <-sp.full:
+			if !ok {
+				return 0, io.EOF
+			}
+			sp.now, sp.buf = b, (*[copySize]byte)(b[:copySize:copySize])
+		case <-sp.stop:
+			return 0, sp.err
+		}
+	}
+	n := copy(p, sp.now)
+	sp.now = sp.now[n:]
+	return n, nil
+}
+
+// give hands a buffer with n bytes over and gives an empty one.
+func (sp *splitting) give(buf *[copySize]byte, n int) *[copySize]byte {
+	select {
+	case sp.full <- buf[:n:copySize]:
+	case <-sp.done:
+		return buf
+	}
+	select {
+	case buf = <-sp.empty:
+	default:
+		buf = copyBuffers.Get().(*[copySize]byte)
+	}
+	return buf
+}
+
+// finish waits for the splitter and completes the index, or gives nil.
+func (sp *splitting) finish(sums []uint32, size int64, sum uint32) *index {
+	close(sp.full)
+	<-sp.done
+	if !sp.ok || sp.w.finish(sums, size, sum) != nil {
+		return nil
+	}
+	sp.s.spend(sp.w.at)
+	return &sp.w.idx
+}
+
+// end clears up.
+func (sp *splitting) end(why error) {
+	sp.once.Do(func() {
+		sp.err = why
+		close(sp.stop)
+	})
+	<-sp.done
+	if sp.buf != nil {
+		copyBuffers.Put(sp.buf)
+		sp.buf = nil
+	}
+	for len(sp.empty) > 0 {
+		copyBuffers.Put(<-sp.empty)
+	}
+	if sp.f != nil {
+		sp.f.Close()
+	}
+	if sp.temp != "" && sp.f != nil {
+		if sp.ok && sp.w.err == nil && len(sp.w.idx.sums) > 0 {
+			sp.s.spend(-sp.w.at)
+		}
+		_ = sp.s.fs.Remove(sp.temp)
+	}
+}

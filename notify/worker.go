@@ -1,0 +1,130 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Worker makes attempts at items. A [Processor] has one. Alone it serves those
+// who schedule items by other means, such as a job queue of their own: what is
+// tried again, when, and in which order, is then theirs to decide.
+type Worker struct {
+	users   Resolver
+	call    Callbacks
+	opts    ProcessorOptions
+	decoder *Decoder
+	files   *fileStore
+	odd     oddFields
+}
+
+// NewWorker returns a worker. Of opts it heeds what is about an attempt: Files,
+// KeepRaw, UnknownKey, MaxItem and AttemptTimeout. It copies calls and opts.
+func NewWorker(users Resolver, calls Callbacks, opts *ProcessorOptions) (*Worker, error) {
+	return newWorker(nil, users, calls, opts)
+}
+
+// newWorker returns a worker for q, which may keep the claims of its downloads.
+func newWorker(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*Worker, error) {
+	if users == nil {
+		return nil, errors.New("notify: the resolver is nil")
+	}
+	if m := calls.missing(); m != "" {
+		return nil, errors.New("notify: " + m)
+	}
+	w := &Worker{users: users, call: calls}
+	if opts != nil {
+		w.opts = *opts
+	}
+	if err := w.opts.defaults(); err != nil {
+		return nil, err
+	}
+	if calls.File != nil && w.opts.Files == nil {
+		return nil, errors.New("notify: Callbacks.File without ProcessorOptions.Files: every announced file would be given up on")
+	}
+	w.decoder = &Decoder{KeepRaw: w.opts.KeepRaw, MaxItem: w.opts.MaxItem}
+	if f := w.opts.UnknownKey; f != nil {
+		w.decoder.UnknownKey = func(path string) {
+			w.logger().panicked(context.Background(), guard("UnknownKey", func() { f(path) }))
+		}
+	}
+	if f := w.opts.Files; f != nil {
+		clone := *f
+		w.opts.Files = &clone
+		if err := clone.check(); err != nil {
+			return nil, err
+		}
+		files, err := clone.open(q)
+		if err != nil {
+			return nil, err
+		}
+		w.files = files
+	}
+	return w, nil
+}
+
+// Close lets go of the directory for files. No attempt runs any more.
+func (w *Worker) Close() error {
+	if w.files == nil {
+		return nil
+	}
+	return w.files.Close()
+}
+
+// Attempt tries an item once: it resolves the user, pulls or downloads what was
+// announced, and calls the callbacks. it.Key and it.Raw say what it is; the
+// rest may be zero. An error that is no [Failure], or one with another fault
+// than [types.FaultItem], is worth another attempt. No error holds a secret of
+// the item.
+func (w *Worker) Attempt(ctx context.Context, it *Item) error {
+	if it.UserID == "" || it.Size == 0 {
+		// A caller with a queue of its own keeps the bytes and no more.
+		clone := *it
+		it = &clone
+		ev, err := w.decoder.DecodeItem(it.Key, it.Raw)
+		if err != nil {
+			return Permanent(err)
+		}
+		it.UserID, it.Size = ev.Owner(), int64(len(it.Raw))
+		it.Class = pieceOf(ev).Class
+	}
+	a := &attempt{Worker: w, it: it}
+	return a.try(ctx)
+}
+
+// observe tells the partner and the log of an outcome. Nothing that goes wrong
+// there concerns the item.
+func (w *Worker) observe(o Outcome) {
+	ctx, l := context.Background(), w.logger()
+	if f := w.opts.Observe; f != nil {
+		l.panicked(ctx, guard("Observe", func() { f(o) }))
+	}
+	if l.to == nil || o.Result == ResultDone && !w.odd.news(o.Defects) {
+		return
+	}
+	level := slog.LevelWarn
+	switch o.Result {
+	case ResultBuried, ResultExpiring, ResultQuarantined, ResultOutage, ResultStalled, ResultQueueFailed:
+		level = slog.LevelError
+	case ResultResumed:
+		level = slog.LevelInfo
+	}
+	l.log(ctx, level, "notify: "+o.text(), "outcome", o)
+}
+
+func (w *Worker) logger() logger { return logger{w.opts.Logger} }
+
+// taker remembers which deliveries of an item succeeded while others of it did
+// not.
+type taker interface {
+	taken(id ItemID, key string) bool
+	take(id ItemID, key string)
+}
+
+// opener reads an item's bytes.
+type opener func(ctx context.Context) (io.ReadCloser, error)
+
+// lastChance is how long before the deadline the last attempt is made.
+const lastChance = time.Minute
