@@ -2,7 +2,6 @@ package backfill
 
 import (
 	"errors"
-	"net/http"
 	"regexp"
 	"time"
 
@@ -14,22 +13,22 @@ import (
 type verdict uint8
 
 const (
-	accepted     verdict = iota
-	duplicate            // 409
-	minStart             // 400, the range begins too early
-	notPermitted         // 412
-	notEnabled           // 400, the type is off in Garmin's tool
-	unauthorized         // 401 and 403
-	limited              // 429
-	failed               // 5xx: the request may have been taken all the same
-	unanswered           // no response: the same
-	unsent               // Garmin has not seen the request
-	refused              // any other answer
+	accepted      verdict = iota
+	duplicate             // 409
+	minStart              // 400, the range begins too early
+	notPermitted          // 412
+	notEnabled            // 400, the type is off in Garmin's tool
+	unauthorized          // the user's token is refused, or there is none
+	limited               // 429
+	misconfigured         // the application is at fault: nobody's requests can succeed
+	failed                // nobody has judged the range: 5xx, no answer, somebody else's answer, not sent
+	refused               // any other answer of Garmin's
 )
 
 // answer is a verdict with what the server said.
 type answer struct {
 	verdict    verdict
+	request    Fate
 	earliest   time.Time    // of minStart, in whole seconds; zero if unknown
 	earlier    types.Window // of duplicate; zero if unknown
 	processed  time.Time    // of duplicate: when the earlier request was; zero if unknown
@@ -39,39 +38,56 @@ type answer struct {
 	err        error
 }
 
-// readAnswer takes an error of a [Requester] apart.
+// readAnswer takes an error of a [Requester] apart. A chunk is judged only by an
+// answer that is Garmin's own, and a user only by one that names the user: see
+// [types.Fault]. Whatever may come from somebody in between, or from a mistake
+// of the application's, is asked again.
 func readAnswer(err error) answer {
 	if err == nil {
-		return answer{verdict: accepted}
+		return answer{verdict: accepted, request: FateAnswered}
+	}
+	a := answer{verdict: failed, request: FateLost, err: err}
+	var fault types.Fault
+	var f interface{ Fault() types.Fault }
+	if errors.As(err, &f) {
+		fault = f.Fault()
 	}
 	e, ok := errors.AsType[*activity.Error](err)
-	if !ok {
-		return answer{verdict: unanswered, err: err}
+	if ok {
+		a.retryAfter, a.message = e.RetryAfter(), e.Message
+		a.earlier, a.processed, a.earliest = halfOpen(e.Earlier), processedAt(e.Message), ceilSecond(e.MinStart)
+		a.permission = e.Permission
 	}
-	a := answer{retryAfter: e.RetryAfter, message: e.Message, err: err}
 	switch {
-	case errors.Is(e, activity.ErrDuplicate):
-		a.verdict, a.earlier, a.processed = duplicate, halfOpen(e.Earlier), processedAt(e.Message)
-	case errors.Is(e, activity.ErrMinStart):
-		a.verdict, a.earliest = minStart, ceilSecond(e.MinStart)
-	case errors.Is(e, activity.ErrNotPermitted):
-		a.verdict, a.permission = notPermitted, e.Permission
-	case errors.Is(e, activity.ErrEndpointNotEnabled):
-		a.verdict = notEnabled
-	case errors.Is(e, activity.ErrRateLimited):
+	case errors.Is(err, activity.ErrNotSent), ok && e.NotSent():
+		a.request = FateNotSent
+	case errors.Is(err, activity.ErrRateLimited):
+		a.request = FateLimited
+	case ok && e.StatusCode != 0:
+		a.request = FateAnswered
+	}
+	switch {
+	case a.request == FateLimited:
 		a.verdict = limited
-	case e.Unauthorized():
+	case errors.Is(err, activity.ErrEndpointNotEnabled):
+		a.verdict = notEnabled
+	case fault == types.FaultApplication:
+		a.verdict = misconfigured
+	case fault == types.FaultNetwork, fault == types.FaultGarmin:
+		// failed, whatever it looks like
+	case errors.Is(err, activity.ErrDuplicate) && (fault == types.FaultItem || !e.Earlier.Start.IsZero()):
+		a.verdict = duplicate
+	case errors.Is(err, activity.ErrMinStart) && (fault == types.FaultItem || !e.MinStart.IsZero()):
+		a.verdict = minStart
+	case fault == types.FaultUser && errors.Is(err, activity.ErrNotPermitted):
+		a.verdict = notPermitted
+	case fault == types.FaultUser:
 		a.verdict = unauthorized
-	case errors.Is(e, activity.ErrNotSent):
-		a.verdict = unsent
-	case errors.Is(e, types.ErrWindow):
-		a.verdict, a.message = refused, err.Error()
-	case e.StatusCode == 0:
-		a.verdict = unanswered
-	case e.StatusCode >= 400 && e.StatusCode < 500 && e.StatusCode != http.StatusRequestTimeout:
+	case fault == types.FaultItem:
 		a.verdict = refused
-	default:
-		a.verdict = failed
+		if a.message == "" {
+			a.message = err.Error()
+		}
 	}
 	return a
 }

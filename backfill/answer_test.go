@@ -23,7 +23,7 @@ func FuzzDuplicate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, from, length, earlierFrom, earlierLength, processed int64, words string) {
 		from, length = abs(from)%253_000_000_000+1, abs(length)%(86_400*31)+1
 		processed = abs(processed) % 253_000_000_000
-		c := &backfill.Chunk{UserID: "u", Kind: backfill.Activities, State: backfill.Requested, InDoubt: time.Unix(5, 0),
+		c := &backfill.Chunk{UserID: "u", Kind: types.KindActivities, State: backfill.StateRequested, InDoubt: time.Unix(5, 0),
 			Window: types.Window{Start: time.Unix(from, 0), End: time.Unix(from+length, 0)}}
 		earlier := types.Window{} // as of a message without range
 		if earlierLength != 0 {
@@ -50,13 +50,13 @@ func FuzzDuplicate(f *testing.F) {
 			}
 			inside := !p.Window.Start.Before(a.Earlier.Start) && !p.Window.End.After(a.Earlier.End)
 			apart := !p.Window.Start.Before(a.Earlier.End) || !p.Window.End.After(a.Earlier.Start) || !a.Earlier.End.After(a.Earlier.Start)
-			if p.State == backfill.Duplicate && !inside || p.State == backfill.Hole && !apart || p.State == backfill.Hole && p.Reason != backfill.ReasonDuplicate {
+			if p.State == backfill.StateDuplicate && !inside || p.State == backfill.StateHole && !apart || p.State == backfill.StateHole && p.Reason != backfill.ReasonDuplicate {
 				t.Fatalf("%v of %v is %v for %v", p.Window, c.Window, p.State, a.Earlier)
 			}
 			seconds[p.State] += to - from
 			end = max(end, to)
 		}
-		if seconds[backfill.Duplicate]+seconds[backfill.Hole] != length || len(seconds) > 2 || end != from+length || len(parts) > 3 || *c != was {
+		if seconds[backfill.StateDuplicate]+seconds[backfill.StateHole] != length || len(seconds) > 2 || end != from+length || len(parts) > 3 || *c != was {
 			t.Fatalf("%v became %v", c.Window, seconds)
 		}
 	})

@@ -12,20 +12,20 @@ import (
 
 // book is the content of a ledger in memory. It is not locked.
 type book struct {
-	users  map[string]*account
+	users  map[types.UserID]*account
 	chunks int
 	starts int // arrivals
-	busy   map[string]bool
+	claims map[types.UserID]*claim
 	spare  []account // made ahead, in one piece
 }
 
 // newBook returns an empty book with room for so many users.
 func newBook(users int) *book {
-	return &book{users: make(map[string]*account, users), busy: map[string]bool{}}
+	return &book{users: make(map[types.UserID]*account, users), claims: map[types.UserID]*claim{}}
 }
 
 // open returns a user's account, new if need be.
-func (b *book) open(id string) *account {
+func (b *book) open(id types.UserID) *account {
 	if a := b.users[id]; a != nil {
 		return a
 	}
@@ -33,7 +33,7 @@ func (b *book) open(id string) *account {
 }
 
 // add returns the account of a user who has none yet.
-func (b *book) add(id string) *account {
+func (b *book) add(id types.UserID) *account {
 	if len(b.spare) == 0 {
 		b.spare = make([]account, min(len(b.users)+1, 256))
 	}
@@ -46,8 +46,8 @@ func (b *book) add(id string) *account {
 
 // account is one user's chunks: for each kind, by start, without overlap.
 type account struct {
-	id    string
-	kinds [MoveIQ][]entry
+	id    types.UserID
+	kinds [len(kinds)][]entry
 }
 
 // entry is a chunk in little room, for ledgers of millions.
@@ -70,35 +70,37 @@ type more struct {
 	arrivals []int64 // starts, Unix seconds, ascending, distinct
 }
 
-func (b *book) entries(userID string, kind Kind) []entry {
-	a := b.users[userID]
-	if a == nil || !kind.Valid() {
-		return nil
+// remove forgets a user.
+func (b *book) remove(id types.UserID) {
+	a := b.users[id]
+	if a == nil {
+		return
 	}
-	return a.kinds[kind-1]
-}
-
-// check tells whether the chunks can be put, without putting them.
-func (b *book) check(chunks []*Chunk) error {
-	for i, c := range chunks {
-		switch {
-		case c.UserID == "":
-			return fmt.Errorf("backfill: chunk without user")
-		case c.UserID != chunks[0].UserID:
-			return fmt.Errorf("backfill: chunks of two users in one save")
-		case !c.Kind.Valid():
-			return fmt.Errorf("backfill: invalid kind %d", c.Kind)
-		case !c.State.Valid():
-			return fmt.Errorf("backfill: invalid state %d", c.State)
-		}
-		if err := c.Window.Check(1<<63 - 1); err != nil {
-			return fmt.Errorf("backfill: %w", err)
-		}
-		for _, d := range chunks[:i] {
-			if c.Kind == d.Kind && c.Window.Start.Before(d.Window.End) && d.Window.Start.Before(c.Window.End) {
-				return fmt.Errorf("%w: %s and %s", ErrOverlap, c.Window, d.Window)
+	for _, es := range a.kinds {
+		b.chunks -= len(es)
+		for i := range es {
+			if m := es[i].more; m != nil {
+				b.starts -= len(m.arrivals)
 			}
 		}
+	}
+	delete(b.users, id)
+	*a = account{} // it may share its memory with others
+}
+
+func (b *book) entries(userID types.UserID, kind types.Kind) []entry {
+	a := b.users[userID]
+	n, ok := numberOf(kind)
+	if a == nil || !ok {
+		return nil
+	}
+	return a.kinds[n]
+}
+
+// check tells whether a user's chunks can be put, without putting them.
+func (b *book) check(userID types.UserID, chunks []*Chunk) error {
+	if err := CheckChunks(userID, chunks); err != nil {
+		return err
 	}
 	for _, c := range chunks {
 		es := b.entries(c.UserID, c.Kind)
@@ -113,7 +115,7 @@ func (b *book) check(chunks []*Chunk) error {
 }
 
 // replaced tells whether one of the chunks takes the place of the entry.
-func replaced(chunks []*Chunk, kind Kind, start int64) bool {
+func replaced(chunks []*Chunk, kind types.Kind, start int64) bool {
 	return slices.ContainsFunc(chunks, func(c *Chunk) bool {
 		return c.Kind == kind && c.Window.Start.Unix() == start
 	})
@@ -125,14 +127,14 @@ func (b *book) put(chunks []*Chunk) {
 		return
 	}
 	a := b.open(chunks[0].UserID)
-	var stray [MoveIQ][]int64
+	var stray [len(kinds)][]int64
 	for _, c := range chunks {
-		k := c.Kind - 1
+		k, _ := numberOf(c.Kind)
 		stray[k] = append(stray[k], b.insert(&a.kinds[k], entryOf(c))...)
 	}
 	for k, starts := range stray {
 		for _, s := range starts {
-			b.arrive(a.id, Kind(k+1), s)
+			b.arrive(a.id, number(k).kind(), s)
 		}
 	}
 }
@@ -163,7 +165,7 @@ func (b *book) insert(es *[]entry, e entry) (stray []int64) {
 }
 
 // arrive counts a start, and tells whether it is new and in a chunk.
-func (b *book) arrive(userID string, kind Kind, start int64) bool {
+func (b *book) arrive(userID types.UserID, kind types.Kind, start int64) bool {
 	e := b.holding(userID, kind, start)
 	if e == nil {
 		return false
@@ -181,7 +183,7 @@ func (b *book) arrive(userID string, kind Kind, start int64) bool {
 }
 
 // holding returns the requested entry that holds the second, or nil.
-func (b *book) holding(userID string, kind Kind, start int64) *entry {
+func (b *book) holding(userID types.UserID, kind types.Kind, start int64) *entry {
 	es := b.entries(userID, kind)
 	i, found := find(es, start)
 	if !found {
@@ -193,7 +195,7 @@ func (b *book) holding(userID string, kind Kind, start int64) *entry {
 	return &es[i]
 }
 
-func (b *book) userChunks(userID string) []*Chunk {
+func (b *book) userChunks(userID types.UserID) []*Chunk {
 	a := b.users[userID]
 	if a == nil {
 		return nil
@@ -201,7 +203,7 @@ func (b *book) userChunks(userID string) []*Chunk {
 	var out []*Chunk
 	for k, es := range a.kinds {
 		for i := range es {
-			out = append(out, es[i].chunk(userID, Kind(k+1)))
+			out = append(out, es[i].chunk(userID, number(k).kind()))
 		}
 	}
 	return out
@@ -214,7 +216,7 @@ func (b *book) recent(since time.Time) []*Chunk {
 		for k, es := range a.kinds {
 			for i := range es {
 				if e := &es[i]; e.requested != 0 && (e.requested >= at || e.answered >= at) {
-					out = append(out, e.chunk(id, Kind(k+1)))
+					out = append(out, e.chunk(id, number(k).kind()))
 				}
 			}
 		}
@@ -222,7 +224,7 @@ func (b *book) recent(since time.Time) []*Chunk {
 	return out
 }
 
-func (b *book) arrivals(userID string, kind Kind, w types.Window) []time.Time {
+func (b *book) arrivals(userID types.UserID, kind types.Kind, w types.Window) []time.Time {
 	var out []time.Time
 	for _, e := range b.entries(userID, kind) {
 		if e.more == nil || e.end <= w.Start.Unix() || e.start >= w.End.Unix() {
@@ -259,7 +261,7 @@ func (e *entry) window() types.Window {
 	return types.Window{Start: time.Unix(e.start, 0).UTC(), End: time.Unix(e.end, 0).UTC()}
 }
 
-func (e *entry) chunk(userID string, kind Kind) *Chunk {
+func (e *entry) chunk(userID types.UserID, kind types.Kind) *Chunk {
 	c := &Chunk{
 		UserID: userID, Kind: kind, Window: e.window(), State: e.state,
 		Attempts: int(e.attempts), Requested: moment(e.requested), Answered: moment(e.answered),

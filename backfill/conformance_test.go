@@ -2,19 +2,29 @@ package backfill_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/backfill/backfilltest"
 )
 
 func TestMemoryLimiter(t *testing.T) {
-	backfilltest.TestLimiter(t, func(t *testing.T, days int) backfill.Limiter {
-		return backfill.NewLimiter(days)
-	}, nil)
+	backfilltest.RunLimiter(t, backfilltest.Harness[backfill.Limiter]{
+		Open: func(*testing.T, string) backfill.Limiter { return backfill.NewLimiter(backfilltest.Budget, nil) },
+	})
 }
 
 func TestMemoryLedger(t *testing.T) {
-	backfilltest.TestLedger(t, func(t *testing.T) backfill.Ledger {
-		return backfill.NewLedger()
-	}, nil)
+	backfilltest.RunLedger(t, backfilltest.Harness[backfill.Ledger]{
+		Open: func(*testing.T, string) backfill.Ledger { return backfill.NewLedger() },
+	})
+}
+
+func TestFileLedger(t *testing.T) {
+	backfilltest.RunLedger(t, backfilltest.Harness[backfill.Ledger]{
+		Open: func(t *testing.T, dir string) backfill.Ledger { return openLedger(t, dir) },
+		Kill: func(_ *testing.T, l backfill.Ledger) { backfill.Abandon(l.(*backfill.FileLedger)) },
+		// By the wall clock: claims end with their process, so nothing waits.
+		Advance: func(*testing.T, time.Duration) {},
+	})
 }

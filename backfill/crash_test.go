@@ -52,12 +52,18 @@ func (p *process) step() error {
 	return nil
 }
 
-// Save may crash before it stores, and after.
-func (p *process) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
+// Claim returns a claim whose Save may crash before it stores, and after. The
+// claim ends with the process.
+func (p *process) Claim(ctx context.Context, user types.UserID) (backfill.Claim, error) {
+	c, err := p.Ledger.Claim(ctx, user)
+	return saving(c, p.save), err
+}
+
+func (p *process) save(next func(context.Context, ...*backfill.Chunk) error, ctx context.Context, chunks []*backfill.Chunk) error {
 	if err := p.step(); err != nil {
 		return err
 	}
-	if err := p.Ledger.Save(ctx, chunks...); err != nil {
+	if err := next(ctx, chunks...); err != nil {
 		return err
 	}
 	if err := p.step(); err != nil {
@@ -66,19 +72,36 @@ func (p *process) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range chunks {
-		if c.State == backfill.Accepted {
-			p.known[key(c.UserID, c.Kind.Type(), c.Window)] = true
+		if c.State == backfill.StateAccepted {
+			p.known[key(c.UserID, c.Kind, c.Window)] = true
 		}
 	}
 	return nil
 }
 
-func key(user string, k types.Kind, w types.Window) string {
+// saving is a claim with another Save.
+func saving(c backfill.Claim, save func(next func(context.Context, ...*backfill.Chunk) error, ctx context.Context, chunks []*backfill.Chunk) error) backfill.Claim {
+	if c == nil {
+		return nil
+	}
+	return &savingClaim{c, save}
+}
+
+type savingClaim struct {
+	backfill.Claim
+	save func(next func(context.Context, ...*backfill.Chunk) error, ctx context.Context, chunks []*backfill.Chunk) error
+}
+
+func (s *savingClaim) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
+	return s.save(s.Claim.Save, ctx, chunks)
+}
+
+func key(user types.UserID, k types.Kind, w types.Window) string {
 	return fmt.Sprint(user, " ", k, " ", w.Start.Unix(), " ", w.End.Unix())
 }
 
 // client sends requests that outlive the process: what was sent arrives.
-func (p *process) client(user string) backfill.Requester {
+func (p *process) client(user types.UserID) backfill.Requester {
 	return backfill.RequesterFunc(func(ctx context.Context, kind types.Kind, w types.Window) error {
 		if err := p.step(); err != nil { // before it is sent
 			return err
@@ -151,7 +174,7 @@ func crashes(t *testing.T, seed uint64, open func(*testing.T) (backfill.Ledger, 
 		srv.overlaps = true
 		w := types.Window{Start: day0.Add(time.Duration(rng.IntN(86400)) * time.Second), End: day0.AddDate(0, 0, 100+rng.IntN(100))}
 		kinds := backfill.Kinds()[:1+rng.IntN(2)]
-		users := []string{"a", "b"}[:1+rng.IntN(2)]
+		users := []types.UserID{"a", "b"}[:1+rng.IntN(2)]
 
 		ledger, reopen := open(t)
 		known := map[string]bool{}
@@ -161,7 +184,7 @@ func crashes(t *testing.T, seed uint64, open func(*testing.T) (backfill.Ledger, 
 			if count >= 20 {
 				p.steps = 1 << 30
 			}
-			limiter := backfill.NewLimiter(backfill.Evaluation)
+			limiter := backfill.NewLimiter(backfill.Evaluation, ledger)
 			seq := func(yield func(*backfill.User, error) bool) {
 				for _, id := range users {
 					if !yield(&backfill.User{ID: id, Requester: p.client(id), Window: w, Kinds: kinds}, nil) {
@@ -170,7 +193,7 @@ func crashes(t *testing.T, seed uint64, open func(*testing.T) (backfill.Ledger, 
 				}
 			}
 			var failed error
-			for p, err := range backfill.RunAll(t.Context(), seq, limiter, p, nil) {
+			for p, err := range backfill.NewRunner(limiter, p, nil).RunAll(t.Context(), seq) {
 				if err == nil {
 					err = p.Err
 				}
@@ -194,11 +217,11 @@ func crashes(t *testing.T, seed uint64, open func(*testing.T) (backfill.Ledger, 
 		require.Zero(t, srv.limited, "seed %d", seed)
 		accepted := 0
 		for _, id := range users {
-			next := map[backfill.Kind]time.Time{}
+			next := map[types.Kind]time.Time{}
 			for c, err := range ledger.Chunks(t.Context(), id) {
 				require.NoError(t, err)
-				require.Equal(t, backfill.Accepted, c.State, "seed %d: %s", seed, c)
-				require.Contains(t, srv.taken, key(id, c.Kind.Type(), c.Window), "seed %d", seed)
+				require.Equal(t, backfill.StateAccepted, c.State, "seed %d: %s", seed, c)
+				require.Contains(t, srv.taken, key(id, c.Kind, c.Window), "seed %d", seed)
 				if at, ok := next[c.Kind]; ok {
 					require.Equal(t, at, c.Window.Start, "seed %d: a gap", seed)
 				} else {
@@ -229,8 +252,8 @@ func TestCrashAtEveryStep(t *testing.T) {
 			known := map[string]bool{}
 			for _, steps := range []int{at, 1 << 30} {
 				p := &process{Ledger: ledger, srv: srv, steps: steps, dead: make(chan struct{}), known: known, again: &again}
-				u := &backfill.User{ID: "a", Requester: p.client("a"), Window: window(0, 75), Kinds: []backfill.Kind{backfill.MoveIQ}}
-				for _, err := range backfill.Run(t.Context(), u, backfill.NewLimiter(backfill.Evaluation), p, nil) {
+				u := &backfill.User{ID: "a", Requester: p.client("a"), Window: window(0, 75), Kinds: []types.Kind{types.KindMoveIQ}}
+				for _, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, ledger), p, nil).Run(t.Context(), u) {
 					if err != nil {
 						require.ErrorIs(t, err, errCrash)
 						crashed = true
@@ -250,7 +273,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 }
 
-func prefixed(with string, l backfill.Ledger, t *testing.T, user string) (out []string) {
+func prefixed(with string, l backfill.Ledger, t *testing.T, user types.UserID) (out []string) {
 	for c, err := range l.Chunks(t.Context(), user) {
 		require.NoError(t, err)
 		out = append(out, with+brief(c))

@@ -11,9 +11,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Plan is what [Run] would ask for.
+// Plan is what a run would ask for.
 type Plan struct {
-	UserID string
+	UserID types.UserID
 	// Chunks are the requests to come, in their order: first those whose
 	// answer was never known, then the latest days first.
 	Chunks []*Chunk
@@ -25,36 +25,35 @@ type Plan struct {
 	fresh []*Chunk // those of Chunks that the ledger does not have
 }
 
-// NewPlan tells what [Run] would do, without doing any of it.
-func NewPlan(ctx context.Context, user *User, limiter Limiter, ledger Ledger, opts *Options) (*Plan, error) {
+// Plan returns what [Runner.Run] would ask for, and does none of it.
+func (r *Runner) Plan(ctx context.Context, user *User) (*Plan, error) {
 	if err := user.check(); err != nil {
 		return nil, err
 	}
-	o := opts.withDefaults(limiter)
-	kinds := user.Kinds
-	if kinds == nil {
-		kinds = Kinds()
+	wanted := user.Kinds
+	if wanted == nil {
+		wanted = Kinds()
 	}
 
 	p := &Plan{UserID: user.ID}
-	var known [MoveIQ + 1][]types.Window
-	for c, err := range ledger.Chunks(ctx, user.ID) {
+	known := make(map[types.Kind][]types.Window)
+	for c, err := range r.ledger.Chunks(ctx, user.ID) {
 		if err != nil {
 			return nil, err
 		}
 		known[c.Kind] = append(known[c.Kind], c.Window)
-		if slices.Contains(kinds, c.Kind) && overlap(c.Window, user.Window) &&
-			(!c.Settled() || c.State == Hole && o.FillHoles) {
-			p.reopen(c, o.ChunkDays)
+		if slices.Contains(wanted, c.Kind) && overlap(c.Window, user.Window) &&
+			(!c.Settled() || c.State == StateHole && r.opts.FillHoles) {
+			p.reopen(c, r.opts.ChunkDays, r.limiter.DaysPerMinute())
 		}
 	}
-	for i, k := range kinds {
-		if slices.Contains(kinds[:i], k) {
+	for i, k := range wanted {
+		if slices.Contains(wanted[:i], k) {
 			continue
 		}
 		for _, free := range subtract(user.Window, known[k]) {
-			for _, w := range Chunks(free, o.ChunkDays) {
-				c := &Chunk{UserID: user.ID, Kind: k, Window: w, State: Planned}
+			for _, w := range cut(free, r.opts.ChunkDays) {
+				c := &Chunk{UserID: user.ID, Kind: k, Window: w, State: StatePlanned}
 				p.Chunks = append(p.Chunks, c)
 				p.fresh = append(p.fresh, c)
 			}
@@ -65,33 +64,34 @@ func NewPlan(ctx context.Context, user *User, limiter Limiter, ledger Ledger, op
 		return cmp.Or(
 			-cmp.Compare(asked(a), asked(b)),
 			b.Window.End.Compare(a.Window.End),
-			cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(slices.Index(kinds[:], a.Kind), slices.Index(kinds[:], b.Kind)),
 		)
 	})
 	for _, c := range p.Chunks {
 		p.Days += Cost(c.Window)
 	}
-	p.Duration = Estimate(p.Days, limiter.DaysPerMinute())
+	p.Duration = estimate(p.Days, r.limiter.DaysPerMinute())
 	return p, nil
 }
 
-// reopen plans to ask for a chunk of the ledger again. If its last request was
-// not answered, that must be for exactly the same range: a 409 that names the
-// range then tells that it was accepted.
-func (p *Plan) reopen(c *Chunk, days int) {
+// reopen plans to ask for a chunk of the ledger again, by requests for days at
+// most. If its last request was not answered, that must be for exactly the same
+// range, if the limit allows it: a 409 that names the range then tells that it
+// was accepted.
+func (p *Plan) reopen(c *Chunk, days, limit int) {
 	if time.Since(c.Requested) > recent {
 		c.Attempts = 0
 	}
-	if !c.InDoubt.IsZero() {
+	if !c.InDoubt.IsZero() && Cost(c.Window) <= limit {
 		p.Chunks = append(p.Chunks, c)
 		return
 	}
-	c.State, c.Reason, c.Detail, c.Earlier = Planned, "", "", types.Window{}
+	c.State, c.Reason, c.Detail, c.Earlier, c.InDoubt = StatePlanned, "", "", types.Window{}, time.Time{}
 	if Cost(c.Window) <= days {
 		p.Chunks = append(p.Chunks, c)
 		return
 	}
-	for _, w := range Chunks(c.Window, days) {
+	for _, w := range cut(c.Window, days) {
 		part := *c
 		part.Window = w
 		p.Chunks = append(p.Chunks, &part)
@@ -103,7 +103,7 @@ func (p *Plan) reopen(c *Chunk, days int) {
 func (p *Plan) String() string {
 	var b strings.Builder
 	for _, c := range p.Chunks {
-		fmt.Fprintf(&b, "%-15s %s  %2d days\n", c.Kind, c.Window, Cost(c.Window))
+		fmt.Fprintf(&b, "%-16s %s  %2d days\n", c.Kind, c.Window, Cost(c.Window))
 	}
 	fmt.Fprintf(&b, "%s: %d requests, %d days, about %s\n", p.UserID, len(p.Chunks), p.Days, p.Duration.Round(time.Second))
 	return b.String()

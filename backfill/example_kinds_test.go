@@ -9,7 +9,7 @@ import (
 
 func ExampleKinds() {
 	fmt.Println(backfill.Kinds())
-	// Output: [activities activityDetails moveiq]
+	// Output: [activities activityDetails moveIQActivities]
 }
 
 // The history of activities brings files too, and there is none of manual
@@ -28,5 +28,5 @@ func ExampleKindOf() {
 	// manuallyUpdatedActivities have no history
 	// activityDetails come with activityDetails
 	// activityFiles come with activities
-	// moveIQActivities come with moveiq
+	// moveIQActivities come with moveIQActivities
 }

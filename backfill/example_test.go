@@ -2,6 +2,7 @@ package backfill_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -26,15 +27,15 @@ var someDays = types.Window{
 }
 
 // fetch asks for the history of one user.
-func fetch(ctx context.Context, dir, garminID string, client backfill.Requester, history types.Window) error {
+func fetch(ctx context.Context, dir string, garminID types.UserID, client backfill.Requester, history types.Window) error {
 	ledger, err := backfill.OpenLedger(dir, nil)
 	if err != nil {
 		return err
 	}
 	defer ledger.Close()
-	limiter := backfill.NewLimiter(backfill.Evaluation)
-	user := &backfill.User{ID: garminID, Requester: client, Window: history, Kinds: []backfill.Kind{backfill.MoveIQ}}
-	for p, err := range backfill.Run(ctx, user, limiter, ledger, nil) {
+	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, ledger), ledger, nil)
+	user := &backfill.User{ID: garminID, Requester: client, Window: history, Kinds: []types.Kind{types.KindMoveIQ}}
+	for p, err := range runner.Run(ctx, user) {
 		if err != nil {
 			return err
 		}
@@ -64,11 +65,11 @@ func Example() {
 	}
 	fmt.Println("requests:", asked)
 	// Output:
-	// 1 of 1 days: d3315b10 moveiq [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
+	// 1 of 1 days: d3315b10 moveIQActivities [2026-02-28T00:00:00Z, 2026-03-01T00:00:00Z) accepted
 	// requests: 1
 }
 
-func ExampleRun() {
+func ExampleRunner_Run() {
 	dir, err := os.MkdirTemp("", "history")
 	if err != nil {
 		panic(err)
@@ -80,10 +81,10 @@ func ExampleRun() {
 	}
 	defer ledger.Close()
 
-	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []backfill.Kind{backfill.Activities}}
-	limiter := backfill.NewLimiter(backfill.Evaluation)
-	opts := &backfill.Options{PerUser: 1}
-	for p, err := range backfill.Run(context.Background(), user, limiter, ledger, opts) {
+	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []types.Kind{types.KindActivities}}
+	limiter := backfill.NewLimiter(backfill.Evaluation, ledger)
+	runner := backfill.NewRunner(limiter, ledger, &backfill.RunnerOptions{PerUser: 1})
+	for p, err := range runner.Run(context.Background(), user) {
 		if err != nil {
 			panic(err)
 		}
@@ -96,10 +97,10 @@ func ExampleRun() {
 }
 
 // RunAll reads users as it needs them, so that there may be any number.
-func ExampleRunAll() {
+func ExampleRunner_RunAll() {
 	users := func(yield func(*backfill.User, error) bool) {
 		for i := range 1000 {
-			u := &backfill.User{ID: fmt.Sprint("user", i), Requester: garmin, Window: someDays}
+			u := &backfill.User{ID: types.UserID(fmt.Sprint("user", i)), Requester: garmin, Window: someDays}
 			if i == 7 {
 				u.Requester = backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
 					return &activity.Error{Op: "Backfill", StatusCode: 401, Err: activity.ErrUnauthorized}
@@ -111,14 +112,15 @@ func ExampleRunAll() {
 		}
 	}
 	days := 0
-	limiter := backfill.NewLimiter(1_000_000) // no key has this
-	for p, err := range backfill.RunAll(context.Background(), users, limiter, backfill.NewLedger(), nil) {
+	ledger := backfill.NewLedger()
+	limiter := backfill.NewLimiter(1_000_000, ledger) // no key has this
+	for p, err := range backfill.NewRunner(limiter, ledger, nil).RunAll(context.Background(), users) {
 		switch {
 		case err != nil:
 			panic(err)
 		case p.Err != nil:
 			fmt.Println(p.Err) // the others go on
-		case p.Chunk.State == backfill.Accepted:
+		case p.Chunk.State == backfill.StateAccepted:
 			days += backfill.Cost(p.Chunk.Window)
 		}
 	}
@@ -129,50 +131,102 @@ func ExampleRunAll() {
 }
 
 // A plan is a dry run.
-func ExampleNewPlan() {
-	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []backfill.Kind{backfill.Activities, backfill.MoveIQ}}
-	plan, err := backfill.NewPlan(context.Background(), user, backfill.NewLimiter(backfill.Evaluation), backfill.NewLedger(), nil)
+func ExampleRunner_Plan() {
+	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []types.Kind{types.KindActivities, types.KindMoveIQ}}
+	ledger := backfill.NewLedger()
+	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, ledger), ledger, nil)
+	plan, err := runner.Plan(context.Background(), user)
 	if err != nil {
 		panic(err)
 	}
 	fmt.Print(plan)
 	// Output:
-	// activities      [2026-02-04T00:00:00Z, 2026-03-01T00:00:00Z)  25 days
-	// moveiq          [2026-02-04T00:00:00Z, 2026-03-01T00:00:00Z)  25 days
-	// activities      [2026-01-10T00:00:00Z, 2026-02-04T00:00:00Z)  25 days
-	// moveiq          [2026-01-10T00:00:00Z, 2026-02-04T00:00:00Z)  25 days
-	// activities      [2026-01-01T00:00:00Z, 2026-01-10T00:00:00Z)   9 days
-	// moveiq          [2026-01-01T00:00:00Z, 2026-01-10T00:00:00Z)   9 days
+	// activities       [2026-02-04T00:00:00Z, 2026-03-01T00:00:00Z)  25 days
+	// moveIQActivities [2026-02-04T00:00:00Z, 2026-03-01T00:00:00Z)  25 days
+	// activities       [2026-01-10T00:00:00Z, 2026-02-04T00:00:00Z)  25 days
+	// moveIQActivities [2026-01-10T00:00:00Z, 2026-02-04T00:00:00Z)  25 days
+	// activities       [2026-01-01T00:00:00Z, 2026-01-10T00:00:00Z)   9 days
+	// moveIQActivities [2026-01-01T00:00:00Z, 2026-01-10T00:00:00Z)   9 days
 	// d3315b10: 6 requests, 118 days, about 1m2s
 }
 
-func ExampleChunks() {
-	w := types.Window{
-		Start: time.Date(2026, 1, 1, 8, 30, 0, 0, time.UTC),
-		End:   time.Date(2026, 3, 1, 17, 0, 0, 0, time.UTC),
-	}
-	for _, c := range backfill.Chunks(w, backfill.ChunkDays(backfill.Evaluation)) {
-		fmt.Println(c, backfill.Cost(c), "days")
-	}
+// A ledger of one's own checks what it is given before it looks at what it has.
+func ExampleCheckChunks() {
+	c := &backfill.Chunk{UserID: "d3315b10", Kind: types.KindActivityFiles, Window: someDays, State: backfill.StatePlanned}
+	fmt.Println(backfill.CheckChunks("d3315b10", []*backfill.Chunk{c}))
+	c.Kind = types.KindActivities
+	fmt.Println(backfill.CheckChunks("d3315b10", []*backfill.Chunk{c, c}))
+	fmt.Println(backfill.CheckChunks("d3315b10", []*backfill.Chunk{c}))
 	// Output:
-	// [2026-02-05T00:00:00Z, 2026-03-01T17:00:00Z) 25 days
-	// [2026-01-11T00:00:00Z, 2026-02-05T00:00:00Z) 25 days
-	// [2026-01-01T08:30:00Z, 2026-01-11T00:00:00Z) 10 days
+	// backfill: kind "activityFiles" has no history
+	// backfill: chunks overlap: [2026-01-01T00:00:00Z, 2026-03-01T00:00:00Z) and [2026-01-01T00:00:00Z, 2026-03-01T00:00:00Z)
+	// <nil>
 }
 
-func ExampleEstimate() {
-	fiveYears := 3 * 1826 // of three kinds
-	fmt.Println(backfill.Estimate(fiveYears, backfill.Evaluation).Round(time.Minute))
-	fmt.Println(backfill.Estimate(fiveYears, backfill.Production).Round(time.Second))
+// A user who has connected again is given everything anew.
+func ExampleLedger() {
+	ctx := context.Background()
+	var ledger backfill.Ledger = backfill.NewLedger()
+	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Production, ledger), ledger, nil)
+	asked := 0
+	client := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+		asked++
+		return nil
+	})
+	user := &backfill.User{ID: "d3315b10", Requester: client, Window: someDays, Kinds: []types.Kind{types.KindMoveIQ}}
+	for range 2 {
+		for _, err := range runner.Run(ctx, user) {
+			if err != nil {
+				panic(err)
+			}
+		}
+		fmt.Println("requests:", asked)
+	}
+	// Where the user comes back from Garmin's consent page:
+	if err := ledger.Forget(ctx, "d3315b10"); err != nil {
+		panic(err)
+	}
+	for _, err := range runner.Run(ctx, user) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	fmt.Println("after a reconnect:", asked)
 	// Output:
-	// 55m0s
-	// 1s
+	// requests: 2
+	// requests: 2
+	// after a reconnect: 4
 }
 
-// A program that asks by itself, without Run, uses the limiter like this.
+// A claim is the right to save a user's chunks. It ends with Release, and when
+// the user is forgotten.
+func ExampleClaim() {
+	ctx := context.Background()
+	ledger := backfill.NewLedger()
+	claim, err := ledger.Claim(ctx, "d3315b10")
+	if err != nil {
+		panic(err)
+	}
+	defer claim.Release()
+	_, err = ledger.Claim(ctx, "d3315b10")
+	fmt.Println(err)
+
+	c := &backfill.Chunk{UserID: "d3315b10", Kind: types.KindActivities, Window: someDays, State: backfill.StatePlanned}
+	fmt.Println(claim.Save(ctx, c))
+	if err := ledger.Forget(ctx, "d3315b10"); err != nil {
+		panic(err)
+	}
+	fmt.Println(errors.Is(claim.Save(ctx, c), backfill.ErrBusy), claim.Context().Err())
+	// Output:
+	// backfill: another run works on this user: d3315b10
+	// <nil>
+	// true context canceled
+}
+
+// A program that asks by itself, without a Runner, uses the limiter like this.
 func ExampleNewLimiter() {
 	ctx := context.Background()
-	limiter := backfill.NewLimiter(backfill.Evaluation)
+	limiter := backfill.NewLimiter(backfill.Evaluation, nil)
 	w := types.Window{Start: someDays.Start, End: someDays.Start.AddDate(0, 0, 25)}
 
 	grant, err := limiter.Acquire(ctx, "d3315b10", backfill.Cost(w))
@@ -180,7 +234,7 @@ func ExampleNewLimiter() {
 		panic(err)
 	}
 	err = garmin.Backfill(ctx, types.KindActivities, w)
-	grant.Done() // the days count for a minute from now
+	err = errors.Join(err, grant.End(ctx, backfill.Outcome{Request: backfill.FateAnswered})) // the days count for a minute from now
 	fmt.Println(err)
 	// Output: activity: Backfill: 400 Bad Request: start is before the earliest allowed
 }
@@ -189,8 +243,9 @@ func ExampleNewLimiter() {
 func ExampleNewReport() {
 	ctx := context.Background()
 	ledger := backfill.NewLedger()
-	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []backfill.Kind{backfill.Activities}}
-	for _, err := range backfill.Run(ctx, user, backfill.NewLimiter(backfill.Evaluation), ledger, nil) {
+	user := &backfill.User{ID: "d3315b10", Requester: garmin, Window: someDays, Kinds: []types.Kind{types.KindActivities}}
+	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, ledger), ledger, nil)
+	for _, err := range runner.Run(ctx, user) {
 		if err != nil {
 			panic(err)
 		}

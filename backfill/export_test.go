@@ -13,10 +13,22 @@ import (
 // BreakDisk makes all writes of a ledger fail.
 func BreakDisk(l *FileLedger) { l.file.Close() }
 
+// Abandon leaves a ledger as a killed process does.
+func Abandon(l *FileLedger) {
+	l.file.Close()
+	l.lock.Close()
+}
+
+// WriteBy makes a ledger write by another function.
+func WriteBy(l *FileLedger, write func(*os.File, []byte) (int, error)) { l.write = write }
+
+// Heals lets the next call of a ledger that cannot be written try again.
+func Heals(l *FileLedger) { l.mend = time.Time{} }
+
 // OpenLedgerOn is OpenLedger with other syncs.
-func OpenLedgerOn(dir string, sync func(*os.File) error, syncDir func(string) error) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, sync: sync, syncDir: syncDir}
-	return l.start(nil)
+func OpenLedgerOn(dir string, sync func(*os.File) error, syncDir func(string) error, opts *LedgerOptions) (*FileLedger, error) {
+	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: sync, syncDir: syncDir}
+	return l.start(opts)
 }
 
 // Replay reads a log and returns the log that a rewrite makes of it, with
@@ -69,6 +81,12 @@ func ReadAnswer(err error) Answer {
 	return Answer{a.verdict == duplicate, a.verdict == minStart, a.earliest, a.processed, a.earlier}
 }
 
+// The parts of a plan that have no exported name.
+var (
+	Cut       = cut
+	ChunkDays = chunkDays
+)
+
 // Cover takes a chunk apart that is a duplicate.
 var Cover = cover
 
@@ -78,12 +96,13 @@ func Frame(payload []byte) []byte {
 }
 
 func SeedPayloads() [][]byte {
-	e := entry{start: 1e9, end: 1e9 + 86400, requested: 1, answered: 2, attempts: 1, state: Hole, more: &more{
+	e := entry{start: 1e9, end: 1e9 + 86400, requested: 1, answered: 2, attempts: 1, state: StateHole, more: &more{
 		reason: ReasonOther, detail: "x", earlier: types.Window{Start: time.Unix(5, 0), End: time.Unix(6, 0)}, inDoubt: 7,
 	}}
 	return [][]byte{
-		appendSave(nil, "u", 2, func(add func(Kind, *entry)) { add(MoveIQ, &e); add(Activities, &e) }),
-		appendArrivals(nil, "u", Activities, []int64{1e9, 1e9 + 5}),
+		appendSave(nil, "u", 2, func(add func(number, *entry)) { add(2, &e); add(0, &e) }),
+		appendArrivals(nil, "u", 0, []int64{1e9, 1e9 + 5}),
+		appendForget(nil, "u"),
 	}
 }
 

@@ -71,10 +71,10 @@ func TestOnFake(t *testing.T) {
 				fake.Fail(2, activitytest.Fault{Path: backfills, Refuse: true})
 				fake.Fail(9, activitytest.Fault{Path: backfills, Delay: 7 * time.Second})
 
-				user := &backfill.User{ID: u.ID(), Requester: connect(t, fake, u), Window: w, Kinds: []backfill.Kind{backfill.Activities}}
-				for p, err := range backfill.Run(t.Context(), user, backfill.NewLimiter(backfill.Evaluation), ledger, nil) {
+				user := &backfill.User{ID: u.ID(), Requester: connect(t, fake, u), Window: w, Kinds: []types.Kind{types.KindActivities}}
+				for p, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), ledger, nil).Run(t.Context(), user) {
 					require.NoError(t, err)
-					require.Contains(t, []backfill.State{backfill.Accepted, backfill.Refused}, p.Chunk.State, p.Chunk.String())
+					require.Contains(t, []backfill.State{backfill.StateAccepted, backfill.StateRefused}, p.Chunk.State, p.Chunk.String())
 				}
 				require.Zero(t, fake.BackfillViolations())
 
@@ -87,7 +87,7 @@ func TestOnFake(t *testing.T) {
 					require.Equal(t, next, c.Window.Start)
 					next = c.Window.End
 					arrived += c.Arrived
-					if c.State == backfill.Accepted {
+					if c.State == backfill.StateAccepted {
 						accepted++
 					} else {
 						require.Equal(t, backfill.ReasonMinStart, c.Reason)
@@ -110,33 +110,33 @@ func TestOnFakeStops(t *testing.T) {
 		off.Enabled = false
 		fake.SetEndpoint(types.KindMoveIQ, off)
 		now := time.Now()
-		run := func(u *activitytest.User, r backfill.Requester, k backfill.Kind) (last error) {
-			user := &backfill.User{ID: u.ID(), Requester: r, Kinds: []backfill.Kind{k}, Window: types.Window{Start: now.AddDate(0, 0, -20), End: now}}
-			for _, err := range backfill.Run(t.Context(), user, backfill.NewLimiter(backfill.Evaluation), backfill.NewLedger(), nil) {
+		run := func(u *activitytest.User, r backfill.Requester, k types.Kind) (last error) {
+			user := &backfill.User{ID: u.ID(), Requester: r, Kinds: []types.Kind{k}, Window: types.Window{Start: now.AddDate(0, 0, -20), End: now}}
+			for _, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), backfill.NewLedger(), nil).Run(t.Context(), user) {
 				last = err
 			}
 			return last
 		}
 		none := fake.AddUser(&activitytest.UserOptions{Permissions: []types.Permission{types.PermissionActivityExport}})
 		client := connect(t, fake, none)
-		missing, ok := errors.AsType[*backfill.PermissionError](run(none, client, backfill.Activities))
+		missing, ok := errors.AsType[*backfill.PermissionError](run(none, client, types.KindActivities))
 		require.True(t, ok)
 		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
 		require.NoError(t, missing.Err, "no request for history was made")
 
 		// Without the check, the request itself tells.
 		blind := backfill.RequesterFunc(func(ctx context.Context, k types.Kind, w types.Window) error { return client.Backfill(ctx, k, w) })
-		missing, ok = errors.AsType[*backfill.PermissionError](run(none, blind, backfill.Activities))
+		missing, ok = errors.AsType[*backfill.PermissionError](run(none, blind, types.KindActivities))
 		require.True(t, ok)
 		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
 		require.ErrorIs(t, missing, activity.ErrNotPermitted)
 
 		good := fake.AddUser(nil)
 		client = connect(t, fake, good)
-		require.ErrorIs(t, run(good, client, backfill.MoveIQ), activity.ErrEndpointNotEnabled)
-		require.NoError(t, run(good, client, backfill.Activities))
+		require.ErrorIs(t, run(good, client, types.KindMoveIQ), activity.ErrEndpointNotEnabled)
+		require.NoError(t, run(good, client, types.KindActivities))
 		good.Deregister()
-		err := run(good, client, backfill.Activities)
+		err := run(good, client, types.KindActivities)
 		_, ok = errors.AsType[*backfill.UserError](err)
 		require.True(t, ok, "%v", err)
 	})

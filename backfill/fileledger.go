@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,19 +16,23 @@ import (
 
 // FileLedger is the [Ledger] of one machine: an append-only log in a directory
 // of its own, with a copy in memory. A Save is synced to disk before it
-// returns; those of many goroutines share a sync. The log is rewritten when
-// most of it is out of date.
+// returns; those of many goroutines share a sync. The log is written anew when
+// most of it is out of date, when it is opened after a Forget, and when a write
+// or sync of it failed or somebody removed it: a disk that works again is
+// enough for the ledger to work again. A ledger that somebody else has taken,
+// after its lock file was removed, refuses all changes until it is opened anew.
 //
-// The file format.go describes the log. A torn end, as a crash leaves it, is cut off. Damage elsewhere is passed
-// over, which loses the damaged records only; the damaged file is kept beside
-// the log. If the disk fails, the ledger keeps returning that error until it
-// is opened anew.
+// An end of the log that cannot be read, as a crash leaves it, is cut off.
+// Damage elsewhere is passed over, which loses the damaged records only. Both
+// are logged. A damaged file is kept beside the log, under a name that begins
+// with "ledger.damaged-"; it may hold users who are forgotten later.
 type FileLedger struct {
 	dir    string
 	logger *slog.Logger
 	lock   *os.File
 
-	// (*os.File).Sync and filelock.SyncDir, but in tests
+	// (*os.File).Write, its Sync and filelock.SyncDir, but in tests
+	write   func(*os.File, []byte) (int, error)
 	sync    func(*os.File) error
 	syncDir func(dir string) error
 
@@ -39,17 +41,20 @@ type FileLedger struct {
 	pending []byte // records in book and not yet written
 	last    int64  // counts the records in book
 	err     error  // why the ledger can no longer be used
+	sick    error  // why file must not be written to; mended by a rewrite
 
 	disk   sync.Mutex // of what follows; taken before mu
 	file   *os.File
 	size   int64
-	full   int64 // size at which to rewrite
-	synced int64 // of last
+	full   int64     // size at which to rewrite
+	synced int64     // of last
+	mend   time.Time // when to try the next rewrite, while sick
 }
 
 // LedgerOptions change a [FileLedger]. nil means the zero value.
 type LedgerOptions struct {
-	// Logger is told of damage that was found. nil means silence.
+	// Logger is told of damage, of failed writes and of their mending. nil
+	// means silence.
 	Logger *slog.Logger
 }
 
@@ -65,7 +70,7 @@ const (
 // OpenLedger opens the ledger in dir, or makes a new one. It fails if another
 // process, or this one, has it open.
 func OpenLedger(dir string, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, sync: (*os.File).Sync, syncDir: filelock.SyncDir}
+	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: (*os.File).Sync, syncDir: filelock.SyncDir}
 	return l.start(opts)
 }
 
@@ -87,99 +92,11 @@ func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
 	return l, nil
 }
 
-func (l *FileLedger) open() error {
-	if err := os.MkdirAll(l.dir, 0o700); err != nil {
-		return err
-	}
-	var err error
-	if l.lock, err = os.OpenFile(filepath.Join(l.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return err
-	}
-	ok, err := filelock.Try(l.lock)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return fmt.Errorf("%s is in use", l.dir)
-	}
-	path := filepath.Join(l.dir, logName)
-	l.file, err = os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return l.rewrite()
-	}
-	if err != nil {
-		return err
-	}
-	if info, err := l.file.Stat(); err == nil {
-		l.book = newBook(int(info.Size() / perUser))
-	}
-	r := replay{file: l.file, book: l.book}
-	if err := r.run(); err != nil {
-		return err
-	}
-	if r.lost > 0 {
-		l.logger.Warn("backfill: ledger was damaged", "records lost at", r.lostAt, "bytes", r.lost)
-		kept := filepath.Join(l.dir, fmt.Sprintf("ledger.damaged-%d", time.Now().UnixNano()))
-		if err := os.Link(path, kept); err != nil {
-			return fmt.Errorf("keeping the damaged log: %w", err)
-		}
-		return l.rewrite()
-	}
-	l.size = r.good
-	live := l.book.size()
-	l.full = fullAt(live)
-	if l.size > l.full {
-		return l.rewrite()
-	}
-	// What was read may not be synced yet, if a crash came before.
-	if err := l.file.Truncate(l.size); err != nil {
-		return err
-	}
-	if _, err := l.file.Seek(l.size, io.SeekStart); err != nil {
-		return err
-	}
-	return l.sync(l.file)
-}
-
-// perUser is about what a user with a few chunks takes in a log, in bytes.
-const perUser = 128
-
-// fullAt is the size at which a log, whose records in force need live bytes,
-// is worth rewriting.
-func fullAt(live int64) int64 { return max(1<<20, 3*live) }
-
-// rewrite puts a log of what the book holds in the place of the old one, and
-// leaves it in l.file. Both mutexes are held, or l is not yet shared.
-func (l *FileLedger) rewrite() error {
-	next, err := os.OpenFile(filepath.Join(l.dir, newName), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	size, err := l.book.writeTo(next)
-	if err == nil {
-		err = l.sync(next)
-	}
-	if err == nil {
-		err = os.Rename(next.Name(), filepath.Join(l.dir, logName))
-	}
-	if err == nil {
-		err = l.syncDir(l.dir)
-	}
-	if err != nil {
-		next.Close()
-		return err
-	}
-	if l.file != nil {
-		l.file.Close()
-	}
-	l.file, l.size, l.full = next, size, fullAt(size)
-	return nil
-}
-
-// Close syncs the ledger and lets go of the directory.
+// Close syncs the ledger and releases the directory. Claims end.
 func (l *FileLedger) Close() error {
 	l.disk.Lock()
 	defer l.disk.Unlock()
+	l.mend = time.Time{}
 	err := l.flush(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -187,38 +104,81 @@ func (l *FileLedger) Close() error {
 		return nil
 	}
 	l.err = ErrClosed
+	for id := range l.book.claims {
+		l.book.loseClaim(id)
+	}
 	return errors.Join(err, l.file.Close(), l.lock.Close())
 }
 
-// Save stores chunks on disk.
-func (l *FileLedger) Save(ctx context.Context, chunks ...*Chunk) error {
+// Claim keeps other runs of this process off the user. Other processes cannot
+// open the ledger.
+func (l *FileLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
 	l.mu.Lock()
-	if l.err != nil {
-		l.mu.Unlock()
-		return l.err
+	err := l.err
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
-	if err := l.book.check(chunks); err != nil || len(chunks) == 0 {
-		l.mu.Unlock()
-		return err
-	}
-	before := len(l.pending)
-	l.pending = appendFrame(l.pending, func(b []byte) []byte {
-		return appendSave(b, chunks[0].UserID, len(chunks), func(add func(Kind, *entry)) {
-			for _, c := range chunks {
-				e := entryOf(c)
-				add(c.Kind, &e)
-			}
+	return l.book.claim(&l.mu, userID, l.save)
+}
+
+// save stores chunks on disk.
+func (l *FileLedger) save(c *claim, chunks []*Chunk) error {
+	return l.record(func() error {
+		if err := c.check(); err != nil {
+			return err
+		}
+		if err := l.book.check(c.userID, chunks); err != nil || len(chunks) == 0 {
+			return err
+		}
+		before := len(l.pending)
+		l.pending = appendFrame(l.pending, func(b []byte) []byte {
+			return appendSave(b, c.userID, len(chunks), func(add func(number, *entry)) {
+				for _, c := range chunks {
+					n, _ := numberOf(c.Kind)
+					e := entryOf(c)
+					add(n, &e)
+				}
+			})
 		})
+		if len(l.pending)-before > maxPayload {
+			l.pending = l.pending[:before]
+			return fmt.Errorf("backfill: %d chunks are too many for one save", len(chunks))
+		}
+		l.book.put(chunks)
+		l.last++
+		return nil
 	})
-	if len(l.pending)-before > maxPayload {
-		l.pending = l.pending[:before]
-		l.mu.Unlock()
-		return fmt.Errorf("backfill: %d chunks are too many for one save", len(chunks))
+}
+
+// Forget removes the user's history. Its bytes leave the disk when the log is
+// next written anew, which is when the ledger is opened next or before that.
+func (l *FileLedger) Forget(ctx context.Context, userID types.UserID) error {
+	return l.record(func() error {
+		l.book.loseClaim(userID)
+		if l.book.users[userID] == nil {
+			return nil
+		}
+		l.book.remove(userID)
+		l.pending = appendFrame(l.pending, func(b []byte) []byte { return appendForget(b, userID) })
+		l.last++
+		return nil
+	})
+}
+
+// record lets add change the book, with a record of it in pending, and syncs
+// all records so far.
+func (l *FileLedger) record(add func() error) error {
+	l.mu.Lock()
+	err := l.err
+	if err == nil {
+		err = add()
 	}
-	l.book.put(chunks)
-	l.last++
 	mine := l.last
 	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
 
 	l.disk.Lock()
 	defer l.disk.Unlock()
@@ -229,16 +189,23 @@ func (l *FileLedger) Save(ctx context.Context, chunks ...*Chunk) error {
 }
 
 // Arrived counts a summary toward the chunk that holds its start.
-func (l *FileLedger) Arrived(ctx context.Context, userID string, kind Kind, start time.Time) error {
+func (l *FileLedger) Arrived(ctx context.Context, userID types.UserID, kind types.Kind, start time.Time) error {
 	l.mu.Lock()
-	if l.err != nil || !l.book.arrive(userID, kind, start.Unix()) {
+	if l.err != nil {
 		defer l.mu.Unlock()
 		return l.err
 	}
-	l.pending = appendFrame(l.pending, func(b []byte) []byte {
-		return appendArrivals(b, userID, kind, []int64{start.Unix()})
-	})
-	l.last++
+	switch {
+	case l.book.arrive(userID, kind, start.Unix()):
+		n, _ := numberOf(kind)
+		l.pending = appendFrame(l.pending, func(b []byte) []byte {
+			return appendArrivals(b, userID, n, []int64{start.Unix()})
+		})
+		l.last++
+	case len(l.pending) == 0 && l.sick == nil:
+		l.mu.Unlock()
+		return nil
+	}
 	l.mu.Unlock()
 
 	l.disk.Lock()
@@ -246,54 +213,14 @@ func (l *FileLedger) Arrived(ctx context.Context, userID string, kind Kind, star
 	return l.flush(false)
 }
 
-// flush writes what is pending and, if asked to, syncs it. l.disk is held.
-func (l *FileLedger) flush(sync bool) error {
-	l.mu.Lock()
-	if l.err != nil {
-		defer l.mu.Unlock()
-		return l.err
-	}
-	out, upTo := l.pending, l.last
-	l.pending = nil
-	l.mu.Unlock()
-
-	_, err := l.file.Write(out)
-	l.size += int64(len(out))
-	switch {
-	case err != nil:
-	case l.size > l.full:
-		l.mu.Lock()
-		upTo = l.last
-		l.pending = nil // rewrite has it, from the book
-		err = l.rewrite()
-		l.mu.Unlock()
-		if err == nil {
-			l.synced = upTo
-		}
-	case sync:
-		if err = l.sync(l.file); err == nil {
-			l.synced = upTo
-		}
-	}
-	if err == nil {
-		return nil
-	}
-	// A failed write or sync leaves the file in doubt, and a second sync may
-	// claim what the first could not do.
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = fmt.Errorf("backfill: ledger failed: %w", err)
-	return l.err
-}
-
 // Chunks yields the chunks of one user.
-func (l *FileLedger) Chunks(ctx context.Context, userID string) iter.Seq2[*Chunk, error] {
+func (l *FileLedger) Chunks(ctx context.Context, userID types.UserID) iter.Seq2[*Chunk, error] {
 	return yieldLocked(&l.mu, func() []*Chunk { return l.book.userChunks(userID) })
 }
 
 // Users yields the users that have chunks.
-func (l *FileLedger) Users(ctx context.Context) iter.Seq2[string, error] {
-	return yieldLocked(&l.mu, l.book.ids)
+func (l *FileLedger) Users(ctx context.Context) iter.Seq2[types.UserID, error] {
+	return yieldLocked(&l.mu, func() []types.UserID { return l.book.ids() })
 }
 
 // Recent yields the chunks that were requested or answered since.
@@ -302,12 +229,6 @@ func (l *FileLedger) Recent(ctx context.Context, since time.Time) iter.Seq2[*Chu
 }
 
 // Arrivals yields the starts that were counted within w.
-func (l *FileLedger) Arrivals(ctx context.Context, userID string, kind Kind, w types.Window) iter.Seq2[time.Time, error] {
+func (l *FileLedger) Arrivals(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) iter.Seq2[time.Time, error] {
 	return yieldLocked(&l.mu, func() []time.Time { return l.book.arrivals(userID, kind, w) })
-}
-
-// Claim keeps other runs of this process off the user. Other processes cannot
-// open the ledger.
-func (l *FileLedger) Claim(ctx context.Context, userID string) (release func(), err error) {
-	return claim(&l.mu, l.book, userID)
 }

@@ -18,6 +18,7 @@ import (
 //	                                         CRC-32C of the payload
 //	payload = 1 user kinds                   a Save
 //	        | 2 user kind starts             arrivals
+//	        | 3 user                         the user is forgotten
 //	user    = string
 //	string  = uvarint byte*                  as many as the number says
 //	kinds   = uvarint chunk*                 as many as the number says
@@ -26,7 +27,7 @@ import (
 //	starts  = uvarint varint varint*         their number, the first, and the
 //	                                         step from each to the next
 //
-// kind, state and flags are bytes; attempts and length are uvarints, the other
+// kind is the place in [Kinds], from 1. kind, state and flags are bytes; attempts and length are uvarints, the other
 // numbers varints. start, from and to are Unix seconds, length is in seconds,
 // requested, answered and doubt are Unix nanoseconds. The bits of flags tell, from
 // the lowest, which of the optional parts are there. A record stands for
@@ -38,6 +39,7 @@ const (
 
 	typeSave    = 1
 	typeArrived = 2
+	typeForget  = 3
 
 	hasRequested = 1 << 0
 	hasAnswered  = 1 << 1
@@ -65,15 +67,15 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func appendSave(b []byte, userID string, n int, chunks func(add func(Kind, *entry))) []byte {
+func appendSave(b []byte, userID types.UserID, n int, chunks func(add func(number, *entry))) []byte {
 	b = append(b, typeSave)
-	b = appendString(b, userID)
+	b = appendString(b, string(userID))
 	b = binary.AppendUvarint(b, uint64(n))
-	chunks(func(k Kind, e *entry) { b = appendEntry(b, k, e) })
+	chunks(func(k number, e *entry) { b = appendEntry(b, k, e) })
 	return b
 }
 
-func appendEntry(b []byte, k Kind, e *entry) []byte {
+func appendEntry(b []byte, k number, e *entry) []byte {
 	var flags byte
 	if e.requested != 0 {
 		flags |= hasRequested
@@ -90,7 +92,7 @@ func appendEntry(b []byte, k Kind, e *entry) []byte {
 	if e.more != nil && e.more.inDoubt != 0 {
 		flags |= hasDoubt
 	}
-	b = append(b, byte(k), byte(e.state), flags)
+	b = append(b, byte(k)+1, byte(e.state), flags)
 	b = binary.AppendUvarint(b, uint64(e.attempts))
 	b = binary.AppendVarint(b, e.start)
 	b = binary.AppendUvarint(b, uint64(e.end-e.start))
@@ -113,10 +115,10 @@ func appendEntry(b []byte, k Kind, e *entry) []byte {
 	return b
 }
 
-func appendArrivals(b []byte, userID string, k Kind, starts []int64) []byte {
+func appendArrivals(b []byte, userID types.UserID, k number, starts []int64) []byte {
 	b = append(b, typeArrived)
-	b = appendString(b, userID)
-	b = append(b, byte(k))
+	b = appendString(b, string(userID))
+	b = append(b, byte(k)+1)
 	b = binary.AppendUvarint(b, uint64(len(starts)))
 	last := int64(0)
 	for _, s := range starts {
@@ -126,10 +128,15 @@ func appendArrivals(b []byte, userID string, k Kind, starts []int64) []byte {
 	return b
 }
 
+func appendForget(b []byte, userID types.UserID) []byte {
+	return appendString(append(b, typeForget), string(userID))
+}
+
 // record is a payload taken apart.
 type record struct {
 	userID  []byte
-	kinds   []Kind // of entries; of a record of arrivals, the one kind
+	forget  bool
+	kinds   []number // of entries; of a record of arrivals, the one kind
 	entries []entry
 	starts  []int64
 }
@@ -138,7 +145,7 @@ type record struct {
 // what the append functions write, with values that a ledger can hold.
 func (r *record) parse(b []byte) error {
 	p := parser{b: b}
-	r.kinds, r.entries, r.starts = r.kinds[:0], r.entries[:0], r.starts[:0]
+	r.forget, r.kinds, r.entries, r.starts = false, r.kinds[:0], r.entries[:0], r.starts[:0]
 	typ := p.byte()
 	r.userID = p.bytes()
 	if len(r.userID) == 0 {
@@ -147,15 +154,15 @@ func (r *record) parse(b []byte) error {
 	switch typ {
 	case typeSave:
 		for n := p.uvarint(); n > 0 && !p.bad; n-- {
-			r.kinds = append(r.kinds, Kind(p.byte()))
+			r.kinds = append(r.kinds, number(p.byte()-1))
 			r.entries = append(r.entries, p.entry())
-			if !r.kinds[len(r.kinds)-1].Valid() {
+			if !r.kinds[len(r.kinds)-1].valid() {
 				return errRecord
 			}
 		}
 	case typeArrived:
-		r.kinds = append(r.kinds, Kind(p.byte()))
-		if !r.kinds[0].Valid() {
+		r.kinds = append(r.kinds, number(p.byte()-1))
+		if !r.kinds[0].valid() {
 			return errRecord
 		}
 		last := int64(0)
@@ -163,6 +170,8 @@ func (r *record) parse(b []byte) error {
 			last += p.varint()
 			r.starts = append(r.starts, last)
 		}
+	case typeForget:
+		r.forget = true
 	default:
 		return errRecord
 	}
@@ -226,7 +235,7 @@ func (p *parser) entry() entry {
 	attempts := p.uvarint()
 	e.start = p.varint()
 	length := p.uvarint()
-	if !e.state.Valid() || flags >= hasDoubt<<1 || attempts > math.MaxUint8 ||
+	if !e.state.valid() || flags >= hasDoubt<<1 || attempts > math.MaxUint8 ||
 		length > 1<<40 || (types.Window{Start: time.Unix(e.start, 0), End: time.Unix(e.start+int64(length), 0)}).Check(math.MaxInt64) != nil {
 		p.bad = true
 	}

@@ -2,26 +2,69 @@ package backfill
 
 import (
 	"context"
-	"math/rand/v2"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/types"
 )
 
 // job is a run's work on one user.
 type job struct {
-	*run
+	run   *run
 	user  *User
-	begin context.Context // ends when this user is to be stopped
+	claim Claim
+
+	// ctx is for requests: it ends with the run's, and when the claim does.
+	// begin ends too when this user is to be stopped.
+	ctx   context.Context
+	begin context.Context
+	stop  context.CancelCauseFunc
 
 	mu       sync.Mutex
 	todo     []*Chunk
-	earliest [MoveIQ + 1]time.Time // what Garmin gives of each kind, once known
+	earliest [len(kinds)]time.Time // what Garmin gives of each kind, once known
 	total    int                   // days
 
 	telling sync.Mutex // so that progress never goes back
 	done    int        // days
+}
+
+// work asks for all that is to do, and returns why the user was stopped.
+func (j *job) work() error {
+	ctx, lose := context.WithCancelCause(j.run.ctx)
+	defer lose(nil)
+	begin, stop := context.WithCancelCause(j.run.begin)
+	defer stop(nil)
+	j.ctx, j.begin, j.stop = ctx, begin, stop
+	unwatch := context.AfterFunc(j.claim.Context(), func() {
+		cause := context.Cause(j.claim.Context())
+		stop(cause)
+		lose(cause)
+	})
+	defer unwatch()
+
+	var wg sync.WaitGroup
+	for range min(j.run.runner.opts.PerUser, len(j.todo)) {
+		wg.Go(func() {
+			for c := j.next(); c != nil; c = j.next() {
+				var err error
+				if panicked := guard("the ledger, limiter or logger", func() error {
+					err = j.ask(c)
+					return nil
+				}); panicked != nil {
+					err = fatal{panicked}
+				}
+				if err != nil {
+					stop(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(begin)
 }
 
 func (j *job) next() *Chunk {
@@ -38,12 +81,14 @@ func (j *job) next() *Chunk {
 // ask asks for a chunk until it is settled or refused. An error means that the
 // user is to be stopped.
 func (j *job) ask(c *Chunk) error {
-	clips, failures := 0, 0
+	log := j.run.runner.opts.Logger
+	failures := 0
+	var min minimum
 	for {
 		// unsure: a request before the next may have been accepted.
 		unsure, since := !c.InDoubt.IsZero(), c.InDoubt
 		if at := j.earliestOf(c.Kind); !unsure && at.After(c.Window.Start) {
-			rest, err := j.clip(c, at, answer{})
+			rest, err := j.clip(c, at, "")
 			if rest == nil || err != nil {
 				return err
 			}
@@ -56,70 +101,67 @@ func (j *job) ask(c *Chunk) error {
 		}
 		switch a.verdict {
 		case accepted:
-			return j.settle(c, Accepted)
+			return j.settle(c, StateAccepted)
 
 		case duplicate:
 			ours := unsure && same(a.earlier, c.Window) &&
 				(a.processed.IsZero() || a.processed.After(since.Add(-skew)))
 			if ours {
-				return j.settle(c, Accepted)
+				return j.settle(c, StateAccepted)
 			}
 			return j.split(c, a.earlier)
 
 		case minStart:
-			clips++
-			at := a.earliest
-			switch {
-			case !at.After(c.Window.Start) || clips > 2:
-				// The limit moves or makes no sense; do not run after it.
-				at = c.Window.End
-			case clips > 1:
-				at = floorDay(at.Add(day))
-			}
-			j.learn(c.Kind, a.earliest)
-			rest, err := j.clip(c, at, a)
+			rest, err := j.later(c, &min, a)
 			if rest == nil || err != nil {
 				return err
 			}
 			c = rest
 
 		case limited:
-			j.Logger.Warn("backfill: limited by Garmin", "user", c.UserID, "chunk", c.Window)
+			log.Warn("backfill: limited by Garmin", "user", c.UserID, "chunk", c.Window)
 			if err := j.unask(c, since); err != nil {
 				return err
 			}
 
-		case unsent, failed, unanswered:
-			if a.verdict == unsent {
+		case failed:
+			if a.request == FateNotSent {
 				if err := j.unask(c, since); err != nil {
 					return err
 				}
 			}
-			if failures++; failures >= j.Tries {
+			if failures++; failures >= j.run.runner.opts.Tries {
 				return a.err
 			}
-			j.Logger.Info("backfill: repeating", "user", c.UserID, "chunk", c.Window, "failures", failures, "err", a.err)
-			if err := pause(j.begin, failures); err != nil {
+			log.Info("backfill: repeating", "user", c.UserID, "chunk", c.Window, "failures", failures, "err", a.err)
+			if err := pause(j.begin, failures, a.retryAfter); err != nil {
 				return err
 			}
 
+		case misconfigured:
+			if a.request == FateNotSent {
+				if err := j.unask(c, since); err != nil {
+					return err
+				}
+			}
+			return fatal{a.err}
 		case notPermitted:
-			if err := j.refuse(c, ReasonPermission, string(a.permission)); err != nil {
+			if err := j.refuse(c, since, ReasonPermission, string(a.permission)); err != nil {
 				return err
 			}
 			return &PermissionError{a.permission, a.err}
 		case unauthorized:
-			if err := j.refuse(c, ReasonUnauthorized, a.message); err != nil {
+			if err := j.refuse(c, since, ReasonUnauthorized, a.message); err != nil {
 				return err
 			}
 			return a.err
 		case notEnabled:
-			if err := j.refuse(c, ReasonNotEnabled, a.message); err != nil {
+			if err := j.refuse(c, since, ReasonNotEnabled, a.message); err != nil {
 				return err
 			}
 			return notEnabledError(c.Kind, a.err)
 		default:
-			return j.refuse(c, ReasonOther, a.message)
+			return j.refuse(c, since, ReasonOther, a.message)
 		}
 	}
 }
@@ -127,45 +169,11 @@ func (j *job) ask(c *Chunk) error {
 // skew is how far our clock and Garmin's may differ.
 const skew = 10 * time.Minute
 
-// send makes one request. The grant is in the ledger before the request is
-// sent, so that a process started after a crash knows of it.
-func (j *job) send(c *Chunk) (answer, error) {
-	grant, err := j.limiter.Acquire(j.begin, c.UserID, Cost(c.Window))
-	if err != nil {
-		return answer{}, err
-	}
-	c.State, c.Requested, c.Answered = Requested, time.Now(), time.Time{}
-	if c.InDoubt.IsZero() {
-		c.InDoubt = c.Requested
-	}
-	c.Attempts++
-	if err := j.save(c); err != nil {
-		grant.Cancel()
-		return answer{}, err
-	}
-	a := readAnswer(j.user.Requester.Backfill(j.ctx, c.Kind.Type(), c.Window))
-	switch a.verdict {
-	case unanswered:
-		grant.Lost()
-	case unsent:
-		grant.Cancel()
-		c.Attempts--
-	case limited:
-		grant.Limited(a.retryAfter)
-	default:
-		grant.Done()
-	}
-	if a.verdict != unanswered && a.verdict != unsent {
-		c.Answered = time.Now()
-	}
-	return a, nil
-}
-
-// unask stores that Garmin has not taken the last request. If one before it,
+// unask stores that Garmin has not accepted the last request. If one before it,
 // made at since, is still in doubt, so is the chunk.
 func (j *job) unask(c *Chunk, since time.Time) error {
 	if c.InDoubt = since; since.IsZero() {
-		c.State = Planned
+		c.State = StatePlanned
 	}
 	return j.save(c)
 }
@@ -180,27 +188,15 @@ func (j *job) settle(c *Chunk, s State) error {
 	return nil
 }
 
-func (j *job) refuse(c *Chunk, why Reason, detail string) error {
-	c.Reason, c.Detail = why, detail
-	return j.settle(c, Refused)
-}
-
-// clip refuses what lies before at, and returns the rest to be asked for, or
-// nil if there is none.
-func (j *job) clip(c *Chunk, at time.Time, a answer) (*Chunk, error) {
-	if !at.Before(c.Window.End) {
-		return nil, j.refuse(c, ReasonMinStart, a.message)
+// refuse stores a refusal that a later run asks about again. If a request
+// before it, made at since, is in doubt, the chunk stays so.
+func (j *job) refuse(c *Chunk, since time.Time, why Reason, detail string) error {
+	c.State, c.Reason, c.Detail, c.InDoubt = StateRefused, why, detail, since
+	if err := j.save(c); err != nil {
+		return err
 	}
-	early, rest := *c, *c
-	early.Window.End, rest.Window.Start = at, at
-	early.State, early.Reason, early.Detail = Refused, ReasonMinStart, a.message
-	rest.State = Planned
-	early.InDoubt, rest.InDoubt = time.Time{}, time.Time{}
-	if err := j.save(&early, &rest); err != nil {
-		return nil, err
-	}
-	j.tell(&early)
-	return &rest, nil
+	j.tell(c)
+	return nil
 }
 
 // split settles a chunk that Garmin calls a duplicate.
@@ -222,30 +218,31 @@ func cover(c *Chunk, earlier types.Window) []*Chunk {
 	part := func(w types.Window, s State) {
 		p := *c
 		p.Window, p.State, p.Earlier, p.InDoubt = w, s, earlier, time.Time{}
-		if s == Hole {
+		if s == StateHole {
 			p.Reason = ReasonDuplicate
 		}
 		parts = append(parts, &p)
 	}
 	covered := intersect(c.Window, earlier)
 	if !covered.End.After(covered.Start) {
-		part(c.Window, Hole)
+		part(c.Window, StateHole)
 		return parts
 	}
-	part(covered, Duplicate)
+	part(covered, StateDuplicate)
 	for _, w := range subtract(c.Window, []types.Window{covered}) {
-		part(w, Hole)
+		part(w, StateHole)
 	}
 	return parts
 }
 
 // save must work to the end once begun: an answer that came is kept even if
-// the run is being cancelled.
+// the run is being cancelled. A claim that was lost concerns this user alone.
 func (j *job) save(chunks ...*Chunk) error {
-	if err := j.ledger.Save(context.WithoutCancel(j.ctx), chunks...); err != nil {
-		return fatal{err}
+	err := j.claim.Save(context.WithoutCancel(j.run.ctx), chunks...)
+	if err == nil || errors.Is(err, ErrBusy) {
+		return err
 	}
-	return nil
+	return fatal{err}
 }
 
 func (j *job) tell(c *Chunk) {
@@ -254,22 +251,8 @@ func (j *job) tell(c *Chunk) {
 	defer j.telling.Unlock()
 	j.done = min(j.done+Cost(c.Window), j.total)
 	p := &Progress{UserID: c.UserID, Chunk: &told, DaysDone: j.done, DaysTotal: j.total}
-	p.Remaining = Estimate(p.DaysTotal-p.DaysDone, j.limiter.DaysPerMinute())
-	j.events <- p
-}
-
-func (j *job) learn(k Kind, at time.Time) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if at.After(j.earliest[k]) {
-		j.earliest[k] = at
-	}
-}
-
-func (j *job) earliestOf(k Kind) time.Time {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.earliest[k]
+	p.Remaining = estimate(p.DaysTotal-p.DaysDone, j.run.runner.limiter.DaysPerMinute())
+	j.run.events <- p
 }
 
 // same reports whether Garmin's earlier range is w, give or take a second at
@@ -280,15 +263,8 @@ func same(earlier, w types.Window) bool {
 }
 
 // pause waits before the next try: a second, then twice as long each time, up
-// to two minutes, less up to half of it by chance.
-func pause(ctx context.Context, failures int) error {
-	d := min(time.Second<<min(failures-1, 10), 2*time.Minute)
-	t := time.NewTimer(d - rand.N(d/2))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// to two minutes, less up to half of it by chance, and as long as Garmin asks
+// for.
+func pause(ctx context.Context, failures int, atLeast time.Duration) error {
+	return backoff.Sleep(ctx, max(backoff.Wait(failures, time.Second, 2*time.Minute), min(atLeast, maxWait)))
 }

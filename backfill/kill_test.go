@@ -2,7 +2,6 @@ package backfill_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/types"
 )
 
 func TestMain(m *testing.M) {
@@ -35,8 +35,8 @@ func saveUntilKilled(dir string) {
 	for g := range 4 {
 		go func() {
 			for i := g; ; i += 4 {
-				c := planned(fmt.Sprint(from, "-", i), 0, 25)
-				if l.Save(context.Background(), c) == nil {
+				c := planned(types.UserID(fmt.Sprint(from, "-", i)), 0, 25)
+				if save(l, c) == nil {
 					fmt.Println(c.UserID)
 				}
 			}
@@ -70,13 +70,13 @@ func TestKill(t *testing.T) {
 		_ = cmd.Wait() // killed
 
 		l := openLedger(t, dir)
-		have := map[string]bool{}
+		have := map[types.UserID]bool{}
 		for u, err := range l.Users(t.Context()) {
 			require.NoError(t, err)
 			have[u] = true
 		}
 		for u := range saved {
-			require.True(t, have[u], "%s is lost, of %d saved", u, len(saved))
+			require.True(t, have[types.UserID(u)], "%s is lost, of %d saved", u, len(saved))
 		}
 		require.NoError(t, l.Close())
 	}

@@ -1,66 +1,50 @@
 package backfill
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/garminkit/activityapi/types"
 )
 
-// Kind is one of the three summary types whose history Garmin gives (Activity
-// API, section 8). There is none for files, which come with [Activities], and
-// none for manually updated activities, which have no history. The zero Kind
-// is invalid.
-type Kind uint8
+// kinds are those that have a history, in the order of Garmin's document. A
+// ledger's log has the place of each, so the order must stay.
+var kinds = [...]types.Kind{types.KindActivities, types.KindActivityDetails, types.KindMoveIQ}
 
-const (
-	// Activities asks for activity summaries and for the pings of their files.
-	Activities Kind = iota + 1
-	// ActivityDetails asks for details with samples. They come by push only:
-	// with ping enabled for this type, nothing arrives.
-	ActivityDetails
-	// MoveIQ asks for automatically detected events.
-	MoveIQ
-)
+// Kinds returns the three summary types whose history Garmin gives (Activity
+// API, section 8). There is none for files, which come with
+// [types.KindActivities], and none for manually updated activities.
+//
+// Details come by push only: with ping enabled for that type, nothing arrives.
+func Kinds() []types.Kind { return slices.Clone(kinds[:]) }
 
-// Kinds returns the three kinds.
-func Kinds() []Kind { return []Kind{Activities, ActivityDetails, MoveIQ} }
-
-// KindOf tells which history a summary or file of kind k belongs to. It is
-// false for kinds that have none.
-func KindOf(k types.Kind) (Kind, bool) {
+// KindOf returns the kind whose history brings summaries or files of kind k.
+// It is false for kinds that have no history.
+func KindOf(k types.Kind) (types.Kind, bool) {
 	switch k {
 	case types.KindActivities, types.KindActivityFiles:
-		return Activities, true
-	case types.KindActivityDetails:
-		return ActivityDetails, true
-	case types.KindMoveIQ:
-		return MoveIQ, true
+		return types.KindActivities, true
+	case types.KindActivityDetails, types.KindMoveIQ:
+		return k, true
+	}
+	return "", false
+}
+
+// number is the place of a kind in kinds. A ledger keeps it in place of the
+// kind's name.
+type number uint8
+
+// numberOf returns the number of k. It is false for kinds without a history.
+func numberOf(k types.Kind) (number, bool) {
+	for i, have := range kinds {
+		if k == have {
+			return number(i), true
+		}
 	}
 	return 0, false
 }
 
-// Type returns the kind as the rest of the module names it, or "" if k is
-// invalid.
-func (k Kind) Type() types.Kind {
-	switch k {
-	case Activities:
-		return types.KindActivities
-	case ActivityDetails:
-		return types.KindActivityDetails
-	case MoveIQ:
-		return types.KindMoveIQ
-	}
-	return ""
-}
+// kind returns the kind whose number is n.
+func (n number) kind() types.Kind { return kinds[n] }
 
-// Valid reports whether k is one of the three kinds.
-func (k Kind) Valid() bool { return k >= Activities && k <= MoveIQ }
-
-// String returns the last path element of the kind's backfill resource, such
-// as "moveiq".
-func (k Kind) String() string {
-	if !k.Valid() {
-		return fmt.Sprintf("Kind(%d)", uint8(k))
-	}
-	return k.Type().Resource()
-}
+// valid reports whether n is the number of a kind.
+func (n number) valid() bool { return int(n) < len(kinds) }

@@ -2,7 +2,6 @@ package backfill
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -20,25 +19,41 @@ type MemoryLedger struct {
 // NewLedger returns an empty ledger in memory.
 func NewLedger() *MemoryLedger { return &MemoryLedger{book: newBook(0)} }
 
-// Save stores chunks, until the process ends.
-func (l *MemoryLedger) Save(ctx context.Context, chunks ...*Chunk) error {
+// Claim keeps other runs off the user.
+func (l *MemoryLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
+	return l.book.claim(&l.mu, userID, l.save)
+}
+
+func (l *MemoryLedger) save(c *claim, chunks []*Chunk) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.book.check(chunks); err != nil {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if err := l.book.check(c.userID, chunks); err != nil {
 		return err
 	}
 	l.book.put(chunks)
 	return nil
 }
 
+// Forget removes the user's history.
+func (l *MemoryLedger) Forget(ctx context.Context, userID types.UserID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.book.loseClaim(userID)
+	l.book.remove(userID)
+	return nil
+}
+
 // Chunks yields the chunks of one user.
-func (l *MemoryLedger) Chunks(ctx context.Context, userID string) iter.Seq2[*Chunk, error] {
+func (l *MemoryLedger) Chunks(ctx context.Context, userID types.UserID) iter.Seq2[*Chunk, error] {
 	return yieldLocked(&l.mu, func() []*Chunk { return l.book.userChunks(userID) })
 }
 
 // Users yields the users that have chunks.
-func (l *MemoryLedger) Users(ctx context.Context) iter.Seq2[string, error] {
-	return yieldLocked(&l.mu, l.book.ids)
+func (l *MemoryLedger) Users(ctx context.Context) iter.Seq2[types.UserID, error] {
+	return yieldLocked(&l.mu, func() []types.UserID { return l.book.ids() })
 }
 
 // Recent yields the chunks that were requested or answered since.
@@ -47,7 +62,7 @@ func (l *MemoryLedger) Recent(ctx context.Context, since time.Time) iter.Seq2[*C
 }
 
 // Arrived counts a summary toward the chunk that holds its start.
-func (l *MemoryLedger) Arrived(ctx context.Context, userID string, kind Kind, start time.Time) error {
+func (l *MemoryLedger) Arrived(ctx context.Context, userID types.UserID, kind types.Kind, start time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.book.arrive(userID, kind, start.Unix())
@@ -55,31 +70,12 @@ func (l *MemoryLedger) Arrived(ctx context.Context, userID string, kind Kind, st
 }
 
 // Arrivals yields the starts that were counted within w.
-func (l *MemoryLedger) Arrivals(ctx context.Context, userID string, kind Kind, w types.Window) iter.Seq2[time.Time, error] {
+func (l *MemoryLedger) Arrivals(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) iter.Seq2[time.Time, error] {
 	return yieldLocked(&l.mu, func() []time.Time { return l.book.arrivals(userID, kind, w) })
 }
 
-// Claim keeps other runs of this process off the user.
-func (l *MemoryLedger) Claim(ctx context.Context, userID string) (release func(), err error) {
-	return claim(&l.mu, l.book, userID)
-}
-
-func claim(mu *sync.Mutex, b *book, userID string) (func(), error) {
-	mu.Lock()
-	defer mu.Unlock()
-	if b.busy[userID] {
-		return nil, fmt.Errorf("%w: %s", ErrBusy, userID)
-	}
-	b.busy[userID] = true
-	return sync.OnceFunc(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		delete(b.busy, userID)
-	}), nil
-}
-
-func (b *book) ids() []string {
-	out := make([]string, 0, len(b.users))
+func (b *book) ids() []types.UserID {
+	out := make([]types.UserID, 0, len(b.users))
 	for id := range b.users {
 		out = append(out, id)
 	}

@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // MemoryLimiter is the [Limiter] of a single process. Use one for all that is
@@ -18,21 +21,28 @@ type MemoryLimiter struct {
 	used    int       // days of live grants and of those in held
 	held    holds     // ended grants that still count
 	blocked time.Time // no grants before this, after a 429
-	users   map[string]*queue
+	users   map[types.UserID]*queue
 	turns   list.List // of *queue: whose turn it is, first to last
 	timer   *time.Timer
 
-	restoring sync.Mutex
-	restored  map[Ledger]bool
+	ledger   Ledger        // has what was asked for before; may be nil
+	reading  chan struct{} // holds a token while ledger is read
+	restored atomic.Bool
 }
 
 // NewLimiter returns a limiter of [Evaluation], [Production] or any other
-// number of days a minute. It panics if that is less than 1.
-func NewLimiter(daysPerMinute int) *MemoryLimiter {
+// number of days a minute. It panics if that is less than 1, which is a
+// programming error.
+//
+// ledger is where the requests of the key are recorded. The first Acquire reads
+// from it what an earlier process asked for in its last minutes, which counts
+// too; if it cannot be read, that Acquire fails, and the next one tries again.
+// nil means that nothing was asked for before.
+func NewLimiter(daysPerMinute int, ledger Ledger) *MemoryLimiter {
 	if daysPerMinute < 1 {
 		panic(fmt.Sprintf("backfill: limit of %d days a minute", daysPerMinute))
 	}
-	return &MemoryLimiter{budget: daysPerMinute, users: map[string]*queue{}, restored: map[Ledger]bool{}}
+	return &MemoryLimiter{budget: daysPerMinute, users: map[types.UserID]*queue{}, ledger: ledger, reading: make(chan struct{}, 1)}
 }
 
 // DaysPerMinute returns the limit.
@@ -40,7 +50,7 @@ func (l *MemoryLimiter) DaysPerMinute() int { return l.budget }
 
 // queue holds the waiting calls of one user, in order.
 type queue struct {
-	userID string
+	userID types.UserID
 	calls  list.List // of *call
 	turn   *list.Element
 }
@@ -51,11 +61,14 @@ type call struct {
 }
 
 // Acquire waits for days to be free.
-func (l *MemoryLimiter) Acquire(ctx context.Context, userID string, days int) (Grant, error) {
+func (l *MemoryLimiter) Acquire(ctx context.Context, userID types.UserID, days int) (Grant, error) {
 	if days < 1 || days > l.budget {
 		return nil, fmt.Errorf("backfill: cannot grant %d days under a limit of %d", days, l.budget)
 	}
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := l.restore(ctx); err != nil {
 		return nil, err
 	}
 	c := &call{days: days, ready: make(chan struct{})}
@@ -148,60 +161,82 @@ func (l *MemoryLimiter) holdFor(days int, d time.Duration) {
 type grant struct {
 	l    *MemoryLimiter
 	days int
-	once sync.Once
+
+	ended bool // l.mu
 }
 
-func (g *grant) end(how func()) {
-	g.once.Do(func() {
-		g.l.mu.Lock()
-		defer g.l.mu.Unlock()
-		how()
-		g.l.pump()
-	})
-}
+// SendBy and EndBy are zero: a process that has ended sends nothing more.
+func (g *grant) SendBy() time.Time { return time.Time{} }
+func (g *grant) EndBy() time.Time  { return time.Time{} }
 
-func (g *grant) Done() { g.end(func() { g.l.holdFor(g.days, minute+margin) }) }
-func (g *grant) Lost() { g.end(func() { g.l.holdFor(g.days, lateness+minute+margin) }) }
-
-func (g *grant) Limited(retryAfter time.Duration) {
-	g.end(func() {
-		wait := max(retryAfter, minute+margin)
+func (g *grant) End(ctx context.Context, o Outcome) error {
+	g.l.mu.Lock()
+	defer g.l.mu.Unlock()
+	if g.ended {
+		return nil
+	}
+	g.ended = true
+	switch o.Request {
+	case FateNotSent:
+		g.l.used -= g.days
+	case FateAnswered:
 		g.l.holdFor(g.days, minute+margin)
+	case FateLimited:
+		g.l.holdFor(g.days, minute+margin)
+		wait := min(max(o.RetryAfter, minute+margin), maxWait)
 		if until := time.Now().Add(wait); until.After(g.l.blocked) {
 			g.l.blocked = until
 		}
-	})
+	default:
+		g.l.holdFor(g.days, lateness+minute+margin)
+	}
+	g.l.pump()
+	return nil
 }
 
-func (g *grant) Cancel() { g.end(func() { g.l.used -= g.days }) }
-
-// Restore holds what the ledger says an earlier process asked for in the last
-// minutes. The first call with a ledger must come before requests are made
-// with it; [Run] sees to that.
-func (l *MemoryLimiter) Restore(ctx context.Context, ledger Ledger) error {
-	l.restoring.Lock()
-	defer l.restoring.Unlock()
-	if l.restored[ledger] {
+// restore holds what the ledger says an earlier process asked for in the last
+// minutes. It does so once, before the first grant: then nothing in the ledger
+// was asked for by this limiter.
+func (l *MemoryLimiter) restore(ctx context.Context) error {
+	if l.ledger == nil || l.restored.Load() {
+		return nil
+	}
+	select {
+	case l.reading <- struct{}{}:
+		defer func() { <-l.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if l.restored.Load() {
 		return nil
 	}
 	now := time.Now()
 	var found []hold
-	for c, err := range ledger.Recent(ctx, now.Add(-recent)) {
+	for c, err := range l.ledger.Recent(ctx, now.Add(-recent)) {
 		if err != nil {
-			return err
+			return fmt.Errorf("backfill: reading what was asked for before: %w", err)
 		}
-		h := hold{days: Cost(c.Window) * max(1, c.Attempts)}
+		days := Cost(c.Window)
+		// The answer is that of the last attempt. What was sent before it may still be
+		// under way: the processes that sent it have ended, and perhaps just then.
+		unanswered := c.Attempts
+		last := now // the clock may have been set back since
 		switch {
-		case c.State == Requested: // no answer is known; the process may have ended just now
-			h.until = now.Add(lateness + minute + margin)
-		case c.Answered.After(now): // the clock was set back
-			h.until = now.Add(minute + margin)
-		default:
-			h.until = c.Answered.Add(minute + margin)
+		case c.State == StateRequested:
+			unanswered = max(1, unanswered)
+		case !c.Answered.IsZero():
+			// The ledger's clock may be set while the process runs; ours, which
+			// now has, may not.
+			if c.Answered.Before(now) {
+				last = now.Add(c.Answered.Sub(now))
+			}
+			found = append(found, hold{last.Add(minute + margin), days})
+			unanswered--
 		}
-		found = append(found, h)
+		if unanswered > 0 {
+			found = append(found, hold{last.Add(lateness + minute + margin), days * unanswered})
+		}
 	}
-	l.restored[ledger] = true
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,10 +245,11 @@ func (l *MemoryLimiter) Restore(ctx context.Context, ledger Ledger) error {
 		heap.Push(&l.held, h)
 	}
 	l.pump()
+	l.restored.Store(true)
 	return nil
 }
 
-// recent is how far back Restore looks. A process that sent a request longer
+// recent is how far back restore looks. A process that sent a request longer
 // ago has had its answer, or has ended long enough ago.
 const recent = 10 * time.Minute
 

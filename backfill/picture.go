@@ -55,9 +55,9 @@ func (r *Report) WriteSVG(w io.Writer) error {
 
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="11" fill="#333">`+"\n", width, height, width, height)
-	fmt.Fprintf(out, `<title>%s</title>`+"\n", escape("History of "+r.UserID))
+	fmt.Fprintf(out, `<title>%s</title>`+"\n", escape("History of "+string(r.UserID)))
 	fmt.Fprintf(out, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
-	fmt.Fprintf(out, `<text x="%d" y="22" font-size="14" font-weight="600">%s</text>`+"\n", margins, escape("History of "+r.UserID))
+	fmt.Fprintf(out, `<text x="%d" y="22" font-size="14" font-weight="600">%s</text>`+"\n", margins, escape("History of "+string(r.UserID)))
 	total := make(map[Status]int)
 	for i, c := range r.Kinds {
 		c.draw(out, margins+i*colWidth, last)

@@ -23,11 +23,11 @@ func Cost(w types.Window) int {
 	return int((floorDay(w.End.Add(-time.Second)).Unix()-floorDay(w.Start).Unix())/86400) + 1
 }
 
-// ChunkDays returns the chunk size that [Run] uses under a limit of
+// chunkDays returns the chunk size to use under a limit of
 // daysPerMinute: the largest, up to [MaxDays], that leaves less than 1/200 of
 // each minute unused. For 100 days that is 25, since four chunks of 25 fill
 // the minute and three of 30 do not; for 10,000 it is 30.
-func ChunkDays(daysPerMinute int) int {
+func chunkDays(daysPerMinute int) int {
 	best := 1 // uses all
 	for n := 2; n <= min(MaxDays, daysPerMinute); n++ {
 		if used := daysPerMinute / n * n; used*200 > daysPerMinute*199 {
@@ -37,11 +37,11 @@ func ChunkDays(daysPerMinute int) int {
 	return best
 }
 
-// Chunks cuts w into windows that cost at most days each, latest first. They
+// cut cuts w into windows that cost at most days each, latest first. They
 // share no second and leave none out. All cuts are at midnight UTC, so that a
 // chunk touches no more days than it is long. days is held between 1 and
 // [MaxDays].
-func Chunks(w types.Window, days int) []types.Window {
+func cut(w types.Window, days int) []types.Window {
 	days = max(1, min(days, MaxDays))
 	w.Start, w.End = w.Start.UTC(), w.End.UTC()
 	var out []types.Window
@@ -56,10 +56,10 @@ func Chunks(w types.Window, days int) []types.Window {
 	return out
 }
 
-// Estimate returns how long it takes to ask for days of history under a limit
+// estimate returns how long it takes to ask for days of history under a limit
 // of daysPerMinute, if nothing else uses the key and a request takes about a
 // second.
-func Estimate(days, daysPerMinute int) time.Duration {
+func estimate(days, daysPerMinute int) time.Duration {
 	if days <= 0 || daysPerMinute <= 0 {
 		return 0
 	}

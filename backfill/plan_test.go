@@ -65,7 +65,7 @@ func FuzzChunks(f *testing.F) {
 		w := types.Window{Start: time.Unix(start, 0), End: time.Unix(start+length, 0)}
 		most := max(1, min(int(days), backfill.MaxDays))
 		at, sum := w.End, 0
-		chunks := backfill.Chunks(w, int(days))
+		chunks := backfill.Cut(w, int(days))
 		for _, c := range chunks {
 			require.True(t, c.End.Equal(at), "gap or overlap at %s", at)
 			require.True(t, c.Start.Before(c.End))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // replay fills a book from a log.
@@ -17,12 +19,17 @@ type replay struct {
 	book *book
 
 	good   int64 // where the last good record ends
-	lost   int64 // bytes of damage that good records follow
+	lost   int64 // bytes of damage
 	lostAt int64 // where that begins
+	torn   int64 // bytes at the end that are the beginning of a record, or none
+	forgot bool  // users were forgotten, whose bytes are in the log
+
+	whole bool   // the record at good has its length, and is bad
+	rest  []byte // the end of the log, once there was damage
 }
 
-// run reads the whole log. What cannot be read at its end is left out of
-// good; what cannot be read before that is counted in lost.
+// run reads the whole log. What is no whole record at its end, as a crash
+// leaves it, is counted in torn; what else cannot be read is counted in lost.
 func (r *replay) run() error {
 	size, err := r.file.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -44,12 +51,21 @@ func (r *replay) run() error {
 		if r.good == size {
 			return nil
 		}
+		whole := r.whole
 		next, err := r.resync(size, &rec)
-		if err != nil || next < 0 {
+		if err != nil {
 			return err
+		}
+		if next < 0 && !whole {
+			r.torn = size - r.good
+			return nil
 		}
 		if r.lost == 0 {
 			r.lostAt = r.good
+		}
+		if next < 0 {
+			r.lost += size - r.good
+			return nil
 		}
 		r.lost += next - r.good
 		r.good = next
@@ -62,6 +78,7 @@ func (r *replay) records(size int64, rec *record) error {
 	in := bufio.NewReaderSize(io.NewSectionReader(r.file, r.good, left), int(min(left, 1<<20)))
 	var buf []byte
 	for {
+		r.whole = false
 		frame, err := in.Peek(frameSize)
 		if err != nil {
 			return notEOF(err)
@@ -80,8 +97,10 @@ func (r *replay) records(size int64, rec *record) error {
 			return notEOF(err)
 		}
 		if checksum(buf) != sum || rec.parse(buf) != nil {
+			r.whole = true
 			return nil //nolint:nilerr // the good part of the log ends here
 		}
+		r.forgot = r.forgot || rec.forget
 		r.book.apply(rec)
 		r.good += frameSize + int64(n)
 	}
@@ -90,10 +109,13 @@ func (r *replay) records(size int64, rec *record) error {
 // resync looks for a good record after damage at r.good. It returns where that
 // begins, or -1 if there is none.
 func (r *replay) resync(size int64, rec *record) (int64, error) {
-	rest := make([]byte, size-r.good)
-	if _, err := r.file.ReadAt(rest, r.good); err != nil && err != io.EOF {
-		return 0, err
+	if r.rest == nil {
+		r.rest = make([]byte, size-r.good)
+		if _, err := r.file.ReadAt(r.rest, r.good); err != nil && err != io.EOF {
+			return 0, err
+		}
 	}
+	rest := r.rest[int64(len(r.rest))-(size-r.good):]
 	for i := 1; i+frameSize < len(rest); i++ {
 		b := rest[i:]
 		n := binary.LittleEndian.Uint32(b)
@@ -101,7 +123,7 @@ func (r *replay) resync(size int64, rec *record) (int64, error) {
 			continue
 		}
 		payload := b[frameSize : frameSize+n]
-		if payload[0] != typeSave && payload[0] != typeArrived {
+		if payload[0] < typeSave || payload[0] > typeForget {
 			continue
 		}
 		if checksum(payload) == binary.LittleEndian.Uint32(b[4:]) && rec.parse(payload) == nil {
@@ -121,24 +143,28 @@ func notEOF(err error) error {
 // apply does what a record says. Where damage has swallowed a record between,
 // chunks may overlap; then the later one stays.
 func (b *book) apply(rec *record) {
-	a := b.users[string(rec.userID)]
+	a := b.users[types.UserID(rec.userID)]
+	if rec.forget {
+		b.remove(types.UserID(rec.userID))
+		return
+	}
 	if a == nil {
 		if len(rec.entries) == 0 {
 			return
 		}
-		a = b.add(string(rec.userID))
+		a = b.add(types.UserID(rec.userID))
 	}
 	for _, s := range rec.starts {
-		b.arrive(a.id, rec.kinds[0], s)
+		b.arrive(a.id, rec.kinds[0].kind(), s)
 	}
-	var stray [MoveIQ][]int64
+	var stray [len(kinds)][]int64
 	for i := range rec.entries {
-		k := rec.kinds[i] - 1
+		k := rec.kinds[i]
 		stray[k] = append(stray[k], b.insert(&a.kinds[k], rec.entries[i])...)
 	}
 	for k, starts := range stray {
 		for _, s := range starts {
-			b.arrive(a.id, Kind(k+1), s)
+			b.arrive(a.id, number(k).kind(), s)
 		}
 	}
 }
@@ -169,10 +195,10 @@ const perRecord = 10_000
 // appendTo appends the records of one user.
 func (a *account) appendTo(b []byte) []byte {
 	for k := range a.kinds {
-		kind := Kind(k + 1)
+		kind := number(k)
 		for es := range slices.Chunk(a.kinds[k], perRecord) {
 			b = appendFrame(b, func(b []byte) []byte {
-				return appendSave(b, a.id, len(es), func(add func(Kind, *entry)) {
+				return appendSave(b, a.id, len(es), func(add func(number, *entry)) {
 					for i := range es {
 						add(kind, &es[i])
 					}

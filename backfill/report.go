@@ -13,7 +13,7 @@ import (
 // Report tells what became of a user's history, day by day. Days are those of
 // UTC.
 type Report struct {
-	UserID string
+	UserID types.UserID
 	// Kinds has a calendar for each kind that the ledger knows of, in the
 	// order of [Kinds].
 	Kinds []Calendar
@@ -22,7 +22,7 @@ type Report struct {
 // Calendar is the days of one kind, from the first to the last that the ledger
 // has a chunk for.
 type Calendar struct {
-	Kind Kind
+	Kind types.Kind
 	Days []Day
 }
 
@@ -79,13 +79,13 @@ type ReportOptions struct {
 }
 
 // NewReport reads a user's report from the ledger.
-func NewReport(ctx context.Context, ledger Ledger, userID string, opts *ReportOptions) (*Report, error) {
+func NewReport(ctx context.Context, ledger Ledger, userID types.UserID, opts *ReportOptions) (*Report, error) {
 	quietAfter := 24 * time.Hour
 	if opts != nil && opts.QuietAfter > 0 {
 		quietAfter = opts.QuietAfter
 	}
 	now := time.Now()
-	chunks := make(map[Kind][]*Chunk)
+	chunks := make(map[types.Kind][]*Chunk)
 	for c, err := range ledger.Chunks(ctx, userID) {
 		if err != nil {
 			return nil, err
@@ -125,24 +125,24 @@ func NewReport(ctx context.Context, ledger Ledger, userID string, opts *ReportOp
 func (d *Day) add(c *Chunk, now time.Time, quietAfter time.Duration) {
 	s := StatusNone
 	switch c.State {
-	case Planned:
+	case StatePlanned:
 		s = StatusPlanned
-	case Requested:
+	case StateRequested:
 		s = StatusWaiting
-	case Accepted, Duplicate:
+	case StateAccepted, StateDuplicate:
 		switch {
 		case d.Arrived > 0:
 			s = StatusDelivered
-		case c.State == Duplicate:
+		case c.State == StateDuplicate:
 			s = StatusDuplicate
-		case now.Sub(c.Answered) < quietAfter:
+		case now.Sub(c.Answered).Abs() < quietAfter: // the clock may have been set back
 			s = StatusWaiting
 		default:
 			s = StatusQuiet
 		}
-	case Hole:
+	case StateHole:
 		s = StatusHole
-	case Refused:
+	case StateRefused:
 		s = StatusRefused
 	}
 	if s <= d.Status {

@@ -25,24 +25,24 @@ func story(t *testing.T) backfill.Ledger {
 	put := func(a, b int, s backfill.State, change func(*backfill.Chunk)) {
 		c := planned("u<1>", a, b)
 		c.State = s
-		if s != backfill.Planned {
+		if s != backfill.StatePlanned {
 			c.Requested, c.Answered = now.AddDate(0, 0, -2), now.AddDate(0, 0, -2)
 		}
 		if change != nil {
 			change(c)
 		}
-		require.NoError(t, ledger.Save(t.Context(), c))
+		require.NoError(t, save(ledger, c))
 	}
-	put(0, 10, backfill.Refused, func(c *backfill.Chunk) { c.Reason = backfill.ReasonMinStart })
-	put(10, 20, backfill.Accepted, nil)
-	put(20, 25, backfill.Accepted, func(c *backfill.Chunk) { c.Answered = now })
-	put(25, 30, backfill.Requested, func(c *backfill.Chunk) { c.Answered = time.Time{} })
-	put(30, 35, backfill.Planned, nil)
-	put(35, 40, backfill.Duplicate, nil)
-	put(40, 45, backfill.Hole, func(c *backfill.Chunk) { c.Reason = backfill.ReasonDuplicate })
-	put(50, 51, backfill.Refused, func(c *backfill.Chunk) { c.Reason, c.Detail = backfill.ReasonPermission, "SOME_EXPORT" })
+	put(0, 10, backfill.StateRefused, func(c *backfill.Chunk) { c.Reason = backfill.ReasonMinStart })
+	put(10, 20, backfill.StateAccepted, nil)
+	put(20, 25, backfill.StateAccepted, func(c *backfill.Chunk) { c.Answered = now })
+	put(25, 30, backfill.StateRequested, func(c *backfill.Chunk) { c.Answered = time.Time{} })
+	put(30, 35, backfill.StatePlanned, nil)
+	put(35, 40, backfill.StateDuplicate, nil)
+	put(40, 45, backfill.StateHole, func(c *backfill.Chunk) { c.Reason = backfill.ReasonDuplicate })
+	put(50, 51, backfill.StateRefused, func(c *backfill.Chunk) { c.Reason, c.Detail = backfill.ReasonPermission, "SOME_EXPORT" })
 	for _, hours := range []int{12*24 + 5, 12*24 + 9, 13 * 24, 21 * 24, 36 * 24} {
-		require.NoError(t, ledger.Arrived(t.Context(), "u<1>", backfill.Activities, day0.Add(time.Duration(hours)*time.Hour)))
+		require.NoError(t, ledger.Arrived(t.Context(), "u<1>", types.KindActivities, day0.Add(time.Duration(hours)*time.Hour)))
 	}
 	return ledger
 }
@@ -87,10 +87,10 @@ func TestReportSharedDay(t *testing.T) {
 	noon := day0.Add(12 * time.Hour)
 	a, b := planned("u", 0, 1), planned("u", 0, 1)
 	a.Window.End, b.Window.Start = noon, noon
-	a.State, a.Reason = backfill.Refused, backfill.ReasonMinStart
-	b.State, b.Requested, b.Answered = backfill.Accepted, day0, day0
-	require.NoError(t, ledger.Save(t.Context(), a, b))
-	require.NoError(t, ledger.Arrived(t.Context(), "u", backfill.Activities, noon))
+	a.State, a.Reason = backfill.StateRefused, backfill.ReasonMinStart
+	b.State, b.Requested, b.Answered = backfill.StateAccepted, day0, day0
+	require.NoError(t, save(ledger, a, b))
+	require.NoError(t, ledger.Arrived(t.Context(), "u", types.KindActivities, noon))
 	r, err := backfill.NewReport(t.Context(), ledger, "u", nil)
 	require.NoError(t, err)
 	require.Equal(t, []backfill.Day{{Date: day0, Status: backfill.StatusRefused, Arrived: 1, Why: string(backfill.ReasonMinStart)}}, r.Kinds[0].Days)
@@ -138,8 +138,8 @@ func TestArrival(t *testing.T) {
 	ledger := backfill.NewLedger()
 	for _, k := range backfill.Kinds() {
 		c := planned("u", 0, 25)
-		c.Kind, c.State, c.Requested = k, backfill.Accepted, day0
-		require.NoError(t, ledger.Save(t.Context(), c))
+		c.Kind, c.State, c.Requested = k, backfill.StateAccepted, day0
+		require.NoError(t, save(ledger, c))
 	}
 	at := types.NewTimestamp(day0.Add(time.Hour))
 	for _, s := range []types.Summary{
@@ -157,10 +157,25 @@ func TestArrival(t *testing.T) {
 	}
 }
 
+// A clock that was ahead when the answer came does not keep a day waiting for
+// ever.
+func TestReportOfAnswersToCome(t *testing.T) {
+	t.Parallel()
+	for ahead, want := range map[time.Duration]backfill.Status{time.Hour: backfill.StatusWaiting, 10_000 * time.Hour: backfill.StatusQuiet} {
+		ledger := backfill.NewLedger()
+		c := planned("u", 0, 1)
+		c.State, c.Requested, c.Answered = backfill.StateAccepted, time.Now(), time.Now().Add(ahead)
+		require.NoError(t, save(ledger, c))
+		r, err := backfill.NewReport(t.Context(), ledger, "u", nil)
+		require.NoError(t, err)
+		require.Equal(t, want, r.Kinds[0].Days[0].Status, ahead)
+	}
+}
+
 // deaf is a ledger that takes no arrivals.
 type deaf struct{ backfill.Ledger }
 
-func (deaf) Arrived(context.Context, string, backfill.Kind, time.Time) error { return errStub }
+func (deaf) Arrived(context.Context, types.UserID, types.Kind, time.Time) error { return errStub }
 
 func TestArrivalFails(t *testing.T) {
 	t.Parallel()
@@ -172,20 +187,16 @@ func TestArrivalFails(t *testing.T) {
 
 func TestKind(t *testing.T) {
 	t.Parallel()
-	got := map[types.Kind]backfill.Kind{}
+	got := map[types.Kind]types.Kind{}
 	for _, k := range types.Kinds() {
 		if b, ok := backfill.KindOf(k); ok {
 			got[k] = b
 		}
 	}
-	require.Equal(t, map[types.Kind]backfill.Kind{
-		types.KindActivities: backfill.Activities, types.KindActivityFiles: backfill.Activities,
-		types.KindActivityDetails: backfill.ActivityDetails, types.KindMoveIQ: backfill.MoveIQ,
+	require.Equal(t, map[types.Kind]types.Kind{
+		types.KindActivities: types.KindActivities, types.KindActivityFiles: types.KindActivities,
+		types.KindActivityDetails: types.KindActivityDetails, types.KindMoveIQ: types.KindMoveIQ,
 	}, got)
-	require.Equal(t, "activities activityDetails moveiq", strings.Join([]string{
-		backfill.Activities.String(), backfill.ActivityDetails.String(), backfill.MoveIQ.String()}, " "))
-	require.Equal(t, "Kind(9)", backfill.Kind(9).String())
 	require.Equal(t, "State(0)", backfill.State(0).String())
 	require.Equal(t, "Status(99)", backfill.Status(99).String())
-	require.Empty(t, backfill.Kind(0).Type())
 }

@@ -33,16 +33,16 @@ func TestRestarts(t *testing.T) {
 					time.AfterFunc(10*time.Minute, func() { close(p.dead) })
 					seq := func(yield func(*backfill.User, error) bool) {
 						for i := 0; ; i++ {
-							id := fmt.Sprint(i)
+							id := types.UserID(fmt.Sprint(i))
 							w := types.Window{Start: date("2020-11-23"), End: date("2025-11-23")}
 							if !yield(&backfill.User{ID: id, Requester: p.client(id), Window: w}, nil) {
 								return
 							}
 						}
 					}
-					limiter := backfill.NewLimiter(backfill.Evaluation)
+					limiter := backfill.NewLimiter(backfill.Evaluation, p)
 					var failed error
-					for _, err := range backfill.RunAll(t.Context(), seq, limiter, p, &backfill.Options{Users: 4}) {
+					for _, err := range backfill.NewRunner(limiter, p, &backfill.RunnerOptions{Users: 4}).RunAll(t.Context(), seq) {
 						failed = err
 					}
 					require.ErrorIs(t, failed, errCrash)

@@ -45,9 +45,9 @@ func TestRunFiveYears(t *testing.T) {
 					ledger := backfill.NewLedger()
 					start := time.Now()
 					var last *backfill.Progress
-					for p, err := range backfill.Run(t.Context(), user, backfill.NewLimiter(backfill.Evaluation), ledger, nil) {
+					for p, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), ledger, nil).Run(t.Context(), user) {
 						require.NoError(t, err)
-						require.Equal(t, backfill.Accepted, p.Chunk.State)
+						require.Equal(t, backfill.StateAccepted, p.Chunk.State)
 						last = p
 					}
 					require.Equal(t, 3*1826, last.DaysDone)
@@ -87,13 +87,13 @@ func saturate(t *testing.T, srv *server, limit int, long time.Duration, window f
 	defer cancel()
 	users := func(yield func(*backfill.User, error) bool) {
 		for i := 0; ; i++ {
-			id := fmt.Sprint(i)
+			id := types.UserID(fmt.Sprint(i))
 			if !yield(&backfill.User{ID: id, Requester: srv.client(id), Window: window(i)}, nil) {
 				return
 			}
 		}
 	}
-	for p, err := range backfill.RunAll(ctx, users, backfill.NewLimiter(limit), backfill.NewLedger(), nil) {
+	for p, err := range backfill.NewRunner(backfill.NewLimiter(limit, nil), backfill.NewLedger(), nil).RunAll(ctx, users) {
 		if err != nil {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		} else {
@@ -123,18 +123,18 @@ func TestManyUsers(t *testing.T) {
 				srv.budget = backfill.Production
 				seq := func(yield func(*backfill.User, error) bool) {
 					for i := range users {
-						id := fmt.Sprint(i)
+						id := types.UserID(fmt.Sprint(i))
 						end := day0.Add(time.Duration(i) * 7919 * time.Second)
-						if !yield(&backfill.User{ID: id, Requester: srv.client(id), Window: types.Window{Start: end.AddDate(0, -1, 0), End: end}, Kinds: []backfill.Kind{backfill.ActivityDetails}}, nil) {
+						if !yield(&backfill.User{ID: id, Requester: srv.client(id), Window: types.Window{Start: end.AddDate(0, -1, 0), End: end}, Kinds: []types.Kind{types.KindActivityDetails}}, nil) {
 							return
 						}
 					}
 				}
 				start := time.Now()
 				days := 0
-				for p, err := range backfill.RunAll(t.Context(), seq, backfill.NewLimiter(backfill.Production), backfill.NewLedger(), nil) {
+				for p, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Production, nil), backfill.NewLedger(), nil).RunAll(t.Context(), seq) {
 					require.NoError(t, err)
-					require.Equal(t, backfill.Accepted, p.Chunk.State)
+					require.Equal(t, backfill.StateAccepted, p.Chunk.State)
 					days += backfill.Cost(p.Chunk.Window)
 				}
 				took := time.Since(start)

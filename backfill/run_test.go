@@ -1,12 +1,9 @@
 package backfill_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,21 +49,21 @@ func window(a, b int) types.Window {
 }
 
 func one(r backfill.Requester, w types.Window) *backfill.User {
-	return &backfill.User{ID: "u", Requester: r, Window: w, Kinds: []backfill.Kind{backfill.Activities}}
+	return &backfill.User{ID: "u", Requester: r, Window: w, Kinds: []types.Kind{types.KindActivities}}
 }
 
 // serial makes the order of requests certain.
-var serial = &backfill.Options{PerUser: 1}
+var serial = &backfill.RunnerOptions{PerUser: 1}
 
 // play runs one user to the end and returns the states told and the error.
-func play(t *testing.T, ledger backfill.Ledger, u *backfill.User, o *backfill.Options) (told []string, err error) {
+func play(t *testing.T, ledger backfill.Ledger, u *backfill.User, o *backfill.RunnerOptions) (told []string, err error) {
 	t.Helper()
-	for p, err := range backfill.Run(t.Context(), u, backfill.NewLimiter(backfill.Evaluation), ledger, o) {
+	for p, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), ledger, o).Run(t.Context(), u) {
 		if err != nil {
 			require.Nil(t, p)
 			return told, err
 		}
-		needsWhy := p.Chunk.State == backfill.Hole || p.Chunk.State == backfill.Refused
+		needsWhy := p.Chunk.State == backfill.StateHole || p.Chunk.State == backfill.StateRefused
 		require.Equal(t, needsWhy, p.Chunk.Reason != "", p.Chunk.String())
 		told = append(told, brief(p.Chunk))
 	}
@@ -201,8 +198,8 @@ func TestAnswers(t *testing.T) {
 		{
 			name:    "too early, by a limit that moves",
 			answers: []error{minStartAt(60), minStartAt(61), minStartAt(63), nil},
-			asked:   []string{"50-75", "60-75", "62-75"},
-			told:    []string{"50-60 refused", "60-62 refused", "62-75 refused", "25-50 refused", "0-25 refused"},
+			asked:   []string{"50-75", "60-75", "61-75", "63-75"},
+			told:    []string{"50-60 refused", "60-61 refused", "61-63 refused", "63-75 accepted", "25-50 refused", "0-25 refused"},
 		},
 		{
 			name:    "too early, beyond the chunk",
@@ -213,8 +210,8 @@ func TestAnswers(t *testing.T) {
 		{
 			name:    "too early, though it is not",
 			answers: []error{minStartAt(20)},
-			asked:   []string{"50-75", "25-50", "20-25"},
-			told:    []string{"50-75 refused", "25-50 accepted", "0-20 refused", "20-25 accepted"},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 refused", "25-50 accepted", "0-25 accepted"},
 		},
 		{
 			name:    "permission missing",
@@ -306,7 +303,7 @@ func TestLimitedWaits(t *testing.T) {
 			var at []time.Time
 			r := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
 				if at = append(at, time.Now()); len(at) == 1 {
-					return &activity.Error{StatusCode: 429, Err: activity.ErrRateLimited, RetryAfter: after}
+					return &activity.Error{StatusCode: 429, Err: activity.ErrRateLimited, Wait: after}
 				}
 				return nil
 			})
@@ -339,13 +336,26 @@ func TestBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		s := &script{answers: slices.Repeat([]error{status(503, errStub)}, 8)}
-		for _, err := range backfill.Run(t.Context(), one(s, window(0, 1)), backfill.NewLimiter(backfill.Evaluation), backfill.NewLedger(), nil) {
+		for _, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), backfill.NewLedger(), nil).Run(t.Context(), one(s, window(0, 1))) {
 			require.ErrorIs(t, err, errStub)
 		}
 		const sum = 1 + 2 + 4 + 8 + 16 + 32 + 64
 		took := time.Since(start).Seconds()
 		require.True(t, sum/2 <= took && took <= sum, "took %g s", took)
 	})
+}
+
+// Garmin says how long its trouble lasts.
+func TestRetryAfterOfFailures(t *testing.T) {
+	for after, want := range map[time.Duration]time.Duration{10 * time.Minute: 10 * time.Minute, 100 * time.Hour: time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			s := &script{answers: []error{&activity.Error{StatusCode: 503, Wait: after}}}
+			_, err := play(t, backfill.NewLedger(), one(s, window(0, 1)), serial)
+			require.NoError(t, err)
+			require.Equal(t, want, time.Since(start))
+		})
+	}
 }
 
 // What was settled stays; what was refused for a reason that may have gone is
@@ -368,7 +378,7 @@ func TestRunAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, told, "nothing is left")
 
-		told, err = play(t, ledger, one(again, window(0, 75)), &backfill.Options{PerUser: 1, FillHoles: true})
+		told, err = play(t, ledger, one(again, window(0, 75)), &backfill.RunnerOptions{PerUser: 1, FillHoles: true})
 		require.NoError(t, err)
 		require.Equal(t, []string{"40-50 accepted", "25-30 accepted"}, told)
 	})
@@ -380,10 +390,10 @@ func TestRunInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
 		c := planned("u", 0, 25)
-		c.State, c.Requested, c.InDoubt = backfill.Requested, time.Now(), time.Now().AddDate(0, 0, -30)
-		require.NoError(t, ledger.Save(t.Context(), c))
+		c.State, c.Requested, c.InDoubt = backfill.StateRequested, time.Now(), time.Now().AddDate(0, 0, -30)
+		require.NoError(t, save(ledger, c))
 		s := &script{answers: []error{duplicate(c.Window, c.InDoubt)}}
-		told, err := play(t, ledger, one(s, window(0, 50)), &backfill.Options{PerUser: 1, ChunkDays: 10})
+		told, err := play(t, ledger, one(s, window(0, 50)), &backfill.RunnerOptions{PerUser: 1, ChunkDays: 10})
 		require.NoError(t, err)
 		require.Equal(t, []string{"0-25 accepted", "40-50 accepted", "30-40 accepted", "25-30 accepted"}, told)
 	})
@@ -393,9 +403,9 @@ func TestRunInDoubt(t *testing.T) {
 func TestRunUnderSmallerLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
-		require.NoError(t, ledger.Save(t.Context(), planned("u", 0, 25)))
+		require.NoError(t, save(ledger, planned("u", 0, 25)))
 		s := &script{}
-		for _, err := range backfill.Run(t.Context(), one(s, window(0, 25)), backfill.NewLimiter(10), ledger, serial) {
+		for _, err := range backfill.NewRunner(backfill.NewLimiter(10, nil), ledger, serial).Run(t.Context(), one(s, window(0, 25))) {
 			require.NoError(t, err)
 		}
 		require.Equal(t, []types.Window{window(15, 25), window(5, 15), window(0, 5)}, utc(s.asked))
@@ -455,7 +465,7 @@ func TestPause(t *testing.T) {
 			return ctx.Err()
 		})
 		u := one(slow, window(0, 250))
-		for range backfill.Run(t.Context(), u, backfill.NewLimiter(backfill.Evaluation), ledger, nil) {
+		for range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), ledger, nil).Run(t.Context(), u) {
 			break
 		}
 		states := map[backfill.State]int{}
@@ -463,7 +473,7 @@ func TestPause(t *testing.T) {
 			require.NoError(t, err)
 			states[c.State]++
 		}
-		require.Equal(t, map[backfill.State]int{backfill.Accepted: 4, backfill.Planned: 6}, states)
+		require.Equal(t, map[backfill.State]int{backfill.StateAccepted: 4, backfill.StatePlanned: 6}, states)
 	})
 }
 
@@ -471,7 +481,7 @@ func TestPause(t *testing.T) {
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
-		limiter := backfill.NewLimiter(backfill.Evaluation)
+		limiter := backfill.NewLimiter(backfill.Evaluation, nil)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		hangs := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
 			<-ctx.Done()
@@ -479,7 +489,7 @@ func TestCancel(t *testing.T) {
 		})
 		time.AfterFunc(5*time.Second, func() { cancel(errStub) })
 		var last error
-		for p, err := range backfill.Run(ctx, one(hangs, window(0, 250)), limiter, ledger, nil) {
+		for p, err := range backfill.NewRunner(limiter, ledger, nil).Run(ctx, one(hangs, window(0, 250))) {
 			require.Nil(t, p)
 			last = err
 		}
@@ -489,7 +499,7 @@ func TestCancel(t *testing.T) {
 			require.NoError(t, err)
 			states[c.State]++
 		}
-		require.Equal(t, map[backfill.State]int{backfill.Requested: 4, backfill.Planned: 6}, states)
+		require.Equal(t, map[backfill.State]int{backfill.StateRequested: 4, backfill.StatePlanned: 6}, states)
 		short, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
 		_, err := limiter.Acquire(short, "other", 1)
@@ -501,11 +511,14 @@ func TestCancel(t *testing.T) {
 // database would.
 type obedient struct{ backfill.Ledger }
 
-func (o obedient) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return o.Ledger.Save(ctx, chunks...)
+func (o obedient) Claim(ctx context.Context, user types.UserID) (backfill.Claim, error) {
+	c, err := o.Ledger.Claim(ctx, user)
+	return saving(c, func(next func(context.Context, ...*backfill.Chunk) error, ctx context.Context, chunks []*backfill.Chunk) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return next(ctx, chunks...)
+	}), err
 }
 
 // An answer that came is kept, though the run is cancelled just then.
@@ -518,7 +531,7 @@ func TestAnswerOutlivesTheRun(t *testing.T) {
 			return nil
 		})
 		ledger := obedient{backfill.NewLedger()}
-		for range backfill.Run(ctx, one(r, window(0, 25)), backfill.NewLimiter(backfill.Evaluation), ledger, serial) {
+		for range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), ledger, serial).Run(ctx, one(r, window(0, 25))) {
 		}
 		require.Equal(t, []string{"0-25 accepted"}, held(t, ledger))
 	})
@@ -527,11 +540,11 @@ func TestAnswerOutlivesTheRun(t *testing.T) {
 func TestRunBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
-		release, err := ledger.Claim(t.Context(), "u")
+		claim, err := ledger.Claim(t.Context(), "u")
 		require.NoError(t, err)
 		_, err = play(t, ledger, one(&script{}, window(0, 25)), nil)
 		require.ErrorIs(t, err, backfill.ErrBusy)
-		release()
+		claim.Release()
 		_, err = play(t, ledger, one(&script{}, window(0, 25)), nil)
 		require.NoError(t, err)
 		_, err = play(t, ledger, one(&script{}, window(25, 50)), nil)
@@ -547,8 +560,8 @@ func TestRunBadUser(t *testing.T) {
 		"no client":   {ID: "u", Window: window(0, 1)},
 		"no window":   {ID: "u", Requester: &script{}},
 		"backward":    {ID: "u", Requester: &script{}, Window: window(1, 0)},
-		"invalid":     {ID: "u", Requester: &script{}, Window: window(0, 1), Kinds: []backfill.Kind{9}},
-		"zero kind":   {ID: "u", Requester: &script{}, Window: window(0, 1), Kinds: []backfill.Kind{0}},
+		"invalid":     {ID: "u", Requester: &script{}, Window: window(0, 1), Kinds: []types.Kind{"moveiq"}},
+		"zero kind":   {ID: "u", Requester: &script{}, Window: window(0, 1), Kinds: []types.Kind{""}},
 		"not seconds": {ID: "u", Requester: &script{}, Window: types.Window{Start: day0.Add(1), End: day0.AddDate(0, 0, 1)}},
 	} {
 		_, err := play(t, backfill.NewLedger(), u, nil)
@@ -563,13 +576,18 @@ type failing struct {
 	saves int
 }
 
-func (f *failing) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
+func (f *failing) Claim(ctx context.Context, user types.UserID) (backfill.Claim, error) {
+	c, err := f.Ledger.Claim(ctx, user)
+	return saving(c, f.save), err
+}
+
+func (f *failing) save(next func(context.Context, ...*backfill.Chunk) error, ctx context.Context, chunks []*backfill.Chunk) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.saves--; f.saves < 0 {
 		return errStub
 	}
-	return f.Ledger.Save(ctx, chunks...)
+	return next(ctx, chunks...)
 }
 
 // A request is never sent that the ledger does not know of.
@@ -585,178 +603,6 @@ func TestLedgerFails(t *testing.T) {
 	}
 }
 
-func TestRunAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const users = 300
-		var mu sync.Mutex
-		active, most := 0, 0
-		seq := func(yield func(*backfill.User, error) bool) {
-			for i := range users {
-				u := &backfill.User{ID: fmt.Sprint("user", i), Window: window(0, 30), Kinds: []backfill.Kind{backfill.MoveIQ}}
-				u.Requester = backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
-					mu.Lock()
-					active++
-					most = max(most, active)
-					mu.Unlock()
-					time.Sleep(time.Second)
-					mu.Lock()
-					active--
-					mu.Unlock()
-					if i%100 == 7 {
-						return status(401, activity.ErrUnauthorized)
-					}
-					return nil
-				})
-				if i == 9 {
-					u.Window = types.Window{} // a user whose record is bad
-				}
-				if !yield(u, nil) {
-					return
-				}
-			}
-		}
-		ledger := backfill.NewLedger()
-		accepted, stopped := 0, 0
-		var log bytes.Buffer
-		opts := &backfill.Options{Users: 16, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-		for p, err := range backfill.RunAll(t.Context(), seq, backfill.NewLimiter(backfill.Production), ledger, opts) {
-			require.NoError(t, err)
-			switch {
-			case p.Err != nil:
-				require.Nil(t, p.Chunk)
-				ue, ok := errors.AsType[*backfill.UserError](p.Err)
-				require.True(t, ok)
-				require.Equal(t, p.UserID, ue.UserID)
-				stopped++
-			case p.Chunk.State == backfill.Accepted:
-				accepted++
-				require.Equal(t, p.DaysTotal, p.DaysDone)
-			}
-		}
-		require.Equal(t, users-4, accepted)
-		require.Equal(t, 4, stopped)
-		require.LessOrEqual(t, most, 16)
-		require.Contains(t, log.String(), "user stopped")
-	})
-}
-
-func TestRunAllEnds(t *testing.T) {
-	good := func(i int) *backfill.User {
-		u := one(&script{}, window(0, 25))
-		u.ID = fmt.Sprint(i)
-		return u
-	}
-	forever := func(last *backfill.User, err error) iter.Seq2[*backfill.User, error] {
-		return func(yield func(*backfill.User, error) bool) {
-			for i := range 10 {
-				if !yield(good(i), nil) {
-					return
-				}
-			}
-			if !yield(last, err) {
-				return
-			}
-			for i := 0; ; i++ {
-				if !yield(good(100+i), nil) {
-					return
-				}
-			}
-		}
-	}
-	notEnabled := one(&script{answers: []error{status(400, activity.ErrEndpointNotEnabled)}}, window(0, 25))
-	for name, tt := range map[string]struct {
-		last *backfill.User
-		err  error
-		want error
-	}{
-		"error of users":   {nil, errStub, errStub},
-		"type not enabled": {notEnabled, nil, activity.ErrEndpointNotEnabled},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var last error
-				for p, err := range backfill.RunAll(t.Context(), forever(tt.last, tt.err), backfill.NewLimiter(backfill.Production), backfill.NewLedger(), nil) {
-					if err != nil {
-						require.Nil(t, p)
-						require.NoError(t, last, "one error, at the end")
-						last = err
-					}
-				}
-				require.ErrorIs(t, last, tt.want)
-			})
-		})
-	}
-	t.Run("nil user", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			var last error
-			for _, err := range backfill.RunAll(t.Context(), forever(nil, nil), backfill.NewLimiter(backfill.Production), backfill.NewLedger(), nil) {
-				last = err
-			}
-			require.Error(t, last)
-		})
-	})
-	t.Run("left", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			for range backfill.RunAll(t.Context(), forever(good(50), nil), backfill.NewLimiter(backfill.Production), backfill.NewLedger(), nil) {
-				break
-			}
-		})
-	})
-}
-
-func TestPlan(t *testing.T) {
-	t.Parallel()
-	u := &backfill.User{ID: "u", Requester: &script{}, Window: types.Window{Start: date("2019-11-23"), End: date("2024-11-23")}}
-	ledger := backfill.NewLedger()
-	p, err := backfill.NewPlan(t.Context(), u, backfill.NewLimiter(backfill.Evaluation), ledger, nil)
-	require.NoError(t, err)
-	require.Equal(t, 3*1827, p.Days)
-	require.Len(t, p.Chunks, 3*74)
-	require.InDelta(t, 55, p.Duration.Minutes(), 1)
-	require.Contains(t, p.String(), "u: 222 requests, 5481 days, about 55m")
-	require.Empty(t, lines(t, ledger), "a plan changes nothing")
-	p, err = backfill.NewPlan(t.Context(), u, backfill.NewLimiter(backfill.Production), ledger, &backfill.Options{ChunkDays: 90})
-	require.NoError(t, err)
-	for _, c := range p.Chunks {
-		require.NoError(t, c.Window.Check(activity.MaxBackfill), "Garmin gives no more at once")
-	}
-	p, err = backfill.NewPlan(t.Context(), u, backfill.NewLimiter(10), ledger, &backfill.Options{ChunkDays: 30})
-	require.NoError(t, err)
-	for _, c := range p.Chunks {
-		require.LessOrEqual(t, backfill.Cost(c.Window), 10, "no limiter of 10 grants more")
-	}
-	_, err = backfill.NewPlan(t.Context(), &backfill.User{}, backfill.NewLimiter(1), ledger, nil)
-	require.Error(t, err)
-}
-
-// What is settled is not asked for again.
-func TestPlanOfKnownChunks(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		chunk backfill.Chunk
-		want  int
-	}{
-		{backfill.Chunk{State: backfill.Planned}, 1},
-		{backfill.Chunk{State: backfill.Requested}, 1},
-		{backfill.Chunk{State: backfill.Accepted}, 0},
-		{backfill.Chunk{State: backfill.Duplicate}, 0},
-		{backfill.Chunk{State: backfill.Hole, Reason: backfill.ReasonDuplicate}, 0},
-		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonMinStart}, 0},
-		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonPermission}, 1},
-		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonNotEnabled}, 1},
-		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonUnauthorized}, 1},
-		{backfill.Chunk{State: backfill.Refused, Reason: backfill.ReasonOther}, 1},
-	} {
-		c := tt.chunk
-		c.UserID, c.Kind, c.Window = "u", backfill.Activities, window(0, 25)
-		ledger := backfill.NewLedger()
-		require.NoError(t, ledger.Save(t.Context(), &c))
-		p, err := backfill.NewPlan(t.Context(), one(&script{}, c.Window), backfill.NewLimiter(backfill.Evaluation), ledger, nil)
-		require.NoError(t, err)
-		require.Len(t, p.Chunks, tt.want, c.String())
-	}
-}
-
 // An entry of a ledger counts attempts up to 255.
 func TestManyAttempts(t *testing.T) {
 	t.Parallel()
@@ -764,7 +610,7 @@ func TestManyAttempts(t *testing.T) {
 		ledger := backfill.NewLedger()
 		c := planned("u", 0, 25)
 		c.Attempts = attempts
-		require.NoError(t, ledger.Save(t.Context(), c))
+		require.NoError(t, save(ledger, c))
 		for c, err := range ledger.Chunks(t.Context(), "u") {
 			require.NoError(t, err)
 			require.Equal(t, want, c.Attempts)
@@ -775,55 +621,7 @@ func TestManyAttempts(t *testing.T) {
 func TestNewLimiter(t *testing.T) {
 	t.Parallel()
 	for _, days := range []int{-1, 0} {
-		require.Panics(t, func() { backfill.NewLimiter(days) })
+		require.Panics(t, func() { backfill.NewLimiter(days, nil) })
 	}
-	require.Equal(t, 1, backfill.NewLimiter(1).DaysPerMinute())
-}
-
-// What the process before asked for counts, as the ledger tells.
-func TestRestore(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		chunk backfill.Chunk
-		wait  time.Duration
-	}{
-		{"answered 50s ago", backfill.Chunk{State: backfill.Accepted, Requested: ago(55), Answered: ago(50)}, 10 * time.Second},
-		{"answered long ago", backfill.Chunk{State: backfill.Accepted, Requested: ago(80), Answered: ago(70)}, 0},
-		{"not answered", backfill.Chunk{State: backfill.Requested, Requested: ago(200)}, 90 * time.Second},
-		{"not answered, an hour ago", backfill.Chunk{State: backfill.Requested, Requested: ago(3600)}, 0},
-		{"answered with 429", backfill.Chunk{State: backfill.Planned, Requested: ago(55), Answered: ago(50)}, 10 * time.Second},
-		{"answered in the future", backfill.Chunk{State: backfill.Accepted, Requested: ago(0), Answered: ago(-3600)}, time.Minute},
-		{"asked four times", backfill.Chunk{State: backfill.Accepted, Requested: ago(55), Answered: ago(50), Attempts: 4}, 10 * time.Second},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				days := 1
-				c := tt.chunk
-				c.UserID, c.Kind, c.Window = "u", backfill.Activities, window(0, 25)
-				if c.Attempts == 0 {
-					days, c.Attempts = 76, 1
-				}
-				ledger := backfill.NewLedger()
-				require.NoError(t, ledger.Save(t.Context(), &c))
-				l := backfill.NewLimiter(backfill.Evaluation)
-				require.NoError(t, l.Restore(t.Context(), ledger))
-				require.NoError(t, l.Restore(t.Context(), ledger))
-				start := time.Now()
-				if days > 1 { // a second call holds nothing more
-					g, err := l.Acquire(t.Context(), "v", days-1)
-					require.NoError(t, err)
-					require.Equal(t, start, time.Now())
-					g.Cancel()
-				}
-				_, err := l.Acquire(t.Context(), "v", days)
-				require.NoError(t, err)
-				require.InDelta(t, tt.wait.Seconds(), time.Since(start).Seconds(), 0.2)
-			})
-		})
-	}
-}
-
-// ago is a time before that at which every bubble begins.
-func ago(seconds int) time.Time {
-	return date("2000-01-01").Add(-time.Duration(seconds) * time.Second)
+	require.Equal(t, 1, backfill.NewLimiter(1, nil).DaysPerMinute())
 }

@@ -29,11 +29,11 @@ func fill(t testing.TB, l backfill.Ledger, n, perUser int) {
 		chunks := make([]*backfill.Chunk, perUser)
 		for i := range chunks {
 			chunks[i] = &backfill.Chunk{
-				UserID: fmt.Sprintf("%032x", u), Kind: backfill.Activities, Window: window(i*25, i*25+25),
-				State: backfill.Accepted, Attempts: 1, Requested: day0, Answered: day0.Add(time.Second),
+				UserID: types.UserID(fmt.Sprintf("%032x", u)), Kind: types.KindActivities, Window: window(i*25, i*25+25),
+				State: backfill.StateAccepted, Attempts: 1, Requested: day0, Answered: day0.Add(time.Second),
 			}
 		}
-		require.NoError(t, l.Save(context.Background(), chunks...))
+		require.NoError(t, save(l, chunks...))
 	}
 }
 
@@ -93,15 +93,15 @@ func TestMillionUsersStream(t *testing.T) {
 			if i%(n/10) == n/20 {
 				most = max(most, heap()-before)
 			}
-			u := &backfill.User{ID: fmt.Sprint(i), Requester: accept, Window: window(0, 30)}
+			u := &backfill.User{ID: types.UserID(fmt.Sprint(i)), Requester: accept, Window: window(0, 30)}
 			if !yield(u, nil) {
 				return
 			}
 		}
 	}
-	for p, err := range backfill.RunAll(t.Context(), seq, unlimited{}, forgetful{backfill.NewLedger()}, nil) {
+	for p, err := range backfill.NewRunner(unlimited{}, forgetful{backfill.NewLedger()}, nil).RunAll(t.Context(), seq) {
 		require.NoError(t, err)
-		require.Equal(t, backfill.Accepted, p.Chunk.State)
+		require.Equal(t, backfill.StateAccepted, p.Chunk.State)
 		seen++
 	}
 	require.Equal(t, 3*n, seen)
@@ -112,20 +112,26 @@ func TestMillionUsersStream(t *testing.T) {
 // unlimited lets everything through.
 type unlimited struct{}
 
-func (unlimited) Acquire(context.Context, string, int) (backfill.Grant, error) { return free{}, nil }
-func (unlimited) DaysPerMinute() int                                           { return backfill.Production }
+func (unlimited) Acquire(context.Context, types.UserID, int) (backfill.Grant, error) {
+	return free{}, nil
+}
+func (unlimited) DaysPerMinute() int { return backfill.Production }
 
 type free struct{}
 
-func (free) Done()                 {}
-func (free) Lost()                 {}
-func (free) Limited(time.Duration) {}
-func (free) Cancel()               {}
+func (free) SendBy() time.Time                           { return time.Time{} }
+func (free) EndBy() time.Time                            { return time.Time{} }
+func (free) End(context.Context, backfill.Outcome) error { return nil }
 
 // forgetful stores nothing.
 type forgetful struct{ backfill.Ledger }
 
-func (forgetful) Save(context.Context, ...*backfill.Chunk) error { return nil }
+func (f forgetful) Claim(ctx context.Context, user types.UserID) (backfill.Claim, error) {
+	c, err := f.Ledger.Claim(ctx, user)
+	return saving(c, func(func(context.Context, ...*backfill.Chunk) error, context.Context, []*backfill.Chunk) error {
+		return nil
+	}), err
+}
 
 func BenchmarkOpenLedger(b *testing.B) {
 	dir := b.TempDir()
@@ -147,17 +153,18 @@ func BenchmarkOpenLedger(b *testing.B) {
 func BenchmarkSave(b *testing.B) {
 	for _, procs := range []int{1, 64} {
 		b.Run(fmt.Sprint(procs), func(b *testing.B) {
-			l := openLedger(b, b.TempDir())
+			c, err := openLedger(b, b.TempDir()).Claim(b.Context(), "u")
+			require.NoError(b, err)
 			b.SetParallelism((procs + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
 			if procs == 1 {
 				for b.Loop() {
-					require.NoError(b, l.Save(b.Context(), planned("u", 0, 25)))
+					require.NoError(b, c.Save(b.Context(), planned("u", 0, 25)))
 				}
 				return
 			}
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					require.NoError(b, l.Save(b.Context(), planned("u", 0, 25)))
+					require.NoError(b, c.Save(b.Context(), planned("u", 0, 25)))
 				}
 			})
 		})
@@ -168,18 +175,20 @@ func BenchmarkSave(b *testing.B) {
 func BenchmarkAcquire(b *testing.B) {
 	for _, held := range []int{100, 10_000, 1_000_000} {
 		b.Run(fmt.Sprint(held), func(b *testing.B) {
-			l := backfill.NewLimiter(held + 1)
+			l := backfill.NewLimiter(held+1, nil)
 			for range held {
 				g, err := l.Acquire(b.Context(), "u", 1)
 				require.NoError(b, err)
-				g.Done()
+				require.NoError(b, g.End(b.Context(), backfill.Outcome{Request: backfill.FateAnswered}))
 			}
 			for b.Loop() {
 				g, err := l.Acquire(b.Context(), "u", 1)
 				if err != nil {
 					b.Fatal(err)
 				}
-				g.Cancel()
+				if err := g.End(b.Context(), backfill.Outcome{Request: backfill.FateNotSent}); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

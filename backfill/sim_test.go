@@ -33,7 +33,7 @@ type server struct {
 
 // taking is a request that was accepted.
 type taking struct {
-	user string
+	user types.UserID
 	kind types.Kind
 	w    types.Window
 	at   time.Time
@@ -95,13 +95,13 @@ func duplicate(earlier types.Window, processed time.Time) error {
 var errLost = errors.New("connection lost")
 
 // client is the server as one user sees it.
-func (s *server) client(userID string) backfill.Requester {
+func (s *server) client(userID types.UserID) backfill.Requester {
 	return backfill.RequesterFunc(func(ctx context.Context, kind types.Kind, w types.Window) error {
 		return s.backfill(ctx, userID, kind, w)
 	})
 }
 
-func (s *server) backfill(ctx context.Context, userID string, kind types.Kind, w types.Window) error {
+func (s *server) backfill(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) error {
 	s.mu.Lock()
 	there, back := s.latency(s.rng)
 	lost := s.rng.Float64() < s.lose
@@ -137,7 +137,7 @@ func (s *server) backfill(ctx context.Context, userID string, kind types.Kind, w
 }
 
 // count is what the server does with a request at the moment it counts it.
-func (s *server) count(userID string, kind types.Kind, w types.Window) error {
+func (s *server) count(userID types.UserID, kind types.Kind, w types.Window) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	days := backfill.Cost(w)

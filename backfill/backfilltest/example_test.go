@@ -7,20 +7,29 @@ import (
 	"github.com/garminkit/activityapi/backfill/backfilltest"
 )
 
-func ExampleTestLimiter() {
+func ExampleRunLimiter() {
 	_ = func(t *testing.T) { // func TestMyLimiter(t *testing.T)
-		backfilltest.TestLimiter(t, func(t *testing.T, daysPerMinute int) backfill.Limiter {
-			return backfill.NewLimiter(daysPerMinute) // yours
-		}, nil)
+		backfilltest.RunLimiter(t, backfilltest.Harness[backfill.Limiter]{
+			Open: func(t *testing.T, state string) backfill.Limiter {
+				return backfill.NewLimiter(backfilltest.Budget, nil) // yours
+			},
+		})
 	}
 	// Output:
 }
 
-func ExampleTestLedger() {
+func ExampleRunLedger() {
 	_ = func(t *testing.T) { // func TestMyLedger(t *testing.T)
-		backfilltest.TestLedger(t, func(t *testing.T) backfill.Ledger {
-			return backfill.NewLedger() // yours
-		}, nil)
+		backfilltest.RunLedger(t, backfilltest.Harness[backfill.Ledger]{
+			Open: func(t *testing.T, state string) backfill.Ledger {
+				l, err := backfill.OpenLedger(state, nil) // yours
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { l.Close() })
+				return l
+			},
+		})
 	}
 	// Output:
 }

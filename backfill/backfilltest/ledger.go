@@ -4,7 +4,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,53 +11,55 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// LedgerOptions change how [TestLedger] runs. nil means the zero value.
-type LedgerOptions struct {
-	// Reopen closes a ledger and opens the same one anew. nil leaves out the
-	// tests of durability.
-	Reopen func(t *testing.T, l backfill.Ledger) backfill.Ledger
-}
+// lease is the longest time after which the claim of a killed handle has ended.
+const lease = 2 * time.Minute
 
-// TestLedger checks that the ledgers which newLedger returns keep the contract
-// of [backfill.Ledger]. newLedger is called once for each subtest and must
-// return an empty one.
-func TestLedger(t *testing.T, newLedger func(t *testing.T) backfill.Ledger, opts *LedgerOptions) {
-	if opts == nil {
-		opts = &LedgerOptions{}
-	}
-	for _, c := range []struct {
-		name string
-		test func(*ledgerTest)
-	}{
-		{"Empty", (*ledgerTest).empty},
-		{"Order", (*ledgerTest).order},
-		{"Fields", (*ledgerTest).fields},
-		{"Replace", (*ledgerTest).replace},
-		{"Overlap", (*ledgerTest).overlap},
-		{"Invalid", (*ledgerTest).invalid},
-		{"CallersChunk", (*ledgerTest).callersChunk},
-		{"Users", (*ledgerTest).users},
-		{"Recent", (*ledgerTest).recent},
-		{"Arrived", (*ledgerTest).arrived},
-		{"ArrivalsStay", (*ledgerTest).arrivalsStay},
-		{"Claim", (*ledgerTest).claim},
-		{"Concurrent", (*ledgerTest).concurrent},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			lt := &ledgerTest{T: t, Ledger: newLedger(t), again: func() {}}
-			if opts.Reopen != nil {
-				lt.again = func() { lt.Ledger = opts.Reopen(t, lt.Ledger) }
-			}
-			c.test(lt)
-		})
-	}
+// RunLedger checks that ledgers keep the contracts of [backfill.Ledger] and
+// [backfill.Claim]. A new state holds nothing.
+func RunLedger(t *testing.T, h Harness[backfill.Ledger]) {
+	run(t, h, []clause[*ledgerTest]{
+		{"Empty", 0, (*ledgerTest).empty},
+		{"Order", 0, (*ledgerTest).order},
+		{"Fields", 0, (*ledgerTest).fields},
+		{"Replace", 0, (*ledgerTest).replace},
+		{"Overlap", 0, (*ledgerTest).overlap},
+		{"Invalid", 0, (*ledgerTest).invalid},
+		{"CallersChunk", 0, (*ledgerTest).callersChunk},
+		{"Users", 0, (*ledgerTest).users},
+		{"Recent", 0, (*ledgerTest).recent},
+		{"Arrived", 0, (*ledgerTest).arrived},
+		{"ArrivalsStay", 0, (*ledgerTest).arrivalsStay},
+		{"Claim", 0, (*ledgerTest).claim},
+		{"ReleasedClaimSavesNothing", 0, (*ledgerTest).released},
+		{"ForgetRemovesAll", 0, (*ledgerTest).forget},
+		{"ForgetEndsTheClaim", 0, (*ledgerTest).forgetClaim},
+		{"ForgetDuringSaves", 0, (*ledgerTest).forgetDuring},
+		{"Concurrent", 0, (*ledgerTest).concurrent},
+
+		{"SavesSurviveAKill", kills, (*ledgerTest).savesSurvive},
+		{"ArrivalsSurviveAKill", kills, (*ledgerTest).arrivalsSurvive},
+		{"ForgetSurvivesAKill", kills, (*ledgerTest).forgetSurvives},
+		{"ClaimEndsAfterAKill", kills, (*ledgerTest).claimEnds},
+		{"LostClaimSavesNothing", kills, (*ledgerTest).fenced},
+		{"HandlesSeeEachOther", sharing, (*ledgerTest).seen},
+		{"ClaimKeepsOtherHandlesOff", sharing, (*ledgerTest).busy},
+		{"ClaimIsKept", sharing, (*ledgerTest).kept},
+		{"ForgetByAnotherHandle", sharing, (*ledgerTest).forgetAcross},
+		{"ConcurrentHandles", sharing, (*ledgerTest).race},
+	}, func(t *testing.T, b *bench[backfill.Ledger]) *ledgerTest {
+		return &ledgerTest{T: t, b: b, l: b.open()}
+	})
 }
 
 type ledgerTest struct {
 	*testing.T
-	backfill.Ledger
-	again func()
+	b *bench[backfill.Ledger]
+	l backfill.Ledger
 }
+
+// again kills the ledger's handle and opens another, if the harness can: what
+// was saved must be there.
+func (t *ledgerTest) again() { t.l = t.b.again(t.l) }
 
 var epoch = time.Date(2024, 2, 20, 0, 0, 0, 0, time.UTC)
 
@@ -67,25 +68,42 @@ func days(a, b int) types.Window {
 	return types.Window{Start: epoch.AddDate(0, 0, a), End: epoch.AddDate(0, 0, b)}
 }
 
-func chunk(user string, kind backfill.Kind, w types.Window, s backfill.State) *backfill.Chunk {
+func chunk(user types.UserID, kind types.Kind, w types.Window, s backfill.State) *backfill.Chunk {
 	c := &backfill.Chunk{UserID: user, Kind: kind, Window: w, State: s}
-	if s != backfill.Planned {
+	if s != backfill.StatePlanned {
 		c.Attempts = 1
 		c.Requested = epoch.AddDate(1, 0, 0)
 	}
 	return c
 }
 
+// try saves chunks of a user under a claim of its own.
+func (t *ledgerTest) try(user types.UserID, chunks ...*backfill.Chunk) error {
+	t.Helper()
+	c := t.claimed(t.l, user)
+	defer c.Release()
+	return c.Save(t.Context(), chunks...)
+}
+
 func (t *ledgerTest) save(chunks ...*backfill.Chunk) {
 	t.Helper()
-	if err := t.Save(t.T.Context(), chunks...); err != nil {
+	if err := t.try(chunks[0].UserID, chunks...); err != nil {
 		t.Fatalf("Save: %v", err)
 	}
 }
 
-func (t *ledgerTest) all(user string) []*backfill.Chunk {
+func (t *ledgerTest) claimed(l backfill.Ledger, user types.UserID) backfill.Claim {
 	t.Helper()
-	return collect(t, t.Chunks(t.T.Context(), user))
+	c, err := l.Claim(t.Context(), user)
+	if err != nil {
+		t.Fatalf("Claim of %s: %v", user, err)
+	}
+	return c
+}
+
+func (t *ledgerTest) all(user types.UserID) []*backfill.Chunk {
+	t.Helper()
+	return collect(t, t.l.Chunks(t.Context(), user))
 }
 
 func collect[T any](t *ledgerTest, seq iter.Seq2[T, error]) []T {
@@ -101,7 +119,7 @@ func collect[T any](t *ledgerTest, seq iter.Seq2[T, error]) []T {
 }
 
 // want compares the chunks of a user with their one-line texts.
-func (t *ledgerTest) want(user string, chunks ...*backfill.Chunk) {
+func (t *ledgerTest) want(user types.UserID, chunks ...*backfill.Chunk) {
 	t.Helper()
 	var got, want []string
 	for _, c := range t.all(user) {
@@ -117,24 +135,29 @@ func (t *ledgerTest) want(user string, chunks ...*backfill.Chunk) {
 
 func (t *ledgerTest) empty() {
 	t.want("nobody")
-	t.save()
-	if got := collect(t, t.Users(t.T.Context())); len(got) != 0 {
+	if err := t.try("nobody"); err != nil {
+		t.Errorf("Save of no chunks: %v", err)
+	}
+	if err := t.l.Forget(t.Context(), "nobody"); err != nil {
+		t.Errorf("Forget of an unknown user: %v", err)
+	}
+	if got := collect(t, t.l.Users(t.Context())); len(got) != 0 {
 		t.Errorf("users of an empty ledger: %q", got)
 	}
-	if err := t.Arrived(t.T.Context(), "nobody", backfill.Activities, epoch); err != nil {
+	if err := t.l.Arrived(t.Context(), "nobody", types.KindActivities, epoch); err != nil {
 		t.Errorf("Arrived for an unknown user: %v, want no error", err)
 	}
 }
 
 func (t *ledgerTest) order() {
-	a := chunk("u", backfill.Activities, days(0, 10), backfill.Planned)
-	b := chunk("u", backfill.Activities, days(10, 20), backfill.Planned)
-	c := chunk("u", backfill.MoveIQ, days(0, 5), backfill.Planned)
+	a := chunk("u", types.KindActivities, days(0, 10), backfill.StatePlanned)
+	b := chunk("u", types.KindActivities, days(10, 20), backfill.StatePlanned)
+	c := chunk("u", types.KindMoveIQ, days(0, 5), backfill.StatePlanned)
 	t.save(c, b)
 	t.save(a)
 	t.again()
 	t.want("u", a, b, c)
-	for _, err := range t.Chunks(t.T.Context(), "u") {
+	for _, err := range t.l.Chunks(t.Context(), "u") {
 		if err != nil {
 			t.Errorf("Chunks: %v", err)
 		}
@@ -144,7 +167,7 @@ func (t *ledgerTest) order() {
 
 func (t *ledgerTest) fields() {
 	full := &backfill.Chunk{
-		UserID: "u/ü 1", Kind: backfill.ActivityDetails, Window: days(0, 25), State: backfill.Hole,
+		UserID: "u/ü 1", Kind: types.KindActivityDetails, Window: days(0, 25), State: backfill.StateHole,
 		Reason: backfill.ReasonDuplicate, Detail: "some \"text\"\n", Earlier: days(-5, 3), Attempts: 3,
 		Requested: epoch.Add(time.Hour + 123*time.Millisecond), Answered: epoch.Add(2 * time.Hour), InDoubt: epoch.Add(30 * time.Minute),
 	}
@@ -165,7 +188,7 @@ func (t *ledgerTest) fields() {
 		t.Errorf("got %+v\nwant %+v", *g, *full)
 	}
 	// Times that are not set stay so.
-	t.save(chunk("v", backfill.Activities, days(0, 1), backfill.Planned))
+	t.save(chunk("v", types.KindActivities, days(0, 1), backfill.StatePlanned))
 	t.again()
 	if g := t.all("v")[0]; !g.Requested.IsZero() || !g.Answered.IsZero() || !g.Earlier.Start.IsZero() {
 		t.Errorf("times that were not set: %+v", *g)
@@ -176,7 +199,7 @@ func (t *ledgerTest) fields() {
 	for i, only := range []backfill.Chunk{
 		{Reason: backfill.ReasonOther}, {Detail: "text"}, {Earlier: days(-5, 3)}, {InDoubt: epoch},
 	} {
-		c := chunk("w", backfill.Activities, days(i, i+1), backfill.Refused)
+		c := chunk("w", types.KindActivities, days(i, i+1), backfill.StateRefused)
 		c.Reason, c.Detail, c.Earlier, c.InDoubt = only.Reason, only.Detail, only.Earlier, only.InDoubt
 		t.save(c)
 		t.again()
@@ -189,73 +212,71 @@ func (t *ledgerTest) fields() {
 }
 
 func (t *ledgerTest) replace() {
-	whole := chunk("u", backfill.Activities, days(0, 30), backfill.Requested)
+	whole := chunk("u", types.KindActivities, days(0, 30), backfill.StateRequested)
 	t.save(whole)
-	early := chunk("u", backfill.Activities, days(0, 12), backfill.Refused)
+	early := chunk("u", types.KindActivities, days(0, 12), backfill.StateRefused)
 	early.Reason = backfill.ReasonMinStart
-	rest := chunk("u", backfill.Activities, days(12, 30), backfill.Planned)
+	rest := chunk("u", types.KindActivities, days(12, 30), backfill.StatePlanned)
 	t.save(early, rest)
 	t.again()
 	t.want("u", early, rest)
-	rest.State = backfill.Accepted
+	rest.State = backfill.StateAccepted
 	t.save(rest)
 	t.again()
 	t.want("u", early, rest)
 }
 
 func (t *ledgerTest) overlap() {
-	a := chunk("u", backfill.Activities, days(10, 20), backfill.Planned)
+	a := chunk("u", types.KindActivities, days(10, 20), backfill.StatePlanned)
 	t.save(a)
 	for _, w := range []types.Window{days(5, 11), days(11, 12), days(19, 25), days(5, 25)} {
-		c := chunk("u", backfill.Activities, w, backfill.Planned)
-		free := chunk("u", backfill.Activities, days(100, 101), backfill.Planned)
-		if err := t.Save(t.T.Context(), free, c); !errors.Is(err, backfill.ErrOverlap) {
+		c := chunk("u", types.KindActivities, w, backfill.StatePlanned)
+		free := chunk("u", types.KindActivities, days(100, 101), backfill.StatePlanned)
+		if err := t.try("u", free, c); !errors.Is(err, backfill.ErrOverlap) {
 			t.Errorf("Save(%s) beside %s: %v, want ErrOverlap", w, a.Window, err)
 		}
 	}
-	twice := chunk("u", backfill.Activities, days(40, 50), backfill.Planned)
-	if err := t.Save(t.T.Context(), twice, chunk("u", backfill.Activities, days(45, 55), backfill.Planned)); !errors.Is(err, backfill.ErrOverlap) {
+	twice := chunk("u", types.KindActivities, days(40, 50), backfill.StatePlanned)
+	if err := t.try("u", twice, chunk("u", types.KindActivities, days(45, 55), backfill.StatePlanned)); !errors.Is(err, backfill.ErrOverlap) {
 		t.Errorf("Save of two that overlap: %v, want ErrOverlap", err)
 	}
 	// A chunk of another kind does not take the place of a, though it begins with it.
-	other := chunk("u", backfill.MoveIQ, a.Window, backfill.Planned)
-	if err := t.Save(t.T.Context(), other, chunk("u", backfill.Activities, days(15, 25), backfill.Planned)); !errors.Is(err, backfill.ErrOverlap) {
+	other := chunk("u", types.KindMoveIQ, a.Window, backfill.StatePlanned)
+	if err := t.try("u", other, chunk("u", types.KindActivities, days(15, 25), backfill.StatePlanned)); !errors.Is(err, backfill.ErrOverlap) {
 		t.Errorf("Save of another kind at %s and an overlap: %v, want ErrOverlap", a.Window, err)
 	}
 	t.again()
 	t.want("u", a) // of a failed Save, nothing stays
 
 	// Neighbours, other kinds and other users do not overlap.
-	b := chunk("u", backfill.Activities, days(20, 30), backfill.Planned)
-	c := chunk("u", backfill.Activities, days(0, 10), backfill.Planned)
-	d := chunk("u", backfill.MoveIQ, days(5, 25), backfill.Planned)
+	b := chunk("u", types.KindActivities, days(20, 30), backfill.StatePlanned)
+	c := chunk("u", types.KindActivities, days(0, 10), backfill.StatePlanned)
+	d := chunk("u", types.KindMoveIQ, days(5, 25), backfill.StatePlanned)
 	t.save(b, c, d)
-	t.save(chunk("v", backfill.Activities, days(5, 25), backfill.Planned))
+	t.save(chunk("v", types.KindActivities, days(5, 25), backfill.StatePlanned))
 	t.want("u", c, a, b, d)
 }
 
 func (t *ledgerTest) invalid() {
-	good := chunk("u", backfill.Activities, days(0, 1), backfill.Planned)
+	good := chunk("u", types.KindActivities, days(0, 1), backfill.StatePlanned)
 	for name, spoil := range map[string]func(*backfill.Chunk){
 		"no user":       func(c *backfill.Chunk) { c.UserID = "" },
-		"no kind":       func(c *backfill.Chunk) { c.Kind = 0 },
-		"unknown kind":  func(c *backfill.Chunk) { c.Kind = 99 },
+		"no kind":       func(c *backfill.Chunk) { c.Kind = "" },
+		"other kind":    func(c *backfill.Chunk) { c.Kind = types.KindActivityFiles },
+		"unknown kind":  func(c *backfill.Chunk) { c.Kind = "moveiq" },
 		"no state":      func(c *backfill.Chunk) { c.State = 0 },
-		"unknown state": func(c *backfill.Chunk) { c.State = backfill.Refused + 1 },
+		"unknown state": func(c *backfill.Chunk) { c.State = backfill.StateRefused + 1 },
 		"no window":     func(c *backfill.Chunk) { c.Window = types.Window{} },
 		"backward":      func(c *backfill.Chunk) { c.Window = types.Window{Start: c.Window.End, End: c.Window.Start} },
-		"two users":     func(c *backfill.Chunk) { c.UserID = "v" },
+		"another user":  func(c *backfill.Chunk) { c.UserID = "v" },
 	} {
 		bad := *good
 		bad.Window = days(5, 6)
 		spoil(&bad)
-		if err := t.Save(t.T.Context(), good, &bad); err == nil {
+		if err := t.try("u", good, &bad); err == nil {
 			t.Errorf("Save of a chunk with %s succeeded", name)
 		}
-		if name == "two users" {
-			continue
-		}
-		if err := t.Save(t.T.Context(), &bad); err == nil {
+		if err := t.try("u", &bad); err == nil {
 			t.Errorf("Save of one chunk with %s succeeded", name)
 		}
 	}
@@ -265,41 +286,41 @@ func (t *ledgerTest) invalid() {
 }
 
 func (t *ledgerTest) callersChunk() {
-	c := chunk("u", backfill.Activities, days(0, 1), backfill.Planned)
+	c := chunk("u", types.KindActivities, days(0, 1), backfill.StatePlanned)
 	was := *c
 	t.save(c)
-	c.State = backfill.Accepted
+	c.State = backfill.StateAccepted
 	t.want("u", &was)
-	t.all("u")[0].State = backfill.Accepted
+	t.all("u")[0].State = backfill.StateAccepted
 	t.want("u", &was)
 }
 
 func (t *ledgerTest) users() {
-	for _, u := range []string{"b", "a", "c"} {
-		t.save(chunk(u, backfill.MoveIQ, days(0, 1), backfill.Planned))
+	for _, u := range []types.UserID{"b", "a", "c"} {
+		t.save(chunk(u, types.KindMoveIQ, days(0, 1), backfill.StatePlanned))
 	}
 	t.again()
-	got := collect(t, t.Users(t.T.Context()))
+	got := collect(t, t.l.Users(t.Context()))
 	slices.Sort(got)
-	if want := []string{"a", "b", "c"}; !slices.Equal(got, want) {
+	if want := []types.UserID{"a", "b", "c"}; !slices.Equal(got, want) {
 		t.Errorf("users %q, want %q", got, want)
 	}
 }
 
 func (t *ledgerTest) recent() {
 	at := epoch.AddDate(1, 0, 0)
-	planned := chunk("u", backfill.Activities, days(0, 1), backfill.Planned)
-	old := chunk("u", backfill.Activities, days(1, 2), backfill.Accepted)
+	planned := chunk("u", types.KindActivities, days(0, 1), backfill.StatePlanned)
+	old := chunk("u", types.KindActivities, days(1, 2), backfill.StateAccepted)
 	old.Requested, old.Answered = at.Add(-2*time.Minute), at.Add(-time.Second)
-	sent := chunk("u", backfill.Activities, days(2, 3), backfill.Requested)
+	sent := chunk("u", types.KindActivities, days(2, 3), backfill.StateRequested)
 	sent.Requested = at
-	answered := chunk("v", backfill.MoveIQ, days(3, 4), backfill.Planned)
+	answered := chunk("v", types.KindMoveIQ, days(3, 4), backfill.StatePlanned)
 	answered.Requested, answered.Answered = at.Add(-time.Minute), at
 	t.save(planned, old, sent)
 	t.save(answered)
 	t.again()
 	var got []string
-	for _, c := range collect(t, t.Recent(t.T.Context(), at)) {
+	for _, c := range collect(t, t.l.Recent(t.Context(), at)) {
 		got = append(got, c.String())
 	}
 	slices.Sort(got)
@@ -308,9 +329,9 @@ func (t *ledgerTest) recent() {
 	}
 }
 
-func (t *ledgerTest) arrive(user string, kind backfill.Kind, at time.Time) {
+func (t *ledgerTest) arrive(user types.UserID, kind types.Kind, at time.Time) {
 	t.Helper()
-	if err := t.Arrived(t.T.Context(), user, kind, at); err != nil {
+	if err := t.l.Arrived(t.Context(), user, kind, at); err != nil {
 		t.Fatalf("Arrived: %v", err)
 	}
 }
@@ -318,22 +339,22 @@ func (t *ledgerTest) arrive(user string, kind backfill.Kind, at time.Time) {
 func (t *ledgerTest) arrived() {
 	w := days(10, 20)
 	t.save(
-		chunk("u", backfill.Activities, w, backfill.Accepted),
-		chunk("u", backfill.Activities, days(20, 30), backfill.Planned),
-		chunk("u", backfill.MoveIQ, w, backfill.Requested),
+		chunk("u", types.KindActivities, w, backfill.StateAccepted),
+		chunk("u", types.KindActivities, days(20, 30), backfill.StatePlanned),
+		chunk("u", types.KindMoveIQ, w, backfill.StateRequested),
 	)
 	in := []time.Time{w.Start, w.Start.Add(time.Hour), w.End.Add(-time.Second)}
 	for _, at := range slices.Backward(in) {
-		t.arrive("u", backfill.Activities, at)
-		t.arrive("u", backfill.Activities, at.Add(300*time.Millisecond)) // the same second: a repeat
+		t.arrive("u", types.KindActivities, at)
+		t.arrive("u", types.KindActivities, at.Add(300*time.Millisecond)) // the same second: a repeat
 	}
-	t.arrive("u", backfill.Activities, w.Start.Add(-time.Second)) // before
-	t.arrive("u", backfill.Activities, w.End)                     // in a chunk not asked for
-	t.arrive("u", backfill.MoveIQ, w.Start)
-	t.arrive("u", backfill.MoveIQ, w.End) // after the last
-	t.arrive("u", 0, w.Start)
-	t.arrive("u", backfill.MoveIQ+1, w.Start)
-	t.arrive("v", backfill.Activities, w.Start)
+	t.arrive("u", types.KindActivities, w.Start.Add(-time.Second)) // before
+	t.arrive("u", types.KindActivities, w.End)                     // in a chunk not asked for
+	t.arrive("u", types.KindMoveIQ, w.Start)
+	t.arrive("u", types.KindMoveIQ, w.End) // after the last
+	t.arrive("u", "", w.Start)
+	t.arrive("u", types.KindActivityFiles, w.Start)
+	t.arrive("v", types.KindActivities, w.Start)
 	t.again()
 	var counts []int
 	for _, c := range t.all("u") {
@@ -342,22 +363,22 @@ func (t *ledgerTest) arrived() {
 	if want := []int{3, 0, 1}; !slices.Equal(counts, want) {
 		t.Errorf("Arrived counts %v, want %v", counts, want)
 	}
-	got := collect(t, t.Arrivals(t.T.Context(), "u", backfill.Activities, days(0, 100)))
+	got := collect(t, t.l.Arrivals(t.Context(), "u", types.KindActivities, days(0, 100)))
 	if !slices.EqualFunc(got, in, time.Time.Equal) {
 		t.Errorf("Arrivals %v, want %v", got, in)
 	}
 	part := types.Window{Start: in[1], End: in[2]}
-	if got := collect(t, t.Arrivals(t.T.Context(), "u", backfill.Activities, part)); len(got) != 1 || !got[0].Equal(in[1]) {
+	if got := collect(t, t.l.Arrivals(t.Context(), "u", types.KindActivities, part)); len(got) != 1 || !got[0].Equal(in[1]) {
 		t.Errorf("Arrivals in %s: %v, want %v", part, got, in[1])
 	}
 }
 
 func (t *ledgerTest) arrivalsStay() {
-	c := chunk("u", backfill.Activities, days(0, 20), backfill.Requested)
+	c := chunk("u", types.KindActivities, days(0, 20), backfill.StateRequested)
 	t.save(c)
-	t.arrive("u", backfill.Activities, epoch.AddDate(0, 0, 5))
-	t.arrive("u", backfill.Activities, epoch.AddDate(0, 0, 15))
-	c.State = backfill.Accepted
+	t.arrive("u", types.KindActivities, epoch.AddDate(0, 0, 5))
+	t.arrive("u", types.KindActivities, epoch.AddDate(0, 0, 15))
+	c.State = backfill.StateAccepted
 	t.save(c)
 	t.again()
 	if got := t.all("u")[0].Arrived; got != 2 {
@@ -369,70 +390,5 @@ func (t *ledgerTest) arrivalsStay() {
 	t.again()
 	if got := t.all("u"); len(got) != 2 || got[0].Arrived != 1 || got[1].Arrived != 1 {
 		t.Errorf("after a split: %v, want one arrival in each half", got)
-	}
-}
-
-func (t *ledgerTest) claim() {
-	release, err := t.Claim(t.T.Context(), "u")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := t.Claim(t.T.Context(), "u"); !errors.Is(err, backfill.ErrBusy) {
-		t.Errorf("second claim: %v, want ErrBusy", err)
-	}
-	other, err := t.Claim(t.T.Context(), "v")
-	if err != nil {
-		t.Errorf("claim of another user: %v", err)
-	} else {
-		other()
-	}
-	release()
-	release() // does nothing
-	again, err := t.Claim(t.T.Context(), "u")
-	if err != nil {
-		t.Fatalf("claim after release: %v", err)
-	}
-	release() // of the first claim: does nothing
-	if _, err := t.Claim(t.T.Context(), "u"); !errors.Is(err, backfill.ErrBusy) {
-		t.Errorf("an old release ended a new claim")
-	}
-	again()
-}
-
-func (t *ledgerTest) concurrent() {
-	const users, chunks = 8, 20
-	var wg sync.WaitGroup
-	for u := range users {
-		user := string(rune('a' + u))
-		wg.Go(func() {
-			for i := range chunks {
-				c := chunk(user, backfill.Activities, days(i, i+1), backfill.Accepted)
-				if err := t.Save(t.T.Context(), c); err != nil {
-					t.Error(err)
-				}
-				if err := t.Arrived(t.T.Context(), user, backfill.Activities, c.Window.Start); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-		wg.Go(func() {
-			for _, err := range t.Chunks(t.T.Context(), user) {
-				if err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	t.again()
-	for u := range users {
-		n, arrived := 0, 0
-		for _, c := range t.all(string(rune('a' + u))) {
-			n++
-			arrived += c.Arrived
-		}
-		if n != chunks || arrived != chunks {
-			t.Errorf("%d chunks with %d arrivals, want %d and %d", n, arrived, chunks, chunks)
-		}
 	}
 }

@@ -1,0 +1,125 @@
+// Package backfilltest checks implementations of the interfaces of package
+// backfill against their contracts.
+package backfilltest
+
+import (
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Harness opens handles of one implementation, ends them as a crash does, and
+// moves its clock. T is backfill.Ledger or backfill.Limiter.
+type Harness[T any] struct {
+	// Open returns a new handle, as a process of its own would have it, on the
+	// state that is called state: the path of an empty directory, which the
+	// handle may use or take as a name. Handles on one state share it. Open ends
+	// the test if it fails, and sees to it that the handle is closed at the end.
+	Open func(t *testing.T, state string) T
+
+	// Kill ends a handle as a killed process ends: it closes nothing in good
+	// order, and the handle writes nothing more by itself. Calls of the handle
+	// that still work stand for a process that was paused for long and goes
+	// on. nil means that the state is gone with its process, and leaves out all
+	// clauses about that.
+	Kill func(t *testing.T, handle T)
+
+	// Advance lets time pass for the state and its handles: it moves the clock
+	// they go by, or sleeps. Handles that are not killed renew meanwhile what
+	// they hold for a time, so a clock may have to be moved in steps. nil runs the clauses in bubbles of testing/synctest,
+	// where time.Sleep costs nothing; the implementation must then block on
+	// nothing but channels, timers and the like.
+	Advance func(t *testing.T, d time.Duration)
+
+	// Shared means that several handles on one state may be open at the same
+	// time. False leaves out the clauses about that.
+	Shared bool
+}
+
+// clause is one duty of a contract, and its check.
+type clause[C any] struct {
+	name  string
+	needs need
+	check func(C)
+}
+
+// need is what a clause needs of the harness.
+type need uint8
+
+const (
+	kills need = 1 << iota
+	sharing
+)
+
+// run runs the clauses that the harness can serve, each on a state of its own.
+func run[T, C any](t *testing.T, h Harness[T], clauses []clause[C], make func(*testing.T, *bench[T]) C) {
+	t.Helper()
+	if h.Open == nil {
+		t.Fatal("backfilltest: Harness.Open is nil")
+	}
+	for _, c := range clauses {
+		if c.needs&kills != 0 && h.Kill == nil || c.needs&sharing != 0 && !h.Shared {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			check := func(t *testing.T) {
+				c.check(make(t, &bench[T]{t: t, h: h, state: filepath.Join(dir, "state"), start: time.Now()}))
+			}
+			if h.Advance == nil {
+				synctest.Test(t, check)
+				return
+			}
+			t.Parallel()
+			check(t)
+		})
+	}
+}
+
+// bench is a harness at work on one state.
+type bench[T any] struct {
+	t     *testing.T
+	h     Harness[T]
+	state string
+
+	start   time.Time
+	skipped time.Duration
+}
+
+func (b *bench[T]) open() T { return b.h.Open(b.t, b.state) }
+
+// again replaces a handle by a new one, as after a kill. It does nothing if the
+// harness cannot kill.
+func (b *bench[T]) again(old T) T {
+	if b.h.Kill == nil {
+		return old
+	}
+	b.h.Kill(b.t, old)
+	return b.open()
+}
+
+// virtual reports whether time costs nothing.
+func (b *bench[T]) virtual() bool { return b.h.Advance == nil }
+
+func (b *bench[T]) advance(d time.Duration) {
+	if b.virtual() {
+		time.Sleep(d)
+		return
+	}
+	before := time.Now()
+	b.h.Advance(b.t, d)
+	b.skipped += d - time.Since(before)
+}
+
+// now is the time that has passed for the state.
+func (b *bench[T]) now() time.Duration { return time.Since(b.start) + b.skipped }
+
+// settle lets goroutines that were just started reach the handle.
+func (b *bench[T]) settle() {
+	if b.virtual() {
+		synctest.Wait()
+		return
+	}
+	time.Sleep(200 * time.Millisecond)
+}

@@ -1,0 +1,234 @@
+package backfill
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/garminkit/activityapi/internal/filelock"
+)
+
+// mendPause is the least time between two rewrites of a log that cannot be
+// written, so that a failing disk is not kept busy with them.
+const mendPause = time.Second
+
+// errTaken says that the directory has another owner.
+var errTaken = errors.New("the lock file was removed or replaced: another program may have the directory; open the ledger anew")
+
+// open locks the directory and reads the log.
+func (l *FileLedger) open() error {
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if l.lock, err = os.OpenFile(filepath.Join(l.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return err
+	}
+	ok, err := filelock.Try(l.lock)
+	if err != nil {
+		return err
+	}
+	if !ok || !l.has(l.lock, lockName) {
+		return fmt.Errorf("%s is in use", l.dir)
+	}
+	path := filepath.Join(l.dir, logName)
+	l.file, err = os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		_, err := l.rewrite()
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if info, err := l.file.Stat(); err == nil {
+		l.book = newBook(int(info.Size() / perUser))
+	}
+	r := replay{file: l.file, book: l.book}
+	if err := r.run(); err != nil {
+		return err
+	}
+	if r.lost > 0 {
+		l.logger.Warn("backfill: ledger was damaged", "records lost at", r.lostAt, "bytes", r.lost)
+		kept := filepath.Join(l.dir, fmt.Sprintf("ledger.damaged-%d", time.Now().UnixNano()))
+		if err := os.Link(path, kept); err != nil {
+			return fmt.Errorf("keeping the damaged log: %w", err)
+		}
+	} else if r.torn > 0 {
+		l.logger.Warn("backfill: the end of the ledger is cut off, as after a crash", "bytes", r.torn)
+	}
+	l.size, l.full = r.good, fullAt(l.book.size())
+	if r.lost > 0 || r.forgot || l.size > l.full {
+		_, err := l.rewrite()
+		return err
+	}
+	// What was read may not be synced yet, if a crash came before.
+	if err := l.cut(l.size); err != nil {
+		return err
+	}
+	return l.sync(l.file)
+}
+
+// perUser is about what a user with a few chunks takes in a log, in bytes.
+const perUser = 128
+
+// fullAt is the size at which a log, whose records in force need live bytes,
+// is worth rewriting.
+func fullAt(live int64) int64 { return max(1<<20, 3*live) }
+
+// cut shortens the log to size and goes on from there.
+func (l *FileLedger) cut(size int64) error {
+	if err := l.file.Truncate(size); err != nil {
+		return err
+	}
+	_, err := l.file.Seek(size, io.SeekStart)
+	return err
+}
+
+// has reports whether f is the file of that name in the directory.
+func (l *FileLedger) has(f *os.File, name string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(filepath.Join(l.dir, name))
+	return err == nil && os.SameFile(open, named)
+}
+
+// rewrite puts a log of what the book holds in the place of the old one, and
+// leaves it in l.file. replaced is true if the old one is no longer the log,
+// which an error may still leave in doubt. Both mutexes are held, or l is not
+// yet shared.
+func (l *FileLedger) rewrite() (replaced bool, err error) {
+	next, err := os.OpenFile(filepath.Join(l.dir, newName), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return false, err
+	}
+	size, err := l.book.writeTo(next)
+	if err == nil {
+		err = l.sync(next)
+	}
+	if err == nil {
+		err = os.Rename(next.Name(), filepath.Join(l.dir, logName))
+		replaced = err == nil
+	}
+	if err == nil {
+		err = l.syncDir(l.dir)
+	}
+	if err != nil {
+		next.Close()
+		return replaced, err
+	}
+	if l.file != nil {
+		l.file.Close()
+	}
+	l.file, l.size, l.full = next, size, fullAt(size)
+	return true, nil
+}
+
+// flush writes what is pending and, if asked to, syncs it. l.disk is held.
+func (l *FileLedger) flush(sync bool) error {
+	l.mu.Lock()
+	if l.err != nil {
+		defer l.mu.Unlock()
+		return l.err
+	}
+	out, upTo, sick := l.pending, l.last, l.sick
+	l.pending = nil // while sick, the book alone counts
+	l.mu.Unlock()
+
+	if !l.has(l.lock, lockName) {
+		return l.fail(errTaken)
+	}
+	if sick != nil {
+		return l.heal(sick)
+	}
+	n, err := l.write(l.file, out)
+	if err != nil {
+		// The disk may be full. If the part that was written can be taken back,
+		// the log is as it was.
+		if l.cut(l.size) == nil && l.sync(l.file) == nil && l.has(l.file, logName) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.pending = append(out, l.pending...)
+			return fmt.Errorf("backfill: writing ledger: %w", err)
+		}
+		return l.heal(err)
+	}
+	l.size += int64(n)
+	if l.size > l.full {
+		return l.shrink()
+	}
+	if !sync {
+		return nil
+	}
+	if err := l.sync(l.file); err != nil {
+		// A second sync may claim what the first could not do.
+		return l.heal(err)
+	}
+	if !l.has(l.file, logName) {
+		return l.heal(errors.New("the log was removed or replaced"))
+	}
+	l.synced = upTo
+	return nil
+}
+
+// shrink rewrites a log that is mostly out of date. If that fails, the old one
+// stays in use.
+func (l *FileLedger) shrink() error {
+	l.mu.Lock()
+	upTo := l.last
+	pending := l.pending
+	l.pending = nil // rewrite has it, from the book
+	replaced, err := l.rewrite()
+	if err != nil && !replaced {
+		l.pending = pending
+	}
+	l.mu.Unlock()
+	switch {
+	case err == nil:
+		l.synced = upTo
+		return nil
+	case replaced:
+		return l.heal(err)
+	}
+	l.logger.Warn("backfill: the ledger cannot be written anew and grows on", "err", err)
+	l.full = l.size + l.size/2
+	return l.flush(true)
+}
+
+// heal writes the log anew after the old one failed for the reason why. If that
+// cannot be done either, it is tried again by later calls.
+func (l *FileLedger) heal(why error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sick = why
+	if time.Now().Before(l.mend) {
+		return fmt.Errorf("backfill: ledger failed: %w", why)
+	}
+	_, err := l.rewrite()
+	if err != nil {
+		if !errors.Is(err, why) {
+			err = fmt.Errorf("%w; writing it anew: %w", why, err)
+		}
+		l.mend = time.Now().Add(mendPause)
+		l.logger.Error("backfill: the ledger cannot be written", "err", err)
+		return fmt.Errorf("backfill: ledger failed: %w", err)
+	}
+	l.logger.Warn("backfill: the ledger was written anew", "because", why)
+	l.sick, l.pending, l.mend, l.synced = nil, nil, time.Time{}, l.last
+	return nil
+}
+
+// fail makes the ledger refuse all further changes.
+func (l *FileLedger) fail(why error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = fmt.Errorf("backfill: ledger failed: %w", why)
+	for id := range l.book.claims {
+		l.book.loseClaim(id)
+	}
+	return l.err
+}
