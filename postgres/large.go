@@ -1,0 +1,248 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+const (
+	chunkSize  = 256 << 10
+	flushSize  = 4 << 20
+	stagedRows = 2048
+	// staleAfter is after what time a large body that is not complete is taken
+	// for one whose process has died.
+	staleAfter = time.Hour
+)
+
+// putLarge stores the bytes in chunks as they come and the items beside them, in
+// short transactions: while a sender is slow, no connection is held. The last
+// transaction makes the items appear, all at once. If a letter is named, it also
+// removes that letter, and fails with fs.ErrNotExist if it cannot.
+func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err error) {
+	if letter == nil && q.room.full.Load() {
+		return ErrFull
+	}
+	select {
+	case q.large <- struct{}{}:
+		defer func() { <-q.large }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	w := &stager{q: q, ctx: ctx}
+	if w.body, err = q.bodies.take(ctx); err != nil {
+		return err
+	}
+	if err := w.exec(`INSERT INTO {s}.large (body) VALUES ($1)`, w.body); err != nil {
+		return fmt.Errorf("postgres: put: %w", err)
+	}
+	ready := false
+	defer func() {
+		if !ready {
+			w.discard()
+		}
+	}()
+	var split notify.Splitter
+	hash := sha256.New()
+	mayRepeat := q.db.repeat > 0 && letter == nil
+	if mayRepeat {
+		r = io.TeeReader(r, hash)
+	}
+	for piece, err := range split.Split(io.TeeReader(r, w)) {
+		mayRepeat = mayRepeat && piece.Class == notify.ClassPush
+		if err == nil {
+			err = w.stage(piece)
+		}
+		if err != nil {
+			return fmt.Errorf("postgres: put: %w", err)
+		}
+	}
+	if err := errors.Join(w.flush(true), w.flushItems()); err != nil {
+		return fmt.Errorf("postgres: put: %w", err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if mayRepeat {
+		sum := [sha256.Size]byte(hash.Sum(nil))
+		w.since = q.repeats.since()
+		if q.repeats.has(sum) {
+			return nil
+		}
+		w.sum = sum[:sumSize]
+	}
+	if err := w.publish(letter); err != nil {
+		return fmt.Errorf("postgres: put: %w", err)
+	}
+	ready = true
+	q.tell(w.news)
+	return nil
+}
+
+// seen is a letter as it was read: the rest of a body may grow meanwhile.
+type seen struct{ id, items, size int64 }
+
+// stager writes a large body to the tables.
+type stager struct {
+	q      *Queue
+	ctx    context.Context
+	body   int64
+	chunks int32
+	buf    []byte
+	items  int32
+	sum    []byte // nil if it is stored even as a repeat
+	since  int64  // what was received before is known
+	cols   *columns
+	news   newItems
+}
+
+func (w *stager) exec(text string, args ...any) error {
+	ctx, cancel := w.q.db.call(w.ctx)
+	defer cancel()
+	_, err := w.q.db.pool.Exec(ctx, w.q.db.sql(text), args...)
+	return clean(err)
+}
+
+// Write takes the bytes in.
+func (w *stager) Write(p []byte) (int, error) {
+	w.buf = append(w.buf, p...)
+	if len(w.buf) >= flushSize {
+		if err := w.flush(false); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// flush stores whole chunks, and in the end what is left.
+func (w *stager) flush(last bool) error {
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	var rows [][]any
+	buf := w.buf
+	for len(buf) >= chunkSize || last && len(buf) > 0 {
+		k := min(chunkSize, len(buf))
+		rows = append(rows, []any{w.body, w.chunks, buf[:k]})
+		w.chunks++
+		buf = buf[k:]
+	}
+	if len(rows) > 0 {
+		ctx, cancel := w.q.db.call(w.ctx)
+		defer cancel()
+		_, err := w.q.db.pool.CopyFrom(ctx, pgx.Identifier{w.q.db.schema, "chunk"}, []string{"body", "n", "data"}, pgx.CopyFromRows(rows))
+		if err != nil {
+			return clean(err)
+		}
+	}
+	w.buf = append(w.buf[:0], buf...)
+	return nil
+}
+
+// stage notes an item.
+func (w *stager) stage(p notify.Piece) error {
+	if w.cols == nil {
+		w.cols = newColumns(stagedRows)
+	}
+	w.news.add(w.cols.add(p))
+	if len(w.cols.shares) < stagedRows {
+		return nil
+	}
+	return w.flushItems()
+}
+
+func (w *stager) flushItems() error {
+	c := w.cols
+	if c == nil {
+		return nil
+	}
+	err := w.exec(`INSERT INTO {s}.staged (body, n, share, class, key, idx, off, size, user_id, touch)
+SELECT $1, $2::integer + n, share, class, key, idx, off, size, user_id, touch
+FROM unnest($3::smallint[], $4::smallint[], $5::bytea[], $6::integer[], $7::bigint[], $8::bigint[], $9::bytea[], $10::bytea[])
+WITH ORDINALITY t (share, class, key, idx, off, size, user_id, touch, n)`,
+		w.body, w.items, c.shares, c.classes, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches)
+	w.items += int32(len(c.shares))
+	w.cols = nil
+	return err
+}
+
+func (w *stager) publish(letter *seen) error {
+	if letter == nil {
+		letter = new(seen)
+	}
+	db := w.q.db
+	ctx, cancel := db.call(w.ctx)
+	defer cancel()
+	var ok, done bool
+	if err := db.pool.QueryRow(ctx, db.sql(`CALL {s}.publish($1, $2, $3, $4, $5, $6, $7, NULL, NULL)`), lockKey(db.schema, "append"),
+		w.body, letter.id, letter.items, letter.size, w.sum, w.since).Scan(&ok, &done); err != nil {
+		return clean(err)
+	}
+	switch {
+	case !ok:
+		return fmt.Errorf("the body took longer than %v", staleAfter)
+	case !done && w.sum != nil:
+		return nil // a repeat; its bytes are swept
+	case !done:
+		return fs.ErrNotExist // the bytes are swept
+	}
+	return nil
+}
+
+// discard removes what was stored of a body that failed. What it cannot remove
+// is swept later. A body whose commit succeeded unknown to us has its items, and
+// stays.
+func (w *stager) discard() {
+	ctx, cancel := w.q.db.call(context.WithoutCancel(w.ctx))
+	defer cancel()
+	_, err := w.q.db.pool.Exec(ctx, w.q.db.sql(`WITH gone AS (DELETE FROM {s}.large WHERE body = $1 AND NOT ready RETURNING body),
+s AS (DELETE FROM {s}.staged USING gone WHERE staged.body = gone.body)
+DELETE FROM {s}.chunk USING gone WHERE chunk.body = gone.body`), w.body)
+	if err != nil {
+		w.q.db.log.Warn("postgres: the rest of a body that failed is left to the sweep", "error", clean(err))
+	}
+}
+
+// section reads bytes from a large body's chunks.
+type section struct {
+	db        *DB
+	ctx       context.Context
+	body      int64
+	off, left int64
+	buf       []byte
+}
+
+func (s *section) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(s.buf) == 0 {
+		if s.left == 0 {
+			return 0, io.EOF
+		}
+		ctx, cancel := s.db.call(s.ctx)
+		defer cancel()
+		n, at := s.off/chunkSize, s.off%chunkSize
+		err := s.db.pool.QueryRow(ctx, s.db.sql(`SELECT substring(data FROM $3::integer FOR $4::integer) FROM {s}.chunk WHERE body = $1 AND n = $2`),
+			s.body, n, at+1, min(s.left, chunkSize-at)).Scan(&s.buf)
+		if err = clean(err); errors.Is(err, pgx.ErrNoRows) || err == nil && len(s.buf) == 0 {
+			err = fs.ErrNotExist
+		}
+		if err != nil {
+			return 0, fmt.Errorf("postgres: reading a large body: %w", err)
+		}
+		s.off += int64(len(s.buf))
+		s.left -= int64(len(s.buf))
+	}
+	n := copy(p, s.buf)
+	s.buf = s.buf[n:]
+	return n, nil
+}

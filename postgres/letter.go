@@ -1,0 +1,299 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// letterPage is how many letters are read at a time. No connection is held
+// while the caller looks at them.
+const letterPage = 500
+
+const letterSQL = `SELECT id, key, user_id, items, reason, quarantined, attempts, received, buried, size FROM {s}.letter `
+
+func scanLetter(row pgx.Row) (*notify.DeadLetter, int64, error) {
+	var l notify.DeadLetter
+	var id int64
+	var key, user, reason []byte
+	err := row.Scan(&id, &key, &user, &l.Items, &reason, &l.Quarantined, &l.Attempts, &l.Received, &l.Buried, &l.Size)
+	l.ID, l.Key, l.UserID, l.Reason = strconv.FormatInt(id, 10), string(key), types.UserID(user), string(reason)
+	return &l, id, err
+}
+
+// Letters implements [notify.Letters].
+func (q *Queue) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
+	return func(yield func(*notify.DeadLetter, error) bool) {
+		var after int64
+		if f != nil && f.From != "" {
+			var err error
+			if after, err = letterID(f.From); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		for {
+			page, last, err := q.letters(ctx, f, after)
+			err = clean(err)
+			for _, l := range page {
+				if e := context.Cause(ctx); e != nil {
+					err = e
+					break
+				}
+				if f.Match(l) && !yield(l, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("postgres: letters: %w", err))
+				return
+			}
+			if len(page) < letterPage {
+				return
+			}
+			after = last
+		}
+	}
+}
+
+// letters reads a page of what may pass the filter. The index is of users.
+func (q *Queue) letters(ctx context.Context, f *notify.LetterFilter, after int64) (page []*notify.DeadLetter, last int64, err error) {
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	var key, user []byte
+	if f != nil && f.Key != "" {
+		key = []byte(f.Key)
+	}
+	if f != nil && f.UserID != "" {
+		user = []byte(f.UserID)
+	}
+	rows, err := q.db.pool.Query(ctx, q.db.sql(letterSQL+`WHERE id > $1 AND ($2::bytea IS NULL OR key = $2) AND ($3::bytea IS NULL OR user_id = $3) ORDER BY id LIMIT $4`),
+		after, key, user, letterPage)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		l, id, err := scanLetter(rows)
+		if err != nil {
+			return page, last, err
+		}
+		page, last = append(page, l), id
+	}
+	return page, last, rows.Err()
+}
+
+// letterID is the number of a letter, if id is the name of one.
+func letterID(id string) (int64, error) {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil || n <= 0 || strconv.FormatInt(n, 10) != id {
+		return 0, noLetter(id)
+	}
+	return n, nil
+}
+
+func noLetter(id string) error {
+	if len(id) > 40 {
+		id = id[:40]
+	}
+	return fmt.Errorf("postgres: letter %q: %w", id, fs.ErrNotExist)
+}
+
+// Letter implements [notify.Letters].
+func (q *Queue) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
+	n, err := letterID(id)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	l, _, err := scanLetter(q.db.pool.QueryRow(ctx, q.db.sql(letterSQL+`WHERE id = $1`), n))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, noLetter(id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("postgres: letter: %w", clean(err))
+	}
+	return l, nil
+}
+
+// OpenLetter implements [notify.Letters]. ctx is that of the reading too.
+func (q *Queue) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
+	n, err := letterID(id)
+	if err != nil {
+		return nil, err
+	}
+	r := &letterReader{q: q, ctx: ctx, letter: n}
+	if err := r.fill(); err != nil {
+		return nil, err
+	}
+	if len(r.page) == 0 {
+		return nil, noLetter(id)
+	}
+	return io.NopCloser(r), nil
+}
+
+// letterReader makes a body of a letter's items, which it reads some at a time.
+// Lists of one key may repeat in a body, so it is enough that neighbours share
+// one.
+type letterReader struct {
+	q      *Queue
+	ctx    context.Context
+	letter int64
+	page   []letterItem
+	last   int64
+	begun  bool
+	ended  bool
+	whole  bool // the bytes are a body themselves
+	key    string
+	head   []byte // not read yet, and before data
+	data   io.Reader
+}
+
+type letterItem struct {
+	item, body, off, size int64
+	key, data             []byte
+}
+
+// itemPage is small, since the items come with their bytes of up to 64 KiB.
+const itemPage = 32
+
+func (r *letterReader) fill() error {
+	ctx, cancel := r.q.db.call(r.ctx)
+	defer cancel()
+	rows, err := r.q.db.pool.Query(ctx, r.q.db.sql(`SELECT item, body, off, size, key, data FROM {s}.letter_item WHERE letter = $1 AND item > $2 ORDER BY item LIMIT $3`),
+		r.letter, r.last, itemPage)
+	if err != nil {
+		return fmt.Errorf("postgres: letter: %w", clean(err))
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var it letterItem
+		if err := rows.Scan(&it.item, &it.body, &it.off, &it.size, &it.key, &it.data); err != nil {
+			return fmt.Errorf("postgres: letter: %w", clean(err))
+		}
+		r.page, r.last = append(r.page, it), it.item
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("postgres: letter: %w", clean(err))
+	}
+	return nil
+}
+
+func (r *letterReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		if len(r.head) > 0 {
+			n := copy(p, r.head)
+			r.head = r.head[n:]
+			return n, nil
+		}
+		if r.data != nil {
+			n, err := r.data.Read(p)
+			if errors.Is(err, io.EOF) {
+				r.data, err = nil, nil
+			}
+			if n > 0 || err != nil {
+				return n, err
+			}
+			continue
+		}
+		if r.ended {
+			return 0, io.EOF
+		}
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// next takes up the next item.
+func (r *letterReader) next() error {
+	if len(r.page) == 0 {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	if len(r.page) == 0 {
+		if r.ended = true; !r.whole {
+			r.head = []byte("]}")
+		}
+		return nil
+	}
+	it := r.page[0]
+	r.page = r.page[1:]
+	r.data = r.q.db.bytes(r.ctx, it.body, it.off, it.size, it.data)
+	key := string(it.key)
+	switch {
+	case key == "":
+		r.whole = true
+	case r.begun && key == r.key:
+		r.head = []byte(",")
+	default:
+		name, err := json.Marshal(key)
+		if err != nil {
+			return err
+		}
+		before := "],"
+		if !r.begun {
+			before = "{"
+		}
+		r.head = []byte(before + string(name) + ":[")
+	}
+	r.begun, r.key = true, key
+	return nil
+}
+
+// Redrive implements [notify.Letters]. The items appear and the letter goes in
+// one transaction, so of several callers one does it.
+func (q *Queue) Redrive(ctx context.Context, id string) error {
+	for {
+		l, err := q.Letter(ctx, id)
+		if err != nil {
+			return err
+		}
+		n, err := letterID(id)
+		if err != nil {
+			return err
+		}
+		r, err := q.OpenLetter(ctx, id)
+		if err != nil {
+			return err
+		}
+		err = q.putLarge(ctx, r, &seen{n, int64(l.Items), l.Size})
+		// The letter is gone, or has grown: Letter tells which.
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+}
+
+// Discard implements [notify.Letters].
+func (q *Queue) Discard(ctx context.Context, id string) error {
+	n, err := letterID(id)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	tag, err := q.db.pool.Exec(ctx, q.db.sql(`DELETE FROM {s}.letter WHERE id = $1`), n)
+	if err != nil {
+		return fmt.Errorf("postgres: discard: %w", clean(err))
+	}
+	if tag.RowsAffected() == 0 {
+		return noLetter(id)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// listens hears what is said in a channel while ctx lasts. begun is called
+// whenever something may have been missed. Nothing may depend on it: behind a
+// pooler that shares sessions, nothing is ever heard.
+func (db *DB) listens(ctx context.Context, channel string, begun func(), hear func(text string)) {
+	for ctx.Err() == nil {
+		if err := db.listen(ctx, channel, begun, hear); err != nil && ctx.Err() == nil {
+			db.log.Warn("postgres: listening", "error", clean(err))
+		}
+		db.sleep(pollEvery / 4)
+	}
+}
+
+func (db *DB) listen(ctx context.Context, channel string, begun func(), hear func(text string)) error {
+	conn, err := pgx.ConnectConfig(ctx, db.pool.Config().ConnConfig)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		c, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(c)
+	}()
+	if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{channel}.Sanitize()); err != nil {
+		return err
+	}
+	begun()
+	for {
+		note, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		hear(note.Payload)
+	}
+}

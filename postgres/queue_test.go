@@ -1,0 +1,27 @@
+//go:build unix
+
+package postgres
+
+import (
+	"testing"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/notifytest"
+	"github.com/garminkit/activityapi/postgres/internal/pgtest"
+)
+
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	pgtest.URL(t)
+	at := &schemas{}
+	h := notifytest.Harness{
+		Open:   func(t *testing.T, dir string) notify.Queue { return open(t, at.of(t, dir)) },
+		Kill:   func(q notify.Queue) { q.(*handle).kill() },
+		Cut:    func(q notify.Queue, off bool) { q.(*handle).net.cut(off) },
+		Shared: true, Lease: testLease, Parallel: true,
+	}
+	if testing.Short() {
+		h.Kill = nil // most of the time is waiting for the leases of the dead
+	}
+	notifytest.Run(t, h)
+}

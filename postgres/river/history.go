@@ -1,0 +1,190 @@
+package garminriver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/types"
+)
+
+// QueueHistory is the queue of the jobs that ask for history. They wait for the
+// limiter, and would be in the way of others. Eight workers use up any key.
+const QueueHistory = "garmin_history"
+
+// HistoryArgs is the job that asks for the history of a user. Insert it when one
+// has connected, best in the same transaction.
+type HistoryArgs struct {
+	UserID types.UserID `json:"user_id"`
+}
+
+// Kind implements [river.JobArgs].
+func (HistoryArgs) Kind() string { return "garmin_history" }
+
+// InsertOpts implements [river.JobArgsWithInsertOpts].
+func (HistoryArgs) InsertOpts() river.InsertOpts { return single(QueueHistory) }
+
+// HistoryOptions change a History. Zero values are good.
+type HistoryOptions struct {
+	// Slice is how long a job asks for one user before another has its turn.
+	// Zero means ten minutes; it is 30 at most.
+	Slice time.Duration
+	// MaxWait is how long a job waits for leave to send a request, before it lets
+	// others have its worker for as long. Zero means two minutes: days that are
+	// held are free again after one.
+	MaxWait time.Duration
+	// Busy is the time until the next try for a user whom another run has. Zero
+	// means half a minute: the claim of a dead process has ended by then.
+	Busy time.Duration
+	// Runner is for [backfill.NewRunner].
+	Runner *backfill.RunnerOptions
+	// Progress, if not nil, is told of each step.
+	Progress func(*backfill.Progress)
+}
+
+// History is the worker of [HistoryArgs]. It stands beside other runs and after
+// those that died: the ledger's claim keeps two from asking for one user, and
+// what the ledger has is not asked for again. All workers of a key use its
+// limiter.
+type History struct {
+	river.WorkerDefaults[HistoryArgs]
+	limiter backfill.Limiter
+	ledger  backfill.Ledger
+	user    func(context.Context, types.UserID) (*backfill.User, error)
+	opts    HistoryOptions
+	pause   pause
+}
+
+// NewHistory returns the worker. user finds whom to ask for, with the client of
+// the user: its error may wrap [auth.ErrNotConnected].
+func NewHistory(limiter backfill.Limiter, ledger backfill.Ledger, user func(context.Context, types.UserID) (*backfill.User, error), opts *HistoryOptions) *History {
+	w := &History{limiter: limiter, ledger: ledger, user: user}
+	if opts != nil {
+		w.opts = *opts
+	}
+	w.opts.Slice = min(cmp.Or(w.opts.Slice, 10*time.Minute), atMost)
+	w.opts.MaxWait = cmp.Or(w.opts.MaxWait, 2*time.Minute)
+	w.opts.Busy = cmp.Or(w.opts.Busy, 30*time.Second)
+	return w
+}
+
+// Timeout implements [river.Worker].
+func (w *History) Timeout(*river.Job[HistoryArgs]) time.Duration { return w.opts.Slice + grace }
+
+// Work implements [river.Worker].
+func (w *History) Work(ctx context.Context, job *river.Job[HistoryArgs]) error {
+	err := w.run(ctx, job.Args.UserID)
+	var later *laterError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return river.JobSnooze(0) // the process stops
+	case errors.As(err, &later):
+		return river.JobSnooze(max(0, later.wait))
+	case errors.Is(err, backfill.ErrBusy):
+		return river.JobSnooze(w.opts.Busy)
+	case ofUser(err):
+		return river.JobCancel(err) // only the user can mend it
+	}
+	return err
+}
+
+// run asks for what is missing, until the slice is over.
+func (w *History) run(ctx context.Context, id types.UserID) error {
+	user, err := w.user(ctx, id)
+	if err != nil {
+		return err
+	}
+	limiter := &patient{Limiter: w.limiter, until: time.Now().Add(w.opts.Slice), wait: w.opts.MaxWait, pause: &w.pause}
+	for p, err := range backfill.NewRunner(limiter, w.ledger, w.opts.Runner).Run(ctx, user) {
+		if err != nil {
+			return err
+		}
+		if w.opts.Progress != nil {
+			w.opts.Progress(p)
+		}
+	}
+	return nil
+}
+
+// ofUser tells that Garmin will not give the history until the user has done
+// something.
+func ofUser(err error) bool {
+	var permission *backfill.PermissionError
+	var f interface{ Fault() types.Fault }
+	return errors.As(err, &permission) || errors.Is(err, auth.ErrNotConnected) || errors.Is(err, auth.ErrReconnect) ||
+		errors.As(err, &f) && f.Fault() == types.FaultUser
+}
+
+// HistoryScanArgs is the job that makes a [HistoryArgs] for each user whose
+// history is wanted.
+type HistoryScanArgs struct{}
+
+// Kind implements [river.JobArgs].
+func (HistoryScanArgs) Kind() string { return "garmin_history_scan" }
+
+// InsertOpts implements [river.JobArgsWithInsertOpts].
+func (HistoryScanArgs) InsertOpts() river.InsertOpts { return single("") }
+
+// HistoryScan is the worker of [HistoryScanArgs].
+type HistoryScan struct {
+	river.WorkerDefaults[HistoryScanArgs]
+	wanted func(context.Context) iter.Seq2[types.UserID, error]
+}
+
+// NewHistoryScan returns the worker. wanted yields the users whose history is not
+// known to be complete: a job that has nothing to ask for does no harm, but costs
+// what a job costs.
+func NewHistoryScan(wanted func(context.Context) iter.Seq2[types.UserID, error]) *HistoryScan {
+	return &HistoryScan{wanted: wanted}
+}
+
+// Timeout implements [river.Worker].
+func (*HistoryScan) Timeout(*river.Job[HistoryScanArgs]) time.Duration { return atMost + grace }
+
+// batch is how many jobs are made at once.
+const batch = 1000
+
+// Work implements [river.Worker]. A user who has a job keeps that one.
+func (w *HistoryScan) Work(ctx context.Context, _ *river.Job[HistoryScanArgs]) error {
+	client := river.ClientFromContext[pgx.Tx](ctx)
+	var jobs []river.InsertManyParams
+	var odd error
+	flush := func() error {
+		if len(jobs) == 0 {
+			return nil
+		}
+		_, err := client.InsertMany(ctx, jobs)
+		jobs = jobs[:0]
+		return err
+	}
+	for id, err := range w.wanted(ctx) {
+		if err != nil {
+			return errors.Join(flush(), err)
+		}
+		if !utf8.ValidString(string(id)) || strings.Contains(string(id), "\x00") {
+			odd = fmt.Errorf("garminriver: %q cannot be in a job", string(id)) // jsonb takes neither
+			continue
+		}
+		if jobs = append(jobs, river.InsertManyParams{Args: HistoryArgs{id}}); len(jobs) == batch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := flush(); err != nil || odd == nil {
+		return err
+	}
+	return river.JobCancel(odd) // all others have theirs
+}

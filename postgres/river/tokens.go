@@ -1,0 +1,49 @@
+package garminriver
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/garminkit/activityapi/activity/auth"
+)
+
+// KeepAliveArgs is the job that refreshes the tokens which are due.
+type KeepAliveArgs struct{}
+
+// Kind implements [river.JobArgs].
+func (KeepAliveArgs) Kind() string { return "garmin_keep_alive" }
+
+// InsertOpts implements [river.JobArgsWithInsertOpts].
+func (KeepAliveArgs) InsertOpts() river.InsertOpts { return single("") }
+
+// Refresher is what a KeepAlive needs of [*auth.Users].
+type Refresher interface {
+	RefreshDue(ctx context.Context, opts *auth.KeepAliveOptions) error
+}
+
+var _ Refresher = (*auth.Users)(nil)
+
+// KeepAlive is the worker of [KeepAliveArgs]. A look that takes long is done in
+// pieces.
+type KeepAlive struct {
+	river.WorkerDefaults[KeepAliveArgs]
+	users Refresher
+	opts  *auth.KeepAliveOptions
+}
+
+// NewKeepAlive returns the worker. Of opts, Every is not heeded: see [Every].
+func NewKeepAlive(users Refresher, opts *auth.KeepAliveOptions) *KeepAlive {
+	return &KeepAlive{users: users, opts: opts}
+}
+
+// Timeout implements [river.Worker].
+func (*KeepAlive) Timeout(*river.Job[KeepAliveArgs]) time.Duration { return atMost + grace }
+
+// Work implements [river.Worker].
+func (w *KeepAlive) Work(ctx context.Context, _ *river.Job[KeepAliveArgs]) error {
+	c, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	return resumed(c, w.users.RefreshDue(c, w.opts))
+}

@@ -1,0 +1,163 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// Settle implements [notify.Share]. All of it is sent at once and is one
+// transaction, so that a process which is stopped holds nothing.
+func (s *share) Settle(ctx context.Context, verdicts []notify.Verdict) error {
+	last, err := effects(verdicts)
+	if err != nil {
+		return s.fail("settle", err)
+	}
+	if s.gone.Load() {
+		return s.fail("settle", notify.ErrLost)
+	}
+	if len(last.again)+len(last.buried) == 0 {
+		return s.settleDone(ctx, idsOf(last.done))
+	}
+	db := s.q.db
+	var b pgx.Batch
+	b.Queue(db.sql(`SELECT {s}.hold($1, $2)`), s.number, s.epoch)
+	if len(last.buried) == 0 {
+		// A power cut may undo it, so nobody waits for the disk.
+		b.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
+	}
+	last.queue(db, s.number, &b)
+	ctx, cancel := db.call(ctx)
+	defer cancel()
+	if err := db.pool.SendBatch(ctx, &b).Close(); err != nil {
+		return s.fail("settle", clean(err))
+	}
+	return nil
+}
+
+// effect is what verdicts come to, each item once.
+type effect struct {
+	again, done, buried []notify.Verdict
+}
+
+var errNoLetter = errors.New("it is to be buried and has no letter")
+
+// effects finds what holds in the end: a verdict on what is finished is passed
+// over, and of several Again the last is remembered.
+func effects(verdicts []notify.Verdict) (*effect, error) {
+	at := make(map[notify.ItemID]int, len(verdicts))
+	ends := make([]notify.Verdict, 0, len(verdicts))
+	for _, v := range verdicts {
+		switch {
+		case v.Fate < notify.Done || v.Fate > notify.Buried:
+			return nil, fmt.Errorf("item %d: there is no fate %d", v.ID, v.Fate)
+		case v.Fate == notify.Buried && v.Letter == nil:
+			return nil, fmt.Errorf("item %d: %w", v.ID, errNoLetter)
+		}
+		i, ok := at[v.ID]
+		switch {
+		case !ok:
+			at[v.ID] = len(ends)
+			ends = append(ends, v)
+		case ends[i].Fate == notify.Again && v.Fate != notify.Again:
+			ends[i].Fate = 0 // the later one finishes it, in its own place
+			at[v.ID] = len(ends)
+			ends = append(ends, v)
+		case ends[i].Fate == notify.Again:
+			ends[i] = v
+		}
+	}
+	e := new(effect)
+	for _, v := range ends {
+		switch v.Fate {
+		case notify.Again:
+			e.again = append(e.again, v)
+		case notify.Done:
+			e.done = append(e.done, v)
+		case notify.Buried:
+			e.buried = append(e.buried, v)
+		}
+	}
+	return e, nil
+}
+
+// queue adds the statements.
+func (e *effect) queue(db *DB, number int16, b *pgx.Batch) {
+	if n := len(e.done); n > 0 {
+		classes, ids := split(idsOf(e.done))
+		b.Queue(db.sql(`DELETE FROM {s}.item i USING unnest($2::smallint[], $3::bigint[]) d (class, id)
+WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), number, classes, ids)
+	}
+	if n := len(e.again); n > 0 {
+		classes, ids := split(idsOf(e.again))
+		attempts, next, reasons := make([]int32, n), make([]*time.Time, n), make([][]byte, n)
+		for i, v := range e.again {
+			attempts[i], next[i], reasons[i] = int32(v.Attempts), orNull(v.Next), []byte(v.Reason)
+		}
+		b.Queue(db.sql(`UPDATE {s}.item i SET attempts = d.attempts, next = d.next, reason = d.reason
+FROM unnest($2::smallint[], $3::bigint[], $4::integer[], $5::timestamptz[], $6::bytea[]) d (class, id, attempts, next, reason)
+WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), number, classes, ids, attempts, next, reasons)
+	}
+	if len(e.buried) > 0 {
+		e.bury(db, number, b)
+	}
+}
+
+// burySQL moves items to letters. A letter's tag is the body for the rest of
+// one, and what nothing else has for a letter of one item.
+const burySQL = `WITH d AS (SELECT * FROM unnest($2::smallint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::bytea[], $7::bigint[],
+    $8::bytea[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::timestamptz[])
+  WITH ORDINALITY t (class, id, rest, key, user_id, items, reason, quarantined, attempts, received, buried, n)),
+gone AS (DELETE FROM {s}.item i USING d WHERE i.share = $1 AND i.class = d.class AND i.id = d.id
+  RETURNING i.id, coalesce(i.ord, i.id) AS ord, i.body, i.key, i.off, i.size, i.data),
+g AS (SELECT gone.id AS item, gone.ord, gone.key AS item_key, gone.body, gone.off, gone.size, gone.data,
+    d.rest AND gone.key <> '' AS joined, CASE WHEN d.rest AND gone.key <> '' THEN gone.body ELSE -gone.id END AS tag,
+    d.key, d.user_id, d.items, d.reason, d.quarantined, d.attempts, d.received, d.buried, d.n
+  FROM gone JOIN d ON d.id = gone.id),
+sums AS (SELECT tag, min(n) AS n, sum(items)::bigint AS items, sum(size)::bigint AS size, min(ord) AS ord FROM g GROUP BY tag),
+up AS (INSERT INTO {s}.letter (id, tag, key, user_id, items, reason, quarantined, attempts, received, buried, size, ord)
+  SELECT nextval('{s}.letter_seq'), t.* FROM (
+    SELECT g.tag, CASE WHEN g.joined THEN '' ELSE g.key END, CASE WHEN g.joined THEN '' ELSE g.user_id END, sums.items,
+      g.reason, g.quarantined, g.attempts, g.received, coalesce(g.buried, clock_timestamp()), sums.size, sums.ord
+    FROM g JOIN sums ON sums.tag = g.tag AND sums.n = g.n ORDER BY g.n) t
+  ON CONFLICT (tag) DO UPDATE SET items = letter.items + excluded.items, size = letter.size + excluded.size, ord = least(letter.ord, excluded.ord)
+  RETURNING id, tag)
+INSERT INTO {s}.letter_item (letter, item, key, body, off, size, data)
+SELECT up.id, g.item, g.item_key, g.body, g.off, g.size, g.data FROM g JOIN up ON up.tag = g.tag`
+
+func (e *effect) bury(db *DB, number int16, b *pgx.Batch) {
+	n := len(e.buried)
+	classes, ids := split(idsOf(e.buried))
+	rest, quarantined := make([]bool, n), make([]bool, n)
+	keys, users, reasons := make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	items, attempts := make([]int64, n), make([]int32, n)
+	received, buried := make([]time.Time, n), make([]*time.Time, n)
+	for i, v := range e.buried {
+		l := v.Letter
+		rest[i], quarantined[i] = v.Rest, l.Quarantined
+		keys[i], users[i], reasons[i] = []byte(l.Key), []byte(l.UserID), []byte(l.Reason)
+		items[i], attempts[i] = int64(l.Items), int32(l.Attempts)
+		received[i], buried[i] = l.Received, orNull(l.Buried)
+	}
+	b.Queue(db.sql(burySQL), number, classes, ids, rest, keys, users, items, reasons, quarantined, attempts, received, buried)
+}
+
+func idsOf(verdicts []notify.Verdict) []notify.ItemID {
+	ids := make([]notify.ItemID, len(verdicts))
+	for i, v := range verdicts {
+		ids[i] = v.ID
+	}
+	return ids
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+const sweepEvery = 10 * time.Second
+
+// sweeps removes the bytes of large bodies that nothing needs any more.
+func (q *Queue) sweeps() {
+	for q.db.sleep(sweepEvery) {
+		if err := q.sweep(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
+			q.db.log.Warn("postgres: sweep", "error", clean(err))
+		}
+		if err := q.clearSuspects(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
+			q.db.log.Warn("postgres: clearing items that killed nobody", "error", clean(err))
+		}
+		if err := q.expire(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
+			q.db.log.Warn("postgres: sweep of letters", "error", clean(err))
+		}
+		if err := q.forget(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
+			q.db.log.Warn("postgres: sweep of repeats", "error", clean(err))
+		}
+		if err := q.db.claims.sweep(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
+			q.db.log.Warn("postgres: sweep of claims", "error", clean(err))
+		}
+	}
+}
+
+// sweep does it once. Of several processes, one does.
+func (q *Queue) sweep(ctx context.Context) error {
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	return pgx.BeginFunc(ctx, q.db.pool, func(tx pgx.Tx) error {
+		var mine bool
+		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1) FROM (SELECT set_config('jit', 'off', true)) s`, lockKey(q.db.schema, "sweep")).Scan(&mine); err != nil || !mine {
+			return err
+		}
+		_, err := tx.Exec(ctx, q.db.sql(`WITH gone AS (DELETE FROM {s}.large l
+  WHERE CASE WHEN l.ready THEN NOT EXISTS (SELECT FROM {s}.item i WHERE i.body = l.body AND i.data IS NULL)
+    AND NOT EXISTS (SELECT FROM {s}.letter_item i WHERE i.body = l.body AND i.data IS NULL)
+  ELSE l.stored < now() - make_interval(secs => $1) END RETURNING body),
+s AS (DELETE FROM {s}.staged USING gone WHERE staged.body = gone.body)
+DELETE FROM {s}.chunk USING gone WHERE chunk.body = gone.body`), staleAfter.Seconds())
+		return err
+	})
+}
+
+// expire removes the letters that were kept for long enough.
+func (q *Queue) expire(ctx context.Context) error {
+	if q.db.letters == 0 {
+		return nil
+	}
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	_, err := q.db.pool.Exec(ctx, q.db.sql(`DELETE FROM {s}.letter WHERE buried < clock_timestamp() - $1::interval`), q.db.letters)
+	return err
+}
+
+// forget removes the sums of bodies whose repeat time is over, and of those that
+// no process remembers. Times grow with the IDs.
+func (q *Queue) forget(ctx context.Context) error {
+	if q.db.repeat == 0 {
+		return nil
+	}
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	_, err := q.db.pool.Exec(ctx, q.db.sql(`DELETE FROM {s}.repeat WHERE id < (SELECT greatest(
+  (SELECT id FROM {s}.repeat WHERE at >= clock_timestamp() - $1::interval ORDER BY id LIMIT 1), (SELECT max(id) FROM {s}.repeat) - $2))
+OR at < clock_timestamp() - $1::interval AND id = (SELECT min(id) FROM {s}.repeat)`), q.db.repeat, notify.DefaultRedeliveries)
+	return err
+}
