@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Action is what redrive and discard answer.
+type Action struct {
+	Action string `json:"action"`
+	Filter Filter `json:"filter"`
+	ID     string `json:"id,omitempty"`
+	// DryRun tells that nothing was done. Matched counts the letters that were
+	// found, Done those of them that are gone now, Failed the others: Errors are
+	// the first of theirs.
+	DryRun  bool     `json:"dry_run"`
+	Matched int      `json:"matched"`
+	Done    int      `json:"done"`
+	Failed  int      `json:"failed"`
+	Errors  []string `json:"errors,omitempty"`
+	// Next is the from with which to go on, if there was no time for all.
+	Next string `json:"next"`
+}
+
+const (
+	maxErrors = 10
+	// batch is how many letters are collected before they are acted on: an
+	// engine may hold a connection while it lists.
+	batch = 100
+)
+
+// act counts letters, or does to them what do does.
+func (a *Admin) act(r *http.Request, name string, do func(context.Context, string) error) (any, error) {
+	if id := r.FormValue("id"); id != "" {
+		a.begin(r, name, "letter", id)
+		err := do(r.Context(), id)
+		a.end(r, name, err, "letter", id)
+		if err != nil {
+			return nil, err
+		}
+		return &Action{Action: name, ID: id, Matched: 1, Done: 1}, nil
+	}
+	f, err := filterOf(r)
+	if err != nil {
+		return nil, err
+	}
+	from := r.FormValue("from")
+	span, err := budget(r)
+	if err != nil {
+		return nil, err
+	}
+	dry := true
+	if text := r.FormValue("dry_run"); text != "" {
+		if dry, err = strconv.ParseBool(text); err != nil {
+			return nil, badRequest("dry_run is neither true nor false")
+		}
+	}
+	if dry && f.Before.IsZero() {
+		f.Before = time.Now().UTC() // what is buried from now on was not counted
+	}
+	if !dry && f.Before.IsZero() {
+		return nil, badRequest("before is missing: take it from the filter of a dry run")
+	}
+	out := &Action{Action: name, Filter: f, DryRun: dry}
+	if dry {
+		return out, a.count(r.Context(), out, from, time.Now().Add(span))
+	}
+	what := []any{"key", f.Key, "user", f.User, "reason", f.Reason, "after", f.After, "before", f.Before}
+	a.begin(r, name, what...)
+	err = a.each(r.Context(), out, from, time.Now().Add(span), do)
+	a.end(r, name, err, append(what, "matched", out.Matched, "done", out.Done, "failed", out.Failed, "more", out.Next != "")...)
+	return out, err
+}
+
+func (a *Admin) count(ctx context.Context, out *Action, from string, until time.Time) error {
+	for {
+		found, _, next, err := a.find(ctx, &out.Filter, from, 10*batch, until)
+		if err != nil {
+			return err
+		}
+		out.Matched += len(found)
+		if out.Next = next; next == "" || !time.Now().Before(until) {
+			return nil
+		}
+		from = next
+	}
+}
+
+func (a *Admin) each(ctx context.Context, out *Action, from string, until time.Time, do func(context.Context, string) error) error {
+	for {
+		found, _, next, err := a.find(ctx, &out.Filter, from, batch, until)
+		if err != nil {
+			return err
+		}
+		for i, l := range found {
+			// At least one is done, so that each answer is a step.
+			if out.Matched > 0 && !time.Now().Before(until) {
+				if out.Next = from; i > 0 {
+					out.Next = found[i-1].ID
+				}
+				return nil
+			}
+			out.Matched++
+			err := do(ctx, l.ID)
+			switch {
+			case err == nil:
+				out.Done++
+			case errors.Is(err, fs.ErrNotExist):
+				out.Matched-- // somebody else was faster
+			case ctx.Err() != nil:
+				return err
+			default:
+				out.Failed++
+				if len(out.Errors) < maxErrors {
+					out.Errors = append(out.Errors, l.ID+": "+err.Error())
+				}
+			}
+		}
+		if out.Next = next; next == "" || !time.Now().Before(until) {
+			return nil
+		}
+		from = next
+	}
+}
+
+// begin writes to the audit log that somebody wants to do something.
+func (a *Admin) begin(r *http.Request, action string, args ...any) {
+	a.note(r, slog.LevelInfo, "admin: begins", action, args...)
+}
+
+// end writes what came of it.
+func (a *Admin) end(r *http.Request, action string, err error, args ...any) {
+	if err != nil {
+		a.note(r, slog.LevelError, "admin: failed", action, append(args, "err", err.Error())...)
+		return
+	}
+	a.note(r, slog.LevelInfo, "admin: done", action, args...)
+}
+
+func (a *Admin) note(r *http.Request, level slog.Level, text, action string, args ...any) {
+	args = append([]any{"action", action, "who", a.who(r), "from", r.RemoteAddr}, args...)
+	a.audit.Log(r.Context(), level, text, args...)
+}

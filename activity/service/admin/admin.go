@@ -1,0 +1,220 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/notify"
+)
+
+//go:embed page
+var files embed.FS
+
+// Queue is what is shown of a [notify.Queue].
+type Queue interface {
+	notify.Letters
+	Stats(ctx context.Context) (notify.QueueStats, error)
+}
+
+// Options are what else is shown. A field that is nil is left out.
+type Options struct {
+	// Processor is the one of this process; others are not seen.
+	Processor *notify.Processor
+	Ledger    backfill.Ledger
+	Tokens    auth.TokenStore
+	// Who names the operator of a request, for the audit log. Nil means that
+	// only the address is written.
+	Who func(r *http.Request) string
+}
+
+// Admin is the handler. See the package comment.
+type Admin struct {
+	queue Queue
+	audit *slog.Logger
+	opts  Options
+	mux   *http.ServeMux
+	pages map[string]*template.Template
+	rates rates
+	guard http.CrossOriginProtection
+}
+
+// New returns a handler for q. audit gets a line for every action and is
+// required.
+func New(q Queue, audit *slog.Logger, opts *Options) (*Admin, error) {
+	if q == nil || audit == nil {
+		return nil, errors.New("admin: New without a queue or an audit log")
+	}
+	a := &Admin{queue: q, audit: audit, mux: http.NewServeMux(), pages: map[string]*template.Template{}}
+	if opts != nil {
+		a.opts = *opts
+	}
+	layout, err := template.New("").Funcs(template.FuncMap{"age": age, "stamp": stamp, "bytes": bytesText}).ParseFS(files, "page/layout.html")
+	if err != nil {
+		return nil, err
+	}
+	style, err := fs.ReadFile(files, "page/style.css")
+	if err != nil {
+		return nil, err
+	}
+	a.mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(style)
+	})
+	for _, v := range a.views() {
+		page, err := template.Must(layout.Clone()).ParseFS(files, "page/"+cmp.Or(v.page, v.name)+".html")
+		if err != nil {
+			return nil, err
+		}
+		a.pages[v.name] = page
+		pattern := v.method + " /" + v.name
+		if v.name == "overview" {
+			pattern = "GET /{$}"
+			a.mux.Handle("GET /overview", a.html(v))
+		}
+		a.mux.Handle(pattern, a.html(v))
+		a.mux.Handle(v.method+" /api/"+v.name, a.json(v))
+	}
+	a.guard.SetDenyHandler(http.HandlerFunc(a.deny))
+	return a, nil
+}
+
+// view is one address: the same content as a page and as JSON.
+type view struct {
+	method, name string
+	page         string // the file, if not name
+	get          func(r *http.Request) (any, error)
+}
+
+func (a *Admin) views() []view {
+	return []view{
+		{"GET", "overview", "", a.overview},
+		{"GET", "parked", "", a.parked},
+		{"GET", "letters", "", a.letters},
+		{"GET", "letter", "", a.letter},
+		{"POST", "reveal", "letter", a.reveal},
+		{"POST", "redrive", "act", func(r *http.Request) (any, error) { return a.act(r, "redrive", a.queue.Redrive) }},
+		{"POST", "discard", "act", func(r *http.Request) (any, error) { return a.act(r, "discard", a.queue.Discard) }},
+		{"GET", "history", "", a.history},
+		{"GET", "tokens", "", a.tokens},
+		{"GET", "user", "", a.user},
+	}
+}
+
+// ServeHTTP serves the pages and the API.
+func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	a.guard.Handler(a.mux).ServeHTTP(w, r)
+}
+
+// deny refuses what a browser sent from another site.
+func (a *Admin) deny(w http.ResponseWriter, r *http.Request) {
+	a.audit.WarnContext(r.Context(), "admin: refused a request from another site",
+		"path", r.URL.Path, "who", a.who(r), "from", r.RemoteAddr, "site", r.Header.Get("Sec-Fetch-Site"))
+	http.Error(w, "a request from another site", http.StatusForbidden)
+}
+
+func (a *Admin) who(r *http.Request) string {
+	if a.opts.Who == nil {
+		return ""
+	}
+	return a.opts.Who(r)
+}
+
+func (a *Admin) json(v view) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		data, err := v.get(r)
+		if err != nil {
+			w.WriteHeader(statusOf(err))
+			data = map[string]string{"error": err.Error()}
+		}
+		_ = json.NewEncoder(w).Encode(data)
+	})
+}
+
+func (a *Admin) html(v view) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		data, err := v.get(r)
+		var b strings.Builder
+		name := "page"
+		if err != nil {
+			w.WriteHeader(statusOf(err))
+			name, data = "error", err.Error()
+		}
+		shown := struct {
+			View string
+			Data any
+		}{v.name, data}
+		if err := a.pages[v.name].ExecuteTemplate(&b, name, shown); err != nil {
+			a.audit.ErrorContext(r.Context(), "admin: a page cannot be written", "page", v.name, "err", err)
+			http.Error(w, "the page cannot be written", http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write([]byte(b.String()))
+	})
+}
+
+// badRequest is an error of who asks.
+type badRequest string
+
+func (e badRequest) Error() string { return string(e) }
+
+func statusOf(err error) int {
+	var bad badRequest
+	switch {
+	case errors.As(err, &bad):
+		return http.StatusBadRequest
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, auth.ErrNotConnected):
+		return http.StatusNotFound
+	case errors.Is(err, errAbsent):
+		return http.StatusNotImplemented
+	}
+	return http.StatusInternalServerError
+}
+
+var errAbsent = errors.New("admin: this program did not give that part to admin.Options")
+
+// stamp, age and bytesText are for the pages.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+func age(seconds float64) string {
+	if seconds <= 0 {
+		return "-"
+	}
+	return (time.Duration(seconds) * time.Second).String()
+}
+
+func bytesText(n int64) string {
+	if n < 10_000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	if n < 10_000_000 {
+		return fmt.Sprintf("%d KB", n/1000)
+	}
+	return fmt.Sprintf("%d MB", n/1_000_000)
+}

@@ -1,0 +1,195 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+const (
+	// readMost and showMost bound what is read of a letter and shown of it.
+	readMost = 1 << 20
+	showMost = 64 << 10
+	// deepest is how deep a letter may be nested; Garmin's go to 5.
+	deepest = 32
+)
+
+// shown are the keys whose values say what an item is and nothing of how the
+// user lives. All other values are left out.
+var shown = map[string]bool{
+	"userId": true, "summaryId": true, "activityId": true, "parentSummaryId": true, "isParent": true,
+	"activityType": true, "fileType": true, "manual": true, "isWebUpload": true,
+	"uploadStartTimeInSeconds": true, "uploadEndTimeInSeconds": true, "changeTimeInSeconds": true, "permissions": true,
+}
+
+// secret are keys whose values are never shown.
+func secret(key string) bool {
+	k := strings.ToLower(key)
+	return strings.Contains(k, "token") || strings.Contains(k, "secret") || strings.Contains(k, "password")
+}
+
+// hidden is what stands for a secret.
+const hidden = "[hidden]"
+
+// redact reads JSON and writes it again, indented: with whole all but secrets,
+// otherwise with most values left out. cut tells that there is more.
+func redact(r io.Reader, whole bool) (text string, cut bool, err error) {
+	data, err := io.ReadAll(io.LimitReader(r, readMost))
+	if err != nil {
+		return "", false, err
+	}
+	cut = len(data) == readMost
+	w := &writer{whole: whole}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err = w.value(d, "", 0); err == nil && !cut {
+		if _, err = d.Token(); err == nil {
+			err = errMore
+		} else if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	switch {
+	case err == nil:
+		return w.b.String(), cut, nil
+	case errors.Is(err, errFull) || cut:
+		return w.b.String(), true, nil
+	}
+	return noJSON(data, whole), cut, nil
+}
+
+// writer writes values until it has written enough.
+type writer struct {
+	b     strings.Builder
+	whole bool
+}
+
+var (
+	errFull = errors.New("enough")
+	errMore = errors.New("bytes behind the value")
+)
+
+// value copies the value that comes next in d; key is the name it has.
+func (w *writer) value(d *json.Decoder, key string, depth int) error {
+	if w.b.Len() > showMost || depth > deepest {
+		return errFull
+	}
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	switch t := t.(type) {
+	case json.Delim:
+		return w.list(d, t, key, depth)
+	case string:
+		w.text(w.string(key, t))
+	case json.Number:
+		w.plain(key, t.String(), "[number]")
+	case bool:
+		w.plain(key, fmt.Sprint(t), "[true or false]")
+	case nil:
+		w.b.WriteString("null")
+	}
+	return nil
+}
+
+// list copies the rest of an object or array.
+func (w *writer) list(d *json.Decoder, open json.Delim, key string, depth int) error {
+	w.b.WriteString(open.String())
+	for n := 0; d.More(); n++ {
+		if n > 0 {
+			w.b.WriteByte(',')
+		}
+		w.line(depth + 1)
+		if open == '{' {
+			t, err := d.Token()
+			if err != nil {
+				return err
+			}
+			key, _ = t.(string)
+			w.text(cutText(key, 100))
+			w.b.WriteString(": ")
+		}
+		if err := w.value(d, key, depth+1); err != nil {
+			return err
+		}
+	}
+	end, err := d.Token()
+	if err != nil {
+		return err
+	}
+	w.line(depth)
+	fmt.Fprint(&w.b, end)
+	return nil
+}
+
+func (w *writer) line(depth int) {
+	w.b.WriteByte('\n')
+	for range depth {
+		w.b.WriteString("  ")
+	}
+}
+
+func (w *writer) text(s string) {
+	quoted, _ := json.Marshal(s)
+	w.b.Write(quoted)
+}
+
+// plain writes a number or flag, or what stands for one.
+func (w *writer) plain(key, value, instead string) {
+	switch {
+	case secret(key):
+		w.text(hidden)
+	case w.whole || shown[key]:
+		w.b.WriteString(value)
+	default:
+		w.text(instead)
+	}
+}
+
+// string is what is shown of a text.
+func (w *writer) string(key, value string) string {
+	switch {
+	case secret(key):
+		return hidden
+	case strings.Contains(value, "://") || strings.Contains(strings.ToLower(key), "url"):
+		// Where it leads, and not the token in it.
+		before, _, query := strings.Cut(value, "?")
+		if at := strings.LastIndex(before, "@"); at >= 0 {
+			before = hidden + before[at:]
+		}
+		if query {
+			before += "?" + hidden
+		}
+		return cutText(before, 300)
+	case w.whole:
+		return cutText(inText.ReplaceAllString(value, "${1}"+hidden), 1000)
+	case shown[key]:
+		return cutText(value, 100)
+	}
+	return fmt.Sprintf("[text of %d]", len(value))
+}
+
+func cutText(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}
+
+// inText finds what looks like a secret in a text, up to where the next value
+// may begin.
+var inText = regexp.MustCompile(`(?i)((?:token|secret|password)[^:=,}\]]{0,100}[:=]\s*["']?)[^&,}\]]+`)
+
+// noJSON shows bytes that are no JSON.
+func noJSON(data []byte, whole bool) string {
+	if !whole {
+		return fmt.Sprintf("[no JSON: %d bytes]", len(data))
+	}
+	clean := inText.ReplaceAllString(string(data), "${1}"+hidden)
+	return fmt.Sprintf("%q", clean[:min(len(clean), showMost/4)])
+}

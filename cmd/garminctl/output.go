@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+)
+
+// output is where results and remarks go.
+type output struct {
+	stdout, stderr io.Writer
+	json           bool
+	terminal       bool   // stderr is one
+	shown          string // the line of progress
+}
+
+func newOutput(stdout, stderr io.Writer, asJSON bool) *output {
+	return &output{stdout: stdout, stderr: stderr, json: asJSON, terminal: isTerminal(stderr)}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// value prints v as JSON, or else what text writes.
+func (o *output) value(v any, text func(w io.Writer)) error {
+	o.progress("")
+	if o.json {
+		return json.NewEncoder(o.stdout).Encode(v)
+	}
+	text(o.stdout)
+	return nil
+}
+
+// table prints rows in columns, whose cells tabs part.
+func table(w io.Writer, rows ...string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(t, r)
+	}
+	_ = t.Flush()
+}
+
+// remark is for people: it goes to stderr.
+func (o *output) remark(format string, args ...any) {
+	o.progress("")
+	fmt.Fprintf(o.stderr, format+"\n", args...)
+}
+
+// progress shows a line in place of the one before, if somebody can see it. ""
+// takes it away.
+func (o *output) progress(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if !o.terminal || line == o.shown {
+		return
+	}
+	fmt.Fprintf(o.stderr, "\r%s\x1b[K", line)
+	o.shown = line
+}
+
+// bar draws how much of the whole is done.
+func bar(done, total int) string {
+	const width = 30
+	full := 0
+	if total > 0 {
+		full = min(max(width*done/total, 0), width)
+	}
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+}

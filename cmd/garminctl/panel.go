@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/secureurl"
+	"github.com/garminkit/activityapi/types"
+)
+
+// stores says where things are: behind the admin API of a running service, or in
+// the directories of a stopped one.
+type stores struct {
+	Admin string   `env:"GARMIN_ADMIN" placeholder:"URL" help:"Admin API of the running service, such as https://me.example.com/admin."`
+	Spool string   `env:"GARMIN_SPOOL" placeholder:"DIR" help:"Spool of a stopped service."`
+	DB    database `embed:""`
+}
+
+// panel speaks to the admin API: over the network, or to one of its own over the
+// stores of a stopped service. So both do the same.
+type panel struct {
+	base   string
+	header types.Secret
+	client *http.Client
+	close  func() error
+}
+
+// maxPanelAnswer bounds an answer. A letter is shown up to a megabyte.
+const maxPanelAnswer = 32 << 20
+
+// openPanel returns the panel of a running service.
+func openPanel(base string) (*panel, error) {
+	header, err := secret(adminHeader)
+	if err != nil {
+		return nil, err
+	}
+	if header != "" {
+		if _, err := secureurl.Check(base, ""); err != nil {
+			return nil, usagef("-admin, with %s set, %v", adminHeader, err)
+		}
+	}
+	if u, err := url.Parse(base); err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		return nil, usagef("-admin is no URL without user and query")
+	}
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &panel{strings.TrimRight(base, "/"), header, &http.Client{CheckRedirect: refuse}, func() error { return nil }}, nil
+}
+
+// open returns the panel of what was given.
+func (s *stores) open(ctx context.Context, out *output) (*panel, error) {
+	given := 0
+	for _, yes := range []bool{s.Admin != "", s.Spool != "", s.DB.Database} {
+		if yes {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		return nil, usagef("give one of -admin or GARMIN_ADMIN of a running service, -spool or GARMIN_SPOOL of a stopped one, and -database; %d are given", given)
+	case s.Admin != "":
+		return openPanel(s.Admin)
+	case s.DB.Database:
+		db, done, err := s.DB.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return localPanel(db.Queue(), nil, out, done)
+	}
+	inbox, err := openSpool(s.Spool)
+	if err != nil {
+		return nil, err
+	}
+	return localPanel(inbox, nil, out, inbox.Close)
+}
+
+// noQueue is for a panel that is asked for nothing of a queue.
+type noQueue struct{ admin.Queue }
+
+// localPanel returns a panel over stores of this process, which done closes. What
+// is done to letters is in its audit log, on standard error.
+func localPanel(q admin.Queue, ledger backfill.Ledger, out *output, done func() error) (*panel, error) {
+	h, err := admin.New(q, slog.New(slog.NewTextHandler(out.stderr, nil)), &admin.Options{Ledger: ledger})
+	if err != nil {
+		return nil, errors.Join(err, done())
+	}
+	return &panel{base: "http://stopped", client: &http.Client{Transport: inProcess{h}}, close: done}, nil
+}
+
+// inProcess answers requests by a handler.
+type inProcess struct{ h http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := &recorder{status: http.StatusOK, header: http.Header{}}
+	r = r.Clone(r.Context())
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	r.RemoteAddr = "garminctl"
+	p.h.ServeHTTP(w, r)
+	return &http.Response{StatusCode: w.status, Header: w.header, Body: io.NopCloser(&w.body), Request: r}, nil
+}
+
+// recorder keeps an answer.
+type recorder struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header         { return w.header }
+func (w *recorder) WriteHeader(status int)      { w.status = status }
+func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
+
+// refusal is an error of the admin API.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (e *refusal) Error() string { return e.text }
+
+// get asks for a view and reads the answer into v, if it is not nil.
+func (p *panel) get(ctx context.Context, view string, q url.Values, v any) error {
+	return p.do(ctx, http.MethodGet, view+"?"+q.Encode(), nil, v)
+}
+
+func (p *panel) post(ctx context.Context, view string, form url.Values, v any) error {
+	return p.do(ctx, http.MethodPost, view, strings.NewReader(form.Encode()), v)
+}
+
+func (p *panel) do(ctx context.Context, method, path string, body io.Reader, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, p.base+"/api/"+path, body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if p.header != "" {
+		req.Header.Set("Authorization", string(p.header))
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		return fmt.Errorf("the admin API is not reached: %w", err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxPanelAnswer))
+	if err != nil {
+		return fmt.Errorf("the admin API: %w", err)
+	}
+	switch s := resp.StatusCode; {
+	case s == http.StatusOK:
+		if v == nil {
+			v = &json.RawMessage{}
+		}
+		if err := json.Unmarshal(data, v); err != nil {
+			return errors.New("the admin API answers no JSON: does -admin lead to package admin's handler?")
+		}
+		return nil
+	case s == http.StatusUnauthorized, s == http.StatusForbidden:
+		return fmt.Errorf("the admin API answers %d: its log-in wants another %s", s, adminHeader)
+	case s >= 300 && s < 400:
+		return fmt.Errorf("the admin API redirects (%d), as to a log-in page: set %s", s, adminHeader)
+	}
+	var e struct{ Error string }
+	if json.Unmarshal(data, &e) != nil || e.Error == "" {
+		return fmt.Errorf("the admin API answers %d: does -admin lead to package admin's handler?", resp.StatusCode)
+	}
+	return &refusal{resp.StatusCode, e.Error}
+}
