@@ -52,7 +52,7 @@ func story(ctx context.Context, out io.Writer, dir string) (err error) {
 	}
 	var users []*backfill.User
 	for _, person := range []struct {
-		id   string
+		id   types.UserID
 		from time.Time // the earliest that Garmin gives
 	}{
 		{"anna", wanted.Start},
@@ -82,8 +82,8 @@ func story(ctx context.Context, out io.Writer, dir string) (err error) {
 	defer wg.Wait()
 	defer stop()
 
-	limiter := backfill.NewLimiter(backfill.Evaluation)
-	if err := run(ctx, out, users, limiter, ledger); err != nil {
+	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, ledger), ledger, nil)
+	if err := run(ctx, out, users, runner); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "requests beyond Garmin's limit: %d\n\n", fake.BackfillViolations())
@@ -98,17 +98,18 @@ func story(ctx context.Context, out io.Writer, dir string) (err error) {
 }
 
 // run asks for all the history, after it has said how long that will take.
-func run(ctx context.Context, out io.Writer, users []*backfill.User, limiter backfill.Limiter, ledger backfill.Ledger) error {
-	total := 0
+func run(ctx context.Context, out io.Writer, users []*backfill.User, runner *backfill.Runner) error {
+	total, most := 0, time.Duration(0)
 	for _, u := range users {
-		p, err := backfill.NewPlan(ctx, u, limiter, ledger, nil)
+		p, err := runner.Plan(ctx, u)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "%s: %d requests for %d days\n", u.ID, len(p.Chunks), p.Days)
 		total += p.Days
+		most += p.Duration
 	}
-	fmt.Fprintf(out, "all: %d days, at most %s\n", total, backfill.Estimate(total, limiter.DaysPerMinute()).Round(time.Minute))
+	fmt.Fprintf(out, "all: %d days, at most %s\n", total, most.Round(time.Minute))
 
 	all := func(yield func(*backfill.User, error) bool) {
 		for _, u := range users {
@@ -119,8 +120,8 @@ func run(ctx context.Context, out io.Writer, users []*backfill.User, limiter bac
 	}
 	start := time.Now()
 	progress := newBar(out)
-	done := make(map[string]int)
-	for p, err := range backfill.RunAll(ctx, all, limiter, ledger, nil) {
+	done := make(map[types.UserID]int)
+	for p, err := range runner.RunAll(ctx, all) {
 		if err == nil {
 			err = p.Err
 		}
@@ -140,13 +141,13 @@ func run(ctx context.Context, out io.Writer, users []*backfill.User, limiter bac
 }
 
 // report prints what became of a user's history, and draws it.
-func report(ctx context.Context, out io.Writer, ledger backfill.Ledger, userID, dir string) error {
+func report(ctx context.Context, out io.Writer, ledger backfill.Ledger, userID types.UserID, dir string) error {
 	r, err := backfill.NewReport(ctx, ledger, userID, nil)
 	if err != nil {
 		return err
 	}
 	fmt.Fprint(out, r)
-	path := filepath.Join(dir, "history-"+userID+".svg")
+	path := filepath.Join(dir, "history-"+string(userID)+".svg")
 	f, err := os.Create(path)
 	if err != nil {
 		return err

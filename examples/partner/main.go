@@ -3,58 +3,62 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
+	"fmt"
+	"io"
 	"log"
-	"net/http"
+	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/garminkit/activityapi/activity/auth"
-	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/types"
 )
 
 func main() {
-	dir := flag.String("dir", "partner-data", "where everything is kept")
-	listen := flag.String("listen", ":8080", "address to listen on")
-	url := flag.String("url", "http://localhost:8080", "public https address of this program")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	app := auth.App{ClientID: os.Getenv("GARMIN_KEY"), ClientSecret: types.Secret(os.Getenv("GARMIN_SECRET"))}
-	p, err := newPartner(*dir, *url, app, nil)
+	c, err := readConfig(os.Args[1:], os.Getenv)
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := p.serve(ctx, *listen); err != nil {
+	if err := run(ctx, c, os.Stdout, slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// serve listens and works until ctx ends. Requests that are being received are
-// answered first, then the work ends.
-func (p *partner) serve(ctx context.Context, listen string) error {
-	server := notify.NewServer(listen, p.mux)
-	working, end := context.WithCancel(context.Background())
-	defer end()
-	done := make(chan error, 1)
-	go func() { done <- p.run(working) }()
-	failed := make(chan error, 1)
-	go func() { failed <- server.ListenAndServe() }()
-
-	var err error
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		last, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		err = server.Shutdown(last)
+// run serves until ctx ends. It writes the address to out.
+func run(ctx context.Context, c *config, out io.Writer, logger *slog.Logger) (err error) {
+	l, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return err
 	}
-	end()
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
+	defer l.Close() //nolint:errcheck // Serve has closed it, or nobody has begun
+	c.listen = l.Addr().String()
+	var f *fake
+	var opts *auth.Options
+	if c.fake {
+		c.url = "http://" + c.listen
+		if c.dir, err = os.MkdirTemp("", "partner"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(c.dir)
+		if f, opts, err = newFake(c); err != nil {
+			return err
+		}
+		defer f.server.Close()
 	}
-	return errors.Join(err, <-done)
+	p, err := newPartner(ctx, c, logger, opts)
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		if err := f.serve(ctx, p, c); err != nil {
+			return errors.Join(err, p.close())
+		}
+		fmt.Fprintf(out, "%s\nFor the operator: %s/operator/, user operator, password %s\n", c.url, c.url, c.operator)
+	} else {
+		fmt.Fprintln(out, c.url)
+	}
+	return p.svc.Serve(ctx, l, p.web)
 }

@@ -40,11 +40,11 @@ type demonstration struct {
 	sent      int
 	announced map[string]int
 	// wants is what must be in the partner's tables at the end.
-	wants map[recordKey]types.Summary
+	wants map[thing]types.Summary
 	// broken are the ids of items that must be in quarantine.
-	broken map[recordKey]bool
+	broken map[thing]bool
 	// files are the bytes of the files that must be on disk.
-	files map[recordKey][]byte
+	files map[thing][]byte
 }
 
 func demo(ctx context.Context, out io.Writer, dir, push string) (err error) {
@@ -75,7 +75,7 @@ func newDemonstration(out io.Writer, dir string) (d *demonstration, stop func() 
 	d = &demonstration{
 		out: out, garmin: activitytest.NewServer(), partner: newPartner(),
 		announced: map[string]int{},
-		wants:     map[recordKey]types.Summary{}, broken: map[recordKey]bool{}, files: map[recordKey][]byte{},
+		wants:     map[thing]types.Summary{}, broken: map[thing]bool{}, files: map[thing][]byte{},
 	}
 	var stops []func() error
 	stop = func() error {
@@ -99,11 +99,12 @@ func newDemonstration(out io.Writer, dir string) (d *demonstration, stop func() 
 		return nil, nil, err
 	}
 	stops = append(stops, d.pool.Close)
-	if d.receiver, err = newReceiver(dir, d.partner, d.partner, -1); err != nil {
+	if d.receiver, err = newReceiver(dir, d.partner, d.partner, -1, nil); err != nil {
 		return nil, nil, err
 	}
+	d.receiver.start()
 	stops = append(stops, d.receiver.Close)
-	if d.url, end, err = serve(d.receiver.Handler); err != nil {
+	if d.url, end, err = serve(d.receiver.Intake()); err != nil {
 		return nil, nil, err
 	}
 	stops = append(stops, end)
@@ -133,7 +134,7 @@ func (d *demonstration) user(name string) (*activitytest.User, error) {
 	return u, d.connect(u.ID(), name, u.AccessToken())
 }
 
-func (d *demonstration) connect(garminID, name, accessToken string) error {
+func (d *demonstration) connect(garminID types.UserID, name, accessToken string) error {
 	token := &oauth2.Token{AccessToken: accessToken}
 	client, err := d.pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(token)})
 	if err != nil {
@@ -147,7 +148,10 @@ func (d *demonstration) connect(garminID, name, accessToken string) error {
 func (d *demonstration) upload(u *activitytest.User, summaries ...types.Summary) {
 	for _, s := range summaries {
 		d.announced[string(s.Kind())]++
-		d.wants[recordKey{s.Kind(), u.ID(), s.ID()}] = s
+		if s.Kind() == types.KindManualActivities { // perhaps an edit
+			delete(d.wants, thing{types.KindActivities, u.ID(), s.ID()})
+		}
+		d.wants[thing{s.Kind(), u.ID(), s.ID()}] = s
 		u.Add(s)
 	}
 }
@@ -188,6 +192,14 @@ func (d *demonstration) post(ctx context.Context, body []byte) error {
 
 func (d *demonstration) settle(ctx context.Context) error {
 	err := d.partner.settle(ctx, d.sent)
+	// What was reported is recorded a moment later.
+	for err == nil {
+		var idle bool
+		if idle, err = d.receiver.idle(ctx); idle {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	for _, l := range d.partner.news() {
 		d.printf("      %-4s %s\n", l.who, l.what)
 	}
@@ -208,14 +220,14 @@ func (d *demonstration) replay(ctx context.Context, file string) error {
 			d.printf("   ends early: %v\n", err)
 			break
 		}
-		d.announced[event.Place().Key]++
+		d.announced[event.Pos().Key]++
 		if owner := event.Owner(); owner != "" {
-			if err := d.connect(owner, owner, "none"); err != nil {
+			if err := d.connect(owner, string(owner), "none"); err != nil {
 				return err
 			}
 		}
 		if push, ok := event.(*notify.Push); ok {
-			d.wants[recordKey{push.Summary.Kind(), push.UserID, push.Summary.ID()}] = push.Summary
+			d.wants[thing{push.Summary.Kind(), push.UserID, push.Summary.ID()}] = push.Summary
 		}
 	}
 	if err := d.post(ctx, body); err != nil {
@@ -227,14 +239,11 @@ func (d *demonstration) replay(ctx context.Context, file string) error {
 // account compares what was announced with what the partner has, and prints
 // the balance.
 func (d *demonstration) account(ctx context.Context) error {
-	var letters [][]byte
-	for letter, err := range d.receiver.spool.Letters(ctx) {
-		if err != nil {
-			return err
-		}
-		letters = append(letters, letter.Raw)
+	letters, err := d.receiver.letters(ctx)
+	if err != nil {
+		return err
 	}
-	setAside := func(key recordKey) bool {
+	setAside := func(key thing) bool {
 		return slices.ContainsFunc(letters, func(raw []byte) bool {
 			return bytes.Contains(raw, []byte(key.user)) && bytes.Contains(raw, []byte(key.id))
 		})
@@ -242,7 +251,7 @@ func (d *demonstration) account(ctx context.Context) error {
 
 	lost := map[string]int{}
 	for key, want := range d.wants {
-		if !same(d.partner.records[key], want) && !setAside(key) {
+		if !same(d.partner.find(key).summary, want) && !setAside(key) {
 			lost[string(key.kind)]++
 		}
 	}
@@ -252,7 +261,7 @@ func (d *demonstration) account(ctx context.Context) error {
 		}
 	}
 	for key, want := range d.files {
-		got, err := d.receiver.read(d.partner.files[key])
+		got, err := d.receiver.read(d.partner.find(key).file)
 		if err != nil || !bytes.Equal(got, want) {
 			lost[string(key.kind)]++
 		}

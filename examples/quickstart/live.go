@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +19,7 @@ import (
 
 // live receives from the real Garmin, for users who connect with a browser.
 // opts is nil but in tests.
-func live(ctx context.Context, out io.Writer, app auth.App, opts *auth.Options, listen, url, dir string) (err error) {
+func live(ctx context.Context, out io.Writer, app auth.App, opts *auth.Options, listen, url, dir string) error {
 	if url == "" {
 		return errors.New("-url is missing: the public https address of this program")
 	}
@@ -32,53 +34,61 @@ func live(ctx context.Context, out io.Writer, app auth.App, opts *auth.Options, 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, users.Close()) }()
-
-	p := newPartner()
-	p.disconnected, p.forget = users.Disconnected, users.Forget
-	r, err := newReceiver(dir, resolver(users), p, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-
+	mux := http.NewServeMux()
 	connector, err := auth.NewConnector(users, url+"/connected", connected, nil)
 	if err != nil {
-		return err
+		return errors.Join(err, users.Close())
 	}
-	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, `<p><a href="/connect">Connect with Garmin</a>`)
 	})
 	mux.HandleFunc("GET /connect", connector.Start)
 	mux.HandleFunc("GET /connected", connector.Callback)
-	mux.Handle("/garmin", r.Handler)
+	secret, err := pathSecret(filepath.Join(dir, "path-secret"))
+	if err != nil {
+		return errors.Join(err, users.Close())
+	}
+	p := newPartner()
+	p.disconnected, p.forget = users.Disconnected, users.Forget
+	r, err := newReceiver(dir, resolver(users), p, 0, users)
+	if err != nil {
+		return errors.Join(err, users.Close())
+	}
+	mux.Handle("/garmin/"+secret, r.Intake())
 
-	fmt.Fprintf(out, "Set every endpoint in Garmin's configuration tool to %s/garmin, then open %s to connect a user.\n", url, url)
-	server := notify.NewServer(listen, mux)
-	failed := make(chan error, 1)
-	go func() { failed <- server.ListenAndServe() }()
+	fmt.Fprintf(out, "Set every endpoint in Garmin's configuration tool to %s/garmin/%s, then open %s to connect a user.\n", url, secret, url)
+	ended := make(chan error, 1)
+	go func() { ended <- r.ListenAndServe(ctx, listen, mux) }()
 	for {
 		select {
-		case err := <-failed:
+		case err := <-ended:
 			return err
 		case <-p.changed:
 			for _, l := range p.news() {
 				fmt.Fprintf(out, "%s %s %s\n", time.Now().Format(time.TimeOnly), l.who, l.what)
 			}
-		case <-ctx.Done():
-			// Requests that are being received are finished and answered.
-			stop, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-			defer cancel()
-			return server.Shutdown(stop)
 		}
 	}
 }
 
+// pathSecret returns the part of the endpoint's address that keeps strangers out:
+// Garmin signs nothing. It stays the same, since Garmin has the address.
+func pathSecret(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = []byte(rand.Text())
+		err = os.WriteFile(file, b, 0o600)
+	}
+	if err == nil && len(b) < 16 {
+		err = fmt.Errorf("%s is no secret; remove it", file)
+	}
+	return string(b), err
+}
+
 // resolver finds users by their tokens. There is no other table of users here.
 func resolver(users *auth.Users) notify.Resolver {
-	return notify.ResolverFunc(func(ctx context.Context, garminID string) ([]notify.User, error) {
+	return notify.ResolverFunc(func(ctx context.Context, garminID types.UserID) ([]notify.User, error) {
 		client, err := users.Client(ctx, garminID)
 		if errors.Is(err, auth.ErrNotConnected) {
 			return nil, nil
@@ -86,7 +96,7 @@ func resolver(users *auth.Users) notify.Resolver {
 		if err != nil {
 			return nil, err
 		}
-		return []notify.User{{ID: garminID, Client: client}}, nil
+		return []notify.User{{ID: string(garminID), Client: client}}, nil
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"net"
 	"net/http"
@@ -89,10 +90,14 @@ func TestLive(t *testing.T) {
 	out := &journal{more: make(chan struct{}, 1)}
 	done := make(chan error, 1)
 	app := auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)}
+	dir := filepath.Join(t.TempDir(), "data")
 	go func() {
-		done <- live(ctx, out, app, &auth.Options{Transport: fake, Pool: pool}, listen, address, filepath.Join(t.TempDir(), "data"))
+		done <- live(ctx, out, app, &auth.Options{Transport: fake, Pool: pool}, listen, address, dir)
 	}()
-	out.await(t, address+"/garmin")
+	out.await(t, address+"/garmin/")
+	secret, err := pathSecret(filepath.Join(dir, "path-secret"))
+	require.NoError(t, err)
+	require.Len(t, secret, len(rand.Text()))
 
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
@@ -112,18 +117,23 @@ func TestLive(t *testing.T) {
 	require.NoError(t, err)
 	consent := res.Request.URL.String()
 	text(res, err)
-	page := text(browser.PostForm(consent, url.Values{"answer": {"agree"}, "user": {user.ID()}, "permission": {"ACTIVITY_EXPORT"}}))
-	require.Contains(t, page, "Connected as "+user.ID()+", with [ACTIVITY_EXPORT]")
+	page := text(browser.PostForm(consent, url.Values{"answer": {"agree"}, "user": {string(user.ID())}, "permission": {"ACTIVITY_EXPORT"}}))
+	require.Contains(t, page, "Connected as "+string(user.ID())+", with [ACTIVITY_EXPORT]")
 
-	fake.SetEndpoints(activitytest.Endpoint{URL: address + "/garmin", Enabled: true})
+	for _, path := range []string{"/garmin", "/garmin/", "/garmin/" + secret[1:]} {
+		res, err := browser.Post(address+path, "application/json", strings.NewReader(`{"activities":[]}`))
+		text(res, err)
+		require.Equal(t, http.StatusNotFound, res.StatusCode, path)
+	}
+	fake.SetEndpoints(activitytest.Endpoint{URL: address + "/garmin/" + secret, Enabled: true})
 	user.Add(&types.Activity{SummaryID: "5001", ActivityType: activitytype.Yoga, StartTimeInSeconds: 1767340800, DurationInSeconds: 1800})
 	for _, d := range fake.Deliver(ctx) {
 		require.True(t, d.Acknowledged(), "%s: %d %v", d.Key, d.Status, d.Err)
 	}
-	out.await(t, user.ID()+" stored activities 5001: Yoga")
+	out.await(t, string(user.ID())+" stored activities 5001: Yoga")
 	user.Deregister()
 	fake.Deliver(ctx)
-	out.await(t, user.ID()+" left")
+	out.await(t, string(user.ID())+" left")
 
 	stop()
 	require.NoError(t, <-done)

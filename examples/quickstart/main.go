@@ -10,10 +10,11 @@
 //
 // also delivers a notification body from disk, such as a recorded one.
 //
-//	go run ./examples/quickstart -key KEY -secret SECRET -listen :8080 -url https://me.example.com
+//	go run ./examples/quickstart -key KEY -secret SECRET -url https://me.example.com
 //
 // receives from the real Garmin: open the address in a browser to connect a
-// user. GARMIN_KEY, GARMIN_SECRET, GARMIN_LISTEN and GARMIN_URL do the same as
+// user. It listens on this machine alone, for a proxy with a certificate, unless
+// -listen says else. GARMIN_KEY, GARMIN_SECRET, GARMIN_LISTEN and GARMIN_URL do the same as
 // the flags.
 package main
 
@@ -33,7 +34,7 @@ func main() {
 	push := flag.String("push", "", "deliver the notification body in this `file` too")
 	key := flag.String("key", os.Getenv("GARMIN_KEY"), "client id (consumer key) of your Garmin app")
 	secret := flag.String("secret", os.Getenv("GARMIN_SECRET"), "its secret")
-	listen := flag.String("listen", cmp.Or(os.Getenv("GARMIN_LISTEN"), ":8080"), "address to receive on, with -key")
+	listen := flag.String("listen", cmp.Or(os.Getenv("GARMIN_LISTEN"), "127.0.0.1:8080"), "address to receive on, with -key")
 	url := flag.String("url", os.Getenv("GARMIN_URL"), "public https address that leads to -listen, with -key")
 	dir := flag.String("dir", "", "where notifications, files and tokens are kept (default a directory that is removed at the end; garmin-data with -key)")
 	flag.Parse()

@@ -14,11 +14,22 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// recordKey is what a partner's table of summaries has as its primary key.
-type recordKey struct {
+// thing names a summary or a file at Garmin.
+type thing struct {
 	kind types.Kind
-	user string
+	user types.UserID
 	id   types.ID
+}
+
+// row is what the partner's table of summaries has in a row, and that of files.
+// The primary key is Delivery.Record.
+type row struct {
+	thing
+	summary types.Summary // the latest version
+	file    *notify.File
+	// order and revision are those of the delivery.
+	order    uint64
+	revision string
 }
 
 // partner is the application: its users, its tables, and the callbacks that
@@ -26,22 +37,18 @@ type recordKey struct {
 type partner struct {
 	mu sync.Mutex
 	// users by Garmin user id.
-	users map[string]notify.User
-	// records are the summaries, latest version.
-	records map[recordKey]types.Summary
-	// seen are the delivery keys of all that is stored.
-	seen map[string]bool
-	// files are the names of downloaded files by Garmin user and summary.
-	files map[recordKey]*notify.File
+	users map[types.UserID]notify.User
+	// rows are the summaries and files by Delivery.Record.
+	rows map[string]row
 	// permissions are what users grant, with the time of the change.
-	permissions map[string]*notify.PermissionChange
+	permissions map[types.UserID]*notify.PermissionChange
 	// gone are the users who left.
-	gone map[string]bool
+	gone map[types.UserID]bool
 
 	// disconnected asks Garmin whether a user has left.
-	disconnected func(ctx context.Context, garminID string) (bool, error)
+	disconnected func(ctx context.Context, garminID types.UserID) (bool, error)
 	// forget, if not nil, deletes a user's tokens.
-	forget func(ctx context.Context, garminID string) error
+	forget func(ctx context.Context, garminID types.UserID) error
 
 	// tally counts what happened to the items of each list key.
 	tally map[string]*tally
@@ -58,12 +65,10 @@ type line struct{ who, what string }
 
 func newPartner() *partner {
 	p := &partner{
-		users:       map[string]notify.User{},
-		records:     map[recordKey]types.Summary{},
-		seen:        map[string]bool{},
-		files:       map[recordKey]*notify.File{},
-		permissions: map[string]*notify.PermissionChange{},
-		gone:        map[string]bool{},
+		users:       map[types.UserID]notify.User{},
+		rows:        map[string]row{},
+		permissions: map[types.UserID]*notify.PermissionChange{},
+		gone:        map[types.UserID]bool{},
 		tally:       map[string]*tally{},
 		changed:     make(chan struct{}, 1),
 	}
@@ -73,26 +78,27 @@ func newPartner() *partner {
 
 // refused makes a call for a user. With auth.Users, as in live, there is a
 // method for this.
-func (p *partner) refused(ctx context.Context, garminID string) (bool, error) {
+func (p *partner) refused(ctx context.Context, garminID types.UserID) (bool, error) {
 	p.mu.Lock()
 	client := p.users[garminID].Client
 	p.mu.Unlock()
 	_, err := client.(*activity.Client).UserID(ctx)
-	if errors.Is(err, activity.ErrUnauthorized) {
+	// The status alone proves nothing: a gateway's page may have it, too.
+	if answer, ok := errors.AsType[*activity.Error](err); ok && answer.Fault() == types.FaultUser {
 		return true, nil
 	}
 	return false, err
 }
 
 // connect adds a user.
-func (p *partner) connect(garminID, name string, client *activity.Client) {
+func (p *partner) connect(garminID types.UserID, name string, client *activity.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.users[garminID] = notify.User{ID: name, Client: client}
 }
 
 // Resolve implements [notify.Resolver].
-func (p *partner) Resolve(_ context.Context, garminID string) ([]notify.User, error) {
+func (p *partner) Resolve(_ context.Context, garminID types.UserID) ([]notify.User, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if u, ok := p.users[garminID]; ok {
@@ -123,45 +129,51 @@ func (p *partner) tell(who, format string, args ...any) {
 	p.lines = append(p.lines, line{who, fmt.Sprintf(format, args...)})
 }
 
-// save stores a summary, whether it was pushed or pulled. It may be called
-// twice with the same content, and d.Key tells.
+// save stores a summary, whether it was pushed or pulled.
 func (p *partner) save(_ context.Context, d *notify.Delivery, s types.Summary) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.count(string(d.Kind))
-	if p.seen[d.Key] {
-		t.repeated++
-		p.tell(d.User.ID, "had %s %s already", d.Kind, s.ID())
-		return nil
-	}
-	p.seen[d.Key] = true
-	key := recordKey{d.Kind, d.UserID, s.ID()}
-	verb := "stored"
-	if _, had := p.records[key]; had {
-		verb = "updated"
-		t.updated++
-	} else {
-		t.stored++
-	}
-	p.records[key] = s
-	p.tell(d.User.ID, "%s %s %s: %s", verb, d.Kind, s.ID(), describe(s))
+	what := fmt.Sprintf("%s %s", d.Kind, s.ID())
+	p.upsert(d, row{thing: thing{d.Kind, d.UserID, s.ID()}, summary: s}, what, describe(s))
 	return nil
 }
 
 func (p *partner) file(_ context.Context, d *notify.Delivery, f *notify.File) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := recordKey{d.Kind, d.UserID, f.Announced.SummaryID}
-	t := p.count(string(d.Kind))
-	if p.seen[d.Key] {
-		t.repeated++
-		return nil
-	}
-	p.seen[d.Key] = true
-	t.stored++
-	p.files[key] = f
-	p.tell(d.User.ID, "downloaded %s: %d bytes, SHA-256 %s...", f.Name, f.Size, f.SHA256[:12])
+	p.upsert(d, row{thing: thing{d.Kind, d.UserID, f.Announced.SummaryID}, file: f}, f.Name, fmt.Sprintf("%d bytes, SHA-256 %s...", f.Size, f.SHA256[:12]))
 	return nil
+}
+
+// upsert stores a row in place of an older one of the same record. The same
+// content may be delivered twice, and an older one after a newer one.
+func (p *partner) upsert(d *notify.Delivery, r row, what, details string) {
+	t := p.count(string(d.Kind))
+	have, had := p.rows[d.Record]
+	switch {
+	case !d.Replaces(have.order, have.revision):
+		t.repeated++
+		p.tell(d.User.ID, "had %s already", what)
+		return
+	case had:
+		t.updated++
+		p.tell(d.User.ID, "updated %s: %s", what, details)
+	default:
+		t.stored++
+		p.tell(d.User.ID, "stored %s: %s", what, details)
+	}
+	r.order, r.revision = d.Order, d.Revision
+	p.rows[d.Record] = r
+}
+
+// find returns the row of a thing, or a zero one.
+func (p *partner) find(t thing) row {
+	for _, r := range p.rows {
+		if r.thing == t {
+			return r
+		}
+	}
+	return row{}
 }
 
 // deregistration deletes a user, but only after Garmin has confirmed that the
@@ -174,6 +186,8 @@ func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *not
 	if !left {
 		return notify.Permanent(errors.New("deregistration not confirmed: the token is good"))
 	}
+	// The tokens go first: should that fail, the notification comes again, and
+	// finds the user.
 	if p.forget != nil {
 		if err := p.forget(ctx, d.UserID); err != nil {
 			return err

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
 )
@@ -15,16 +17,17 @@ import (
 // receiver is the part of an integration that every partner has: an endpoint
 // that stores what comes, and a processor that works through it.
 type receiver struct {
-	Handler http.Handler
-	spool   *spool.Spool
-	files   string
-	done    chan error
-	stop    context.CancelFunc
+	*service.Service
+	spool *spool.Spool
+	files string
+	done  chan error
+	stop  context.CancelFunc
 }
 
-// newReceiver starts a receiver that keeps its data below dir. Data of users
-// who are unknown after grace becomes a dead letter.
-func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Duration) (*receiver, error) {
+// newReceiver returns a receiver that keeps its data below dir, and keeps tokens
+// alive if there are any. Data of users who are unknown after grace becomes a
+// dead letter.
+func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Duration, tokens service.Tokens) (*receiver, error) {
 	r := &receiver{files: filepath.Join(dir, "files"), done: make(chan error, 1)}
 	if err := os.MkdirAll(r.files, 0o700); err != nil {
 		return nil, err
@@ -34,21 +37,26 @@ func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Durat
 		return nil, err
 	}
 	// Garmin gets its 200 when the body is in the spool, and not before.
-	r.Handler = notify.NewHandler(r.spool, nil)
-
-	processor, err := notify.NewProcessor(r.spool, users, p.callbacks(), &notify.ProcessorOptions{
-		Files:            &notify.Files{Dir: r.files},
-		UnknownUserGrace: grace,
-		Observe:          p.observe,
+	r.Service, err = service.New(r.spool, users, p.callbacks(), &service.Options{
+		Processor: &notify.ProcessorOptions{
+			Files:            &notify.Files{Dir: r.files},
+			UnknownUserGrace: grace,
+			Observe:          p.observe,
+		},
+		Tokens:     tokens,
+		ReadyDelay: -1, // nothing else sends to this process
 	})
 	if err != nil {
-		_ = r.spool.Close()
-		return nil, err
+		return nil, errors.Join(err, r.spool.Close())
 	}
+	return r, nil
+}
+
+// start works until Close.
+func (r *receiver) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	go func() { r.done <- processor.Run(ctx) }()
-	return r, nil
+	go func() { r.done <- r.Run(ctx) }()
 }
 
 // read returns the bytes of a downloaded file.
@@ -59,12 +67,42 @@ func (r *receiver) read(f *notify.File) ([]byte, error) {
 	return os.ReadFile(f.Path)
 }
 
+// idle reports whether nothing waits in the spool.
+func (r *receiver) idle(ctx context.Context) (bool, error) {
+	st, err := r.spool.Stats(ctx)
+	left := st.Bodies
+	for _, n := range st.Items {
+		left += n
+	}
+	return left == 0, err
+}
+
+// letters returns what the dead letters hold.
+func (r *receiver) letters(ctx context.Context) (all [][]byte, err error) {
+	for letter, err := range r.spool.Letters(ctx, nil) {
+		if err != nil {
+			return nil, err
+		}
+		body, err := r.open(ctx, letter.ID)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, body)
+	}
+	return all, nil
+}
+
+func (r *receiver) open(ctx context.Context, letter string) ([]byte, error) {
+	body, err := r.spool.OpenLetter(ctx, letter)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
 // Close lets running work end.
 func (r *receiver) Close() error {
 	r.stop()
-	err := <-r.done
-	if e := r.spool.Close(); err == nil {
-		err = e
-	}
-	return err
+	return <-r.done
 }

@@ -69,25 +69,26 @@ func (d *demonstration) pushes(ctx context.Context) error {
 	// of next year, letters in an array.
 	start := morning().Add(time.Hour)
 	d.announced[string(types.KindActivities)]++
-	d.wants[recordKey{types.KindActivities, cho.ID(), "7001"}] = &types.Activity{SummaryID: "7001", ActivityID: "9007199254740993", ActivityType: "MOON_WALKING", StartTimeInSeconds: types.NewTimestamp(start), DurationInSeconds: 1800, DistanceInMeters: new(3000.0)}
+	d.wants[thing{types.KindActivities, cho.ID(), "7001"}] = &types.Activity{SummaryID: "7001", ActivityID: "9007199254740993", ActivityType: "MOON_WALKING", StartTimeInSeconds: types.NewTimestamp(start), DurationInSeconds: 1800, DistanceInMeters: new(3000.0)}
 	cho.AddRaw(types.KindActivities, "7001", start, fmt.Sprintf(
 		`{"summaryId": "7001", "activityId": 9007199254740993, "activityType": "MOON_WALKING", "startTimeInSeconds": %d.0, "startTimeOffsetInSeconds": 0, "durationInSeconds": 1800.0, "distanceInMeters": 3000, "gravity": {"inG": [0.165, "low"]}}`, start.Unix()))
-	// A broken item. Its neighbours must not suffer.
+	// A broken item, which nobody could tell from others. Its neighbours must not
+	// suffer.
 	d.announced[string(types.KindActivities)]++
-	d.broken[recordKey{types.KindActivities, cho.ID(), "7002"}] = true
+	d.broken[thing{types.KindActivities, cho.ID(), "7002"}] = true
 	cho.AddRaw(types.KindActivities, "7002", start, fmt.Sprintf(
-		`{"summaryId": "7002", "activityType": "RUNNING", "startTimeInSeconds": %d, "durationInSeconds": "half an hour"}`, start.Unix()))
+		`{"summaryId": {"id": "7002"}, "activityType": "RUNNING", "startTimeInSeconds": %d, "durationInSeconds": 1800}`, start.Unix()))
 	d.upload(cho, &types.Activity{SummaryID: "7003", ActivityType: activitytype.IndoorRowing, StartTimeInSeconds: types.NewTimestamp(start), DurationInSeconds: 1200})
 	sent, err := d.deliver(ctx)
 	if err != nil {
 		return err
 	}
 
-	d.printf("\n2. Garmin has missed our 200 and sends that body again. Each item's key is known: nothing to do.\n")
+	d.printf("\n2. Garmin has missed our 200 and sends those items again, in another body. Each is known: nothing to do.\n")
 	again := sent[0]
 	d.sent += again.Items
 	d.announced[string(again.Key)] += again.Items
-	if err := d.post(ctx, again.Body); err != nil {
+	if err := d.post(ctx, append(again.Body, '\n')); err != nil {
 		return err
 	}
 	if err := d.settle(ctx); err != nil {
@@ -98,6 +99,14 @@ func (d *demonstration) pushes(ctx context.Context) error {
 	edited := *run
 	edited.ActivityName = "Morning trail with Eva"
 	d.upload(ann, &edited)
+	if _, err := d.deliver(ctx); err != nil {
+		return err
+	}
+
+	d.printf("\n   Then she corrects its type by hand. That comes under another list key, with the same id.\n")
+	corrected := types.ManualActivity(edited)
+	corrected.ActivityType, corrected.Manual = activitytype.Hiking, true
+	d.upload(ann, &corrected)
 	if _, err := d.deliver(ctx); err != nil {
 		return err
 	}
@@ -144,7 +153,7 @@ func (d *demonstration) pings(ctx context.Context) error {
 	d.printf("\n6. A ping for the file of Dee's ride. It can be downloaded once, within a day.\n")
 	content := fitFile(4000)
 	d.announced[string(types.KindActivityFiles)]++
-	d.files[recordKey{types.KindActivityFiles, dee.ID(), "8001-file"}] = content
+	d.files[thing{types.KindActivityFiles, dee.ID(), "8001-file"}] = content
 	dee.AddFile(types.ActivityFile{SummaryID: "8001-file", ActivityID: "8001", FileType: "FIT", ActivityType: activitytype.GravelCycling, DeviceName: "Edge 1050"}, content)
 	_, err = d.deliver(ctx)
 	return err

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -10,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/types"
 )
 
 // TestVerified runs the partner verification kit, as the program that anyone can
@@ -30,15 +34,18 @@ func TestVerified(t *testing.T) {
 	require.NoError(t, err)
 	defer pool.Close()
 	d := &demonstration{partner: newPartner(), pool: pool}
-	args := []string{"-api", api, "-wait", "5s"}
+	stored := httptest.NewServer(http.HandlerFunc(d.list))
+	defer stored.Close()
+	args := []string{"-api", api, "-wait", "30s", "-deliveries", stored.URL}
 	for _, id := range []string{"d3315b1072421d0dd7c8f6b8e1de4df8", "a099ba88-6c85-43ec-8b58-63d286683cda"} {
-		require.NoError(t, d.connect(id, id, "token-of-"+id))
+		require.NoError(t, d.connect(types.UserID(id), id, "token-of-"+id))
 		args = append(args, "-user", id+":token-of-"+id)
 	}
-	r, err := newReceiver(t.TempDir(), d.partner, d.partner, -1)
+	r, err := newReceiver(t.TempDir(), d.partner, d.partner, -1, nil)
 	require.NoError(t, err)
+	r.start()
 	defer func() { require.NoError(t, r.Close()) }()
-	url, stop, err := serve(r.Handler)
+	url, stop, err := serve(r.Intake())
 	require.NoError(t, err)
 	defer stop()
 
@@ -47,5 +54,15 @@ func TestVerified(t *testing.T) {
 	}
 	out, err = exec.CommandContext(context.WithoutCancel(t.Context()), program, append(args, url)...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), "-deliveries is unverified")
 	t.Logf("%s", out)
+}
+
+// list tells what is stored, as -deliveries wants it.
+func (d *demonstration) list(w http.ResponseWriter, _ *http.Request) {
+	d.partner.mu.Lock()
+	defer d.partner.mu.Unlock()
+	for _, r := range d.partner.rows {
+		fmt.Fprintln(w, r.user, r.id)
+	}
 }

@@ -8,9 +8,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/activitytest/verification"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activity/auth/oauth1"
+	"github.com/garminkit/activityapi/activity/auth/oauth1/oauth1test"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
@@ -24,7 +28,7 @@ func Example_pathSecret() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	mux.Handle("/garmin/", notify.NewHandler(inbox, &notify.Options{Origin: []notify.OriginCheck{secret}}))
+	mux.Handle("/garmin/", notify.NewHandler(inbox, &notify.HandlerOptions{Origin: []notify.OriginCheck{secret}}))
 
 	for _, path := range []string{"/garmin/kept-out-of-access-logs", "/garmin/", "/garmin/guess"} {
 		w := httptest.NewRecorder()
@@ -37,12 +41,29 @@ func Example_pathSecret() {
 	// 404
 }
 
+func Example_server() {
+	mux := http.NewServeMux()
+	mux.Handle("/garmin/", notify.NewHandler(notifytest.NewMemory(), nil))
+
+	server := &http.Server{
+		Addr:              ":8443",
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second, // the handler sets its own
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+	}
+	fmt.Println(server.Addr)
+	// Output: :8443
+}
+
 func Example_verify() {
 	ctx, endpoint := context.Background(), "https://partner.example/garmin"
 	mux := http.NewServeMux()
 	mux.Handle("/garmin", notify.NewHandler(notifytest.NewMemory(), nil))
 
-	report, err := activitytest.Verify(ctx, endpoint, &activitytest.VerifyOptions{Handler: mux, LargeBody: 1 << 20, LargeDetails: -1})
+	report, err := verification.Run(ctx, endpoint, &verification.Options{Handler: mux, LargeBody: 1 << 20, LargeDetails: -1})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -52,34 +73,32 @@ func Example_verify() {
 
 func Example_migrate() {
 	ctx, fake := context.Background(), activitytest.NewServer()
-	key, secret, consumerSecret := fake.ClientID, types.Secret(fake.ClientSecret), types.Secret(fake.ClientSecret)
-	opts := &auth.Options{Transport: fake}
+	clientID, secret, consumerSecret := fake.ClientID, types.Secret(fake.ClientSecret), types.Secret(fake.ClientSecret)
 	store := new(auth.MemoryStore)
-	legacy := fake.AddUser(&activitytest.UserOptions{Legacy: true})
-	token, tokenSecret := legacy.OAuth1()
-	_, err := store.Swap(ctx, nil, &auth.Token{UserID: legacy.ID(), AccessToken: types.Secret(token), TokenSecret: types.Secret(tokenSecret)})
+	old := fake.AddUser(nil)
+	token, tokenSecret := oauth1test.Add(fake).Connect(old)
+	_, err := store.Swap(ctx, nil, &auth.Token{UserID: old.ID(), AccessToken: types.Secret(token), TokenSecret: types.Secret(tokenSecret)})
 	if err != nil {
 		log.Fatal(err)
 	}
+	opts := &auth.Options{Transport: fake}
 
-	users, err := auth.NewUsers(auth.App{
-		ClientID:       key,
-		ClientSecret:   secret,         // of OAuth 2
-		ConsumerSecret: consumerSecret, // of OAuth 1.0a
-	}, store, opts)
+	scheme, err := oauth1.New(clientID, consumerSecret, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for t, err := range store.Tokens(ctx) {
+	opts.Scheme = scheme
+	users, err := auth.NewUsers(auth.App{ClientID: clientID, ClientSecret: secret}, store, opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for userID, err := range oauth1.Migrate(ctx, users, store) {
 		if err != nil {
-			log.Fatal(err)
-		}
-		if _, err := users.Migrate(ctx, t.UserID); err != nil {
-			log.Print(err) // the user can go on with OAuth 1.0a
+			log.Print(userID, err) // the user can go on with OAuth 1.0a
 		}
 	}
 
-	moved, err := store.Token(ctx, legacy.ID())
-	fmt.Println(moved.OAuth1(), moved.RefreshToken != "", err)
-	// Output: false true <nil>
+	moved, err := store.Token(ctx, old.ID())
+	fmt.Println(moved.OAuth2(), err)
+	// Output: true <nil>
 }

@@ -32,11 +32,15 @@ func Example_pull() {
 	pullToken := types.Secret(user.PullToken())
 	ctx, today := context.Background(), time.Now().UTC().Truncate(24*time.Hour)
 
-	client, err := activity.NewClient(activity.OAuth2{Source: tokens}, opts)
+	pool, err := activity.NewPool(opts)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer client.Close()
+	defer pool.Close()
+	client, err := pool.Client(activity.OAuth2{Source: tokens})
+	if err != nil {
+		log.Fatal(err)
+	}
 	uploaded := types.Window{Start: today, End: today.Add(24 * time.Hour)}
 	for a, err := range client.Activities(ctx, uploaded, &activity.PullOptions{Token: pullToken}) {
 		if err != nil {

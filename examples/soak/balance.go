@@ -25,13 +25,16 @@ type balance struct {
 	letters, missing int
 }
 
-// fates counts things by what became of them. All but lost and madeUp are well:
+// fates counts things by what became of them. All but the last three are well:
 //
 //   - arrived: the partner has the last version, or the file's bytes;
 //   - refused: the partner did not want it;
 //   - dead: it is a dead letter, as is a file whose one download broke;
-//   - left: its user has left, and Garmin or the partner has dropped it.
-type fates struct{ uploaded, arrived, refused, dead, left, lost, madeUp int }
+//   - late: Garmin sent an older version after the last, in bytes that had not
+//     come before;
+//   - left: its user has left, and Garmin or the partner has dropped it;
+//   - overwritten: the partner had the last version, and has an older one now.
+type fates struct{ uploaded, arrived, refused, late, dead, left, overwritten, lost, madeUp int }
 
 func newBalance() *balance {
 	b := &balance{things: map[types.Kind]*fates{}}
@@ -42,7 +45,7 @@ func newBalance() *balance {
 }
 
 // close adds a round that has come to its end.
-func (b *balance) close(w *world, letters []*notify.Letter, letterEnds int) {
+func (b *balance) close(w *world, letters []*letter, letterEnds int) {
 	b.letters += len(letters)
 	b.missing += max(letterEnds-len(letters), len(letters)-letterEnds)
 	dead := lettersOf(letters)
@@ -54,48 +57,73 @@ func (b *balance) close(w *world, letters []*notify.Letter, letterEnds int) {
 		f.uploaded++
 		got, has := p.tables[t]
 		if sum, ok := w.files[t]; ok && has {
-			has = onDisk(p.files[t]) == sum
+			has = onDisk(got.file) == sum
 		}
 		refused, no := p.refused[t]
 		switch {
-		case has && got >= want:
+		case has && got.version == want:
 			f.arrived++
 		case no && refused >= want:
 			f.refused++
-		case t.kind != activitytest.Deregistrations && w.gone[t.user]:
+		case t.kind != types.KindDeregistrations && w.gone[t.user]:
 			f.left++
 		case dead[t]:
 			f.dead++
+		case has && p.isLate(t, got, want):
+			f.late++
+		case has && got.newest == want:
+			f.overwritten++
 		default:
 			f.lost++
 		}
 	}
-	for _, table := range []map[thing]int64{p.tables, p.refused} {
-		for t := range table {
-			if _, ok := w.want[t]; !ok {
-				b.things[t.kind].madeUp++
-			}
+	count := func(t thing) {
+		if _, ok := w.want[t]; !ok {
+			b.things[t.kind].madeUp++
 		}
 	}
+	for t := range p.tables {
+		count(t)
+	}
+	for t := range p.refused {
+		count(t)
+	}
+}
+
+// isLate reports whether what the partner has of a thing came as something new
+// after the version wanted.
+func (p *partner) isLate(t thing, got row, want int64) bool {
+	wanted, came := p.came[version{t, want, ""}]
+	return came && p.came[version{t, got.version, got.revision}] > wanted
+}
+
+// letter is a dead letter with its body.
+type letter struct {
+	*notify.DeadLetter
+	body []byte
 }
 
 // lettersOf names what is in dead letters, but for forged pings, which name
 // things that are none the worse for it.
-func lettersOf(letters []*notify.Letter) map[thing]bool {
+func lettersOf(letters []*letter) map[thing]bool {
 	dead := map[thing]bool{}
 	for _, l := range letters {
-		var item struct {
-			UserID    string   `json:"userId"`
-			SummaryID types.ID `json:"summaryId"`
+		var body map[types.Kind][]struct {
+			UserID    types.UserID `json:"userId"`
+			SummaryID types.ID     `json:"summaryId"`
 		}
-		if strings.Contains(l.Reason, "callback URL refused") || json.Unmarshal(l.Raw, &item) != nil {
+		if strings.Contains(l.Reason, "callback URL refused") || json.Unmarshal(l.body, &body) != nil {
 			continue
 		}
-		t := thing{listKey(l.Key), item.UserID, item.SummaryID}
-		if !t.kind.Known() {
-			t.id = ""
+		for key, items := range body {
+			for _, item := range items {
+				t := thing{listKey(string(key)), item.UserID, item.SummaryID}
+				if !t.kind.Known() {
+					t.id = ""
+				}
+				dead[t] = true
+			}
 		}
-		dead[t] = true
 	}
 	return dead
 }
@@ -121,6 +149,7 @@ func (b *balance) err(books *books) error {
 	}
 	for _, kind := range activitytest.ListKeys() {
 		report(b.things[kind].lost, string(kind)+": %d lost")
+		report(b.things[kind].overwritten, string(kind)+": %d overwritten by an older version")
 		report(b.things[kind].madeUp, string(kind)+": %d made up")
 	}
 	report(b.missing, "%d dead letters too few or too many")
@@ -128,12 +157,13 @@ func (b *balance) err(books *books) error {
 	defer books.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(books.items)) {
 		n := books.items[key]
-		report(n.stored-n.ends(), "items of "+name(key)+": %d stored without an end")
+		report(n.open(), "items of "+name(key)+": %d stored without an end")
+		report(n.extra(), "items of "+name(key)+": %d ends of none that was stored")
 	}
 	report(books.failures.unstored, "%d bodies acknowledged and not stored")
 	report(books.failures.strange, "%d bodies stored that were not sent")
 	report(books.failures.twice, "%d items came to an end twice")
-	report(books.failures.unread, "%d bodies could not be read")
+	report(books.failures.queue, "the queue failed %d times")
 	return errors.Join(errs...)
 }
 
@@ -148,12 +178,13 @@ func name(key types.Kind) string {
 func (b *balance) print(out io.Writer, books *books, p *partner) {
 	posts, sum := books.sum()
 	fmt.Fprintf(out, "\nBodies: %d posted, %d acknowledged, %d stored (an answer may be lost on its way).\n", posts.sent, posts.acknowledged, posts.stored)
-	fmt.Fprint(out, "\nItems of bodies. Stored must be the sum of what is right of it, and open 0.\n\n")
+	fmt.Fprint(out, "\nItems of bodies. What comes again within a body that is known already need not be stored a second time; else\n"+
+		"stored must be the sum of what is right of it, and open 0.\n\n")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "list key\tsent\tacknowledged\tstored\tdone\tquarantined\tdead\tunknown user\topen\t")
+	fmt.Fprintln(w, "list key\tsent\tacknowledged\tstored\tagain\tdone\tquarantined\tdead\tunknown user\topen\t")
 	row := func(name string, n *items) {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, n.sent, n.acknowledged, n.stored,
-			n.done, n.quarantined, n.dead, n.unknown, n.stored-n.ends())
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, n.sent, n.acknowledged, n.stored-n.again, n.again,
+			n.done, n.quarantined, n.dead, n.unknown, n.open())
 	}
 	for _, key := range append(activitytest.ListKeys(), "") {
 		row(name(key), books.items[key])
@@ -169,17 +200,24 @@ func (b *balance) print(out io.Writer, books *books, p *partner) {
 	}
 	_ = w.Flush()
 
-	fmt.Fprint(out, "\nThings at Garmin, by their last version. Uploaded must be the sum of what is right of it, and lost 0.\n\n")
-	fmt.Fprintln(w, "\tuploaded\tarrived\trefused\tdead\tuser left\tlost\tmade up\t")
+	fmt.Fprint(out, "\nThings at Garmin, by their last version. Uploaded must be the sum of what is right of it, and the last three 0.\n\n")
+	fmt.Fprintln(w, "\tuploaded\tarrived\trefused\tlate\tdead\tuser left\toverwritten\tlost\tmade up\t")
 	var all fates
 	for _, kind := range activitytest.ListKeys() {
 		f := b.things[kind]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", kind, f.uploaded, f.arrived, f.refused, f.dead, f.left, f.lost, f.madeUp)
-		all = fates{all.uploaded + f.uploaded, all.arrived + f.arrived, all.refused + f.refused, all.dead + f.dead, all.left + f.left, all.lost + f.lost, all.madeUp + f.madeUp}
+		f.row(w, string(kind))
+		all = fates{
+			all.uploaded + f.uploaded, all.arrived + f.arrived, all.refused + f.refused, all.late + f.late, all.dead + f.dead, all.left + f.left,
+			all.overwritten + f.overwritten, all.lost + f.lost, all.madeUp + f.madeUp,
+		}
 	}
-	fmt.Fprintf(w, "all\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", all.uploaded, all.arrived, all.refused, all.dead, all.left, all.lost, all.madeUp)
+	all.row(w, "all")
 	_ = w.Flush()
 	fmt.Fprintf(out, "\n%d dead letters, each looked at and thrown away.\n", b.letters)
+}
+
+func (f *fates) row(w io.Writer, name string) {
+	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, f.uploaded, f.arrived, f.refused, f.late, f.dead, f.left, f.overwritten, f.lost, f.madeUp)
 }
 
 // print writes what went wrong.

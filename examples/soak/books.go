@@ -24,12 +24,19 @@ type books struct {
 
 	// bodies and ended are those of the round.
 	bodies map[[sha256.Size]byte]*body
-	ended  map[place]bool
+	ended  map[notify.ItemID]bool
 	// failures must not happen.
 	failures failures
 }
 
-type items struct{ sent, acknowledged, stored, done, quarantined, dead, unknown int }
+// items counts those of a list key. Again are those of the stored ones whose
+// body, byte for byte, was stored before.
+type items struct{ sent, acknowledged, stored, again, done, quarantined, dead, unknown int }
+
+// open counts the items that must have come to an end and did not, extra the
+// ends that belong to none. A queue may drop what it knows already.
+func (n *items) open() int  { return max(n.stored-n.again-n.ends(), 0) }
+func (n *items) extra() int { return max(n.ends()-n.stored, 0) }
 
 // ends counts the items that came to an end.
 func (n *items) ends() int { return n.done + n.quarantined + n.dead + n.unknown }
@@ -38,6 +45,7 @@ func (n *items) add(o *items) {
 	n.sent += o.sent
 	n.acknowledged += o.acknowledged
 	n.stored += o.stored
+	n.again += o.again
 	n.done += o.done
 	n.quarantined += o.quarantined
 	n.dead += o.dead
@@ -51,21 +59,15 @@ type failures struct {
 	// unstored bodies were answered 200 and are not in the store, strange ones
 	// are there and were not sent.
 	unstored, strange int
-	// twice counts items that came to an end again, unread the bodies that the
-	// queue did not give back.
-	twice, unread int
+	// twice counts items that came to an end again, queue the failures of the
+	// queue.
+	twice, queue int
 }
 
 // body is what is known of the bodies of one content.
 type body struct {
 	items map[types.Kind]int
 	posts
-}
-
-// place is where an item stands in the queue.
-type place struct {
-	body    string
-	ordinal int
 }
 
 func newBooks() *books {
@@ -81,7 +83,7 @@ func newBooks() *books {
 func (b *books) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.bodies, b.ended = map[[sha256.Size]byte]*body{}, map[place]bool{}
+	b.bodies, b.ended = map[[sha256.Size]byte]*body{}, map[notify.ItemID]bool{}
 }
 
 // sent notes that a body is being posted.
@@ -126,6 +128,9 @@ func (b *books) stored(sum [sha256.Size]byte) {
 	b.posts.stored++
 	for key, n := range known.items {
 		b.items[key].stored += n
+		if known.stored > 1 {
+			b.items[key].again += n
+		}
 	}
 }
 
@@ -143,17 +148,16 @@ func (b *books) observe(o notify.Outcome) {
 		n.dead++
 	case notify.ResultUnknownUser:
 		n.unknown++
+	case notify.ResultQueueFailed:
+		b.failures.queue++
+		return
 	default:
-		if o.Ordinal < 0 {
-			b.failures.unread++
-		}
 		return
 	}
-	at := place{o.BodyID, o.Ordinal}
-	if b.ended[at] {
+	if b.ended[o.ID] {
 		b.failures.twice++
 	}
-	b.ended[at] = true
+	b.ended[o.ID] = true
 }
 
 // check looks for bodies that were acknowledged and not stored.

@@ -85,8 +85,8 @@ func (c *chaos) total() (n int) {
 // bodies that are a day late.
 func quirks() []activitytest.Quirk {
 	return slices.DeleteFunc(activitytest.Quirks(), func(q activitytest.Quirk) bool {
-		return slices.Contains([]activitytest.Quirk{activitytest.QuirkOtherUser, activitytest.QuirkSummaryGone,
-			activitytest.QuirkRedirect, activitytest.QuirkLate}, q)
+		return slices.Contains([]activitytest.Quirk{"other-user", "summary-gone",
+			"redirect", "late"}, q)
 	})
 }
 
@@ -138,10 +138,10 @@ func (c *chaos) events(ctx context.Context, r *receiver, w *world, round time.Du
 				return err
 			}
 		case n < 4:
-			c.count("the receiver is paused")
-			r.setPaused(true)
+			c.count("the endpoint answers 503 for a while")
+			r.closed.Store(true)
 			time.Sleep(round / 100)
-			r.setPaused(false)
+			r.closed.Store(false)
 		case n < 7:
 			c.count("a body is no JSON")
 			w.post(ctx, []byte(broken[c.pick(len(broken))]))
@@ -156,7 +156,7 @@ func (c *chaos) events(ctx context.Context, r *receiver, w *world, round time.Du
 // broken are bodies that hold nothing of use, each in its own way.
 var broken = []string{
 	"<html>502 Bad Gateway</html>",
-	"\ufeff{\"activities\": []}",
+	"\xff\xfe{\x00}\x00",
 	`{"activities": [{"userId": "1", "summaryId": "1", "startTime`,
 	`{"moveIQActivities": []} and more`,
 	`{"activities": [{]}`,
@@ -205,7 +205,7 @@ func (c *chaos) callback() error {
 // all its versions.
 func (c *chaos) refuses(t thing) bool {
 	h := fnv.New32a()
-	io.WriteString(h, t.user+string(t.id))
+	io.WriteString(h, string(t.user)+string(t.id))
 	return c.enabled && h.Sum32()%100 == 0
 }
 

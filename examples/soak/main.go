@@ -8,7 +8,7 @@
 // Connections break and hang, either side answers 500 and 429, bodies are cut or
 // crawl, come twice, late and in any order, or are no JSON; callbacks fail and
 // panic; users are not known yet, withdraw permissions, and leave; the receiver
-// is paused and restarted. See chaos.go for the list.
+// is closed for a while and restarted. See chaos.go for the list.
 //
 // Traffic comes in rounds of a minute. At the end of each, what is under way is
 // let to its end, and the books must balance to the item: see balance.go. In

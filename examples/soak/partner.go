@@ -18,7 +18,7 @@ import (
 // departure.
 type thing struct {
 	kind types.Kind
-	user string
+	user types.UserID
 	id   types.ID
 }
 
@@ -27,13 +27,32 @@ type partner struct {
 	chaos *chaos
 
 	mu    sync.Mutex
-	users map[string]account // by Garmin user id
-	// tables hold the newest version of each thing, refused those that were
+	users map[types.UserID]account // by Garmin user id
+	// tables hold each thing, refused the newest version of those that were
 	// turned down for good.
-	tables, refused map[thing]int64
-	files           map[thing]*notify.File
-	seen            map[string]bool // by Delivery.Key
-	calls           map[types.Kind]*calls
+	tables  map[thing]row
+	refused map[thing]int64
+	// came is the least Order under which each version came, in any bytes and in
+	// the same.
+	came  map[version]uint64
+	calls map[types.Kind]*calls
+}
+
+// row is what the partner has of a thing. newest is the newest version that it
+// ever had.
+type row struct {
+	version, newest int64
+	order           uint64
+	revision        string
+	file            *notify.File
+}
+
+// version is a thing as it was at some time. The fake may send one in several
+// forms; "" stands for any.
+type version struct {
+	thing
+	number   int64
+	revision string
 }
 
 // account is a user, who is not known before a time.
@@ -61,18 +80,18 @@ func newPartner(c *chaos) *partner {
 func (p *partner) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.users, p.files, p.seen = map[string]account{}, map[thing]*notify.File{}, map[string]bool{}
-	p.tables, p.refused = map[thing]int64{}, map[thing]int64{}
+	p.users, p.tables, p.refused = map[types.UserID]account{}, map[thing]row{}, map[thing]int64{}
+	p.came = map[version]uint64{}
 }
 
-func (p *partner) connect(garminID string, client notify.Client, known time.Time) {
+func (p *partner) connect(garminID types.UserID, client notify.Client, known time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.users[garminID] = account{notify.User{ID: "partner's " + garminID, Client: client}, known}
+	p.users[garminID] = account{notify.User{ID: "partner's " + string(garminID), Client: client}, known}
 }
 
 // Resolve implements [notify.Resolver].
-func (p *partner) Resolve(_ context.Context, garminID string) ([]notify.User, error) {
+func (p *partner) Resolve(_ context.Context, garminID types.UserID) ([]notify.User, error) {
 	if p.chaos.happens("users cannot be looked up", .005) {
 		return nil, errChaos
 	}
@@ -88,7 +107,7 @@ func (p *partner) Resolve(_ context.Context, garminID string) ([]notify.User, er
 func (p *partner) callbacks() notify.Callbacks {
 	return notify.Callbacks{
 		Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
-			return p.take(d, thing{s.Kind(), d.UserID, s.ID()}, version(s), nil)
+			return p.take(d, thing{s.Kind(), d.UserID, s.ID()}, numberOf(s), nil)
 		},
 		File: func(_ context.Context, d *notify.Delivery, f *notify.File) error {
 			return p.take(d, thing{d.Kind, d.UserID, f.Announced.SummaryID}, 1, f)
@@ -100,12 +119,12 @@ func (p *partner) callbacks() notify.Callbacks {
 	}
 }
 
-// take stores the newest version of a thing.
-func (p *partner) take(d *notify.Delivery, t thing, version int64, f *notify.File) error {
+// take stores a version of a thing.
+func (p *partner) take(d *notify.Delivery, t thing, number int64, f *notify.File) error {
 	if err := p.chaos.callback(); err != nil {
 		return err
 	}
-	if err := p.store(d, t, version, f); err != nil {
+	if err := p.store(d, t, number, f); err != nil {
 		return err
 	}
 	if p.chaos.happens("a callback fails after its work", .01) {
@@ -114,7 +133,7 @@ func (p *partner) take(d *notify.Delivery, t thing, version int64, f *notify.Fil
 	return nil
 }
 
-func (p *partner) store(d *notify.Delivery, t thing, version int64, f *notify.File) error {
+func (p *partner) store(d *notify.Delivery, t thing, number int64, f *notify.File) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := p.calls[d.Kind]
@@ -123,13 +142,18 @@ func (p *partner) store(d *notify.Delivery, t thing, version int64, f *notify.Fi
 	} else {
 		n.pushed++
 	}
-	old, had := p.tables[t]
+	have, had := p.tables[t]
+	for _, v := range []version{{t, number, ""}, {t, number, d.Revision}} {
+		if first, ok := p.came[v]; !ok || d.Order < first {
+			p.came[v] = d.Order
+		}
+	}
 	switch {
 	case t.kind.Known() && p.chaos.refuses(t):
 		n.refused++
-		p.refused[t] = max(p.refused[t], version)
+		p.refused[t] = max(p.refused[t], number)
 		return notify.Permanent(errors.New("the partner does not want it"))
-	case p.seen[d.Key]:
+	case !p.replaces(d, have, number):
 		n.repeated++
 		return nil
 	case had:
@@ -137,21 +161,26 @@ func (p *partner) store(d *notify.Delivery, t thing, version int64, f *notify.Fi
 	default:
 		n.stored++
 	}
-	p.seen[d.Key] = true
-	p.tables[t] = max(old, version)
-	if f != nil {
-		p.files[t] = f
-	}
+	p.tables[t] = row{number, max(have.newest, number), d.Order, d.Revision, f}
 	return nil
+}
+
+// replaces reports whether to store what was delivered. Permissions tell by
+// themselves when they changed.
+func (p *partner) replaces(d *notify.Delivery, have row, number int64) bool {
+	if d.Kind == types.KindPermissionChanges {
+		return number > have.version
+	}
+	return d.Replaces(have.order, have.revision)
 }
 
 // deregistration asks Garmin whether it is true before it deletes the user.
 func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
 	_, err := d.User.Client.(*activity.Client).UserID(ctx)
-	if refused, ok := errors.AsType[*activity.Error](err); !ok || !refused.Unauthorized() {
+	if refused, ok := errors.AsType[*activity.Error](err); !ok || refused.Fault() != types.FaultUser {
 		return fmt.Errorf("deregistration not confirmed: %w", cmp.Or(err, errors.New("the token is good")))
 	}
-	if err := p.take(d, thing{activitytest.Deregistrations, d.UserID, ""}, 1, nil); err != nil {
+	if err := p.take(d, thing{types.KindDeregistrations, d.UserID, ""}, 1, nil); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -160,6 +189,6 @@ func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *not
 	return nil
 }
 
-// version tells versions of a summary apart: the traffic's edits move the start,
+// numberOf tells versions of a summary apart: the traffic's edits move the start,
 // which no quirk touches.
-func version(s types.Summary) int64 { return s.Start().Unix() }
+func numberOf(s types.Summary) int64 { return s.Start().Unix() }

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/notify"
@@ -28,13 +30,25 @@ type receiver struct {
 
 	// addr is kept over restarts.
 	addr string
+	// closed makes the endpoint answer 503.
+	closed atomic.Bool
 
-	mu      sync.Mutex
-	spool   *spool.Spool
-	handler *notify.Handler
-	server  *http.Server
-	stop    context.CancelFunc
-	done    chan error
+	mu     sync.Mutex
+	spool  *spool.Spool
+	server *http.Server
+	stop   context.CancelFunc
+	done   chan error
+}
+
+// unlessClosed answers 503 in front of the handler, as a gateway may.
+func (r *receiver) unlessClosed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if r.closed.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		h.ServeHTTP(w, req)
+	})
 }
 
 func (r *receiver) inbox() string { return filepath.Join(r.dir, "inbox") }
@@ -71,8 +85,8 @@ func (r *receiver) open() (err error) {
 		return err
 	}
 	r.addr = l.Addr().String()
-	r.handler = notify.NewHandler(r.store(r.spool), &notify.Options{Deadline: 2 * time.Second, Observe: r.receipt})
-	r.server = notify.NewServer(r.addr, r.handler)
+	handler := notify.NewHandler(r.store(r.spool), &notify.HandlerOptions{Deadline: 2 * time.Second, Observe: r.receipt})
+	r.server = &http.Server{Handler: r.unlessClosed(handler), ReadHeaderTimeout: 5 * time.Second}
 	go r.server.Serve(l)
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
@@ -109,33 +123,41 @@ func (r *receiver) restart(rudely bool, down time.Duration) error {
 	return errors.Join(err, r.open())
 }
 
-func (r *receiver) setPaused(paused bool) {
+// backlog counts the bodies and items that are not finished.
+func (r *receiver) backlog(ctx context.Context) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.handler.SetPaused(paused)
+	return backlog(ctx, r.spool)
 }
 
-// backlog counts the bodies that are not finished.
-func (r *receiver) backlog() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.spool.Stats().Bodies
+func backlog(ctx context.Context, q notify.Queue) (int64, error) {
+	st, err := q.Stats(ctx)
+	n := st.Bodies
+	for _, items := range st.Items {
+		n += items
+	}
+	return n, err
 }
 
 // letters returns the dead letters and throws them away: a person has looked at
 // them.
-func (r *receiver) letters(ctx context.Context) ([]*notify.Letter, error) {
+func (r *receiver) letters(ctx context.Context) ([]*letter, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []*notify.Letter
-	for letter, err := range r.spool.Letters(ctx) {
+	var all []*letter
+	for l, err := range r.spool.Letters(ctx, nil) {
 		if err != nil {
 			return all, err
 		}
-		all = append(all, letter)
+		all = append(all, &letter{DeadLetter: l})
 	}
-	for _, letter := range all {
-		if err := r.spool.Discard(ctx, letter.ID); err != nil {
+	for _, l := range all {
+		body, err := r.spool.OpenLetter(ctx, l.ID)
+		if err != nil {
+			return all, err
+		}
+		l.body, err = io.ReadAll(body)
+		if err := errors.Join(err, body.Close(), r.spool.Discard(ctx, l.ID)); err != nil {
 			return all, err
 		}
 	}

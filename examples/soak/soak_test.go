@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -68,7 +69,7 @@ var spoiled = map[string]struct {
 				first.Do(func() { id = sum.ID() })
 				s.partner.mu.Lock()
 				defer s.partner.mu.Unlock()
-				maps.DeleteFunc(s.partner.tables, func(t thing, _ int64) bool { return t.id == id })
+				maps.DeleteFunc(s.partner.tables, func(t thing, _ row) bool { return t.id == id })
 			}()
 			return save(ctx, d, sum)
 		}
@@ -79,7 +80,7 @@ var spoiled = map[string]struct {
 			first.Do(func() {
 				s.partner.mu.Lock()
 				defer s.partner.mu.Unlock()
-				s.partner.tables[thing{types.KindActivities, "nobody", "1"}] = 1
+				s.partner.tables[thing{types.KindActivities, "nobody", "1"}] = row{version: 1}
 			})
 		}
 	}, "activities: 1 made up"},
@@ -159,33 +160,34 @@ func TestFates(t *testing.T) {
 		if !kind.Known() {
 			at.id = ""
 		}
-		letter := &notify.Letter{Key: string(kind), Raw: []byte(`{"userId":"u","summaryId":"1"}`)}
-		forged := &notify.Letter{Key: string(kind), Raw: letter.Raw, Reason: "Follow: callback URL refused"}
-		closed := func(letters []*notify.Letter, ends int, with func(w *world, p *partner)) (fates, error) {
+		dead := &letter{&notify.DeadLetter{}, fmt.Appendf(nil, `{%q:[{"userId":"u","summaryId":"1"}]}`, kind)}
+		forged := &letter{&notify.DeadLetter{Reason: "Follow: callback URL refused"}, dead.body}
+		closed := func(letters []*letter, ends int, with func(w *world, p *partner)) (fates, error) {
 			p := newPartner(newChaos(1, false))
-			w := &world{partner: p, want: map[thing]int64{at: 2}, gone: map[string]bool{}}
+			w := &world{partner: p, want: map[thing]int64{at: 2}, gone: map[types.UserID]bool{}}
 			with(w, p)
 			b := newBalance()
 			b.close(w, letters, ends)
 			return *b.things[kind], b.err(newBooks())
 		}
 		for name, test := range map[string]struct {
-			letters []*notify.Letter
+			letters []*letter
 			ends    int
 			with    func(*world, *partner)
 			want    fates
 			err     string
 		}{
 			"never came":         {nil, 0, func(*world, *partner) {}, fates{lost: 1}, string(kind) + ": 1 lost"},
-			"only an old one":    {nil, 0, func(_ *world, p *partner) { p.tables[at] = 1 }, fates{lost: 1}, string(kind) + ": 1 lost"},
-			"the newest":         {nil, 0, func(_ *world, p *partner) { p.tables[at] = 2 }, fates{arrived: 1}, ""},
+			"only an old one":    {nil, 0, func(_ *world, p *partner) { p.tables[at] = row{version: 1, newest: 1} }, fates{lost: 1}, string(kind) + ": 1 lost"},
+			"the newest":         {nil, 0, func(_ *world, p *partner) { p.tables[at] = row{version: 2, newest: 2} }, fates{arrived: 1}, ""},
+			"the newest no more": {nil, 0, func(_ *world, p *partner) { p.tables[at] = row{version: 1, newest: 2} }, fates{overwritten: 1}, string(kind) + ": 1 overwritten by an older version"},
 			"refused":            {nil, 0, func(_ *world, p *partner) { p.refused[at] = 2 }, fates{refused: 1}, ""},
 			"refused an old one": {nil, 0, func(_ *world, p *partner) { p.refused[at] = 1 }, fates{lost: 1}, string(kind) + ": 1 lost"},
-			"dead":               {[]*notify.Letter{letter}, 1, func(*world, *partner) {}, fates{dead: 1}, ""},
-			"forged":             {[]*notify.Letter{forged}, 1, func(*world, *partner) {}, fates{lost: 1}, string(kind) + ": 1 lost"},
-			"no letter":          {nil, 1, func(_ *world, p *partner) { p.tables[at] = 2 }, fates{arrived: 1}, "1 dead letters too few or too many"},
-			"a letter too many":  {[]*notify.Letter{letter}, 0, func(_ *world, p *partner) { p.tables[at] = 2 }, fates{arrived: 1}, "1 dead letters too few or too many"},
-			"made up":            {nil, 0, func(w *world, p *partner) { clear(w.want); p.tables[at] = 2 }, fates{uploaded: -1, madeUp: 1}, string(kind) + ": 1 made up"},
+			"dead":               {[]*letter{dead}, 1, func(*world, *partner) {}, fates{dead: 1}, ""},
+			"forged":             {[]*letter{forged}, 1, func(*world, *partner) {}, fates{lost: 1}, string(kind) + ": 1 lost"},
+			"no letter":          {nil, 1, func(_ *world, p *partner) { p.tables[at] = row{version: 2, newest: 2} }, fates{arrived: 1}, "1 dead letters too few or too many"},
+			"a letter too many":  {[]*letter{dead}, 0, func(_ *world, p *partner) { p.tables[at] = row{version: 2, newest: 2} }, fates{arrived: 1}, "1 dead letters too few or too many"},
+			"made up":            {nil, 0, func(w *world, p *partner) { clear(w.want); p.tables[at] = row{version: 2, newest: 2} }, fates{uploaded: -1, madeUp: 1}, string(kind) + ": 1 made up"},
 		} {
 			got, err := closed(test.letters, test.ends, test.with)
 			test.want.uploaded++
@@ -197,13 +199,31 @@ func TestFates(t *testing.T) {
 			}
 		}
 		left, err := closed(nil, 0, func(w *world, _ *partner) { w.gone["u"] = true })
-		if kind == activitytest.Deregistrations {
+		if kind == types.KindDeregistrations {
 			require.EqualError(t, err, "deregistrations: 1 lost", "who has left must be known to have left")
 		} else {
 			require.NoError(t, err)
 			require.Equal(t, 1, left.left)
 		}
 	}
+}
+
+// TestStaleRepeat: an old version that comes late does not replace the last, and
+// the balance would see it.
+func TestStaleRepeat(t *testing.T) {
+	t.Parallel()
+	at := thing{types.KindActivities, "u", "1"}
+	p := newPartner(newChaos(1, false))
+	deliver := func(order uint64, number int64) {
+		require.NoError(t, p.store(&notify.Delivery{Kind: at.kind, Order: order, Revision: fmt.Sprint(number)}, at, number, nil))
+	}
+	deliver(1, 100)
+	deliver(2, 101)
+	deliver(1, 100)
+	b := newBalance()
+	b.close(&world{partner: p, want: map[thing]int64{at: 101}, gone: map[types.UserID]bool{}}, nil, 0)
+	require.NoError(t, b.err(newBooks()))
+	require.Equal(t, fates{uploaded: 1, arrived: 1}, *b.things[at.kind])
 }
 
 // TestGrowthIsSeen holds what counts as flat.

@@ -44,7 +44,7 @@ type world struct {
 	// want is the last version of everything that was uploaded.
 	want  map[thing]int64
 	files map[thing][sha256.Size]byte
-	gone  map[string]bool
+	gone  map[types.UserID]bool
 }
 
 // user is a Garmin user with the latest uploads.
@@ -71,7 +71,7 @@ func newWorld(round int, seed uint64, api string, c *chaos, r *receiver, p *part
 		receiver: r, partner: p, books: b,
 		round: round, rand: rand.New(rand.NewPCG(seed, uint64(round))),
 		gen:  activitytest.NewGenerator(seed + uint64(round)),
-		want: map[thing]int64{}, files: map[thing][sha256.Size]byte{}, gone: map[string]bool{},
+		want: map[thing]int64{}, files: map[thing][sha256.Size]byte{}, gone: map[types.UserID]bool{},
 	}
 	w.fake.BaseURL = api
 	w.fake.Delivery = activitytest.DeliveryRules{
@@ -185,7 +185,7 @@ const unknownFor = 500 * time.Millisecond
 func (w *world) join(after time.Duration) error {
 	w.added++
 	g := w.fake.AddUser(&activitytest.UserOptions{
-		ID:          fmt.Sprintf("%016x%016x", w.round, w.added),
+		ID:          types.UserID(fmt.Sprintf("%016x%016x", w.round, w.added)),
 		AccessToken: fmt.Sprintf("soak-%d-%d", w.round, w.added),
 	})
 	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: g.AccessToken()})
@@ -215,7 +215,7 @@ func (w *world) step() error {
 	case n < 9995:
 		u.Resend(types.KindMoveIQ)
 	case time.Now().After(u.known): // a notice of an unknown user's departure has nobody to tell
-		w.want[thing{activitytest.Deregistrations, u.ID(), ""}] = 1
+		w.want[thing{types.KindDeregistrations, u.ID(), ""}] = 1
 		w.gone[u.ID()] = true
 		u.Deregister()
 		w.users = slices.Delete(w.users, i, i+1)
@@ -251,7 +251,7 @@ func (w *world) workout(u *user) {
 }
 
 func (w *world) upload(u *user, s types.Summary) {
-	w.want[thing{s.Kind(), u.ID(), s.ID()}] = version(s)
+	w.want[thing{s.Kind(), u.ID(), s.ID()}] = numberOf(s)
 	u.Add(s)
 	if u.uploads = append(u.uploads, s); len(u.uploads) > 20 {
 		u.uploads = u.uploads[1:]
@@ -291,7 +291,7 @@ func (w *world) permissions(u *user) {
 		granted = granted[1:]
 	}
 	u.changed = now
-	w.want[thing{activitytest.PermissionChanges, u.ID(), ""}] = now.Unix()
+	w.want[thing{types.KindPermissionChanges, u.ID(), ""}] = now.Unix()
 	u.SetPermissions(granted...)
 }
 

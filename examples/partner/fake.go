@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/types"
+)
+
+// fake is a Garmin inside this program, whose consent page has an address of its
+// own on this machine. All else goes by memory.
+type fake struct {
+	*activitytest.Server
+	server *http.Server
+	users  []string // ours, who log in with one press of a button
+	ids    map[string]types.UserID
+	gen    *activitytest.Generator
+	// filling goes on while users who have not connected get their year.
+	filling sync.WaitGroup
+}
+
+// newFake starts a fake, and makes up what it takes to use it.
+func newFake(c *config) (*fake, *auth.Options, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &fake{Server: activitytest.NewServer(), users: []string{"ann", "ben"}, ids: map[string]types.UserID{}, gen: activitytest.NewGenerator(7)}
+	consent := "http://" + l.Addr().String() + "/oauth2Confirm"
+	f.Server.Backfill.DaysPerMinute = 10_000 // as a production key
+	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = f.server.Serve(l) }()
+
+	c.app = auth.App{ClientID: f.ClientID, ClientSecret: types.Secret(f.ClientSecret)}
+	c.secret, c.operator, c.days = rand.Text(), rand.Text(), f.Server.Backfill.DaysPerMinute
+	pool, err := activity.NewPool(&activity.Options{Transport: f})
+	if err != nil {
+		return nil, nil, errors.Join(err, f.server.Close())
+	}
+	return f, &auth.Options{Pool: pool, Transport: f, Endpoints: auth.Endpoints{Authorize: consent}}, nil
+}
+
+// serve lets the fake send to a partner, and lets ann and ben in. ann has
+// connected already.
+func (f *fake) serve(ctx context.Context, p *partner, c *config) error {
+	p.fake = f
+	f.SetEndpoints(activitytest.Endpoint{URL: c.url + "/garmin/" + c.secret, Enabled: true, Push: true})
+	p.pages.HandleFunc("POST /fake/login", p.fakeLogin)
+	p.pages.HandleFunc("POST /fake/workout", p.private(p.fakeWorkout))
+	for i, name := range f.users {
+		a, err := p.db.createAccount(ctx, name, rand.Text())
+		if err != nil {
+			return err
+		}
+		user := f.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: time.Now().AddDate(-1, 0, -1)})
+		f.ids[a.ID] = user.ID()
+		if i > 0 {
+			f.filling.Go(func() { fill(user, uint64(i+1)) })
+			continue
+		}
+		fill(user, uint64(i+1))
+		if err := f.connect(ctx, p, a, user); err != nil {
+			return err
+		}
+	}
+	go func() { _ = f.Run(ctx) }()
+	return nil
+}
+
+// connect goes through consent as a browser would.
+func (f *fake) connect(ctx context.Context, p *partner, a *account, user *activitytest.User) error {
+	address, sealed, err := p.conn.Begin(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	back, err := f.Consent(address, user)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, back, nil)
+	if err != nil {
+		return err
+	}
+	connection, err := p.conn.Finish(ctx, sealed, a.ID, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return p.connect(ctx, connection)
+}
+
+// fill gives a user a year of workouts with all that belongs to them.
+func fill(user *activitytest.User, seed uint64) {
+	g := activitytest.NewGenerator(seed)
+	now := time.Now().UTC().Truncate(24 * time.Hour)
+	for n := range 365 {
+		if n%7 == 1 || n%5 == 3 { // days of rest
+			continue
+		}
+		start := now.AddDate(0, 0, -n).Add(time.Duration(5+n*7%13)*time.Hour - 24*time.Hour)
+		if n%3 == 0 {
+			user.AddHistory(g.MoveIQ(start.Add(-3 * time.Hour)))
+		}
+		for _, a := range g.Activities(g.Any(), start) {
+			user.AddHistory(a)
+			if d := g.Details(a); len(d.Samples) > 0 {
+				user.AddHistory(d)
+				if !a.IsParent {
+					user.AddFileHistory(g.File(d))
+				}
+			}
+		}
+	}
+}
+
+// names are who can log in with one press of a button.
+func (f *fake) names() []string {
+	if f == nil {
+		return nil
+	}
+	return f.users
+}
+
+func (p *partner) fakeLogin(w http.ResponseWriter, r *http.Request) {
+	name := r.PostFormValue("name")
+	if !slices.Contains(p.fake.users, name) {
+		p.fail(w, r, http.StatusNotFound, "There is no such user.", nil)
+		return
+	}
+	p.fake.filling.Wait()
+	a, _, err := p.db.account(r.Context(), "name", name)
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	if a == nil { // deleted
+		if a, err = p.db.createAccount(r.Context(), name, rand.Text()); err != nil {
+			p.broken(w, r, err)
+			return
+		}
+	}
+	p.begin(w, r, a)
+}
+
+// fakeWorkout syncs a watch of the fake.
+func (p *partner) fakeWorkout(w http.ResponseWriter, r *http.Request) {
+	all, err := p.db.connections(r.Context(), accountOf(r).ID)
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	for _, c := range all {
+		if user := p.fake.User(c.GarminID); user != nil {
+			user.Sync(p.fake.gen, activitytest.SportRun, time.Now().Add(-3*time.Hour))
+		}
+	}
+	http.Redirect(w, r, "/list", http.StatusSeeOther)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/types"
+)
+
+// historyPage is what the page about the years before the connection shows.
+type historyPage struct {
+	Connections []*connectionHistory
+	Running     bool
+}
+
+// connectionHistory is the history of one connection.
+type connectionHistory struct {
+	*connection
+	// Asked of Days have been asked for, of all kinds together; Arrived counts the
+	// summaries that came.
+	Asked, Days, Arrived int
+	Kinds                []kindHistory
+	Months               []month
+}
+
+type kindHistory struct {
+	Name                        string
+	Delivered, Waiting, Planned int
+	Quiet, Refused              int
+}
+
+// beginning is how long after it was connected a history has to have begun.
+const beginning = 2 * time.Minute
+
+// historyPage shows how far the fetching of history has come: the ledger knows.
+// While it goes on, the browser asks again every two seconds.
+func (p *partner) historyPage(w http.ResponseWriter, r *http.Request) {
+	all, err := p.db.connections(r.Context(), accountOf(r).ID)
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	page := &historyPage{}
+	for _, c := range all {
+		report, err := backfill.NewReport(r.Context(), p.ledger, c.GarminID, nil)
+		if err != nil {
+			p.broken(w, r, err)
+			return
+		}
+		h := newConnectionHistory(c, report)
+		page.Connections = append(page.Connections, h)
+		if c.History() && (time.Since(c.Since) < beginning || h.Asked < h.Days) {
+			page.Running = true
+		}
+	}
+	if page.Running {
+		w.Header().Set("Refresh", "2")
+	}
+	p.page(w, r, http.StatusOK, "history", page)
+}
+
+func newConnectionHistory(c *connection, report *backfill.Report) *connectionHistory {
+	h := &connectionHistory{connection: c}
+	activities := map[string]*backfill.Day{}
+	for i := range report.Kinds {
+		k := kindHistory{Name: map[types.Kind]string{
+			types.KindActivities: "Activities", types.KindActivityDetails: "Details", types.KindMoveIQ: "Detected by the watch",
+		}[report.Kinds[i].Kind]}
+		for j := range report.Kinds[i].Days {
+			d := &report.Kinds[i].Days[j]
+			h.Days++
+			h.Arrived += d.Arrived
+			switch d.Status {
+			case backfill.StatusPlanned, backfill.StatusNone:
+				k.Planned++
+				h.Asked--
+			case backfill.StatusWaiting:
+				k.Waiting++
+			case backfill.StatusDelivered:
+				k.Delivered++
+			case backfill.StatusRefused, backfill.StatusHole:
+				k.Refused++
+			case backfill.StatusQuiet, backfill.StatusDuplicate:
+				k.Quiet++
+			}
+			h.Asked++
+			if report.Kinds[i].Kind == types.KindActivities {
+				activities[d.Date.Format(time.DateOnly)] = d
+			}
+		}
+		h.Kinds = append(h.Kinds, k)
+	}
+	h.Months = newCalendar(c.Since, func(day time.Time) calendarDay {
+		d := activities[day.Format(time.DateOnly)]
+		if d == nil {
+			return calendarDay{}
+		}
+		return calendarDay{
+			Class: map[backfill.Status]string{
+				backfill.StatusPlanned: "planned", backfill.StatusNone: "planned", backfill.StatusWaiting: "waiting",
+				backfill.StatusDelivered: "l3", backfill.StatusQuiet: "quiet", backfill.StatusDuplicate: "quiet",
+				backfill.StatusRefused: "refused", backfill.StatusHole: "refused",
+			}[d.Status],
+			Text: day.Format("2 January 2006: ") + d.Status.String(),
+		}
+	})
+	return h
+}
