@@ -38,7 +38,7 @@ func child(way, file string) error {
 	peak := watchHeap()
 	decoded := 0
 	keep := []notify.Event{}
-	stream := func(d notify.Decoder, r io.Reader, hold bool) error {
+	stream := func(d *notify.Decoder, r io.Reader, hold bool) error {
 		for ev, err := range d.Decode(r) {
 			if err != nil {
 				return err
@@ -59,16 +59,16 @@ func child(way, file string) error {
 		runtime.KeepAlive(b)
 		return err
 	}
-	visit := notify.Decoder{Sample: func(notify.Item, int, *types.Sample) error { return nil }}
+	visit := &notify.Decoder{Sample: func(notify.Position, int, *types.Sample) error { return nil }}
 	switch way {
 	case "ours/file":
-		err = stream(notify.Decoder{}, f, false)
+		err = stream(&notify.Decoder{}, f, false)
 	case "ours/stream":
-		err = stream(notify.Decoder{}, bufio.NewReader(f), false)
+		err = stream(&notify.Decoder{}, bufio.NewReader(f), false)
 	case "ours/visit":
 		err = stream(visit, bufio.NewReader(f), false)
 	case "ours/hold": // everything, to see what the decoded values take
-		err = stream(notify.Decoder{}, bufio.NewReader(f), true)
+		err = stream(&notify.Decoder{}, bufio.NewReader(f), true)
 	case "encoding-json":
 		err = whole(json.Unmarshal)
 	case "goccy":
@@ -208,7 +208,7 @@ func TestFirstEvent(t *testing.T) {
 	data := bodygen.Details(bodygen.Options{Seed: 1, Size: 100 << 20, Samples: 3600})
 	var end int64
 	for ev := range notify.Decode(strings.NewReader(string(data[:4<<20]))) {
-		end = ev.Place().Offset + ev.Place().Size
+		end = ev.Pos().Offset + ev.Pos().Size
 		break
 	}
 	best := time.Hour

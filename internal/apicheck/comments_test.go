@@ -21,10 +21,11 @@ import (
 // beginning.
 var tables = []string{
 	"GET    /state", // the fake's control API
+	"GET  overview", // the addresses of package admin
 	"400  the body ended early",
 	"LOCK  ", // the spool's files
-	"0  4  \"spol\"",
-	"0  4  kind:",
+	"0  4  \"spo2\"",
+	"0  4  kind",
 }
 
 // eachComment calls f with each doc comment of a package, as "go doc" shows it,

@@ -39,8 +39,11 @@ var heavy = []string{
 	"github.com/google/go-querystring/...",
 }
 
+// whole are the packages that join receiving, calling and history.
+var whole = []string{"activity/service/..."}
+
 // suites are the fakes and the tests of contracts that users import in tests.
-var suites = []string{"activity/activitytest/...", "activity/auth/authtest", "backfill/backfilltest", "notify/notifytest"}
+var suites = []string{"activity/activitytest/...", "activity/auth/authtest", "activity/auth/oauth1/oauth1test", "activity/join/jointest", "backfill/backfilltest", "notify/notifytest"}
 
 var rules = []rule{
 	{
@@ -60,12 +63,20 @@ var rules = []rule{
 		why: "only what calls Garmin needs the libraries for calling",
 	},
 	{
+		in: []string{"..."}, not: []string{"activity/auth/oauth1/...", "examples/..."}, reach: []string{"github.com/dghubble/oauth1/...", "activity/auth/oauth1/..."},
+		why: "OAuth 1.0a ends on 2026-12-31: package oauth1 is then deleted, and nothing else changes",
+	},
+	{
 		in: []string{"notify/..."}, reach: []string{"activity/...", "backfill/..."},
 		why: "receiving must not depend on calling; the partner's code joins them",
 	},
 	{
-		in: []string{"activity/..."}, not: []string{"activity/activitytest/..."}, reach: []string{"notify/...", "backfill/..."},
-		why: "calling must not depend on receiving; the partner's code joins them",
+		in: []string{"activity/..."}, not: slices.Concat([]string{"activity/activitytest/..."}, whole), reach: []string{"notify/...", "backfill/..."},
+		why: "calling must not depend on receiving; the partner's code joins them, or package service",
+	},
+	{
+		in: []string{"..."}, not: slices.Concat([]string{"examples/..."}, whole), reach: whole,
+		why: "what joins all parts stands on them, and nothing but programs on it",
 	},
 	{
 		in: []string{"..."}, not: slices.Concat(suites, []string{"examples/...", "internal/..."}), reach: slices.Concat(suites, []string{"testing/..."}),
@@ -141,10 +152,16 @@ func TestImportRulesCatch(t *testing.T) {
 		{"types", "notify"},
 		{"notify", "golang.org/x/sync/errgroup"},
 		{"notify/spool", "github.com/dghubble/oauth1"},
+		{"activity", "github.com/dghubble/oauth1"},
+		{"activity/auth", "activity/auth/oauth1"},
+		{"activity/activitytest", "activity/auth/oauth1/oauth1test"},
 		{"notify", "activity"},
 		{"notify/spool", "activity/auth"},
 		{"activity", "notify"},
 		{"activity/auth", "notify/spool"},
+		{"activity", "activity/service"},
+		{"backfill", "activity/service/admin"},
+		{"activity/service", "notify/notifytest"},
 		{"activity", "activity/activitytest"},
 		{"backfill", "notify/notifytest"},
 		{"backfill", "testing"},
@@ -162,8 +179,11 @@ func TestImportRulesCatch(t *testing.T) {
 		{"notify", "net/http"},
 		{"notify/spool", "notify"},
 		{"activity", "golang.org/x/oauth2"},
+		{"activity/auth/oauth1", "github.com/dghubble/oauth1"},
 		{"activity/activitytest", "notify"},
 		{"backfill", "activity"},
+		{"activity/service", "notify"},
+		{"activity/service/admin", "activity/service"},
 		{"notify/notifytest", "testing"},
 		{"examples/quickstart", "activity/activitytest"},
 	} {

@@ -4,12 +4,26 @@ package sabotage
 func authRows() []row {
 	return []row{
 		{
+			defence: "K9 nothing beside a new refresh token costs it",
+			file:    "activity/auth/guard.go",
+			old:     "		body = tidy(body)\n",
+			new:     "",
+			pkg:     "./activity/auth", test: "TestOddTokenAnswers",
+		},
+		{
+			defence: "K5 a proxy is no judge of a token",
+			file:    "activity/auth/guard.go",
+			old:     "		if !judges(g.status) {\n",
+			new:     "		if passing(g.status) {\n",
+			pkg:     "./activity/auth", test: "TestOddTokenAnswers",
+		},
+		{
 			defence: "F40 many goroutines make one refresh",
 			file:    "activity/auth/users.go",
 			old:     "if !ok || force && f.over() {",
 			new:     "if !ok || ok {",
 			also: []edit{
-				{"activity/auth/refresh.go", "case time.Now().Before(t.ClaimedUntil):", "case false:"},
+				{"activity/auth/refresh.go", "case claim.stands(t, u.claimLife()):", "case false && claim.stands(t, 0):"},
 			},
 			pkg: "./activity/auth", test: "TestOneFlight",
 		},
@@ -23,15 +37,15 @@ func authRows() []row {
 		{
 			defence: "F40 processes keep apart by claims",
 			file:    "activity/auth/refresh.go",
-			old:     "case time.Now().Before(t.ClaimedUntil):",
-			new:     "case false:",
+			old:     "case claim.stands(t, u.claimLife()):",
+			new:     "case false && claim.stands(t, 0):",
 			pkg:     "./activity/auth", test: "TestProcessesDoNotRefreshTwice",
 		},
 		{
 			defence: "F40 thousands of users from two processes",
 			file:    "activity/auth/refresh.go",
-			old:     "case time.Now().Before(t.ClaimedUntil):",
-			new:     "case false:",
+			old:     "case claim.stands(t, u.claimLife()):",
+			new:     "case false && claim.stands(t, 0):",
 			also: []edit{
 				{"activity/auth/refresh.go", "claimed, err = u.store.Swap(ctx, t, claimed)", "claimed = t"},
 			},
@@ -107,7 +121,7 @@ func authRows() []row {
 		{
 			defence: "F40 a server in trouble is no judge of the token",
 			file:    "activity/auth/guard.go",
-			old:     "\t\tif g.status >= 500 || g.status == http.StatusTooManyRequests {",
+			old:     "\t\tif !judges(g.status) {",
 			new:     "\t\tif false {",
 			pkg:     "./activity/auth", test: "TestAnswers",
 		},
@@ -123,7 +137,7 @@ func authRows() []row {
 		{
 			defence: "F40 an outage is not multiplied",
 			file:    "activity/auth/users.go",
-			old:     "time.AfterFunc(min(max(e.RetryAfter, minPause), maxPause), remove)",
+			old:     "time.AfterFunc(min(max(e.Wait, minPause), maxPause), remove)",
 			new:     "remove()",
 			pkg:     "./activity/auth", test: "TestOutageIsNotMultiplied",
 		},
@@ -137,8 +151,8 @@ func authRows() []row {
 		{
 			defence: "F40 a dead process's claim runs out",
 			file:    "activity/auth/refresh.go",
-			old:     "case time.Now().Before(t.ClaimedUntil):",
-			new:     "case !t.ClaimedUntil.IsZero():",
+			old:     "return time.Now().Before(c.end)",
+			new:     "return true",
 			pkg:     "./activity/auth", test: "TestClaimOfTheDeadRunsOut",
 		},
 		{
@@ -163,7 +177,7 @@ func authRows() []row {
 		{
 			defence: "F40 the loser waits for the winner",
 			file:    "activity/auth/refresh.go",
-			old:     "if err := sleep(ctx, grace); err != nil {",
+			old:     "if err := backoff.Sleep(ctx, grace); err != nil {",
 			new:     "if err := ctx.Err(); err != nil {",
 			pkg:     "./activity/auth", test: "TestLoserReadsAgain",
 		},
@@ -207,7 +221,7 @@ func authRows() []row {
 		{
 			defence: "rotation: a store that fails for a moment is asked again",
 			file:    "activity/auth/refresh.go",
-			old:     "if serr := sleep(ctx, wait); serr != nil {",
+			old:     "if serr := backoff.Sleep(ctx, wait); serr != nil {",
 			new:     "if wait > 0 {",
 			pkg:     "./activity/auth", test: "TestRotationOutlastsTheStoresTrouble",
 		},
@@ -252,23 +266,20 @@ func authRows() []row {
 		},
 		{
 			defence: "compare-and-swap between processes: the file is locked",
-			file:    "activity/auth/file.go",
-			old: `ok, err := filelock.Try(l)
-		if err != nil {
-			return err
-		}`,
-			new: "ok := true",
-			pkg: "./activity/auth", test: "TestFileStoreLock",
+			file:    "activity/auth/file_disk.go",
+			old:     "ok, err := filelock.Try(l)",
+			new:     "ok, err := true, error(nil)",
+			pkg:     "./activity/auth", test: "TestFileStoreLock",
 		},
 		{
 			defence: "compare-and-swap between processes: what the other wrote is read",
 			file:    "activity/auth/file.go",
-			old: `		if err := f.read(); err != nil {
+			old: `		if err := f.readSurely(); err != nil {
 			return err
 		}
 		if e, ok`,
 			new: "\t\tif e, ok",
-			pkg: "./activity/auth", test: "TestFileStoreOfTwoProcesses",
+			pkg: "./activity/auth", test: "TestFileStore/^ConcurrentHandles$",
 		},
 		{
 			defence: "a version never returns, in memory",
@@ -282,39 +293,35 @@ func authRows() []row {
 		},
 		{
 			defence: "a version never returns, though its record has gone",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old:     "f.aead, f.seq)",
 			new:     "f.aead, 0)",
 			pkg:     "./activity/auth", test: "TestFileStoreVersionsOutliveTheirRecords",
 		},
 		{
 			defence: "swaps in an ended context",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old: `	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
 	case f.lock <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 `,
-			new: `	f.lock <- struct{}{}
-	return nil
+			new: `	select {
+	case f.lock <- struct{}{}:
 `,
 			pkg: "./activity/auth", test: "TestFileStore/^EndedContext$",
 		},
 		{
 			defence: "F14 a file is replaced in one step",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old:     `temp := f.path + ".tmp"`,
 			new:     "temp := f.path",
 			pkg:     "./activity/auth", test: "TestFileStoreRewriteFails",
 		},
 		{
 			defence: "F16 a swap is synced",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old: `	if err := f.sync(file); err != nil {
 		return errors.Join(err, file.Truncate(f.size))
 	}
@@ -324,14 +331,14 @@ func authRows() []row {
 		},
 		{
 			defence: "F16 after a failed sync the file is not appended to",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old:     "f.suspect = true",
 			new:     "",
 			pkg:     "./activity/auth", test: "TestFileStoreSyncFails",
 		},
 		{
 			defence: "F16 a swap that failed is undone",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old: `if err := f.sync(file); err != nil {
 		return errors.Join(err, file.Truncate(f.size))`,
 			new: `if err := f.sync(file); err != nil {
@@ -340,7 +347,7 @@ func authRows() []row {
 		},
 		{
 			defence: "F16 a new file is synced before it takes the old one's place",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old: `		err = f.sync(file)
 `,
 			new: "",
@@ -348,14 +355,17 @@ func authRows() []row {
 		},
 		{
 			defence: "F16 the directory is synced",
-			file:    "activity/auth/file.go",
-			old:     "return info, f.syncDir(filepath.Dir(f.path))",
-			new:     "return info, nil",
-			pkg:     "./activity/auth", test: "TestFileStorePowerCut",
+			file:    "activity/auth/file_disk.go",
+			old: `	if err := f.syncDir(filepath.Dir(f.path)); err != nil {
+		return err
+	}
+`,
+			new: "	_ = filepath.Dir\n",
+			pkg: "./activity/auth", test: "TestFileStorePowerCut",
 		},
 		{
 			defence: "F17 a torn write is written over",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old: `	if info.Size() > f.size {
 		if err := file.Truncate(f.size); err != nil {
 			return err
@@ -388,14 +398,14 @@ func authRows() []row {
 		},
 		{
 			defence: "F18 damage is logged",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old:     `f.logger.Error("damaged record in token file", "path", f.path, "bytes", len(line))`,
 			new:     "",
 			pkg:     "./activity/auth", test: "TestFileStoreFlippedBit",
 		},
 		{
 			defence: "F18 a damaged record is kept",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old:     "\tfor _, line := range f.damaged {",
 			new:     "\tfor _, line := range f.damaged[:0] {",
 			pkg:     "./activity/auth", test: "TestFileStoreFlippedBit",
@@ -412,18 +422,18 @@ func authRows() []row {
 		},
 		{
 			defence: "a vanished file is no empty store",
-			file:    "activity/auth/file.go",
+			file:    "activity/auth/file_disk.go",
 			old: `	info, err := os.Stat(f.path)
 	if err != nil {
 		return err
 	}
-	same`,
+	if f.info`,
 			new: `	info, err := os.Stat(f.path)
 	if err != nil {
-		f.reset(nil, f.seq)
+		f.reset(f.seq)
 		return nil
 	}
-	same`,
+	if f.info`,
 			pkg: "./activity/auth", test: "TestFileStoreFileVanishes",
 		},
 		{
@@ -440,9 +450,9 @@ func authRows() []row {
 		},
 		{
 			defence: "the token file is private",
-			file:    "activity/auth/file.go",
-			old:     "os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)",
-			new:     "os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)",
+			file:    "activity/auth/file_disk.go",
+			old:     "os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)",
+			new:     "os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)",
 			pkg:     "./activity/auth", test: "TestFileStoreIsPrivate",
 		},
 		{
@@ -475,9 +485,9 @@ func authRows() []row {
 		},
 		{
 			defence: "F41 a revoked token is the user's",
-			file:    "activity/auth/errors.go",
-			old:     "func (e *Error) Unauthorized() bool { return errors.Is(e.Err, ErrReconnect) }",
-			new:     "func (e *Error) Unauthorized() bool { return false }",
+			file:    "activity/auth/fault.go",
+			old:     "case errors.Is(e.Err, ErrReconnect), errors.Is(e.Err, ErrNotConnected):",
+			new:     "case errors.Is(e.Err, ErrNotConnected):",
 			pkg:     "./activity/auth", test: "TestRevokedDuringABatch",
 		},
 		{
@@ -504,17 +514,15 @@ func authRows() []row {
 		{
 			defence: "idle users are kept alive",
 			file:    "activity/auth/keepalive.go",
-			old: `time.Until(t.RefreshExpiry) < before {
-			due`,
-			new: `time.Until(t.RefreshExpiry) < 0 {
-			due`,
-			pkg: "./activity/auth", test: "TestKeepAliveForYears",
+			old:     "u.store.Due(ctx, time.Now().Add(o.Before))",
+			new:     "u.store.Due(ctx, time.Now())",
+			pkg:     "./activity/auth", test: "TestKeepAliveForYears",
 		},
 		{
 			defence: "keeping alive is paced",
 			file:    "activity/auth/keepalive.go",
-			old: `			if sleep(ctx, pace) != nil {
-				return
+			old: `			if err := backoff.Sleep(ctx, o.Pace); err != nil {
+				return err
 			}
 `,
 			new: "",
@@ -523,19 +531,16 @@ func authRows() []row {
 		{
 			defence: "one user's failure does not end keeping alive",
 			file:    "activity/auth/keepalive.go",
-			old:     "if errors.Is(err, ErrInvalidClient) {",
-			new:     "if err != nil {",
+			old:     "if errors.As(err, &own) && (",
+			new:     "if errors.As(err, &own) && (true || ",
 			pkg:     "./activity/auth", test: "TestKeepAliveGoesOnAfterFailures",
 		},
 		{
 			defence: "a wrong secret is asked for once",
 			file:    "activity/auth/keepalive.go",
-			old: `		if errors.Is(err, ErrInvalidClient) {
-			return // It would fail for all.
-		}
-`,
-			new: "",
-			pkg: "./activity/auth", test: "TestKeepAliveStopsAtInvalidClient",
+			old:     "own.Fault() == types.FaultApplication || ",
+			new:     "",
+			pkg:     "./activity/auth", test: "TestKeepAliveStopsAtInvalidClient",
 		},
 		{
 			defence: "a callback brings the state back",
@@ -569,14 +574,14 @@ func authRows() []row {
 			defence: "a session's callback is its own",
 			file:    "activity/auth/connect.go",
 			old: ` ||
-		subtle.ConstantTimeCompare([]byte(p.Session), []byte(session)) != 1`,
+		subtle.ConstantTimeCompare(p.Session, []byte(session)) != 1`,
 			new: "",
 			pkg: "./activity/auth", test: "TestSessionMustBeTheSame",
 		},
 		{
 			defence: "consent takes ten minutes at most",
 			file:    "activity/auth/connect.go",
-			old:     " || time.Now().Unix() >= p.Until",
+			old:     " || left <= 0",
 			new:     "",
 			pkg:     "./activity/auth", test: "TestConsentTakesTooLong",
 		},
@@ -617,6 +622,13 @@ func authRows() []row {
 			pkg:     "./activity/auth", test: "TestForeignCallbacks",
 		},
 		{
+			defence: "a session's name too long for a cookie",
+			file:    "activity/auth/browser.go",
+			old:     "if len(cookie.Name)+len(sealed) > maxCookie {",
+			new:     "if false {",
+			pkg:     "./activity/auth", test: "TestSessionTooLongForACookie",
+		},
+		{
 			defence: "a callback of 9 KB",
 			file:    "activity/auth/browser.go",
 			old:     " || len(r.URL.RawQuery) > maxCallback",
@@ -647,15 +659,15 @@ func authRows() []row {
 		},
 		{
 			defence: "oauth_verifier=NULL is a refusal",
-			file:    "activity/auth/connect.go",
-			old:     `case verifier == "" || verifier == "NULL":`,
-			new:     `case verifier == "":`,
-			pkg:     "./activity/auth", test: "TestDenied/^OAuth1$",
+			file:    "activity/auth/oauth1/flow.go",
+			old:     `, verifiers[0] == "NULL":`,
+			new:     `:`,
+			pkg:     "./activity/auth/oauth1", test: "TestDenied",
 		},
 		{
 			defence: "Garmin may not know the user yet",
 			file:    "activity/auth/connect.go",
-			old:     "if ctx.Err() != nil || sleep(ctx, wait) != nil {",
+			old:     "if ctx.Err() != nil || backoff.Sleep(ctx, wait) != nil {",
 			new:     "if true {",
 			pkg:     "./activity/auth", test: "TestConnectIsPatient",
 		},
@@ -710,32 +722,27 @@ func authRows() []row {
 		},
 		{
 			defence: "trap 27: a failed answer is in no error",
-			file:    "activity/auth/guard.go",
-			old:     "if g.plain && resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {",
-			new:     "if false {",
+			file:    "activity/auth/oauth1/flow.go",
+			old:     "case !good:",
+			new:     "case false:",
 			also: []edit{
-				{"activity/auth/guard.go", `	default:
-		e.Err = errAnswer
-`, `	default:
-		e.Err = err
-`},
+				{"activity/auth/oauth1/flow.go", "	return errAnswer\n", "	return err\n"},
 			},
-			pkg: "./activity/auth", test: "TestNoSecretInErrors",
+			pkg: "./activity/auth/oauth1", test: "TestNoSecretInErrors",
 		},
 		{
 			defence: "trap 27: a failed call is one whatever its answer says",
-			file:    "activity/auth/guard.go",
-			old:     "if g.plain && resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {",
-			new:     "if false {",
-			pkg:     "./activity/auth", test: "TestStatusCounts",
+			file:    "activity/auth/oauth1/flow.go",
+			old:     "case !good:",
+			new:     "case false:",
+			pkg:     "./activity/auth/oauth1", test: "TestAnswers",
 		},
 		{
 			defence: "trap 27: package oauth1 has a context",
-			file:    "activity/auth/guard.go",
-			old: `		req = req.WithContext(g.ctx)
-`,
-			new: "",
-			pkg: "./activity/auth", test: "TestSilentServer",
+			file:    "activity/auth/oauth1/flow.go",
+			old:     "c.base.RoundTrip(req.WithContext(c.ctx))",
+			new:     "c.base.RoundTrip(req)",
+			pkg:     "./activity/auth/oauth1", test: "TestSilentServer",
 		},
 		{
 			defence: "trap 27: a silent server is left",
@@ -748,10 +755,10 @@ func authRows() []row {
 		},
 		{
 			defence: "oauth_callback_confirmed is added",
-			file:    "activity/auth/guard.go",
-			old:     "if g.confirm {",
-			new:     "if false {",
-			pkg:     "./activity/auth", test: "TestConnect/^OAuth1$",
+			file:    "activity/auth/oauth1/flow.go",
+			old:     `, "&oauth_callback_confirmed=true"...`,
+			new:     "",
+			pkg:     "./activity/auth/oauth1", test: "TestConnect",
 		},
 		{
 			defence: "package oauth2 sends the secret once",
@@ -787,13 +794,9 @@ func authRows() []row {
 		{
 			defence: "T18 of an answer only known codes are shown",
 			file:    "activity/auth/guard.go",
-			old: `		var known bool
-		if e.Err, known = oauthCodes[retrieve.ErrorCode]; known {
-			e.Code = retrieve.ErrorCode`,
-			new: `		var known bool
-		if e.Err, known = oauthCodes[retrieve.ErrorCode]; known || retrieve.ErrorCode != "" {
-			e.Code = retrieve.ErrorCode`,
-			pkg: "./activity/auth", test: "TestAnswers",
+			old:     "\t\tcase known:\n",
+			new:     "\t\tcase known || retrieve.ErrorCode != \"\":\n",
+			pkg:     "./activity/auth", test: "TestAnswers",
 		},
 		{
 			defence: "T18 an error of net/http loses its URL",
@@ -844,7 +847,7 @@ func authRows() []row {
 		{
 			defence: "F46 Users need a secret",
 			file:    "activity/auth/app.go",
-			old: `	case a.ClientSecret == "" && a.ConsumerSecret == "":
+			old: `	case a.ClientSecret == "" && scheme == nil:
 		return errors.New("auth: App without ClientSecret")
 `,
 			new: "",
@@ -866,23 +869,23 @@ func authRows() []row {
 		},
 		{
 			defence: "F46 endpoints are https",
-			file:    "activity/auth/app.go",
-			old:     `u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {`,
-			new:     `false && loopback("") {`,
+			file:    "internal/secureurl/secureurl.go",
+			old:     `case u.Scheme == "http" && !Loopback(u.Hostname()) && u.Hostname() != plain:`,
+			new:     "case false:",
 			pkg:     "./activity/auth", test: "TestConstructorsRefuse",
 		},
 		{
 			defence: "F46 endpoints have no user",
-			file:    "activity/auth/app.go",
-			old:     ` || u.User != nil || u.Fragment != "" ||`,
-			new:     " ||",
+			file:    "internal/secureurl/secureurl.go",
+			old:     `case u.User != nil || u.Fragment != "":`,
+			new:     "case false:",
 			pkg:     "./activity/auth", test: "TestConstructorsRefuse",
 		},
 		{
 			defence: "F46 endpoints have no query",
 			file:    "activity/auth/app.go",
-			old:     `err != nil || u.RawQuery != "" {`,
-			new:     "err != nil || u == nil {",
+			old:     `err == nil && u.RawQuery != ""`,
+			new:     "err == nil && u == nil",
 			pkg:     "./activity/auth", test: "TestConstructorsRefuse",
 		},
 		{
@@ -897,7 +900,7 @@ func authRows() []row {
 		{
 			defence: "F46 a connector without its secret",
 			file:    "activity/auth/connect.go",
-			old: `	case !c.opts.OAuth1 && app.ClientSecret == "":
+			old: `	case !c.opts.Scheme && users.server.app.ClientSecret == "":
 		return nil, errors.New("auth: Connector for OAuth 2, and App has no ClientSecret")
 `,
 			new: "",

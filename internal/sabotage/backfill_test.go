@@ -9,15 +9,12 @@ func backfillRows() []row {
 			old:     "return &grant{l: l, days: days}, nil",
 			new:     "return &grant{l: l, days: days, sent: time.Now()}, nil",
 			also: []edit{
-				{"backfill/memlimiter.go", `	days int
-	once sync.Once`, `	days int
-	sent time.Time
-	once sync.Once`},
-				{"backfill/memlimiter.go", `g.l.holdFor(g.days, minute+margin) }) }
-func (g *grant) Lost`, `g.l.holdFor(g.days, minute+margin-time.Since(g.sent)) }) }
-func (g *grant) Lost`},
+				{"backfill/memlimiter.go", "	ended bool // l.mu", "	ended bool // l.mu\n\tsent time.Time"},
+				{"backfill/memlimiter.go", `	case FateAnswered:
+		g.l.holdFor(g.days, minute+margin)`, `	case FateAnswered:
+		g.l.holdFor(g.days, minute+margin-time.Since(g.sent))`},
 			},
-			pkg: "./backfill", test: "TestMemoryLimiter/^HeldUntilAMinuteAfterDone$",
+			pkg: "./backfill", test: "TestMemoryLimiter/^HeldUntilAMinuteAfterTheAnswer$",
 		},
 		{
 			defence: "F37 the same, seen at the server",
@@ -25,13 +22,10 @@ func (g *grant) Lost`},
 			old:     "return &grant{l: l, days: days}, nil",
 			new:     "return &grant{l: l, days: days, sent: time.Now()}, nil",
 			also: []edit{
-				{"backfill/memlimiter.go", `	days int
-	once sync.Once`, `	days int
-	sent time.Time
-	once sync.Once`},
-				{"backfill/memlimiter.go", `g.l.holdFor(g.days, minute+margin) }) }
-func (g *grant) Lost`, `g.l.holdFor(g.days, minute+margin-time.Since(g.sent)) }) }
-func (g *grant) Lost`},
+				{"backfill/memlimiter.go", "	ended bool // l.mu", "	ended bool // l.mu\n\tsent time.Time"},
+				{"backfill/memlimiter.go", `	case FateAnswered:
+		g.l.holdFor(g.days, minute+margin)`, `	case FateAnswered:
+		g.l.holdFor(g.days, minute+margin-time.Since(g.sent))`},
 			},
 			pkg: "./backfill", test: "TestSaturated/^50ms-10s_with_stalls,_lost_0$",
 		},
@@ -93,20 +87,9 @@ func (g *grant) Lost`},
 		{
 			defence: "F37 a grant is given back once",
 			file:    "backfill/memlimiter.go",
-			old:     "\tg.once.Do(func() {",
-			new:     "\tfunc() {",
-			also: []edit{
-				{"backfill/memlimiter.go", `		g.l.pump()
-	})
-}
-
-func (g *grant) Done`, `		g.l.pump()
-	}()
-}
-
-func (g *grant) Done`},
-			},
-			pkg: "./backfill", test: "TestMemoryLimiter/^FirstCallCounts$",
+			old:     "\tif g.ended {",
+			new:     "\tif false {",
+			pkg:     "./backfill", test: "TestMemoryLimiter/^FirstEndCounts$",
 		},
 		{
 			defence: "F37 a call given up just then holds nothing",
@@ -152,70 +135,82 @@ func (g *grant) Done`},
 		{
 			defence: "F37 Retry-After is kept",
 			file:    "backfill/memlimiter.go",
-			old:     "wait := max(retryAfter, minute+margin)",
-			new:     "wait := minute + margin",
+			old:     "min(max(o.RetryAfter, minute+margin), maxWait)",
+			new:     "minute + margin",
 			pkg:     "./backfill", test: "TestMemoryLimiter/^LimitedRetryAfter$",
 		},
 		{
+			defence: "Retry-After is bounded",
+			file:    "backfill/memlimiter.go",
+			old:     "min(max(o.RetryAfter, minute+margin), maxWait)",
+			new:     "max(o.RetryAfter, minute+margin)",
+			pkg:     "./backfill", test: "TestMemoryLimiter/^LimitedIsBounded$",
+		},
+		{
 			defence: "F37 a run tells the limiter of 429",
-			file:    "backfill/job.go",
-			old:     "grant.Limited(a.retryAfter)",
-			new:     "grant.Done()",
+			file:    "backfill/answer.go",
+			old:     "a.request = FateLimited",
+			new:     "a.request = FateAnswered",
+			also:    []edit{{"backfill/answer.go", "case a.request == FateLimited:", "case errors.Is(err, activity.ErrRateLimited):"}},
 			pkg:     "./backfill", test: "TestLimitedWaits",
 		},
 		{
 			defence: "F37 a run tells the limiter of a lost answer",
-			file:    "backfill/job.go",
-			old:     "grant.Lost()",
-			new:     "grant.Cancel()",
+			file:    "backfill/request.go",
+			old:     "Outcome{Request: a.request,",
+			new:     "Outcome{Request: max(a.request, FateLost+1),",
 			pkg:     "./backfill", test: "TestCancel",
 		},
 		{
 			defence: "F37 a lost answer is not taken for an answer",
-			file:    "backfill/job.go",
-			old:     "grant.Lost()",
-			new:     "grant.Done()",
+			file:    "backfill/request.go",
+			old:     "Outcome{Request: a.request,",
+			new:     "Outcome{Request: min(a.request, FateAnswered),",
 			pkg:     "./backfill", test: "TestRunFiveYears",
 		},
 		{
 			defence: "F37 after a restart what was asked for counts",
-			file:    "backfill/run.go",
-			old:     "\t\t\tif err := r.Restore(ctx, ledger); err != nil {",
-			new:     "\t\t\tif err := r.Restore(ctx, NewLedger()); err != nil {",
+			file:    "backfill/memlimiter.go",
+			old:     "if l.ledger == nil || l.restored.Load() {",
+			new:     "if true {",
 			pkg:     "./backfill", test: "TestRestarts",
 		},
 		{
 			defence: "F37 after a restart every attempt counts",
 			file:    "backfill/memlimiter.go",
-			old:     "Cost(c.Window) * max(1, c.Attempts)",
-			new:     "Cost(c.Window)",
+			old:     "hold{last.Add(lateness + minute + margin), days * unanswered}",
+			new:     "hold{last.Add(lateness + minute + margin), days}",
 			pkg:     "./backfill", test: "TestRestore",
 		},
 		{
 			defence: "F37 after a restart a request without answer is held longer",
 			file:    "backfill/memlimiter.go",
-			old:     "h.until = now.Add(lateness + minute + margin)",
-			new:     "h.until = c.Requested.Add(minute + margin)",
+			old:     "hold{last.Add(lateness + minute + margin), days * unanswered}",
+			new:     "hold{last.Add(minute + margin), days * unanswered}",
 			pkg:     "./backfill", test: "TestRestore",
+		},
+		{
+			defence: "F37 after a restart the attempts before an answer count as long as any without one",
+			file:    "backfill/memlimiter.go",
+			old: `			unanswered--
+`,
+			new: "\t\t\tunanswered = 0\n",
+			pkg: "./backfill", test: "TestRestore",
 		},
 		{
 			defence: "F37 a clock that was set back",
 			file:    "backfill/memlimiter.go",
-			old: `		case c.Answered.After(now): // the clock was set back
-			h.until = now.Add(minute + margin)
-`,
-			new: "",
-			pkg: "./backfill", test: "TestRestore",
+			old:     "if c.Answered.Before(now) {",
+			new:     "{",
+			pkg:     "./backfill", test: "TestRestore",
 		},
 		{
-			defence: "F37 Restore counts once",
+			defence: "F37 what was asked for counts once",
 			file:    "backfill/memlimiter.go",
-			old: `	if l.restored[ledger] {
-		return nil
-	}
-`,
-			new: "",
-			pkg: "./backfill", test: "TestRestore",
+			old:     "if l.ledger == nil || l.restored.Load() {",
+			new:     "if l.ledger == nil {",
+			also:    []edit{{"backfill/memlimiter.go", "\tif l.restored.Load() {\n\t\treturn nil\n\t}\n", ""}},
+			pkg:     "./backfill", test: "TestRestore",
 		},
 		{
 			defence: "F37 a chunk is 30 days at most",
@@ -226,9 +221,9 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F37 31 days cannot be asked for, by any layer",
-			file:    "backfill/user.go",
-			old:     "min(v.ChunkDays, MaxDays, limiter.DaysPerMinute())",
-			new:     "min(v.ChunkDays, limiter.DaysPerMinute())",
+			file:    "backfill/runner.go",
+			old:     "min(r.opts.ChunkDays, MaxDays, limiter.DaysPerMinute())",
+			new:     "min(r.opts.ChunkDays, limiter.DaysPerMinute())",
 			also: []edit{
 				{"backfill/plan.go", "days = max(1, min(days, MaxDays))", "days = max(1, days)"},
 			},
@@ -236,9 +231,9 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F37 a chunk costs no more than the limit",
-			file:    "backfill/user.go",
-			old:     "min(v.ChunkDays, MaxDays, limiter.DaysPerMinute())",
-			new:     "min(v.ChunkDays, MaxDays)",
+			file:    "backfill/runner.go",
+			old:     "min(r.opts.ChunkDays, MaxDays, limiter.DaysPerMinute())",
+			new:     "min(r.opts.ChunkDays, MaxDays)",
 			pkg:     "./backfill", test: "TestPlan",
 		},
 		{
@@ -280,7 +275,7 @@ func (g *grant) Done`},
 			defence: "F36 a 409 after a lost answer means accepted",
 			file:    "backfill/job.go",
 			old: `			if ours {
-				return j.settle(c, Accepted)
+				return j.settle(c, StateAccepted)
 			}
 `,
 			new: `			_ = ours
@@ -291,7 +286,7 @@ func (g *grant) Done`},
 			defence: "F36 on the fake",
 			file:    "backfill/job.go",
 			old: `			if ours {
-				return j.settle(c, Accepted)
+				return j.settle(c, StateAccepted)
 			}
 `,
 			new: `			_ = ours
@@ -333,15 +328,15 @@ func (g *grant) Done`},
 			defence: "F36 429 between does not settle the doubt",
 			file:    "backfill/job.go",
 			old: `	if c.InDoubt = since; since.IsZero() {
-		c.State = Planned
+		c.State = StatePlanned
 	}`,
-			new: "\tc.InDoubt, c.State = time.Time{}, Planned",
+			new: "\tc.InDoubt, c.State = time.Time{}, StatePlanned",
 			pkg: "./backfill", test: "TestAnswers/^lost_answer,_429",
 		},
 		{
 			defence: "F36 a chunk in doubt is asked for as it was",
 			file:    "backfill/draft.go",
-			old: `	if !c.InDoubt.IsZero() {
+			old: `	if !c.InDoubt.IsZero() && Cost(c.Window) <= limit {
 		p.Chunks = append(p.Chunks, c)
 		return
 	}
@@ -361,7 +356,7 @@ func (g *grant) Done`},
 			defence: "F37 a 409 that covers a part leaves a hole",
 			file:    "backfill/job.go",
 			old: `	for _, w := range subtract(c.Window, []types.Window{covered}) {
-		part(w, Hole)
+		part(w, StateHole)
 	}
 `,
 			new: "",
@@ -370,46 +365,46 @@ func (g *grant) Done`},
 		{
 			defence: "F37 a 409 for another range is a hole",
 			file:    "backfill/job.go",
-			old: `		part(c.Window, Hole)
+			old: `		part(c.Window, StateHole)
 `,
-			new: `		part(c.Window, Duplicate)
+			new: `		part(c.Window, StateDuplicate)
 `,
 			pkg: "./backfill", test: "TestAnswers/^409_of_another_range$",
 		},
 		{
 			defence: "F37 holes are not asked for again",
-			file:    "backfill/ledger.go",
-			old:     "case Accepted, Duplicate, Hole:",
-			new:     "case Accepted, Duplicate:",
+			file:    "backfill/chunk.go",
+			old:     "case StateAccepted, StateDuplicate, StateHole:",
+			new:     "case StateAccepted, StateDuplicate:",
 			pkg:     "./backfill", test: "TestRunAgain",
 		},
 		{
 			defence: "F37 unless FillHoles says so",
 			file:    "backfill/draft.go",
-			old:     "c.State == Hole && o.FillHoles",
-			new:     "c.State == Hole && false",
+			old:     "c.State == StateHole && r.opts.FillHoles",
+			new:     "c.State == StateHole && false",
 			pkg:     "./backfill", test: "TestRunAgain",
 		},
 		{
 			defence: "F38 a request is in the ledger before it is sent",
-			file:    "backfill/job.go",
+			file:    "backfill/request.go",
 			old: `	if err := j.save(c); err != nil {
-		grant.Cancel()
+		j.end(grant, Outcome{Request: FateNotSent})
 		return answer{}, err
 	}
-	a := `,
-			new: "\ta := ",
+`,
+			new: "",
 			pkg: "./backfill", test: "TestLedgerFails",
 		},
 		{
 			defence: "F38 the same, by crashes",
-			file:    "backfill/job.go",
+			file:    "backfill/request.go",
 			old: `	if err := j.save(c); err != nil {
-		grant.Cancel()
+		j.end(grant, Outcome{Request: FateNotSent})
 		return answer{}, err
 	}
-	a := `,
-			new: "\ta := ",
+`,
+			new: "",
 			pkg: "./backfill", test: "TestCrashAtEveryStep",
 		},
 		{
@@ -425,15 +420,15 @@ func (g *grant) Done`},
 		{
 			defence: "F38 an answer that came is stored though the run is cancelled",
 			file:    "backfill/job.go",
-			old:     "j.ledger.Save(context.WithoutCancel(j.ctx), chunks...)",
-			new:     "j.ledger.Save(j.ctx, chunks...)",
+			old:     "j.claim.Save(context.WithoutCancel(j.run.ctx), chunks...)",
+			new:     "j.claim.Save(j.run.ctx, chunks...)",
 			pkg:     "./backfill", test: "TestAnswerOutlivesTheRun",
 		},
 		{
 			defence: "F38 what is settled is not asked for again",
-			file:    "backfill/ledger.go",
-			old:     "case Accepted, Duplicate, Hole:",
-			new:     "case Duplicate, Hole:",
+			file:    "backfill/chunk.go",
+			old:     "case StateAccepted, StateDuplicate, StateHole:",
+			new:     "case StateDuplicate, StateHole:",
 			pkg:     "./backfill", test: "TestCrashAtEveryStep",
 		},
 		{
@@ -447,18 +442,20 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F38 leaving the loop waits",
-			file:    "backfill/run.go",
-			old: `			for range r.events {
-			}`,
+			file:    "backfill/runner.go",
+			old: `			for range x.events {
+			}
+`,
 			new: `			go func() {
-				for range r.events {
+				for range x.events {
 				}
-			}()`,
+			}()
+`,
 			pkg: "./backfill", test: "TestPause",
 		},
 		{
 			defence: "F38 leaving the loop begins nothing new",
-			file:    "backfill/run.go",
+			file:    "backfill/runner.go",
 			old: `			stop(errPaused)
 `,
 			new: `			_ = errPaused
@@ -467,8 +464,8 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F38 two runs for one user",
-			file:    "backfill/memledger.go",
-			old: `	if b.busy[userID] {
+			file:    "backfill/claim.go",
+			old: `	if b.claims[userID] != nil {
 		return nil, fmt.Errorf("%w: %s", ErrBusy, userID)
 	}
 `,
@@ -485,39 +482,191 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F39 a range too early is clipped",
-			file:    "backfill/job.go",
-			old: `rest, err := j.clip(c, at, a)
-`,
-			new: `rest, err := j.clip(c, c.Window.End, a)
-`,
-			pkg: "./backfill", test: "TestAnswers/^too_early:_clipped",
+			file:    "backfill/minimum.go",
+			old:     "return j.clip(c, at, a.message)",
+			new:     "return j.clip(c, c.Window.End, a.message)",
+			pkg:     "./backfill", test: "TestAnswers/^too_early:_clipped",
 		},
 		{
 			defence: "F39 what lies before is not asked for",
-			file:    "backfill/job.go",
-			old: `			j.learn(c.Kind, a.earliest)
-`,
-			new: "",
-			pkg: "./backfill", test: "TestAnswers/^too_early:_clipped",
+			file:    "backfill/minimum.go",
+			old:     "\t\tj.learn(c.Kind, at)\n",
+			new:     "",
+			pkg:     "./backfill", test: "TestAnswers/^too_early:_clipped",
 		},
 		{
 			defence: "F39 a limit that moves is not run after",
-			file:    "backfill/job.go",
-			old:     " || clips > 2:",
-			new:     " || clips > 20:",
-			pkg:     "./backfill", test: "TestAnswers/^too_early,_by_a_limit_that_moves$",
-		},
-		{
-			defence: "F39 a limit that makes no sense",
-			file:    "backfill/job.go",
-			old:     "case !at.After(c.Window.Start) || clips > 2:",
-			new:     "case clips > 2:",
-			pkg:     "./backfill", test: "TestAnswers/^too_early,_though_it_is_not$",
+			file:    "backfill/minimum.go",
+			old:     " || m.answers >= maxMinimum {",
+			new:     " {",
+			pkg:     "./backfill", test: "TestMinimum/^a_second_later_each_time$",
 			flags: []string{"-timeout=20s"},
 		},
 		{
+			defence: "F39 the next second is tried",
+			file:    "backfill/minimum.go",
+			old:     "if m.seconds++; m.seconds <= maxSeconds {",
+			new:     "if m.seconds++; false {",
+			pkg:     "./backfill", test: "TestMinimum/^the_start_of_the_chunk_itself$",
+		},
+		{
+			defence: "F39 the next day is tried",
+			file:    "backfill/minimum.go",
+			old:     "if !next.Before(c.Window.End) {",
+			new:     "if true {",
+			pkg:     "./backfill", test: "TestMinimum/^its_date$",
+		},
+		{
+			defence: "F39 what lies behind the time that Garmin names stays open",
+			file:    "backfill/minimum.go",
+			old:     "return j.divide(c, at, ReasonOther, message)",
+			new:     "return j.divide(c, at, ReasonMinStart, message)",
+			pkg:     "./backfill", test: "TestMinimum/^its_date$",
+		},
+		{
+			defence: "F39 no time is no limit",
+			file:    "backfill/minimum.go",
+			old:     "if at.IsZero() || start.Sub(at) >= day || yetToCome ||",
+			new:     "if at.IsZero() {\n\t\treturn j.clip(c, c.Window.End, a.message)\n\t}\n\tif start.Sub(at) >= day || yetToCome ||",
+			pkg:     "./backfill", test: "TestMinimum/^nothing$",
+		},
+		{
+			defence: "F39 a limit that was met makes no sense",
+			file:    "backfill/minimum.go",
+			old:     "if at.IsZero() || start.Sub(at) >= day || yetToCome ||",
+			new:     "if at.IsZero() || yetToCome ||",
+			pkg:     "./backfill", test: "TestMinimum/^a_time_long_before$",
+		},
+		{
+			defence: "F39 a limit to come makes no sense",
+			file:    "backfill/minimum.go",
+			old:     "if at.IsZero() || start.Sub(at) >= day || yetToCome ||",
+			new:     "if at.IsZero() || start.Sub(at) >= day ||",
+			also:    []edit{{"backfill/minimum.go", "yetToCome := ", "_ = "}},
+			pkg:     "./backfill", test: "TestMinimum/^a_time_to_come$",
+		},
+		{
+			defence: "F39 a minimum in a field of its own",
+			file:    "activity/minstart.go",
+			old:     `(?:time|date)?[a-z_]*`,
+			new:     `(?:time|date)?`,
+			pkg:     "./backfill", test: "TestMinimumForms",
+		},
+		{
+			defence: "a wall's page settles nothing",
+			file:    "backfill/answer.go",
+			old:     "case fault == types.FaultNetwork, fault == types.FaultGarmin:",
+			new:     "case fault == types.FaultGarmin:",
+			also: []edit{
+				{"backfill/answer.go", "activity.ErrDuplicate) && (fault == types.FaultItem || !e.Earlier.Start.IsZero())", "activity.ErrDuplicate)"},
+			},
+			pkg: "./backfill", test: "TestNobodysJudgement/^a_wall's_409$",
+		},
+		{
+			defence: "a 409 without a word of Garmin's settles nothing",
+			file:    "backfill/answer.go",
+			old:     "activity.ErrDuplicate) && (fault == types.FaultItem || !e.Earlier.Start.IsZero())",
+			new:     "activity.ErrDuplicate)",
+			pkg:     "./backfill", test: "TestNobodysJudgement/^409_without_a_body$",
+		},
+		{
+			defence: "the application's fault ends the run",
+			file:    "backfill/job.go",
+			old:     "return fatal{a.err}",
+			new:     "return a.err",
+			pkg:     "./backfill", test: "TestApplicationsFaultEndsTheRun",
+		},
+		{
+			defence: "F36 a doubt outlives a refusal",
+			file:    "backfill/job.go",
+			old:     "c.State, c.Reason, c.Detail, c.InDoubt = StateRefused, why, detail, since",
+			new:     "c.State, c.Reason, c.Detail, c.InDoubt = StateRefused, why, detail, time.Time{}",
+			pkg:     "./backfill", test: "TestDoubtOutlivesARefusal",
+		},
+		{
+			defence: "a doubt beyond the limit holds nobody up",
+			file:    "backfill/draft.go",
+			old:     "if !c.InDoubt.IsZero() && Cost(c.Window) <= limit {",
+			new:     "if !c.InDoubt.IsZero() {",
+			pkg:     "./backfill", test: "TestDoubtBeyondTheLimit",
+		},
+		{
+			defence: "a lost claim saves nothing",
+			file:    "backfill/claim.go",
+			old:     "if c.book.claims[c.userID] != c {",
+			new:     "if false {",
+			pkg:     "./backfill", test: "TestMemoryLedger/^ForgetEndsTheClaim$",
+		},
+		{
+			defence: "a lost claim ends what is under way",
+			file:    "backfill/job.go",
+			old:     "\t\tlose(cause)\n",
+			new:     "",
+			pkg:     "./backfill", test: "TestClaimLost",
+		},
+		{
+			defence: "a lost claim sends nothing more",
+			file:    "backfill/job.go",
+			old:     "\t\tstop(cause)\n",
+			new:     "",
+			also: []edit{
+				{"backfill/claim.go", "if c.book.claims[c.userID] != c {", "if false {"},
+			},
+			pkg: "./backfill", test: "TestClaimLost",
+		},
+		{
+			defence: "Forget takes the claim",
+			file:    "backfill/memledger.go",
+			old:     "\tl.book.loseClaim(userID)\n",
+			new:     "",
+			pkg:     "./backfill", test: "TestMemoryLedger/^ForgetEndsTheClaim$",
+		},
+		{
+			defence: "Forget is stored",
+			file:    "backfill/fileledger.go",
+			old:     "\t\tl.pending = appendFrame(l.pending, func(b []byte) []byte { return appendForget(b, userID) })\n\t\tl.last++\n",
+			new:     "",
+			pkg:     "./backfill", test: "TestFileLedger/^ForgetSurvivesAKill$",
+		},
+		{
+			defence: "who is forgotten leaves the disk",
+			file:    "backfill/ledgerdisk.go",
+			old:     "r.lost > 0 || r.forgot || l.size > l.full",
+			new:     "r.lost > 0 || l.size > l.full",
+			pkg:     "./backfill", test: "TestFileLedgerForgets",
+		},
+		{
+			defence: "who connects again gets the history anew",
+			file:    "examples/partner/connect.go",
+			old:     "if err := p.ledger.Forget(ctx, c.UserID); err != nil {",
+			new:     "if err := error(nil); err != nil {",
+			pkg:     "./examples/partner", test: "TestHistoryAfterReconnect",
+		},
+		{
+			defence: "a request is sent within its grant's time",
+			file:    "backfill/request.go",
+			old:     " || !by.IsZero() && time.Now().After(by) {",
+			new:     " {",
+			also:    []edit{{"backfill/request.go", "if by := grant.SendBy(); ctx", "if ctx"}},
+			pkg:     "./backfill", test: "TestSendBy",
+		},
+		{
+			defence: "a request ends within its grant's time",
+			file:    "backfill/request.go",
+			old:     "if by := grant.EndBy(); !by.IsZero() {",
+			new:     "if by := grant.EndBy(); false {",
+			pkg:     "./backfill", test: "TestEndBy",
+		},
+		{
+			defence: "a limiter that fails ends the run",
+			file:    "backfill/request.go",
+			old:     "\t\tj.run.stop(err)\n",
+			new:     "",
+			pkg:     "./backfill", test: "TestEndFails",
+		},
+		{
 			defence: "F39 what lies too early is settled",
-			file:    "backfill/ledger.go",
+			file:    "backfill/chunk.go",
 			old: `		return c.Reason == ReasonMinStart
 `,
 			new: `		return false
@@ -546,11 +695,11 @@ func (g *grant) Done`},
 		{
 			defence: "401 and 403 stop this user",
 			file:    "backfill/job.go",
-			old: `			if err := j.refuse(c, ReasonUnauthorized, a.message); err != nil {
+			old: `			if err := j.refuse(c, since, ReasonUnauthorized, a.message); err != nil {
 				return err
 			}
 			return a.err`,
-			new: `			if err := j.refuse(c, ReasonUnauthorized, a.message); err != nil {
+			new: `			if err := j.refuse(c, since, ReasonUnauthorized, a.message); err != nil {
 				return err
 			}`,
 			pkg: "./backfill", test: "TestAnswers/^token_",
@@ -558,9 +707,9 @@ func (g *grant) Done`},
 		{
 			defence: "and not the others",
 			file:    "backfill/run.go",
-			old: `		r.Logger.Warn("backfill: user stopped", "user", user.ID, "err", err)
+			old: `		r.runner.opts.Logger.Warn("backfill: user stopped", "user", user.ID, "err", err)
 `,
-			new: `		r.Logger.Warn("backfill: user stopped", "user", user.ID, "err", err)
+			new: `		r.runner.opts.Logger.Warn("backfill: user stopped", "user", user.ID, "err", err)
 		r.stop(err)
 `,
 			pkg: "./backfill", test: "TestRunAll",
@@ -579,18 +728,18 @@ func (g *grant) Done`},
 			defence: "429 repeats the chunk",
 			file:    "backfill/job.go",
 			old: `case limited:
-			j.Logger`,
+			log`,
 			new: `case limited:
 			if true {
-				return j.refuse(c, ReasonOther, a.message)
+				return j.refuse(c, since, ReasonOther, a.message)
 			}
-			j.Logger`,
+			log`,
 			pkg: "./backfill", test: "TestAnswers/^429,_then_409",
 		},
 		{
 			defence: "failures pause",
 			file:    "backfill/job.go",
-			old: `			if err := pause(j.begin, failures); err != nil {
+			old: `			if err := pause(j.begin, failures, a.retryAfter); err != nil {
 				return err
 			}
 `,
@@ -600,35 +749,27 @@ func (g *grant) Done`},
 		{
 			defence: "failures end",
 			file:    "backfill/job.go",
-			old:     "if failures++; failures >= j.Tries {",
-			new:     "if failures++; failures >= 2*j.Tries {",
+			old:     "if failures++; failures >= j.run.runner.opts.Tries {",
+			new:     "if failures++; failures >= 2*j.run.runner.opts.Tries {",
 			pkg:     "./backfill", test: "TestAnswers/^500_without_end$",
 		},
 		{
 			defence: "a 5xx is not a refusal",
 			file:    "backfill/answer.go",
-			old: `	default:
-		a.verdict = failed
-`,
-			new: `	default:
-		a.verdict = refused
-`,
-			pkg: "./backfill", test: "TestAnswers/^500,_then_409",
+			old:     "a := answer{verdict: failed, request: FateLost, err: err}",
+			new:     "a := answer{verdict: refused, request: FateLost, err: err}",
+			pkg:     "./backfill", test: "TestAnswers/^500,_then_409",
 		},
 		{
 			defence: "F14 F16 a save is synced",
-			file:    "backfill/fileledger.go",
-			old: `		if err = l.sync(l.file); err == nil {
-			l.synced = upTo
-		}
-`,
-			new: `		l.synced = upTo
-`,
-			pkg: "./backfill", test: "TestFileLedgerPowerCut",
+			file:    "backfill/ledgerdisk.go",
+			old:     "if err := l.sync(l.file); err != nil {\n\t\t// A second",
+			new:     "if err := error(nil); err != nil {\n\t\t// A second",
+			pkg:     "./backfill", test: "TestFileLedgerPowerCut",
 		},
 		{
 			defence: "F16 a rewritten log is synced",
-			file:    "backfill/fileledger.go",
+			file:    "backfill/ledgerdisk.go",
 			old: `	if err == nil {
 		err = l.sync(next)
 	}
@@ -638,7 +779,7 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F16 the directory is synced (backfill)",
-			file:    "backfill/fileledger.go",
+			file:    "backfill/ledgerdisk.go",
 			old: `	if err == nil {
 		err = l.syncDir(l.dir)
 	}
@@ -648,7 +789,7 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F16 what a crash left is synced before it is built on",
-			file:    "backfill/fileledger.go",
+			file:    "backfill/ledgerdisk.go",
 			old: `	return l.sync(l.file)
 }
 
@@ -660,22 +801,88 @@ func (g *grant) Done`},
 			pkg: "./backfill", test: "TestFileLedgerPowerCut",
 		},
 		{
-			defence: "F16 a ledger that failed stays failed",
+			defence: "F16 a file whose sync failed is not synced again",
+			file:    "backfill/ledgerdisk.go",
+			old:     "\t\t// A second sync may claim what the first could not do.\n\t\treturn l.heal(err)",
+			new:     "\t\tif err = l.sync(l.file); err != nil {\n\t\t\treturn l.heal(err)\n\t\t}",
+			pkg:     "./backfill", test: "TestFileLedgerSyncFails",
+		},
+		{
+			defence: "F16 a ledger heals",
+			file:    "backfill/ledgerdisk.go",
+			old:     "l.sick, l.pending, l.mend, l.synced = nil, nil, time.Time{}, l.last",
+			new:     "l.pending, l.mend, l.synced = nil, time.Time{}, l.last\n\tl.err = why",
+			pkg:     "./backfill", test: "TestFileLedgerHeals",
+		},
+		{
+			defence: "F16 a ledger that fails says so",
+			file:    "backfill/ledgerdisk.go",
+			old:     "return fmt.Errorf(\"backfill: ledger failed: %w\", err)\n\t}\n\tl.logger.Warn",
+			new:     "return nil\n\t}\n\tl.logger.Warn",
+			pkg:     "./backfill", test: "TestFileLedgerHeals",
+		},
+		{
+			defence: "F16 a disk that fails is left alone for a second",
+			file:    "backfill/ledgerdisk.go",
+			old:     "l.mend = time.Now().Add(mendPause)",
+			new:     "l.mend = time.Time{}",
+			pkg:     "./backfill", test: "TestFileLedgerHealsSlowly",
+		},
+		{
+			defence: "F16 an arrival that failed is not taken for a repeat",
 			file:    "backfill/fileledger.go",
-			old: `	l.err = fmt.Errorf("backfill: ledger failed: %w", err)
-	return l.err`,
-			new: `	return fmt.Errorf("backfill: ledger failed: %w", err)`,
-			pkg: "./backfill", test: "TestFileLedgerFailsForGood",
+			old:     "case len(l.pending) == 0 && l.sick == nil:",
+			new:     "default:",
+			pkg:     "./backfill", test: "TestFileLedgerHeals",
+		},
+		{
+			defence: "nothing is acknowledged into a log without a name",
+			file:    "backfill/ledgerdisk.go",
+			old:     "if !l.has(l.file, logName) {",
+			new:     "if false {",
+			pkg:     "./backfill", test: "TestFileLedgerRemoved",
+		},
+		{
+			defence: "a removed lock does not give two owners",
+			file:    "backfill/ledgerdisk.go",
+			old:     "\tif !l.has(l.lock, lockName) {\n\t\treturn l.fail(errTaken)\n\t}\n",
+			new:     "",
+			pkg:     "./backfill", test: "TestFileLedgerLockRemoved",
+		},
+		{
+			defence: "F16 a write that failed is taken back",
+			file:    "backfill/ledgerdisk.go",
+			old:     "if l.cut(l.size) == nil && l.sync(l.file) == nil && l.has(l.file, logName) {",
+			new:     "if true {",
+			pkg:     "./backfill", test: "TestFileLedgerDiskFull",
+		},
+		{
+			defence: "a panic of the requester's ends no process",
+			file:    "backfill/request.go",
+			old:     "err := guard(\"the requester\", func() error { return j.user.Requester.Backfill(ctx, c.Kind, c.Window) })",
+			new:     "err := j.user.Requester.Backfill(ctx, c.Kind, c.Window)",
+			also: []edit{
+				{"backfill/guard.go", "if v := recover(); v != nil {", "if v := any(nil); v != nil {"},
+			},
+			pkg: "./backfill", test: "TestPanics",
+		},
+		{
+			defence: "Retry-After of a 503 is kept",
+			file:    "backfill/job.go",
+			old:     "max(backoff.Wait(failures, time.Second, 2*time.Minute), min(atLeast, maxWait))",
+			new:     "backoff.Wait(failures, time.Second, 2*time.Minute)",
+			pkg:     "./backfill", test: "TestRetryAfterOfFailures",
 		},
 		{
 			defence: "F16 a failed write is told",
-			file:    "backfill/fileledger.go",
-			old: `	_, err := l.file.Write(out)
-`,
-			new: `	var err error
-	l.file.Write(out)
-`,
-			pkg: "./backfill", test: "TestFileLedgerSyncFails",
+			file:    "backfill/ledgerdisk.go",
+			old:     "	n, err := l.write(l.file, out)\n",
+			new:     "\tn, _ := l.write(l.file, out)\n\tvar err error\n",
+			also: []edit{
+				{"backfill/ledgerdisk.go", "if err := l.sync(l.file); err != nil {\n\t\t// A second", "if err := error(nil); err != nil {\n\t\t// A second"},
+				{"backfill/ledgerdisk.go", "if !l.has(l.file, logName) {", "if false {"},
+			},
+			pkg: "./backfill", test: "TestFileLedgerWriteFails",
 		},
 		{
 			defence: "F14 a kill loses no save",
@@ -692,28 +899,17 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F17 a torn end is cut off",
-			file:    "backfill/fileledger.go",
-			old: `	if err := l.file.Truncate(l.size); err != nil {
-		return err
-	}
-	if _, err := l.file.Seek(l.size, io.SeekStart); err != nil {`,
-			new: "\tif _, err := l.file.Seek(0, io.SeekEnd); err != nil {",
-			pkg: "./backfill", test: "TestFileLedgerTornAnywhere",
+			file:    "backfill/ledgerdisk.go",
+			old:     "\tif err := l.file.Truncate(size); err != nil {\n\t\treturn err\n\t}\n\t_, err := l.file.Seek(size, io.SeekStart)",
+			new:     "\t_, err := l.file.Seek(0, io.SeekEnd)",
+			pkg:     "./backfill", test: "TestFileLedgerTornAnywhere",
 		},
 		{
 			defence: "F17 a half rewrite is no log",
-			file:    "backfill/fileledger.go",
-			old: `os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	size`,
-			new: `os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	size`,
-			pkg: "./backfill", test: "TestFileLedgerIgnoresHalfRewrite",
+			file:    "backfill/ledgerdisk.go",
+			old:     "os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)",
+			new:     "os.O_CREATE|os.O_RDWR, 0o600)",
+			pkg:     "./backfill", test: "TestFileLedgerIgnoresHalfRewrite",
 		},
 		{
 			defence: "F18 each record has a checksum (backfill)",
@@ -733,14 +929,14 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "F18 a damaged log is kept",
-			file:    "backfill/fileledger.go",
+			file:    "backfill/ledgerdisk.go",
 			old:     "\t\tif err := os.Link(path, kept); err != nil {",
 			new:     `		if kept == "" {`,
 			pkg:     "./backfill", test: "TestFileLedgerBitFlips",
 		},
 		{
 			defence: "F18 damage is logged (backfill)",
-			file:    "backfill/fileledger.go",
+			file:    "backfill/ledgerdisk.go",
 			old: `		l.logger.Warn("backfill: ledger was damaged", "records lost at", r.lostAt, "bytes", r.lost)
 `,
 			new: "",
@@ -748,14 +944,10 @@ func (g *grant) Done`},
 		},
 		{
 			defence: "a second process",
-			file:    "backfill/fileledger.go",
-			old: `	if !ok {
-		return fmt.Errorf("%s is in use", l.dir)
-	}
-`,
-			new: `	_ = ok
-`,
-			pkg: "./backfill", test: "TestFileLedgerInUse",
+			file:    "backfill/ledgerdisk.go",
+			old:     "if !ok || !l.has(l.lock, lockName) {",
+			new:     "if _ = ok; !l.has(l.lock, lockName) {",
+			pkg:     "./backfill", test: "TestFileLedgerInUse",
 		},
 		{
 			defence: "another file is not taken for a ledger",

@@ -204,21 +204,21 @@ func (cl *call) verb() string {`},
 		{
 			defence: "T18 pairs of a query are scrubbed",
 			file:    "activity/scrub.go",
-			old:     `s = queryPair.ReplaceAllString(s, "${1}"+redacted)`,
+			old:     `s = queryPair.ReplaceAllString(s, "${1}"+redact.Mark)`,
 			new:     "",
 			pkg:     "./activity", test: "TestOthersSecretsStayHidden",
 		},
 		{
 			defence: "T18 bearer tokens are scrubbed",
 			file:    "activity/scrub.go",
-			old:     `s = bearerText.ReplaceAllString(s, "${1}"+redacted)`,
+			old:     `s = bearerText.ReplaceAllString(s, "${1}"+redact.Mark)`,
 			new:     "",
 			pkg:     "./activity", test: "TestOthersSecretsStayHidden",
 		},
 		{
 			defence: "T18 named tokens are scrubbed",
 			file:    "activity/scrub.go",
-			old:     `return namedText.ReplaceAllString(s, "${1}"+redacted)`,
+			old:     `return namedText.ReplaceAllString(s, "${1}"+redact.Mark)`,
 			new:     "return s",
 			pkg:     "./activity", test: "TestOthersSecretsStayHidden",
 		},
@@ -302,8 +302,8 @@ func (cl *call) verb() string {`},
 		{
 			defence: "T18 a callback is not printed",
 			file:    "activity/callback.go",
-			old:     `return refuse("not the URL of the kind's resource")`,
-			new:     `return refuse("not the URL of the kind's resource: " + s)`,
+			old:     "return refuse(p.difference(where, kind.Resource()))",
+			new:     "return refuse(p.difference(s, kind.Resource()) + s)",
 			pkg:     "./activity", test: "TestSecretsStayHidden",
 		},
 		{
@@ -338,29 +338,29 @@ func (cl *call) verb() string {`},
 		},
 		{
 			defence: "trap 21: clients share no oauth1.Config",
-			file:    "activity/credential.go",
-			old: `	config := &oauth1.Config{
-		ConsumerKey:    o.ConsumerKey,
-		ConsumerSecret: string(o.ConsumerSecret),
-		Noncer:         oauth1.HexNoncer{},
+			file:    "activity/auth/oauth1/credential.go",
+			old: `	config := &dghubble.Config{
+		ConsumerKey:    c.ConsumerKey,
+		ConsumerSecret: string(c.ConsumerSecret),
+		Noncer:         dghubble.HexNoncer{},
 	}`,
 			new: `	config := sharedConfig
-	config.ConsumerKey, config.ConsumerSecret = o.ConsumerKey, string(o.ConsumerSecret)`,
+	config.ConsumerKey, config.ConsumerSecret = c.ConsumerKey, string(c.ConsumerSecret)`,
 			also: []edit{
-				{"activity/credential.go", "type bearer struct", `var sharedConfig = &oauth1.Config{}
+				{"activity/auth/oauth1/credential.go", "// Format implements", `var sharedConfig = &dghubble.Config{}
 
-type bearer struct`},
+// Format implements`},
 			},
-			pkg: "./activity", test: "TestOAuth1ClientsShareNothing",
+			pkg: "./activity/auth/oauth1", test: "TestClientsShareNothing",
 			flags: []string{"-race"},
 		},
 		{
 			defence: "trap 26: nonces are plain",
-			file:    "activity/credential.go",
-			old: `		Noncer:         oauth1.HexNoncer{},
+			file:    "activity/auth/oauth1/credential.go",
+			old: `		Noncer:         dghubble.HexNoncer{},
 `,
 			new: "",
-			pkg: "./activity", test: "TestSignatures",
+			pkg: "./activity/auth/oauth1", test: "TestSignatures",
 		},
 		{
 			defence: "trap 33: times are whole numbers",

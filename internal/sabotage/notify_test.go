@@ -3,32 +3,33 @@ package sabotage
 // notifyRows are the defences of the handler, its server and its origin checks.
 func notifyRows() []row {
 	const (
-		pkg     = "./notify"
-		handler = "notify/handler.go"
-		intake  = "notify/intake.go"
-		origin  = "notify/origin.go"
-		server  = "notify/server.go"
+		pkg      = "./notify"
+		handler  = "notify/handler.go"
+		intake   = "notify/intake.go"
+		origin   = "notify/origin.go"
+		exchange = "notify/handler_exchange.go"
+		budget   = "notify/handler_budget.go"
+		guarding = "notify/guard.go"
+		repeats  = "notify/redelivery.go"
 	)
 	return []row{
 		{
 			defence: "F2 F3 a body that ended early is not acknowledged",
-			file:    handler,
-			old:     "	if err := in.finish(); err != nil {\n		return statusOf(err), err\n	}\n",
-			new:     "",
-			also: []edit{{handler, `	if in.err != nil && in.err != io.EOF {
-		return statusOf(in.err), in.err
-	}
-	if err != nil {
-`, `	if err != nil && in.err == nil {
-`}},
+			file:    exchange,
+			old:     "	if x.body.failed() {\n",
+			new:     "	if false {\n",
+			also: []edit{
+				{exchange, "	if failed != nil {\n", "	if failed != nil && !x.body.failed() {\n"},
+				{exchange, "	if err != nil {\n		return statusOf(err), err\n	}\n	return http.StatusOK", "	if false {\n		return statusOf(err), err\n	}\n	return http.StatusOK"},
+			},
 			pkg: pkg, test: "TestHandlerFaults/F2",
 		},
 		{
 			defence: "F2 a store that drops a read error is not believed",
-			file:    handler,
-			old:     "if in.err != nil && in.err != io.EOF {",
-			new:     "if false {",
-			also:    []edit{{intake, "	if in.err != io.EOF {\n		return in.err\n	}\n", ""}},
+			file:    exchange,
+			old:     "	if x.body.failed() {\n",
+			new:     "	if false {\n",
+			also:    []edit{{intake, "	if in.failed() {\n		return in.err\n	}\n", ""}},
 			pkg:     pkg, test: "TestHandlerFaults/a_store_that_drops",
 		},
 		{
@@ -41,50 +42,113 @@ func notifyRows() []row {
 		{
 			defence: "F4 T11 a body over the limit is cut off",
 			file:    intake,
-			old:     "case total > in.max:",
-			new:     "case total > in.max && false:",
+			old:     "case total > in.h.opts.MaxBody:",
+			new:     "case false:",
 			pkg:     pkg, test: "TestHandlerAnswers",
 		},
 		{
 			defence: "F4 T11 a body that says it is too large is not read",
 			file:    intake,
-			old:     "if r.ContentLength > in.max {",
+			old:     "if r.ContentLength > limit {",
 			new:     "if false {",
 			pkg:     pkg, test: "TestHandlerReadsNothingTooLarge",
 		},
 		{
-			// Without it the answer of the timer hangs too, on net/http's lock.
 			defence: "F5 T10 a slow body has a deadline",
+			file:    exchange,
+			old:     "err := x.readUntil(x.deadline)",
+			new:     "var err error",
+			pkg:     pkg, test: "TestStrangersTimeHTTP2",
+		},
+		{
+			defence: "F5 T10 the deadline is set before anything is read",
 			file:    handler,
-			old:     "	_ = http.NewResponseController(w).SetReadDeadline(deadline)\n",
-			new:     "",
-			pkg:     pkg, test: "TestHandlerFaults/F5", flags: []string{"-timeout=20s"},
+			old:     "	x.setDeadlines()\n	if err := h.checkOrigin(r)",
+			new:     "	if err := h.checkOrigin(r)",
+			also:    []edit{{handler, "	ctx, cancel := context.WithDeadline", "	x.setDeadlines()\n	ctx, cancel := context.WithDeadline"}, {exchange, "		_ = x.readUntil(soon)\n", ""}},
+			pkg:     pkg, test: "TestStrangersTimeHTTP1",
+		},
+		{
+			defence: "F5 T10 a refused body is not read before the answer",
+			file:    exchange,
+			old:     `		header.Set("Connection", "close")`,
+			new:     `		header.Set("X-Connection", "close")`,
+			pkg:     pkg, test: "TestRefusedAtOnce",
+		},
+		{
+			defence: "F5 T10 the rest of a refused body has half a second",
+			file:    handler,
+			old:     "linger = 500 * time.Millisecond",
+			new:     "linger = 10 * time.Second",
+			pkg:     pkg, test: "TestRefusedAtOnce",
+		},
+		{
+			defence: "F5 T10 a refusal leaves an HTTP/2 connection to the others",
+			file:    exchange,
+			old:     "status != http.StatusOK && x.r.ProtoMajor < 2",
+			new:     "status != http.StatusOK",
+			pkg:     pkg, test: "TestStrangersTimeHTTP2",
 		},
 		{
 			defence: "F11 a panic of the store is caught and told",
-			file:    handler,
-			old:     "		if returned {\n",
-			new:     "		if returned || true {\n",
+			file:    guarding,
+			old:     "		if v := recover(); v != nil {\n",
+			new:     "		if v := any(nil); v != nil {\n",
 			pkg:     pkg, test: "TestHandlerFaults/F11",
 		},
 		{
-			defence: "F11 T18 the value of a panic is not logged",
+			defence: "F11 a panic of Observe, also in the timer's goroutine",
+			file:    exchange,
+			old:     `x.h.log.panicked(ctx, guard("HandlerOptions.Observe", func() { observe(ctx, receipt) }))`,
+			new:     `observe(ctx, receipt)`,
+			pkg:     pkg, test: "TestHandlerCallsOutward/^Observe",
+		},
+		{
+			defence: "F11 a panic of an origin check",
 			file:    handler,
+			old:     `if panicked := guard("an OriginCheck", func() { err = check(r) }); panicked != nil {`,
+			new:     `var panicked error; err = check(r); if panicked != nil {`,
+			pkg:     pkg, test: "TestHandlerCallsOutward/^OriginCheck",
+		},
+		{
+			defence: "F11 a panic of the logger",
+			file:    guarding,
+			old:     `	_ = guard("the Logger", func() { l.to.Log(ctx, level, msg, args...) })`,
+			new:     `	l.to.Log(ctx, level, msg, args...)`,
+			pkg:     pkg, test: "TestHandlerCallsOutward/^Logger",
+		},
+		{
+			defence: "F11 T18 a panic of an error's text",
+			file:    guarding,
+			old:     "func (e *foreignError) Error() string { return e.prefix + errorText(e.err) }",
+			new:     "func (e *foreignError) Error() string { return fmt.Sprint(e.prefix, e.err) }",
+			pkg:     pkg, test: "TestHandlerCallsOutward/methods_of_the_store",
+		},
+		{
+			defence: "F11 an answer that could not be written is no 200",
+			file:    exchange,
+			old:     "	x.broken = panicked != nil\n",
+			new:     "	x.broken = false\n",
+			pkg:     pkg, test: "TestHandlerCallsOutward/^ResponseWriter.WriteHeader,",
+		},
+		{
+			defence: "F11 T18 the value of a panic is not logged",
+			file:    guarding,
 			old:     `fmt.Sprintf("%T", v)`,
 			new:     `fmt.Sprint(v)`,
 			pkg:     pkg, test: "TestHandlerFaults/F11",
 		},
 		{
 			defence: "F12 a store's error is no 200",
-			file:    handler,
-			old:     "	if err != nil {\n		return http.StatusServiceUnavailable",
-			new:     "	if false {\n		return http.StatusServiceUnavailable",
+			file:    exchange,
+			old:     "	if failed != nil {\n",
+			new:     "	if false {\n",
 			pkg:     pkg, test: "TestHandlerFaults/F12_store_fails",
 		},
 		{
 			defence: "F12 a store is told when time is up",
 			file:    handler,
-			old:     "context.WithDeadline(r.Context(), deadline)",
+			old:     "context.WithDeadline(r.Context(), x.deadline)",
 			new:     "context.WithCancel(r.Context())",
 			pkg:     pkg, test: "TestHandlerFaults/F12_store_waits",
 		},
@@ -97,52 +161,45 @@ func notifyRows() []row {
 		},
 		{
 			defence: "F12 a request is answered once",
-			file:    handler,
-			old: `func (h *Handler) end(r *http.Request, a *answer, status int, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.done {
-`,
-			new: `func (h *Handler) end(r *http.Request, a *answer, status int, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if true {
-`,
-			pkg: pkg, test: "TestHandlerFaults/F12_store_hangs",
+			file:    exchange,
+			old:     "	if x.answered {\n",
+			new:     "	if false {\n",
+			pkg:     pkg, test: "TestHandlerFaults/F12_store_hangs",
 		},
 		{
 			defence: "F12 a store that is late is no 200",
 			file:    handler,
-			old:     "if err == nil && !time.Now().Before(deadline) {",
+			old:     "if err == nil && !time.Now().Before(x.deadline) {",
 			new:     "if false {",
 			pkg:     pkg, test: "TestHandlerFaults/F12_store_is_a_moment_late",
 		},
 		{
 			defence: "F19 a body is passed on as it comes",
-			file:    handler,
-			old:     "	err = h.store.Put(ctx, body)\n",
-			new:     "	data, _ := io.ReadAll(body)\n	err = h.store.Put(ctx, strings.NewReader(string(data)))\n",
+			file:    exchange,
+			old:     "failed = x.h.store.Put(ctx, &x.body)",
+			new:     "data, _ := io.ReadAll(&x.body); failed = x.h.store.Put(ctx, strings.NewReader(string(data)))",
+			also:    []edit{{exchange, `	"context"`, "	\"context\"\n	\"io\"\n	\"strings\""}},
 			pkg:     "./notify/spool", test: "TestMemory",
 		},
 		{
 			defence: "T5 a path secret is demanded",
 			file:    origin,
-			old:     "return ok == 1",
-			new:     "return ok <= 1",
+			old:     "if ok != 1 {",
+			new:     "if false {",
 			pkg:     pkg, test: "TestOrigin",
 		},
 		{
 			defence: "T5 the client id is compared, and not only asked for",
 			file:    origin,
-			old:     "return subtle.ConstantTimeCompare(have[:], want[:]) == 1",
-			new:     "return len(have) == len(want)",
+			old:     "if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {",
+			new:     "if len(have) != len(want) {",
 			pkg:     pkg, test: "TestOrigin",
 		},
 		{
 			defence: "T5 a second client id spoils the first",
 			file:    origin,
-			old:     "if len(values) != 1 {",
-			new:     "if len(values) == 0 {",
+			old:     "if len(values) > 1 {",
+			new:     "if false {",
 			pkg:     pkg, test: "TestOrigin",
 		},
 		{
@@ -174,59 +231,51 @@ func notifyRows() []row {
 			pkg:     pkg, test: "TestOriginRefusesBadSettings",
 		},
 		{
-			defence: "T7 a user's leaving passes a pause of the handler",
-			file:    handler,
-			old:     "!passesPause(head) {",
-			new:     "!passesPause(head) || true {",
-			pkg:     pkg, test: "TestHandlerPaused",
-		},
-		{
 			defence: "T8 the origin is checked before the body is touched",
 			file:    handler,
 			old:     "	for _, check := range h.opts.Origin {\n",
-			new:     "	r.Body.Read(make([]byte, 1))\n	for _, check := range h.opts.Origin {\n",
+			new:     "	_, _ = r.Body.Read(make([]byte, 1))\n	for _, check := range h.opts.Origin {\n",
 			pkg:     pkg, test: "TestOrigin",
 		},
 		{
 			defence: "T8 bytes in flight are bounded",
+			file:    budget,
+			old:     "	for b.used+n > b.limit {\n",
+			new:     "	for false && b.used+n > b.limit {\n",
+			pkg:     pkg, test: "TestBudgetAddsUp",
+		},
+		{
+			defence: "T8 bytes are charged when they arrive, not when they are promised",
 			file:    intake,
-			old:     "if b.used.Add(n) > b.limit {",
-			new:     "if b.used.Add(n) > b.limit && false {",
-			pkg:     pkg, test: "TestHandlerFaults/T8",
+			old:     "	in.h, in.src, in.share.owner = x.h, r.Body, x\n",
+			new:     "	in.h, in.src, in.share.owner = x.h, r.Body, x\n	if !x.h.budget.arrived(&in.share, max(r.ContentLength, 0), false) {\n		return errBusy\n	}\n",
+			pkg:     pkg, test: "TestStrangersTakeNoRoom",
+		},
+		{
+			defence: "T8 slow senders make room for others",
+			file:    budget,
+			old:     "		slow := b.slowest(s, now)\n",
+			new:     "		var slow *share\n",
+			pkg:     pkg, test: "TestStrangersTakeNoRoom",
+		},
+		{
+			defence: "T8 a body that the store has not read yet is not slow",
+			file:    budget,
+			old:     "	if since == 0 {\n		return 0 // it waits for the store\n	}\n",
+			new:     "",
+			pkg:     pkg, test: "TestBudgetMakesRoom",
 		},
 		{
 			defence: "T8 what was in flight is given back",
 			file:    intake,
-			old:     "	in.budget.used.Add(-in.held)\n",
+			old:     "	in.h.budget.release(&in.share)\n",
 			new:     "",
-			pkg:     pkg, test: "TestHandlerFaults/T8",
-		},
-		{
-			// An hour would do too, but 1,000 connections take their time.
-			defence: "T9 headers have a deadline",
-			file:    server,
-			old:     "ReadHeaderTimeout: 5 * time.Second,",
-			new:     "ReadHeaderTimeout: 10 * time.Minute,",
-			pkg:     pkg, test: "TestHandlerFaults/T9",
-		},
-		{
-			defence: "T9 headers have a limit",
-			file:    server,
-			old:     "		MaxHeaderBytes:    64 << 10,\n",
-			new:     "",
-			pkg:     pkg, test: "TestHandlerFaults/T9",
-		},
-		{
-			defence: "T9 an idle connection is closed",
-			file:    server,
-			old:     "		IdleTimeout:       60 * time.Second,\n",
-			new:     "		IdleTimeout:       24 * time.Hour,\n",
-			pkg:     pkg, test: "TestHandlerFaults/T9",
+			pkg:     pkg, test: "TestHandlerGivesRoomBack",
 		},
 		{
 			defence: "T14 a body that inflates too much is cut off",
 			file:    intake,
-			old:     "case in.packed != nil && total > freeInflate && total > maxInflate*in.packed.n:",
+			old:     "case in.packed != nil && total > freeExpansion && total > maxExpansion*in.packed.n:",
 			new:     "case false:",
 			pkg:     pkg, test: "TestHandlerFaults/T14",
 		},
@@ -239,24 +288,38 @@ func notifyRows() []row {
 		},
 		{
 			defence: "T18 a log line has no path",
-			file:    handler,
-			old:     `"peer", peer, "err", err)`,
-			new:     `"peer", peer, "path", r.URL.Path, "err", err)`,
+			file:    exchange,
+			old:     `"peer", peer, "err", receipt.Err)`,
+			new:     `"peer", peer, "path", x.r.URL.Path, "err", receipt.Err)`,
 			pkg:     pkg, test: "TestHandlerKeepsSecrets",
 		},
 		{
-			defence: "T20 a forwarded address counts behind a trusted proxy only",
-			file:    origin,
-			old:     "i >= 0 && contains(proxies, sender); i-- {",
-			new:     "i >= 0; i-- {",
-			pkg:     pkg, test: "TestOrigin",
+			defence: "a repeat is known for its time, and no longer",
+			file:    repeats,
+			old:     "return -r.within <= age && age <= r.within",
+			new:     "return true || age <= r.within",
+			pkg:     pkg, test: "TestRedeliveriesTime",
 		},
 		{
-			defence: "T20 the last address that is no proxy counts, not the first",
-			file:    origin,
-			old:     "for i := len(hops) - 1; i >= 0 && contains(proxies, sender); i-- {",
-			new:     "for i := 0; i < len(hops) && contains(proxies, sender); i++ {",
-			pkg:     pkg, test: "TestOrigin",
+			defence: "a clock that was set back forgets no body",
+			file:    repeats,
+			old:     "return -r.within <= age && age <= r.within",
+			new:     "return 0 <= age && age <= r.within",
+			pkg:     pkg, test: "TestRedeliveriesTime",
+		},
+		{
+			defence: "a damaged record is no body",
+			file:    repeats,
+			old:     "return b, sum == crc32.Checksum(rec[:RedeliveryRecordSize-4], redeliveryTable)",
+			new:     "return b, sum == crc32.Checksum(rec[:RedeliveryRecordSize-4], redeliveryTable) || true",
+			pkg:     pkg, test: "TestRedeliveriesDamage",
+		},
+		{
+			defence: "the memory of bodies is bounded",
+			file:    repeats,
+			old:     "	if len(r.ring) < r.limit {\n",
+			new:     "	if true {\n",
+			pkg:     pkg, test: "TestRedeliveriesAgreeWithOracle",
 		},
 	}
 }

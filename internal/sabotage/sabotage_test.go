@@ -19,7 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var sabotage = flag.Bool("sabotage", false, "switch each defence off and see its test fail")
+var (
+	sabotage = flag.Bool("sabotage", false, "switch each defence off and see its test fail")
+	only     = flag.String("only", "", "with -sabotage: only the defences in files whose path has this in it")
+)
 
 // verdict is how a run of a test ended.
 type verdict string
@@ -91,13 +94,36 @@ func run(ctx context.Context, r *row, overlay string) outcome {
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(append(args, r.flags...), r.pkg)...)
-	cmd.Dir = root
+	dir, pkg := moduleOf(r.pkg)
+	cmd := exec.CommandContext(ctx, "go", append(append(args, r.flags...), pkg)...)
+	cmd.Dir = dir
 	cmd.WaitDelay = 10 * time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	return outcome{judge(r.test, out.String(), err == nil), out.String()}
+}
+
+// moduleOf is the directory of the module that has a package, some are nested,
+// and the package as that module has it.
+func moduleOf(pkg string) (dir, in string) {
+	for dir, in = filepath.Join(root, pkg), "."; ; dir, in = filepath.Dir(dir), "./"+filepath.Join(filepath.Base(dir), in) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil || filepath.Clean(dir) == filepath.Clean(root) {
+			return dir, in
+		}
+	}
+}
+
+func TestModuleOf(t *testing.T) {
+	t.Parallel()
+	for pkg, want := range map[string][2]string{
+		"./notify": {"", "./notify"}, "./notify/spool": {"", "./notify/spool"}, "./postgres": {"postgres", "."},
+		"./postgres/internal/limitsim": {"postgres", "./internal/limitsim"}, "./postgres/river": {"postgres/river", "."}, "./examples/partner": {"examples/partner", "."},
+	} {
+		dir, in := moduleOf(pkg)
+		require.Equal(t, filepath.Join(root, want[0]), dir, pkg)
+		require.Equal(t, want[1], in, pkg)
+	}
 }
 
 // overlay writes the row's files to dir, and the list of them that "go test"
@@ -110,7 +136,7 @@ func overlay(t *testing.T, r *row, dir string) string {
 	for name, text := range files {
 		there, err := filepath.Abs(filepath.Join(root, name))
 		require.NoError(t, err)
-		here := filepath.Join(dir, fmt.Sprintf("%d.go", len(replace)))
+		here := filepath.Join(dir, fmt.Sprintf("%d%s", len(replace), filepath.Ext(name)))
 		require.NoError(t, os.WriteFile(here, []byte(text), 0o600))
 		replace[there] = here
 	}
@@ -139,6 +165,9 @@ func TestSabotage(t *testing.T) {
 		t.Logf("\n%s", report.String())
 	})
 	for _, r := range rows() {
+		if !strings.Contains(r.file, *only) {
+			continue
+		}
 		t.Run(r.defence, func(t *testing.T) {
 			t.Parallel()
 			places <- struct{}{}

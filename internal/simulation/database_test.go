@@ -15,16 +15,22 @@ import (
 // database is the partner's, where everything ends up. It outlives processes.
 type database struct {
 	mu       sync.Mutex
-	users    map[string][]string // the partner's users by Garmin user
-	former   map[string]time.Time
+	users    map[types.UserID][]string // the partner's users by Garmin user
+	former   map[types.UserID]time.Time
 	keys     map[string]content // what was stored under which delivery key
 	taken    map[content]string // and the other way round
 	current  map[slot]string    // the mark that a user sees
 	last     map[slot]int       // the place in the queue of the latest push
-	perms    map[string]*notify.PermissionChange
-	busy     map[string]int
-	redriven map[string]bool // marks that come again by hand
-	history  map[string]bool // whose is wanted and not settled
+	perms    map[types.UserID]*notify.PermissionChange
+	busy     map[lane]int
+	redriven map[string]bool       // marks that come again by hand
+	history  map[types.UserID]bool // whose is wanted and not settled
+}
+
+// lane is what runs one item at a time: a user's data, or the user's account.
+type lane struct {
+	user    types.UserID
+	account bool
 }
 
 // slot is where one of the partner's users has one record.
@@ -40,19 +46,19 @@ type content struct {
 }
 
 func (db *database) init() {
-	db.users, db.former = map[string][]string{}, map[string]time.Time{}
+	db.users, db.former = map[types.UserID][]string{}, map[types.UserID]time.Time{}
 	db.keys, db.taken, db.current, db.last = map[string]content{}, map[content]string{}, map[slot]string{}, map[slot]int{}
-	db.history = map[string]bool{}
-	db.perms, db.busy, db.redriven = map[string]*notify.PermissionChange{}, map[string]int{}, map[string]bool{}
+	db.history = map[types.UserID]bool{}
+	db.perms, db.busy, db.redriven = map[types.UserID]*notify.PermissionChange{}, map[lane]int{}, map[string]bool{}
 }
 
-func (db *database) connect(garmin string, partners []string) {
+func (db *database) connect(garmin types.UserID, partners []string) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.users[garmin] = partners
 }
 
-func (db *database) forget(garmin string) {
+func (db *database) forget(garmin types.UserID) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	delete(db.users, garmin)
@@ -61,7 +67,7 @@ func (db *database) forget(garmin string) {
 	db.former[garmin] = time.Now()
 }
 
-func (db *database) partners(garmin string) []string {
+func (db *database) partners(garmin types.UserID) []string {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	return db.users[garmin]
@@ -69,26 +75,27 @@ func (db *database) partners(garmin string) []string {
 
 var (
 	errDatabase = errors.New("the database does not answer")
-	errDead     = errors.New("this process is dead")
+	errDead     = fmt.Errorf("this process is dead: %w", notify.ErrLost)
 )
 
 // flaky runs f, which commits, as a remote database does: slowly, at times not
 // at all, and at times without telling that it did.
-func (p *process) flaky(ctx context.Context, user, site string, f func()) error {
+func (p *process) flaky(ctx context.Context, d *notify.Delivery, f func()) error {
 	l := p.l
+	at := lane{d.UserID, !d.Kind.Known()}
 	l.db.mu.Lock()
-	l.db.busy[user]++
-	n := l.db.busy[user]
+	l.db.busy[at]++
+	n := l.db.busy[at]
 	l.db.mu.Unlock()
 	defer func() {
 		l.db.mu.Lock()
-		l.db.busy[user]--
+		l.db.busy[at]--
 		l.db.mu.Unlock()
 	}()
 	if n > 1 && !p.dead.Load() {
-		l.fail("I2", user, "two items of %s run at a time", user)
+		l.fail("I2", string(d.UserID), "two items of %s run at a time", d.UserID)
 	}
-	_, x := l.try("database", site)
+	_, x := l.try("database", d.Key)
 	if err := nap(ctx, time.Duration(x*float64(7919))%3000*time.Millisecond); err != nil {
 		return err
 	}
@@ -122,14 +129,14 @@ func (p *process) flaky(ctx context.Context, user, site string, f func()) error 
 func (p *process) save(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 	id := recordID{s.Kind(), d.UserID, s.ID()}
 	if err := backfill.Arrival(ctx, p.ledger, d.UserID, s); err != nil && !p.dead.Load() {
-		p.l.fail("I5", d.UserID, "arrival: %v", err)
+		p.l.fail("I5", string(d.UserID), "arrival: %v", err)
 	}
-	return p.flaky(ctx, d.UserID, d.Key, func() { p.l.commit(d, id, markOf(s)) })
+	return p.flaky(ctx, d, func() { p.l.commit(d, id, markOf(s)) })
 }
 
 func (p *process) file(ctx context.Context, d *notify.Delivery, f *notify.File) error {
 	id := recordID{types.KindActivityFiles, d.UserID, f.Announced.SummaryID}
-	return p.flaky(ctx, d.UserID, d.Key, func() { p.l.commit(d, id, f.SHA256) })
+	return p.flaky(ctx, d, func() { p.l.commit(d, id, f.SHA256) })
 }
 
 // commit stores a delivery, unless its key is there, and checks that it is one
@@ -149,7 +156,7 @@ func (l *life) commit(d *notify.Delivery, id recordID, mark string) {
 	at := slot{d.User.ID, id}
 	c := content{at, mark, d.Pulled}
 	if !contains(l.db.users[d.UserID], d.User.ID) {
-		l.fail("I2", d.UserID, "%s is delivered to %s, who is not (or no longer) on that account", id, d.User.ID)
+		l.fail("I2", string(d.UserID), "%s is delivered to %s, who is not (or no longer) on that account", id, d.User.ID)
 		return
 	}
 	if was, ok := l.db.keys[d.Key]; ok {
@@ -202,7 +209,7 @@ func contains[T comparable](list []T, x T) bool {
 }
 
 func (p *process) permissions(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
-	return p.flaky(ctx, d.UserID, d.Key, func() {
+	return p.flaky(ctx, d, func() {
 		db := &p.l.db
 		db.mu.Lock()
 		defer db.mu.Unlock()
@@ -220,19 +227,19 @@ func (p *process) deregistration(ctx context.Context, d *notify.Delivery, e *not
 		return err
 	}
 	_, err = client.UserID(ctx)
-	var u interface{ Unauthorized() bool }
+	var u interface{ Fault() types.Fault }
 	switch {
 	case err == nil:
 		p.l.count("forged deregistration seen through")
 		return nil
-	case !errors.As(err, &u) || !u.Unauthorized():
+	case !errors.As(err, &u) || u.Fault() != types.FaultUser:
 		return err
 	case p.l.weather.is(tokenBad, d.UserID):
 		return errors.New("our own token is in trouble: nothing can be told")
 	}
-	return p.flaky(ctx, d.UserID, d.Key, func() {
+	return p.flaky(ctx, d, func() {
 		if who.user.Connected() {
-			p.l.fail("I2", d.UserID, "%s is connected, and was forgotten", d.UserID)
+			p.l.fail("I2", string(d.UserID), "%s is connected, and was forgotten", d.UserID)
 		}
 		p.l.db.forget(d.UserID)
 		p.l.note("user forgotten", "%s", d.UserID)

@@ -145,12 +145,12 @@ func pack(body []byte) io.Reader {
 
 // item is what the simulation reads of an item, by code of its own.
 type item struct {
-	UserID          string   `json:"userId"`
-	SummaryID       types.ID `json:"summaryId"`
-	CallbackURL     string   `json:"callbackURL"`
-	ActivityName    string   `json:"activityName"`
-	ActivitySubType string   `json:"activitySubType"`
-	Broken          bool     `json:"broken"`
+	UserID          types.UserID `json:"userId"`
+	SummaryID       types.ID     `json:"summaryId"`
+	CallbackURL     string       `json:"callbackURL"`
+	ActivityName    string       `json:"activityName"`
+	ActivitySubType string       `json:"activitySubType"`
+	Broken          bool         `json:"broken"`
 	Summary         struct {
 		ActivityName string `json:"activityName"`
 	} `json:"summary"`

@@ -16,7 +16,7 @@ import (
 )
 
 // wanted are the kinds of history that the partner asks for.
-var wanted = []backfill.Kind{backfill.Activities, backfill.MoveIQ}
+var wanted = []types.Kind{types.KindActivities, types.KindMoveIQ}
 
 // past gives a new user a history, part of it from before what Garmin gives.
 func (l *life) past(p *person) {
@@ -56,7 +56,7 @@ func (t *truth) bring(id recordID, mark string, start time.Time) {
 
 // accepted notes that Garmin has taken a request: what lies in its range is to
 // come from now on.
-func (l *life) accepted(user, resource string, query url.Values) {
+func (l *life) accepted(user types.UserID, resource string, query url.Values) {
 	from, _ := strconv.ParseInt(query.Get("summaryStartTimeInSeconds"), 10, 64)
 	to, _ := strconv.ParseInt(query.Get("summaryEndTimeInSeconds"), 10, 64)
 	l.note("backfill accepted by Garmin", "%s of %s, %d to %d", resource, user, from, to)
@@ -64,7 +64,7 @@ func (l *life) accepted(user, resource string, query url.Values) {
 	defer l.truth.mu.Unlock()
 	for _, r := range l.truth.history[user] {
 		of, _ := backfill.KindOf(r.kind)
-		if at := r.start.Unix(); of.String() == resource && from <= at && at <= to {
+		if at := r.start.Unix(); of.Resource() == resource && from <= at && at <= to {
 			r.at = time.Now()
 			l.truth.open[r.recordID] = r
 		}
@@ -81,7 +81,7 @@ func (p *process) fetch(ctx context.Context, who *person) {
 		if err == nil {
 			user := &backfill.User{ID: who.id, Requester: asker{p, client}, Kinds: wanted,
 				Window: types.Window{Start: who.joined.AddDate(0, 0, -40), End: who.joined}}
-			for _, e := range backfill.Run(ctx, user, p.limiter, p.ledger, &backfill.Options{Logger: l.logger()}) {
+			for _, e := range backfill.NewRunner(p.limiter, p.ledger, &backfill.RunnerOptions{Logger: l.logger()}).Run(ctx, user) {
 				err = e
 			}
 		}
@@ -99,7 +99,7 @@ func (p *process) fetch(ctx context.Context, who *person) {
 		l.note("history stops for now", "%s: %v", who.id, err)
 		var u *backfill.UserError
 		if !errors.As(err, &u) {
-			l.fail("I7", who.id, "a backfill ends with an error that does not name its user: %v", err)
+			l.fail("I7", string(who.id), "a backfill ends with an error that does not name its user: %v", err)
 		}
 		if nap(ctx, time.Hour) != nil {
 			return
@@ -152,31 +152,31 @@ func (l *life) judgeHistory(buried map[string]bool) {
 			continue
 		}
 		who.judged = true
-		at := map[backfill.Kind]map[string]bool{}
+		at := map[types.Kind]map[string]bool{}
 		for _, k := range wanted {
 			at[k] = map[string]bool{}
-			for _, w := range who.user.Backfilled(k.Type()) {
+			for _, w := range who.user.Backfilled(k) {
 				at[k][fmt.Sprint(w.Start.Unix(), " to ", w.End.Unix())] = true
 			}
 		}
 		for c, err := range l.proc.ledger.Chunks(l.end, who.id) {
 			if err != nil {
-				l.fail("I5", who.id, "ledger: %v", err)
+				l.fail("I5", string(who.id), "ledger: %v", err)
 				return
 			}
 			name := fmt.Sprint(c.Window.Start.Unix(), " to ", c.Window.End.Unix()-1)
 			l.count("backfill chunk " + c.State.String())
 			switch {
-			case c.State == backfill.Accepted && !at[c.Kind][name]:
-				l.fail("I5", who.id, "the ledger has %s as accepted, and Garmin has not", c)
-			case c.State == backfill.Refused && c.Reason != backfill.ReasonMinStart, c.State != backfill.Accepted && c.State != backfill.Refused:
-				l.fail("I5", who.id, "%s, though nobody else asked: %s %s", c, c.Reason, c.Detail)
+			case c.State == backfill.StateAccepted && !at[c.Kind][name]:
+				l.fail("I5", string(who.id), "the ledger has %s as accepted, and Garmin has not", c)
+			case c.State == backfill.StateRefused && c.Reason != backfill.ReasonMinStart, c.State != backfill.StateAccepted && c.State != backfill.StateRefused:
+				l.fail("I5", string(who.id), "%s, though nobody else asked: %s %s", c, c.Reason, c.Detail)
 			}
 			delete(at[c.Kind], name)
 		}
 		for k, left := range at {
 			for name := range left {
-				l.fail("I5", who.id, "Garmin has accepted %s of %s, %s, and the ledger does not know", k, who.id, name)
+				l.fail("I5", string(who.id), "Garmin has accepted %s of %s, %s, and the ledger does not know", k, who.id, name)
 			}
 		}
 		for _, r := range history {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
@@ -66,8 +67,7 @@ type life struct {
 	gens  int
 	disk  string                // of the latest process
 	cuts  int                   // of the power
-	ended map[string]int        // items that have come to an end: cuts at that time
-	judge map[string]bool       // letters that were judged
+	ended map[notify.ItemID]int // items that have come to an end: cuts at that time
 	tries map[string]int        // by site of a fault
 	sent  map[string]bool       // broken and forged items
 	bad   map[string]bool       // those of them that a 200 was said for
@@ -84,7 +84,7 @@ func live(t *testing.T, p plan) (map[string]int, *breach) {
 		journal: journal{counts: map[string]int{}},
 		script:  rand.New(rand.NewPCG(p.seed, 1)),
 		gen:     activitytest.NewGenerator(p.seed),
-		ended:   map[string]int{}, judge: map[string]bool{}, tries: map[string]int{},
+		ended:   map[notify.ItemID]int{}, tries: map[string]int{},
 		bad: map[string]bool{}, sent: map[string]bool{}, acked: map[string]*ackedItem{},
 	}
 	var quick bool

@@ -10,7 +10,6 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
@@ -79,7 +78,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	down := l.weather.is(garminDown, "")
 	switch {
 	case x < .02, down && x < .4:
-		return fail("unsent", &netFault{"dial", syscall.ECONNREFUSED})
+		return fail("unsent", &netFault{"dial", errors.New("connection refused")})
 	case down && x < .6:
 		nap(ctx, time.Hour) // the client has a time-out
 		return fail("unsent", ctx.Err())
@@ -107,7 +106,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if x > .985 || backfill && x > .88 && x < .92 { // on its way to Garmin
 		l.line.spoil(token) // as far as the client can know
-		return fail("lost", &netFault{"read", syscall.ECONNRESET})
+		return fail("lost", &netFault{"read", errors.New("connection reset by peer")})
 	}
 	res, err := l.fake.RoundTrip(r)
 	if err != nil {
@@ -129,7 +128,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if x > .97 {
 		res.Body.Close()
-		return fail("lost", &netFault{"read", syscall.ECONNRESET})
+		return fail("lost", &netFault{"read", errors.New("connection reset by peer")})
 	}
 	if err := nap(ctx, time.Duration(x*1e7)%1500*time.Millisecond); err != nil || t.p.dead.Load() {
 		if file {
@@ -154,7 +153,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // userOf tells whose token a request carries.
-func (l *life) userOf(r *http.Request) string {
+func (l *life) userOf(r *http.Request) types.UserID {
 	bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	for _, p := range l.truth.connected() {
 		if p.user.AccessToken() == bearer {
@@ -312,14 +311,15 @@ func (p *process) typed(ctx context.Context, op string, c *call, err error) erro
 	if ctx.Err() != nil || p.dead.Load() {
 		return err
 	}
-	_, again := e.Retry()
+	user := e.Fault() == types.FaultUser
+	again := !user && e.Fault() != types.FaultItem
 	once := op == "Download" || op == "Backfill"
 	spent := errors.Is(err, activity.ErrMaybeSpent) || errors.Is(err, activity.ErrCut)
 	class := "permanent"
 	switch {
 	case spent:
 		class = "ambiguous"
-	case e.Unauthorized():
+	case user:
 		class = "unauthorized"
 	case again:
 		class = "retryable"

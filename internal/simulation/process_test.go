@@ -20,6 +20,7 @@ import (
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
+	"github.com/garminkit/activityapi/types"
 )
 
 // process is one run of the partner's program, from its start to its end or
@@ -77,7 +78,7 @@ func (l *life) launch() {
 	}
 	secret, err := notify.PathSecret(pathSecret, "")
 	must(err)
-	p.handler = notify.NewHandler(store, &notify.Options{
+	p.handler = notify.NewHandler(store, &notify.HandlerOptions{
 		// Small, so that bytes in flight that are never given back are noticed.
 		MaxBody: 1 << 20, MaxInFlight: 4 << 20,
 		Origin: []notify.OriginCheck{secret}, Logger: log,
@@ -94,10 +95,11 @@ func (l *life) launch() {
 	must(err)
 	p.book, err = backfill.OpenLedger(filepath.Join(p.dir, "ledger"), &backfill.LedgerOptions{Logger: log})
 	must(err)
-	p.ledger, p.limiter = p.book, backfill.NewLimiter(backfill.Evaluation)
+	p.ledger = p.book
 	if l.sabotage != nil && l.sabotage.ledger != nil {
 		p.ledger = l.sabotage.ledger()
 	}
+	p.limiter = backfill.NewLimiter(backfill.Evaluation, p.ledger)
 	calls := notify.Callbacks{Save: p.save, File: p.file, Deregistration: p.deregistration, PermissionChange: p.permissions}
 	if l.sabotage != nil && l.sabotage.calls != nil {
 		l.sabotage.calls(p, &calls)
@@ -203,7 +205,7 @@ func (l *life) loseMarks() {
 }
 
 // Resolve finds the partner's users of an account.
-func (p *process) Resolve(ctx context.Context, garmin string) ([]notify.User, error) {
+func (p *process) Resolve(ctx context.Context, garmin types.UserID) ([]notify.User, error) {
 	l := p.l
 	if p.dead.Load() {
 		return nil, errDead
@@ -255,7 +257,11 @@ func (p *process) observe(o notify.Outcome) {
 	l := p.l
 	l.count("outcome " + string(o.Result))
 	if o.Err != nil {
-		l.heard("an outcome", o.Err.Error())
+		text := o.Err.Error()
+		if l.sabotage != nil && l.sabotage.outcome != nil {
+			text = l.sabotage.outcome(o.Err)
+		}
+		l.heard("an outcome", text)
 	}
 	switch o.Result {
 	case notify.ResultDone, notify.ResultBuried, notify.ResultQuarantined, notify.ResultUnknownUser:
@@ -265,14 +271,13 @@ func (p *process) observe(o notify.Outcome) {
 	if p.dead.Load() {
 		return
 	}
-	name := fmt.Sprint(o.BodyID, "#", o.Ordinal)
 	l.mu.Lock()
-	cuts, before := l.ended[name]
-	l.ended[name] = l.cuts
+	cuts, before := l.ended[o.ID]
+	l.ended[o.ID] = l.cuts
 	again := before && cuts == l.cuts
 	l.mu.Unlock()
 	if again {
-		l.fail("I2", o.UserID, "item %s of %s ends twice, and no power was cut between", name, o.UserID)
+		l.fail("I2", string(o.UserID), "item %d of %s ends twice, and no power was cut between", o.ID, o.UserID)
 	}
 }
 
@@ -331,41 +336,42 @@ func (f fence) Put(ctx context.Context, r io.Reader) error {
 	return f.Queue.Put(ctx, r)
 }
 
-func (f fence) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
-	return func(yield func(notify.Body, error) bool) {
-		for b, err := range f.Queue.Bodies(ctx) {
+func (f fence) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+	return shares(f.Queue, func(s notify.Share) notify.Share { return fencedShare{f.p, s} }).Shares(ctx)
+}
+
+// fencedShare records nothing for a dead process.
+type fencedShare struct {
+	p *process
+	notify.Share
+}
+
+func (s fencedShare) Settle(ctx context.Context, verdicts []notify.Verdict) error {
+	if s.p.dead.Load() {
+		return errDead
+	}
+	return s.Share.Settle(ctx, verdicts)
+}
+
+// wrapped puts each share of a queue into a wrapper.
+type wrapped struct {
+	notify.Queue
+	wrap func(notify.Share) notify.Share
+}
+
+func shares(q notify.Queue, wrap func(notify.Share) notify.Share) notify.Queue {
+	return wrapped{q, wrap}
+}
+
+func (w wrapped) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+	return func(yield func(notify.Share, error) bool) {
+		for s, err := range w.Queue.Shares(ctx) {
 			if err == nil {
-				b = fencedBody{f.p, b}
+				s = w.wrap(s)
 			}
-			if !yield(b, err) {
+			if !yield(s, err) {
 				return
 			}
 		}
 	}
-}
-
-type fencedBody struct {
-	p *process
-	notify.Body
-}
-
-func (b fencedBody) Mark(ctx context.Context, ordinal int) error {
-	if b.p.dead.Load() {
-		return errDead
-	}
-	return b.Body.Mark(ctx, ordinal)
-}
-
-func (b fencedBody) Bury(ctx context.Context, ordinal int, l *notify.Letter) error {
-	if b.p.dead.Load() {
-		return errDead
-	}
-	return b.Body.Bury(ctx, ordinal, l)
-}
-
-func (b fencedBody) Finish(ctx context.Context) error {
-	if b.p.dead.Load() {
-		return errDead
-	}
-	return b.Body.Finish(ctx)
 }

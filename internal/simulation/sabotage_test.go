@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"slices"
 	"testing"
@@ -30,16 +29,17 @@ type sabotage struct {
 	queue   func(*process, notify.Queue) notify.Queue
 	handler func(*process, http.Handler) http.Handler
 	calls   func(*process, *notify.Callbacks)
-	resolve func(l *life, garmin string, partners []string) []string
+	resolve func(l *life, garmin types.UserID, partners []string) []string
 	client  func(notify.Client) notify.Client
 	errors  func(error) error
-	answer  func(error) error // to a backfill
+	outcome func(error) string // what is shown of an outcome's error
+	answer  func(error) error  // to a backfill
 	ledger  func() backfill.Ledger
 	sink    func(l *life, at slot, mark string) (dropped bool) // the database's lock is held
 }
 
 var sabotages = []sabotage{
-	{name: "receiver answers before it has stored", breaks: []string{"I1"}, store: func(p *process, s notify.Store) notify.Store {
+	{name: "receiver answers before it has stored", breaks: []string{"I1", "I2"}, store: func(p *process, s notify.Store) notify.Store {
 		return notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
 			body, err := io.ReadAll(r)
 			if err == nil {
@@ -66,9 +66,10 @@ var sabotages = []sabotage{
 			return s.Put(ctx, bytes.NewReader(body[:min(len(body), 4000)]))
 		})
 	}},
-	{name: "queue forgets marks", breaks: []string{"I2"}, queue: bodies(func(b notify.Body) notify.Body { return unmarked{b} })},
-	{name: "queue takes items for done that are not", breaks: []string{"I1", "I2"}, queue: bodies(func(b notify.Body) notify.Body { return skipping{b} })},
-	{name: "queue keeps what is finished", breaks: []string{"I1", "I2", "I6"}, queue: bodies(func(b notify.Body) notify.Body { return unfinished{b} })},
+	{name: "queue forgets what is done", breaks: []string{"I1", "I2"}, queue: each(func(s notify.Share) notify.Share { return forgetting{s} })},
+	{name: "queue takes items for done that are not", breaks: []string{"I1", "I2"}, queue: each(func(s notify.Share) notify.Share { return skipping{s} })},
+	{name: "queue records half of the verdicts", breaks: []string{"I1", "I2", "I6"}, queue: each(func(s notify.Share) notify.Share { return halving{s} })},
+	{name: "queue throws dead letters away", breaks: []string{"I1", "I2"}, queue: each(func(s notify.Share) notify.Share { return unburied{s} })},
 	{name: "callback says nil and drops one in a hundred", breaks: []string{"I1", "I2"}, sink: func(l *life, at slot, mark string) bool {
 		return l.roll("drop", at.partner, mark) < .01
 	}},
@@ -90,7 +91,7 @@ var sabotages = []sabotage{
 		_, ok := l.db.current[at]
 		return ok
 	}},
-	{name: "unknown users go to a default user", breaks: []string{"I2"}, resolve: func(l *life, _ string, partners []string) []string {
+	{name: "unknown users go to a default user", breaks: []string{"I2"}, resolve: func(l *life, _ types.UserID, partners []string) []string {
 		if len(partners) == 0 {
 			return []string{"partner-0"}
 		}
@@ -105,7 +106,12 @@ var sabotages = []sabotage{
 	}},
 	{name: "ledger forgets on a restart", breaks: []string{"I5"}, ledger: func() backfill.Ledger { return backfill.NewLedger() }},
 	{name: "errors lose their type", breaks: []string{"I7"}, errors: func(err error) error { return errors.New(err.Error()) }},
-	{name: "errors quote the callback", breaks: []string{"I3"}, client: func(c notify.Client) notify.Client { return talking{c} }},
+	{name: "the cause of an outcome is shown", breaks: []string{"I3"}, client: talk, outcome: func(err error) string {
+		if said, ok := errors.AsType[*quoted](err); ok {
+			return said.Error() // as the client said it, and not as the processor has cleaned it
+		}
+		return err.Error()
+	}},
 	{name: "callback leaks a goroutine", breaks: []string{"I6"}, calls: func(p *process, c *notify.Callbacks) {
 		save := c.Save
 		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
@@ -138,8 +144,16 @@ func TestSabotage(t *testing.T) {
 
 // TestNoSabotage holds that the mistakes are what is noticed above.
 func TestNoSabotage(t *testing.T) {
-	if _, b := live(t, plan{years: .2, pace: 8 * time.Hour, month: 10 * day, sabotage: &sabotage{}}); b != nil {
-		t.Fatal(b)
+	for _, s := range []sabotage{
+		{name: "none"},
+		// The processor takes it out again.
+		{name: "errors quote the callback", client: talk},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			if _, b := live(t, plan{years: .2, pace: 8 * time.Hour, month: 10 * day, sabotage: &s}); b != nil {
+				t.Fatal(b)
+			}
+		})
 	}
 }
 
@@ -147,42 +161,47 @@ type alwaysOK struct{ http.ResponseWriter }
 
 func (w alwaysOK) WriteHeader(int) { w.ResponseWriter.WriteHeader(http.StatusOK) }
 
-// bodies puts each body of a queue into a wrapper.
-func bodies(wrap func(notify.Body) notify.Body) func(*process, notify.Queue) notify.Queue {
-	return func(_ *process, q notify.Queue) notify.Queue { return wrapped{q, wrap} }
+// each puts each share of a queue into a wrapper.
+func each(wrap func(notify.Share) notify.Share) func(*process, notify.Queue) notify.Queue {
+	return func(_ *process, q notify.Queue) notify.Queue { return shares(q, wrap) }
 }
 
-type wrapped struct {
-	notify.Queue
-	wrap func(notify.Body) notify.Body
+type forgetting struct{ notify.Share }
+
+func (s forgetting) Settle(ctx context.Context, verdicts []notify.Verdict) error {
+	return s.Share.Settle(ctx, slices.DeleteFunc(slices.Clone(verdicts), func(v notify.Verdict) bool {
+		return v.Fate == notify.Done
+	}))
 }
 
-func (w wrapped) Bodies(ctx context.Context) iter.Seq2[notify.Body, error] {
-	return func(yield func(notify.Body, error) bool) {
-		for b, err := range w.Queue.Bodies(ctx) {
-			if err == nil {
-				b = w.wrap(b)
-			}
-			if !yield(b, err) {
-				return
-			}
+type skipping struct{ notify.Share }
+
+func (s skipping) Settle(ctx context.Context, verdicts []notify.Verdict) error {
+	for _, v := range verdicts {
+		if v.ID%3 == 2 {
+			verdicts = append(slices.Clip(verdicts), notify.Verdict{ID: v.ID + 1, Fate: notify.Done})
 		}
 	}
+	return s.Share.Settle(ctx, verdicts)
 }
 
-type unmarked struct{ notify.Body }
+type halving struct{ notify.Share }
 
-func (unmarked) Mark(context.Context, int) error { return nil }
-
-type skipping struct{ notify.Body }
-
-func (b skipping) Done(ordinal int) bool {
-	return b.Body.Done(ordinal) || b.Body.Done(ordinal+1) || ordinal%3 == 2
+func (s halving) Settle(ctx context.Context, verdicts []notify.Verdict) error {
+	return s.Share.Settle(ctx, verdicts[:len(verdicts)/2])
 }
 
-type unfinished struct{ notify.Body }
+type unburied struct{ notify.Share }
 
-func (unfinished) Finish(context.Context) error { return nil }
+func (s unburied) Settle(ctx context.Context, verdicts []notify.Verdict) error {
+	verdicts = slices.Clone(verdicts)
+	for i, v := range verdicts {
+		if v.Fate == notify.Buried {
+			verdicts[i] = notify.Verdict{ID: v.ID, Fate: notify.Done}
+		}
+	}
+	return s.Share.Settle(ctx, verdicts)
+}
 
 type repeating struct{ notify.Client }
 
@@ -194,14 +213,23 @@ func (r repeating) Download(ctx context.Context, u types.Secret) (io.ReadCloser,
 	return body, err
 }
 
+func talk(c notify.Client) notify.Client { return talking{c} }
+
+// talking is a client whose errors quote the callback's token.
 type talking struct{ notify.Client }
 
 func (c talking) Download(ctx context.Context, u types.Secret) (io.ReadCloser, error) {
 	body, err := c.Client.Download(ctx, u)
 	if err != nil {
-		// The processor blanks what the item says; a part of it escapes that.
-		token := queryOf(string(u)).Get("token")
-		err = fmt.Errorf("download with %s: %w", token, err)
+		err = &quoted{queryOf(string(u)).Get("token"), err}
 	}
 	return body, err
 }
+
+type quoted struct {
+	token string
+	err   error
+}
+
+func (q *quoted) Error() string { return fmt.Sprintf("download with %s: %v", q.token, q.err) }
+func (q *quoted) Unwrap() error { return q.err }

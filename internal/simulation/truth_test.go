@@ -18,10 +18,10 @@ import (
 type truth struct {
 	mu      sync.Mutex
 	people  []*person
-	byID    map[string]*person
+	byID    map[types.UserID]*person
 	records map[recordID]*record
-	open    map[recordID]*record // not yet judged
-	history map[string][]*record // by user
+	open    map[recordID]*record       // not yet judged
+	history map[types.UserID][]*record // by user
 	marks   int
 	seqs    map[string]int // when which content was first stored, by recordID and mark
 	seq     int
@@ -30,7 +30,7 @@ type truth struct {
 // person is a Garmin user of the partner's.
 type person struct {
 	l        *life
-	id       string
+	id       types.UserID
 	user     *activitytest.User
 	partners []string // the partner's users on this account
 	joined   time.Time
@@ -44,7 +44,7 @@ type person struct {
 
 type recordID struct {
 	kind types.Kind
-	user string
+	user types.UserID
 	id   types.ID
 }
 
@@ -62,11 +62,11 @@ type record struct {
 func (r *record) latest() string { return r.marks[len(r.marks)-1] }
 
 func (t *truth) init() {
-	t.byID, t.records, t.open, t.seqs = map[string]*person{}, map[recordID]*record{}, map[recordID]*record{}, map[string]int{}
-	t.history = map[string][]*record{}
+	t.byID, t.records, t.open, t.seqs = map[types.UserID]*person{}, map[recordID]*record{}, map[recordID]*record{}, map[string]int{}
+	t.history = map[types.UserID][]*record{}
 }
 
-func (t *truth) person(id string) *person {
+func (t *truth) person(id types.UserID) *person {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.byID[id]
@@ -119,7 +119,7 @@ func (p *person) Token() (*oauth2.Token, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.l.weather.is(tokenBad, p.id) {
-		return &oauth2.Token{AccessToken: "fake-access-stale-" + p.id}, nil
+		return &oauth2.Token{AccessToken: "fake-access-stale-" + string(p.id)}, nil
 	}
 	if p.user.Connected() {
 		if !time.Now().Add(time.Minute).Before(p.user.AccessExpires()) {
@@ -143,7 +143,10 @@ func (l *life) join() {
 	if len(l.truth.connected()) >= 5 {
 		return
 	}
-	u := l.fake.AddUser(&activitytest.UserOptions{Legacy: l.script.IntN(4) == 0})
+	u := l.fake.AddUser(nil)
+	if l.script.IntN(4) == 0 {
+		u.SetItemToken("old-token")
+	}
 	p := &person{l: l, id: u.ID(), user: u, access: u.AccessToken(), joined: time.Now().Truncate(time.Second)}
 	n := len(l.truth.people)
 	p.partners = []string{fmt.Sprintf("partner-%d", n)}

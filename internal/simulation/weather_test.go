@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // The kinds of trouble that last for a while.
@@ -20,8 +22,9 @@ const (
 
 // trouble is something that goes wrong for a while, for one user or for all.
 type trouble struct {
-	kind, user string
-	from, to   time.Time
+	kind     string
+	user     types.UserID
+	from, to time.Time
 }
 
 // weather is all the trouble of late.
@@ -30,7 +33,7 @@ type weather struct {
 	list []trouble
 }
 
-func (w *weather) is(kind, user string) bool {
+func (w *weather) is(kind string, user types.UserID) bool {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +63,7 @@ func (w *weather) clear() {
 
 // covers returns how much of the time between from and to there was trouble
 // that could keep the user's items away.
-func (w *weather) covers(user string, from, to time.Time) time.Duration {
+func (w *weather) covers(user types.UserID, from, to time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	list := slices.DeleteFunc(slices.Clone(w.list), func(t trouble) bool { return t.user != "" && t.user != user })
@@ -95,7 +98,7 @@ func (w *weather) heldAway(at time.Time) bool {
 }
 
 // trouble begins trouble.
-func (l *life) trouble(kind, user string, long time.Duration) {
+func (l *life) trouble(kind string, user types.UserID, long time.Duration) {
 	now := time.Now()
 	l.weather.add(trouble{kind, user, now, now.Add(long)})
 	l.note(kind, "%s for %s", user, long.Round(time.Second))

@@ -1,0 +1,183 @@
+package sabotage
+
+// postgresRows are the defences of the queue in PostgreSQL, which is a module of
+// its own.
+func postgresRows() []row {
+	const (
+		pkg    = "./postgres"
+		tables = "postgres/migrations/0001_queue.sql"
+		append = "postgres/migrations/0003_repeats.sql"
+		member = "postgres/member.go"
+	)
+	return []row{
+		{
+			defence: "a share that the process forgot comes back",
+			file:    member,
+			old:     "		if m.hand[n] != nil || slices.Contains(m.ended, right{n, g.epoch}) {\n",
+			new:     "		if m.boot != ([16]byte{}) || m.hand[n] != nil || slices.Contains(m.ended, right{n, g.epoch}) {\n",
+			pkg:     pkg, test: "TestForgottenShareComesBack",
+		},
+		{
+			defence: "an answer that comes late gives no right",
+			file:    member,
+			old:     "	if !time.Now().Before(m.until) {\n		m.lapse(\"the lease was not renewed in time\")\n		return\n",
+			new:     "	if m.until.IsZero() {\n		return\n",
+			pkg:     pkg, test: "TestLateAnswerGivesNothing",
+		},
+		{
+			defence: "a right ends before another has it",
+			file:    member,
+			old:     "m.id, m.until = me, sent.Add(m.q.db.lease*2/3)",
+			new:     "m.id, m.until = me, sent.Add(m.q.db.lease)",
+			pkg:     pkg, test: "TestRightEndsBefore",
+		},
+		{
+			defence: "after a crash of the server no number of an item is used again",
+			file:    append,
+			old:     "      PERFORM setval('{s}.item_seq', top);\n",
+			new:     "      PERFORM 1;\n",
+			pkg:     pkg, test: "TestNumbersAreNotUsedAgain",
+		},
+		{
+			defence: "after a crash of the server its items are looked through",
+			file:    member,
+			old:     "	if m.boot != boot && m.boot",
+			new:     "	if false && m.boot",
+			pkg:     pkg, test: "TestCrashedServerIsLookedThrough",
+		},
+		{
+			defence: "an item that kills its process is given up on",
+			file:    "postgres/suspect.go",
+			old:     "	if begun > maxBegun {\n",
+			new:     "	if begun > 100 {\n",
+			pkg:     pkg, test: "TestItemThatKillsIsGivenUp",
+		},
+		{
+			defence: "an item that killed nobody counts from zero again",
+			file:    "postgres/suspect.go",
+			old:     "SET begun = 0 FROM",
+			new:     "SET begun = begun FROM",
+			pkg:     pkg, test: "TestSuspectsAreCleared",
+		},
+		{
+			defence: "a share whose owner died is known",
+			file:    tables,
+			old:     "died = true",
+			new:     "died = false",
+			pkg:     pkg, test: "TestItemThatKillsIsGivenUp",
+		},
+		{
+			defence: "a queue that is full takes nothing",
+			file:    "postgres/put.go",
+			old:     "	if q.room.full.Load() {\n",
+			new:     "	if false {\n",
+			pkg:     pkg, test: "TestMaxBytes",
+		},
+		{
+			defence: "letters are removed after their time",
+			file:    "postgres/sweep.go",
+			old:     "DELETE FROM {s}.letter WHERE buried <",
+			new:     "DELETE FROM {s}.letter WHERE false AND buried <",
+			pkg:     pkg, test: "TestLetterRetention",
+		},
+		{
+			defence: "a body that another process stored a moment ago is a repeat",
+			file:    append,
+			old:     "    ) t WHERE t.sum = ANY (fresh);\n",
+			new:     "    ) t WHERE false;\n",
+			pkg:     pkg, test: "TestRepeats",
+		},
+		{
+			defence: "an update keeps nothing of an activity that has changed",
+			file:    "postgres/joined.go",
+			old:     "	return kept && err == nil, err\n",
+			new:     "	return kept || err == nil, err\n",
+			pkg:     pkg, test: "TestJoinedOutOfTurn",
+		},
+		{
+			defence: "no version of an activity returns after it was forgotten",
+			file:    "postgres/joined.go",
+			old:     "1 + rand.Int64N(math.MaxInt64)",
+			new:     "row.version + 1 + 0*rand.Int64N(math.MaxInt64)",
+			pkg:     pkg, test: "TestJoinedOutOfTurn",
+		},
+		{
+			defence: "details that stay are not written again",
+			file:    "postgres/joined.go",
+			old:     "row.record.Details != details)",
+			new:     "row.record.Details != details || details != nil)",
+			pkg:     pkg, test: "TestJoinedDetailsStay",
+		},
+		{
+			defence: "activities are removed after their time",
+			file:    "postgres/joined.go",
+			old:     "WHERE changed < {s}",
+			new:     "WHERE false AND changed < {s}",
+			pkg:     pkg, test: "TestJoinedRetention",
+		},
+	}
+}
+
+// riverRows are the defences of what River does.
+func riverRows() []row {
+	const pkg = "./postgres/river"
+	return []row{
+		{
+			defence: "a job that is done is in nobody's way",
+			file:    "postgres/river/garminriver.go",
+			old:     "		rivertype.JobStateRunning, rivertype.JobStateScheduled,\n",
+			new:     "		rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateCompleted,\n",
+			pkg:     pkg, test: "TestHistoryIsOncePerUser",
+		},
+		{
+			defence: "a job whose process stops has not failed",
+			file:    "postgres/river/garminriver.go",
+			old:     "	if ctx.Err() != nil {\n",
+			new:     "	if false {\n",
+			pkg:     pkg, test: "TestStopIsNoFailure",
+		},
+		{
+			defence: "a job is never out of reach of the rule for the dead",
+			file:    "postgres/river/history.go",
+			old:     "return w.opts.Slice + grace }",
+			new:     "return -1 }",
+			pkg:     pkg, test: "TestTimeouts",
+		},
+		{
+			defence: "a user whom another run has is put off",
+			file:    "postgres/river/history.go",
+			old:     "	case errors.Is(err, backfill.ErrBusy):\n",
+			new:     "	case errors.Is(err, backfill.ErrOverlap):\n",
+			pkg:     pkg, test: "TestHistoryStops",
+		},
+		{
+			defence: "users have their turn",
+			file:    "postgres/river/history.go",
+			old:     "time.Now().Add(w.opts.Slice)",
+			new:     "time.Now().Add(time.Hour)",
+			pkg:     pkg, test: "TestUsersTakeTurns",
+		},
+		{
+			defence: "who waits long for leave gives up the worker",
+			file:    "postgres/river/patient.go",
+			old:     "	wait := min(p.wait, left)\n",
+			new:     "	wait := left\n",
+			pkg:     pkg, test: "TestHistoryIsPutOff",
+		},
+		{
+			defence: "one user who cannot be in a job does not keep others from theirs",
+			file:    "postgres/river/history.go",
+			old:     "		if !utf8.ValidString(string(id)) ||",
+			new:     "		if false && !utf8.ValidString(string(id)) ||",
+			also:    []edit{{"postgres/river/history.go", `strings.Contains(string(id), "\x00")`, `strings.Contains(string(id), "\x01")`}},
+			pkg:     pkg, test: "TestScanGoesInBatches",
+		},
+		{
+			defence: "what is to be stored is not swept",
+			file:    "postgres/river/sweep.go",
+			old:     "			default:\n				continue\n",
+			new:     "			default:\n",
+			pkg:     pkg, test: "TestSweeps",
+		},
+	}
+}

@@ -1,0 +1,126 @@
+package sabotage
+
+// productRows are the defences of what a product does with the data.
+func productRows() []row {
+	return []row{
+		{
+			defence: "an older version never replaces a newer one in a joined activity",
+			file:    "activity/join/record.go",
+			old:     "	case item.Order < v.Order:\n		return false\n",
+			new:     "",
+			pkg:     "./activity/join", test: "TestRandomOrders",
+		},
+		{
+			defence: "what is taken back is newer than the edit it takes back",
+			file:    "activity/join/record.go",
+			old:     "		v.Order = item.Order\n",
+			new:     "",
+			pkg:     "./activity/join", test: "TestTakenBack",
+		},
+		{
+			defence: "a leg that was moved is no leg of its old parent",
+			file:    "activity/join/join.go",
+			old:     "} else if leg.parent(l.ID) != key.ID {",
+			new:     "} else if false {",
+			pkg:     "./activity/join", test: "TestRandomOrders",
+		},
+		{
+			defence: "a parent counts the changes of its legs",
+			file:    "activity/join/record.go",
+			old:     "	case found && r.Legs[i].Changes >= changes, !found",
+			new:     "	case found, !found",
+			pkg:     "./activity/join", test: "TestRandomOrders",
+		},
+		{
+			defence: "a joined file has no callback URL",
+			file:    "activity/join/record.go",
+			old:     `	c.Announced.CallbackURL = ""` + "\n",
+			new:     "",
+			pkg:     "./activity/join", test: "TestNoSecretIsKept",
+		},
+		{
+			defence: "Garmin stands once in an attribution",
+			file:    "types/attribution.go",
+			old:     "		if strings.EqualFold(name[i:i+len(maker)], maker) {",
+			new:     "		if i == 0 && strings.EqualFold(name[i:i+len(maker)], maker) {",
+			pkg:     "./types", test: "TestAttribution",
+		},
+		{
+			defence: "a type that is not known is what its name suggests, and not exactly",
+			file:    "activitytype/platform.go",
+			old:     "			return p.exact[i].value, known",
+			new:     "			return p.exact[i].value, true",
+			pkg:     "./activitytype", test: "TestPlatformValues",
+		},
+		{
+			defence: "the circle that is left out is not about the home",
+			file:    "activity/export/zone.go",
+			old:     "z.RadiusInMeters*math.Sqrt(unit(sum[8:]))/earth",
+			new:     "0*math.Sqrt(unit(sum[8:]))/earth",
+			pkg:     "./activity/export", test: "TestCutEndsDoNotGiveTheZoneAway",
+		},
+		{
+			defence: "the circle that is left out holds the zone",
+			file:    "activity/export/zone.go",
+			old:     "math.Sin(min(2*z.RadiusInMeters*margin/earth, math.Pi)/2)",
+			new:     "math.Sin(min(1*z.RadiusInMeters*margin/earth, math.Pi)/2)",
+			pkg:     "./activity/export", test: "TestNothingInsideAZone",
+		},
+		{
+			defence: "no line goes through a zone",
+			file:    "activity/export/filter.go",
+			old:     "pt.cut = hidden || seen && p.crosses(last, v)",
+			new:     "pt.cut = hidden || seen && p.crosses(last, v) && false",
+			pkg:     "./activity/export", test: "TestNothingInsideAZone",
+		},
+		{
+			defence: "a sample without a position is not shown of a track that is cut",
+			file:    "activity/export/filter.go",
+			old:     "				if !here {\n					continue\n				}\n",
+			new:     "				if !here {\n					if !yield(&pt, nil) {\n						return\n					}\n					continue\n				}\n",
+			pkg:     "./activity/export", test: "TestHiddenWayIsNotCounted",
+		},
+		{
+			defence: "distances do not tell how long the hidden way is",
+			file:    "activity/export/filter.go",
+			old:     "				far.rebase(&pt)\n",
+			new:     "				_ = far\n",
+			pkg:     "./activity/export", test: "TestHiddenWayIsNotCounted",
+		},
+		{
+			defence: "a lap begins with a sample that is shown",
+			file:    "activity/export/tcx.go",
+			old:     "all = append(all, lap{start: pt.time})",
+			new:     "all = append(all, lap{start: p.Laps[min(pt.lap, len(p.Laps)-1)]})",
+			pkg:     "./activity/export", test: "TestHiddenWayIsNotCounted",
+		},
+		{
+			defence: "what XML cannot hold is not written",
+			file:    "activity/export/writer.go",
+			old:     "_ = xml.EscapeText(w.b, []byte(s))",
+			new:     "_ = xml.EscapeText(io.Discard, nil); w.text(s)",
+			pkg:     "./activity/export", test: "FuzzWrite",
+		},
+		{
+			defence: "an edit is newer than what a store has lost",
+			file:    "activity/join/record.go",
+			old:     "r.Changes = max(r.Changes+1, order)",
+			new:     "r.Changes = max(r.Changes+1, order-order)",
+			pkg:     "./activity/join", test: "TestChangesOutliveARecord",
+		},
+		{
+			defence: "no simplified line goes through a zone",
+			file:    "activity/export/simplify.go",
+			old:     "!p.straight(from, here, window, tolerance)",
+			new:     "!straight(from, here, window, tolerance)",
+			pkg:     "./activity/export", test: "TestSimplifiedKeepsOutOfAZone",
+		},
+		{
+			defence: "calories do not tell what was done where nothing is shown",
+			file:    "activity/export/tcx.go",
+			old:     "!p.o.omits(Kilocalories) && !p.zoned()",
+			new:     "!p.o.omits(Kilocalories)",
+			pkg:     "./activity/export", test: "TestHiddenWayIsNotCounted",
+		},
+	}
+}
