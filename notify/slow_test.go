@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,10 +82,10 @@ func TestManyUsersHang(t *testing.T) {
 // hang keep their places for as long.
 func TestHangBesideSlowPull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pulled := false
+		var pulled atomic.Bool
 		client := garmin{follow: func(context.Context, types.Kind, types.Secret) iter.Seq2[types.Summary, error] {
 			time.Sleep(9 * time.Second)
-			pulled = true
+			pulled.Store(true)
 			return yields(nil)
 		}}
 		r := newRig(t, client)
@@ -93,11 +94,11 @@ func TestHangBesideSlowPull(t *testing.T) {
 		r.start()
 		r.put(`{"activities":[{"userId":"puller","callbackURL":"https://x/activities?token=1"}]}`)
 		pass(2 * time.Second) // the timer is set for the pull
-		require.False(t, pulled)
+		require.False(t, pulled.Load())
 		begun := time.Now()
 		r.put(oneEach("bad", 16), oneEach("good", 1))
 		pass(30 * time.Second)
-		require.True(t, pulled)
+		require.True(t, pulled.Load())
 		require.Less(t, h.came["good0"].Sub(begun), 2*time.Second)
 		r.stop()
 		<-r.ended
