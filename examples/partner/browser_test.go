@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -12,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,8 +37,19 @@ type seen struct {
 	complaints []string
 }
 
-// startBrowser returns a browser, or skips the test.
-func startBrowser(t *testing.T) (context.Context, *seen) {
+// tab is a browser's page. Each call has an end, whatever the browser does.
+type tab struct {
+	*seen
+	t   *testing.T
+	ctx context.Context
+}
+
+// patience is how long a call of the browser may take, on a machine that does ten
+// other things.
+const patience = time.Minute
+
+// startBrowser returns a page of a browser of its own, or skips the test.
+func startBrowser(t *testing.T) *tab {
 	t.Helper()
 	name := os.Getenv("CHROMIUM")
 	if name == "" {
@@ -45,35 +59,60 @@ func startBrowser(t *testing.T) (context.Context, *seen) {
 	if err != nil {
 		t.Skipf("no browser: %v; set CHROMIUM or install one", err)
 	}
+	var process *exec.Cmd
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox)...)
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience),
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			process = cmd
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		}))...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	s := &seen{hosts: map[string]bool{}}
+	// Both wait for the browser, which may wait for its children.
+	t.Cleanup(func() {
+		if process != nil && process.Process != nil {
+			_ = syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
+		}
+	})
+	b := &tab{t: t, ctx: ctx, seen: &seen{hosts: map[string]bool{}}}
 	chromedp.ListenTarget(ctx, func(ev any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		switch ev := ev.(type) {
 		case *network.EventRequestWillBeSent:
 			if u, err := url.Parse(ev.Request.URL); err == nil && u.Host != "" {
-				s.hosts[u.Host] = true
+				b.hosts[u.Host] = true
 			}
 		case *log.EventEntryAdded:
 			if strings.HasSuffix(ev.Entry.URL, "/favicon.ico") {
 				return // the consent page of the fake has none
 			}
-			s.complaints = append(s.complaints, ev.Entry.Text+" "+ev.Entry.URL)
+			b.complaints = append(b.complaints, ev.Entry.Text+" "+ev.Entry.URL)
 		case *runtime.EventConsoleAPICalled:
-			s.complaints = append(s.complaints, fmt.Sprint(ev.Type, len(ev.Args)))
+			b.complaints = append(b.complaints, fmt.Sprint(ev.Type, len(ev.Args)))
 		case *runtime.EventExceptionThrown:
-			s.complaints = append(s.complaints, ev.ExceptionDetails.Text)
+			b.complaints = append(b.complaints, ev.ExceptionDetails.Text)
 		}
 	})
+	// The browser lives as long as the context of the first call.
+	late := time.AfterFunc(patience, cancel)
 	require.NoError(t, chromedp.Run(ctx, network.Enable(), log.Enable(), runtime.Enable()))
-	return ctx, s
+	late.Stop()
+	b.ctx, cancel = context.WithTimeout(ctx, 4*patience)
+	t.Cleanup(cancel)
+	return b
+}
+
+// do does one thing after the other. Each has an end.
+func (b *tab) do(actions ...chromedp.Action) {
+	b.t.Helper()
+	for _, a := range actions {
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		err := chromedp.Run(ctx, a)
+		cancel()
+		require.NoError(b.t, err, "%T", a)
+	}
 }
 
 // startFake runs the program with a fake Garmin, as "go run . -fake" does.
@@ -122,8 +161,8 @@ const faint = `(() => {
 // watch looks at the page that is open: at two widths nothing is wider than the
 // window, and in two themes every text can be read. SCREENSHOTS names a folder to
 // keep pictures in.
-func watch(ctx context.Context, t *testing.T, name string) {
-	t.Helper()
+func (b *tab) watch(name string) {
+	b.t.Helper()
 	looks := []look{{1280, "light"}, {420, "light"}, {420, "dark"}}
 	dir := os.Getenv("SCREENSHOTS")
 	if dir != "" {
@@ -131,17 +170,15 @@ func watch(ctx context.Context, t *testing.T, name string) {
 	}
 	for _, l := range looks {
 		var wide, pale []string
-		require.NoError(t, chromedp.Run(ctx,
-			emulation.SetDeviceMetricsOverride(l.width, 900, 1, false),
+		b.do(emulation.SetDeviceMetricsOverride(l.width, 900, 1, false),
 			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.theme}}),
-			chromedp.Evaluate(wider, &wide), chromedp.Evaluate(faint, &pale),
-		))
-		require.Empty(t, wide, "%s at %d: wider than the window", name, l.width)
-		require.Empty(t, pale, "%s, %s: text that is hard to read", name, l.theme)
+			chromedp.Evaluate(wider, &wide), chromedp.Evaluate(faint, &pale))
+		require.Empty(b.t, wide, "%s at %d: wider than the window", name, l.width)
+		require.Empty(b.t, pale, "%s, %s: text that is hard to read", name, l.theme)
 		if dir != "" {
 			var picture []byte
-			require.NoError(t, chromedp.Run(ctx, chromedp.FullScreenshot(&picture, 100)))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, l.width, l.theme)), picture, 0o600))
+			b.do(chromedp.FullScreenshot(&picture, 100))
+			require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, l.width, l.theme)), picture, 0o600))
 		}
 	}
 }
@@ -152,49 +189,56 @@ type look struct {
 	theme string
 }
 
-func text(ctx context.Context, t *testing.T, selector string) (s string) {
-	t.Helper()
-	require.NoError(t, chromedp.Run(ctx, chromedp.Text(selector, &s, chromedp.ByQuery)))
+func (b *tab) text(selector string) (s string) {
+	b.t.Helper()
+	b.do(chromedp.Text(selector, &s, chromedp.ByQuery))
 	return s
+}
+
+// evaluate reads a value of the page.
+func (b *tab) evaluate(script string, value any) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(script, value))
 }
 
 // TestBrowser goes the way of a user: ben logs in, connects, sees his year come,
 // looks at an activity, downloads it, disconnects, and deletes everything.
 func TestBrowser(t *testing.T) {
-	ctx, seen := startBrowser(t)
+	b := startBrowser(t)
 	address := startFake(t)
 	downloads := t.TempDir()
-	require.NoError(t, chromedp.Run(ctx,
-		browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(downloads).WithEventsEnabled(true),
-		chromedp.Navigate(address), chromedp.WaitReady("main.page-login", chromedp.ByQuery)))
-	watch(ctx, t, "login")
-	require.NoError(t, chromedp.Run(ctx, press(`form[action="/fake/login"]:nth-of-type(2) button`, "main.page-year")))
-	watch(ctx, t, "year-empty")
-	require.NoError(t, chromedp.Run(ctx, press(`.call a[href="/connect"]`, `select[name=user]`)))
+	b.do(browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(downloads).WithEventsEnabled(true),
+		chromedp.Navigate(address), chromedp.WaitReady("main.page-login", chromedp.ByQuery))
+	b.watch("login")
+	b.do(press(`form[action="/fake/login"]:nth-of-type(2) button`, "main.page-year"))
+	b.watch("year-empty")
+	b.do(press(`.call a[href="/connect"]`, `select[name=user]`))
+	b.watch("consent")
 	var users []string
-	require.NoError(t, chromedp.Run(ctx, chromedp.Evaluate(`[...document.querySelectorAll("option")].map(o => o.textContent)`, &users)))
+	b.evaluate(`[...document.querySelectorAll("option")].map(o => o.textContent)`, &users)
 	require.Len(t, users, 2)
-	require.NoError(t, chromedp.Run(ctx,
-		chromedp.SetValue(`select[name=user]`, users[1], chromedp.ByQuery),
+	b.do(chromedp.SetValue(`select[name=user]`, users[1], chromedp.ByQuery),
 		chromedp.Click(`input[value=HISTORICAL_DATA_EXPORT]`, chromedp.ByQuery),
-		press(`button[value=agree]`, "main.page-history progress")))
-	watch(ctx, t, "history")
+		press(`button[value=agree]`, "main.page-history progress"),
+		chromedp.Navigate(address+"/history?still"))
+	b.watch("history")
 
-	require.Eventually(t, func() bool {
-		require.NoError(t, chromedp.Run(ctx, chromedp.Navigate(address)))
-		var n int
-		_, err := fmt.Sscan(text(ctx, t, "#count"), &n)
-		return err == nil && n > 180
-	}, 2*time.Minute, 200*time.Millisecond, "his year has not come")
-	watch(ctx, t, "year")
-	require.NoError(t, chromedp.Run(ctx, press(`nav a[href="/history"]`, "main.page-history")))
-	watch(ctx, t, "history-done")
-	require.NoError(t, chromedp.Run(ctx, press(`nav a[href="/list"]`, "main.page-list")))
-	watch(ctx, t, "list")
+	deadline := time.Now().Add(2 * time.Minute)
+	for n := 0; n < 180; time.Sleep(200 * time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "his year has not come: %d", n)
+		b.do(chromedp.Navigate(address))
+		_, err := fmt.Sscan(b.text("#count"), &n)
+		require.NoError(t, err)
+	}
+	b.watch("year")
+	b.do(chromedp.Navigate(address + "/history?still"))
+	b.watch("history-done")
+	b.do(press(`nav a[href="/list"]`, "main.page-list"))
+	b.watch("list")
 
 	// One of each kind, with legs and without a route.
 	var links []struct{ Kind, Href string }
-	require.NoError(t, chromedp.Run(ctx, chromedp.Evaluate(`[...document.querySelectorAll(".list a")].map(a => ({Kind: a.querySelector(".what").textContent.split(" · ")[0], Href: a.href}))`, &links)))
+	b.evaluate(`[...document.querySelectorAll(".list a")].map(a => ({Kind: a.querySelector(".what").textContent.split(" · ")[0], Href: a.href}))`, &links)
 	var way string // the page of one with a route
 	shown := map[string]bool{}
 	for _, l := range links {
@@ -203,38 +247,37 @@ func TestBrowser(t *testing.T) {
 			continue
 		}
 		shown[kind] = true
-		require.NoError(t, chromedp.Run(ctx, chromedp.Navigate(l.Href), chromedp.WaitReady("main.page-activity", chromedp.ByQuery)))
-		watch(ctx, t, "activity-"+strings.NewReplacer(" ", "-", "/", "-").Replace(kind))
-		require.Regexp(t, `^Garmin`, text(ctx, t, ".attribution"))
+		b.do(chromedp.Navigate(l.Href), chromedp.WaitReady("main.page-activity", chromedp.ByQuery))
+		b.watch("activity-" + strings.NewReplacer(" ", "-", "/", "-").Replace(kind))
+		require.Regexp(t, `^Garmin`, b.text(".attribution"))
 		var routes int
-		require.NoError(t, chromedp.Run(ctx, chromedp.Evaluate(`document.querySelectorAll(".route .way").length`, &routes)))
+		b.evaluate(`document.querySelectorAll(".route .way").length`, &routes)
 		if routes > 0 {
 			way = l.Href
 		}
 	}
 	require.NotEmpty(t, way)
-	require.NoError(t, chromedp.Run(ctx, chromedp.Navigate(way), chromedp.Click("#gpx", chromedp.ByQuery)))
+	b.do(chromedp.Navigate(way), chromedp.Click("#gpx", chromedp.ByQuery))
 	gpx := download(t, downloads, ".gpx")
 	require.Contains(t, gpx, `creator="Garmin`)
 	require.Contains(t, gpx, "</gpx>")
 
-	require.NoError(t, chromedp.Run(ctx, press(`nav a[href="/account"]`, "main.page-account")))
-	watch(ctx, t, "account")
-	require.NoError(t, chromedp.Run(ctx, chromedp.Click("#export", chromedp.ByQuery)))
+	b.do(press(`nav a[href="/account"]`, "main.page-account"))
+	b.watch("account")
+	b.do(chromedp.Click("#export", chromedp.ByQuery))
 	require.True(t, strings.HasPrefix(download(t, downloads, ".zip"), "PK"))
-	require.NoError(t, chromedp.Run(ctx, press("#disconnect", "#connect")))
-	watch(ctx, t, "account-disconnected")
-	require.NoError(t, chromedp.Run(ctx,
-		chromedp.SendKeys(`form[action="/delete"] [name=name]`, "ben", chromedp.ByQuery),
-		press("#delete", "main.page-login")))
+	b.do(press("#disconnect", "#connect"))
+	b.watch("account-disconnected")
+	b.do(chromedp.SendKeys(`form[action="/delete"] [name=name]`, "ben", chromedp.ByQuery),
+		press("#delete", "main.page-login"))
 
-	seen.mu.Lock()
-	defer seen.mu.Unlock()
-	for host := range seen.hosts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for host := range b.hosts {
 		require.True(t, strings.HasPrefix(host, "127.0.0.1:"), "a request to %s", host)
 	}
-	require.Len(t, seen.hosts, 2, "ours, and the consent page's")
-	require.Empty(t, seen.complaints)
+	require.Len(t, b.hosts, 2, "ours, and the consent page's")
+	require.Empty(t, b.complaints)
 }
 
 // download waits for a file that the browser saves, and returns its content.
@@ -257,7 +300,7 @@ func download(t *testing.T, dir, suffix string) string {
 // TestPaint shows the ride of six hours with a sample each second, after a login
 // with a password. How long the first paint takes is in the log.
 func TestPaint(t *testing.T) {
-	ctx, seen := startBrowser(t)
+	b := startBrowser(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	c := testConfig(t, activitytest.NewServer())
@@ -269,23 +312,23 @@ func TestPaint(t *testing.T) {
 	go func() { done <- p.svc.Serve(running, l, p.web) }()
 	t.Cleanup(func() { stop(); require.NoError(t, <-done) })
 
-	require.NoError(t, chromedp.Run(ctx, chromedp.Navigate(c.url),
+	b.do(chromedp.Navigate(c.url),
 		chromedp.SendKeys("[name=name]", "eve", chromedp.ByQuery), chromedp.SendKeys("[name=password]", "correct horse battery", chromedp.ByQuery),
-		press("#signup", "main.page-year")))
+		press("#signup", "main.page-year"))
 	eve, _, err := p.db.account(t.Context(), "name", "eve")
 	require.NoError(t, err)
 	require.NoError(t, p.db.add(t.Context(), eve.ID, join.Item{User: "g1", Order: 1, Summary: sixHours()}))
 
 	var figures struct{ Response, Paint float64 }
-	require.NoError(t, chromedp.Run(ctx, chromedp.Navigate(c.url+"/activity/g1/1"), chromedp.WaitVisible(".route", chromedp.ByQuery),
+	b.do(chromedp.Navigate(c.url+"/activity/g1/1"), chromedp.WaitVisible(".route", chromedp.ByQuery),
 		chromedp.Evaluate(`new Promise(done => { const look = () => { const p = performance.getEntriesByName("first-contentful-paint")[0];
 			const n = performance.getEntriesByType("navigation")[0];
 			p ? done({Response: n.responseEnd - n.requestStart, Paint: p.startTime - n.responseEnd}) : setTimeout(look, 20) }; look() })`, &figures,
-			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })))
-	watch(ctx, t, "activity-six-hours")
+			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	b.watch("activity-six-hours")
 	t.Logf("the response took %.0f ms, the first paint %.0f ms after it", figures.Response, figures.Paint)
-	seen.mu.Lock()
-	defer seen.mu.Unlock()
-	require.Equal(t, map[string]bool{c.listen: true}, seen.hosts)
-	require.Empty(t, seen.complaints)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.Equal(t, map[string]bool{c.listen: true}, b.hosts)
+	require.Empty(t, b.complaints)
 }

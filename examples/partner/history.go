@@ -11,7 +11,9 @@ import (
 // historyPage is what the page about the years before the connection shows.
 type historyPage struct {
 	Connections []*connectionHistory
-	Running     bool
+	// Running tells that there is more to come. Still tells that the page is to
+	// stay as it is nevertheless, for whoever reads it slowly.
+	Running, Still bool
 }
 
 // connectionHistory is the history of one connection.
@@ -34,14 +36,15 @@ type kindHistory struct {
 const beginning = 2 * time.Minute
 
 // historyPage shows how far the fetching of history has come: the ledger knows.
-// While it goes on, the browser asks again every two seconds.
+// While it goes on, the browser asks again every two seconds, but for
+// /history?still.
 func (p *partner) historyPage(w http.ResponseWriter, r *http.Request) {
 	all, err := p.db.connections(r.Context(), accountOf(r).ID)
 	if err != nil {
 		p.broken(w, r, err)
 		return
 	}
-	page := &historyPage{}
+	page := &historyPage{Still: r.URL.Query().Has("still")}
 	for _, c := range all {
 		report, err := backfill.NewReport(r.Context(), p.ledger, c.GarminID, nil)
 		if err != nil {
@@ -54,7 +57,7 @@ func (p *partner) historyPage(w http.ResponseWriter, r *http.Request) {
 			page.Running = true
 		}
 	}
-	if page.Running {
+	if page.Running && !page.Still {
 		w.Header().Set("Refresh", "2")
 	}
 	p.page(w, r, http.StatusOK, "history", page)
