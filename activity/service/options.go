@@ -13,6 +13,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
 )
 
 // Options are the optional parts and settings of a [Service]. Nil means none of
@@ -33,6 +34,11 @@ type Options struct {
 
 	// Silence says whose data has stopped. Nil means that nobody asks.
 	Silence *Silence
+
+	// Drift counts what Garmin sends and this version does not know. Give its
+	// UnknownKey to [activity.Options] too, and it hears of what is pulled. Nil
+	// means that nobody counts.
+	Drift *drift.Report
 
 	// Close are closed last, in this order: a ledger, a database. The queue is
 	// closed before them if it has a Close method. It does no harm to close any

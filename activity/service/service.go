@@ -53,6 +53,9 @@ func New(queue notify.Queue, users notify.Resolver, calls notify.Callbacks, opts
 	if o.Silence != nil {
 		calls = o.Silence.listen(calls, o.Processor)
 	}
+	if o.Drift != nil {
+		calls = countDrift(o.Drift, calls, o.Processor)
+	}
 	processor, err := notify.NewProcessor(queue, users, calls, o.Processor)
 	if err != nil {
 		return nil, err

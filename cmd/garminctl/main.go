@@ -89,6 +89,7 @@ type commands struct {
 	Tail     tailCommand     `cmd:"" help:"Follow a running service: new dead letters, users whose token is refused, outages."`
 	Tokens   tokensCommand   `cmd:"" help:"Show how long tokens last, without the tokens."`
 	Backfill backfillCommand `cmd:"" help:"Plan, run and account for the fetching of history."`
+	Drift    driftCommand    `cmd:"" help:"Show what Garmin sends and the running service does not know, ready to be pasted into an issue. Status 1 if there is any."`
 	Migrate  migrateCommand  `cmd:"" help:"Move users from OAuth 1.0a to OAuth 2, without asking them. It can be stopped and run again."`
 }
 

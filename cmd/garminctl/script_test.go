@@ -36,6 +36,7 @@ import (
 //	                  was looked at, bury N makes letters, refuse ID and take a user
 //	firstid VAR       puts the first word of what was printed last into $VAR
 //	service VAR DIR [FILE]  the admin API of a spool that is in use, at $VAR, and of a token file
+//	drifted           that service has met what it does not know
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -64,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"asked":    cmdAsked,
 			"firstid":  cmdFirst,
 			"service":  cmdService,
+			"drifted":  cmdDrifted,
 		},
 	})
 }

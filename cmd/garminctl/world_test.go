@@ -25,6 +25,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth/oauth1/oauth1test"
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/postgres"
 	"github.com/garminkit/activityapi/types"
@@ -32,9 +33,10 @@ import (
 
 // world is what is around one script.
 type world struct {
-	fake *activitytest.Server
-	old  *oauth1test.Garmin
-	t    testscript.T
+	fake  *activitytest.Server
+	old   *oauth1test.Garmin
+	t     testscript.T
+	drift *drift.Report // of cmdService
 	// The rest is of cmdWorking.
 	inbox   *spool.Spool
 	looks   atomic.Int64
@@ -304,7 +306,9 @@ func cmdService(ts *testscript.TestScript, _ bool, args []string) {
 	inbox, err := spool.Open(ts.MkAbs(args[1]), nil)
 	ts.Check(err)
 	ts.Defer(func() { inbox.Close() })
-	opts := &admin.Options{}
+	w := worldOf(ts)
+	w.drift = drift.New()
+	opts := &admin.Options{Drift: w.drift}
 	if len(args) > 2 {
 		store, err := auth.OpenFile(ts.MkAbs(args[2]), nil)
 		ts.Check(err)
@@ -322,4 +326,12 @@ func cmdService(ts *testscript.TestScript, _ bool, args []string) {
 	})))
 	ts.Defer(s.Close)
 	ts.Setenv(args[0], s.URL+"/admin")
+}
+
+// cmdDrifted tells the service of the last command of things that it does not know.
+func cmdDrifted(ts *testscript.TestScript, _ bool, _ []string) {
+	r := worldOf(ts).drift
+	r.UnknownKey("activities[0].newKey")
+	r.UnknownKey("activities[7].newKey")
+	r.Summary(&types.Activity{ActivityType: "MOON_WALKING"})
 }

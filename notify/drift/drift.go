@@ -1,7 +1,7 @@
 // Package drift counts what Garmin sends and this version does not know: keys,
-// activity types, permissions, and values of another JSON type than documented.
-// No value is kept, but for names in capitals such as MOON_WALKING, so that the
-// report can be pasted into an issue. With r of [New]:
+// types of activities and files, permissions, and values of another JSON type than
+// documented. No value is kept, but for names in capitals such as MOON_WALKING, so
+// that the report can be pasted into an issue. With r of [New]:
 //
 //	opts := &notify.ProcessorOptions{UnknownKey: r.UnknownKey, Observe: r.Observe}
 //	processor, err := notify.NewProcessor(inbox, users, r.Wrap(callbacks), opts)
@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"runtime/debug"
@@ -34,8 +35,13 @@ const (
 	// here.
 	KindType       = "unknown activity type"
 	KindPermission = "unknown permission"
+	// KindFile is a type of a file other than FIT, TCX and GPX.
+	KindFile = "unknown file type"
 	// KindValue is a value of another JSON type than the field has.
 	KindValue = "other value"
+	// KindItem is an item that could not be read at all, such as one whose user
+	// is no text.
+	KindItem = "unreadable item"
 )
 
 // Finding is one thing that is not known.
@@ -50,6 +56,15 @@ type Finding struct {
 	Count int64     `json:"count"`
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
+}
+
+// String is the finding as a line.
+func (f Finding) String() string {
+	line := fmt.Sprintf("%6d  %s  %s", f.Count, f.Kind, f.Where)
+	if f.What != "" {
+		line += ": " + f.What
+	}
+	return line
 }
 
 // most bounds the findings that are kept apart: whoever can reach the endpoint
@@ -71,11 +86,19 @@ func New() *Report { return &Report{since: time.Now().UTC(), found: map[[3]strin
 // [notify.Decoder].
 func (r *Report) UnknownKey(path string) { r.add(KindKey, path, "") }
 
-// Observe counts items of lists that are not known. It is for
-// [notify.ProcessorOptions].
+// Observe counts items of lists that are not known, and those that could not be
+// read. It is for [notify.ProcessorOptions].
 func (r *Report) Observe(o notify.Outcome) {
-	if o.Result == notify.ResultQuarantined && o.Key != "" && !known(types.Kind(o.Key)) {
+	if o.Result != notify.ResultQuarantined || o.Key == "" {
+		return
+	}
+	if !known(types.Kind(o.Key)) {
 		r.add(KindList, o.Key, "")
+		return
+	}
+	// The text of a DecodeError names JSON types, and nothing of the item.
+	if d, ok := errors.AsType[*types.DecodeError](o.Err); ok && d.Path != "" {
+		r.add(KindItem, d.Path, clean(d.Err.Error()))
 	}
 }
 
@@ -101,6 +124,17 @@ func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 			return save(ctx, d, s)
 		}
 	}
+	if file := c.File; file != nil {
+		c.File = func(ctx context.Context, d *notify.Delivery, f *notify.File) error {
+			a := &f.Announced
+			r.kind(types.KindActivityFiles, a.ActivityType)
+			if a.FileType != "" && !slices.Contains(fileTypes, a.FileType) {
+				r.add(KindFile, string(types.KindActivityFiles), name(a.FileType))
+			}
+			r.defects(a.Defects)
+			return file(ctx, d, f)
+		}
+	}
 	if change := c.PermissionChange; change != nil {
 		c.PermissionChange = func(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
 			for _, p := range e.Permissions {
@@ -108,6 +142,7 @@ func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 					r.add(KindPermission, string(types.KindPermissionChanges), name(string(p)))
 				}
 			}
+			r.defects(e.Defects)
 			return change(ctx, d, e)
 		}
 	}
@@ -131,10 +166,14 @@ func (r *Report) Summary(s types.Summary) {
 		r.kind(s.Kind(), s.ActivityType)
 		defects = s.Defects
 	}
-	if defects == nil {
+	r.defects(defects)
+}
+
+func (r *Report) defects(all *types.Defects) {
+	if all == nil {
 		return
 	}
-	for _, d := range defects.First {
+	for _, d := range all.First {
 		r.add(KindValue, d.Path, d.Have+" for "+d.Want)
 	}
 }
@@ -149,7 +188,9 @@ var (
 	place = regexp.MustCompile(`\[\d+\]`)
 	// A name in capitals is one of Garmin's; anything else may be somebody's.
 	capitals = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,60}$`)
-	plain    = regexp.MustCompile(`[^A-Za-z0-9_.\[\] -]`)
+	plain    = regexp.MustCompile(`[^A-Za-z0-9_.,\[\] -]`)
+
+	fileTypes = []string{"FIT", "TCX", "GPX"}
 )
 
 // name is text itself if it looks like one of Garmin's names.
@@ -160,11 +201,18 @@ func name(text string) string {
 	return fmt.Sprintf("(a text of %d bytes)", len(text))
 }
 
-func (r *Report) add(kind, path, what string) {
-	path = plain.ReplaceAllString(place.ReplaceAllString(path, "[]"), "?")
-	if len(path) > 100 {
-		path = path[:100] + "..."
+// clean is text without what a terminal or a page might take for its own, and not
+// too long.
+func clean(text string) string {
+	text = plain.ReplaceAllString(text, "?")
+	if len(text) > 100 {
+		text = text[:100] + "..."
 	}
+	return text
+}
+
+func (r *Report) add(kind, path, what string) {
+	path = clean(place.ReplaceAllString(path, "[]"))
 	now := time.Now().UTC()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -239,11 +287,7 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s, since %s\n", s.Module, s.Version, s.Since.Format(time.RFC3339))
 	for _, f := range s.Findings {
-		fmt.Fprintf(&b, "%6d  %s  %s", f.Count, f.Kind, f.Where)
-		if f.What != "" {
-			fmt.Fprintf(&b, ": %s", f.What)
-		}
-		b.WriteByte('\n')
+		fmt.Fprintln(&b, f)
 	}
 	if s.Others > 0 {
 		fmt.Fprintf(&b, "%6d  others\n", s.Others)

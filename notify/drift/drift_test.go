@@ -69,6 +69,7 @@ func TestReport(t *testing.T) {
 		}, ",")+`]}`,
 		`{"activityDetails":[{"userId":"u1","summaryId":"d1","summary":{"activityType":"SUN_BATHING"},"samples":[{"startTimeInSeconds":1,"zeal":1},{"startTimeInSeconds":2,"zeal":2}]}]}`,
 		`{"dailies":[{"userId":"u1"},{"userId":"CANARY"}]}`,
+		`{"activities":[{"userId":["CANARY"],"summaryId":"x"},"CANARY",{"userId":"u1"}]}`,
 		`{"userPermissionsChange":[{"userId":"u1","summaryId":"x","permissions":["ACTIVITY_EXPORT","SLEEP_EXPORT"],"changeTimeInSeconds":1700000000}]}`,
 	)
 	var got []string
@@ -87,6 +88,9 @@ func TestReport(t *testing.T) {
 		"2 unknown key activityDetails[].samples[].zeal ",
 		"2 unknown list dailies ",
 		"1 unknown permission userPermissionsChange SLEEP_EXPORT",
+		"1 unreadable item activities[] no summaryId",
+		"1 unreadable item activities[] want an object, have a string",
+		"1 unreadable item activities[].userId want a string, have an array",
 	}, got)
 	data, err := json.Marshal(r)
 	require.NoError(t, err)
@@ -104,7 +108,7 @@ func TestNothingNew(t *testing.T) {
 	r := run(t,
 		`{"activities":[{"userId":"u","summaryId":"1","activityId":1,"activityType":"RUNNING","startTimeInSeconds":1700000000,"durationInSeconds":60}]}`,
 		`{"moveIQActivities":[{"userId":"u","summaryId":"2","activityType":"Running","startTimeInSeconds":1700000000,"durationInSeconds":60}]}`,
-		`{"activities":[7]}`, `no JSON`,
+		`no JSON`, `{"activities":[{"userId":"u"`,
 		`{"userPermissionsChange":[{"userId":"u","permissions":["ACTIVITY_EXPORT"],"changeTimeInSeconds":1700000000}]}`)
 	require.Empty(t, r.Findings())
 }
@@ -135,6 +139,32 @@ func TestBounded(t *testing.T) {
 	text := r.String()
 	require.Contains(t, text, fmt.Sprintf("%6d  others", 16_000-total))
 	require.Less(t, len(text), 100_000)
+}
+
+// TestFiles: a file of a type that is not known, and what is odd in its ping.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	r := drift.New()
+	told := 0
+	c := r.Wrap(notify.Callbacks{File: func(context.Context, *notify.Delivery, *notify.File) error { told++; return nil }})
+	for _, a := range []types.ActivityFile{
+		{FileType: "FIT", ActivityType: "RUNNING"},
+		{FileType: "ZIP", ActivityType: "MOON_WALKING"},
+		{FileType: "canary", Defects: &types.Defects{First: []types.Defect{{Path: "activityFiles[2].manual", Want: "a boolean", Have: "a number"}}, Count: 1}},
+	} {
+		require.NoError(t, c.File(t.Context(), nil, &notify.File{Announced: a}))
+	}
+	require.Equal(t, 3, told)
+	var got []string
+	for _, f := range r.Findings() {
+		got = append(got, f.Kind+" "+f.Where+" "+f.What)
+	}
+	require.Equal(t, []string{
+		"other value activityFiles[].manual a number for a boolean",
+		"unknown activity type activityFiles MOON_WALKING",
+		"unknown file type activityFiles (a text of 6 bytes)",
+		"unknown file type activityFiles ZIP",
+	}, got)
 }
 
 func ExampleReport() {

@@ -17,6 +17,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
 )
 
 //go:embed page
@@ -34,6 +35,8 @@ type Options struct {
 	Processor *notify.Processor
 	Ledger    backfill.Ledger
 	Tokens    auth.TokenStore
+	// Drift is the report that the service was given.
+	Drift *drift.Report
 	// Who names the operator of a request, for the audit log. Nil means that
 	// only the address is written.
 	Who func(r *http.Request) string
@@ -109,6 +112,7 @@ func (a *Admin) views() []view {
 		{"GET", "history", "", a.history},
 		{"GET", "tokens", "", a.tokens},
 		{"GET", "user", "", a.user},
+		{"GET", "drift", "", a.drift},
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
 	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
@@ -239,7 +240,9 @@ func TestViews(t *testing.T) {
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 	}, nil)
 	require.NoError(t, err)
-	r := newRig(t, queue, &admin.Options{Processor: processor, Ledger: ledger, Tokens: store})
+	report := drift.New()
+	report.UnknownKey("activities[3].<b>new</b>")
+	r := newRig(t, queue, &admin.Options{Processor: processor, Ledger: ledger, Tokens: store, Drift: report})
 	r.bury(3, "column missing")
 	require.NoError(t, queue.Put(t.Context(), strings.NewReader(`{"activities":[`+item("u1", 9)+`]}`)))
 	letter := api[admin.Letters](r, "GET", "letters").Letters[0]
@@ -270,6 +273,7 @@ func TestViews(t *testing.T) {
 		{"GET", "/parked", nil, []string{"0 users"}},
 		{"GET", "/history", nil, []string{"user?id=u1"}},
 		{"GET", "/tokens", nil, []string{"u1"}},
+		{"GET", "/drift", nil, []string{"1  unknown key  activities[].?b?new??b?", "github.com/garminkit/activityapi "}},
 		{"GET", "/user", url.Values{"id": {"u1"}}, []string{"OAuth 2", "2026-02", `class="day planned"`}},
 		{"POST", "/redrive", url.Values{"key": {"activities"}}, []string{"3 letters match", "Nothing was done"}},
 		{"GET", "/style.css", nil, []string{"body"}},
@@ -282,6 +286,7 @@ func TestViews(t *testing.T) {
 		require.NotContains(t, w.Body.String(), "<script")
 		require.NotContains(t, w.Body.String(), "style=")
 		require.NotContains(t, w.Body.String(), "http", "%s leads elsewhere", tt.path)
+		require.NotContains(t, w.Body.String(), "<b>", tt.path)
 		h := w.Header()
 		require.Equal(t, "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'", h.Get("Content-Security-Policy"))
 		require.Equal(t, "no-store", h.Get("Cache-Control"))
@@ -311,6 +316,7 @@ func TestErrors(t *testing.T) {
 		{"GET", "tokens", nil, 501},
 		{"GET", "history", nil, 501},
 		{"GET", "parked", nil, 501},
+		{"GET", "drift", nil, 501},
 		{"GET", "user", nil, 400},
 		{"GET", "redrive", nil, 405},
 		{"GET", "reveal", nil, 405},

@@ -25,6 +25,7 @@
 //	POST discard   the same
 //	GET  history   users in the ledger, from
 //	GET  tokens    tokens that end within days
+//	GET  drift     what Garmin sends and this version does not know, without values
 //	GET  user      id: token, history day by day, parked or not
 //
 // A list that is long comes in pieces: its Next is the from of the next piece, and

@@ -152,3 +152,11 @@ func (a *Admin) parked(*http.Request) (any, error) {
 func parkedUser(u *notify.ParkedUser) ParkedUser {
 	return ParkedUser{u.UserID, u.Items, u.Refusals, u.Since.Seconds(), u.Next.Seconds(), u.Reason}
 }
+
+// drift is what Garmin has changed, as [drift.Report] writes it.
+func (a *Admin) drift(*http.Request) (any, error) {
+	if a.opts.Drift == nil {
+		return nil, errAbsent
+	}
+	return a.opts.Drift, nil
+}
