@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -20,6 +21,8 @@ import (
 type chaos struct {
 	// enabled is false for a calm run.
 	enabled bool
+	// hanging counts the connections that hang.
+	hanging atomic.Int64
 
 	mu sync.Mutex
 	// on is false while a round comes to its end.
@@ -229,6 +232,8 @@ func (c roughConn) Write(p []byte) (int, error) {
 		_ = c.Close()
 		return n, net.ErrClosed
 	case c.happens("a connection hangs", .001):
+		c.hanging.Add(1)
+		defer c.hanging.Add(-1)
 		time.Sleep(2 * deliveryTimeout)
 	case c.happens("a connection is slow", .005):
 		half := len(p) / 2

@@ -32,6 +32,8 @@ type receiver struct {
 	addr string
 	// closed makes the endpoint answer 503.
 	closed atomic.Bool
+	// under counts the requests under way.
+	under atomic.Int64
 
 	mu     sync.Mutex
 	spool  *spool.Spool
@@ -43,6 +45,8 @@ type receiver struct {
 // unlessClosed answers 503 in front of the handler, as a gateway may.
 func (r *receiver) unlessClosed(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.under.Add(1)
+		defer r.under.Add(-1)
 		if r.closed.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
@@ -123,11 +127,12 @@ func (r *receiver) restart(rudely bool, down time.Duration) error {
 	return errors.Join(err, r.open())
 }
 
-// backlog counts the bodies and items that are not finished.
+// backlog counts what is not finished: requests, bodies and items.
 func (r *receiver) backlog(ctx context.Context) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return backlog(ctx, r.spool)
+	n, err := backlog(ctx, r.spool)
+	return n + r.under.Load(), err
 }
 
 func backlog(ctx context.Context, q notify.Queue) (int64, error) {
