@@ -60,7 +60,7 @@ func (db *database) account(ctx context.Context, column, value string) (*account
 		query = `SELECT id, name, created, password FROM account WHERE name = $1`
 	}
 	a, hash, created := &account{}, "", int64(0)
-	err := db.QueryRowContext(ctx, query, value).Scan(&a.ID, &a.Name, &created, &hash)
+	err := db.row(ctx, query, value).Scan(&a.ID, &a.Name, &created, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, "", nil
 	}

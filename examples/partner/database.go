@@ -106,24 +106,30 @@ func openDatabase(ctx context.Context, path, address string) (*database, error) 
 	return &database{db}, nil
 }
 
-// change makes one change and tells how many rows it was of.
+// change makes one change and tells how many rows it was of. Any text may be among
+// its values.
 func (db *database) change(ctx context.Context, query string, args ...any) (int64, error) {
-	r, err := db.ExecContext(ctx, query, args...)
+	r, err := db.ExecContext(ctx, query, keptAll(args)...)
 	if err != nil {
 		return 0, err
 	}
 	return r.RowsAffected()
 }
 
+// row returns the one row of a query. It is an error that it is not there.
+func (db *database) row(ctx context.Context, query string, args ...any) row {
+	return row{db.QueryRowContext(ctx, query, keptAll(args)...)}
+}
+
 // rows calls scan for each row of a query.
-func (db *database) rows(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := db.QueryContext(ctx, query, args...)
+func (db *database) rows(ctx context.Context, scan func(row) error, query string, args ...any) error {
+	rows, err := db.QueryContext(ctx, query, keptAll(args)...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	for rows.Next() {
-		if err := scan(rows); err != nil {
+		if err := scan(row{rows}); err != nil {
 			return err
 		}
 	}
@@ -181,11 +187,11 @@ func (db *database) permit(ctx context.Context, garminID types.UserID, p []types
 
 // connections returns those of one account, or of all if it is "".
 func (db *database) connections(ctx context.Context, account string) (all []*connection, err error) {
-	err = db.rows(ctx, func(rows *sql.Rows) error {
+	err = db.rows(ctx, func(r row) error {
 		c := &connection{}
 		var since int64
 		var permissions string
-		err := rows.Scan(&c.GarminID, &c.Account, &since, &permissions)
+		err := r.Scan(&c.GarminID, &c.Account, &since, &permissions)
 		c.Since = time.Unix(since, 0).UTC()
 		for p := range strings.FieldsSeq(permissions) {
 			c.Permissions = append(c.Permissions, types.Permission(p))
@@ -198,7 +204,7 @@ func (db *database) connections(ctx context.Context, account string) (all []*con
 
 // owner returns which of our users a Garmin user is.
 func (db *database) owner(ctx context.Context, garminID types.UserID) (account string, err error) {
-	err = db.QueryRowContext(ctx, `SELECT account FROM connection WHERE garmin_id = $1`, garminID).Scan(&account)
+	err = db.row(ctx, `SELECT account FROM connection WHERE garmin_id = $1`, garminID).Scan(&account)
 	return account, err
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,17 +27,13 @@ func openTest(t *testing.T, state, address string) *database {
 	return db
 }
 
-// databases runs a test against SQLite, and against PostgreSQL if DATABASE_URL
-// names one.
+// databases runs a test against SQLite, and against PostgreSQL if there is one.
 func databases(t *testing.T, test func(t *testing.T, open func(t *testing.T, state string) *database)) {
 	t.Run("sqlite", func(t *testing.T) {
 		test(t, func(t *testing.T, state string) *database { return openTest(t, state, "") })
 	})
 	t.Run("postgresql", func(t *testing.T) {
-		address := os.Getenv("DATABASE_URL")
-		if address == "" {
-			t.Skip("DATABASE_URL names no PostgreSQL")
-		}
+		address := postgresAddress(t)
 		test(t, func(t *testing.T, state string) *database {
 			return openTest(t, state, inSchema(t, address, state))
 		})

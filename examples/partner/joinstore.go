@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/garminkit/activityapi/activity/join"
+	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -25,6 +26,9 @@ var _ join.Store = (*joinStore)(nil)
 
 // Update implements [join.Store].
 func (s *joinStore) Update(ctx context.Context, key join.Key, f func(*join.Record) bool) error {
+	if len(key.ID) > maxID {
+		return notify.Permanent(errLongID)
+	}
 	for {
 		rec, version, err := s.load(ctx, key)
 		if err != nil {
@@ -60,7 +64,7 @@ func (s *joinStore) Load(ctx context.Context, key join.Key) (*join.Record, error
 func (s *joinStore) load(ctx context.Context, key join.Key) (*join.Record, int64, error) {
 	var version int64
 	var data []byte
-	err := s.db.QueryRowContext(ctx, `SELECT version, record FROM joined WHERE account = $1 AND garmin_id = $2 AND id = $3`,
+	err := s.db.row(ctx, `SELECT version, record FROM joined WHERE account = $1 AND garmin_id = $2 AND id = $3`,
 		s.account, key.User, key.ID).Scan(&version, &data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, 0, nil

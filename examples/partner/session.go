@@ -41,7 +41,7 @@ type sessionStore struct{ db *database }
 var _ scs.CtxStore = (*sessionStore)(nil)
 
 func (s *sessionStore) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT data FROM session WHERE token = $1 AND expiry > $2`, token, time.Now().Unix()).Scan(&data)
+	err = s.db.row(ctx, `SELECT data FROM session WHERE token = $1 AND expiry > $2`, token, time.Now().Unix()).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"net/url"
 	"time"
 
@@ -87,6 +86,9 @@ func (db *database) keep(ctx context.Context, account string, j *join.Joined) er
 // detect keeps what a watch detected, in place of an older version of it: what
 // [notify.Delivery.Replaces] says, in one statement.
 func (db *database) detect(ctx context.Context, d *notify.Delivery, m *types.MoveIQ) error {
+	if len(d.Record) > 4*maxID { // ids, escaped
+		return notify.Permanent(errLongID)
+	}
 	_, err := db.change(ctx, `
 		INSERT INTO detected (record, account, ord, revision, day, type, seconds) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (record) DO UPDATE
@@ -99,10 +101,10 @@ func (db *database) detect(ctx context.Context, d *notify.Delivery, m *types.Mov
 const workoutColumns = `SELECT garmin_id, id, parent, day, start, type, name, seconds, meters, device FROM workout `
 
 func (db *database) workouts(ctx context.Context, query string, args ...any) (all []*workout, err error) {
-	err = db.rows(ctx, func(rows *sql.Rows) error {
+	err = db.rows(ctx, func(r row) error {
 		w := &workout{}
 		var start, seconds int64
-		err := rows.Scan(&w.GarminID, &w.ID, &w.Parent, &w.Day, &start, &w.Type, &w.Name, &seconds, &w.Meters, &w.Device)
+		err := r.Scan(&w.GarminID, &w.ID, &w.Parent, &w.Day, &start, &w.Type, &w.Name, &seconds, &w.Meters, &w.Device)
 		w.Start, w.Duration = time.Unix(start, 0).UTC(), time.Duration(seconds)*time.Second
 		all = append(all, w)
 		return err
@@ -135,10 +137,10 @@ type detection struct {
 }
 
 func (db *database) detections(ctx context.Context, account, first, last string) (all []*detection, err error) {
-	err = db.rows(ctx, func(rows *sql.Rows) error {
+	err = db.rows(ctx, func(r row) error {
 		d := &detection{}
 		var seconds int64
-		err := rows.Scan(&d.Day, &d.Type, &seconds)
+		err := r.Scan(&d.Day, &d.Type, &seconds)
 		d.Duration = time.Duration(seconds) * time.Second
 		all = append(all, d)
 		return err
@@ -154,9 +156,9 @@ func (db *database) joined(ctx context.Context, account string, key join.Key) (*
 // count returns how many workouts have a part of a kind. It is for tests and
 // figures, and reads all of them.
 func (db *database) count(ctx context.Context, account string, has func(*join.Record) bool) (n int, err error) {
-	err = db.rows(ctx, func(rows *sql.Rows) error {
+	err = db.rows(ctx, func(r row) error {
 		var data []byte
-		if err := rows.Scan(&data); err != nil {
+		if err := r.Scan(&data); err != nil {
 			return err
 		}
 		rec, err := unpack(data)
@@ -175,9 +177,9 @@ func (db *database) addFile(ctx context.Context, account, name string) error {
 }
 
 func (db *database) files(ctx context.Context, account string) (names []string, err error) {
-	err = db.rows(ctx, func(rows *sql.Rows) error {
+	err = db.rows(ctx, func(r row) error {
 		var name string
-		err := rows.Scan(&name)
+		err := r.Scan(&name)
 		names = append(names, name)
 		return err
 	}, `SELECT name FROM file WHERE account = $1 ORDER BY name`, account)
