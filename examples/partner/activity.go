@@ -19,7 +19,7 @@ import (
 // activityPage is what the page of one workout shows.
 type activityPage struct {
 	*workout
-	When    string // the time that the watch showed
+	What    string // its type, and the time that the watch showed
 	Note    string // the user's description
 	Facts   []fact
 	Route   *route // nil if there is none
@@ -45,8 +45,13 @@ func (p *partner) activityPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := &activityPage{workout: workoutOf(j), Facts: factsOf(j)}
+	page.What = joinKnown(page.Type.Name(), page.Day)
 	if a := j.Activity(); a != nil {
-		page.When, page.Note = a.LocalStart().Format("Mon 2 Jan 2006, 15:04"), a.ActivityDescription
+		var when string
+		if at := a.LocalStart(); !at.IsZero() {
+			when = at.Format("Mon 2 Jan 2006, 15:04")
+		}
+		page.What, page.Note = joinKnown(a.ActivityType.Name(), when), a.ActivityDescription
 	}
 	tracks, err := p.tracks(r.Context(), j)
 	if err == nil {
@@ -100,7 +105,8 @@ func (p *partner) tracks(_ context.Context, j *join.Joined) ([]*export.Track, er
 	return tracks, nil
 }
 
-// factsOf are the figures of a workout's summary.
+// factsOf are the figures of a workout's summary. What cannot be zero is not shown
+// if it is.
 func factsOf(j *join.Joined) (facts []fact) {
 	a := j.Activity()
 	if a == nil {
@@ -109,10 +115,12 @@ func factsOf(j *join.Joined) (facts []fact) {
 	add := func(name, format string, values ...any) {
 		facts = append(facts, fact{name, fmt.Sprintf(format, values...)})
 	}
-	if a.DistanceInMeters != nil {
+	if a.DistanceInMeters != nil && *a.DistanceInMeters > 0 {
 		add("Distance", "%s", kilometers(*a.DistanceInMeters))
 	}
-	add("Time", "%s", clock(a.Duration()))
+	if a.DurationInSeconds > 0 {
+		add("Time", "%s", clock(a.Duration()))
+	}
 	if a.AverageSpeedInMetersPerSecond != nil && *a.AverageSpeedInMetersPerSecond > 0 {
 		speed := *a.AverageSpeedInMetersPerSecond
 		switch a.ActivityType.Group() {
@@ -124,10 +132,10 @@ func factsOf(j *join.Joined) (facts []fact) {
 			add("Average speed", "%.1f km/h", speed*3.6)
 		}
 	}
-	if a.AverageHeartRateInBeatsPerMinute != nil {
+	if a.AverageHeartRateInBeatsPerMinute != nil && *a.AverageHeartRateInBeatsPerMinute > 0 {
 		add("Average heart rate", "%d bpm", *a.AverageHeartRateInBeatsPerMinute)
 	}
-	if a.MaxHeartRateInBeatsPerMinute != nil {
+	if a.MaxHeartRateInBeatsPerMinute != nil && *a.MaxHeartRateInBeatsPerMinute > 0 {
 		add("Highest heart rate", "%.0f bpm", *a.MaxHeartRateInBeatsPerMinute)
 	}
 	if a.TotalElevationGainInMeters != nil {

@@ -143,7 +143,11 @@ func workoutDay(day time.Time, of []*workout) calendarDay {
 	var titles []string
 	for _, x := range of {
 		sum += x.Duration
-		titles = append(titles, x.Title()+" "+clock(x.Duration))
+		title := x.Title()
+		if x.Duration > 0 {
+			title += " " + clock(x.Duration)
+		}
+		titles = append(titles, title)
 	}
 	level := 1
 	for _, most := range []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,7 +105,7 @@ func (p *partner) writeAll(ctx context.Context, out io.Writer, a *account) error
 		return err
 	}
 	for i, w := range all {
-		name := fmt.Sprintf("workouts/%s-%04d-%s", w.Day, i, fileName(string(w.ID)))
+		name := fmt.Sprintf("workouts/%s-%04d-%s", cmp.Or(w.Day, "undated"), i, fileName(string(w.ID)))
 		if err := p.writeWorkout(ctx, z, name, a.ID, w); err != nil {
 			return err
 		}
@@ -156,15 +157,20 @@ type entry struct {
 
 func (e *entry) Write(b []byte) (n int, err error) {
 	if e.file == nil {
-		if e.file, err = e.z.Create(e.name); err != nil {
+		if e.file, err = create(e.z, e.name); err != nil {
 			return 0, err
 		}
 	}
 	return e.file.Write(b)
 }
 
+// create begins a file of an archive. Without a date it would be of 1979.
+func create(z *zip.Writer, name string) (io.Writer, error) {
+	return z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Now()})
+}
+
 func writeJSON(z *zip.Writer, name string, v any) error {
-	f, err := z.Create(name)
+	f, err := create(z, name)
 	if err != nil {
 		return err
 	}
@@ -182,7 +188,7 @@ func writeFile(z *zip.Writer, name, path string) error {
 		return err
 	}
 	defer in.Close()
-	f, err := z.Create(name)
+	f, err := create(z, name)
 	if err == nil {
 		_, err = io.Copy(f, in)
 	}

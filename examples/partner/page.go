@@ -155,7 +155,7 @@ var errNoDate = errors.New("this is no date")
 
 // clock prints a duration as 1:02:03.
 func clock(d time.Duration) string {
-	s := int64(d.Round(time.Second).Seconds())
+	s := int64(max(d, 0).Round(time.Second).Seconds())
 	if s < 3600 {
 		return fmt.Sprintf("%d:%02d", s/60, s%60)
 	}
@@ -164,7 +164,7 @@ func clock(d time.Duration) string {
 
 func kilometers(m float64) string {
 	switch {
-	case m == 0:
+	case m <= 0:
 		return "–"
 	case m < 100_000:
 		return fmt.Sprintf("%.2f km", m/1000)

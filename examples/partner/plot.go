@@ -21,15 +21,6 @@ type plot struct {
 	Average, Most string
 }
 
-// lap is a lap with what its samples tell.
-type lap struct {
-	Number    int
-	Duration  time.Duration
-	Meters    float64
-	HeartRate string
-	Speed     string
-}
-
 // series are the values that a plot is made of.
 var series = []struct {
 	name, class, unit string
@@ -216,71 +207,3 @@ func scale(low, high float64) (bottom, top, by float64) {
 }
 
 func number(v float64, decimals int) string { return strconv.FormatFloat(v, 'f', decimals, 64) }
-
-// lapCounter sums up what samples tell of laps.
-type lapCounter struct {
-	starts []time.Time
-	sums   []lapSum
-}
-
-type lapSum struct {
-	first, last     float64 // of the distance
-	known           bool
-	hearts, samples int
-}
-
-func newLapCounter(tracks []*export.Track) *lapCounter {
-	c := &lapCounter{}
-	if len(tracks) == 1 { // those of legs are on the pages of the legs
-		c.starts = tracks[0].Laps
-	}
-	c.sums = make([]lapSum, len(c.starts))
-	return c
-}
-
-func (c *lapCounter) add(at time.Time, s *types.Sample) {
-	i := -1
-	for i+1 < len(c.starts) && !at.Before(c.starts[i+1]) {
-		i++
-	}
-	if i < 0 {
-		return
-	}
-	sum := &c.sums[i]
-	if s.HeartRate != nil {
-		sum.hearts += *s.HeartRate
-		sum.samples++
-	}
-	if d, ok := times(s.TotalDistanceInMeters, 1); ok {
-		if !sum.known {
-			sum.first, sum.known = d, true
-			if i > 0 && c.sums[i-1].known {
-				sum.first = c.sums[i-1].last // what lies between belongs to the later
-			}
-		}
-		sum.last = d
-	}
-}
-
-// laps returns them, if there is more than one.
-func (c *lapCounter) laps(end time.Time) (laps []*lap) {
-	if len(c.starts) < 2 {
-		return nil
-	}
-	for i, start := range c.starts {
-		to := end
-		if i+1 < len(c.starts) {
-			to = c.starts[i+1]
-		}
-		sum := &c.sums[i]
-		l := &lap{Number: i + 1, Duration: to.Sub(start), Meters: sum.last - sum.first, HeartRate: "–", Speed: "–"}
-		if sum.samples > 0 {
-			l.HeartRate = fmt.Sprintf("%d bpm", sum.hearts/sum.samples)
-		}
-		if s := l.Duration.Seconds(); s > 0 && l.Meters > 0 {
-			l.Speed = fmt.Sprintf("%.1f km/h", l.Meters/s*3.6)
-		}
-		laps = append(laps, l)
-	}
-	return laps
-}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/join"
@@ -34,6 +36,15 @@ func (w *workout) Path() string {
 // Title is its name, or what it is.
 func (w *workout) Title() string { return cmp.Or(w.Name, w.Type.Name(), "Activity") }
 
+// About is what it is, when it was and what Garmin asks for, as far as it is known.
+func (w *workout) About() string {
+	return joinKnown(w.Type.Name(), w.Day, w.Attribution())
+}
+
+func joinKnown(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · ")
+}
+
 // Attribution is what Garmin asks for beside it.
 func (w *workout) Attribution() string { return types.Attribution(w.Device) }
 
@@ -41,14 +52,16 @@ func (w *workout) Attribution() string { return types.Attribution(w.Device) }
 func workoutOf(j *join.Joined) *workout {
 	w := &workout{GarminID: j.User, ID: j.ID, Parent: j.Parent}
 	if a := j.Activity(); a != nil {
-		w.Day, w.Start, w.Type, w.Name, w.Duration, w.Device = a.LocalDay(), a.Start(), a.ActivityType, a.ActivityName, a.Duration(), a.DeviceName
+		w.Day, w.Start, w.Type, w.Name, w.Duration, w.Device = a.LocalDay(), a.Start(), a.ActivityType, a.ActivityName, max(a.Duration(), 0), a.DeviceName
 		if a.DistanceInMeters != nil {
-			w.Meters = *a.DistanceInMeters
+			w.Meters = max(*a.DistanceInMeters, 0)
 		}
 	} else if j.File != nil {
 		f := &j.File.Announced
 		w.Start, w.Type, w.Name, w.Device = f.StartTimeInSeconds.Time(), f.ActivityType, f.ActivityName, f.DeviceName
-		w.Day = w.Start.Format(time.DateOnly) // until we hear of the user's offset
+		if !w.Start.IsZero() {
+			w.Day = w.Start.Format(time.DateOnly) // until we hear of the user's offset
+		}
 	}
 	return w
 }
