@@ -1,7 +1,7 @@
 // Package activitytype names the activity types of the Garmin Activity API.
 //
 // A [Type] is a string, and any string is legal: Garmin adds types without
-// notice, and a value this package does not know is kept as it came.
+// notice, and an unknown value is kept as it came.
 //
 //	t := activitytype.TrailRunning
 //	if t.Group() == activitytype.GroupRunning {
@@ -11,16 +11,17 @@
 // # Spelling
 //
 // Garmin writes most types in capitals with underscores ("TRAIL_RUNNING"), but
-// Move IQ sends "Running". The methods compare without regard to case; the
-// value itself is never changed. Some activities have several names, such as
-// "BOATING" and "BOATING_V2": [Type.Canonical] gives one name for both.
+// Move IQ sends "Running". The methods ignore case; the value itself is never
+// changed. Some activities have several names, such as "BOATING" and
+// "BOATING_V2"; [Type.Canonical] returns the same name for both.
 //
 // # Other platforms
 //
-// [Type.Strava], [Type.TrainingPeaks], [Type.HealthKit], [Type.HealthConnect]
-// and [Type.FIT] say what others call an activity, and functions such as
-// [FromStrava] lead back. Every type has a value everywhere, and every value a
-// type; a second result tells whether the two mean the same.
+// [Type.Strava], [Type.TrainingPeaks], [Type.HealthKit], [Type.HealthConnect] and
+// [Type.FIT] return what other platforms call an activity; functions such as
+// [FromStrava] return the type for a platform's value. Every type has a value on
+// each platform, and every value has a type. A second result tells whether the
+// two mean the same activity.
 package activitytype
 
 import (
@@ -55,8 +56,8 @@ const (
 	GroupMultisport Group = "Multisport"
 )
 
-// All yields every known type: those of Appendix A in its order, then those
-// that only real payloads show.
+// All yields every known type: those of Appendix A in its order, then those seen
+// only in real payloads.
 func All() iter.Seq[Type] {
 	return func(yield func(Type) bool) {
 		for i := range table {
@@ -73,9 +74,9 @@ func (t Type) Known() bool {
 	return t.row() != nil
 }
 
-// Canonical returns the one name that stands for all spellings of t: without
-// the suffix "_V2" or "_WS" where Garmin uses both forms, in capitals. An
-// unknown type is returned as it is.
+// Canonical returns one name for all spellings of t: in capitals, and without the
+// suffix "_V2" or "_WS" if Garmin uses both forms. An unknown type is returned as
+// it is.
 func (t Type) Canonical() Type {
 	if r := t.row(); r != nil {
 		return r.canonical

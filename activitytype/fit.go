@@ -13,15 +13,14 @@ func (f FIT) String() string {
 	return strconv.Itoa(int(f.Sport)) + "/" + strconv.Itoa(int(f.SubSport))
 }
 
-// FIT returns the sport and sub-sport of a FIT file for t. There is one for each
-// type; exact tells whether it means the same activity, so that [FromFIT] leads
-// back to the canonical name of t. A type that this package does not know is
-// what its name suggests, else generic.
+// FIT returns the sport and sub-sport of a FIT file for t. Every type has one. If
+// exact, it means the same activity, and [FromFIT] returns the canonical name of
+// t. For an unknown type the result follows from the name, or is generic.
 func (t Type) FIT() (f FIT, exact bool) { return fit.value(t) }
 
-// FromFIT returns the type for the sport and sub-sport of a FIT file: that of
-// the sport, if Garmin has none for the two. A sub-sport of 255 is one that was
-// not set.
+// FromFIT returns the type for the sport and sub-sport of a FIT file, or for the
+// sport alone if Garmin has none for both. A sub-sport of 255 means that none was
+// set.
 func FromFIT(f FIT) (t Type, exact bool) {
 	if f.SubSport == 0xFF {
 		f.SubSport = 0
@@ -33,7 +32,7 @@ func FromFIT(f FIT) (t Type, exact bool) {
 	return t, exact
 }
 
-// fit has the sports of FIT profile 21.212, as Garmin's devices write them.
+// fit holds the sports of FIT profile 21.212, as Garmin's devices write them.
 var fit = platform[FIT]{
 	exact: []pair[FIT]{
 		{Running, FIT{1, 0}},
@@ -161,7 +160,7 @@ var fit = platform[FIT]{
 		{AllActivities, FIT{0, 0}},
 	},
 	from: []pair[FIT]{
-		// Sports that Garmin names no activity type for.
+		// Sports without an activity type of Garmin's.
 		{IndoorCardio, FIT{10, 0}},    // training
 		{ResortSkiing, FIT{13, 0}},    // alpine skiing
 		{SnowboardingWS, FIT{14, 38}}, // resort

@@ -17,16 +17,16 @@ func (c HealthConnect) String() string {
 }
 
 // HealthConnect returns the exercise type of Android's Health Connect for t.
-// There is one for each type; exact tells whether it means the same activity, so
-// that [FromHealthConnect] leads back to the canonical name of t. A type that
-// this package does not know is what its name suggests, else "other workout".
+// Every type has one. If exact, it means the same activity, and
+// [FromHealthConnect] returns the canonical name of t. For an unknown type the
+// result follows from the name, or is "other workout".
 func (t Type) HealthConnect() (c HealthConnect, exact bool) {
 	name, exact := healthConnect.value(t)
 	return HealthConnect(healthConnectNames.number(name)), exact
 }
 
-// FromHealthConnect returns the type for one of Health Connect's: the nearest,
-// if Garmin has none of its own or Health Connect's is not known here.
+// FromHealthConnect returns the type for an exercise type of Health Connect, or
+// the nearest if Garmin has no such type or the exercise type is unknown.
 func FromHealthConnect(c HealthConnect) (t Type, exact bool) {
 	t, exact, _ = healthConnect.typ(healthConnectNames.name(int(c)))
 	return t, exact

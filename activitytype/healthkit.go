@@ -14,24 +14,24 @@ func (k HealthKit) String() string {
 	return strconv.Itoa(int(k))
 }
 
-// HealthKit returns the workout activity type of Apple's HealthKit for t. There
-// is one for each type; exact tells whether it means the same activity, so that
-// [FromHealthKit] leads back to the canonical name of t. HealthKit says in a
-// workout's metadata, and not in its type, whether it was indoors. A type that
-// this package does not know is what its name suggests, else "Other".
+// HealthKit returns the workout activity type of Apple's HealthKit for t. Every
+// type has one. If exact, it means the same activity, and [FromHealthKit] returns
+// the canonical name of t. HealthKit notes in a workout's metadata, not in its
+// type, whether it was indoors. For an unknown type the result follows from the
+// name, or is "Other".
 func (t Type) HealthKit() (k HealthKit, exact bool) {
 	name, exact := healthKit.value(t)
 	return HealthKit(healthKitNames.number(name)), exact
 }
 
-// FromHealthKit returns the type for one of HealthKit's: the nearest, if Garmin
-// has none of its own or HealthKit's is not known here.
+// FromHealthKit returns the type for a workout type of HealthKit, or the nearest
+// if Garmin has no such type or the workout type is unknown.
 func FromHealthKit(k HealthKit) (t Type, exact bool) {
 	t, exact, _ = healthKit.typ(healthKitNames.name(int(k)))
 	return t, exact
 }
 
-// names are a platform's numbers and what it calls them.
+// names maps a platform's numbers to its names for them.
 type names []struct {
 	number int
 	name   string

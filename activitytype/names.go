@@ -1,7 +1,7 @@
 package activitytype
 
 // The names of Appendix A, in its order, then those that only payloads show.
-// Garmin's spelling is kept, also where it is odd (PADDELBALL, STOP_WATCH).
+// Garmin's spelling is kept even where it is odd (PADDELBALL, STOP_WATCH).
 const (
 	Running          Type = "RUNNING"
 	IndoorRunning    Type = "INDOOR_RUNNING"
@@ -171,7 +171,7 @@ const (
 	RunToBikeTransitionJoined  Type = "RUNTOBIKETRANSITION"
 )
 
-// row is what is known of one name.
+// row holds what is known of a name.
 type row struct {
 	typ       Type
 	canonical Type

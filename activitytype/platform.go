@@ -19,8 +19,8 @@ type pair[V comparable] struct {
 	value V
 }
 
-// value returns what t is on the platform. A type that this package does not
-// know is what the generic type of its group is.
+// value returns the platform's value for t. An unknown type gets the value of its
+// group's generic type.
 func (p *platform[V]) value(t Type) (v V, exact bool) {
 	known := t.Known()
 	if known {
@@ -41,7 +41,7 @@ func (p *platform[V]) value(t Type) (v V, exact bool) {
 	return v, false
 }
 
-// typ returns what v is at Garmin, or false if the tables do not have it.
+// typ returns Garmin's type for v, or false if the tables do not have it.
 func (p *platform[V]) typ(v V) (t Type, exact, ok bool) {
 	for i := range p.exact {
 		if p.exact[i].value == v {
@@ -56,8 +56,8 @@ func (p *platform[V]) typ(v V) (t Type, exact, ok bool) {
 	return Other, false, false
 }
 
-// generic guesses what a type is that is not known, from the last word of its
-// name that tells: MOON_RUNNING_V3 is a kind of Running.
+// generic guesses the group of an unknown type from the last telling word of its
+// name: MOON_RUNNING_V3 is a kind of Running.
 func (t Type) generic() Type {
 	words := strings.FieldsFunc(strings.ToUpper(string(t)), func(r rune) bool {
 		return r == '_' || r == ' ' || r == '-' || r == '/'

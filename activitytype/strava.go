@@ -1,20 +1,19 @@
 package activitytype
 
 // Strava returns the SportType of Strava's API v3 for t, such as "TrailRun".
-// There is one for each type; exact tells whether it means the same activity,
-// so that [FromStrava] leads back to the canonical name of t. A type that this
-// package does not know is what its name suggests ("MOON_RUNNING" is a "Run"),
-// else a "Workout".
+// Every type has one. If exact, it means the same activity, and [FromStrava]
+// returns the canonical name of t. For an unknown type the result follows from
+// the name ("MOON_RUNNING" is a "Run"), or is "Workout".
 func (t Type) Strava() (sport string, exact bool) { return strava.value(t) }
 
-// FromStrava returns the type for a SportType of Strava: the nearest, if Garmin
-// has none of its own or Strava's is not known here.
+// FromStrava returns the type for a SportType of Strava, or the nearest if Garmin
+// has no such type or the SportType is unknown.
 func FromStrava(sport string) (t Type, exact bool) {
 	t, exact, _ = strava.typ(sport)
 	return t, exact
 }
 
-// strava has the values of the enumeration SportType (developers.strava.com,
+// strava holds the values of the enumeration SportType (developers.strava.com,
 // 2026).
 var strava = platform[string]{
 	exact: []pair[string]{

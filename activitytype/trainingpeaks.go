@@ -2,17 +2,16 @@ package activitytype
 
 import "strings"
 
-// TrainingPeaks returns the WorkoutType of TrainingPeaks' partner API for t,
-// such as "mtb". There is one for each type; exact tells whether it means the
-// same activity, so that [FromTrainingPeaks] leads back to the canonical name of
-// t. A type that this package does not know is what its name suggests, else
-// "other". A multisport activity is a "brick", which TrainingPeaks shows but
-// does not let a partner plan.
+// TrainingPeaks returns the WorkoutType of TrainingPeaks' partner API for t, such
+// as "mtb". Every type has one. If exact, it means the same activity, and
+// [FromTrainingPeaks] returns the canonical name of t. For an unknown type the
+// result follows from the name, or is "other". A multisport activity is a
+// "brick", which TrainingPeaks shows but does not let a partner plan.
 func (t Type) TrainingPeaks() (workout string, exact bool) { return trainingPeaks.value(t) }
 
 // FromTrainingPeaks returns the type for a WorkoutType of TrainingPeaks, in any
-// letter case: the nearest, if Garmin has none of its own or TrainingPeaks' is
-// not known here.
+// letter case, or the nearest if Garmin has no such type or the WorkoutType is
+// unknown.
 func FromTrainingPeaks(workout string) (t Type, exact bool) {
 	t, exact, _ = trainingPeaks.typ(strings.ToLower(workout))
 	return t, exact

@@ -24,8 +24,8 @@ type Activity struct {
 	ActivityType        activitytype.Type `json:"activityType,omitempty"`
 
 	StartTimeInSeconds Timestamp `json:"startTimeInSeconds"`
-	// StartTimeOffsetInSeconds is added to the start time to get what the
-	// device showed.
+	// StartTimeOffsetInSeconds is added to the start time to get the time that
+	// the device showed.
 	StartTimeOffsetInSeconds int `json:"startTimeOffsetInSeconds"`
 	DurationInSeconds        int `json:"durationInSeconds"`
 
@@ -49,8 +49,8 @@ type Activity struct {
 	MaxPushCadenceInPushesPerMinute     *float64 `json:"maxPushCadenceInPushesPerMinute,omitempty"`
 	Pushes                              *int     `json:"pushes,omitempty"`
 
-	// ActiveKilocalories are dietary calories, the basal metabolic rate
-	// included.
+	// ActiveKilocalories are dietary calories, including the basal metabolic
+	// rate.
 	ActiveKilocalories *int     `json:"activeKilocalories,omitempty"`
 	DistanceInMeters   *float64 `json:"distanceInMeters,omitempty"`
 	Steps              *int     `json:"steps,omitempty"`
@@ -62,18 +62,18 @@ type Activity struct {
 	TotalElevationGainInMeters *float64 `json:"totalElevationGainInMeters,omitempty"`
 	TotalElevationLossInMeters *float64 `json:"totalElevationLossInMeters,omitempty"`
 
-	// DeviceName is free text. It is "unknown" for an activity without device.
+	// DeviceName is free text. It is "unknown" for an activity without a device.
 	DeviceName string `json:"deviceName,omitempty"`
 
 	// IsParent marks the parent of a multisport activity.
 	IsParent bool `json:"isParent,omitempty"`
 	// ParentSummaryID is the SummaryID of the parent activity, if there is one.
 	ParentSummaryID ID `json:"parentSummaryId,omitempty"`
-	// Manual tells that no device recorded the activity. In a
-	// [ManualActivity] it tells that the user edited it in Garmin Connect.
+	// Manual reports whether the activity was entered without a device. In a
+	// [ManualActivity] it reports whether the user edited it in Garmin Connect.
 	Manual bool `json:"manual,omitempty" alias:"Manual"`
-	// IsWebUpload tells that the activity came in through Garmin Connect's web
-	// page.
+	// IsWebUpload reports whether the activity was uploaded through Garmin
+	// Connect's web page.
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
 
 	// Raw is the item's JSON as Garmin sent it.
@@ -88,18 +88,16 @@ type Activity struct {
 	Defects *Defects `json:"-"`
 }
 
-// ManualActivity is an activity that the user created or edited in Garmin
-// Connect (Activity API, section 7.2). It has the fields of [Activity] and
-// converts to it. Garmin documents its key "manual" also as "Manual"; both are
-// read.
+// ManualActivity is an activity that the user created or edited in Garmin Connect
+// (Activity API, section 7.2). It has the fields of [Activity] and converts to
+// it. Garmin also documents its key "manual" as "Manual"; both are read.
 type ManualActivity Activity
 
 // ActivityDetails is an activity with its recorded samples (Activity API,
 // section 7.3).
 //
-// ActivityID can differ from Summary.ActivityID. What joins details with their
-// [Activity] is the stem of the summary id: "5001-detail" belongs to "5001"
-// (see [ID.Stem]).
+// ActivityID can differ from Summary.ActivityID. The stem of the summary id joins
+// details with their [Activity]: "5001-detail" belongs to "5001" (see [ID.Stem]).
 type ActivityDetails struct {
 	UserID     UserID `json:"userId,omitempty"`
 	SummaryID  ID     `json:"summaryId,omitempty"`
@@ -107,7 +105,7 @@ type ActivityDetails struct {
 
 	// Summary is the activity as a whole. Its own ids may be absent.
 	Summary Activity `json:"summary"`
-	// Samples are in the order sent, up to one a second, each valid until the
+	// Samples are in the order sent, at most one per second, each valid until the
 	// next. The list is empty for manual activities.
 	Samples []Sample `json:"samples,omitempty"`
 	Laps    []Lap    `json:"laps,omitempty"`
@@ -124,8 +122,8 @@ type ActivityDetails struct {
 	Defects *Defects `json:"-"`
 }
 
-// Sample is what the sensors read at one moment (Activity API, section 7.3).
-// Only the sensors that were present have a value.
+// Sample is what the sensors read at one moment (Activity API, section 7.3). Only
+// sensors that were present have a value.
 type Sample struct {
 	StartTimeInSeconds Timestamp `json:"startTimeInSeconds"`
 
@@ -140,10 +138,10 @@ type Sample struct {
 	StepsPerMinute        *float64 `json:"stepsPerMinute,omitempty"`
 	TotalDistanceInMeters *float64 `json:"totalDistanceInMeters,omitempty"`
 
-	// TimerDurationInSeconds leaves out the pauses; ClockDurationInSeconds
-	// counts them; MovingDurationInSeconds counts only movement above a
-	// threshold speed. Garmin promises moving <= timer <= clock, but its own
-	// data breaks that.
+	// TimerDurationInSeconds excludes pauses, ClockDurationInSeconds includes
+	// them, and MovingDurationInSeconds counts only movement above a threshold
+	// speed. Garmin promises moving <= timer <= clock, but its own data breaks
+	// that.
 	TimerDurationInSeconds  *int `json:"timerDurationInSeconds,omitempty"`
 	ClockDurationInSeconds  *int `json:"clockDurationInSeconds,omitempty"`
 	MovingDurationInSeconds *int `json:"movingDurationInSeconds,omitempty"`

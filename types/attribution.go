@@ -6,32 +6,32 @@ import (
 	"unicode/utf8"
 )
 
-// The texts that Garmin's API brand guidelines give for what a partner makes of
-// the data. Show one wherever Garmin's data had a part in it, and none where it
-// had not.
+// The texts that Garmin's API brand guidelines give for results derived from the
+// data. Show one wherever Garmin's data was used, and none elsewhere.
 const (
-	// DerivedAttribution is for what is computed from Garmin's data, alone or with
-	// others': scores, predictions, advice, whatever a model writes.
+	// DerivedAttribution is for anything computed from Garmin's data, alone or
+	// combined with other data: scores, predictions, advice, the output of a
+	// model.
 	DerivedAttribution = "Insights derived in part from Garmin device-sourced data."
 	// ChartAttribution is for a chart of Garmin's data.
 	ChartAttribution = "This chart was created using data provided by Garmin devices."
 )
 
-// maxModel is how many characters the name of a model may have. Garmin's longest
+// maxModel is the maximum length of a model name in characters. Garmin's longest
 // have about 40.
 const maxModel = 64
 
-// Attribution returns the text that Garmin's API brand guidelines ask for beside
-// data of a device, made from the DeviceName of a summary or a file: "Garmin"
-// and the model, as in "Garmin Forerunner 965", or "Garmin" alone if the model
-// is not known. It belongs under the title of what is shown, on every page that
-// shows it, and into every file that is exported.
+// Attribution returns the text that Garmin's API brand guidelines require beside
+// data from a device, given the DeviceName of a summary or a file: "Garmin" and
+// the model, as in "Garmin Forerunner 965", or "Garmin" alone if the model is
+// unknown. Show it under the title on every page that shows the data, and write
+// it into every exported file.
 //
-// Garmin's devices write their names in many ways. What comes back has "Garmin"
-// once and in front, single spaces, and no signs but those that names of models
-// have; a name that is no model, such as "unknown", "Garmin Connect" or that of
-// another maker, becomes "Garmin". No name is made up: letters stay as they
-// came, but in the names of series, such as "forerunner935".
+// Garmin's devices write their names in many ways. The result has "Garmin" once,
+// at the front, single spaces, and only characters that occur in model names. A
+// name that is not a model, such as "unknown", "Garmin Connect" or another
+// maker's name, becomes "Garmin". No name is invented: letters stay as they came,
+// except in the names of series, such as "forerunner935".
 func Attribution(deviceName string) string {
 	if m := model(deviceName); m != "" {
 		return "Garmin " + m
@@ -44,7 +44,7 @@ func model(name string) string {
 	if len(name) > 16*maxModel || !utf8.ValidString(name) {
 		return ""
 	}
-	// What one pass takes away may bare what the next has to.
+	// One pass may expose what the next must remove.
 	for next := clean(name); next != name; next = clean(name) {
 		name = next
 	}
@@ -56,8 +56,8 @@ func model(name string) string {
 	return name
 }
 
-// clean takes one layer off a name. It ends with a name that it does not change:
-// every pass makes the name shorter or sets a series apart from its number.
+// clean removes one layer from a name. Repeated calls end: each makes the name
+// shorter or separates a series from its number, until nothing changes.
 func clean(name string) string {
 	name = withoutMaker(strings.Map(inModel, name))
 	name = strings.Trim(strings.Join(strings.Fields(name), " "), " -+.,/&'")
@@ -70,8 +70,8 @@ func clean(name string) string {
 
 func isLetterOrDigit(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// inModel keeps what names of models are made of, makes a space of the rest and
-// leaves marks of trade out.
+// inModel keeps the characters of model names, drops trademark signs and maps all
+// others to a space.
 func inModel(r rune) rune {
 	switch {
 	case r == '®' || r == '™' || r == '©':
@@ -82,7 +82,7 @@ func inModel(r rune) rune {
 	return ' '
 }
 
-// withoutMaker takes the word Garmin out, in any case and also within a word.
+// withoutMaker removes "Garmin" in any letter case, even within a word.
 func withoutMaker(name string) string {
 	const maker = "garmin"
 	for i := 0; i+len(maker) <= len(name); {
@@ -96,7 +96,7 @@ func withoutMaker(name string) string {
 	return name
 }
 
-// noModel reports whether a name stands for no device.
+// noModel reports whether a name does not denote a device.
 func noModel(name string) bool {
 	switch strings.ToLower(name) {
 	case "unknown", "unknown device", "undefined", "null", "none", "nil", "n/a", "na", "other", "device",
@@ -117,8 +117,8 @@ func otherMaker(first string) bool {
 	return false
 }
 
-// series writes the name of a series as Garmin's devices mostly do, and apart
-// from the number that follows it: "FORERUNNER935" is "Forerunner 935".
+// series writes the name of a series as most Garmin devices do, separated from
+// the number that follows: "FORERUNNER935" becomes "Forerunner 935".
 func series(word string) string {
 	for _, s := range [...]string{
 		"Approach", "Descent", "Edge", "Enduro", "Forerunner", "Instinct", "Lily", "Venu",

@@ -2,17 +2,16 @@ package types
 
 import "fmt"
 
-// Defect is a value that could not be read without loss, in an item that could
-// be read otherwise. Its field is absent, and the item's Raw still has it.
+// Defect is a value that could not be read without loss, in an item that was
+// otherwise readable. Its field is absent; the item's Raw still holds it.
 type Defect struct {
 	// Path leads to the value, such as "activityDetails[3].samples[17].heartRate".
 	Path string
 	// Offset counts the bytes before the value, from the start of the text that
 	// was decoded.
 	Offset int64
-	// Want says what the field holds, such as "an integer", and Have what was
-	// there, such as "a string that holds no number". The value itself is in
-	// neither.
+	// Want says what the field holds, such as "an integer". Have says what was
+	// there, such as "a string that holds no number". Neither contains the value.
 	Want, Have string
 }
 
@@ -23,13 +22,13 @@ func (d Defect) String() string {
 
 // Defects are the defects of one item.
 type Defects struct {
-	// First holds the first 16 of them.
+	// First holds at most the first 16.
 	First []Defect
-	// Count is how many there are.
+	// Count is the total number.
 	Count int
 }
 
-// String names the first of them and counts the others.
+// String describes the first defect and counts the others.
 func (d *Defects) String() string {
 	switch {
 	case d == nil || len(d.First) == 0:

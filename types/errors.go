@@ -10,12 +10,11 @@ type DecodeError struct {
 	// Path leads to the value, such as "activityDetails[3].samples[17].heartRate".
 	// It is empty for the text as a whole.
 	Path string
-	// Err says what is wrong. It is [io.ErrUnexpectedEOF] where the text was
-	// cut short.
+	// Err is the cause. It is [io.ErrUnexpectedEOF] if the text was cut short.
 	Err error
 }
 
-// Error returns one line with place and cause, and none of the data.
+// Error returns one line with the place and the cause, and none of the data.
 func (e *DecodeError) Error() string {
 	if e.Path == "" {
 		return fmt.Sprintf("at byte %d: %v", e.Offset, e.Err)

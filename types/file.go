@@ -24,14 +24,14 @@ type ActivityFile struct {
 	ActivityType        activitytype.Type `json:"activityType,omitempty"`
 	StartTimeInSeconds  Timestamp         `json:"startTimeInSeconds,omitempty"`
 	DeviceName          string            `json:"deviceName,omitempty"`
-	// Manual tells that the user created or edited the activity in Garmin
+	// Manual reports whether the user created or edited the activity in Garmin
 	// Connect.
 	Manual      bool `json:"manual,omitempty" alias:"Manual"`
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
 
-	// Raw is the item's JSON as Garmin sent it, callback URL and all.
-	// It is nil unless the decoder was asked to keep it, or the item has Defects
-	// and no more than 256 KiB.
+	// Raw is the item's JSON as Garmin sent it, including the callback URL. It is
+	// nil unless the decoder was asked to keep it, or the item has Defects and no
+	// more than 256 KiB.
 	Raw json.RawMessage `json:"-"`
 	// Defects are the values that could not be read, and are absent above. It is
 	// nil if all could.

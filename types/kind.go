@@ -1,6 +1,6 @@
 package types
 
-// Kind is what a list of a notification holds. Its string is the list's key
+// Kind says what a list in a notification holds. Its string is the list's key
 // (Activity API, sections 4.2 and 5.1).
 type Kind string
 
@@ -14,7 +14,7 @@ const (
 	KindMoveIQ           Kind = "moveIQActivities"
 )
 
-// The two kinds that tell of a user's account. They are no summary types: see
+// The two kinds that concern a user's account. They are not summary types; see
 // [Kind.Known].
 const (
 	KindDeregistrations   Kind = "deregistrations"

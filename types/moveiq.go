@@ -14,10 +14,11 @@ type MoveIQ struct {
 	// CalendarDate is the day in Garmin Connect, as yyyy-mm-dd.
 	CalendarDate       string    `json:"calendarDate,omitempty"`
 	StartTimeInSeconds Timestamp `json:"startTimeInSeconds"`
-	// OffsetInSeconds is added to the start time to get what the device showed.
+	// OffsetInSeconds is added to the start time to get the time that the device
+	// showed.
 	OffsetInSeconds   int `json:"offsetInSeconds"`
 	DurationInSeconds int `json:"durationInSeconds"`
-	// ActivityType comes in title case here, as in "Running".
+	// ActivityType is in title case here, as in "Running".
 	ActivityType activitytype.Type `json:"activityType,omitempty"`
 	// ActivitySubType is often absent. Its values, such as "Hurdles", are not
 	// in the list of activity types.

@@ -6,14 +6,14 @@ import (
 	"log/slog"
 )
 
-// Secret is a string that must not be seen: a token, or a callback URL that
-// holds one. Package fmt prints [REDACTED] for it whatever the verb, and so
-// does log/slog. string(s) gives the value. As JSON it is the plain value,
-// since notifications carry secrets and are stored.
+// Secret is a string that must not be shown: a token, or a callback URL that
+// holds one. Packages fmt, with any verb, and log/slog print [REDACTED] in its
+// place. string(s) gives the value. It marshals to JSON as the plain value, since
+// notifications carry secrets and are stored.
 //
-// Package fmt cannot ask a Secret in an unexported field of a struct, nor one
-// printed with %p, which go vet reports: give a struct that hides secrets its
-// own Format or String method.
+// Package fmt cannot call methods of a Secret in an unexported struct field, nor
+// for %p, which go vet reports. Give a struct with hidden secrets its own Format
+// or String method.
 type Secret string
 
 const redacted = "[REDACTED]"

@@ -2,9 +2,9 @@ package types
 
 import "time"
 
-// Summary is one record of a user's data: a [*Activity], a [*ManualActivity],
-// an [*ActivityDetails] or a [*MoveIQ]. No other package can add to the set;
-// use a type switch to get at the fields.
+// Summary is one record of a user's data: a [*Activity], a [*ManualActivity], an
+// [*ActivityDetails] or a [*MoveIQ]. No other package can add to the set. Use a
+// type switch to reach the fields.
 type Summary interface {
 	// Kind tells which of the four it is.
 	Kind() Kind
@@ -32,9 +32,9 @@ func (a *Activity) ID() ID { return a.SummaryID }
 // Start returns when the activity began, in UTC.
 func (a *Activity) Start() time.Time { return a.StartTimeInSeconds.Time() }
 
-// LocalStart returns the instant of Start in a zone of the device's offset, so
-// that it prints as the user saw it. The zone has no name and no rules. The day
-// to count the activity for is [Activity.LocalDay].
+// LocalStart returns Start in a zone with the device's offset, so that it prints
+// as the user saw it. The zone has no name and no rules. For the day that the
+// activity counts for, use [Activity.LocalDay].
 func (a *Activity) LocalStart() time.Time {
 	return local(a.StartTimeInSeconds, a.StartTimeOffsetInSeconds)
 }
@@ -42,11 +42,10 @@ func (a *Activity) LocalStart() time.Time {
 // LocalDay returns the calendar day that the activity counts for, as yyyy-mm-dd,
 // or "" if no start time was sent. It is the day that the user's watch showed at
 // the start: an activity over midnight belongs to the day it began on, as in
-// Garmin Connect. Neither the day in UTC nor the day in the zone that the user
-// lives in will do, since the offset is that of the place and of the moment, and
-// may be anything within a day of UTC. A traveller over the date line has one
-// day twice, or leaves one out: the days of two activities do not tell which was
-// first, their starts do.
+// Garmin Connect. The day in UTC or in the user's home zone may be wrong, since
+// the offset depends on place and time and may be up to a day either way. A
+// traveller across the date line has a day twice or skips one, so order
+// activities by their starts, not by their days.
 func (a *Activity) LocalDay() string { return day(a.LocalStart()) }
 
 // Duration returns DurationInSeconds as a [time.Duration].
@@ -68,7 +67,7 @@ func (a *ManualActivity) ID() ID { return a.SummaryID }
 // Start returns when the activity began, in UTC.
 func (a *ManualActivity) Start() time.Time { return a.StartTimeInSeconds.Time() }
 
-// LocalStart returns the instant of Start in a zone of the device's offset.
+// LocalStart returns Start in a zone with the device's offset.
 func (a *ManualActivity) LocalStart() time.Time { return (*Activity)(a).LocalStart() }
 
 // LocalDay returns the calendar day that the activity counts for: see
@@ -106,12 +105,12 @@ func (m *MoveIQ) ID() ID { return m.SummaryID }
 // Start returns when the event began, in UTC.
 func (m *MoveIQ) Start() time.Time { return m.StartTimeInSeconds.Time() }
 
-// LocalStart returns the instant of Start in a zone of the device's offset.
+// LocalStart returns Start in a zone with the device's offset.
 func (m *MoveIQ) LocalStart() time.Time { return local(m.StartTimeInSeconds, m.OffsetInSeconds) }
 
 // LocalDay returns the calendar day that the event counts for, as yyyy-mm-dd:
-// CalendarDate, which is Garmin's own answer, or the day of LocalStart if that
-// is absent or no date.
+// CalendarDate, which is Garmin's own answer, or the day of LocalStart if
+// CalendarDate is absent or not a date.
 func (m *MoveIQ) LocalDay() string {
 	if _, err := time.Parse(time.DateOnly, m.CalendarDate); err == nil {
 		return m.CalendarDate

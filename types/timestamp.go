@@ -9,7 +9,7 @@ import (
 
 // Timestamp is a moment as Garmin sends it: UTC seconds since 1970, in some
 // models with a fraction. Zero means that no time was sent. A float64 holds
-// today's seconds exactly and their fraction to better than a microsecond.
+// present-day seconds exactly and their fraction to better than a microsecond.
 type Timestamp float64
 
 // NewTimestamp returns t as a Timestamp, and zero for the zero time.
@@ -23,9 +23,8 @@ func NewTimestamp(t time.Time) Timestamp {
 // IsZero reports whether no time was sent.
 func (t Timestamp) IsZero() bool { return t == 0 }
 
-// Time returns the moment in UTC, to the microsecond, or the zero time.
-// Moments that package time cannot print, beyond the year 9999, are cut to
-// its end.
+// Time returns the moment in UTC, to the microsecond, or the zero time. Moments
+// after the year 9999, which package time cannot print, become its end.
 func (t Timestamp) Time() time.Time {
 	if t == 0 {
 		return time.Time{}

@@ -8,9 +8,9 @@ import (
 	"github.com/garminkit/activityapi/internal/jsonscan"
 )
 
-// UnmarshalJSON replaces a by the item that b holds; null changes nothing. A
-// value that cannot be read is one of a.Defects, and then a.Raw is set. It is an
-// error for the user id and the summary id.
+// UnmarshalJSON replaces a by the item that b holds; null changes nothing. An
+// unreadable value becomes one of a.Defects, and then a.Raw is set. An unreadable
+// user id or summary id is an error.
 func (a *Activity) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, a, func(raw json.RawMessage, d *Defects) { a.Raw, a.Defects = raw, d })
 }
@@ -35,14 +35,14 @@ func (f *ActivityFile) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, f, func(raw json.RawMessage, d *Defects) { f.Raw, f.Defects = raw, d })
 }
 
-// UnmarshalJSON replaces s by the object that b holds; null changes nothing. A
-// value that cannot be read is an error: a sample alone has no place to note it.
+// UnmarshalJSON replaces s by the object that b holds; null changes nothing. An
+// unreadable value is an error, since a sample has no field for defects.
 func (s *Sample) UnmarshalJSON(b []byte) error { return unmarshal(b, s, nil) }
 
 // UnmarshalJSON does what that of [Sample] does.
 func (l *Lap) UnmarshalJSON(b []byte) error { return unmarshal(b, l, nil) }
 
-// unmarshal hands the defects of dst to note. If that is nil they are an error.
+// unmarshal passes the defects of dst to note. If note is nil they are an error.
 func unmarshal[T any](b []byte, dst *T, note func(json.RawMessage, *Defects)) error {
 	if string(b) == "null" {
 		return nil

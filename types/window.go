@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// ErrWindow is what every error of [Window.Check] wraps.
+// ErrWindow is wrapped by every error of [Window.Check].
 var ErrWindow = errors.New("invalid window")
 
-// Window is the half-open range of time from Start up to, but not including,
-// End, in whole seconds. Locations are ignored: a Window means instants.
+// Window is the half-open range of time from Start up to, but not including, End,
+// in whole seconds. Locations do not matter: a Window is about instants.
 type Window struct {
 	Start, End time.Time
 }
 
-// Check returns an error that wraps [ErrWindow] unless w is a range Garmin can
-// be asked for: whole seconds after 1970 and before the year 10000, End after
-// Start, and no longer than max. It catches timestamps taken for milliseconds
-// before they are sent.
+// Check returns an error that wraps [ErrWindow] unless Garmin can be asked for w:
+// whole seconds after 1970 and before the year 10000, End after Start, and no
+// longer than max. It catches milliseconds passed as seconds before they are
+// sent.
 func (w Window) Check(max time.Duration) error {
 	switch {
 	case w.Start.IsZero() || w.End.IsZero():
@@ -41,7 +41,7 @@ func (w Window) Check(max time.Duration) error {
 // Duration returns End minus Start.
 func (w Window) Duration() time.Duration { return w.End.Sub(w.Start) }
 
-// Contains reports whether t lies in w: Start counts, End does not.
+// Contains reports whether t lies in w. Start is included, End is not.
 func (w Window) Contains(t time.Time) bool {
 	return !t.Before(w.Start) && t.Before(w.End)
 }
@@ -52,9 +52,8 @@ func (w Window) String() string {
 }
 
 // Split yields consecutive windows, each no longer than max, that cover w
-// exactly: none shares a second with another and none is left out. The last
-// may be shorter. Split yields nothing if w is empty. It panics if max is less
-// than a second.
+// exactly, without overlap or gap. The last may be shorter. Split yields nothing
+// if w is empty. It panics if max is less than a second.
 func (w Window) Split(max time.Duration) iter.Seq[Window] {
 	max = max.Truncate(time.Second)
 	if max <= 0 {
