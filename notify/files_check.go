@@ -144,22 +144,30 @@ func oneFIT(br *bufio.Reader, head []byte, v *finding) bool {
 		v.add("its header has %d bytes", size)
 		size = max(size, 12)
 	}
+	unsummed := false // the header
 	if own := head[12:]; size >= 14 && len(own) == 2 {
 		crc := fitCRC{}
 		_, _ = crc.Write(head[:12])
-		if want := binary.LittleEndian.Uint16(own); want != 0 && want != crc.crc {
+		want := binary.LittleEndian.Uint16(own)
+		unsummed = want == 0
+		if !unsummed && want != crc.crc {
 			v.add("the checksum of its header does not match")
 		}
 	}
 	want := size + int64(binary.LittleEndian.Uint32(head[4:8])) + 2
-	// The checksum of everything, itself included, is zero.
-	sum := &fitCRC{}
-	n, _ := io.CopyN(sum, br, want)
+	// The checksum of everything, itself included, is zero. Some programs leave a
+	// header out that has none of its own.
+	sum, data := &fitCRC{}, &fitCRC{}
+	n, _ := io.CopyN(sum, br, size)
+	if n == size {
+		rest, _ := io.CopyN(io.MultiWriter(sum, data), br, want-size)
+		n += rest
+	}
 	if n < want {
 		v.ending, v.why = endingCut, fmt.Sprintf("it has %d of %d bytes", n, want)
 		return false
 	}
-	if sum.crc != 0 {
+	if sum.crc != 0 && !(unsummed && data.crc == 0) {
 		v.add("its checksum does not match")
 	}
 	return true

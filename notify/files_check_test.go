@@ -76,6 +76,8 @@ func checkCases() map[string]checkCase {
 		"FIT, a header of 20 bytes":          {"FIT", fitOf(20, 40), 0, []string{"its header has 20 bytes"}},
 		"FIT, checksum does not match":       {"FIT", with(fit, func(b []byte) { b[30] ^= 4 }), 0, []string{"its checksum does not match"}},
 		"FIT, checksum of zero":              {"FIT", with(fit, func(b []byte) { b[54], b[55] = 0, 0 }), 0, []string{"its checksum does not match"}},
+		"FIT, no checksum of the header":     {"FIT", rehash(with(fit, func(b []byte) { b[12], b[13] = 0, 0 })), 0, nil},
+		"FIT, nor of it in that of the file": {"FIT", with(fit, func(b []byte) { b[12], b[13] = 0, 0 }), 0, nil},
 		"FIT, checksum of the header is bad": {"FIT", rehash(with(fit, func(b []byte) { b[12] = 1 })), 0, []string{"the checksum of its header does not match"}},
 		"GPX":                                {"GPX", []byte(plain), 0, nil},
 		"GPX, declaration":                   {"GPX", gpx(`<?xml version="1.0" encoding="UTF-8" standalone='no' ?>`+"\n<gpx>", "é"), 0, nil},

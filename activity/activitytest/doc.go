@@ -26,7 +26,8 @@
 // [Server.AddUser] connects a user and gives its tokens. [User.Add] and
 // [User.AddFile] upload data now and queue the notifications;
 // [User.AddHistory] adds what only a backfill brings. A [Generator] makes up
-// realistic workouts, which [User.Sync] uploads as a device does.
+// realistic workouts, which [User.Sync] uploads as a device does, with files of
+// all that a device writes: see [Generator.FileAs].
 //
 // To go through consent instead, send the authorization URL to [Server.Consent],
 // or a browser to the page. Package oauth1test adds OAuth 1.0a.

@@ -192,7 +192,7 @@ func (g *Generator) triathlon(start time.Time) []*types.Activity {
 	for _, p := range []profile{swim, one, ride, two, run} {
 		child := g.activity(p, start, at, device)
 		child.ParentSummaryID = parent.SummaryID
-		start = start.Add(child.Duration())
+		start = start.Add(child.Duration() + time.Second) // no moment is of two legs
 		parent.DurationInSeconds += child.DurationInSeconds
 		*parent.ActiveKilocalories += *child.ActiveKilocalories
 		if child.DistanceInMeters != nil {

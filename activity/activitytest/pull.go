@@ -133,17 +133,17 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
-	d, err := s.takeFile(u, q.Get("id"), q.Get("token"))
+	content, err := s.takeFile(u, q.Get("id"), q.Get("token"))
 	if err != nil {
 		err.write(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", formatInt(int64(len(d.record.content))))
-	w.Write(d.record.content)
+	w.Header().Set("Content-Length", formatInt(int64(len(content))))
+	w.Write(content)
 }
 
-func (s *Server) takeFile(u *User, id, token string) (*download, *apiError) {
+func (s *Server) takeFile(u *User, id, token string) ([]byte, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := u.granted(types.PermissionActivityExport); err != nil {
@@ -158,5 +158,5 @@ func (s *Server) takeFile(u *User, id, token string) (*download, *apiError) {
 		return nil, &apiError{http.StatusGone, "file has already been downloaded"}
 	}
 	d.spent = true
-	return d, nil
+	return s.oddFile(d.record.content), nil
 }

@@ -73,6 +73,16 @@ import (
 //   - min-start-epoch: the minimum start time in an error is a number of seconds
 //   - spent-file-400: the second download of a file is a 400
 //   - not-ready: user/permissions fails once, right after consent
+//
+// Quirks of files:
+//
+//   - file-tcx: what [User.Sync] uploads comes as TCX
+//   - file-gpx: it comes as GPX, if it has positions
+//   - file-trailing: bytes follow the end
+//   - file-header-crc-0: the header of a FIT file has no checksum
+//   - file-chained: a FIT file is followed by itself
+//   - file-latin-1: TCX and GPX in ISO-8859-1, with a name that is not ASCII
+//   - file-truncated: the last third is missing
 type Quirk string
 
 // Quirks of items, in notifications and in pulls.
@@ -139,6 +149,17 @@ const (
 	quirkMinStartEpoch    Quirk = "min-start-epoch"
 	quirkSpentFile400     Quirk = "spent-file-400"
 	quirkNotReady         Quirk = "not-ready"
+)
+
+// Quirks of files.
+const (
+	quirkFileTCX        Quirk = "file-tcx"
+	quirkFileGPX        Quirk = "file-gpx"
+	quirkFileTrailing   Quirk = "file-trailing"
+	quirkFileHeaderCRC0 Quirk = "file-header-crc-0"
+	quirkFileChained    Quirk = "file-chained"
+	quirkFileLatin1     Quirk = "file-latin-1"
+	quirkFileTruncated  Quirk = "file-truncated"
 )
 
 // quirk says what a Quirk does. One of the functions is set, or none where the

@@ -80,7 +80,8 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 				d := g.Details(short)
 				u.Add(short, d)
 				u.AddFile(g.File(d))
-				u.Sync(g, activitytest.SportManualEntry, start)
+				u.AddFile(g.FileAs("TCX", g.Details(g.Activities(activitytest.SportManualEntry, start)[0])))
+				u.Sync(g, activitytest.SportOpenSwim, start)
 				u.Add(g.Edit(g.Activities(activitytest.SportRun, start)[0]), g.MoveIQ(start))
 				u.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
 				callbacks = append(callbacks, u.CallbackURL(types.KindActivityDetails, types.Window{Start: start, End: start.Add(time.Hour)}))
@@ -109,10 +110,12 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 				status, body := get(t, fake, backfillURL("moveiq", start.AddDate(0, 0, -days), start.AddDate(0, 0, 1-days)), u.AccessToken())
 				o.perms = append(o.perms, fmt.Sprint(status, uuids.ReplaceAllString(body, "")))
 			}
-			file := u.FileURL(u.View(types.KindActivityFiles, types.Window{End: start.AddDate(1, 0, 0)})[0].ID)
-			for range 2 {
-				status, _ := get(t, fake, file, u.AccessToken())
-				o.perms = append(o.perms, fmt.Sprint(status))
+			for _, f := range u.View(types.KindActivityFiles, types.Window{End: start.AddDate(1, 0, 0)}) {
+				url := u.FileURL(f.ID)
+				for range 2 {
+					status, body := get(t, fake, url, u.AccessToken())
+					o.perms = append(o.perms, fmt.Sprint(status, " ", body))
+				}
 			}
 		}
 	})

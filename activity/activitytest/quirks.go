@@ -225,6 +225,14 @@ var quirks = []quirk{
 	{quirkMinStartEpoch, "one integration's parser expects it", nil, nil},
 	{quirkSpentFile400, "seen in July 2026", nil, nil},
 	{quirkNotReady, "one integration tries six times", nil, nil},
+
+	{quirkFileTCX, "what users upload by hand keeps its format", nil, nil},
+	{quirkFileGPX, "what users upload by hand keeps its format", nil, nil},
+	{quirkFileTrailing, "padding of devices and of upload forms", nil, nil},
+	{quirkFileHeaderCRC0, "the FIT protocol allows it", nil, nil},
+	{quirkFileChained, "the FIT protocol allows it", nil, nil},
+	{quirkFileLatin1, "old desktop programs write it", nil, nil},
+	{quirkFileTruncated, "a device that lost its power has uploaded what it had", nil, nil},
 }
 
 func setType(name string) func(*Server, *notice, types.Kind, object) {

@@ -1,8 +1,6 @@
 package activitytest
 
 import (
-	"bytes"
-	"encoding/binary"
 	"math"
 	"time"
 
@@ -10,8 +8,8 @@ import (
 )
 
 // Details returns the activity with samples, every one to eight seconds as
-// devices record them, and laps of one kilometre or ten minutes. A manual
-// activity has none.
+// devices record them, and laps of one kilometre or ten minutes. The last sample
+// is at the end of the activity, at its distance. A manual activity has none.
 func (g *Generator) Details(a *types.Activity) *types.ActivityDetails {
 	d := &types.ActivityDetails{SummaryID: a.SummaryID + "-detail", ActivityID: a.ActivityID, Summary: *a}
 	d.Summary.UserID = ""
@@ -23,8 +21,7 @@ func (g *Generator) Details(a *types.Activity) *types.ActivityDetails {
 	if a.StartingLatitudeInDegree != nil {
 		lat, long = *a.StartingLatitudeInDegree, *a.StartingLongitudeInDegree
 	}
-	last, nextLap := 0, 0.0
-	for at := 0; at <= a.DurationInSeconds; at += 1 + g.rand.IntN(8) {
+	for at, last := 0, 0; ; at = min(at+1+g.rand.IntN(8), a.DurationInSeconds) {
 		step := float64(at - last)
 		last = at
 		s := types.Sample{
@@ -67,86 +64,47 @@ func (g *Generator) Details(a *types.Activity) *types.ActivityDetails {
 		if a.NumberOfActiveLengths == nil {
 			s.SwimCadenceInStrokesPerMinute = vary(a.AverageSwimCadenceInStrokesPerMinute)
 		}
-		if progress := max(distance/1000, float64(at)/600); progress >= nextLap {
-			d.Laps = append(d.Laps, types.Lap{StartTimeInSeconds: s.StartTimeInSeconds})
-			nextLap++
-		}
 		d.Samples = append(d.Samples, s)
+		if at >= a.DurationInSeconds {
+			break
+		}
 	}
+	reach(d.Samples, distance, a.DistanceInMeters)
+	d.Laps = lapsOf(d.Samples)
 	return d
 }
 
-func round(v, parts float64) float64 { return math.Round(v*parts) / parts }
-
-// File returns the FIT file of the details and its announcement: a file id and
-// a record for each sample.
-func (g *Generator) File(d *types.ActivityDetails) (types.ActivityFile, []byte) {
-	a := &d.Summary
-	return types.ActivityFile{
-		SummaryID: d.SummaryID.Stem() + "-file", FileType: "FIT",
-		ActivityID: a.ActivityID, ActivityName: a.ActivityName, ActivityType: a.ActivityType,
-		StartTimeInSeconds: a.StartTimeInSeconds, DeviceName: a.DeviceName, Manual: a.Manual,
-	}, encodeFIT(d)
+// reach makes the samples end at the distance of the summary, unless that is
+// far from theirs: the caller has then changed one of its figures.
+func reach(samples []types.Sample, distance float64, want *float64) {
+	if want == nil || distance == 0 || math.Abs(*want/distance-1) > .2 {
+		return
+	}
+	for i := range samples {
+		at := samples[i].TotalDistanceInMeters
+		*at = round(*at**want/distance, 100)
+	}
+	*samples[len(samples)-1].TotalDistanceInMeters = *want
 }
 
-// encodeFIT writes FIT 2.0: a header, a file_id message, record messages, and
-// checksums. Garmin publishes the format.
-func encodeFIT(d *types.ActivityDetails) []byte {
-	const (
-		epoch = 631065600 // 1989-12-31, from where FIT counts
-		enum  = 0x00
-		u8    = 0x02
-		u16   = 0x84
-		u32   = 0x86
-		s32   = 0x85
-	)
-	var data bytes.Buffer
-	put := func(v ...any) {
-		for _, x := range v {
-			_ = binary.Write(&data, binary.LittleEndian, x)
-		}
-	}
-	// Each message type is defined, by number and fields, before its data.
-	data.Write([]byte{0x40, 0, 0, 0, 0, 4, 0, 1, enum, 1, 2, u16, 2, 2, u16, 4, 4, u32})
-	put([]byte{0, 4}, []uint16{1, 0}, uint32(int64(d.Summary.StartTimeInSeconds)-epoch)) // an activity, made by Garmin
-	data.Write([]byte{0x41, 0, 0, 20, 0, 5, 253, 4, u32, 0, 4, s32, 1, 4, s32, 3, 1, u8, 5, 4, u32})
-	for i := range d.Samples {
-		s := &d.Samples[i]
-		lat, long, heart, distance := int32(math.MaxInt32), int32(math.MaxInt32), byte(0xff), uint32(math.MaxUint32) // "no value"
-		if s.LatitudeInDegree != nil && s.LongitudeInDegree != nil {
-			lat, long = semicircles(*s.LatitudeInDegree), semicircles(*s.LongitudeInDegree)
-		}
-		if s.HeartRate != nil {
-			heart = byte(*s.HeartRate)
-		}
+// lapsOf returns laps of one kilometre or ten minutes.
+func lapsOf(samples []types.Sample) (laps []types.Lap) {
+	next := 0.0
+	for i := range samples {
+		s := &samples[i]
+		progress := float64(s.StartTimeInSeconds-samples[0].StartTimeInSeconds) / 600
 		if s.TotalDistanceInMeters != nil {
-			distance = uint32(int64(*s.TotalDistanceInMeters * 100))
+			progress = max(progress, *s.TotalDistanceInMeters/1000)
 		}
-		put(byte(1), uint32(int64(s.StartTimeInSeconds)-epoch), lat, long, heart, distance)
-	}
-	head := []byte{14, 0x20, 0x54, 0x08, 0, 0, 0, 0, '.', 'F', 'I', 'T'}
-	binary.LittleEndian.PutUint32(head[4:], uint32(int64(data.Len())))
-	head = binary.LittleEndian.AppendUint16(head, fitSum(head))
-	file := append(head, data.Bytes()...)
-	return binary.LittleEndian.AppendUint16(file, fitSum(file))
-}
-
-func semicircles(degrees float64) int32 { return int32(degrees * (1 << 31) / 180) }
-
-// fitSum is the CRC-16 of the FIT format.
-func fitSum(b []byte) (sum uint16) {
-	for _, c := range b {
-		sum ^= uint16(c)
-		for range 8 {
-			if sum&1 != 0 {
-				sum = sum>>1 ^ 0xa001
-			} else {
-				sum >>= 1
-			}
+		if progress >= next && (i == 0 || i < len(samples)-1) {
+			laps = append(laps, types.Lap{StartTimeInSeconds: s.StartTimeInSeconds})
+			next++
 		}
 	}
-	return sum
+	return laps
 }
+
+func round(v, parts float64) float64 { return math.Round(v*parts) / parts }
 
 // Sync uploads one workout as a device does: activities, details and files, and
 // queues their notifications.
@@ -172,6 +130,8 @@ func (u *User) upload(g *Generator, sport Sport, start time.Time, details, histo
 	if history {
 		add, addFile = u.AddHistory, u.AddFileHistory
 	}
+	var parent *types.ActivityDetails
+	var legs []*types.ActivityDetails
 	for _, a := range g.Activities(sport, start) {
 		add(a)
 		if !details {
@@ -179,8 +139,18 @@ func (u *User) upload(g *Generator, sport Sport, start time.Time, details, histo
 		}
 		d := g.Details(a)
 		add(d)
-		if !a.Manual && !a.IsParent {
-			addFile(g.File(d))
+		switch {
+		case a.IsParent:
+			parent = d
+			continue
+		case a.ParentSummaryID != "":
+			legs = append(legs, d)
+		case a.Manual:
+			continue
 		}
+		addFile(g.FileAs(u.s.fileType(d), d))
+	}
+	if parent != nil {
+		addFile(g.FileAs(u.s.fileType(legs...), parent, legs...))
 	}
 }

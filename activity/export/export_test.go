@@ -20,6 +20,7 @@ import (
 	"github.com/garminkit/activityapi/activity/export"
 	"github.com/garminkit/activityapi/activity/join"
 	"github.com/garminkit/activityapi/activitytype"
+	"github.com/garminkit/activityapi/internal/trackschema"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -70,7 +71,7 @@ func check(t *testing.T, f formats, text []byte) {
 	t.Helper()
 	switch {
 	case f.root != "":
-		require.NoError(t, validate(bytes.NewReader(text), f.root), "%s:\n%.2000s", f.name, text)
+		require.NoError(t, trackschema.Validate(bytes.NewReader(text), f.root), "%s:\n%.2000s", f.name, text)
 	case f.name == "GeoJSON":
 		var g geoJSON
 		require.NoError(t, json.Unmarshal(text, &g), "%.2000s", text)
@@ -574,9 +575,9 @@ func TestValidatorCatches(t *testing.T) {
 		if tt.text == good {
 			root = "tcx:TrainingCenterDatabase"
 		}
-		require.NoError(t, validate(strings.NewReader(tt.text), root))
+		require.NoError(t, trackschema.Validate(strings.NewReader(tt.text), root))
 		bad := strings.Replace(tt.text, tt.old, tt.new, 1)
 		require.NotEqual(t, tt.text, bad, tt.old)
-		require.Error(t, validate(strings.NewReader(bad), root), "%s for %s", tt.new, tt.old)
+		require.Error(t, trackschema.Validate(strings.NewReader(bad), root), "%s for %s", tt.new, tt.old)
 	}
 }

@@ -23,6 +23,7 @@ type fitReader struct {
 	out    *output
 	cancel context.CancelFunc
 	inLoop bool // a message is being looked at by the caller
+	next   bool // a second file may follow: its first message will show
 
 	record   Record
 	packed   packed
@@ -57,7 +58,7 @@ func readFIT(b *bufio.Reader, out *output) (err error) {
 			err = f.end(fmt.Errorf("fitfile: %v", p), WarnCorrupt)
 		}
 	}()
-	r := &counter{r: b}
+	r := &counter{r: b, length: unsummed(b)}
 	dec := decoder.New(r, decoder.WithMesgListener(f), decoder.WithBroadcastOnly(), decoder.WithNoComponentExpansion())
 	var length int64
 	for files := 0; ; files++ {
@@ -66,10 +67,15 @@ func readFIT(b *bufio.Reader, out *output) (err error) {
 		case out.ended:
 			return nil
 		case errors.Is(err, decoder.ErrCRCChecksumMismatch) && out.n > 0:
-			if files > 0 {
+			switch {
+			case files > 0:
 				return f.end(err, WarnTrailing)
+			case !r.whole():
+				return f.end(err, WarnChecksum)
+			case r.more():
+				return f.end(errors.New("fitfile: there are bytes behind the end of the file"), WarnTrailing)
 			}
-			return f.end(err, WarnChecksum)
+			return f.end(nil, "")
 		case r.err != nil && r.err != io.EOF:
 			return fmt.Errorf("fitfile: %w", r.err)
 		case err != nil && files > 0:
@@ -89,9 +95,7 @@ func readFIT(b *bufio.Reader, out *output) (err error) {
 			}
 			return f.end(nil, "")
 		}
-		if files == 0 && !out.warn(WarnChained, "a second FIT file follows the first") {
-			return nil
-		}
+		f.next = files == 0
 	}
 }
 
@@ -125,7 +129,9 @@ func mendHeader(b *bufio.Reader, out *output) {
 }
 
 // fitSum is the CRC-16 of the FIT format.
-func fitSum(b []byte) (sum uint16) {
+func fitSum(b []byte) uint16 { return addFITSum(0, b) }
+
+func addFITSum(sum uint16, b []byte) uint16 {
 	for _, c := range b {
 		sum ^= uint16(c)
 		for range 8 {
@@ -139,20 +145,47 @@ func fitSum(b []byte) (sum uint16) {
 	return sum
 }
 
+// unsummed returns the length of a file whose header has no checksum, and else 0.
+func unsummed(b *bufio.Reader) int64 {
+	head, err := b.Peek(14)
+	if err != nil || head[0] != 14 || head[12] != 0 || head[13] != 0 {
+		return 0
+	}
+	return 14 + int64(binary.LittleEndian.Uint32(head[4:])) + 2
+}
+
 // counter counts what was read, and keeps the reader's error.
 type counter struct {
 	r   io.Reader
 	n   int64
 	err error
+
+	// Of a file without a checksum of the header, length is its length and sum
+	// that of all that was read of it. The decoder leaves the header out of its
+	// own, and many programs do not.
+	length int64
+	sum    uint16
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
+	if part := min(int64(n), c.length-c.n); part > 0 {
+		c.sum = addFITSum(c.sum, p[:part])
+	}
 	c.n += int64(n)
 	if err != nil {
 		c.err = err
 	}
 	return n, err
+}
+
+// whole reports whether the sum of everything, itself included, is right.
+func (c *counter) whole() bool { return c.length > 0 && c.n >= c.length && c.sum == 0 }
+
+// more reports whether there is anything behind what was summed.
+func (c *counter) more() bool {
+	_, _ = c.Read(make([]byte, 1))
+	return c.n > c.length
 }
 
 // put hands a message to the caller's loop.
@@ -167,6 +200,10 @@ func (f *fitReader) put(m Message) {
 
 // OnMesg takes a message of the decoder. It is good for the time of the call.
 func (f *fitReader) OnMesg(m proto.Message) {
+	if f.next {
+		f.next = false
+		f.put(&Warning{Warn: WarnChained, Text: "a second FIT file follows the first"})
+	}
 	if f.out.ended {
 		return
 	}
@@ -335,7 +372,7 @@ func (f *fitReader) onFileID(m *proto.Message) {
 	}
 	f.put(id)
 	if id.Type != 4 {
-		f.out.warn(WarnNotActivity, "the file is of type %d, and an activity of type 4", id.Type)
+		f.put(&Warning{Warn: WarnNotActivity, Text: fmt.Sprintf("the file is of type %d, and an activity of type 4", id.Type)})
 	}
 }
 

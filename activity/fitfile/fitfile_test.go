@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,10 @@ import (
 	"time"
 
 	"github.com/muktihari/fit/decoder"
+	"github.com/muktihari/fit/profile/factory"
+	"github.com/muktihari/fit/profile/filedef"
 	"github.com/muktihari/fit/profile/mesgdef"
+	"github.com/muktihari/fit/profile/typedef"
 	"github.com/muktihari/fit/profile/untyped/mesgnum"
 	"github.com/stretchr/testify/require"
 
@@ -66,36 +70,215 @@ func near(t *testing.T, want, got *float64, tolerance float64, what string) {
 }
 
 // The file of the fake Garmin says what its details say, within what FIT rounds:
-// places to 1e-7 degrees (a centimeter), distances to a centimeter. The session
-// that is computed agrees with the summary: distance to a centimeter and its own
-// rounding, durations to two seconds.
+// places to 1e-7 degrees (a centimeter), distances to a centimeter, cadences to
+// 1/64 step. Its session agrees with the summary: distance to a centimeter, speeds
+// to a millimeter a second, and durations, kilocalories, heart rates, ascent and
+// lengths exactly. Its laps add up to it. Nothing is warned of.
 func TestAgreesWithTheSummary(t *testing.T) {
 	t.Parallel()
 	fake(t, func(d *types.ActivityDetails, file []byte) {
-		a, err := fitfile.Read(bytes.NewReader(file))
-		require.NoError(t, err)
-		require.Equal(t, []fitfile.Warn{fitfile.WarnNoSession}, warns(a))
-		require.Equal(t, uint8(4), a.FileID.Type)
-		require.Equal(t, uint16(1), a.FileID.Manufacturer)
+		a := sound(t, file)
 		require.Len(t, a.Sessions, 1)
-		s := a.Sessions[0]
+		agrees(t, d, a.Sessions[0])
+		f, _ := d.Summary.ActivityType.FIT()
+		require.Equal(t, f, a.Sessions[0].FIT)
+		require.Equal(t, d.Summary.DeviceName, a.Device().Name)
+	})
+}
+
+// The file of a multisport activity has a session for each leg, in their order.
+func TestMultisportAgreesWithTheSummaries(t *testing.T) {
+	t.Parallel()
+	d, legs := triathlon()
+	_, file := activitytest.NewGenerator(1).File(d, legs...)
+	a := sound(t, file)
+	require.Len(t, a.Sessions, len(legs))
+	slices.SortFunc(legs, func(a, b *types.ActivityDetails) int {
+		return a.Summary.StartTimeInSeconds.Time().Compare(b.Summary.StartTimeInSeconds.Time())
+	})
+	first := 0
+	for i, leg := range legs {
+		agrees(t, leg, a.Sessions[i])
+		require.Equal(t, first, *a.Sessions[i].FirstLap)
+		first += len(a.Sessions[i].Laps)
+	}
+}
+
+func triathlon() (d *types.ActivityDetails, legs []*types.ActivityDetails) {
+	g := activitytest.NewGenerator(4)
+	for _, a := range g.Activities(activitytest.SportTriathlon, began) {
+		if a.IsParent {
+			d = g.Details(a)
+			continue
+		}
+		legs = append(legs, g.Details(a))
+	}
+	return d, legs
+}
+
+// sound reads a FIT file with the library alone and with this package: it has
+// the messages of an activity, and nothing is odd about it.
+func sound(t *testing.T, file []byte) *fitfile.Activity {
+	t.Helper()
+	dec := decoder.New(bytes.NewReader(file))
+	fit, err := dec.Decode()
+	require.NoError(t, err)
+	require.False(t, dec.Next())
+	n := map[typedef.MesgNum]int{}
+	developed := map[typedef.MesgNum]int{}
+	for _, m := range fit.Messages {
+		n[m.Num]++
+		developed[m.Num] += len(m.DeveloperFields)
+		for _, f := range m.Fields {
+			require.NotEqual(t, factory.NameUnknown, f.Name, "field %d of %s", f.Num, m.Num)
+			require.True(t, f.Value.Valid(f.BaseType), "%s of %s", f.Name, m.Num)
+		}
+	}
+	require.Equal(t, typedef.MesgNumFileId, fit.Messages[0].Num)
+	require.Equal(t, typedef.MesgNumActivity, fit.Messages[len(fit.Messages)-1].Num)
+	all := filedef.NewActivity(fit.Messages...)
+	require.Equal(t, 1, n[typedef.MesgNumActivity])
+	require.EqualValues(t, n[typedef.MesgNumSession], all.Activity.NumSessions)
+	require.NotZero(t, n[typedef.MesgNumSession])
+	require.GreaterOrEqual(t, n[typedef.MesgNumLap], n[typedef.MesgNumSession])
+	require.Equal(t, 2*n[typedef.MesgNumSession], n[typedef.MesgNumEvent])
+	require.Equal(t, n[typedef.MesgNumSession], developed[typedef.MesgNumSession])
+	a, err := fitfile.Read(bytes.NewReader(file))
+	require.NoError(t, err)
+	require.Empty(t, warns(a))
+	require.Equal(t, uint8(4), a.FileID.Type)
+	require.Equal(t, uint16(1), a.FileID.Manufacturer)
+	require.NotZero(t, a.FileID.Product)
+	require.True(t, a.FileID.Created.Equal(a.Sessions[0].Start))
+	return a
+}
+
+func agrees(t *testing.T, d *types.ActivityDetails, s *fitfile.Whole) {
+	t.Helper()
+	sum := &d.Summary
+	foot := sum.AverageRunCadenceInStepsPerMinute != nil
+	require.Len(t, s.Records, len(d.Samples))
+	for i, r := range s.Records {
+		want := d.Samples[i]
+		require.Equal(t, want.StartTimeInSeconds, r.StartTimeInSeconds)
+		near(t, want.LatitudeInDegree, r.LatitudeInDegree, 1e-7, "latitude")
+		near(t, want.LongitudeInDegree, r.LongitudeInDegree, 1e-7, "longitude")
+		near(t, want.ElevationInMeters, r.ElevationInMeters, 0.1001, "elevation")
+		near(t, want.TotalDistanceInMeters, r.TotalDistanceInMeters, 0.0101, "distance")
+		near(t, want.SpeedMetersPerSecond, r.SpeedMetersPerSecond, 0.000501, "speed")
+		near(t, want.PowerInWatts, r.PowerInWatts, 0, "power")
+		near(t, want.AirTemperatureCelcius, r.AirTemperatureCelcius, 0, "temperature")
+		require.Equal(t, want.HeartRate, r.HeartRate)
+		if foot {
+			near(t, want.StepsPerMinute, r.StepsPerMinute, 1./64, "steps")
+		}
+		if want.HeartRate != nil {
+			require.Len(t, r.Developer, 1)
+			require.Equal(t, "Strain", r.Developer[0].Name)
+			require.Equal(t, "au", r.Developer[0].Units)
+			require.Equal(t, float64(*want.HeartRate)/8, *r.Developer[0].Value)
+		}
+	}
+	duration := time.Duration(sum.DurationInSeconds) * time.Second
+	require.True(t, s.Start.Equal(sum.StartTimeInSeconds.Time()))
+	require.Equal(t, duration, s.Elapsed)
+	require.Equal(t, duration, s.Timer)
+	near(t, sum.DistanceInMeters, s.DistanceInMeters, 0.00501, "distance")
+	near(t, float(sum.ActiveKilocalories), s.Kilocalories, 0, "kilocalories")
+	near(t, float(sum.AverageHeartRateInBeatsPerMinute), s.AverageHeartRate, 0, "average heart rate")
+	near(t, sum.MaxHeartRateInBeatsPerMinute, s.MaxHeartRate, 0, "maximum heart rate")
+	near(t, sum.AverageSpeedInMetersPerSecond, s.AverageSpeedInMetersPerSecond, 0.000501, "average speed")
+	near(t, sum.MaxSpeedInMetersPerSecond, s.MaxSpeedInMetersPerSecond, 0.000501, "maximum speed")
+	near(t, sum.TotalElevationGainInMeters, s.AscentInMeters, 0, "ascent")
+	near(t, sum.TotalElevationLossInMeters, s.DescentInMeters, 0, "descent")
+	require.Equal(t, sum.NumberOfActiveLengths, s.ActiveLengths)
+	require.Len(t, s.Laps, *s.Session.Laps)
+	require.Len(t, s.Laps, max(len(d.Laps), 1))
+	if sum.NumberOfActiveLengths != nil {
+		require.Equal(t, 25.0, *s.PoolLengthInMeters)
+		require.Len(t, s.Lengths, *sum.NumberOfActiveLengths)
+	}
+	var timer time.Duration
+	var distance, kilocalories float64
+	lengths := 0
+	for i, l := range s.Laps {
+		require.True(t, l.Start.Equal(s.Start.Add(timer)), "lap %d", i)
+		timer += l.Timer
+		kilocalories += *l.Kilocalories
+		if l.DistanceInMeters != nil {
+			distance += *l.DistanceInMeters
+		}
+		if l.Lengths != nil {
+			lengths += *l.Lengths
+		}
+	}
+	require.Equal(t, duration, timer)
+	require.Equal(t, *s.Kilocalories, kilocalories)
+	if sum.DistanceInMeters != nil {
+		require.InDelta(t, *sum.DistanceInMeters, distance, 0.00501*float64(len(s.Laps)+1))
+	}
+	require.Len(t, s.Lengths, lengths)
+}
+
+func float(v *int) *float64 {
+	if v == nil {
+		return nil
+	}
+	return new(float64(*v))
+}
+
+// The files in XML agree too: TCX in laps and sums, GPX in its points.
+func TestXMLAgreesWithTheSummary(t *testing.T) {
+	t.Parallel()
+	g := activitytest.NewGenerator(1)
+	check := func(d *types.ActivityDetails, s *fitfile.Whole) {
+		sum := &d.Summary
+		require.Equal(t, time.Duration(sum.DurationInSeconds)*time.Second, s.Timer)
+		require.True(t, s.Start.Equal(sum.StartTimeInSeconds.Time()))
+		require.InDelta(t, float64(*sum.ActiveKilocalories), *s.Kilocalories, 0)
+		if sum.DistanceInMeters != nil {
+			require.InDelta(t, *sum.DistanceInMeters, *s.DistanceInMeters, 0.00501*float64(len(s.Laps)+1))
+		}
 		require.Len(t, s.Records, len(d.Samples))
 		for i, r := range s.Records {
-			want := d.Samples[i]
-			require.Equal(t, math.Trunc(float64(want.StartTimeInSeconds)), float64(r.StartTimeInSeconds))
-			near(t, want.LatitudeInDegree, r.LatitudeInDegree, 1e-7, "latitude")
-			near(t, want.LongitudeInDegree, r.LongitudeInDegree, 1e-7, "longitude")
-			near(t, want.TotalDistanceInMeters, r.TotalDistanceInMeters, 0.0101, "distance")
-			require.Equal(t, want.HeartRate, r.HeartRate)
+			require.Equal(t, d.Samples[i].StartTimeInSeconds, r.StartTimeInSeconds)
+			require.Equal(t, d.Samples[i].LatitudeInDegree, r.LatitudeInDegree)
+			require.Equal(t, d.Samples[i].TotalDistanceInMeters, r.TotalDistanceInMeters)
+			require.Equal(t, d.Samples[i].HeartRate, r.HeartRate)
 		}
-		first, last := d.Samples[0], d.Samples[len(d.Samples)-1]
-		require.InDelta(t, float64(first.StartTimeInSeconds), float64(s.Start.Unix()), 1)
-		require.InDelta(t, float64(last.StartTimeInSeconds-first.StartTimeInSeconds), s.Elapsed.Seconds(), 1)
-		if want := d.Summary.DistanceInMeters; want != nil && s.DistanceInMeters != nil {
-			require.InDelta(t, *want, *s.DistanceInMeters, 0.02+*want*0.01)
+	}
+	fake(t, func(d *types.ActivityDetails, _ []byte) {
+		_, file := g.FileAs("TCX", d)
+		a, err := fitfile.Read(bytes.NewReader(file))
+		require.NoError(t, err)
+		require.Empty(t, warns(a))
+		require.Len(t, a.Sessions, 1)
+		require.Equal(t, d.Summary.ActivityName, a.Sessions[0].Name)
+		require.Len(t, a.Sessions[0].Laps, max(len(d.Laps), 1))
+		check(d, a.Sessions[0])
+		if d.Summary.StartingLatitudeInDegree == nil {
+			return
 		}
-		require.InDelta(t, float64(d.Summary.DurationInSeconds), s.Elapsed.Seconds(), 2+float64(d.Summary.DurationInSeconds)*0.01)
+		_, file = g.FileAs("GPX", d)
+		a, err = fitfile.Read(bytes.NewReader(file))
+		require.NoError(t, err)
+		require.Empty(t, warns(a))
+		require.Equal(t, d.Summary.ActivityType.Canonical(), a.Sessions[0].Type)
+		require.Len(t, a.Sessions[0].Records, len(d.Samples))
 	})
+	d, legs := triathlon()
+	_, file := g.FileAs("TCX", d, legs...)
+	a, err := fitfile.Read(bytes.NewReader(file))
+	require.NoError(t, err)
+	require.Empty(t, warns(a))
+	require.Len(t, a.Sessions, len(legs))
+	slices.SortFunc(legs, func(a, b *types.ActivityDetails) int {
+		return a.Summary.StartTimeInSeconds.Time().Compare(b.Summary.StartTimeInSeconds.Time())
+	})
+	for i, leg := range legs {
+		check(leg, a.Sessions[i])
+	}
+	require.Equal(t, activitytype.Transition, a.Sessions[1].Type)
 }
 
 // What package export writes is read back as it was, to the last bit where the
@@ -468,6 +651,42 @@ func TestOddFiles(t *testing.T) {
 				require.Empty(t, got, tt.name)
 			}
 		}
+	}
+}
+
+// The odd files of the fake Garmin, as they are downloaded: each is read, and
+// what is odd is told.
+func TestOddFilesOfTheFake(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		quirks []activitytest.Quirk
+		want   []fitfile.Warn
+		name   string
+	}{
+		{nil, nil, ""},
+		{[]activitytest.Quirk{"file-header-crc-0"}, nil, ""},
+		{[]activitytest.Quirk{"file-trailing"}, []fitfile.Warn{fitfile.WarnTrailing}, ""},
+		{[]activitytest.Quirk{"file-chained"}, []fitfile.Warn{fitfile.WarnChained}, ""},
+		{[]activitytest.Quirk{"file-truncated"}, []fitfile.Warn{fitfile.WarnTruncated, fitfile.WarnNoSession}, ""},
+		{[]activitytest.Quirk{"file-tcx", "file-latin-1"}, nil, "Café "},
+		{[]activitytest.Quirk{"file-gpx", "file-latin-1", "file-truncated"}, []fitfile.Warn{fitfile.WarnTruncated}, "Café "},
+	} {
+		s := activitytest.NewServer()
+		u := s.AddUser(nil)
+		s.SetQuirks(1, tt.quirks...)
+		u.Sync(activitytest.NewGenerator(1), activitytest.SportWalk, began)
+		file := u.View(types.KindActivityFiles, types.Window{End: began.AddDate(1, 0, 0)})[0]
+		r, err := http.NewRequest(http.MethodGet, u.FileURL(file.ID), nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+		res, err := s.RoundTrip(r)
+		require.NoError(t, err)
+		a, err := fitfile.Read(res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, tt.want, warns(a), "%v", tt.quirks)
+		require.NotEmpty(t, a.Sessions[0].Records)
+		require.True(t, strings.HasPrefix(a.Sessions[0].Name, tt.name))
 	}
 }
 

@@ -161,6 +161,12 @@ func (x *xmlReader) start(e xml.StartElement) {
 		x.endLap()
 		x.lap = &Lap{}
 		x.lap.Start = x.time(attr(e, "StartTime"))
+	case x.at("NextSport", "Transition"): // a lap that is no part of an activity
+		x.endSession()
+		x.session = &Session{Type: activitytype.Transition}
+		x.session.FIT, _ = x.session.Type.FIT()
+		x.lap = &Lap{}
+		x.lap.Start = x.time(attr(e, "StartTime"))
 	case x.at("Track", "Trackpoint"):
 		x.newRecord()
 	}
@@ -181,7 +187,7 @@ func (x *xmlReader) stop() {
 	case "Lap":
 		x.endLap()
 		return
-	case "trk", "Activity":
+	case "trk", "Activity", "Transition":
 		x.endSession()
 		return
 	}

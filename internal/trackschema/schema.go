@@ -1,4 +1,6 @@
-package export_test
+// Package trackschema checks GPX and TCX documents against the rules of their
+// public schemas, for tests of what writes them.
+package trackschema
 
 import (
 	"encoding/xml"
@@ -29,6 +31,7 @@ const many = 1 << 30
 
 var namespaces = map[string]string{
 	"http://www.topografix.com/GPX/1/1":                          "gpx",
+	"http://www.garmin.com/xmlschemas/TrackPointExtension/v1":    "tp1",
 	"http://www.garmin.com/xmlschemas/TrackPointExtension/v2":    "tpx",
 	"http://www.garmin.com/xmlschemas/PowerExtension/v1":         "pwr",
 	"http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2": "tcx",
@@ -73,11 +76,25 @@ func oneOf(values ...string) func(string) bool {
 
 func leaf(text func(string) bool) element { return element{text: text} }
 
+// lap is that of an activity, and a transition between two.
+var lap = element{
+	children: []child{
+		{"tcx:TotalTimeSeconds", 1, 1}, {"tcx:DistanceMeters", 1, 1}, {"tcx:MaximumSpeed", 0, 1},
+		{"tcx:Calories", 1, 1}, {"tcx:AverageHeartRateBpm", 0, 1}, {"tcx:MaximumHeartRateBpm", 0, 1},
+		{"tcx:Intensity", 1, 1}, {"tcx:Cadence", 0, 1}, {"tcx:TriggerMethod", 1, 1}, {"tcx:Track", 0, many},
+		{"tcx:Notes", 0, 1}, {"tcx:Extensions", 0, 1},
+	},
+	attrs: map[string]func(string) bool{"StartTime": dateTime},
+}
+
 var schema = map[string]element{
 	"gpx:gpx": {
-		children: []child{{"gpx:trk", 0, many}},
+		children: []child{{"gpx:metadata", 0, 1}, {"gpx:trk", 0, many}},
 		attrs:    map[string]func(string) bool{"version": oneOf("1.1"), "creator": anyText},
 	},
+	"gpx:metadata": {children: []child{{"gpx:link", 0, many}, {"gpx:time", 0, 1}}},
+	"gpx:link":     {children: []child{{"gpx:text", 0, 1}}, attrs: map[string]func(string) bool{"href": anyText}},
+	"gpx:text":     leaf(anyText),
 	"gpx:trk": {children: []child{
 		{"gpx:name", 0, 1}, {"gpx:src", 0, 1}, {"gpx:type", 0, 1}, {"gpx:trkseg", 0, many},
 	}},
@@ -91,29 +108,39 @@ var schema = map[string]element{
 	},
 	"gpx:ele":                    leaf(number),
 	"gpx:time":                   leaf(dateTime),
-	"gpx:extensions":             {children: []child{{"pwr:PowerInWatts", 0, 1}, {"tpx:TrackPointExtension", 0, 1}}},
+	"gpx:extensions":             {children: []child{{"pwr:PowerInWatts", 0, 1}, {"tp1:TrackPointExtension", 0, 1}, {"tpx:TrackPointExtension", 0, 1}}},
+	"tp1:TrackPointExtension":    {children: []child{{"tp1:atemp", 0, 1}, {"tp1:hr", 0, 1}, {"tp1:cad", 0, 1}}},
+	"tp1:atemp":                  leaf(number),
+	"tp1:hr":                     leaf(integer(1, 255)),
+	"tp1:cad":                    leaf(integer(0, 254)),
 	"pwr:PowerInWatts":           leaf(integer(0, 65535)),
 	"tpx:TrackPointExtension":    {children: []child{{"tpx:atemp", 0, 1}, {"tpx:hr", 0, 1}, {"tpx:cad", 0, 1}, {"tpx:speed", 0, 1}}},
 	"tpx:atemp":                  leaf(number),
 	"tpx:hr":                     leaf(integer(1, 255)),
 	"tpx:cad":                    leaf(integer(0, 254)),
 	"tpx:speed":                  leaf(number),
-	"tcx:TrainingCenterDatabase": {children: []child{{"tcx:Activities", 0, 1}}},
-	"tcx:Activities":             {children: []child{{"tcx:Activity", 0, many}}},
+	"tcx:TrainingCenterDatabase": {children: []child{{"tcx:Activities", 0, 1}, {"tcx:Author", 0, 1}}},
+	"tcx:Activities":             {children: []child{{"tcx:Activity", 0, many}, {"tcx:MultiSportSession", 0, many}}},
+	"tcx:MultiSportSession": {children: []child{
+		{"tcx:Id", 1, 1}, {"tcx:FirstSport", 1, 1}, {"tcx:NextSport", 0, many}, {"tcx:Notes", 0, 1},
+	}},
+	"tcx:FirstSport": {children: []child{{"tcx:Activity", 1, 1}}},
+	"tcx:NextSport":  {children: []child{{"tcx:Transition", 0, 1}, {"tcx:Activity", 1, 1}}},
+	"tcx:Transition": lap,
+	"tcx:Author": {
+		children: []child{{"tcx:Name", 1, 1}, {"tcx:Build", 1, 1}, {"tcx:LangID", 1, 1}, {"tcx:PartNumber", 1, 1}},
+		attrs:    map[string]func(string) bool{"type": oneOf("Application_t")},
+	},
+	"tcx:Build":      {children: []child{{"tcx:Version", 1, 1}}},
+	"tcx:LangID":     leaf(regexp.MustCompile(`^[a-z]{2}$`).MatchString),
+	"tcx:PartNumber": leaf(regexp.MustCompile(`^[0-9A-Z]{3}-[0-9A-Z]{5}-[0-9A-Z]{2}$`).MatchString),
 	"tcx:Activity": {
 		children: []child{{"tcx:Id", 1, 1}, {"tcx:Lap", 1, many}, {"tcx:Notes", 0, 1}, {"tcx:Creator", 0, 1}},
 		attrs:    map[string]func(string) bool{"Sport": oneOf("Running", "Biking", "Other")},
 	},
-	"tcx:Id":    leaf(dateTime),
-	"tcx:Notes": leaf(anyText),
-	"tcx:Lap": {
-		children: []child{
-			{"tcx:TotalTimeSeconds", 1, 1}, {"tcx:DistanceMeters", 1, 1}, {"tcx:MaximumSpeed", 0, 1},
-			{"tcx:Calories", 1, 1}, {"tcx:AverageHeartRateBpm", 0, 1}, {"tcx:MaximumHeartRateBpm", 0, 1},
-			{"tcx:Intensity", 1, 1}, {"tcx:TriggerMethod", 1, 1}, {"tcx:Track", 0, many},
-		},
-		attrs: map[string]func(string) bool{"StartTime": dateTime},
-	},
+	"tcx:Id":                  leaf(dateTime),
+	"tcx:Notes":               leaf(anyText),
+	"tcx:Lap":                 lap,
 	"tcx:TotalTimeSeconds":    leaf(decimal(0, 1e300)),
 	"tcx:DistanceMeters":      leaf(number),
 	"tcx:MaximumSpeed":        leaf(number),
@@ -135,7 +162,11 @@ var schema = map[string]element{
 	"tcx:LongitudeDegrees": leaf(decimal(-180, 180.0000000001)),
 	"tcx:AltitudeMeters":   leaf(number),
 	"tcx:Cadence":          leaf(integer(0, 254)),
-	"tcx:Extensions":       {children: []child{{"ax:TPX", 0, 1}}},
+	"tcx:Extensions":       {children: []child{{"ax:TPX", 0, 1}, {"ax:LX", 0, 1}}},
+	"ax:LX":                {children: []child{{"ax:AvgSpeed", 0, 1}, {"ax:MaxBikeCadence", 0, 1}, {"ax:AvgRunCadence", 0, 1}}},
+	"ax:AvgSpeed":          leaf(number),
+	"ax:MaxBikeCadence":    leaf(integer(0, 254)),
+	"ax:AvgRunCadence":     leaf(integer(0, 254)),
 	"ax:TPX":               {children: []child{{"ax:Speed", 0, 1}, {"ax:RunCadence", 0, 1}, {"ax:Watts", 0, 1}}},
 	"ax:Speed":             leaf(number),
 	"ax:RunCadence":        leaf(integer(0, 254)),
@@ -152,9 +183,9 @@ var schema = map[string]element{
 	"tcx:VersionMinor": leaf(integer(0, 65535)),
 }
 
-// validate reads a document as a stream and reports what the schema does not
-// allow.
-func validate(r io.Reader, root string) error {
+// Validate reads a document as a stream and reports what the schema does not
+// allow. root is "gpx:gpx" or "tcx:TrainingCenterDatabase".
+func Validate(r io.Reader, root string) error {
 	d := xml.NewDecoder(r)
 	type open struct {
 		name string
@@ -163,7 +194,7 @@ func validate(r io.Reader, root string) error {
 		text strings.Builder
 	}
 	var stack []*open
-	closeUp := func(o *open) error {
+	end := func(o *open) error {
 		e := schema[o.name]
 		for i := o.at; i < len(e.children); i++ {
 			n := 0
@@ -242,7 +273,7 @@ func validate(r io.Reader, root string) error {
 		case xml.EndElement:
 			o := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
-			if err := closeUp(o); err != nil {
+			if err := end(o); err != nil {
 				return err
 			}
 		case xml.CharData:
