@@ -63,6 +63,34 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestFree: what is held counts, until a minute after its answer, and nothing is
+// free after a 429.
+func TestFree(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := backfill.NewLimiter(backfill.Evaluation, nil)
+		free := func() int {
+			n, err := l.Free(t.Context())
+			require.NoError(t, err)
+			return n
+		}
+		require.Equal(t, 100, free())
+		first, err := l.Acquire(t.Context(), "u", 30)
+		require.NoError(t, err)
+		second, err := l.Acquire(t.Context(), "v", 20)
+		require.NoError(t, err)
+		require.Equal(t, 50, free())
+		require.NoError(t, second.End(t.Context(), backfill.Outcome{Request: backfill.FateNotSent}))
+		require.Equal(t, 70, free())
+		require.NoError(t, first.End(t.Context(), backfill.Outcome{Request: backfill.FateLimited}))
+		require.Equal(t, 0, free())
+		time.Sleep(time.Minute)
+		require.Equal(t, 0, free())
+		time.Sleep(time.Second)
+		require.Equal(t, 100, free())
+	})
+}
+
 // ago is a time before that at which every bubble begins.
 func ago(seconds int) time.Time {
 	return date("2000-01-01").Add(-time.Duration(seconds) * time.Second)

@@ -48,6 +48,18 @@ func NewLimiter(daysPerMinute int, ledger Ledger) *MemoryLimiter {
 // DaysPerMinute returns the limit.
 func (l *MemoryLimiter) DaysPerMinute() int { return l.budget }
 
+// Free returns how many days could be asked for now, for metrics: none after a
+// 429 until it asks again. It never fails.
+func (l *MemoryLimiter) Free(context.Context) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pump()
+	if l.blocked.After(time.Now()) {
+		return 0, nil
+	}
+	return max(l.budget-l.used, 0), nil
+}
+
 // queue holds the waiting calls of one user, in order.
 type queue struct {
 	userID types.UserID

@@ -30,15 +30,37 @@ type attempt struct {
 }
 
 // try takes the item as far as it comes now. What it returns holds no secret.
-func (a *attempt) try(ctx context.Context) error {
+func (a *attempt) try(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.AttemptTimeout)
 	defer cancel()
+	ctx, end := a.around(ctx)
 	a.ctx = ctx
-	err := attempted(a.do)
-	if err == nil {
-		return nil
+	err = errGone // if a callback ends the goroutine
+	defer func() { end(err) }()
+	if err = attempted(a.do); err != nil {
+		err = withoutSecrets(err, a.ev)
 	}
-	return withoutSecrets(err, a.ev)
+	return err
+}
+
+// around begins what ProcessorOptions.Around wraps an attempt in. What goes wrong
+// there does not concern the item.
+func (a *attempt) around(ctx context.Context) (context.Context, func(error)) {
+	around := a.opts.Around
+	if around == nil {
+		return ctx, func(error) {}
+	}
+	inner := ctx
+	var end func(error)
+	if panicked := guard("Around", func() { inner, end = around(ctx, a.it) }); panicked != nil || inner == nil {
+		a.logger().panicked(ctx, panicked)
+		inner = ctx
+	}
+	return inner, func(err error) {
+		if end != nil {
+			a.logger().panicked(ctx, guard("the end of Around", func() { end(err) }))
+		}
+	}
 }
 
 // do runs the callbacks. The user comes first: for nobody's data no item is

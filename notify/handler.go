@@ -110,6 +110,9 @@ type Receipt struct {
 	Bytes int64
 	// Took is the time from the headers to the answer.
 	Took time.Duration
+	// Body is the number that the store gave the body, see [StoredAs]: that of
+	// [Item].Body. It is zero if the store told none.
+	Body uint64
 	// Err says why the status is not 200. It holds no secret of the request;
 	// errors of the store and of an OriginCheck are quoted as they are.
 	Err error

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type exchange struct {
 	start    time.Time
 	deadline time.Time
 	body     intake
+	stored   atomic.Uint64 // the body's number, see StoredAs
 
 	// mu makes sure that there is one answer, from the handler or from the
 	// timer that gives up on the store. It is held while the answer is
@@ -93,6 +95,7 @@ func (x *exchange) abortIfBroken() {
 // put stores the body and says what to answer.
 func (x *exchange) put(ctx context.Context) (status int, err error) {
 	var failed error
+	ctx = context.WithValue(ctx, storedKey{}, &x.stored)
 	if panicked := guard("Store.Put", func() { failed = x.h.store.Put(ctx, &x.body) }); panicked != nil {
 		x.h.log.panicked(ctx, panicked)
 		return http.StatusInternalServerError, panicked
@@ -147,7 +150,7 @@ func (x *exchange) answer(status int, err error, now bool) {
 	panicked := guard("the ResponseWriter", func() { x.write(status, now) })
 	x.broken = panicked != nil
 	x.h.log.panicked(x.r.Context(), panicked)
-	x.report(Receipt{Status: status, Bytes: x.body.n.Load(), Took: time.Since(x.start), Err: err})
+	x.report(Receipt{Status: status, Bytes: x.body.n.Load(), Took: time.Since(x.start), Body: x.stored.Load(), Err: err})
 }
 
 // write writes the answer; now sends it before the handler returns.

@@ -166,6 +166,17 @@ func TestProcessorCallsOutward(t *testing.T) {
 		"Observe": func(r *outward, do func() error) {
 			r.opts.Observe = func(notify.Outcome) { do() }
 		},
+		"Around": func(r *outward, do func() error) {
+			r.opts.Around = func(ctx context.Context, _ *notify.Item) (context.Context, func(error)) {
+				do()
+				return ctx, nil
+			}
+		},
+		"the end of Around": func(r *outward, do func() error) {
+			r.opts.Around = func(ctx context.Context, _ *notify.Item) (context.Context, func(error)) {
+				return ctx, func(error) { do() }
+			}
+		},
 		"UnknownKey": func(r *outward, do func() error) {
 			r.opts.UnknownKey = func(string) { do() }
 		},

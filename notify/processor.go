@@ -62,6 +62,11 @@ type ProcessorOptions struct {
 	// ends, before it ends theirs. Zero means 10 seconds, less than zero none.
 	DrainTimeout time.Duration
 
+	// Around, if not nil, is called before each attempt at an item. The attempt,
+	// with the callbacks and the calls to Garmin that it makes, has the ctx that it
+	// returns, and end, if not nil, is called with the error of the attempt, which
+	// holds no secret. So a tracer follows an item. It must not change the item.
+	Around func(ctx context.Context, it *Item) (_ context.Context, end func(error))
 	// Observe, if not nil, is called with every outcome. It is called
 	// concurrently and holds up the item's worker.
 	Observe func(Outcome)

@@ -33,8 +33,9 @@ type ClassStats struct {
 	// wait for one of these. Parked items wait for a user's token, Held ones for
 	// the end of an outage.
 	Waiting, Behind, Parked, Held int
-	// OldestAge is the age of the oldest of all these.
-	OldestAge time.Duration
+	// OldestAge is the age of the oldest of all these, and Left the time until its
+	// deadline: less than zero if that has passed, and zero if there are none.
+	OldestAge, Left time.Duration
 	// Finished counts what was finished since Run began, however it ended.
 	Finished uint64
 }
@@ -112,7 +113,11 @@ func (s *scheduler) stats() ProcessorStats {
 		}
 	}
 	for c := range st.Classes {
-		st.Classes[c].Finished = s.finish[c]
+		k := &st.Classes[c]
+		k.Finished = s.finish[c]
+		if k.Queued+k.Running+k.Waiting+k.Behind+k.Parked+k.Held > 0 {
+			k.Left = s.due(Class(c), now-k.OldestAge) - now
+		}
 	}
 	return st
 }

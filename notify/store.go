@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"io"
+	"sync/atomic"
 )
 
 // Store keeps notification bodies until they are processed. The package's
@@ -19,6 +20,17 @@ import (
 type Store interface {
 	Put(ctx context.Context, r io.Reader) error
 }
+
+// StoredAs tells whoever waits for a Put what number the body has: it is the
+// [Item].Body of its items. An engine calls it with the ctx of Put when it has
+// stored the body, and leaves it out for a repeat. [Receipt].Body is what it told.
+func StoredAs(ctx context.Context, body uint64) {
+	if to, ok := ctx.Value(storedKey{}).(*atomic.Uint64); ok {
+		to.Store(body)
+	}
+}
+
+type storedKey struct{}
 
 // StoreFunc makes a function a [Store].
 type StoreFunc func(ctx context.Context, r io.Reader) error

@@ -84,6 +84,7 @@ func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err er
 	}
 	ready = true
 	q.tell(w.news)
+	notify.StoredAs(ctx, uint64(w.body))
 	return nil
 }
 

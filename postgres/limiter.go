@@ -145,6 +145,17 @@ func (ls *limiters) signal(whose string) {
 // DaysPerMinute implements [backfill.Limiter].
 func (l *limiter) DaysPerMinute() int { return l.days }
 
+// Free returns how many days all processes together could ask for now, as that of
+// [backfill.MemoryLimiter] does.
+func (l *limiter) Free(ctx context.Context) (free int, err error) {
+	err = l.db.do(ctx, "limiter", again, func(ctx context.Context) error {
+		return l.db.pool.QueryRow(ctx, l.db.sql(`SELECT CASE WHEN b.blocked > t.now THEN 0 ELSE greatest(0, b.days -
+			(SELECT coalesce(sum(g.days), 0) FROM {s}.budget_grant g WHERE g.name = b.name AND (g.until IS NULL OR g.until > t.now))) END
+			FROM {s}.budget b, (SELECT {s}.clock() AS now) t WHERE b.name = $1`), []byte(l.name)).Scan(&free)
+	})
+	return free, err
+}
+
 // Acquire implements [backfill.Limiter].
 func (l *limiter) Acquire(ctx context.Context, userID types.UserID, days int) (backfill.Grant, error) {
 	if days < 1 || days > l.days {

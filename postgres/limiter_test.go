@@ -3,6 +3,7 @@
 package postgres
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -40,4 +41,37 @@ func TestLimiter(t *testing.T) {
 		},
 		Shared: true,
 	})
+}
+
+// TestLimiterFree: what any process holds counts, and nothing is free after a 429.
+func TestLimiterFree(t *testing.T) {
+	t.Parallel()
+	pgtest.URL(t)
+	s := (&world{}).of(t, "free")
+	var all []backfill.Limiter
+	for range 2 {
+		l, err := s.open(t).Limiter(t.Context(), "key", 100)
+		require.NoError(t, err)
+		all = append(all, l)
+	}
+	free := func(i int) int {
+		n, err := all[i].(interface {
+			Free(ctx context.Context) (int, error)
+		}).Free(t.Context())
+		require.NoError(t, err)
+		return n
+	}
+	require.Equal(t, 100, free(0))
+	g, err := all[0].Acquire(t.Context(), "u", 30)
+	require.NoError(t, err)
+	require.Equal(t, 70, free(0))
+	require.Equal(t, 70, free(1))
+	require.NoError(t, g.End(t.Context(), backfill.Outcome{Request: backfill.FateAnswered}))
+	require.Equal(t, 70, free(1))
+	s.advance(t, 61*time.Second)
+	require.Equal(t, 100, free(1))
+	g, err = all[1].Acquire(t.Context(), "u", 30)
+	require.NoError(t, err)
+	require.NoError(t, g.End(t.Context(), backfill.Outcome{Request: backfill.FateLimited}))
+	require.Zero(t, free(0))
 }

@@ -23,6 +23,7 @@ type put struct {
 	pieces []notify.Piece
 	raw    []byte
 	sum    *[sha256.Size]byte // nil if it is stored even as a repeat: it has more than pushes
+	stored bool               // it was no repeat; set before done has the error
 	done   chan error
 }
 
@@ -77,7 +78,11 @@ func (q *Queue) Put(ctx context.Context, r io.Reader) error {
 	select {
 	case q.puts <- p:
 		// It is answered, and not before the bytes are no longer needed.
-		return <-p.done
+		err := <-p.done
+		if err == nil && p.stored {
+			notify.StoredAs(ctx, uint64(p.body))
+		}
+		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-q.db.ctx.Done():
@@ -165,6 +170,7 @@ func (q *Queue) insert(batch []*put, rows int) (n newItems, err error) {
 			sum = p.sum[:sumSize]
 			fresh = append(fresh, sum)
 		}
+		p.stored = true
 		for _, piece := range p.pieces {
 			own = append(own, sum)
 			n.add(c.add(piece))

@@ -120,10 +120,12 @@ func (c *watchedClaim) stands(t *Token, life time.Duration) bool {
 func (u *Users) spend(ctx context.Context, claimed *Token) (*Token, error) {
 	next, err := u.server.next(ctx, claimed)
 	if err == nil {
+		u.refreshed.Add(1)
 		u.logger.DebugContext(ctx, "token refreshed", "user", claimed.UserID, "expiry", next.Expiry)
 		return u.storeRotation(ctx, &rotation{claimed, next})
 	}
 	if !errors.Is(err, ErrReconnect) {
+		u.failed.Add(1)
 		// Garmin may have rotated the token and the answer is lost. Only the
 		// next attempt will tell.
 		u.mark(ctx, claimed, func(t *Token) { t.ClaimedUntil = time.Time{} })
@@ -135,6 +137,7 @@ func (u *Users) spend(ctx context.Context, claimed *Token) (*Token, error) {
 	if !u.mark(ctx, claimed, func(t *Token) { t.ClaimedUntil, t.Revoked = time.Time{}, true }) {
 		return nil, ErrConflict
 	}
+	u.reconnect.Add(1)
 	u.logger.WarnContext(ctx, "user must connect again", "user", claimed.UserID)
 	return nil, err
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
@@ -64,6 +65,8 @@ type Users struct {
 	logger *slog.Logger
 	close  []func() error
 
+	refreshed, failed, reconnect atomic.Int64 // see Counts
+
 	mu sync.Mutex
 	// flights has the refreshes under way by user, and those that failed a
 	// moment ago.
@@ -73,6 +76,19 @@ type Users struct {
 	// doubts has the users whose token looked good and was refused.
 	doubts map[types.UserID]*doubt
 	swept  time.Time // when old doubts were last removed
+}
+
+// Counts are figures of this process, for metrics.
+type Counts struct {
+	// Refreshed counts the tokens that Garmin gave in place of others, Failed the
+	// refreshes that may go well later, and Reconnect those that Garmin refused:
+	// the user must connect again.
+	Refreshed, Failed, Reconnect int64
+}
+
+// Counts returns the figures since NewUsers.
+func (u *Users) Counts() Counts {
+	return Counts{u.refreshed.Load(), u.failed.Load(), u.reconnect.Load()}
 }
 
 // flight is a refresh. The fields are set when done is closed.

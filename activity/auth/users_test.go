@@ -42,6 +42,7 @@ func TestTokenRefreshesWithin600Seconds(t *testing.T) {
 		require.Equal(t, time.Now().Add(7775998*time.Second).UTC(), got.RefreshExpiry)
 		require.Zero(t, got.ClaimedUntil)
 		require.Equal(t, 1, server.calls)
+		require.Equal(t, auth.Counts{Refreshed: 1}, users.Counts())
 
 		stored, err := store.Token(t.Context(), "u")
 		require.NoError(t, err)
@@ -161,6 +162,7 @@ func TestInvalidGrantIsOneAttempt(t *testing.T) {
 			require.NotContains(t, err.Error(), "canary")
 		}
 		require.Equal(t, 1, server.calls)
+		require.Equal(t, auth.Counts{Reconnect: 1}, users.Counts())
 	})
 }
 
@@ -216,6 +218,7 @@ func TestPassingTroubleUsesTheOldToken(t *testing.T) {
 		time.Sleep(8 * time.Second)
 		_, err = users.Token(t.Context(), "u")
 		require.NoError(t, err)
+		require.Equal(t, auth.Counts{Refreshed: 1, Failed: 2}, users.Counts())
 	})
 }
 

@@ -776,5 +776,12 @@ func fileRows() []row {
 			new:     "",
 			pkg:     pkg, test: "TestClaimDirClockSetBack",
 		},
+		{
+			defence: "a tracer that panics does not concern the item",
+			file:    attempt,
+			old:     `if panicked := guard("Around", func() { inner, end = around(ctx, a.it) }); panicked != nil || inner == nil {`,
+			new:     `var panicked error; if inner, end = around(ctx, a.it); inner == nil {`,
+			pkg:     pkg, test: "TestAround/panics",
+		},
 	}
 }

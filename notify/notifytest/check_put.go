@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,6 +33,7 @@ var putClauses = []clause{
 	{"Duplicates", "a body that comes again may be acknowledged without being stored again; bodies that differ in a byte are all stored", 0, duplicates},
 	{"PingsRepeat", "a body with pings or account events that comes again gives new items", 0, pingsRepeat},
 	{"OddReaders", "Put reads its reader to the end, however it gives its bytes", 0, oddReaders},
+	{"StoredAs", "what Put tells of a body's number is the Body of its items", 0, storedAs},
 	{"LargeBody", "a body may have 100 MB, and Put does not hold it in memory", 0, largeBodyStored},
 }
 
@@ -73,6 +76,40 @@ func (s *subject) stored(bodies ...string) []found {
 	slices.Sort(have)
 	s.same("the items", have, s.pieces(bodies...))
 	return got
+}
+
+// storedAs sends bodies, small and large ones, several at a time, through a handler,
+// whose receipts have what Put has told.
+func storedAs(s *subject) {
+	told, codes := map[string]uint64{}, map[int]int{}
+	var mu sync.Mutex
+	var puts sync.WaitGroup
+	for i := range 20 {
+		puts.Go(func() {
+			user := fmt.Sprintf("told%d", i)
+			body := fmt.Sprintf(`{"activities":[{"userId":%q,"summaryId":"a%d"},{"userId":%q,"summaryId":"b%d","x":%q}]}`,
+				user, i, user, i, strings.Repeat("x", i%4*50_000))
+			h := notify.NewHandler(s.queue, &notify.HandlerOptions{Observe: func(_ context.Context, r notify.Receipt) {
+				mu.Lock()
+				defer mu.Unlock()
+				told[user] = r.Body
+			}})
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(s.ctx, http.MethodPost, "/", stringReader(body)))
+			mu.Lock()
+			defer mu.Unlock()
+			codes[w.Code]++
+		})
+	}
+	puts.Wait()
+	if codes[http.StatusOK] != 20 {
+		s.fail("a handler over Put answers %v", codes)
+	}
+	for _, it := range s.all() {
+		if number := told[string(it.UserID)]; number != 0 && number != it.Body {
+			s.fail("Put told that the body of user %s is %d, and its items say %d", it.UserID, number, it.Body)
+		}
+	}
 }
 
 func itemsOfBody(s *subject) {

@@ -87,7 +87,7 @@ func (m *Memory) Put(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	return m.call(ctx, "put", func(t *table) error {
-		t.put(pieces, 0)
+		notify.StoredAs(ctx, t.put(pieces, 0))
 		return nil
 	})
 }

@@ -26,6 +26,11 @@ func putMutants() map[string]mutant {
 			return `{"activities":[` + strings.Join(items, ",") + `]}`, true
 		})},
 		"throws garbage away": {"Garbage", puts(func(b string) (string, bool) { return b, strings.HasPrefix(b, "{") })},
+		"tells another body's number": {"StoredAs", &bend{put: func(b *bent, ctx context.Context, r io.Reader) error {
+			err := b.Memory.Put(ctx, r)
+			notify.StoredAs(ctx, 1)
+			return err
+		}}},
 		"keeps empty bodies": {"NoItems", &bend{stats: func(b *bent, ctx context.Context) (notify.QueueStats, error) {
 			st, err := b.Memory.Stats(ctx)
 			st.Bodies++

@@ -127,8 +127,9 @@ func split(body []byte) ([]piece, error) {
 	return all, nil
 }
 
-// put stores the items of one body. Redriven ones have an order already.
-func (t *table) put(pieces []piece, order uint64) {
+// put stores the items of one body, and returns its number. Redriven ones have an
+// order already.
+func (t *table) put(pieces []piece, order uint64) (body uint64) {
 	t.bodies++
 	now := t.now()
 	told := map[*slot]bool{}
@@ -147,6 +148,7 @@ func (t *table) put(pieces []piece, order uint64) {
 	for s := range told {
 		s.tell()
 	}
+	return t.bodies
 }
 
 // tell says that a scan may find something.

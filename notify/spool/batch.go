@@ -13,6 +13,8 @@ type pending struct {
 	look uint32 // what was seen in it, see header
 	// order is what a redriven body had, or 0.
 	order uint64
+	// seq is the number that the body was given when it was written.
+	seq uint64
 	// whole is the sum by which a repeat of the body is known, or nil.
 	whole *bodySum
 }
@@ -42,14 +44,15 @@ func newGathering() *gathering {
 	return &gathering{some: make(chan struct{}, 1), enough: make(chan struct{}, 1), next: newBatch()}
 }
 
-// add puts p into the next batch.
-func (g *gathering) add(p pending) (*batch, error) {
+// add puts p into the next batch, and tells at which place in it.
+func (g *gathering) add(p pending) (_ *batch, place int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.shut {
-		return nil, ErrClosed
+		return nil, 0, ErrClosed
 	}
 	b := g.next
+	place = len(b.list)
 	b.list = append(b.list, p)
 	if len(b.list) == 1 {
 		g.some <- struct{}{} // Has room: the writer takes it before the batch.
@@ -58,7 +61,7 @@ func (g *gathering) add(p pending) (*batch, error) {
 		g.want = 0
 		g.enough <- struct{}{} // Has room: wait left it empty.
 	}
-	return b, nil
+	return b, place, nil
 }
 
 // wait returns when n bodies have gathered, or when the time is up.

@@ -33,7 +33,7 @@ func TestGathering(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGathering()
 				add := func() {
-					_, err := g.add(pending{})
+					_, _, err := g.add(pending{})
 					require.NoError(t, err)
 				}
 				for round := range 2 { // a wait leaves nothing for the next one
@@ -64,7 +64,7 @@ func TestGathering(t *testing.T) {
 					require.GreaterOrEqual(t, len(g.take().list), min(tt.wants, tt.there))
 				}
 				g.close()
-				_, err := g.add(pending{})
+				_, _, err := g.add(pending{})
 				require.ErrorIs(t, err, ErrClosed)
 				g.wait(1, time.Hour) // returns
 			})

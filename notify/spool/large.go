@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/garminkit/activityapi/notify"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -233,6 +235,7 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	defer s.mu.Unlock()
 	s.addLarge(l)
 	s.counts.Puts++
+	notify.StoredAs(ctx, seq)
 	return nil
 }
 

@@ -131,6 +131,7 @@ func (w *writer) write(list []pending) error {
 			order += uint64(len(p.buf))
 		}
 		h.encode(p.buf, w.g.salt)
+		list[i].seq = h.seq
 	}
 	if err := w.store(list, total); err != nil {
 		w.poison(err)

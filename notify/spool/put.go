@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+
+	"github.com/garminkit/activityapi/notify"
 )
 
 const (
@@ -98,10 +100,13 @@ func (s *Spool) putSmall(ctx context.Context, buf []byte, n int, known *repeats,
 	if hinted(body) {
 		p.look |= sizeAccount
 	}
-	b, err := s.gathering.add(p)
+	b, place, err := s.gathering.add(p)
 	if err == nil {
 		<-b.done
 		err = b.err
+	}
+	if err == nil {
+		notify.StoredAs(ctx, b.list[place].seq)
 	}
 	return err
 }
