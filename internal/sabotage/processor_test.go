@@ -522,8 +522,8 @@ func processorRows() []row {
 		{
 			defence: "T18 errors of callbacks and clients are cleaned",
 			file:    attempt,
-			old:     "	return withoutSecrets(err, a.ev)\n",
-			new:     "	return err\n",
+			old:     "		err = withoutSecrets(err, a.ev)\n",
+			new:     "",
 			pkg:     pkg, test: "TestProcessorFaults/error_text",
 		},
 		{
@@ -778,7 +778,7 @@ func fileRows() []row {
 		},
 		{
 			defence: "a tracer that panics does not concern the item",
-			file:    attempt,
+			file:    "notify/attempt.go",
 			old:     `if panicked := guard("Around", func() { inner, end = around(ctx, a.it) }); panicked != nil || inner == nil {`,
 			new:     `var panicked error; if inner, end = around(ctx, a.it); inner == nil {`,
 			pkg:     pkg, test: "TestAround/panics",
