@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"time"
 
@@ -66,4 +69,25 @@ func ExampleNewWorker() {
 	// Output:
 	// save for alice activities 5001
 	// <nil>
+}
+
+// numbered stores nothing, and tells the numbers of bodies.
+type numbered struct{ last uint64 }
+
+func (s *numbered) Put(ctx context.Context, r io.Reader) error {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return err
+	}
+	s.last++
+	notify.StoredAs(ctx, s.last)
+	return nil
+}
+
+// The number of a body leads from the answer to Garmin to its items.
+func ExampleStoredAs() {
+	h := notify.NewHandler(&numbered{last: 41}, &notify.HandlerOptions{Observe: func(_ context.Context, r notify.Receipt) {
+		fmt.Println(r.Status, "body", r.Body)
+	}})
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/garmin", strings.NewReader(`{"activities":[]}`)))
+	// Output: 200 body 42
 }
