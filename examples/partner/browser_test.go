@@ -44,9 +44,9 @@ type tab struct {
 	ctx context.Context
 }
 
-// patience is how long a call of the browser may take, on a machine that does ten
+// callTime is how long a call of the browser may take, on a machine that does ten
 // other things.
-const patience = time.Minute
+const callTime = time.Minute
 
 // startBrowser returns a page of a browser of its own, or skips the test.
 func startBrowser(t *testing.T) *tab {
@@ -61,7 +61,7 @@ func startBrowser(t *testing.T) *tab {
 	}
 	var process *exec.Cmd
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WSURLReadTimeout(callTime),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
 			process = cmd
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -96,10 +96,10 @@ func startBrowser(t *testing.T) *tab {
 		}
 	})
 	// The browser lives as long as the context of the first call.
-	late := time.AfterFunc(patience, cancel)
+	late := time.AfterFunc(callTime, cancel)
 	require.NoError(t, chromedp.Run(ctx, network.Enable(), log.Enable(), runtime.Enable()))
 	late.Stop()
-	b.ctx, cancel = context.WithTimeout(ctx, 4*patience)
+	b.ctx, cancel = context.WithTimeout(ctx, 4*callTime)
 	t.Cleanup(cancel)
 	return b
 }
@@ -108,7 +108,7 @@ func startBrowser(t *testing.T) *tab {
 func (b *tab) do(actions ...chromedp.Action) {
 	b.t.Helper()
 	for _, a := range actions {
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		ctx, cancel := context.WithTimeout(b.ctx, callTime)
 		err := chromedp.Run(ctx, a)
 		cancel()
 		require.NoError(b.t, err, "%T", a)

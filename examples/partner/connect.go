@@ -47,6 +47,7 @@ func (p *partner) connect(ctx context.Context, c *auth.Connection) error {
 		return err
 	}
 	p.svc.FetchHistory()
+	p.troubles.connecting(nil)
 	return nil
 }
 
@@ -121,6 +122,7 @@ func (p *partner) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregi
 // own row last, by which the notification finds the user when it comes again
 // after a failure.
 func (p *partner) forget(ctx context.Context, garminID types.UserID) error {
+	p.troubles.left(garminID)
 	if err := p.users.Forget(ctx, garminID); err != nil {
 		return err
 	}

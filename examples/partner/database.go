@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
@@ -82,6 +83,9 @@ CREATE TABLE IF NOT EXISTS file (
 	PRIMARY KEY (account, name)
 );`
 
+// patience is how long a database may take to answer at the start.
+const patience = 20 * time.Second
+
 // database is the application's own: SQLite or PostgreSQL.
 type database struct{ *sql.DB }
 
@@ -89,19 +93,26 @@ type database struct{ *sql.DB }
 // one, and makes the tables that are not there. What was committed survives a
 // power cut: Garmin does not say it again.
 func openDatabase(ctx context.Context, path, address string) (*database, error) {
-	driver, source := "pgx", address
+	driver, source, setting := "pgx", address, "DATABASE_URL"
 	if address == "" {
-		driver = "sqlite"
+		driver, setting = "sqlite", "-dir, "+path
 		source = "file:" + (&url.URL{Path: path}).EscapedPath() +
 			"?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	}
+	if address != "" {
+		if _, err := pgx.ParseConfig(address); err != nil { // whose text has the address
+			return nil, errors.New("DATABASE_URL is no address of a PostgreSQL, such as postgres://user:password@host/name")
+		}
 	}
 	db, err := sql.Open(driver, source)
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(8)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", setting, err), db.Close())
 	}
 	return &database{db}, nil
 }

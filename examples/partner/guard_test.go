@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -174,40 +173,4 @@ func TestPathSecret(t *testing.T) {
 		_, err := newPartner(t.Context(), c, slog.New(slog.DiscardHandler), nil)
 		require.ErrorContains(t, err, "PathSecret")
 	})
-}
-
-func TestConfig(t *testing.T) {
-	t.Parallel()
-	good := map[string]string{
-		"GARMIN_KEY": "key", "GARMIN_SECRET": "secret-1", "GARMIN_PATH_SECRET": secret, "OPERATOR_PASSWORD": "0123456789ab",
-	}
-	read := func(change map[string]string, args ...string) (*config, error) {
-		return readConfig(args, func(key string) string {
-			if v, ok := change[key]; ok {
-				return v
-			}
-			return good[key]
-		})
-	}
-	c, err := read(nil)
-	require.NoError(t, err)
-	require.True(t, netip.MustParseAddrPort(c.listen).Addr().IsLoopback(), "it listens on this machine alone")
-	require.Equal(t, "0123456789ab", c.operator)
-
-	for _, bad := range []string{"", "short-passw"} {
-		_, err := read(map[string]string{"OPERATOR_PASSWORD": bad})
-		require.ErrorContains(t, err, "OPERATOR_PASSWORD", "%q", bad)
-	}
-	for _, bad := range []string{"", "me.example.com", "ftp://me.example.com", "https://", "https://me.example.com/", "https://me.example.com?x", "https://u:p@me.example.com"} {
-		_, err := read(nil, "-url", bad)
-		require.ErrorContains(t, err, "-url", "%q", bad)
-	}
-	_, err = read(nil, "-days", "0")
-	require.ErrorContains(t, err, "-days")
-	for _, empty := range []string{"GARMIN_KEY", "GARMIN_SECRET", "GARMIN_PATH_SECRET"} {
-		c, err := read(map[string]string{empty: ""}, "-dir", t.TempDir(), "-url", public)
-		require.NoError(t, err)
-		_, err = newPartner(t.Context(), c, slog.New(slog.DiscardHandler), nil)
-		require.Error(t, err, empty)
-	}
 }

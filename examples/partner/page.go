@@ -85,6 +85,9 @@ func (p *partner) fail(w http.ResponseWriter, r *http.Request, status int, text 
 
 // broken answers a request that we cannot answer now.
 func (p *partner) broken(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil { // or nobody waits for the answer
+		p.troubles.page(err)
+	}
 	p.fail(w, r, http.StatusInternalServerError, "That did not work. Please try again.", err)
 }
 

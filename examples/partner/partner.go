@@ -27,6 +27,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -88,15 +89,21 @@ func (p *partner) open(ctx context.Context, c *config, opts *auth.Options) error
 		return err
 	}
 	p.web = p.guard(public, c.listen, p.mux)
-	if err := os.MkdirAll(p.files, 0o700); err != nil {
+	if public.Scheme != "https" && !c.fake {
+		p.troubles.begin("-url", "", "Garmin sends to https addresses alone, and reaches nothing at "+c.url)
+	}
+	if err := c.makeDir(); err != nil {
 		return err
+	}
+	if err := os.MkdirAll(p.files, 0o700); err != nil {
+		return fmt.Errorf("-dir: %w", err)
 	}
 	if p.db, err = openDatabase(ctx, filepath.Join(c.dir, "partner.db"), c.database); err != nil {
 		return err
 	}
 	p.opened = append(p.opened, p.db)
 	if p.ledger, err = backfill.OpenLedger(filepath.Join(c.dir, "history"), &backfill.LedgerOptions{Logger: p.log}); err != nil {
-		return err
+		return fmt.Errorf("-dir: %w", err)
 	}
 	p.opened = append(p.opened, p.ledger)
 	p.sessions = newSessions(p.db, public, p.log)
@@ -124,7 +131,7 @@ func (p *partner) close() (err error) {
 func (p *partner) connecting(c *config, opts *auth.Options) error {
 	store, err := auth.OpenFile(filepath.Join(c.dir, "tokens"), &auth.FileOptions{Logger: p.log})
 	if err != nil {
-		return err
+		return fmt.Errorf("-dir: %w", err)
 	}
 	p.store, p.opened = store, append(p.opened, store)
 	if opts == nil {
@@ -155,7 +162,7 @@ func (p *partner) receiving(c *config) error {
 	}
 	inbox, err := spool.Open(filepath.Join(c.dir, "inbox"), &spool.Options{LetterRetention: 30 * 24 * time.Hour, Logger: p.log})
 	if err != nil {
-		return err
+		return fmt.Errorf("-dir: %w", err)
 	}
 	p.inbox, p.opened = inbox, append(p.opened, inbox)
 	limiter := backfill.NewLimiter(c.days, p.ledger)
