@@ -257,16 +257,14 @@ func wholeFIT(data []byte) bool {
 	return true
 }
 
-// crc16 is the checksum of the FIT protocol as its document has it, half a byte
-// at a time.
+// crc16 is the checksum of the FIT protocol, bit by bit.
 func crc16(data []byte) uint16 {
-	table := [16]uint16{
-		0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401, 0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400,
-	}
 	crc := uint16(0)
 	for _, b := range data {
-		crc = crc>>4 ^ table[crc&15] ^ table[b&15]
-		crc = crc>>4 ^ table[crc&15] ^ table[b>>4]
+		crc ^= uint16(b)
+		for range 8 {
+			crc = crc>>1 ^ 0xA001&-(crc&1)
+		}
 	}
 	return crc
 }
