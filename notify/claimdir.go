@@ -15,13 +15,13 @@ import (
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
-// ClaimDir keeps [Claims] in a directory, each in a file of its own. Several
-// processes of one machine may use it at a time. A claim that a process began
-// and that died is free at once where the system has locks that end with a
-// process (Unix, Windows), else when its lease is over.
+// ClaimDir keeps [Claims] in a directory, one file each. Several processes of one
+// machine may use it at the same time. If a process dies, its begun claims are
+// free at once where the system has locks that end with a process (Unix,
+// Windows), and otherwise when their leases end.
 //
-// It is the claims of a queue that has none of its own, and a building block
-// for an engine.
+// It serves a queue without claims of its own, and is a building block for an
+// engine.
 type ClaimDir struct {
 	root   *os.Root
 	holder string
@@ -34,8 +34,8 @@ type ClaimDir struct {
 
 var _ Claims = (*ClaimDir)(nil)
 
-// OpenClaimDir opens the claims in dir, and makes the directory if there is
-// none. Close the result.
+// OpenClaimDir opens the claims in dir, and creates the directory if necessary.
+// The caller closes the result.
 func OpenClaimDir(dir string) (*ClaimDir, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("notify: claims: %w", err)
@@ -57,7 +57,7 @@ func OpenClaimDir(dir string) (*ClaimDir, error) {
 	return d, nil
 }
 
-// Close lets go of what the handle has begun.
+// Close releases the claims that were begun through d.
 func (d *ClaimDir) Close() error {
 	var err error
 	if d.life != nil {

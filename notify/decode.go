@@ -27,25 +27,23 @@ type Decoder struct {
 	// KeepRaw fills the Raw field of every event's [Position] and of its Summary
 	// or File, at the cost of a copy.
 	KeepRaw bool
-	// UnknownKey, if not nil, is called for each key of an item that the
-	// types do not model, with the path to it, as "activities[3].newKey".
+	// UnknownKey, if not nil, is called for each key of an item that the types do
+	// not model, with its path, such as "activities[3].newKey".
 	UnknownKey func(path string)
 	// Sample, if not nil, is called with each sample of an
-	// [types.ActivityDetails] as it is read, and Samples stays nil in the
-	// [*Push] that follows. s is only valid during the call. item has Key,
-	// Index and Offset only. Nothing about the item is certain yet: it may
-	// still turn out to be an [*Unrecognized]. An error ends the stream, which
-	// yields it as it is.
+	// [types.ActivityDetails] as it is read, and Samples stays nil in the [*Push]
+	// that follows. s is only valid during the call. Only Key, Index and Offset
+	// of item are set. The item may still turn out to be an [*Unrecognized]. An
+	// error ends the stream, which yields it unchanged.
 	Sample func(item Position, index int, s *types.Sample) error
-	// MaxItem, if not 0, is the largest size of an item in bytes. A larger one
-	// is an [*Unrecognized] with [ErrItemTooLarge]; the rest of it is read over
-	// and not held.
+	// MaxItem, if not 0, is the largest size of an item in bytes. A larger item
+	// is an [*Unrecognized] with [ErrItemTooLarge]; the rest of it is skipped.
 	MaxItem int64
-	// Envelope leaves the data of pushes unread: their Summary is nil, and what
-	// in it could not be read is not said. All else is as without. It is for
-	// splitting a body into items, which [Decoder.DecodeItem] of another
-	// Decoder reads later. UnknownKey and Sample are not called. A user id, a
-	// callback URL and whatever else it reads is at most 64 KiB long.
+	// Envelope leaves the data of pushes unread: their Summary is nil, and
+	// defects in it are not reported. It is for splitting a body into items,
+	// which [Decoder.DecodeItem] of another Decoder reads later. UnknownKey and
+	// Sample are not called. A user id, a callback URL or any other value that is
+	// read may have at most 64 KiB.
 	Envelope bool
 
 	idle sync.Pool // of *body
@@ -58,32 +56,30 @@ const longestText = 64 << 10
 // ErrItemTooLarge is the cause of an item larger than Decoder.MaxItem.
 var ErrItemTooLarge = errors.New("item too large")
 
-// Decode yields the items of one body in order and ends with the body. A bad
-// item is an [*Unrecognized] and the stream goes on; broken JSON or a failing
-// reader is the last thing yielded, as a [*types.DecodeError] with a nil
-// event. What was yielded before it is good. The iterator is single-use, since
-// r is.
+// Decode yields the items of one body in order. A bad item is an [*Unrecognized],
+// and the stream continues. Broken JSON or a failing reader ends it with a
+// [*types.DecodeError] and a nil event; earlier events remain valid. The iterator
+// is single-use, since r is.
 //
-// Every root key is read, and a repeated root key as often as it stands there.
-// Lists under keys that are no notification's yield one *Unrecognized an item.
-// Empty lists, null in place of a list, and items that are null or an empty
-// object yield nothing. A value in place of a list is a list of one.
+// Every root key is read, even a repeated one. A list under an unknown key yields
+// an *Unrecognized for each item. Empty lists, null in place of a list, and items
+// that are null or an empty object yield nothing. A single value in place of a
+// list counts as a list of one.
 //
-// An item is good if what tells it from others can be read: the user id, and
-// the callbackURL of a ping, file pings included, or the summary id of a push.
-// A push that has only a user is bad, then, and so is a permission change that
-// has; a deregistration needs no more. Any other value that cannot be read
-// without loss is absent, and the item's Defects name it: see package types.
-// An item is a [*Ping] if it has a callbackURL, whatever else it has.
+// An item is good if the values that identify it are readable: the user id, and
+// the callbackURL of a ping or file ping, or the summary id of a push. So a push
+// or a permission change with only a user id is bad; a deregistration needs no
+// more. Any other value that cannot be read without loss is absent, and the
+// item's Defects name it: see package types. An item with a callbackURL is a
+// [*Ping], even if it has other values.
 //
-// A byte order mark before the body is ignored. Broken are also a body in UTF-16
-// or UTF-32, one with anything but white space behind its end, and one that
-// nests deeper than 10,000.
+// A byte order mark before the body is ignored. A body is also broken if it is in
+// UTF-16 or UTF-32, has anything but white space after its end, or nests deeper
+// than 10,000 levels.
 //
-// Memory is bound by the largest item, and not by the body; with a Sample hook,
-// samples take none. If r is also an
-// [io.ReaderAt] and an [io.Seeker], as files are, then Raw is read again from
-// there rather than kept.
+// Memory is bounded by the largest item, not by the body. With a Sample hook,
+// samples take none. If r is also an [io.ReaderAt] and an [io.Seeker], like a
+// file, Raw is read again from it instead of being kept.
 func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		b := d.body()
@@ -93,10 +89,10 @@ func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
 	}
 }
 
-// DecodeItem reads one item alone, which stood under key: what Decode yields
-// for a body that has only this item, at index 0 and with the offsets counted
-// from raw's start. It returns nil for an item that is null or an empty object,
-// and a [*types.DecodeError] for raw that is no JSON.
+// DecodeItem reads a single item that was found under key. It returns what Decode
+// yields for a body with only this item, with index 0 and offsets from the start
+// of raw. It returns nil for null or an empty object, and a [*types.DecodeError]
+// if raw is not JSON.
 func (d *Decoder) DecodeItem(key string, raw []byte) (Event, error) {
 	b := d.body()
 	b.s.ResetText(raw)

@@ -12,28 +12,28 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Callbacks are the partner's side of a [Processor]: what to do with each kind
+// Callbacks are the partner's functions that a [Processor] calls with each kind
 // of item. Save, Deregistration and PermissionChange are required.
 //
-// A callback that returns nil has taken the item for good. After an error it
-// is called again later, and it may be called again after a nil too, if the
-// process died at that moment: see [Delivery.Replaces]. Callbacks run concurrently
-// for different users and must honour ctx. A panic counts as an error.
+// A callback that returns nil has accepted the item for good. After an error it
+// is called again later. It may also be called again after a nil, if the process
+// died at that moment; see [Delivery.Replaces]. Callbacks run concurrently for
+// different users and must honour ctx. A panic counts as an error.
 type Callbacks struct {
-	// Save takes every summary, pushed or pulled. A type switch tells them
+	// Save takes every summary, pushed or pulled. Use a type switch to tell them
 	// apart.
 	Save func(ctx context.Context, d *Delivery, s types.Summary) error
 
-	// File is told of each file that is in place. nil means that nobody needs
-	// to be told.
+	// File is called for each file once it is stored. It may be nil.
 	File func(ctx context.Context, d *Delivery, f *File) error
 
-	// Deregistration is told that the user has disconnected. Nothing in the
-	// notification proves that it came from Garmin: before anything is deleted,
-	// see a call for the user refused, as auth.Users.Disconnected does.
+	// Deregistration is called when the user has disconnected. Nothing in the
+	// notification proves that it came from Garmin. Before you delete anything,
+	// check that Garmin refuses a call for the user, as auth.Users.Disconnected
+	// does.
 	Deregistration func(ctx context.Context, d *Delivery, e *Deregistration) error
-	// PermissionChange is told what the user now allows. Keep the newest by
-	// ChangeTimeInSeconds.
+	// PermissionChange is called with what the user now allows. Keep the newest
+	// by ChangeTimeInSeconds.
 	PermissionChange func(ctx context.Context, d *Delivery, e *PermissionChange) error
 }
 
@@ -50,22 +50,23 @@ func (c *Callbacks) missing() string {
 	return ""
 }
 
-// Delivery tells whose an item is and how it came.
+// Delivery says whose an item is and how it arrived.
 type Delivery struct {
-	// Key names this content: it is made of the kind, the Garmin user, the
+	// Key identifies this content. It is made of the kind, the Garmin user, the
 	// summary id, Revision and the partner's user, and is the same whenever the
-	// same content is delivered. Do not drop a key for having been there once: an
-	// edit can be taken back. A queue that knows repeats, as the spool does, does
-	// not deliver one that was taken back within the repeat time by a body of the
-	// very same bytes: see [Redeliveries]. See [Delivery.Replaces] for what to store.
+	// same content is delivered. Do not drop a delivery because its key is known:
+	// an edit can be undone, and then an old key returns. A queue that detects
+	// repeats, like the spool, does not deliver an edit undone within the repeat
+	// time if the body is identical; see [Redeliveries]. See [Delivery.Replaces]
+	// for what to store.
 	Key string
-	// Record names what the content is a version of, and is the same for all of
-	// them: a summary, a file, or what else the Kind says, of one Garmin user and
-	// one of the partner's users. It is the key to store a summary under. An
-	// activity that its user edits by hand arrives as a [types.ManualActivity]
-	// with the same summary id, and has the same Record; its details have another.
-	// A partner with a table for each type uses user and summary id, and keeps
-	// both of these in one table.
+	// Record identifies the thing of which this content is a version: a summary,
+	// a file, or whatever Kind says, of one Garmin user and one of the partner's
+	// users. All versions have the same Record; store a summary under it. An
+	// activity edited by hand arrives as a [types.ManualActivity] with the same
+	// summary id and has the same Record; its details have another. A partner
+	// with a table for each type may use user and summary id instead, with
+	// activities and manual activities in one table.
 	Record string
 	// Revision is the SHA-256 of the content, in hexadecimal: of the item or the
 	// pulled summary as Garmin sent it, or of a file's bytes.
@@ -75,16 +76,15 @@ type Delivery struct {
 	// UserID is the Garmin user, User the partner's.
 	UserID types.UserID
 	User   User
-	// Pulled tells that the data was fetched from Garmin over TLS, and not
-	// pushed by whoever could reach the endpoint.
+	// Pulled means that the data was fetched from Garmin over TLS, not pushed by
+	// anyone who could reach the endpoint.
 	Pulled bool
-	// Order grows with arrival among the items of one Garmin user, and a dead
-	// letter that is driven again has the Order it had. Stored beside a summary it
-	// protects the summary from an older version, even one that a process delivers
-	// which was taken for dead: see [Delivery.Replaces]. It fits a signed integer
-	// of 64 bits.
+	// Order grows with arrival among the items of one Garmin user. A redriven
+	// dead letter keeps its Order. Stored beside a summary, it protects the
+	// summary from an older version, even from one that a process presumed dead
+	// still delivers; see [Delivery.Replaces]. It fits an int64.
 	Order uint64
-	// Attempt counts from 1, over restarts too, as far as the queue remembers.
+	// Attempt counts from 1, across restarts as far as the queue remembers.
 	Attempt int
 	// Received is when the notification was stored.
 	Received time.Time

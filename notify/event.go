@@ -8,22 +8,22 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Event is one item of a notification body: a [*Ping], a [*FilePing], a
-// [*Push], a [*Deregistration], a [*PermissionChange] or an [*Unrecognized].
-// No other package can add to the set; a type switch over it should have a
-// default all the same, since Garmin may.
+// Event is one item of a notification body: a [*Ping], a [*FilePing], a [*Push],
+// a [*Deregistration], a [*PermissionChange] or an [*Unrecognized]. No other
+// package can add to the set. A type switch should still have a default, since
+// later versions may add types.
 type Event interface {
-	// Pos tells where in the body the item stands.
+	// Pos returns the item's position in the body.
 	Pos() Position
-	// Owner returns the id of the Garmin user the item is about, or "".
+	// Owner returns the item's Garmin user id, or "".
 	Owner() types.UserID
 
 	event()
 }
 
-// Position is the place of an event in its body. Every event has one embedded.
+// Position is the place of an event in its body. Every event embeds one.
 type Position struct {
-	// Key is the list key the item stands under, such as "activities".
+	// Key is the item's list key, such as "activities".
 	Key string
 	// Index counts the items under Key in the whole body, from 0.
 	Index int
@@ -32,38 +32,37 @@ type Position struct {
 	// Raw is a copy of those bytes. It is nil unless the decoder was asked to
 	// keep it; an [*Unrecognized] and an item with Defects have it always.
 	Raw json.RawMessage
-	// Truncated tells that Raw is only the end of the item. That happens where
-	// the decoder was not asked to keep it, for an item larger than 256 KiB, and
-	// for one larger than Decoder.MaxItem; Offset and Size still tell where the
-	// whole of it stands.
+	// Truncated means that Raw holds only the end of the item. That happens for
+	// an item larger than 256 KiB if the decoder was not asked to keep it, and
+	// for one larger than Decoder.MaxItem. Offset and Size still give the whole
+	// item.
 	Truncated bool
-	// Defects are the values of the item that could not be read and are absent
-	// in the event. It is nil if all could, and for an [*Unrecognized].
+	// Defects are the item's unreadable values, which are absent in the event. It
+	// is nil if there are none, and for an [*Unrecognized].
 	Defects *types.Defects
 }
 
 // Pos returns the position itself.
 func (i Position) Pos() Position { return i }
 
-// String names the place, as "activities[3]".
+// String returns the place, such as "activities[3]".
 func (i Position) String() string { return fmt.Sprintf("%s[%d]", i.Key, i.Index) }
 
-// LogValue gives the place without the raw bytes, which may hold secrets.
+// LogValue returns the place without the raw bytes, which may hold secrets.
 func (i Position) LogValue() slog.Value { return slog.StringValue(i.String()) }
 
 func (Position) event() {}
 
-// Ping says that a user has new data of one kind, and where to pull it
-// (Activity API, section 4). Hand UserID, Kind and CallbackURL to the client
-// of that user.
+// Ping says that a user has new data of one kind, and where to pull it (Activity
+// API, section 4). Pass Kind and CallbackURL to the client of that user.
 type Ping struct {
 	Position
 	Kind   types.Kind
 	UserID types.UserID
-	// UserAccessToken came with OAuth 1.0a users only; it is absent since
-	// Garmin moved to OAuth 2.
+	// UserAccessToken came only for OAuth 1.0a users; it is absent since Garmin
+	// moved to OAuth 2.
 	UserAccessToken types.Secret
-	// CallbackURL comes from the network: do not dial it as it is.
+	// CallbackURL comes from the network: do not dial it unchecked.
 	CallbackURL types.Secret
 }
 
@@ -88,15 +87,16 @@ type Push struct {
 	UserID          types.UserID
 	UserAccessToken types.Secret
 	SummaryID       types.ID
-	// Summary is nil if the decoder was asked for the envelope only.
+	// Summary is nil if the decoder was asked only for the envelope.
 	Summary types.Summary
 }
 
 // Owner returns UserID.
 func (p *Push) Owner() types.UserID { return p.UserID }
 
-// Deregistration says that the user has disconnected; nothing more will come
-// and their tokens are dead. Deregistering a user ourselves causes one too.
+// Deregistration says that the user has disconnected: no more data will come, and
+// the user's tokens are dead. It also follows when the partner deregisters a
+// user.
 type Deregistration struct {
 	Position
 	UserID          types.UserID
@@ -106,11 +106,10 @@ type Deregistration struct {
 // Owner returns UserID.
 func (d *Deregistration) Owner() types.UserID { return d.UserID }
 
-// PermissionChange gives the full set of permissions the user now grants. It
-// may be empty; the connection stands all the same. It is nil if Garmin left it
-// out or it could not be read, which says nothing about the user: ask Garmin
-// then. Apply the newest by ChangeTimeInSeconds, since notifications arrive in
-// any order.
+// PermissionChange holds the full set of permissions that the user now grants. An
+// empty set does not end the connection. A nil Permissions means that Garmin left
+// it out or that it could not be read: ask Garmin then. Apply the newest by
+// ChangeTimeInSeconds, since notifications arrive in any order.
 type PermissionChange struct {
 	Position
 	UserID              types.UserID
@@ -123,10 +122,10 @@ type PermissionChange struct {
 // Owner returns UserID.
 func (c *PermissionChange) Owner() types.UserID { return c.UserID }
 
-// Unrecognized is an item that cannot be told from others, or is none: one
-// without a readable user, summary id or callback URL, with an unknown list key,
-// or larger than Decoder.MaxItem. Raw holds it (see [Position]), and Err says why: it
-// is a [*types.DecodeError]. The items around it are not affected.
+// Unrecognized is an item that cannot be identified: it has no readable user id,
+// summary id or callback URL, has an unknown list key, or is larger than
+// Decoder.MaxItem. Raw holds it (see [Position]). Err, a [*types.DecodeError],
+// says why. The items around it are not affected.
 type Unrecognized struct {
 	Position
 	Err error

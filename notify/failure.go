@@ -7,32 +7,32 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Failure is an error that tells whose fault it is. An error of a [Resolver], a
+// Failure is an error that says who caused it. An error of a [Resolver], a
 // [Follower], a [Downloader] or a callback may be one, or wrap one:
 //
 //   - [types.FaultItem]: another attempt gives the same answer. The item becomes
 //     a dead letter at once.
 //   - [types.FaultUser]: the user's pings and files wait for the token.
-//   - [types.FaultApplication], [types.FaultNetwork]: nobody's calls can succeed.
-//     All pings and files wait until one gets through.
+//   - [types.FaultApplication], [types.FaultNetwork]: no call can succeed. All
+//     pings and files wait until one succeeds.
 //   - [types.FaultGarmin] and "": the item is tried again.
 //
-// From a callback, and for an item that needs no call to Garmin, only FaultItem
-// is heard. Any other error is tried again.
+// In an error from a callback, or for an item that needs no call to Garmin, only
+// FaultItem has an effect. After any other error the item is tried again.
 type Failure interface {
 	error
 	Fault() types.Fault
-	// RetryAfter is the least time until the next attempt. Zero leaves it to
-	// the processor.
+	// RetryAfter returns the minimum time until the next attempt. Zero leaves it
+	// to the processor.
 	RetryAfter() time.Duration
 }
 
-// Permanent marks err as one that another attempt would not mend, so that the
-// item becomes a dead letter at once. It returns nil for nil.
+// Permanent marks err as one that another attempt would not fix, so that the item
+// becomes a dead letter at once. It returns nil for nil.
 func Permanent(err error) error { return fail(err, types.FaultItem, 0) }
 
-// RetryAfter marks err as one after which the item is not tried for d, an hour
-// at most. It returns nil for nil.
+// RetryAfter marks err so that the item is not tried again before d has passed,
+// at most an hour. It returns nil for nil.
 func RetryAfter(err error, d time.Duration) error { return fail(err, "", d) }
 
 func fail(err error, f types.Fault, after time.Duration) error {

@@ -11,76 +11,75 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Files says where a [Processor] puts the files it downloads.
+// Files configures how a [Processor] downloads and stores files.
 //
-// A file is stored complete, checked and synced, or not at all. Garmin gives
-// each out once, so nothing that came is removed before it is stored: a file
-// that was stored when the process died is not asked for again, one whose
-// download broke is reported as [ErrSpent], and the bytes that came of it, or
-// came instead, are kept in the directory ".downloads" below Dir, under a path
-// that the dead letter names. What was kept is tried first when the letter is
-// driven again.
+// A file is stored complete, checked and synced, or not at all. Garmin allows one
+// download, so received bytes are kept until they are stored. A file that was
+// stored before the process died is not asked for again. A broken download is
+// reported as [ErrSpent]; its bytes, or those that came in their place, are kept
+// in the directory ".downloads" below Dir, under a path that the dead letter
+// names. A redrive of the letter tries these bytes first.
 type Files struct {
-	// Dir must exist and be writable. Files arrive here, and stay here if Store
-	// is nil. Several processes of one machine may share it.
+	// Dir must exist and be writable. Downloads are written here, and stay here
+	// if Store is nil. Several processes of one machine may share it.
 	Dir string
 
-	// Store is where files go when they are complete. nil means Dir: see
-	// [FileDir]. The caller closes it.
+	// Store takes complete files. nil means Dir; see [FileDir]. The caller closes
+	// it.
 	Store FileStore
-	// Claims are the notes of what was asked for. nil means those of the queue
-	// if it has a method Claims() Claims, else a directory below Dir: see
+	// Claims records what was asked for. nil means those of the queue if it has a
+	// method Claims() Claims, and otherwise a directory below Dir; see
 	// [ClaimDir]. The caller closes them.
 	Claims Claims
 
-	// Name returns the file's name, a path with forward slashes. One that leads
-	// out of Dir, or is longer than 1,024 bytes, is refused before Garmin is
-	// asked; an element of more than 200 is shortened. nil means
-	// "<userId>/<summaryId>_<activityId>.<type>" with upper-case letters and
-	// all but a-z, 0-9 and "-" escaped, as "4aacafe8/5001-file_19940666749.fit":
-	// a name of its own for each file, everywhere.
+	// Name returns the file's name, a path with forward slashes. A name that
+	// leads out of Dir, or is longer than 1,024 bytes, is refused before Garmin
+	// is asked; an element of more than 200 is shortened. nil means
+	// "<userId>/<summaryId>_<activityId>.<type>" with upper-case letters and all
+	// but a-z, 0-9 and "-" escaped, as "4aacafe8/5001-file_19940666749.fit": a
+	// unique name for each file on every system.
 	//
-	// No file replaces another: one whose name holds other bytes gets "~" and 16
-	// digits of its SHA-256 before its ending, and so does its sidecar.
+	// No file replaces another: if the name is taken by other bytes, the file
+	// gets "~" and 16 digits of its SHA-256 before its extension, and so does its
+	// sidecar.
 	Name func(f *types.ActivityFile) string
 
-	// Sidecar returns what is stored beside the file under its name plus
-	// ".json", before the file appears. nil means that nothing is.
+	// Sidecar returns what to store beside the file, under its name plus ".json",
+	// before the file appears. It may be nil.
 	Sidecar func(f *File) ([]byte, error)
 
-	// SkipCheck leaves out the look into the file. The look tells a whole file
-	// from a cut one and from what is none, by the lengths in a FIT file and the
-	// end of the root element of a TCX or GPX file; whether it is valid is not
-	// its business, and what is odd is said in File.Odd. A file whose end is
-	// missing, and whose transfer does not prove that all of it came, is a dead
-	// letter with [ErrBadFile], and is kept. What is no file, as an error
-	// document or nothing, is kept, and the file asked for again until its
-	// deadline.
+	// SkipCheck omits the check of the file. The check finds truncated files and
+	// content that is not a file, by the lengths in a FIT file and the end of the
+	// root element of a TCX or GPX file. It does not validate the file; File.Odd
+	// describes oddities. A file without its end, whose transfer does not prove
+	// that all of it arrived, becomes a dead letter with [ErrBadFile] and is
+	// kept. Content that is not a file, such as an error document or nothing, is
+	// kept, and the file is asked for again until its deadline.
 	//
-	// To have such bytes delivered after all, set SkipCheck and drive the letter
-	// again: Garmin is not asked.
+	// To have such bytes delivered, set SkipCheck and redrive the letter: Garmin
+	// is not asked.
 	SkipCheck bool
 
-	// Room is what must be free on the disk of Dir, in bytes, before Garmin is
-	// asked for a file. On Linux it is reserved. Zero means 512 KiB, and more
-	// once a larger file was seen: a quarter more than it, up to 32 MiB.
+	// Room is the space in bytes that must be free on the disk of Dir before
+	// Garmin is asked for a file. On Linux it is reserved. Zero means 512 KiB, or
+	// 1.25 times the largest file seen if that is more, up to 32 MiB.
 	Room int64
 }
 
-// File is a downloaded file that is stored.
+// File is a downloaded and stored file.
 type File struct {
-	// Announced is the item that announced it, without the spent callback URL.
+	// Announced is the announcing item without its spent callback URL.
 	Announced types.ActivityFile
-	// Name is its name in the store, a path with forward slashes. Path is where
-	// it is on disk, or "" if the store is no directory.
+	// Name is its name in the store, a path with forward slashes. Path is its
+	// place on disk, or "" if the store is not a directory.
 	Name string
 	Path string
 	Size int64
 	// SHA256 is the hash of the bytes in hexadecimal.
 	SHA256 string
-	// Odd says in plain words what a reader of the file may stumble over: a
-	// checksum that does not match, bytes behind its end, an encoding other than
-	// UTF-8. It is empty for nearly all files.
+	// Odd describes what may trouble a reader of the file: a wrong checksum,
+	// bytes after its end, an encoding other than UTF-8. It is empty for nearly
+	// all files.
 	Odd []string
 
 	store FileStore

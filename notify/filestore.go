@@ -17,23 +17,23 @@ import (
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
-// FileStore is where finished files go: a directory, a bucket, a database. Its
-// methods are safe for concurrent use, by several processes too.
+// FileStore stores finished files: a directory, a bucket, a database. Its methods
+// are safe for concurrent use, even by several processes.
 //
-// A name is a path with forward slashes, in its shortest form, without a first
-// slash and without "..". Its elements may hold anything but a slash and NUL;
-// those that the processor makes hold a-z, 0-9 and -_%~. and are at most 120
-// bytes long.
+// A name is a path with forward slashes, in its shortest form, without a leading
+// slash and without "..". Its elements may hold anything but a slash and NUL.
+// Those that the processor makes hold a-z, 0-9 and -_%~. and have at most 120
+// bytes.
 type FileStore interface {
 	// Put stores the bytes of r under name. They must be size bytes with the
-	// SHA-256 sum, in hexadecimal; otherwise nothing is stored and Put fails,
-	// as it does if r does. Nothing is to be seen of the file before it is
-	// complete. When Put returns nil, the file survives a power cut.
+	// given SHA-256, in hexadecimal. Otherwise, or if r fails, Put fails and
+	// stores nothing. The file must not be visible before it is complete. When
+	// Put returns nil, the file survives a power cut.
 	//
-	// A file is never replaced. If name holds the same bytes already, Put
-	// returns nil; if it holds others, an error that wraps [fs.ErrExist], and
-	// nothing is changed. Of two Puts at once one wins. Where names that differ
-	// in case alone are one, they are one for Put.
+	// A file is never replaced. If name already holds the same bytes, Put returns
+	// nil. If it holds others, Put returns an error that wraps [fs.ErrExist] and
+	// changes nothing. One of two concurrent Puts wins. In a case-insensitive
+	// store, names that differ only in case are the same name.
 	//
 	// The caller repeats a Put that failed, perhaps after a restart.
 	Put(ctx context.Context, name string, r io.Reader, size int64, sha256 string) error
@@ -42,9 +42,8 @@ type FileStore interface {
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
 }
 
-// FileDir is a [FileStore] in a directory. Files appear under their names
-// complete and synced, or not at all. It stays inside the directory, whatever
-// links lead out of it.
+// FileDir is a [FileStore] in a directory. A file appears under its name complete
+// and synced, or not at all. Links cannot lead it out of the directory.
 type FileDir struct {
 	dir  string
 	root *os.Root
@@ -56,8 +55,8 @@ var _ FileStore = (*FileDir)(nil)
 // workDir is the directory for what is not finished, below that of the files.
 const workDir = ".downloads"
 
-// OpenFileDir opens the store in dir, which must exist. It keeps what it works
-// on in the directory ".downloads" below it. Close the result.
+// OpenFileDir opens the store in dir, which must exist. It keeps unfinished files
+// in the directory ".downloads" below it. The caller closes the result.
 func OpenFileDir(dir string) (*FileDir, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -75,7 +74,7 @@ func OpenFileDir(dir string) (*FileDir, error) {
 // Close closes the directory.
 func (d *FileDir) Close() error { return d.root.Close() }
 
-// Path is where the file of that name is, or would be.
+// Path returns where the file of that name is or would be.
 func (d *FileDir) Path(name string) string {
 	return filepath.Join(d.dir, filepath.FromSlash(name))
 }

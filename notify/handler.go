@@ -13,38 +13,38 @@ import (
 
 // HandlerOptions are the optional settings of [NewHandler].
 type HandlerOptions struct {
-	// MaxBody is the largest body that is accepted, in bytes, before and after
-	// decompression. 0 means 128 MiB: Garmin demands 10 MB, and 100 MB for
+	// MaxBody is the largest accepted body in bytes, before and after
+	// decompression. 0 means 128 MiB: Garmin requires 10 MB, and 100 MB for
 	// activity details.
 	MaxBody int64
-	// MaxInFlight limits the bytes that are held of all bodies being received.
-	// Bytes count when they arrive, whatever a request promises. When there is
-	// no room, the bodies of slow senders are given up, the slowest first; if
-	// none is slow, the body that asks for room is refused. It is at least
+	// MaxInFlight limits the bytes held of all bodies being received. Bytes count
+	// when they arrive, whatever Content-Length a request announces. When there
+	// is no room, the bodies of slow senders are given up, the slowest first; if
+	// none is slow, the body that needs room is refused. It must not be less than
 	// MaxBody. 0 means 1 GiB, or MaxBody if that is more.
 	MaxInFlight int64
 	// Deadline is how long a request may take from its headers to the answer.
 	// Garmin stops listening after 30 s, so it is at most 28 s. 0 means 25 s.
 	Deadline time.Duration
 
-	// Origin are the checks that a request must pass, all of them, before its
-	// body is read. None means that every request passes.
+	// Origin holds the checks that a request must all pass before its body is
+	// read. Without checks every request passes.
 	Origin []OriginCheck
-	// OriginStatus answers a request that failed a check. 0 means 404. Avoid
-	// 401 and 429: Garmin may disable an endpoint for the one and slow down for
-	// the other.
+	// OriginStatus answers a request that failed a check. 0 means 404. Avoid 401
+	// and 429: Garmin may disable an endpoint after a 401 and slow down after a
+	// 429.
 	OriginStatus int
 
 	// Logger gets a warning for each request that is not answered 200. Nil
 	// means none.
 	Logger *slog.Logger
-	// Observe, if not nil, is called after each request, for metrics. It must
-	// be safe for concurrent use. A panic of it is logged.
+	// Observe, if not nil, is called after each request, for metrics. It must be
+	// safe for concurrent use. If it panics, that is logged.
 	Observe func(context.Context, Receipt)
 }
 
-// Check reports the first setting that [NewHandler] would refuse. A nil
-// *HandlerOptions is fine.
+// Check returns an error for the first setting that [NewHandler] would refuse. A
+// nil *HandlerOptions is valid.
 func (o *HandlerOptions) Check() error {
 	if o == nil {
 		return nil
@@ -102,7 +102,7 @@ func (o *HandlerOptions) withDefaults() HandlerOptions {
 	return d
 }
 
-// Receipt says how one request ended.
+// Receipt reports how a request ended.
 type Receipt struct {
 	// Status is the answer.
 	Status int
@@ -114,7 +114,7 @@ type Receipt struct {
 	// [Item].Body. It is zero if the store told none.
 	Body uint64
 	// Err says why the status is not 200. It holds no secret of the request;
-	// errors of the store and of an OriginCheck are quoted as they are.
+	// errors of the store and of an OriginCheck are included unchanged.
 	Err error
 }
 
@@ -123,20 +123,20 @@ type Receipt struct {
 //
 // # Time
 //
-// A request is answered within [HandlerOptions].Deadline and a second, however
-// slowly its body comes and whichever of the answers it gets. Every answer but
-// 200 ends an HTTP/1 connection and resets an HTTP/2 stream, and nothing more is
-// read than what arrives in the half second after it. This needs a
-// ResponseWriter that supports [http.ResponseController.SetReadDeadline], as
-// those of net/http do. A middleware's writer needs an Unwrap method; without
-// one the Logger gets a warning, and a slow body is bounded by the server alone.
+// Every request is answered within HandlerOptions.Deadline plus a second, even if
+// its body arrives slowly. Every answer but 200 ends an HTTP/1 connection and
+// resets an HTTP/2 stream; after it, the handler reads only what arrives within
+// half a second. This needs a ResponseWriter that supports
+// [http.ResponseController.SetReadDeadline], as those of net/http do. A
+// middleware's writer needs an Unwrap method; without one the Logger gets a
+// warning, and a slow body is bounded by the server alone.
 //
 // Register it without a method, as "/garmin/": a pattern such as "POST /garmin/"
 // leaves other methods to the [http.ServeMux], which has no deadline.
 //
-// What happens before a handler is called, between requests, and on other paths
-// is the server's part. An open port needs a server with limits, which the zero
-// [http.Server] does not have:
+// The server is responsible for what happens before a handler is called, between
+// requests, and on other paths. An open port needs a server with limits, which
+// the zero [http.Server] does not have:
 //
 //	server := &http.Server{
 //		Addr:              ":8443",
@@ -157,10 +157,10 @@ type Handler struct {
 }
 
 // NewHandler returns a handler that stores each notification as it came and
-// answers 200, with an empty body, only when the store has it. It does not
-// parse: a complete body that is no JSON is stored too, and set aside later.
-// Anything else gets another status, upon which Garmin sends the notification
-// again:
+// answers 200, with an empty body, only once it is stored. The handler does not
+// parse: a complete body that is not JSON is stored too, and set aside later. In
+// all other cases the answer has another status, and Garmin sends the
+// notification again:
 //
 //	400  the body ended early, or its gzip is broken
 //	404  a check of HandlerOptions.Origin failed; the body was not read
@@ -171,13 +171,13 @@ type Handler struct {
 //	500  the store panicked
 //	503  the store failed or was late, or too much is in flight
 //
-// There is no pause: a handler accepts what its store takes, so that a user's
+// A handler cannot be paused: it accepts what its store takes, so that a user's
 // deregistration is never refused. To stop processing for a while, end
-// [Processor.Run]; what comes in waits in the store.
+// [Processor.Run]; notifications wait in the store.
 //
-// NewHandler panics if store is nil or opts does not pass
-// [HandlerOptions.Check], which are programming errors: the values that come
-// from an environment have constructors that return an error, as [PathSecret].
+// NewHandler panics if store is nil or opts fails [HandlerOptions.Check], which
+// are programming errors. Values that come from the environment have constructors
+// that return an error, such as [PathSecret].
 func NewHandler(store Store, opts *HandlerOptions) *Handler {
 	if store == nil {
 		panic("notify: NewHandler: store is nil")

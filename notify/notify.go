@@ -19,31 +19,30 @@
 //	}
 //	return processor.Run(ctx)
 //
-// Garmin says each thing once: what it has a 200 for, it forgets. So the handler
-// does nothing but store, and the [Processor] does the rest at its own pace. A
-// partner writes a function that saves a summary and the two callbacks that
-// Garmin asks for. A summary that was pushed and one that was pulled after a
-// ping come to the same function.
+// Garmin forgets a notification once it has a 200 for it. So the handler only
+// stores, and the [Processor] does the rest at its own pace. A partner writes a
+// function that saves a summary, and the two callbacks that Garmin requires.
+// Pushed summaries and summaries pulled after a ping reach the same function.
 //
 // # Delivery
 //
-// Every item of a stored body has its own fate: the callbacks take it, or it
-// becomes a dead letter. Nothing else ends it, and none runs again because
-// another item of its body failed. Callbacks are called at least once: an item
-// runs twice if the process dies between a callback's nil and the record of it,
-// or if Garmin sends it again.
+// Each item of a stored body is handled on its own: the callbacks accept it, or
+// it becomes a dead letter. Nothing else ends it, and a failed item never repeats
+// the others of its body. Callbacks are called at least once: an item runs twice
+// if the process dies after a callback returned nil and before that is recorded,
+// or if Garmin sends the item again.
 //
-// An edited activity comes with the same summary id and other content; if the
-// user has edited it by hand, under another list key too. Store a summary under
-// [Delivery.Record], and ask [Delivery.Replaces] first: then a repetition changes
-// nothing, and an old version never replaces a new one.
+// An edited activity comes with the same summary id and other content. An edit by
+// hand also comes under another list key. Store a summary under
+// [Delivery.Record], and ask [Delivery.Replaces] first. Then a repetition changes
+// nothing, and an old version never replaces a newer one.
 //
 // # Users
 //
-// A [Resolver] finds the partner's users behind a Garmin user id, anew for each
-// attempt. Data for an id that nobody has is tried for a minute and then becomes a
-// dead letter. A pull that brings another user's data than its ping named is not
-// delivered at all ([ErrWrongUser]).
+// A [Resolver] finds the partner's users for a Garmin user id, again for each
+// attempt. Data for an id that no user has is retried for a minute and then
+// becomes a dead letter. If a pull returns data of a user other than the one its
+// ping named, none of it is delivered ([ErrWrongUser]).
 //
 // When a user leaves, delete the tokens first and your own record of the user
 // last. If something fails in between, the deregistration comes again, and still
@@ -51,42 +50,42 @@
 //
 // # Order
 //
-// Items of one Garmin user begin in the order in which they arrived, one at a
-// time; users run in parallel. Later items may overtake a failed one unless they
-// concern the same summary, callback, file or account. So one bad item holds up
+// Items of one Garmin user start in the order of their arrival, one at a time.
+// Users run in parallel. Later items may overtake a failed one unless they
+// concern the same summary, callback, file or account. So one bad item delays
 // neither the user's files nor the deregistration. Deregistrations and permission
-// changes go before the user's other items, and do not wait for one that takes
-// longer than half a second. Among users, the earliest deadline goes first.
+// changes run before the user's other items, and do not wait for one that takes
+// longer than half a second. Among users, the earliest deadline runs first.
 //
 // # Failures
 //
-// A failed attempt is repeated, after a jittered wait that doubles, until the
-// deadline: 24 hours after arrival for files and 7 days for pings, since Garmin
-// keeps the data no longer, and 7 days for all else by default. An error may
-// override this; see [Permanent], [RetryAfter] and [Failure].
+// A failed attempt is repeated, after a jittered wait that doubles each time,
+// until the deadline. That is 24 hours after arrival for files and 7 days for
+// pings, since Garmin keeps the data no longer, and by default 7 days for all
+// else. An error may override this; see [Permanent], [RetryAfter] and [Failure].
 //
-// An error of a call to Garmin also says what else waits. While Garmin refuses
-// a user's token or consent, the user's pings and files wait; one of them asks
-// now and then, and a permission change lets all try at once ([ResultParked]).
-// While nobody's calls can succeed, because the application is refused or Garmin
-// is not reached, all pings and files wait, each until its own deadline, and one
-// at a time asks ([ResultOutage]). Pushes go on.
+// An error from a call to Garmin also decides what else waits. While Garmin
+// refuses a user's token or consent, that user's pings and files wait; one of
+// them is tried now and then, and a permission change lets all try at once
+// ([ResultParked]). While no call can succeed, because the application is refused
+// or Garmin cannot be reached, all pings and files wait, each until its own
+// deadline, and are tried one at a time ([ResultOutage]). Pushes continue.
 //
 // # Dead letters
 //
-// An item that is given up on, or cannot be read, becomes a [DeadLetter] with
-// the reason and its bytes. Letters lists them, OpenLetter reads one, Redrive
-// makes its items new ones, Discard removes it; see [Letters].
+// An item that is given up, or cannot be read, becomes a [DeadLetter] with the
+// reason and its bytes. See [Letters] for how to list, read, redrive and discard
+// them.
 //
 // # Files
 //
-// Garmin gives a file out once. See [Files] for how that is honoured over
-// repeated pings and crashes.
+// Garmin allows one download of a file. See [Files] for how repeated pings and
+// crashes keep to that.
 //
 // # Scaling
 //
-// A [Queue] is a table of items, divided by Garmin user into shares, and each
-// [Share] belongs to one process at a time. The embedded queue of package spool
-// has one share, for one process. What waits takes some bytes of memory for each
-// item, and its content none; [ProcessorOptions] bounds what runs.
+// A [Queue] is a table of items, divided by Garmin user into shares. Each [Share]
+// belongs to one process at a time. The embedded queue of package spool has one
+// share, for one process. A waiting item takes a few bytes of memory, without its
+// content; [ProcessorOptions] bounds what runs.
 package notify

@@ -9,12 +9,11 @@ import (
 	"strings"
 )
 
-// OriginCheck tells whether a request may come from Garmin: nil if it may, or
-// an error that says which check failed. That error goes to the Logger and into
-// [Receipt].Err, so it must not quote a secret. A check looks at the headers and
-// the address, never at the body, and must be safe for concurrent use. Garmin
-// signs nothing, so each check is weak on its own: combine them in
-// [HandlerOptions].Origin.
+// OriginCheck returns nil if a request may come from Garmin, or an error that
+// says which check failed. The error goes to the Logger and into Receipt.Err, so
+// it must not quote a secret. A check looks at the headers and the address, never
+// at the body, and must be safe for concurrent use. Garmin signs nothing, so each
+// check alone is weak: combine them in HandlerOptions.Origin.
 //
 // The constructors below refuse an empty value: an unset environment variable
 // causes a start-up error, not an open endpoint.
@@ -30,10 +29,10 @@ var (
 // minSecret is the shortest path secret that is taken, in characters.
 const minSecret = 16
 
-// PathSecret demands that one segment of the request's path is a secret:
-// register https://partner.example/garmin/<secret> with Garmin, whose portal
-// drops query parameters. During a rotation previous is taken too; "" means
-// that there is none. The comparison takes the same time for any wrong guess.
+// PathSecret requires one segment of the request's path to be a secret. Register
+// https://partner.example/garmin/<secret> with Garmin; its portal drops query
+// parameters. During a rotation previous is accepted too; "" means none. The
+// comparison takes the same time for any wrong guess.
 //
 // A secret has at least 16 characters of A–Z, a–z, 0–9 and "-._~". Keep it out
 // of access logs. No error, log line or hook of this package holds it.
@@ -78,9 +77,9 @@ func checkSecret(s string) error {
 	return nil
 }
 
-// ClientID demands the header garmin-client-id with exactly this value, once.
-// The id is public, since it is part of every consent URL: the check stops
-// misdirected requests, not attackers.
+// ClientID requires exactly one header garmin-client-id with this value. The id
+// is public, since it is part of every consent URL: the check stops misdirected
+// requests, not attackers.
 func ClientID(id string) (OriginCheck, error) {
 	if id == "" {
 		return nil, errors.New("notify: ClientID: id is empty")

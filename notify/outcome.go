@@ -10,60 +10,60 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Result is what became of an attempt at an item.
+// Result is the result of an attempt at an item.
 type Result string
 
-// The results. An item comes to exactly one of the first four, and to any
-// number of the others before.
+// The results. Each item ends with exactly one of the first four; the others may
+// precede it.
 const (
-	// ResultDone: the callbacks took the item.
+	// ResultDone: the callbacks accepted the item.
 	ResultDone Result = "done"
-	// ResultBuried: the item was given up on and is a dead letter.
+	// ResultBuried: the item was given up and is a dead letter.
 	ResultBuried Result = "buried"
 	// ResultQuarantined: the item could not be read and is a dead letter.
 	ResultQuarantined Result = "quarantined"
-	// ResultUnknownUser: nobody has the Garmin user id. Data is a dead letter;
-	// a deregistration or permission change has nobody to tell and is done.
+	// ResultUnknownUser: no user has the Garmin user id. Data becomes a dead
+	// letter; a deregistration or permission change concerns nobody and is done.
 	ResultUnknownUser Result = "unknown user"
 
 	// ResultRetry: the attempt failed and there will be another.
 	ResultRetry Result = "retry"
-	// ResultParked: Garmin refused the user's token or consent. The user's
-	// pings and files wait until one of them gets through or a permission
-	// change arrives.
+	// ResultParked: Garmin refused the user's token or consent. The user's pings
+	// and files wait until one of them succeeds or a permission change arrives.
 	ResultParked Result = "parked"
-	// ResultExpiring: the item is not done and its deadline is near, whether it
-	// was tried or only queued. It comes once for an item.
+	// ResultExpiring: the deadline of an unfinished item is near, whether it was
+	// tried or only queued. It is reported once per item.
 	ResultExpiring Result = "expiring"
 
 	// The others are about no single item.
 
-	// ResultOutage: nobody's calls to Garmin can succeed, since the application
-	// is refused or Garmin is not reached; Err says why. All pings and files
-	// wait, each until its own deadline, and one at a time is tried. It comes
-	// once, and once an hour while it lasts.
+	// ResultOutage: no call to Garmin can succeed, since the application is
+	// refused or Garmin cannot be reached; Err says why. All pings and files
+	// wait, each until its own deadline, and are tried one at a time. It is
+	// reported at the start, and then once an hour.
 	ResultOutage Result = "outage"
 	// ResultResumed: Garmin answers again.
 	ResultResumed Result = "resumed"
-	// ResultStalled: items of a class are due and none is finished.
+	// ResultStalled: items of a class are due, but none gets finished.
 	ResultStalled Result = "stalled"
-	// ResultQueueFailed: the queue failed to read or to record, and will be
-	// asked again after Wait. What the callbacks took is recorded then; they are
-	// not called again for it.
+	// ResultQueueFailed: the queue failed to read or to record, and is tried
+	// again after Wait. Items that the callbacks accepted are recorded then; the
+	// callbacks are not called again for them.
 	ResultQueueFailed Result = "queue failed"
 )
 
-// Outcome reports on an item, for metrics and alarms. Nothing in it is secret.
+// Outcome reports what happened to an item, for metrics and alarms. Nothing in it
+// is secret.
 type Outcome struct {
 	Result Result
-	// ID names the item in the queue, Class and Key say what it is, UserID is
-	// the Garmin user. What is not known is zero: of a queued item that expires,
-	// perhaps all but ID and Class.
+	// ID identifies the item in the queue, Class and Key say what it is, and
+	// UserID is the Garmin user. Unknown values are zero: for a queued item that
+	// expires, perhaps all but ID and Class.
 	ID     ItemID
 	Class  Class
 	Key    string
 	UserID types.UserID
-	// Attempt counts from 1, Took is the time of this attempt, Age the time
+	// Attempt counts from 1. Took is the duration of this attempt, Age the time
 	// since the notification was stored.
 	Attempt int
 	Took    time.Duration
@@ -71,17 +71,17 @@ type Outcome struct {
 	// Delivered counts the callbacks that returned nil in this attempt.
 	Delivered int
 	// Wait is the time until the next attempt, after ResultRetry and
-	// ResultParked; Left the time until the deadline.
+	// ResultParked. Left is the time until the deadline.
 	Wait time.Duration
 	Left time.Duration
 	Err  error
-	// Defects are values that could not be read, of the item or of the summaries
-	// that it announced, and are absent from what was delivered. It is nil if
-	// there are none.
+	// Defects are the unreadable values of the item or of the summaries that it
+	// announced. They are absent from what was delivered. It is nil if there are
+	// none.
 	Defects *types.Defects
 }
 
-// LogValue gives the fields that are set.
+// LogValue returns the fields that are set.
 func (o Outcome) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("result", string(o.Result)), slog.String("class", o.Class.String()),

@@ -9,13 +9,13 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ParkedUser is a user whose token Garmin refuses, see [ResultParked].
+// ParkedUser is a user whose token Garmin refuses; see [ResultParked].
 type ParkedUser struct {
 	UserID types.UserID
-	// Items counts the user's pings and files that wait for the token.
+	// Items counts the user's waiting pings and files.
 	Items int
-	// Refusals counts those in a row, Since is the age of the first of them, and
-	// Next how long until Garmin is asked again.
+	// Refusals counts the refusals in a row. Since is the age of the first, and
+	// Next the time until Garmin is asked again.
 	Refusals int
 	Since    time.Duration
 	Next     time.Duration
@@ -23,8 +23,8 @@ type ParkedUser struct {
 	Reason string
 }
 
-// Parked returns parked users of the Run that goes on, the longest parked
-// first, and no more than most.
+// Parked returns at most most parked users of the current Run, the longest parked
+// first.
 func (p *Processor) Parked(most int) []ParkedUser {
 	s := p.sched.Load()
 	if s == nil {

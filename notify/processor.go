@@ -10,56 +10,57 @@ import (
 	"time"
 )
 
-// ProcessorOptions tune a [Processor]. nil means all defaults.
+// ProcessorOptions are the optional settings of a [Processor]. nil means all
+// defaults.
 type ProcessorOptions struct {
 	// Files says where announced files go. nil means that none are downloaded:
 	// their pings become dead letters.
 	Files *Files
 
-	// KeepRaw fills the Raw of every pushed summary, and UnknownKey hears of
-	// keys that the types do not model: see [Decoder].
+	// KeepRaw fills the Raw of every pushed summary. UnknownKey is called for
+	// keys that the types do not model; see [Decoder].
 	KeepRaw    bool
 	UnknownKey func(path string)
 
 	// Workers limits concurrent pushes and, separately, concurrent pings.
 	// LargeWorkers limits items over 256 KiB and, separately, pings for activity
-	// details; FileWorkers limits downloads. An attempt that takes too long holds
-	// no place any more, and another begins beside it: so callbacks that hang for
-	// some users do not stop the others. Too long is 16 times as long as attempts
-	// took lately, but at least 50 ms for a push, half a second for a ping and
-	// three for a file, and at most 20 times that. No more than 16 times the number
-	// are without a place, so that 17 times the number run at most. Users whose last
-	// attempt took too long have Workers of their own, with the same bounds. Zero
-	// means 16, 2 and 4.
+	// details; FileWorkers limits downloads. An attempt that takes too long gives
+	// up its place, and another starts beside it, so that callbacks that hang for
+	// some users do not stop the others. Too long means 16 times the recent
+	// duration of attempts, but at least 50 ms for a push, half a second for a
+	// ping and three for a file, and at most 20 times that. At most 16 times the
+	// limit can be without a place, so at most 17 times the limit run. Users
+	// whose last attempt took too long have separate Workers, with the same
+	// bounds. Zero means 16, 2 and 4.
 	Workers, LargeWorkers, FileWorkers int
 
-	// MaxItem is the largest item that is worked on, in bytes. A larger one
-	// becomes a dead letter without being read into memory. Zero means 32 MiB;
-	// a day of activity details with a sample a second has 27 MB.
+	// MaxItem is the largest item to process, in bytes. A larger one becomes a
+	// dead letter without being read into memory. Zero means 32 MiB; a day of
+	// activity details with one sample per second has 27 MB.
 	MaxItem int64
 
-	// RetryMin and RetryMax bound the wait before another attempt. It doubles
-	// with each and is jittered. While Garmin refuses a user's token, it grows
-	// to four times RetryMax. Zero means a second and 15 minutes.
+	// RetryMin and RetryMax bound the wait before another attempt. The wait
+	// doubles each time and is jittered. While Garmin refuses a user's token, it
+	// grows to four times RetryMax. Zero means a second and 15 minutes.
 	RetryMin, RetryMax time.Duration
 	// PushDeadline is how long after its arrival a push, a deregistration or a
 	// permission change is given up on. Zero means 7 days. Pings always have 7
 	// days and files 24 hours, since Garmin keeps them no longer.
 	PushDeadline time.Duration
-	// ExpiryWarning is how long before the deadline [ResultExpiring] is
+	// ExpiryWarning is the time before the deadline at which [ResultExpiring] is
 	// reported. Zero means 4 hours.
 	ExpiryWarning time.Duration
-	// UnknownUserGrace is how long data for an unknown user is tried again
-	// before it is buried: a notification may outrun the commit of a new user.
-	// Zero means a minute, less than zero none.
+	// UnknownUserGrace is how long data for an unknown user is retried before it
+	// is buried: a notification may arrive before a new user is committed. Zero
+	// means a minute, a negative value none.
 	UnknownUserGrace time.Duration
 	// StallWarning is how long items of a class may be due without any of them
 	// being finished before [ResultStalled] is reported. Zero means 10 minutes.
 	StallWarning time.Duration
-	// AttemptTimeout ends the ctx of an attempt. Zero means 10 minutes.
+	// AttemptTimeout is when the ctx of an attempt ends. Zero means 10 minutes.
 	AttemptTimeout time.Duration
-	// DrainTimeout is how long Run waits for running attempts when its ctx
-	// ends, before it ends theirs. Zero means 10 seconds, less than zero none.
+	// DrainTimeout is how long Run waits for running attempts after its ctx ends,
+	// before it ends theirs. Zero means 10 seconds, a negative value none.
 	DrainTimeout time.Duration
 
 	// Around, if not nil, is called before each attempt at an item. The attempt,
@@ -68,10 +69,10 @@ type ProcessorOptions struct {
 	// holds no secret. So a tracer follows an item. It must not change the item.
 	Around func(ctx context.Context, it *Item) (_ context.Context, end func(error))
 	// Observe, if not nil, is called with every outcome. It is called
-	// concurrently and holds up the item's worker.
+	// concurrently and blocks the item's worker.
 	Observe func(Outcome)
-	// Logger gets a line for every outcome but ResultDone, and for each field that
-	// could not be read once. nil is silent.
+	// Logger gets a line for every outcome but ResultDone, and one line for each
+	// field that could not be read. nil is silent.
 	Logger *slog.Logger
 }
 
@@ -107,9 +108,9 @@ func (o *ProcessorOptions) defaults() error {
 	return nil
 }
 
-// Processor works through a [Queue]: it hands each item to the partner's
-// callbacks, after pulling what a ping announces. See the package comment for
-// what it promises. It is safe for concurrent use.
+// Processor works through a [Queue]: it pulls what a ping announces, and passes
+// each item to the partner's callbacks. The package comment says what it
+// promises. It is safe for concurrent use.
 type Processor struct {
 	*Worker
 	queue Queue
@@ -130,13 +131,13 @@ func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptio
 	return &Processor{Worker: w, queue: q}, nil
 }
 
-// Run works until ctx ends or the queue fails. It then begins no further
-// attempt and waits for the running ones as DrainTimeout says. What is not
-// done by then stays in the queue for the next Run.
+// Run works until ctx ends or the queue fails. It then starts no further attempt
+// and waits for the running ones as DrainTimeout says. Unfinished items stay in
+// the queue for the next Run.
 //
-// Run returns nil if ctx ended and every attempt has returned, else the
-// queue's error or one that tells how many attempts hang. One Run at a time:
-// another returns [ErrInUse], also while attempts hang.
+// Run returns nil if ctx ended and every attempt has returned, and otherwise the
+// queue's error or one that says how many attempts hang. While one Run works or
+// its attempts hang, another returns [ErrInUse].
 func (p *Processor) Run(ctx context.Context) error {
 	if !p.busy.CompareAndSwap(false, true) {
 		return ErrInUse

@@ -12,133 +12,130 @@ import (
 )
 
 var (
-	// ErrInUse says that another process has the queue, or that this process
-	// works on it already.
+	// ErrInUse means that another process has the queue, or that this process is
+	// already working on it.
 	ErrInUse = errors.New("notify: the queue is in use")
-	// ErrLost says that a lease was lost, of a share or of a claim: another
-	// process has, or may have, what the caller held, and the call changed
-	// nothing.
+	// ErrLost means that the lease of a share or claim was lost: another process
+	// has, or may have, what the caller held. The call changed nothing.
 	ErrLost = errors.New("notify: the lease was lost")
 )
 
-// Queue is a [Store] that hands out what it holds, item by item. A [Processor]
-// works on it.
+// Queue is a [Store] that hands out its content item by item. A [Processor] works
+// on it.
 //
-// A queue is an ordered, durable table of items and no more than that. What
-// runs when, after what, and for how long it is tried is decided by the
-// Processor, in the same way for every queue. Package notifytest checks a queue
-// against this contract.
+// A queue is just an ordered, durable table of items. The Processor decides what
+// runs when and how long it is retried, in the same way for every queue. Package
+// notifytest checks a queue against this contract.
 //
 // # Items
 //
-// A body is taken apart as [Split] does it, when it is stored or later, and each
-// item is on its own from then on. A body that cannot be read to its end gives
+// A body is split into items as [Split] does, when it is stored or later. From
+// then on each item is independent. A body that cannot be read to its end gives
 // the items before the fault and one item that is the whole body.
 //
 // # Shares
 //
-// Garmin's users are divided into shares, [ShareOf] tells which; a queue for one
-// process has one share of everything. A share belongs to one worker at a time,
-// under a lease. Who has a share sees all of its items, so the order of a user's
-// items is kept across processes without a lock for each user.
+// Garmin's users are divided into shares by [ShareOf]; a queue for one process
+// has a single share. A share belongs to one worker at a time, under a lease. Its
+// owner sees all of its items, so the order of a user's items is kept across
+// processes without a lock per user.
 type Queue interface {
 	Store
 	Letters
 
-	// Shares makes the caller a worker and yields each share as it falls to it,
-	// until ctx ends; then it returns without an error. A share that was
-	// released or lost may be yielded again. A queue for one process yields
-	// ErrInUse, as its only value, while another loop runs.
+	// Shares makes the caller a worker and yields each share that it is given,
+	// until ctx ends; it then returns without an error. A share that was released
+	// or lost may be yielded again. A queue for one process yields ErrInUse, as
+	// its only value, while another loop runs.
 	Shares(ctx context.Context) iter.Seq2[Share, error]
 
 	// Stats counts what the queue holds.
 	Stats(ctx context.Context) (QueueStats, error)
 }
 
-// Share is the right to work on the items of some users. Its methods are safe
-// for concurrent use. Each of them fails with an error that wraps [ErrLost], and
-// changes nothing, once the right has ended: that is decided where the items
-// are, and not by the clock of the worker.
+// Share is the right to work on the items of some users. Its methods are safe for
+// concurrent use. Once the right has ended, each fails with an error that wraps
+// [ErrLost] and changes nothing. The engine decides this where the items are
+// stored, not by the worker's clock.
 type Share interface {
-	// Context ends when the right has ended, or is so near its end that what
-	// runs must stop now. For a shared queue that is some seconds before another
-	// worker can have the share. Its cause wraps ErrLost. It ends with Release
-	// too.
+	// Context returns a context that ends when the right has ended, or is about
+	// to end and running work must stop. For a shared queue that is some seconds
+	// before another worker can have the share. Its cause wraps ErrLost. Release
+	// also ends it.
 	Context() context.Context
 
-	// Scan returns unfinished items of one class, at most max of them and none
-	// for now if there is none. It begins behind the item after, which is zero
-	// for the first item, or the last one of the scan before, and returns each
-	// item once. Those of one user come in order of ID. An engine may keep what
-	// is left of a large body back for those of other users that came after it;
-	// else all come in order of ID.
+	// Scan returns at most max unfinished items of one class, or none if there
+	// are none now. It starts after the item named after: zero at first, then the
+	// last item of the previous scan. It returns each item once. Items of one
+	// user come in order of ID. An engine may defer the rest of a large body in
+	// favour of later items of other users; otherwise all items come in order of
+	// ID.
 	//
-	// It may return fewer than there are, to answer within some milliseconds:
-	// then Changed receives again. Items that wait for a later attempt are among
-	// them, and so is what an earlier worker was given. An item is only returned
-	// when every item of its user and class with a smaller ID is stored: what a
-	// scan has passed never appears behind it.
+	// It may return fewer items than there are, to answer within some
+	// milliseconds; Changed then receives again. It includes items that wait for
+	// a later attempt, and those that an earlier worker was given. An item is
+	// returned only when every item of its user and class with a smaller ID is
+	// stored, so no item appears behind a scan.
 	//
-	// Items of ClassAccount are found even while a large body is being taken
-	// apart. A scan for them that returns none has looked at all that was stored
-	// when it began and is taken apart.
+	// Items of ClassAccount are found even while a large body is being split. A
+	// scan for them that returns none has covered everything that was stored and
+	// split when it began.
 	Scan(ctx context.Context, class Class, after ItemID, max int) ([]*Item, error)
 
-	// Changed receives after Scan may have something new. It is one channel for
-	// the life of the share.
+	// Changed receives when Scan may have something new. It is the same channel
+	// for the life of the share.
 	Changed() <-chan struct{}
 
-	// Wanted is closed when the share is wanted back: begin nothing more, let
-	// what runs come to its end, and Release. A queue for one process never
-	// closes it.
+	// Wanted is closed when the share must be returned: start nothing more, let
+	// running work finish, and call Release. A queue for one process never closes
+	// it.
 	Wanted() <-chan struct{}
 
-	// Load returns items by ID, in any order. Those that are finished are left
-	// out.
+	// Load returns items by ID, in any order. It omits finished items.
 	Load(ctx context.Context, ids []ItemID) ([]*Item, error)
 
 	// Open reads an item's bytes from their start. It fails with an error that
 	// wraps [fs.ErrNotExist] if the item is finished.
 	Open(ctx context.Context, id ItemID) (io.ReadCloser, error)
 
-	// Settle records verdicts in their order, all or none of them. What it recorded of Done
-	// and Again survives a crash of the process; a power cut may undo the latest.
-	// A buried item's letter survives a power cut once Settle has returned nil,
-	// and there is never neither item nor letter, nor a letter twice. A verdict
-	// on an item that is finished already is passed over.
+	// Settle records verdicts in order, all or none of them. Recorded Done and
+	// Again verdicts survive a crash of the process; a power cut may undo the
+	// latest. Once Settle has returned nil, a buried item's letter survives a
+	// power cut. At every moment either the item or its letter exists, and there
+	// is never a second letter. A verdict on a finished item is ignored.
 	Settle(ctx context.Context, verdicts []Verdict) error
 
-	// Release gives the share up; nothing of it runs any more. What is not
-	// finished is found by who has the share next.
+	// Release gives up the share. None of its work may still be running. The next
+	// owner finds what is unfinished.
 	Release()
 }
 
-// ItemID names an item in its queue for ever. Among the items of one user, IDs
-// grow with arrival. Zero is no item.
+// ItemID identifies an item in its queue permanently. Among the items of one
+// user, IDs grow with arrival. Zero means no item.
 type ItemID uint64
 
 // Item is one item of a stored body, without its bytes.
 type Item struct {
 	ID ItemID
-	// Order tells which of two versions of a thing is the newer. It grows with
-	// arrival among the items of one user, but a redriven item has the Order of
-	// the item it was. No Order is below twice the nanoseconds of Unix time at
-	// which the queue was made: so those of a queue that takes the place of a lost
-	// one, or of another engine, are above what that gave. It fits an int64.
+	// Order tells which of two versions of a thing is newer. It grows with
+	// arrival among the items of one user; a redriven item keeps its Order. No
+	// Order is less than twice the Unix time, in nanoseconds, at which the queue
+	// was made. So a queue that replaces a lost one, or another engine, gives
+	// greater Orders than that did. It fits an int64.
 	Order uint64
 	Piece
-	// Body is the same for all items of one body, and different for two bodies
-	// that are in the queue at the same time.
+	// Body is the same for all items of one body, and differs between bodies that
+	// are in the queue at the same time.
 	Body uint64
 	// Received is when Put stored the body.
 	Received time.Time
-	// Attempts and Next are what the last Again verdict said: how often the
-	// item was tried, and when the next attempt is due. Both are zero for an
-	// item that has none. An engine may forget them in a power cut.
+	// Attempts and Next are those of the last Again verdict: the number of
+	// attempts, and when the next is due. Both are zero without such a verdict.
+	// An engine may lose them in a power cut.
 	Attempts int
 	Next     time.Time
-	// Raw is the item's bytes if the engine had them at hand, else nil: see
-	// Share.Open. They are not changed.
+	// Raw is the item's bytes if the engine had them at hand, and otherwise nil;
+	// see Share.Open. They must not be changed.
 	Raw []byte
 }
 
@@ -155,107 +152,105 @@ const (
 	Buried
 )
 
-// Verdict is what a worker decided about an item.
+// Verdict is a worker's decision about an item.
 type Verdict struct {
 	ID   ItemID
 	Fate Fate
 
-	// Attempts, Next and Reason belong to Again. They are a memory for the next
-	// worker and for people; an engine keeps them as well as it can.
+	// Attempts, Next and Reason belong to Again. They inform the next worker and
+	// people; an engine keeps them on a best-effort basis.
 	Attempts int
 	Next     time.Time
 	Reason   string
 
-	// Letter belongs to Buried. Its ID, Size and, if zero, Buried are filled by
-	// the queue; the bytes are the item's.
+	// Letter belongs to Buried. The queue sets its ID, its Size and, if zero, its
+	// Buried; the bytes are the item's.
 	Letter *DeadLetter
-	// Rest adds the item to one letter that holds the rest of its body, which
-	// is made by the first such verdict: so a body of a million bad items does
-	// not become a million letters. Key and UserID of that letter are empty, and
-	// it opens as a body of all these items.
+	// Rest adds the item to a letter for the rest of its body, which the first
+	// such verdict creates, so that a body of a million bad items does not become
+	// a million letters. Key and UserID of that letter are empty, and it opens as
+	// a body of all these items.
 	Rest bool
 }
 
-// Letters keeps dead letters until a person has looked at them.
+// Letters holds dead letters until a person has looked at them.
 type Letters interface {
-	// Letters yields the letters that the filter lets pass, oldest first,
-	// without reading their bytes. Nil lets all pass.
+	// Letters yields the letters that match f, oldest first, without reading
+	// their bytes. A nil f matches all.
 	Letters(ctx context.Context, f *LetterFilter) iter.Seq2[*DeadLetter, error]
-	// Letter returns one letter. An unknown ID is, here and below, an error that
+	// Letter returns one letter. Here and below, an unknown ID is an error that
 	// wraps [fs.ErrNotExist].
 	Letter(ctx context.Context, id string) (*DeadLetter, error)
-	// OpenLetter reads a letter as what Redrive would store: a notification body
-	// with the letter's items alone, or the bytes as they came if they are no
-	// JSON.
+	// OpenLetter reads what Redrive would store: a notification body with only
+	// the letter's items, or the bytes as they came if they are not JSON.
 	OpenLetter(ctx context.Context, id string) (io.ReadCloser, error)
 	// Redrive makes the letter's items new items, received now, and removes the
-	// letter. A crash in between repeats the items and never loses them. The item
-	// of a letter keeps its Order, and those of a letter with several have
-	// Orders below those of any body that came later.
+	// letter. A crash in between may repeat the items but never loses them. A
+	// single item keeps its Order; several items get Orders below those of any
+	// body that came later.
 	Redrive(ctx context.Context, id string) error
 	// Discard removes a letter for good.
 	Discard(ctx context.Context, id string) error
 }
 
-// QueueStats are figures of a queue.
+// QueueStats are the figures of a queue.
 type QueueStats struct {
-	// Items counts the unfinished items by class, Oldest is when the oldest of
-	// each class was received, or zero. Items of bodies that were not taken
-	// apart yet are not among them: Bodies counts these bodies.
+	// Items counts the unfinished items by class. Oldest is when the oldest of
+	// each class was received, or zero. Both exclude bodies that are not split
+	// yet; Bodies counts these.
 	Items  [Classes]int64
 	Oldest [Classes]time.Time
 	Bodies int64
-	// Letters counts the dead letters, Bytes what all of it takes where it is
-	// stored.
+	// Letters counts the dead letters. Bytes is the storage used by everything.
 	Letters int64
 	Bytes   int64
 }
 
-// DeadLetter is an item that was given up on, kept with the reason until a
-// person has looked at it.
+// DeadLetter is an item that was given up, kept with the reason until a person
+// has looked at it.
 type DeadLetter struct {
 	// ID is set by the queue.
 	ID string
-	// Key is the list key, UserID the owner or "". Both are empty for a body
-	// that is no JSON, and for the rest of a body with many bad items: then
-	// Items counts these. Items is 1 for all others.
+	// Key is the list key, UserID the owner or "". Both are empty for a body that
+	// is not JSON, and for the rest of a body with many bad items. In the latter
+	// case Items counts these items; otherwise it is 1.
 	Key    string
 	UserID types.UserID
 	Items  int
-	// Reason is the last error's text, free of secrets. Quarantined tells that
+	// Reason is the last error's text, free of secrets. Quarantined means that
 	// the item could not be read at all.
 	Reason      string
 	Quarantined bool
-	// Attempts counts the tries, Received is when the body came and Buried
+	// Attempts counts the attempts. Received is when the body arrived, Buried
 	// when the item was given up.
 	Attempts int
 	Received time.Time
 	Buried   time.Time
-	// Size counts the bytes of the item.
+	// Size is the length of the item in bytes.
 	Size int64
 }
 
-// LogValue gives what tells the letter from others.
+// LogValue returns the fields that identify the letter.
 func (l *DeadLetter) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", l.ID), slog.String("key", l.Key),
 		slog.String("user", string(l.UserID)), slog.String("reason", l.Reason))
 }
 
-// LetterFilter chooses dead letters. A zero field lets all pass.
+// LetterFilter selects dead letters. A zero field matches all.
 type LetterFilter struct {
 	Key    string
 	UserID types.UserID
-	// Reason is part of the reason's text, in any case of letters.
+	// Reason is a part of the reason's text, in any letter case.
 	Reason string
 	// Letters buried at After or later, and before Before.
 	After, Before time.Time
-	// From leaves out the letter with this ID, which may be gone, and all that
-	// the list has before it: so a list is read in pieces. An ID that no letter
-	// can have is an error that wraps [fs.ErrNotExist].
+	// From skips the letter with this ID, which may be gone, and all letters
+	// before it. Use it to read a list in pieces. An ID that no letter can have
+	// is an error that wraps [fs.ErrNotExist].
 	From string
 }
 
-// Match reports whether the filter lets l pass, but for From. It is for engines.
+// Match reports whether l matches the filter, ignoring From. It is for engines.
 func (f *LetterFilter) Match(l *DeadLetter) bool {
 	switch {
 	case f == nil:

@@ -11,16 +11,15 @@ import (
 )
 
 const (
-	// DefaultRepeatTime is how long after its arrival a body that comes again,
-	// byte for byte, is taken for a redelivery. Garmin repeats what it has no
-	// 200 for, and keeps it for up to 7 days while an endpoint fails or is on
-	// hold; the eighth day is for sending what has piled up by then. A longer
-	// time would only hide more of the edits that a user takes back, whose
-	// bodies can look the same.
+	// DefaultRepeatTime is how long an identical body counts as a redelivery of
+	// the first. Garmin repeats a notification until it gets a 200, and keeps it
+	// for up to 7 days while an endpoint fails or is on hold; the eighth day
+	// allows for sending the backlog. A longer time would only hide more undone
+	// edits, whose bodies can be identical.
 	DefaultRepeatTime = 8 * 24 * time.Hour
 
-	// DefaultRedeliveries is how many bodies are remembered by default. They
-	// take about 60 MiB.
+	// DefaultRedeliveries is the default number of bodies to remember. They take
+	// about 60 MiB.
 	DefaultRedeliveries = 1 << 20
 
 	// RedeliveryRecordSize is the length of each record that
@@ -29,15 +28,15 @@ const (
 )
 
 // Redeliveries remembers which bodies were received, so that an engine can
-// tell a body that Garmin sends again from a new one. It is a repeat if the
-// same bytes, after inflation, were received within the repeat time. An engine
-// acknowledges a repeat and stores nothing: what was in it has been delivered
-// or will be, and delivering it again could overwrite a later edit with an old
-// revision. Garmin's repeat of an old body and the notification of an edit that
-// was taken back cannot be told apart if they have the same bytes; both count
-// as repeats, and the edit is not delivered. What holds a notification of an
-// account is no repeat: who leaves, comes back and leaves again has left. Nor is
-// a ping: what is pulled may have changed, and is never older than before.
+// recognize a body that Garmin sends again. A body is a repeat if the same bytes,
+// after decompression, were received within the repeat time. An engine
+// acknowledges a repeat and stores nothing: its content has been delivered or
+// will be, and delivering it again could overwrite a later edit with an old
+// revision. A repeat of an old body and the notification of an undone edit cannot
+// be told apart if their bytes are the same; both count as repeats, and the edit
+// is not delivered. A body with account notifications is never a repeat: a user
+// who leaves, comes back and leaves again has left. Nor is a ping: the pulled
+// data may have changed, and is never older than before.
 //
 // An engine
 //
@@ -45,13 +44,13 @@ const (
 //     [io.TeeReader] for example;
 //   - calls Has when it has the whole body, before it stores it;
 //   - calls Add and writes the record to its own file only when the body is
-//     durable. A sum whose body was lost would get the next copy lost too,
-//     while a record that a crash loses costs a second delivery and no more;
-//   - calls Load with its file when it opens, and replaces the file by what
-//     WriteTo gives when it has grown to twice that.
+//     durable. A sum without its body would make the next copy be lost too, while
+//     a lost record only costs a second delivery;
+//   - calls Load with its file when it opens, and replaces the file by the output
+//     of WriteTo when it has grown to twice that size.
 //
 // The number of bodies is bounded; the oldest is forgotten first. Two copies
-// that are being received at the same moment may both be taken for new.
+// received at the same time may both count as new.
 //
 // Redeliveries is not safe for concurrent use.
 type Redeliveries struct {
@@ -91,9 +90,9 @@ func NewRedeliveries(within time.Duration, limit int) *Redeliveries {
 	return &Redeliveries{within: int64(within / time.Second), limit: limit, last: map[uint64]int32{}}
 }
 
-// Has tells whether the body with this sum was received within the repeat time
-// before now. Since clocks are set back, a time that lies ahead of now by no
-// more than that counts as well.
+// Has reports whether the body with this sum was received within the repeat time
+// before now. A time up to that much after now counts too, since clocks may be
+// set back.
 func (r *Redeliveries) Has(sum [sha256.Size]byte, now time.Time) bool {
 	b := newReceived(sum, now)
 	i, ok := r.last[b.sum.half()]
@@ -104,8 +103,8 @@ func (r *Redeliveries) Has(sum [sha256.Size]byte, now time.Time) bool {
 	return -r.within <= age && age <= r.within
 }
 
-// Add remembers that the body with this sum was received. It is for bodies that
-// are durable and that Has does not know: a repeat does not prolong the time.
+// Add remembers that the body with this sum was received. Call it only for
+// durable bodies that Has does not know: a repeat does not extend the time.
 func (r *Redeliveries) Add(sum [sha256.Size]byte, at time.Time) {
 	r.add(newReceived(sum, at))
 }
@@ -135,7 +134,7 @@ func (r *Redeliveries) current(i int) bool {
 	return ok && at == int32(i)
 }
 
-// Len is how many bodies are remembered, also those whose time is over.
+// Len returns how many bodies are remembered, including expired ones.
 func (r *Redeliveries) Len() int { return len(r.last) }
 
 // AppendRecord appends the record of a body to dst: 16 bytes of the sum, 4 of
@@ -181,9 +180,9 @@ func (r *Redeliveries) oldestFirst() iter.Seq[received] {
 	}
 }
 
-// Load adds the bodies whose records rd gives, up to its end. A damaged record
-// is left out, and so is the rest of one that was cut off: n counts the bytes
-// of whole records, behind which more may be appended.
+// Load reads records from rd until its end and adds their bodies. It skips a
+// damaged record, and a truncated one at the end. n counts the bytes of whole
+// records; append further records after them.
 func (r *Redeliveries) Load(rd io.Reader) (n int64, err error) {
 	buf := make([]byte, 1024*RedeliveryRecordSize)
 	for have := 0; err == nil; {

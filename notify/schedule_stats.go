@@ -6,15 +6,15 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ProcessorStats tell what a running [Processor] has before it.
+// ProcessorStats are the figures of a running [Processor].
 type ProcessorStats struct {
 	Classes [Classes]ClassStats
-	// Shares counts the shares that it works on.
+	// Shares counts the shares being worked on.
 	Shares int
-	// ParkedUsers counts the users whose token is refused.
+	// ParkedUsers counts the users whose token Garmin refuses.
 	ParkedUsers int
-	// Outage is whose fault it is that no call to Garmin can succeed now, or
-	// "", and OutageAge for how long that has been so.
+	// Outage is the cause if no call to Garmin can succeed now, or "". OutageAge
+	// is how long that has been so.
 	Outage    types.Fault
 	OutageAge time.Duration
 
@@ -23,25 +23,25 @@ type ProcessorStats struct {
 
 // ClassStats are the figures of one class.
 type ClassStats struct {
-	// Queued items could begin now, or wait for another item of their user.
+	// Queued items could start now, or wait for another item of their user.
 	Queued int
-	// Running attempts; Slow counts those of them that hold no place any more,
-	// and Hung those that go on though AttemptTimeout has passed: their callback
-	// does not heed its ctx, and only the end of the process ends them.
+	// Running counts attempts. Slow counts those that no longer hold a worker's
+	// place. Hung counts those that continue after AttemptTimeout: their callback
+	// ignores its ctx, and only the end of the process ends them.
 	Running, Slow, Hung int
-	// Waiting items failed and are tried again later; Behind counts those that
-	// wait for one of these. Parked items wait for a user's token, Held ones for
-	// the end of an outage.
+	// Waiting items failed and are tried again later. Behind items wait for one
+	// of these. Parked items wait for a user's token, and Held items for the end
+	// of an outage.
 	Waiting, Behind, Parked, Held int
-	// OldestAge is the age of the oldest of all these, and Left the time until its
-	// deadline: less than zero if that has passed, and zero if there are none.
+	// OldestAge is the age of the oldest of all these. Left is the time until its
+	// deadline: negative if that has passed, and zero if there are none.
 	OldestAge, Left time.Duration
-	// Finished counts what was finished since Run began, however it ended.
+	// Finished counts the items finished since Run began, with any result.
 	Finished uint64
 }
 
-// Stats returns the figures of the Run that goes on, and zeros if none does. It
-// looks at every item that is known, some nanoseconds each.
+// Stats returns the figures of the current Run, or zeros if there is none. It
+// visits every known item, at some nanoseconds each.
 func (p *Processor) Stats() ProcessorStats {
 	if s := p.sched.Load(); s != nil {
 		return s.stats()

@@ -12,8 +12,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Class is the path that an item takes through the queue. Each has workers of
-// its own, so that none waits for another.
+// Class is the path that an item takes through the queue. Each class has its own
+// workers, so that none waits for another.
 type Class uint8
 
 // The classes.
@@ -26,7 +26,7 @@ const (
 	ClassPull
 	// ClassFile: pings for files.
 	ClassFile
-	// ClassBad: what could not be read and only has to be set aside.
+	// ClassBad: unreadable items, which only have to be set aside.
 	ClassBad
 
 	// Classes counts them.
@@ -50,10 +50,10 @@ func (c Class) String() string {
 	return fmt.Sprintf("class %d", uint8(c))
 }
 
-// Touch names what two items of one user must not change out of order: a
+// Touch identifies what two items of one user must not change out of order: a
 // summary, a callback, a file, the account. It is a hash of the kind of thing and
-// its name, so that no name of one kind can be that of another. The zero Touch
-// touches nothing.
+// its name, so that names of different kinds do not collide. The zero Touch
+// stands for nothing.
 type Touch [16]byte
 
 // origin keeps the names of different things apart.
@@ -75,39 +75,39 @@ func touching(o origin, kind types.Kind, name string) Touch {
 	return Touch(sum[:16])
 }
 
-// Piece is what [Split] tells of an item.
+// Piece describes an item of a body; see [Split].
 type Piece struct {
 	Class Class
-	// Key is the list key, "" for a whole body that could not be read to its
-	// end. Index counts the items under it.
+	// Key is the list key, or "" for a whole body that could not be read to its
+	// end. Index counts the items under Key.
 	Key   string
 	Index int
-	// Offset and Size tell where in the body the item stands.
+	// Offset and Size give the item's place in the body.
 	Offset, Size int64
-	// UserID is the owner, or "" for what could not be read.
+	// UserID is the owner, or "" for an unreadable item.
 	UserID types.UserID
-	// Touch is what the item changes.
+	// Touch identifies what the item changes.
 	Touch Touch
 }
 
 // singles is how many items that cannot be read are pieces of their own.
 const singles = 100
 
-// Split yields the items of a body, in order, with what a queue needs to know
-// of each. The last of a body that could not be read to its end is a piece with
-// no Key that is the whole of what r gave. Beyond a hundred items that cannot be
-// read, neighbours of a list are one piece: their bytes with the commas between them.
+// Split yields the items of a body, in order, with what a queue needs to know of
+// each. If the body could not be read to its end, the last piece has no Key and
+// is everything that r returned. After a hundred unreadable items, adjacent ones
+// in a list form one piece: their bytes with the commas between them.
 //
-// Memory is bounded, whatever the body. An error is r's, and comes last.
+// Memory is bounded for any body. An error is r's, and comes last.
 func Split(r io.Reader) iter.Seq2[Piece, error] {
 	return new(Splitter).Split(r)
 }
 
-// Splitter splits one body after another and keeps what it has allocated. It
-// is not safe for concurrent use. The zero value is ready.
+// Splitter splits one body after another and reuses its memory. It is not safe
+// for concurrent use. The zero value is ready.
 type Splitter struct{ dec *body }
 
-// Split is as the function of that name.
+// Split does what the function [Split] does.
 func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		in := &countingReader{r: r}

@@ -6,16 +6,15 @@ import (
 	"sync/atomic"
 )
 
-// Store keeps notification bodies until they are processed. The package's
-// directory spool is one; package notifytest checks any other against this
-// contract.
+// Store keeps notification bodies until they are processed. Package spool has
+// one; package notifytest checks any other against this contract.
 //
-// Put reads r to its end and stores the bytes unchanged. When it returns nil,
-// the body survives a crash of the process and a power cut. When r or ctx
-// fails, or Put returns an error for any other reason, nothing of the body may
-// be left to be processed. Bodies may repeat: a store may acknowledge one whose
-// bytes it was given before without storing it again, see [Redeliveries], and
-// stores all that differ. Put must be safe for concurrent use, must not hold a large body in memory, and must not
+// Put reads r to its end and stores the bytes unchanged. When it returns nil, the
+// body survives a crash of the process and a power cut. If r or ctx fails, or Put
+// returns an error for any other reason, nothing of the body may be left to be
+// processed. A store may acknowledge a body identical to an earlier one without
+// storing it again, see [Redeliveries]; it must store all that differ. Put must
+// be safe for concurrent use, must not hold a large body in memory, and must not
 // retry: Garmin does.
 type Store interface {
 	Put(ctx context.Context, r io.Reader) error

@@ -7,26 +7,25 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Replaces reports whether to store what was delivered in place of what the
-// partner has under the same Record, whose Order and Revision these are. For a
-// record that the partner does not have they are 0 and "".
+// Replaces reports whether to store the delivered content in place of what the
+// partner has under the same Record. Pass the Order and Revision of what is
+// stored, or 0 and "" if nothing is.
 //
-// It is false for a content that is stored already, and for one that is older
-// than what is stored: a smaller Order never overwrites a greater one. Look and
-// store in one transaction, or in one statement, as the example does in SQL.
+// It is false for content that is already stored, and for content older than what
+// is stored: a smaller Order never overwrites a greater one. Read and store in
+// one transaction, or in one statement, as the SQL example does.
 //
-// A repeat of an old body would have a new Order. The spool does not deliver it,
+// A repeat of an old body would have a new Order. The spool does not deliver it;
 // see [Redeliveries].
 //
-// What a ping brings has the Order of the ping, however late it is pulled. If an
-// endpoint changes from ping to push meanwhile, an older version that is pushed
+// Pulled content has the Order of its ping, even if it is pulled late. If an
+// endpoint changes from ping to push in the meantime, an older version pushed
 // before the pull has the greater Order and stays.
 //
-// A dead letter that is driven again has the Order it had, so it does not replace
-// a version that came after it. Orders begin at the clock: those of a queue that
-// takes the place of a lost one, or of another kind of queue, are above what the
-// earlier one gave, as long as the clocks of the two machines are not further
-// apart than the time between.
+// A redriven dead letter keeps its Order, so it does not replace a later version.
+// Orders start from the clock: a queue that replaces a lost one, or another kind
+// of queue, gives greater Orders than the earlier queue, as long as the clocks of
+// the two machines differ by less than the time in between.
 func (d *Delivery) Replaces(order uint64, revision string) bool {
 	// One ping is pulled again after a crash, and may bring a newer content
 	// under the same Order.

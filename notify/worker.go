@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Worker makes attempts at items. A [Processor] has one. Alone it serves those
-// who schedule items by other means, such as a job queue of their own: what is
-// tried again, when, and in which order, is then theirs to decide.
+// Worker makes attempts at items. A [Processor] has one. Use it alone to schedule
+// items by other means, such as your own job queue: you then decide what is
+// retried, when, and in which order.
 type Worker struct {
 	users   Resolver
 	call    Callbacks
@@ -20,8 +20,8 @@ type Worker struct {
 	odd     oddFields
 }
 
-// NewWorker returns a worker. Of opts it heeds what is about an attempt: Files,
-// KeepRaw, UnknownKey, MaxItem and AttemptTimeout. It copies calls and opts.
+// NewWorker returns a worker. It uses Files, KeepRaw, UnknownKey, MaxItem and
+// AttemptTimeout of opts, and ignores the rest. It copies calls and opts.
 func NewWorker(users Resolver, calls Callbacks, opts *ProcessorOptions) (*Worker, error) {
 	return newWorker(nil, users, calls, opts)
 }
@@ -65,7 +65,7 @@ func newWorker(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions)
 	return w, nil
 }
 
-// Close lets go of the directory for files. No attempt runs any more.
+// Close releases the directory for files. No attempt may still be running.
 func (w *Worker) Close() error {
 	if w.files == nil {
 		return nil
@@ -74,10 +74,9 @@ func (w *Worker) Close() error {
 }
 
 // Attempt tries an item once: it resolves the user, pulls or downloads what was
-// announced, and calls the callbacks. it.Key and it.Raw say what it is; the
-// rest may be zero. An error that is no [Failure], or one with another fault
-// than [types.FaultItem], is worth another attempt. No error holds a secret of
-// the item.
+// announced, and calls the callbacks. it.Key and it.Raw are required; the rest of
+// it may be zero. Unless the error is a [Failure] with [types.FaultItem], another
+// attempt may succeed. No error holds a secret of the item.
 func (w *Worker) Attempt(ctx context.Context, it *Item) error {
 	if it.UserID == "" || it.Size == 0 {
 		// A caller with a queue of its own keeps the bytes and no more.
