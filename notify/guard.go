@@ -56,13 +56,45 @@ func tame(err error) error {
 	if err == nil {
 		return nil
 	}
-	return cmp.Or(guard(fmt.Sprintf("a method of the error %T", err), func() {
+	endless := false
+	panicked := guard(fmt.Sprintf("a method of the error %T", err), func() {
+		if endless = causesLeft(err, maxCauses) < 0; endless {
+			return
+		}
 		_ = errors.Is(err, &never{})
 		_, _ = errors.AsType[*never](err)
 		_ = notSent(err)
 		_, _ = faultOf(err)
 		_ = err.Error()
-	}), err)
+	})
+	if endless {
+		return fmt.Errorf("notify: the causes of the error %T have no end", err)
+	}
+	return cmp.Or(panicked, err)
+}
+
+// maxCauses is how many errors one error may be made of. errors.Is would never
+// return from one that is its own cause.
+const maxCauses = 1000
+
+// causesLeft takes the errors that err is made of from left. It is less than zero
+// if they are more.
+func causesLeft(err error, left int) int {
+	for err != nil && left >= 0 {
+		left--
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			for _, cause := range e.Unwrap() {
+				left = causesLeft(cause, left)
+			}
+			return left
+		default:
+			return left
+		}
+	}
+	return left
 }
 
 // never is an error that there is nowhere, so that all of a chain is asked for it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
@@ -70,6 +71,28 @@ func TestGuardGoexit(t *testing.T) {
 	}()
 	<-ended
 	require.False(t, after)
+}
+
+// ownCause is an error that is its own cause, alone or among others.
+type ownCause struct{ error }
+
+func (e ownCause) Unwrap() error { return e }
+
+type ownCauses struct{ error }
+
+func (e ownCauses) Unwrap() []error { return []error{io.EOF, e, e} }
+
+// TestEndlessError: an error whose causes have no end stops no worker.
+func TestEndlessError(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{ownCause{io.EOF}, ownCauses{io.EOF}, fmt.Errorf("x: %w", ownCause{io.EOF})} {
+		require.EqualError(t, tame(err), fmt.Sprintf("notify: the causes of the error %T have no end", err))
+	}
+	long := io.EOF
+	for range 900 {
+		long = errors.Join(long)
+	}
+	require.Equal(t, long, tame(long))
 }
 
 func TestErrorText(t *testing.T) {

@@ -28,6 +28,13 @@ func processorRows() []row {
 			pkg:     pkg, test: "TestProcessorCallsOutward",
 		},
 		{
+			defence: "L1 an error that is its own cause stops no worker",
+			file:    "notify/guard.go",
+			old:     "if endless = causesLeft(err, maxCauses) < 0; endless {",
+			new:     "if endless = causesLeft(err, maxCauses) < 0; false {",
+			pkg:     pkg, test: "TestEndlessError",
+		},
+		{
 			defence: "F6 F7 F13 T16 a repetition has the same key",
 			file:    delivery,
 			old:     "part(string(id)), hash, part(u.ID)}",
