@@ -41,15 +41,15 @@ func (h *share) stepAccount(ctx context.Context) (more bool, err error) {
 	return false, nil
 }
 
-// part is a piece of a segment from one spot to the next.
+// part is the part of a segment from one spot to the next.
 type part struct {
 	g        *segment
 	from, to int64
 	last     uint64 // no record in it has a higher number
 }
 
-// accountPart finds the next part of a segment in which a body behind seq may
-// hold items of an account; s.mu is held.
+// accountPart finds the next part of a segment in which a body after seq may hold
+// items of an account; s.mu is held.
 func (s *Spool) accountPart(seq uint64) part {
 	for i := max(s.segmentAfter(seq)-1, 0); i < len(s.segments); i++ {
 		g := s.segments[i]
@@ -69,8 +69,8 @@ func (s *Spool) accountPart(seq uint64) part {
 	return part{}
 }
 
-// accountRecords takes the bodies in a part of a segment apart that may hold
-// items of an account, up to number stop. It tells whether to go on at once.
+// accountRecords splits the bodies of a part that may hold items of an account,
+// up to number stop. It reports whether to continue at once.
 func (h *share) accountRecords(p part, stop uint64) (more bool, err error) {
 	s, before := h.s, h.accountSeq
 	r, err := s.fs.Open(s.path(logDir, p.g.file))

@@ -8,37 +8,37 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// backlog is what is left of the items of one class in a large body. They are
-// handed out a block at a time, between those of the bodies behind it, so that a
-// body of many items holds up no other.
+// backlog holds the remaining items of one class in a large body. They are handed
+// out a block at a time, between those of later bodies, so that a body of many
+// items delays no other.
 //
-// The order of a user's items is kept: the index tells who may have items in
-// the body, and what others have of these users waits until the body is through.
+// The order of a user's items is kept: the index tells which users may have items
+// in the body, and later items of these users wait until the body is finished.
 type backlog struct {
 	l      *largeBody
 	users  userSet
 	block  int            // the next one to be read
 	ready  []*notify.Item // of the block that was read
-	behind []hidden       // what came later, of users who may be in the body
+	behind []hidden       // later items of users who may be in the body
 }
 
-// hidden is an item that waits behind a large body.
+// hidden is an item that waits for an earlier large body.
 type hidden struct {
 	id   notify.ItemID
 	user uint32 // see userHash
 }
 
 const (
-	// backlogBlocks is how many blocks a body has at least that gives way.
+	// backlogBlocks is the least number of blocks of a body that gives way.
 	backlogBlocks = 5
 	// maxBacklogs bounds the backlogs of a class, and maxHidden the items that
-	// wait behind them. Beyond that what comes later waits.
+	// wait for them. Beyond that the scan waits.
 	maxBacklogs = 128
 	maxHidden   = 1 << 20
 )
 
-// giveWay makes backlogs of the large body that the pass has come to, if it is
-// one of many items. What is not so simple is walked through at once.
+// giveWay makes backlogs of the large body that the pass has reached, if it has
+// many items. In any other case the body is walked through at once.
 func (h *share) giveWay() {
 	s, c := h.s, &h.pass
 	l := c.in
@@ -73,8 +73,8 @@ func (h *share) giveWay() {
 	c.seq, c.in = l.seq, nil
 }
 
-// count goes on with counting what is unfinished in bodies that gave way, a
-// block at a time. It tells whether to call it again at once.
+// count continues to count the unfinished items of bodies that gave way, a block
+// at a time. It reports whether to call it again at once.
 func (h *share) count() (more bool, err error) {
 	for len(h.counting) > 0 {
 		c := h.counting[0]
@@ -87,8 +87,8 @@ func (h *share) count() (more bool, err error) {
 	return false, nil
 }
 
-// hide puts an item behind the backlog of a body that came earlier, if it may be
-// of the same user; earlier is how many of the backlogs did.
+// hide makes an item wait for the backlog of an earlier body, if it may be of the
+// same user; earlier is the number of backlogs that came before it.
 func (n *line) hide(it *notify.Item, earlier int) bool {
 	if it.Class == notify.ClassBad {
 		return false // of nobody
@@ -104,11 +104,11 @@ func (n *line) hide(it *notify.Item, earlier int) bool {
 	return false
 }
 
-// yields tells whether a backlog may go on: what came before its body was
+// yields reports whether a backlog may continue: everything before its body was
 // handed out.
 func (n *line) yields() bool { return n.firstBacklog() > 0 }
 
-// firstBacklog counts the backlogs that may go on.
+// firstBacklog counts the backlogs that may continue.
 func (n *line) firstBacklog() int {
 	first := notify.ItemID(1<<64 - 1)
 	if len(n.near) > 0 {
@@ -239,7 +239,7 @@ func (u userSet) has(hash uint32) bool {
 	return u[bit/8]&(1<<(bit%8)) != 0
 }
 
-// fold makes a set as small as a body of this size deserves.
+// fold shrinks a set to what suits a body of this size.
 func (u userSet) fold(size int64) userSet {
 	for len(u) > minUserSet && int64(len(u)) > size/64 {
 		half := u[:len(u)/2]

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// pending is a small body on its way into the log.
+// pending is a small body that waits to be written to the log.
 type pending struct {
 	buf  []byte // room for the header, the body, zeros to the full record
 	size int
@@ -28,8 +28,7 @@ type batch struct {
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
-// gathering is the batch that the next write will take. Puts add to it, the
-// writer takes it.
+// gathering is the batch of the next write. Puts add to it, the writer takes it.
 type gathering struct {
 	some   chan struct{} // tells the writer that there is a body
 	enough chan struct{} // tells it that there are as many as it waits for
@@ -44,7 +43,7 @@ func newGathering() *gathering {
 	return &gathering{some: make(chan struct{}, 1), enough: make(chan struct{}, 1), next: newBatch()}
 }
 
-// add puts p into the next batch, and tells at which place in it.
+// add puts p into the next batch, and returns its place in it.
 func (g *gathering) add(p pending) (_ *batch, place int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -87,7 +86,7 @@ func (g *gathering) wait(n int, limit time.Duration) {
 	}
 }
 
-// take gives what has gathered and begins anew.
+// take returns what has gathered and starts an empty batch.
 func (g *gathering) take() *batch {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// beginWrite has no error to report: the sync that follows finds it again.
+// beginWrite ignores errors: the sync that follows finds them again.
 func beginWrite(f *os.File, off, n int64) {
 	const write = 2 // SYNC_FILE_RANGE_WRITE
 	_ = syscall.SyncFileRange(int(f.Fd()), off, n, write)

@@ -11,7 +11,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// burial is the letters that one call of Settle has made.
+// burial holds the letters made by one call of Settle.
 type burial struct {
 	at    map[notify.ItemID]*notify.Item // what was read of the batch
 	s     *Spool
@@ -19,7 +19,7 @@ type burial struct {
 	rests []*restAdder
 }
 
-// undo takes the letters back: their items were not marked.
+// undo removes the letters, since their items were not marked.
 func (b *burial) undo() {
 	for _, n := range b.names {
 		_ = b.s.removeLetter(n.String())
@@ -54,7 +54,7 @@ func (s *Spool) buryAll(ctx context.Context, list []settlement) (_ *burial, err 
 			if v.Fate == notify.Again || seen[v.ID] {
 				continue
 			}
-			seen[v.ID] = true // What comes later in the batch is on a finished item.
+			seen[v.ID] = true // A later verdict of the batch is on a finished item.
 			if v.Fate == notify.Done {
 				continue
 			}
@@ -122,7 +122,7 @@ func (b *burial) bury(t *settlement, v *notify.Verdict) error {
 	}
 	h.Size = it.Size
 	h.Whole = offsetOf(v.ID) == wholeBody
-	switch { // What is redriven has the order that it had, wherever it stands then.
+	switch { // A redriven item keeps its order, wherever it is stored.
 	case h.Whole:
 		h.Order = it.Order - uint64(it.Size)
 	case v.Rest:
@@ -241,8 +241,7 @@ func (w *summingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// setAsideLarge makes a letter of a large body whose bytes are not those that
-// were stored.
+// setAsideLarge makes a letter of a damaged large body.
 func (s *Spool) setAsideLarge(l *largeBody) error {
 	s.settling.Lock()
 	defer s.settling.Unlock()
@@ -311,7 +310,7 @@ func (s *Spool) setAsideRecord(g *segment, it *found) error {
 	})
 }
 
-// dealWithRegion makes a letter of a part of the log that holds no record,
+// dealWithRegion makes a letter of a part of the log without readable records,
 // unless it has one.
 func (s *Spool) dealWithRegion(g *segment, it *found) error {
 	reason := fmt.Sprintf("spool: %d bytes of the log hold no readable record", it.next-it.off)
@@ -349,8 +348,8 @@ func (s *Spool) setAside(g *segment, it *found, n letterName, reason string, rec
 	if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
 		return err
 	}
-	// The letter may be gone before the next power cut: the damage must not come
-	// back.
+	// The letter may be removed before a power cut: the damage must not be found
+	// again.
 	if err := m.write(m.append(nil, c), true); err != nil {
 		return err
 	}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Check reports why the spool would not take a body now, and nil if it would: it
-// was closed, its directory is gone, Options.MaxBytes is reached, or the disk
-// does not take a few bytes and sync them. It costs a sync.
+// Check returns nil if the spool would accept a body now. Otherwise it says why
+// not: the spool was closed, its directory is gone, Options.MaxBytes is reached,
+// or the disk fails to write and sync a few bytes. It costs a sync.
 func (s *Spool) Check(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil {
 		return err

@@ -4,14 +4,14 @@ import (
 	"fmt"
 )
 
-// compactAll frees what is done in segments that are kept by a few items, which
-// may wait for days, and in files of marks that say much that no longer counts.
+// compactAll frees the space of finished bodies in segments that only a few
+// waiting items keep, and of outdated cells in files of marks.
 func (s *Spool) compactAll() {
 	s.mu.Lock()
 	var sparse []*segment
 	var files []*markFile
 	for _, g := range s.segments[:max(len(s.segments)-1, 0)] {
-		// One item in twenty bodies at the most, by a guess from the size.
+		// At most one item in twenty bodies, estimated from the size.
 		if g.sealed && g.scanned() && !g.pinned && g.total() > 0 && g.end > 4*spotStep && g.total() < g.dense {
 			sparse = append(sparse, g)
 		}
@@ -41,9 +41,9 @@ func (s *Spool) compactAll() {
 	}
 }
 
-// compact replaces a segment by one that has the unfinished bodies only, under
-// the same name: its marks stay true, since they name bodies by number. A crash
-// leaves the one or the other.
+// compact replaces a segment by one of the same name with only the unfinished
+// bodies. Its marks remain valid, since they name bodies by number. A crash
+// leaves the old or the new one.
 func (s *Spool) compact(g *segment) error {
 	m := g.marks
 	m.mu.Lock()
@@ -57,7 +57,7 @@ func (s *Spool) compact(g *segment) error {
 		return err
 	}
 	defer in.Close()
-	// First what would stay.
+	// First find what would stay.
 	var stay []found
 	var bytes int64
 	scan := g.scanner(in, 0, g.end, scanAhead)
@@ -132,7 +132,7 @@ func (s *Spool) compact(g *segment) error {
 	g.end, g.size, g.spots = next.end, next.end, next.spots
 	g.version++
 	s.mu.Unlock()
-	// Marks on bodies that are gone say nothing any more.
+	// Marks on removed bodies have no meaning.
 	left := map[uint64]bool{}
 	for _, it := range stay {
 		left[it.seq] = true

@@ -10,7 +10,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// cursor is how far a pass over all bodies has come, in order of their numbers.
+// cursor is the position of a pass over all bodies, in order of their numbers.
 type cursor struct {
 	seq     uint64   // all bodies up to this number were passed
 	g       *segment // the segment that is read, nil before the first
@@ -18,13 +18,13 @@ type cursor struct {
 	version int
 	in      *largeBody // the large body that is read
 	block   int        // the next one of it
-	counts  bool       // it is the pass that counts what is live
+	counts  bool       // this pass counts live items
 
 	split notify.Splitter
 	pad   []notify.Piece
 }
 
-// chunk is a small body, or a part of a large one, that was taken apart.
+// chunk is a small body, or a part of a large one, split into items.
 type chunk struct {
 	seq      uint64
 	order    uint64
@@ -43,9 +43,9 @@ type chunk struct {
 // errEnough ends a pass early.
 var errEnough = errors.New("enough")
 
-// walk goes on with a pass and calls f for chunk after chunk until f fails, there
-// is no more, or a bounded piece of work is done; then more tells whether to
-// call it again at once. Bodies behind visible are left for later.
+// walk continues a pass and calls f for each chunk until f fails, there are no
+// more, or a bounded amount of work is done. more reports whether to call it
+// again at once. Bodies after visible are left for later.
 func (s *Spool) walk(ctx context.Context, c *cursor, visible uint64, f func(*chunk) error) (more bool, err error) {
 	if c.in != nil {
 		return s.walkLarge(c, f)
@@ -145,7 +145,7 @@ func (s *Spool) walkSegment(ctx context.Context, c *cursor, g *segment, end int6
 	return true, nil
 }
 
-// walkRecord takes one small body apart.
+// walkRecord splits a small body.
 func (s *Spool) walkRecord(c *cursor, g *segment, it *found, f func(*chunk) error) error {
 	g.marks.mu.Lock()
 	st, err := g.marks.load()
@@ -175,13 +175,13 @@ func (s *Spool) walkRecord(c *cursor, g *segment, it *found, f func(*chunk) erro
 	return nil
 }
 
-// pieces takes a body in memory apart.
+// pieces splits a body in memory.
 func (c *cursor) pieces(body []byte) (list []notify.Piece, ordinal int) {
 	list, bad := c.pad[:0], 0
 	defer func() {
 		c.pad = list
 		if p := recover(); p != nil {
-			// Whatever the splitter does with it, the body is an item.
+			// If the splitter fails, the body as a whole is an item.
 			c.split = notify.Splitter{}
 			list = append(list[:0], notify.Piece{Class: notify.ClassBad, Size: int64(len(body))})
 			ordinal = -1
@@ -256,8 +256,8 @@ func (s *Spool) walkLarge(c *cursor, f func(*chunk) error) (more bool, err error
 	return true, nil
 }
 
-// blockChunk reads a block of a large body. It gives nil if that failed, and has
-// dealt with it.
+// blockChunk reads a block of a large body. It returns nil if that failed, after
+// handling the failure.
 func (s *Spool) blockChunk(l *largeBody, idx *index, block int) *chunk {
 	pieces, err := s.readBlock(l, idx, block)
 	if err == errIndex {
@@ -289,7 +289,7 @@ func (s *Spool) readBlock(l *largeBody, idx *index, block int) ([]notify.Piece, 
 	return pieces, err
 }
 
-// dropIfFinished removes a large body of which nothing is left.
+// dropIfFinished removes a large body without unfinished items.
 func (s *Spool) dropIfFinished(l *largeBody) {
 	s.mu.Lock()
 	finished := s.large[l.seq] == l && l.counted == itemID(l.seq, wholeBody) && l.total() == 0 && !l.pinned
@@ -319,8 +319,8 @@ func (s *Spool) pinLarge(l *largeBody, err error) {
 	s.unreadable(err, l.file)
 }
 
-// leaveBehind goes past what the disk does not give back of a segment. One bad
-// file does not hold up the others; the next Open tries it again.
+// leaveBehind skips the unreadable part of a segment. One bad file does not delay
+// the others; the next Open tries it again.
 func (s *Spool) leaveBehind(c *cursor, g *segment, end int64, err error) error {
 	select {
 	case <-s.ending:
@@ -332,7 +332,7 @@ func (s *Spool) leaveBehind(c *cursor, g *segment, end int64, err error) error {
 	return nil
 }
 
-// unreadable reports a file that the disk does not give back.
+// unreadable reports a file that cannot be read.
 func (s *Spool) unreadable(err error, name string) {
 	s.mu.Lock()
 	s.counts.Unreadable++

@@ -7,9 +7,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// doneSet is the items of a unit that are done. Those of a large body, which
-// may be millions, are bits in pages; those of a segment, which has many bodies
-// of few items, are in a map.
+// doneSet holds the finished items of a unit. Those of a large body, perhaps
+// millions, are bits in pages; those of a segment, with many bodies of few items,
+// are in a map.
 type doneSet struct {
 	few   map[notify.ItemID]struct{}
 	pages map[uint64]*donePage // nil for a segment
@@ -66,7 +66,7 @@ func (d *doneSet) remove(id notify.ItemID) {
 	d.pages[uint64(id)/pageItems][uint64(id)%pageItems/64] &^= 1 << (id % 64)
 }
 
-// all yields the items, in any order. The one that is yielded may be removed.
+// all yields the items, in any order. The caller may remove the yielded item.
 func (d *doneSet) all() iter.Seq[notify.ItemID] {
 	return func(yield func(notify.ItemID) bool) {
 		for id := range d.few {

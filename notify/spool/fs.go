@@ -11,8 +11,8 @@ import (
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
-// fileSystem is all that the spool does to the disk. Tests put a disk there
-// that fails, fills up or loses its power.
+// fileSystem is everything that the spool does to the disk. Tests replace it by a
+// disk that fails, fills up or loses power.
 type fileSystem interface {
 	Mkdir(name string) error
 	// Create makes a new file for writing and reading; it must not exist.
@@ -21,18 +21,18 @@ type fileSystem interface {
 	Open(name string) (file, error)
 	Rename(old, new string) error
 	Remove(name string) error
-	// List gives the names and sizes of a directory's files, in any order.
+	// List returns the names and sizes of a directory's files, in any order.
 	List(dir string) ([]entry, error)
 	// SyncDir makes the names in a directory survive a power cut.
 	SyncDir(dir string) error
 	// Link gives a file a second name.
 	Link(old, new string) error
-	// Lock takes the directory for this process until it is closed, or fails
-	// with ErrLocked.
+	// Lock locks the directory for this process until it is closed, or fails with
+	// ErrLocked.
 	Lock(dir string) (lock, error)
 }
 
-// lock is the right to a directory.
+// lock is a held lock of a directory.
 type lock interface {
 	// Held fails with ErrGone if the directory is not the one that was locked.
 	Held() error
@@ -51,14 +51,14 @@ type file interface {
 	io.Closer
 	Truncate(size int64) error
 	Size() (int64, error)
-	// Is tells whether the file still has this name.
+	// Is reports whether the file still has this name.
 	Is(name string) bool
-	// Begin hints that these bytes can go to the disk while others come. It
-	// promises nothing.
+	// Begin hints that these bytes can be written to the disk while others
+	// arrive. It promises nothing.
 	Begin(off, n int64)
-	// Sync makes the bytes and the size survive a power cut. After an error
-	// the file is never synced again: the kernel may have dropped the pages
-	// and would then say that all is well.
+	// Sync makes the bytes and the size survive a power cut. After an error the
+	// file is never synced again: the kernel may have dropped the pages and would
+	// then report success.
 	Sync() error
 }
 

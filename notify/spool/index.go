@@ -12,9 +12,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// The index beside a large body tells its items, so that they are handed out by
-// slices and found one by one. It is made while the body is received, is never
-// synced, and is made anew when it is missing or torn.
+// The index beside a large body lists its items, so that they can be handed out
+// in slices and found one by one. It is made while the body is received, is never
+// synced, and is rebuilt when it is missing or torn.
 //
 // It is a sequence of blocks, a footer, and a tail:
 //
@@ -55,7 +55,7 @@ type index struct {
 	users  userSet
 }
 
-// indexWriter makes an index. It keeps no error: an index that could not be
+// indexWriter writes an index. It keeps no error: an index that could not be
 // written is not finished.
 type indexWriter struct {
 	f    io.WriterAt
@@ -157,7 +157,7 @@ func (w *indexWriter) finish(sums []uint32, size int64, sum uint32) error {
 	return w.err
 }
 
-// readIndex reads the footer of an index of this size and sees that it belongs
+// readIndex reads the footer of an index of this size and checks that it belongs
 // to the body.
 func readIndex(f io.ReaderAt, fileSize, size int64, sum uint32) (*index, error) {
 	var tail [12]byte
@@ -180,8 +180,8 @@ func readIndex(f io.ReaderAt, fileSize, size int64, sum uint32) (*index, error) 
 		return nil, errIndex
 	}
 	idx := &index{}
-	// The checksum is right, so it was written by this code; the lengths are
-	// looked at all the same.
+	// The checksum is right, so this code wrote it; the lengths are checked
+	// nevertheless.
 	take := func(n int) []byte {
 		if len(b) < n {
 			b = make([]byte, n)
@@ -208,7 +208,7 @@ func readIndex(f io.ReaderAt, fileSize, size int64, sum uint32) (*index, error) 
 	return idx, nil
 }
 
-// find gives the block in which an item with this offset would be.
+// find returns the block in which an item with this offset would be.
 func (x *index) find(offset int64) int {
 	if offset == wholeBody {
 		return len(x.blocks) - 1
@@ -232,8 +232,8 @@ func (x *index) block(f io.ReaderAt, i int) ([]notify.Piece, error) {
 	if le.Uint32(head[:]) != blockMagic || n > 1<<30 {
 		return nil, errIndex
 	}
-	// A torn index may claim any size: room is made for that of most blocks, so
-	// that one read gets it, and for more when it is there.
+	// A torn index may claim any size: allocate for a usual block, so that one
+	// read suffices, and more only for bytes that exist.
 	buf := bytes.NewBuffer(make([]byte, 0, min(n, 2*blockBytes)+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.NewSectionReader(f, at+12, int64(n))); err != nil {
 		return nil, err
@@ -246,7 +246,7 @@ func (x *index) block(f io.ReaderAt, i int) ([]notify.Piece, error) {
 }
 
 // decodeBlock reads the items of a block. Their texts are parts of one string:
-// who keeps an item for long clones them.
+// clone them to keep an item for long.
 func decodeBlock(b []byte) ([]notify.Piece, error) {
 	d := blockDecoder{rest: string(b)}
 	list := make([]notify.Piece, 0, blockItems)

@@ -13,7 +13,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// found hands the unfinished items of a chunk to emit, and counts them if the
+// found passes the unfinished items of a chunk to emit, and counts them if the
 // chunk was not counted before.
 func (s *Spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 	raws := s.raws(ch)
@@ -49,7 +49,7 @@ func (s *Spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 		}
 		it := &notify.Item{ID: id, Order: orderOf(ch.order, p), Piece: *p, Body: ch.seq, Received: ch.received}
 		if ch.large != nil {
-			// An item that is kept does not hold the block of the index.
+			// A kept item must not hold the block of the index.
 			if it.UserID = types.UserID(strings.Clone(string(p.UserID))); p.Key != key {
 				key = strings.Clone(p.Key)
 			}
@@ -82,7 +82,7 @@ func (s *Spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 	return nil
 }
 
-// raws are the bytes of a chunk's items.
+// raws holds the bytes of a chunk's items.
 type raws struct {
 	body  []byte
 	parts *parts
@@ -106,7 +106,7 @@ func (s *Spool) raws(ch *chunk) *raws {
 	return &raws{parts: r, own: true}
 }
 
-// of gives a copy of an item's bytes: what is held elsewhere does not hold the
+// of returns a copy of an item's bytes, so that keeping them does not keep the
 // body. It is nil if they are not at hand; Open finds out why.
 func (r *raws) of(p *notify.Piece) []byte {
 	switch {

@@ -6,7 +6,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// knownItems remembers the class of items that were handed out lately.
+// knownItems remembers the classes of items handed out recently.
 type knownItems struct {
 	mu   sync.Mutex
 	list [1 << 14]knownItem

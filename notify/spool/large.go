@@ -89,11 +89,11 @@ func (l *largeBody) stem() string { return strings.TrimSuffix(l.file, bodySuffix
 
 func (l *largeBody) account() bool { return l.look != "d" }
 
-// ErrTooLarge says that a body has 256 MiB or more.
+// ErrTooLarge means that a body has 256 MiB or more.
 var ErrTooLarge = errors.New("spool: the body is too large")
 
-// putLarge writes buf[:have] and the rest of r to a temporary file and gives it
-// its name when all of it is safe. On the way the body is taken apart.
+// putLarge writes buf[:have] and the rest of r to a temporary file, splitting the
+// body on the way, and gives it its name when all of it is safe.
 func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r io.Reader, known *repeats, order uint64) (err error) {
 	if err := s.takeReserve(); err != nil {
 		copyBuffers.Put(buf)
@@ -239,7 +239,7 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	return nil
 }
 
-// addLarge makes a large body known; s.mu is held or it is Open.
+// addLarge adds a large body to the spool; s.mu is held, or Open calls it.
 func (s *Spool) addLarge(l *largeBody) {
 	s.large[l.seq] = l
 	i, _ := slices.BinarySearchFunc(s.largeOrder, l.seq, compareLarge)
@@ -251,7 +251,8 @@ func (s *Spool) addLarge(l *largeBody) {
 
 func compareLarge(l *largeBody, seq uint64) int { return cmp.Compare(l.seq, seq) }
 
-// largeAfter gives the first large body whose number is above seq; s.mu is held.
+// largeAfter returns the first large body whose number is above seq; s.mu is
+// held.
 func (s *Spool) largeAfter(seq uint64) *largeBody {
 	i, _ := slices.BinarySearchFunc(s.largeOrder, seq+1, compareLarge)
 	if i == len(s.largeOrder) {
@@ -260,13 +261,13 @@ func (s *Spool) largeAfter(seq uint64) *largeBody {
 	return s.largeOrder[i]
 }
 
-// removeLarge takes a finished large body away. Its marks are not held.
+// removeLarge removes a finished large body. Its marks are not held.
 func (s *Spool) removeLarge(l *largeBody) error {
 	if err := s.fs.Remove(s.path(largeDir, l.file)); err != nil && !isNotExist(err) {
 		return fmt.Errorf("spool: %w", err)
 	}
-	// Without its body the rest is litter, which the next Open takes away if
-	// this does not.
+	// Without the body the other files are garbage, which the next Open removes
+	// if this fails.
 	s.forgetLarge(l)
 	s.spend(-l.size)
 	return nil
@@ -293,8 +294,8 @@ func (s *Spool) forgetLarge(l *largeBody) {
 	}
 }
 
-// recoverLarge finds the large bodies, and clears away what was never
-// acknowledged or is already finished.
+// recoverLarge finds the large bodies, and removes those never acknowledged or
+// already finished.
 func (s *Spool) recoverLarge() error {
 	list, err := s.fs.List(s.path(largeDir))
 	if err != nil {

@@ -21,14 +21,14 @@ const (
 	damagedSuffix = ".damaged" // the same with a wrong checksum
 	letterMagic   = "spool letter 2"
 	letterMagic1  = "spool letter 1" // of version 0.1
-	// excerpt is how much of damage its letter holds.
+	// excerpt is how much of the damaged bytes a letter holds.
 	excerpt = 64 << 10
 	// firstHead is how much of a letter is read at first: most heads are shorter.
 	firstHead = 1 << 10
 )
 
-// The name of a letter tells which item it is and when it was buried, so that
-// nobody has to read letters to count them, or to find those that are too old:
+// The name of a letter tells its item and when it was buried, so that letters
+// need not be read to count them or to find old ones:
 //
 //	<number>-<offset>-<buried>   of an item
 //	<number>-rest-<buried>       of the rest of a body
@@ -105,7 +105,7 @@ type letterHead struct {
 	Received    time.Time `json:"received"`
 	Buried      time.Time `json:"buried"`
 	Size        int64     `json:"size,omitempty"`
-	// Order is that of the body which the letter opens as.
+	// Order is that of the body that the letter opens as.
 	Order uint64 `json:"order,omitempty"`
 	// Whole: the bytes are a whole body, and not an item under Key.
 	Whole bool `json:"whole,omitempty"`
@@ -123,7 +123,7 @@ func headOf(l *notify.DeadLetter) *letterHead {
 		Attempts: l.Attempts, Received: l.Received, Buried: l.Buried}
 }
 
-// encode gives the two lines with which the file of a letter begins.
+// encode returns the first two lines of a letter's file.
 func (h *letterHead) encode() ([]byte, error) {
 	line, err := json.Marshal(h)
 	if err != nil {
@@ -134,7 +134,7 @@ func (h *letterHead) encode() ([]byte, error) {
 
 var errDamagedLetter = errors.New("the letter's file is damaged")
 
-// openedLetter is a letter's file whose head was read.
+// openedLetter is an open letter file whose head was read.
 type openedLetter struct {
 	f    file
 	size int64 // of the file
@@ -144,8 +144,8 @@ type openedLetter struct {
 	old  bool  // of version 0.1: they have no checksum behind them
 }
 
-// openLetterFile opens a letter. A head that makes no sense gives a letter that
-// says so, with all of the file for its bytes.
+// openLetterFile opens a letter. An invalid head gives a letter that says so,
+// with the whole file as its bytes.
 func (s *Spool) openLetterFile(id string) (*openedLetter, error) {
 	missing := fmt.Errorf("spool: letter %q: %w", id, errNotExist)
 	name, ok := parseLetterName(id)
@@ -216,8 +216,8 @@ func (l *openedLetter) readHead() error {
 	}
 }
 
-// order is that of the body which the letter opens as. Where the letter does not
-// say it, all is above it.
+// order is that of the body that the letter opens as. If the letter does not say
+// it, the result is below all others.
 func (l *openedLetter) order() uint64 {
 	if l.head.Order != 0 {
 		return l.head.Order
@@ -271,7 +271,7 @@ func (s *Spool) content(l *openedLetter) (io.ReadCloser, error) {
 	return letterReader{r, l.f}, nil
 }
 
-// bodyStart is what stands before the item in a body that has no other.
+// bodyStart is the text before the item in a body with no other.
 func bodyStart(key string) string {
 	text, err := json.Marshal(key)
 	if err != nil {
@@ -285,7 +285,7 @@ type letterReader struct {
 	io.Closer
 }
 
-// checkedReader compares what it has read with the checksum that stands behind.
+// checkedReader compares what it has read with the checksum that follows.
 type checkedReader struct {
 	r   io.Reader
 	f   io.ReaderAt

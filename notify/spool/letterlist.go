@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// letterList has the names of all letters in memory, 24 bytes each, in the order
-// in which Letters yields them: a directory of 100,000 takes too long to list
-// for each look. The directory stays what counts; Open reads it.
+// letterList holds the names of all letters in memory, 24 bytes each, in the
+// order in which Letters yields them: listing a directory of 100,000 for each
+// call takes too long. The directory remains the authority; Open reads it.
 type letterList struct {
 	mu    sync.Mutex
 	names []letterName
@@ -27,7 +27,7 @@ func (l *letterList) add(n letterName) {
 	}
 }
 
-// addAll adds the names that Open has found.
+// addAll adds the names found by Open.
 func (l *letterList) addAll(names []letterName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,7 +60,7 @@ func (l *letterList) last() (n letterName, ok bool) {
 	return l.names[len(l.names)-1], true
 }
 
-// after returns up to most names behind one, and none behind end.
+// after returns up to most names after one, and none after end.
 func (l *letterList) after(from, end letterName, most int) []letterName {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 
 var errNotExist = fs.ErrNotExist
 
-// Letters yields the dead letters, oldest burial first. Their heads are read, and
-// not their bytes.
+// Letters yields the dead letters, oldest burial first. It reads their heads, not
+// their bytes.
 func (s *Spool) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
 	return func(yield func(*notify.DeadLetter, error) bool) {
 		if err := s.usable(context.Background()); err != nil {
@@ -30,8 +30,8 @@ func (s *Spool) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*
 				return
 			}
 		}
-		// What is buried from now on is not listed: a loop that drives letters
-		// again would never end.
+		// Letters buried from now on are not listed: a loop that redrives letters
+		// would never end.
 		end, ok := s.letters.last()
 		for ok {
 			names := s.letters.after(from, end, 256)
@@ -45,7 +45,7 @@ func (s *Spool) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*
 					continue // redriven meanwhile
 				}
 				if err != nil {
-					// One that cannot be read does not hide the others.
+					// An unreadable letter does not hide the others.
 					l = &notify.DeadLetter{ID: n.String(), Items: 1, Quarantined: true, Reason: fmt.Sprintf("spool: the letter cannot be read: %v", err)}
 				}
 				if f.Match(l) && !yield(l, nil) {
@@ -69,7 +69,7 @@ func (s *Spool) Letter(ctx context.Context, id string) (*notify.DeadLetter, erro
 	return l.head.letter(id), nil
 }
 
-// OpenLetter reads a letter as what Redrive would store.
+// OpenLetter reads what Redrive would store.
 func (s *Spool) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
 	l, err := s.openLetterFile(id)
 	if err != nil {
@@ -83,9 +83,9 @@ func (s *Spool) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error
 	return r, nil
 }
 
-// Redrive makes the letter's items a new body, with the orders they had, and
-// removes the letter. The letter of a damaged large body puts the whole of it back
-// as it is now.
+// Redrive makes the letter's items a new body, with the same orders, and removes
+// the letter. The letter of a damaged large body puts back the whole body as it
+// is now.
 func (s *Spool) Redrive(ctx context.Context, id string) error {
 	if n, ok := parseLetterName(id); ok && n.kind == ofRest {
 		// Nothing is added to it meanwhile.
@@ -102,7 +102,7 @@ func (s *Spool) Redrive(ctx context.Context, id string) error {
 		l.f.Close()
 		return err
 	}
-	// The item of a letter can have the bytes of a body that was received.
+	// The body of a redriven letter can equal one that was received.
 	err = s.put(ctx, r, nil, order)
 	r.Close()
 	if err != nil {
@@ -178,8 +178,8 @@ func (s *Spool) sizeOf(name string) int64 {
 	return n
 }
 
-// recoverLetters counts the letters, clears away what was not finished, and
-// marks the items that have a letter: a crash may have come between the two.
+// recoverLetters counts the letters, removes unfinished ones, and marks the items
+// that have a letter, since a crash may have come before the mark.
 func (s *Spool) recoverLetters() error {
 	list, err := s.fs.List(s.path(letterDir))
 	if err != nil {
@@ -283,9 +283,9 @@ func (s *Spool) markBuried(n letterName) error {
 	return m.write(cells, len(cells) > 0)
 }
 
-// sweepLetters removes those of the letters that are expired, and were so when it
-// was called before: a clock that is wrong for a moment, as when a machine starts,
-// expires nothing. What fails is tried again.
+// sweepLetters removes letters that are expired and already were in the call
+// before. So a clock that is wrong for a moment, as when a machine starts,
+// expires nothing. Failures are tried again.
 func (s *Spool) sweepLetters(names []letterName) {
 	if s.opts.LetterRetention == 0 {
 		return

@@ -17,16 +17,17 @@ const (
 	zeroFirst = 64 << 10
 	// writeSize is the buffer through which a batch goes to the file.
 	writeSize = 256 << 10
-	// tidyEvery is how often a segment is left that holds finished bodies only.
+	// tidyEvery is how often a segment with only finished bodies is replaced by a
+	// new one.
 	tidyEvery = time.Minute
-	// emptySegment is the size from which a segment without unfinished bodies
-	// is left for a new one, long before it is full.
+	// emptySegment is the size from which a segment without unfinished bodies is
+	// replaced by a new one, long before it is full.
 	emptySegment = 1 << 20
-	// maxWait is how long a batch waits for more at the most.
+	// maxWait is the longest time that a batch waits for more.
 	maxWait = time.Millisecond
 )
 
-// writer is the one goroutine that writes to the log.
+// writer is the only goroutine that writes to the log.
 type writer struct {
 	s     *Spool
 	g     *segment // nil if there is none to write to
@@ -73,13 +74,13 @@ func (w *writer) run() {
 	}
 }
 
-// gather lets those join the batch who are about to. On a busy machine that
-// makes half as many syncs, on an idle one it costs nothing.
+// gather waits for Puts that are about to join the batch. On a busy machine this
+// halves the number of syncs; on an idle one it costs nothing.
 //
-// Senders that are answered together come back together. If the first few of
-// them were synced at once, the others, and the processors with them, would
-// stand still for the time of that sync. So most of them are waited for, but no
-// longer than a sync takes; one sender alone waits for nobody.
+// Senders that are answered together come back together. If the first few were
+// synced at once, the others, and the processors with them, would wait for that
+// sync. So the writer waits for most of them, but no longer than a sync takes. A
+// lone sender never waits.
 func (w *writer) gather() {
 	runtime.Gosched()
 	w.s.gathering.wait(w.last*3/4, min(w.took, maxWait))
@@ -120,8 +121,8 @@ func (w *writer) write(list []pending) error {
 	}
 	s := w.s
 	now := time.Now()
-	// Each body has its bytes and one behind for itself; that what fills records
-	// up counts too does no harm.
+	// Each body gets an order for each of its bytes and one more; counting the
+	// padding of records too does no harm.
 	first, order := s.begin(len(list), now, total)
 	defer s.seen(first)
 	for i, p := range list {
@@ -195,7 +196,7 @@ func (w *writer) store(list []pending, total int64) error {
 	if err != nil {
 		return err
 	}
-	// A file that has no name any more keeps nothing.
+	// A file without a name keeps nothing.
 	return w.s.stillThere(w.f, w.s.path(logDir, w.g.file))
 }
 
@@ -216,8 +217,8 @@ func writeFull(f io.WriterAt, p []byte, off int64) error {
 	return err
 }
 
-// begin makes the next segment, and then removes those that were kept for
-// being the newest.
+// begin makes the next segment, and then removes finished ones that were kept
+// only as the newest.
 func (w *writer) begin() error {
 	g, f, err := w.s.createSegment()
 	if err != nil {
@@ -228,8 +229,8 @@ func (w *writer) begin() error {
 	return nil
 }
 
-// createSegment makes an empty segment whose name survives a power cut, and the
-// file of its marks: a disk that is full later shall find that there.
+// createSegment makes an empty segment whose name survives a power cut, and its
+// file of marks, which a disk that is full later could not create.
 func (s *Spool) createSegment() (_ *segment, _ file, err error) {
 	if err := s.lock.Held(); err != nil {
 		return nil, nil, err
@@ -275,8 +276,8 @@ func (s *Spool) createSegment() (_ *segment, _ file, err error) {
 	return g, f, nil
 }
 
-// keepNumbers lets the log tell the next Open which numbers were given, if the
-// newest went to large bodies that are finished and gone.
+// keepNumbers makes the log tell the next Open which numbers were given out, if
+// the newest went to large bodies that are already removed.
 func (s *Spool) keepNumbers() {
 	s.mu.Lock()
 	known := s.seq <= s.named
@@ -292,9 +293,9 @@ func (s *Spool) keepNumbers() {
 	f.Close()
 }
 
-// poison gives up the segment after a failed write or sync: what the disk has
-// of the batch is unknown, and the kernel cannot be asked again. The batch is
-// cut off, so that it is not found after a restart either.
+// poison gives up the segment after a failed write or sync: nobody knows what the
+// disk has of the batch, and another sync would not tell. The batch is cut off,
+// so that a restart does not find it.
 func (w *writer) poison(err error) {
 	w.s.log.Error("spool: a write failed; its bodies are refused", "file", w.g.file, "err", err)
 	w.seal()

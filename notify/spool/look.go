@@ -2,19 +2,19 @@ package spool
 
 import "bytes"
 
-// looker finds out whether a body may hold items of an account, while its bytes
-// pass: those are handed out ahead of everything else. It looks for the names of
-// the two lists anywhere in the body, and for the escape that could hide them. It
-// may say yes too often, and never no too often.
+// looker finds out, while the bytes of a body pass, whether it may hold items of
+// an account, which are handed out before everything else. It looks for the names
+// of the two lists anywhere in the body, and for the escape that could hide them.
+// A yes may be wrong, a no never.
 type looker struct {
 	yes bool
-	// plain makes it look for what is no repeat, see named.
+	// plain makes it look for bodies that never count as repeats; see named.
 	plain bool
 	tail  []byte // the end of what has passed, shorter than any of the names
 }
 
-// hints are what a body with items of an account must have one of. A name in
-// JSON can be written without its letters in one way only.
+// hints has the texts of which a body with items of an account contains at least
+// one. JSON has only one way to write a name without its letters.
 var hints = [...][]byte{[]byte("deregistrations"), []byte("userPermissionsChange"), []byte(`\u00`)}
 
 const longestHint = len("userPermissionsChange")
@@ -41,13 +41,14 @@ func (l *looker) Write(p []byte) {
 
 func (l *looker) hinted(p []byte) bool { return l.plain && named(p) || !l.plain && hinted(p) }
 
-// unrepeated are in bodies that are stored whenever they come: notifications of
-// accounts, since who leaves, comes back and leaves again has left, and pings,
-// since what is pulled may have changed, and is never older than before.
+// unrepeated has the texts that occur in bodies that never count as repeats:
+// notifications of accounts, since a user who leaves, comes back and leaves again
+// has left, and pings, since the pulled data may have changed and is never older
+// than before.
 var unrepeated = [...][]byte{hints[0], hints[1], []byte("callbackURL")}
 
-// named looks for these names as Garmin writes them. The escape, which could hide
-// them, stands in the names of many activities.
+// named looks for these names as Garmin writes them. The escape that could hide
+// them is common in the names of activities.
 func named(p []byte) bool {
 	for _, name := range unrepeated {
 		if bytes.Contains(p, name) {
@@ -57,7 +58,7 @@ func named(p []byte) bool {
 	return false
 }
 
-// hinted looks at bytes that are all there.
+// hinted looks at a complete body.
 func hinted(p []byte) bool {
 	for _, h := range hints {
 		if bytes.Contains(p, h) {

@@ -12,8 +12,8 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// A file of marks is a sequence of cells, each with a checksum of its own, so
-// that a torn write costs what it tore and no more.
+// A file of marks is a sequence of cells, each with its own checksum, so that a
+// torn write costs only what it tore.
 const (
 	cellOrdinal = 1 // version 0.1: the item with this ordinal is done
 	cellBody    = 2 // the body is finished
@@ -41,8 +41,8 @@ type again struct {
 	attempts uint32
 }
 
-// markState is what the marks of one file say. It is read when it is needed, and
-// let go when others need the room.
+// markState is the content of a file of marks. It is read when needed, and
+// dropped when others need the memory.
 type markState struct {
 	done     doneSet
 	again    map[notify.ItemID]again
@@ -57,8 +57,8 @@ func newMarkState(large bool) *markState {
 		bodies: map[uint64]struct{}{}, ordinals: map[uint64]map[uint32]struct{}{}, dealt: map[int64]struct{}{}}
 }
 
-// isDone tells whether the item needs no more work; ordinal counts the items of
-// its body, or is negative where that is not known.
+// isDone reports whether the item is finished; ordinal counts the items of its
+// body, or is negative if unknown.
 func (st *markState) isDone(id notify.ItemID, ordinal int) bool {
 	if st.done.has(id) || st.isFinished(seqOf(id)) {
 		return true
@@ -70,7 +70,7 @@ func (st *markState) isDone(id notify.ItemID, ordinal int) bool {
 	return false
 }
 
-// isFinished tells whether a whole body needs no more work.
+// isFinished reports whether a whole body is finished.
 func (st *markState) isFinished(seq uint64) bool {
 	if seq <= st.through {
 		return true
@@ -82,10 +82,10 @@ func (st *markState) isFinished(seq uint64) bool {
 // size counts what the state takes in memory.
 func (st *markState) size() int { return st.done.size() + 2*len(st.again) + len(st.bodies) + 1 }
 
-// cells is about how many cells say all of this.
+// cells estimates how many cells hold all of this.
 func (st *markState) cells() int { return st.done.n + 2*len(st.again) + len(st.bodies) + 1 }
 
-// apply takes a cell in. An Again is known by the two cells that stand together.
+// apply adds a cell to the state. An Again consists of two adjacent cells.
 func (st *markState) apply(before, c cell) {
 	switch c.kind {
 	case cellOrdinal:
@@ -115,14 +115,14 @@ func (st *markState) apply(before, c cell) {
 	}
 }
 
-// markFile is the file of marks beside a segment or a large body. What is
-// written survives the process, and what a power cut undoes runs again, but for
-// what was synced. Nothing keeps it open: there may be thousands.
+// markFile is the file of marks beside a segment or a large body. Written marks
+// survive the process. A power cut may undo marks that were not synced, and their
+// items run again. The file is not kept open, since there may be thousands.
 type markFile struct {
 	fs    fileSystem
 	name  string
 	salt  uint32
-	spent func(int64) // told how the file grows
+	spent func(int64) // called when the file grows
 	large bool        // of a large body
 
 	mu       sync.Mutex
@@ -190,7 +190,7 @@ func (m *markFile) load() (*markState, error) {
 			if err != nil && err != io.EOF {
 				return nil, fmt.Errorf("spool: %w", err)
 			}
-			n -= n % cellSize // A part of a cell at the end will be written over.
+			n -= n % cellSize // An incomplete cell at the end will be overwritten.
 			m.parseCells(buf[:n], &before, st.apply)
 			size, cells = size+int64(n), cells+n/cellSize
 			if err == io.EOF {
@@ -204,9 +204,8 @@ func (m *markFile) load() (*markState, error) {
 	return st, nil
 }
 
-// write adds cells at the end, and syncs if it is told to; m.mu is held. A write
-// that fails half way is written over by the next. The state is the caller's to
-// change.
+// write appends cells, and syncs if asked; m.mu is held. The next write
+// overwrites one that failed half way. The caller changes the state.
 func (m *markFile) write(cells []byte, sync bool) error {
 	if m.gone || len(cells) == 0 {
 		return nil
@@ -259,8 +258,8 @@ func (m *markFile) open() (file, error) {
 	return f, err
 }
 
-// undo takes the last n bytes of cells back; m.mu is held. It is for what was
-// recorded together with something that failed.
+// undo removes the last n bytes of cells; m.mu is held. It is for marks recorded
+// together with something that failed.
 func (m *markFile) undo(n int) {
 	if n == 0 || m.gone {
 		return
@@ -274,8 +273,7 @@ func (m *markFile) undo(n int) {
 	}
 }
 
-// rewrite makes a new file of what still counts and puts it in the place of the
-// old one; m.mu is held.
+// rewrite replaces the file by one with only the current marks; m.mu is held.
 func (m *markFile) rewrite() error {
 	st, err := m.load()
 	if err != nil {
@@ -319,12 +317,12 @@ func (m *markFile) rewrite() error {
 	return nil
 }
 
-// bloated tells whether most of the file no longer counts.
+// bloated reports whether most of the file is outdated.
 func (m *markFile) bloated() bool {
 	return m.st != nil && m.written > 4096 && m.written > 4*m.st.cells()
 }
 
-// remove takes the file away for good; m.mu is held.
+// remove removes the file for good; m.mu is held.
 func (m *markFile) remove() error {
 	m.gone, m.st = true, nil
 	if !m.made {

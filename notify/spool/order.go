@@ -6,23 +6,23 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// The Order of an item is that of its body and the place in the body where it
-// begins. A body takes as many orders as it has bytes, and begins at twice the
-// nanoseconds of the clock or where the one before has ended, whichever is more:
-// no disk takes 2 GB a second for long, so orders keep up with the clock and a
-// new directory begins above all that a lost one gave. What was given is in the
-// names and records on the disk, so that a clock that is set back changes
-// nothing. A redriven letter is a body with the order that it had.
+// The Order of an item is the order of its body plus the item's offset in it. A
+// body takes as many orders as it has bytes. It starts at twice the clock's
+// nanoseconds or at the end of the body before, whichever is more. No disk takes
+// 2 GB per second for long, so orders do not run ahead of the clock, and a new
+// directory starts above all orders of a lost one. Names and records on the disk
+// hold the orders given, so a clock that is set back changes nothing. A redriven
+// letter is a body with its former order.
 
-// orderAt is the least order of what comes at a time.
+// orderAt is the least order of a body received at a time.
 func orderAt(t time.Time) uint64 { return uint64(max(t.UnixNano(), 0)) * 2 }
 
-// oldOrder is the order of a body of version 0.1, which numbered items alone. It
-// is below all others.
+// oldOrder is the order of a body of version 0.1, which had no orders. It is
+// below all others.
 func oldOrder(seq uint64) uint64 { return seq << offsetBits }
 
-// orderOf is the order of an item, by that of its body. A whole body is behind
-// what is in it.
+// orderOf returns the order of an item, given that of its body. A whole body
+// comes after the items in it.
 func orderOf(body uint64, p *notify.Piece) uint64 {
 	if p.Offset == 0 {
 		return body + uint64(p.Size)
@@ -30,7 +30,7 @@ func orderOf(body uint64, p *notify.Piece) uint64 {
 	return body + uint64(p.Offset)
 }
 
-// nextOrder gives n orders; s.mu is held.
+// nextOrder returns n orders; s.mu is held.
 func (s *Spool) nextOrder(now time.Time, n uint64) uint64 {
 	first := max(s.order, orderAt(now))
 	s.order = first + n

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// partReader reads a large body and compares each part of it with its checksum.
-// It is not safe for concurrent use.
+// partReader reads a large body and verifies the checksum of each part. It is not
+// safe for concurrent use.
 type partReader struct {
 	f    io.ReaderAt
 	idx  *index
@@ -44,13 +44,13 @@ func (r *partReader) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// parts is a large body, opened.
+// parts is an open large body.
 type parts struct {
 	partReader
 	f file
 }
 
-// Close closes the file. Nothing is read any more.
+// Close closes the file. No read may still be running.
 func (p *parts) Close() error {
 	if p.buf != nil {
 		partBuffers.Put((*[sumStep]byte)(p.buf[:sumStep]))

@@ -14,10 +14,9 @@ import (
 const (
 	// maxSmall is the largest body that goes into the log.
 	maxSmall = 64 << 10
-	// firstSize is the buffer that a body is first read into. Most need no
-	// other.
+	// firstSize is the size of the first buffer for a body. Most need no other.
 	firstSize = 4 << 10
-	// copySize is the buffer through which a large body goes to its file.
+	// copySize is the size of the buffer for copying a large body to its file.
 	copySize = 128 << 10
 )
 
@@ -27,30 +26,30 @@ var (
 	copyBuffers  = sync.Pool{New: func() any { return new([copySize]byte) }}
 )
 
-// Put stores what r gives; see [notify.Store]. A body of up to 64 KiB shares
-// one write and one sync with its neighbours; a larger one gets a file of its
-// own, and is taken apart on the way. One of 256 MiB is refused.
+// Put stores what it reads from r; see [notify.Store]. Bodies of up to 64 KiB
+// share a write and a sync; a larger body gets its own file and is split while it
+// is received. A body of 256 MiB or more is refused.
 //
-// A body that was received before, byte for byte, within the time that
-// [Options].RepeatTime says, is acknowledged and not stored again. What may hold
-// a ping, a deregistration or a change of permissions is always stored: what is
-// pulled may have changed, and a user can leave, come back and leave again.
+// A body identical to one received within Options.RepeatTime is acknowledged and
+// not stored again. A body that may hold a ping, a deregistration or a permission
+// change is always stored: the pulled data may have changed, and a user can
+// leave, come back and leave again.
 //
-// Once r has ended, the end of ctx does not stop Put: its answer is then true
-// to what is on the disk.
+// Once r has ended, the end of ctx does not stop Put, so that its result agrees
+// with what is on the disk.
 func (s *Spool) Put(ctx context.Context, r io.Reader) error {
 	return s.put(ctx, r, s.repeats, 0)
 }
 
-// put stores what r gives, unless known knows it. It has the next order, or if it
-// is redriven the order that it had.
+// put stores the body read from r, unless known knows it. The body gets the next
+// order, or its former one if it is redriven.
 func (s *Spool) put(ctx context.Context, r io.Reader, known *repeats, order uint64) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	first := firstBuffers.Get().(*[firstSize]byte)
 	defer firstBuffers.Put(first)
-	// A byte more than fits tells whether the body ends here.
+	// One byte more tells whether the body ends here.
 	n, ended, err := fill(r, first[headerSize:len(first)-recordAlign+1])
 	if err != nil {
 		return err
@@ -76,7 +75,7 @@ func (s *Spool) put(ctx context.Context, r io.Reader, known *repeats, order uint
 	return err
 }
 
-// putSmall stores the n bytes that stand in buf behind room for a header.
+// putSmall stores the n bytes that follow the room for a header in buf.
 func (s *Spool) putSmall(ctx context.Context, buf []byte, n int, known *repeats, order uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -123,7 +122,7 @@ func (s *Spool) usable(ctx context.Context) error {
 	return nil
 }
 
-// fill reads into buf until it is full or r ends, and tells whether r ended.
+// fill reads into buf until it is full or r ends, and reports whether r ended.
 func fill(r io.Reader, buf []byte) (n int, ended bool, err error) {
 	for idle := 0; n < len(buf); {
 		m, err := r.Read(buf[n:])

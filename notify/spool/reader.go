@@ -7,7 +7,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// reader finds bodies by their numbers. It is fastest when they grow.
+// reader finds bodies by their numbers. It is fastest with growing numbers.
 type reader struct {
 	s       *Spool
 	g       *segment
@@ -18,8 +18,7 @@ type reader struct {
 
 	found found
 
-	// What was taken apart last: who asks for one item often asks for its
-	// neighbour next.
+	// The body that was split last: a caller often asks for adjacent items.
 	body    uint64
 	ordinal int // and pieces in cursor.pad
 	large   *largeBody
@@ -55,7 +54,7 @@ func (r *reader) open() *parts {
 	return r.parts
 }
 
-// chunks calls f with those pieces of one body that have one of the IDs.
+// chunks calls f with the pieces of a body that have one of the IDs.
 func (r *reader) chunks(ids []notify.ItemID, f func(*chunk) error) error {
 	s, seq := r.s, seqOf(ids[0])
 	s.mu.Lock()
@@ -66,7 +65,7 @@ func (r *reader) chunks(ids []notify.ItemID, f func(*chunk) error) error {
 	}
 	it, g, err := r.record(seq)
 	if err == errChecksum {
-		// It was whole when it was scanned.
+		// It was intact when it was scanned.
 		s.pin(g, err)
 		if err = s.setAsideRecord(g, it); err == nil {
 			err = fs.ErrNotExist
@@ -83,8 +82,8 @@ func (r *reader) chunks(ids []notify.ItemID, f func(*chunk) error) error {
 	return some(&ch, r.cursor.pad, r.ordinal, ids, f)
 }
 
-// some calls f for those of the pieces that have one of the IDs. Both are in
-// order of ID. Ordinals stay right: only runs are handed over at once.
+// some calls f for the pieces that have one of the IDs. Both are in order of ID.
+// Ordinals stay right, since only adjacent pieces are passed at once.
 func some(ch *chunk, all []notify.Piece, ordinal int, ids []notify.ItemID, f func(*chunk) error) error {
 	for i := 0; len(ids) > 0; {
 		i += sort.Search(len(all)-i, func(k int) bool { return pieceID(ch.seq, &all[i+k]) >= ids[0] })
@@ -124,7 +123,7 @@ func (r *reader) largeChunks(l *largeBody, ids []notify.ItemID, f func(*chunk) e
 				all, err := r.s.readBlock(l, idx, block)
 				if err == errIndex {
 					r.s.dropIndex(l)
-					// The body may be gone, or it is taken apart again.
+					// The body may be gone; otherwise it is split again.
 					if _, now := r.s.indexNow(l); now != nil {
 						err = now
 					}

@@ -9,8 +9,8 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// indexOf gives the index of a large body. It is nil, without an error, while it
-// is made anew, or if the body is gone.
+// indexOf returns the index of a large body. It is nil, without an error, while
+// it is rebuilt, or if the body is gone.
 func (s *Spool) indexOf(l *largeBody) (*index, error) {
 	s.mu.Lock()
 	idx, busy := l.idx, l.building || s.large[l.seq] != l
@@ -43,8 +43,9 @@ func (s *Spool) indexOf(l *largeBody) (*index, error) {
 	return nil, nil
 }
 
-// indexNow gives the index of a large body to who cannot wait for it: it fails
-// with errNotYet while it is made, and with fs.ErrNotExist if the body is gone.
+// indexNow returns the index of a large body without waiting: it fails with
+// errNotYet while the index is rebuilt, and with fs.ErrNotExist if the body is
+// gone.
 func (s *Spool) indexNow(l *largeBody) (*index, error) {
 	idx, err := s.indexOf(l)
 	if err != nil || idx != nil {
@@ -77,8 +78,8 @@ func (s *Spool) haveIndex(l *largeBody, idx *index, mem *memFile) {
 // keptIndexes is how many footers are kept in memory.
 const keptIndexes = 64
 
-// keepIndex notes that the index of l was used, and lets another go if there
-// are too many; s.mu is held.
+// keepIndex notes that the index of l was used, and drops another if there are
+// too many; s.mu is held.
 func (s *Spool) keepIndex(l *largeBody) {
 	s.indexed[l] = struct{}{}
 	for other := range s.indexed {
@@ -94,8 +95,8 @@ func (s *Spool) keepIndex(l *largeBody) {
 	}
 }
 
-// rebuild makes the index of a large body anew. It reads all of the body, so it
-// finds damage too.
+// rebuild makes a new index of a large body. It reads the whole body, so it also
+// finds damage.
 func (s *Spool) rebuild(l *largeBody) {
 	s.building.Lock() // one at a time
 	defer s.building.Unlock()
@@ -128,7 +129,7 @@ func (s *Spool) rebuild(l *largeBody) {
 
 var errChecksum = errors.New("spool: checksum mismatch")
 
-// split reads a large body and makes an index, on the disk if it can be.
+// split reads a large body and makes an index, on the disk if possible.
 func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -182,7 +183,7 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	if f == nil {
 		return nil, nil, fail(errIndex)
 	}
-	// The disk takes no index: once more, in memory.
+	// The disk does not take the index: try again in memory.
 	_ = s.fs.Remove(temp)
 	mem = &memFile{}
 	w = indexWriter{f: mem}
@@ -252,7 +253,7 @@ func (s *Spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
 	return f, func() { f.Close() }, nil
 }
 
-// dropIndex throws a torn index away: it is made anew.
+// dropIndex removes a torn index, so that it is rebuilt.
 func (s *Spool) dropIndex(l *largeBody) {
 	s.mu.Lock()
 	l.idx, l.mem = nil, nil
@@ -260,7 +261,7 @@ func (s *Spool) dropIndex(l *largeBody) {
 	_ = s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix))
 }
 
-// memFile is a file in memory: where an index goes if the disk takes none.
+// memFile is a file in memory, for an index that the disk does not take.
 type memFile struct{ p []byte }
 
 func (m *memFile) WriteAt(p []byte, off int64) (int, error) {

@@ -16,17 +16,17 @@ const (
 	//	32  CRC-32C of the body
 	//	36  CRC-32C of the segment's file name and of the 36 bytes before
 	//
-	// all little-endian. The name has a random part, so that no sender can
-	// write a body that looks like a record. Version 0.1 had another magic, and
-	// no order.
+	// all little-endian. The name has a random part, so that no sender can write
+	// a body that looks like a record. Version 0.1 had another magic and no
+	// order.
 	headerSize   = 40
 	recordAlign  = 8
 	recordMagic  = 0x326f7073 // "spo2"
 	headerSize1  = 32
 	recordMagic1 = 0x6c6f7073 // "spol"
 
-	// What the size tells besides: that the body was looked at when it came, and
-	// that it may hold items of an account. Version 0.1 did not look.
+	// Flags in the size: the body was looked at when it arrived, and it may hold
+	// items of an account. Version 0.1 did not look.
 	sizeLooked  = 1 << 31
 	sizeAccount = 1 << 30
 )

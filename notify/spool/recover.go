@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// recoverLog finds the segments, with their marks. Their headers are read, to
-// know what is there; bodies are looked at when they are handed out.
+// recoverLog finds the segments, with their marks. It reads their headers to know
+// what is there; bodies are read when they are handed out.
 func (s *Spool) recoverLog() error {
 	list, err := s.fs.List(s.path(logDir))
 	if err != nil {
@@ -41,8 +41,8 @@ func (s *Spool) recoverLog() error {
 		g.sealed, g.end, g.size = true, e.size, e.size
 		s.spend(e.size)
 		if err := s.recoverSegment(g); err != nil {
-			// The others are not held up by one. It stays for a day when it can
-			// be read.
+			// One segment does not stop the others. It stays until it can be
+			// read.
 			g.pinned = true
 			s.unreadable(err, g.file)
 		}
@@ -56,7 +56,7 @@ func (s *Spool) recoverLog() error {
 	return nil
 }
 
-// recoverSegment notes what is in a segment and cuts its unused end off.
+// recoverSegment notes what is in a segment and cuts off its unused end.
 func (s *Spool) recoverSegment(g *segment) error {
 	st, err := g.marks.load()
 	if err != nil {
@@ -119,12 +119,13 @@ func (s *Spool) recoverSegment(g *segment) error {
 	if !open {
 		return nil
 	}
-	// After a kill the last records may not be safe yet. What is handed out
-	// must not vanish in a power cut, its number given to another body.
+	// After a kill the last records may not be safe yet. Sync them: an item that
+	// was handed out must not vanish in a power cut and leave its number to
+	// another body.
 	return f.Sync()
 }
 
-// mayHoldAccount tells whether the body may hold items of an account.
+// mayHoldAccount reports whether the body may hold items of an account.
 func (r *found) mayHoldAccount() bool {
 	if r.look&sizeLooked == 0 {
 		return hinted(r.body)

@@ -14,7 +14,7 @@ import (
 
 const (
 	repeatsName = "repeats"
-	// repeatsSlack is how much the file of repeats grows at least before it is
+	// repeatsSlack is the least growth of the file of repeats before it is
 	// replaced.
 	repeatsSlack = 64 << 10
 )
@@ -24,7 +24,7 @@ var errRepeat = errors.New("received before")
 
 type bodySum = [sha256.Size]byte
 
-// repeats knows the bodies that were received lately. A nil one knows none.
+// repeats knows the recently received bodies. A nil one knows none.
 //
 // Its file is not synced: a lost record costs a second delivery, and no record
 // is written before its body is durable.
@@ -36,13 +36,13 @@ type repeats struct {
 	mu   sync.Mutex
 	of   *notify.Redeliveries
 	f    file  // nil if there is none to write to
-	size int64 // of the whole records in it
+	size int64 // of the complete records in it
 	next int64 // the size at which it is replaced by what is remembered
 	buf  []byte
 }
 
-// recoverRepeats reads the file of repeats. What is wrong with it costs no more
-// than repeats.
+// recoverRepeats reads the file of repeats. Damage to it costs nothing but
+// repeats.
 func (s *Spool) recoverRepeats() {
 	if s.opts.RepeatTime < 0 {
 		return
@@ -73,7 +73,7 @@ func (s *Spool) recoverRepeats() {
 	r.replace()
 }
 
-// limit is how far the file may grow: to twice what it is to hold.
+// limit is the largest size of the file: twice that of its content.
 func (r *repeats) limit() int64 {
 	return 2*int64(r.of.Len())*notify.RedeliveryRecordSize + r.slack()
 }
@@ -85,7 +85,7 @@ func (r *repeats) slack() int64 {
 	return repeatsSlack
 }
 
-// has tells whether a body was received within the repeat time.
+// has reports whether a body was received within the repeat time.
 func (r *repeats) has(sum *bodySum) bool {
 	if r == nil || sum == nil {
 		return false
@@ -95,8 +95,7 @@ func (r *repeats) has(sum *bodySum) bool {
 	return r.of.Has(*sum, time.Now())
 }
 
-// add remembers bodies that are durable. The sum of one that is not to be
-// remembered is nil.
+// add remembers durable bodies. A nil sum is not remembered.
 func (r *repeats) add(at time.Time, sums ...*bodySum) {
 	if r == nil {
 		return
@@ -127,8 +126,8 @@ func (r *repeats) add(at time.Time, sums ...*bodySum) {
 	}
 }
 
-// replace writes a new file of what is remembered; r.mu is held, or it is Open.
-// If that fails the old one goes on, and it is tried again later.
+// replace writes a new file of what is remembered; r.mu is held, or Open calls
+// it. If that fails, the old file stays in use and replace is tried again later.
 func (r *repeats) replace() {
 	if err := r.rewrite(); err != nil {
 		r.log.Warn("spool: the file of repeats cannot be replaced", "err", err)
@@ -180,8 +179,8 @@ func (r *repeats) close() {
 	}
 }
 
-// acknowledge answers for a body that was received before, if it is still true
-// that it is kept.
+// acknowledge answers for a repeat, after checking that the stored files are
+// still there.
 func (s *Spool) acknowledge() error {
 	if err := s.enter(); err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// The letter of the rest of a body is added to. Behind its head stand two slots
-// and then frames, one for each item. A slot tells how many frames count; the
-// newer good one is believed, if the frames that it adds to the other are whole.
+// The letter of the rest of a body grows. After its head come two slots and then
+// frames, one for each item. A slot says how many frames are valid. The newer
+// good slot counts, if the frames that it adds to the other are complete.
 //
 //	slot    items 8, end of the frames 8, bytes in them 8, generation 4, checksum 4
 //	frame   "spfr" 4, offset in the body 4, size of the key 4, size of the item 4; key, item; checksum 4
@@ -43,7 +43,7 @@ func decodeSlot(p []byte) (t slot, ok bool) {
 	return t, le.Uint32(p[28:]) == crc32.Checksum(p[:28], castagnoli) && t.items >= 0 && t.end >= 0 && t.bytes >= 0
 }
 
-// readSlots gives the slots behind the head that ends at body, the newer first.
+// readSlots returns the slots after the head that ends at body, the newer first.
 func readSlots(f io.ReaderAt, body int64) (newer, older slot, err error) {
 	var p [slotsSize]byte
 	if err := readFull(f, p[:], body); err != nil {
@@ -81,8 +81,8 @@ type restAdder struct {
 // restBuffer is how much is added to a letter with one write.
 const restBuffer = 64 << 10
 
-// rest adds an item to the letter of the rest of its body, which is made by the
-// first.
+// rest adds an item to the letter of the rest of its body, and creates the letter
+// for the first one.
 func (b *burial) rest(v *notify.Verdict, it *notify.Item, h *letterHead, r io.Reader) error {
 	a, err := b.adder(seqOf(v.ID), h)
 	if err != nil {
@@ -204,7 +204,7 @@ func (b *burial) adder(seq uint64, h *letterHead) (*restAdder, error) {
 	return a, nil
 }
 
-// commit makes what was added count.
+// commit makes the added items valid.
 func (a *restAdder) commit() error {
 	if err := a.flush(); err != nil {
 		return err
@@ -233,7 +233,7 @@ func (a *restAdder) commit() error {
 	return nil
 }
 
-// undo takes back what was added.
+// undo removes the added items.
 func (a *restAdder) undo() {
 	defer a.f.Close()
 	s := a.s
@@ -246,13 +246,13 @@ func (a *restAdder) undo() {
 	default:
 		s.spend(a.was.end - a.now.end)
 		back := a.was
-		back.gen += 2 // newer than what was added, and in the place of what was
+		back.gen += 2 // newer than the slot that was added, and in the place of the one before
 		_ = writeFull(a.f, back.encode(), a.body+int64(back.gen%2)*slotSize)
 	}
 }
 
-// recoverRest sees to it that the newest slot is true, and gives the offsets of
-// the items.
+// recoverRest makes sure that the newest slot is valid, and returns the offsets
+// of the items.
 func (s *Spool) recoverRest(n letterName) ([]uint32, error) {
 	l, err := s.openLetterFile(n.String())
 	if err != nil {
@@ -278,8 +278,8 @@ func (s *Spool) recoverRest(n letterName) ([]uint32, error) {
 	return offsets, nil
 }
 
-// frames gives the offsets of the items from one place in a letter to another.
-// Those behind check are compared with their checksums.
+// frames returns the offsets of the items from one place in a letter to another.
+// It verifies the checksums of frames after check.
 func frames(f io.ReaderAt, at, end, check int64) (offsets []uint32, good bool) {
 	le := binary.LittleEndian
 	for at < end {
@@ -379,7 +379,7 @@ func (r *restReader) next() error {
 	return nil
 }
 
-// frameReader reads an item and compares its frame with the checksum.
+// frameReader reads an item and verifies the checksum of its frame.
 type frameReader struct {
 	r   io.Reader
 	f   io.ReaderAt

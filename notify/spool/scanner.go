@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// found is what a scan of a segment finds: a record, whole or damaged, or a
-// region in which no record can be told.
+// found is what a scan of a segment finds: a record, intact or damaged, or a
+// region without readable records.
 type found struct {
 	off, next int64
 	header
-	body    []byte // as far as it is there; valid until the scan goes on
+	body    []byte // as far as it is there; valid until the scan continues
 	damaged bool
 	region  bool
 }
@@ -26,15 +26,15 @@ type scanner struct {
 	salt     uint32
 	off, end int64
 
-	// lazy leaves the bodies of records unread that a look at is not needed
-	// for: all but those of version 0.1.
+	// lazy leaves bodies unread unless they need a look, as those of version 0.1
+	// do.
 	lazy bool
-	// bad counts the pages that the disk did not give back. They are passed
-	// over: what lies behind them is found all the same.
+	// bad counts the unreadable pages. They are skipped, and the records after
+	// them are still found.
 	bad int
 	err error // the first such failure
 
-	ahead int // how much is read at a time, no more than scanAhead
+	ahead int // how much to read at a time, at most scanAhead
 	room  *[scanAhead]byte
 	buf   []byte // what was read, in room
 	from  int64  // offset of buf in the file
@@ -42,8 +42,8 @@ type scanner struct {
 
 const (
 	scanAhead = 256 << 10
-	// badPage is how much is passed over after a failed read, and maxBadPages how
-	// often that is done in one segment: a dying disk takes seconds for each.
+	// badPage is how much is skipped after a failed read, and maxBadPages how
+	// often in one segment: a dying disk takes seconds for each.
 	badPage     = 4 << 10
 	maxBadPages = 16
 )
@@ -58,7 +58,7 @@ func (c *scanner) close() {
 	}
 }
 
-// view gives the n bytes at off, fewer only at the end.
+// view returns the n bytes at off, fewer only at the end.
 func (c *scanner) view(off int64, n int) ([]byte, error) {
 	n = int(min(int64(n), c.end-off))
 	if n <= 0 {
@@ -76,11 +76,11 @@ func (c *scanner) view(off int64, n int) ([]byte, error) {
 		whole := c.room[:]
 		m, err := c.r.ReadAt(whole[:want], off)
 		if err != nil && err != io.EOF && want > n {
-			// What is wanted may be readable, and only what follows it not.
+			// The wanted bytes may be readable and only the following ones not.
 			m, err = c.r.ReadAt(whole[:n], off)
 		}
 		if err == io.EOF {
-			err = nil // The file is shorter than was thought: a torn end.
+			err = nil // The file is shorter than expected: a torn end.
 		}
 		c.buf, c.from = whole[:m], off
 		if err != nil {
@@ -106,8 +106,8 @@ func (c *scanner) next() (it found, ok bool, err error) {
 		if c.bad++; c.bad > maxBadPages {
 			return it, false, c.err
 		}
-		// On to the next good header behind the page: what the page held of is
-		// left for a day when it can be read.
+		// Continue at the next good header after the page. Its records stay until
+		// they can be read.
 		c.off = min((c.off/badPage+1)*badPage, c.end)
 		if err := c.seek(); err != nil {
 			continue
@@ -115,7 +115,7 @@ func (c *scanner) next() (it found, ok bool, err error) {
 	}
 }
 
-// seek goes on to the next good header.
+// seek advances to the next good header.
 func (c *scanner) seek() error {
 	for ; c.off < c.end; c.off += recordAlign {
 		p, err := c.view(c.off, headerSize)
@@ -155,8 +155,8 @@ func (c *scanner) header(p []byte) (header, bool) {
 	return h, ok && h.seq >= c.base
 }
 
-// resync looks for the next header. What lies before it is a region; zeros
-// are none, since nothing was ever written there.
+// resync looks for the next header. Everything before it is a region, except
+// zeros, where nothing was ever written.
 func (c *scanner) resync() (it found, ok bool, err error) {
 	it = found{off: c.off, region: true, damaged: true}
 	zero := true

@@ -13,12 +13,11 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// An item's ID is the number of its body and where in the body the item begins,
-// so that it tells the place of the item without any index, and grows with
-// arrival.
+// An item's ID is the number of its body and its offset in the body, so that it
+// gives the place of the item without an index, and grows with arrival.
 const (
 	offsetBits = 28
-	// wholeBody is the offset of the item that is a whole body: behind all others.
+	// wholeBody is the offset of an item that is a whole body: after all others.
 	wholeBody = 1<<offsetBits - 1
 	// maxBody is the size of the largest body that can be stored.
 	maxBody = wholeBody - 1
@@ -30,7 +29,8 @@ func itemID(seq uint64, offset int64) notify.ItemID {
 func seqOf(id notify.ItemID) uint64   { return uint64(id) >> offsetBits }
 func offsetOf(id notify.ItemID) int64 { return int64(id & wholeBody) }
 
-// pieceID names a piece of a body. Only a whole body begins at its first byte.
+// pieceID returns the ID of a piece of a body. Only a whole body starts at the
+// first byte.
 func pieceID(seq uint64, p *notify.Piece) notify.ItemID {
 	if p.Offset == 0 {
 		return itemID(seq, wholeBody)
@@ -38,14 +38,15 @@ func pieceID(seq uint64, p *notify.Piece) notify.ItemID {
 	return itemID(seq, p.Offset)
 }
 
-// unit is what is kept together until all of it is finished: a segment, or a
-// large body. Spool.mu guards what is not fixed.
+// unit is kept as a whole until all of it is finished: a segment, or a large
+// body. Spool.mu guards its variable fields.
 type unit struct {
 	marks *markFile
-	// live counts the unfinished items up to counted, which grows with the scan.
+	// live is the number of unfinished items up to counted, which grows with the
+	// scan.
 	live    [notify.Classes]int64
 	counted notify.ItemID
-	// pinned: something in it could not be read, and waits for a better day.
+	// pinned: something in it could not be read, and is kept for a later Open.
 	pinned bool
 }
 
@@ -58,7 +59,7 @@ func (u *unit) total() (n int64) {
 
 const segmentSuffix = ".seg"
 
-// segment is one file of the log. Spool.mu guards what is not fixed.
+// segment is a file of the log. Spool.mu guards its variable fields.
 type segment struct {
 	unit
 	base uint64 // no body in it has a lower number
@@ -69,21 +70,22 @@ type segment struct {
 	first    time.Time // when its first body was received
 	size     int64     // of the file, with the zeros behind
 	last     uint64    // the number of the last record, 0 if there is none
-	records  int       // bodies that were not taken apart yet, and are not finished
-	recorded uint64    // up to this number they were
+	records  int       // bodies that are neither split nor finished
+	recorded uint64    // up to this number they were split
 	through  uint64    // bodies up to this number are finished
 	regions  int       // damage without a letter
 	sealed   bool      // nothing more is written to it
 	spots    []spot
 	version  int // grows when the file is replaced
-	// dense is what was live when it was last found not worth replacing.
+	// dense is the number of live items when it was last found not worth
+	// replacing.
 	dense int64
 }
 
-// spot is where a record stands: one in every 16 KiB of a segment.
+// spot is the place of a record, one for every 16 KiB of a segment.
 type spot struct {
 	seq uint32 // above the segment's base
-	off uint32 // and in its lowest bit, whether a record from here to the next spot may hold items of an account
+	off uint32 // the lowest bit: whether a record from here to the next spot may hold items of an account
 }
 
 const spotStep = 16 << 10
@@ -119,7 +121,7 @@ func parseSegmentName(name string) (base, order uint64, ok bool) {
 	return base, order, err == nil && err2 == nil && err3 == nil && segmentName(base, order, random) == name
 }
 
-// place notes where a record stands.
+// place notes the place of a record.
 func (g *segment) place(seq uint64, off int64, account bool) {
 	n := len(g.spots)
 	if n == 0 || off-g.spots[n-1].at() >= spotStep {
@@ -135,21 +137,21 @@ func (g *segment) place(seq uint64, off int64, account bool) {
 func (p spot) at() int64     { return int64(p.off &^ 1) }
 func (p spot) account() bool { return p.off&1 != 0 }
 
-// spotOf gives the index of the spot from which the record with a number is
-// found, or of the first one.
+// spotOf returns the index of the spot to search from for the record with a
+// number, or of the first one.
 func (g *segment) spotOf(seq uint64) int {
 	i := sort.Search(len(g.spots), func(i int) bool { return g.base+uint64(g.spots[i].seq) > seq })
 	return max(i-1, 0)
 }
 
-// scanner reads the segment from off to end. The file may be another version by
-// now: a record is what its header says all the same.
+// scanner reads the segment from off to end. The file may have been replaced
+// since, so only a record's header says what it is.
 func (g *segment) scanner(f io.ReaderAt, off, end int64, ahead int) *scanner {
 	return &scanner{r: f, base: g.base, salt: g.salt, off: off, end: end, ahead: ahead}
 }
 
-// segmentFor gives the segment in which the body with this number is, if it is
-// in any; s.mu is held.
+// segmentFor returns the segment with the body of this number, if any; s.mu is
+// held.
 func (s *Spool) segmentFor(seq uint64) *segment {
 	i := s.segmentAfter(seq) - 1
 	if i < 0 {
@@ -158,24 +160,25 @@ func (s *Spool) segmentFor(seq uint64) *segment {
 	return s.segments[i]
 }
 
-// segmentAfter gives the index of the first segment whose base is above seq.
+// segmentAfter returns the index of the first segment whose base is above seq.
 func (s *Spool) segmentAfter(seq uint64) int {
 	return sort.Search(len(s.segments), func(i int) bool { return s.segments[i].base > seq })
 }
 
-// scanned tells whether all that is in the segment has been counted; s.mu is held.
+// scanned reports whether everything in the segment has been counted; s.mu is
+// held.
 func (g *segment) scanned() bool {
 	return g.regions == 0 && (g.last == 0 || g.counted >= itemID(g.last, wholeBody))
 }
 
-// finished tells whether a segment can be removed; s.mu is held. The newest
-// stays: the next numbers are known by it.
+// finished reports whether a segment can be removed; s.mu is held. The newest
+// stays, since it tells the next numbers.
 func (s *Spool) finished(g *segment) bool {
 	return g.sealed && g.scanned() && g.total() == 0 && !g.pinned && g != s.segments[len(s.segments)-1]
 }
 
-// removeFinished takes away the segments that are finished. What cannot be
-// removed now is removed by the next Open.
+// removeFinished removes finished segments. The next Open removes those that it
+// cannot.
 func (s *Spool) removeFinished() {
 	s.mu.Lock()
 	var gone []*segment
@@ -191,8 +194,8 @@ func (s *Spool) removeFinished() {
 		err := s.fs.Remove(s.path(logDir, g.file))
 		s.spend(-g.size)
 		if err == nil {
-			// Without their segment the marks are litter, but not the other way
-			// round.
+			// Marks without a segment are garbage; a segment without marks would
+			// run again.
 			if err = s.fs.SyncDir(s.path(logDir)); err == nil {
 				g.marks.mu.Lock()
 				err = g.marks.remove()

@@ -11,7 +11,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// settlement is what a call of Settle does to one unit.
+// settlement is what a call of Settle changes in one unit.
 type settlement struct {
 	u     *unit
 	large *largeBody
@@ -29,8 +29,8 @@ type settlement struct {
 	ended    bool // the body's file is gone
 }
 
-// Settle records verdicts, all or none of them: letters first, and when these are
-// safe the marks, with one write for each unit.
+// Settle records verdicts, all or none of them: first the letters, and once these
+// are safe the marks, with one write for each unit.
 func (h *share) Settle(ctx context.Context, verdicts []notify.Verdict) error {
 	if err := h.enter(); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (s *Spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 	return nil
 }
 
-// settlements sorts verdicts by units. Those on bodies that are gone are left out.
+// settlements groups verdicts by unit. It omits those on bodies that are gone.
 func (s *Spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
 	var list []settlement
 	at := map[*unit]int{}
@@ -134,8 +134,8 @@ func (s *Spool) classOf(r *reader, id notify.ItemID) (class notify.Class, ok boo
 	return class, ok, err
 }
 
-// classify finds the classes of the items. That may read an index, which takes
-// the lock of the body's marks: so it comes before these are held.
+// classify finds the classes of the items. That may read an index, which locks
+// the body's marks, so call it before these are locked.
 func (s *Spool) classify(list []settlement) error {
 	r := s.newReader()
 	defer r.close()
@@ -155,7 +155,7 @@ func (s *Spool) classify(list []settlement) error {
 	return nil
 }
 
-// record writes the marks and then takes them in; the marks are held.
+// record writes the marks and then applies them; the marks are locked.
 func (s *Spool) record(list []settlement) (err error) {
 	for i := range list {
 		if err := s.prepare(&list[i]); err != nil {
@@ -178,7 +178,7 @@ func (s *Spool) record(list []settlement) (err error) {
 		}
 	}
 	for _, t := range ending {
-		// That its file is gone says as much as its marks.
+		// The removal of its file has the same effect as its marks.
 		err := s.fs.Remove(s.path(largeDir, t.large.file))
 		if t.ended = err == nil || isNotExist(err); t.ended {
 			continue
@@ -224,7 +224,7 @@ func (s *Spool) mark(t *settlement) error {
 	return err
 }
 
-// undo takes the marks back that were written together with what failed.
+// undo removes marks that were written together with something that failed.
 func (s *Spool) undo(list []settlement) {
 	for i := range list {
 		list[i].u.marks.undo(list[i].written)
@@ -274,7 +274,8 @@ func (s *Spool) prepare(t *settlement) (err error) {
 	return nil
 }
 
-// counted is how many of the items that end were counted as live; s.mu is held.
+// counted returns how many of the ending items were counted as live; s.mu is
+// held.
 func (s *Spool) counted(t *settlement) (n int64) {
 	for id := range t.done {
 		if id <= t.u.counted {
@@ -284,9 +285,9 @@ func (s *Spool) counted(t *settlement) (n int64) {
 	return n
 }
 
-// endsWith tells whether nothing of the unit is left after this, so that its
-// files are removed and need no marks. Not what was buried: until the removal is
-// safe, the marks tell that there is a letter.
+// endsWith reports whether this finishes the unit, so that its files are removed
+// and need no marks. Buried items still need them: until the removal is safe, the
+// marks say that there is a letter.
 func (s *Spool) endsWith(t *settlement) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -300,11 +301,11 @@ func (s *Spool) endsWith(t *settlement) bool {
 	return g.sealed && g.scanned() && g != s.segments[len(s.segments)-1]
 }
 
-// maxMarks is how many marks are kept in memory, in all files.
+// maxMarks bounds the marks kept in memory, over all files.
 const maxMarks = 1 << 20
 
-// keepMarks notes that the marks of m were used, and lets others go if there
-// are too many in memory; m.mu is held.
+// keepMarks notes that the marks of m were used, and drops others if there are
+// too many in memory; m.mu is held.
 func (s *Spool) keepMarks(m *markFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

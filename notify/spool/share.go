@@ -10,13 +10,12 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// share is the one share of a spool, which has all of its items.
+// share is the only share of a spool. It has all of its items.
 //
-// A single pass over the bodies finds the items of all classes, and keeps what
-// was not asked for yet in a line for each class. A large body gives way to
-// those behind it, see backlog. Items of ClassAccount have a
-// pass of their own, over the bodies that may hold any, and it never waits for
-// the other.
+// A single pass over the bodies finds the items of all classes, and keeps those
+// not asked for yet in a line for each class. A large body gives way to later
+// ones; see backlog. Items of ClassAccount have their own pass, over the bodies
+// that may hold any, which never waits for the other.
 type share struct {
 	s       *Spool
 	ctx     context.Context
@@ -29,7 +28,7 @@ type share struct {
 	mu    sync.Mutex // one scan at a time
 	pass  cursor
 	lines [notify.Classes]line
-	// counting are the large bodies that gave way and are still counted.
+	// counting holds the large bodies that gave way and are still being counted.
 	counting []*cursor
 
 	account      sync.Mutex // guards lines[ClassAccount] and what follows
@@ -38,11 +37,11 @@ type share struct {
 	accountPass  cursor
 }
 
-// line is what was found of a class and not handed out yet.
+// line holds the items of a class that were found and not handed out yet.
 type line struct {
 	near   []*notify.Item  // the first of them, whole
 	held   int             // bytes that these take
-	far    []notify.ItemID // those behind, if there are many
+	far    []notify.ItemID // those after them, if there are many
 	handed notify.ItemID   // the greatest that was handed out
 	last   notify.ItemID   // the one that was handed out last
 	skip   notify.ItemID   // up to it, all were handed out
@@ -53,7 +52,7 @@ type line struct {
 	turn     int        // the backlog that went on last
 }
 
-// behind is a pass for a scan that began again before what was handed out.
+// behind is a pass for a scan that started again before what was handed out.
 type behind struct {
 	on   bool
 	at   notify.ItemID // where the next scan goes on
@@ -62,19 +61,19 @@ type behind struct {
 }
 
 const (
-	// scanTime is when a scan returns what it has.
+	// scanTime is how long a scan looks before it returns what it has.
 	scanTime = 8 * time.Millisecond
 	// scanPatience is how much longer it looks if it has nothing at all.
 	scanPatience = 20 * time.Millisecond
 	// maxRaw is the size up to which an item's bytes are handed out with it.
 	maxRaw = 8 << 10
-	// maxHeld is how much of items is kept in a line; of more, the ID alone.
+	// maxHeld bounds the items kept in a line; of others, only the ID is kept.
 	maxHeld = 4 << 20
 	// itemCost is what an item takes without its bytes.
 	itemCost = 300
 )
 
-// Shares yields the one share that there is, and again when it was released.
+// Shares yields the only share, and again after it was released.
 func (s *Spool) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
 	return func(yield func(notify.Share, error) bool) {
 		if ctx.Err() != nil {
@@ -201,7 +200,7 @@ func (h *share) Scan(ctx context.Context, class notify.Class, after notify.ItemI
 		n.skip = after
 	}
 	n.behind = behind{}
-	// What came late and what is left of large bodies have one half each.
+	// Late items and the rest of large bodies get one half each.
 	half := func() int {
 		if n.yields() {
 			return (most + 1) / 2
@@ -288,7 +287,7 @@ func (n *line) put(it *notify.Item) {
 	n.near = append(n.near, it)
 }
 
-// step goes on with the pass.
+// step continues the pass.
 func (h *share) step(ctx context.Context) (more bool, err error) {
 	h.giveWay()
 	counts, err := h.count()
@@ -306,7 +305,7 @@ func (h *share) step(ctx context.Context) (more bool, err error) {
 				}
 				n.put(it)
 			} else if !ch.account {
-				// Nobody thought that it has any: a late one is better than none.
+				// The look at the body missed it: late is better than never.
 				h.account.Lock()
 				h.lines[it.Class].put(it)
 				h.account.Unlock()
@@ -316,7 +315,7 @@ func (h *share) step(ctx context.Context) (more bool, err error) {
 	return more || counts, err
 }
 
-// scanBehind is Scan for who begins again.
+// scanBehind is Scan for a caller that starts again.
 func (h *share) scanBehind(ctx context.Context, class notify.Class, after notify.ItemID, most int, until time.Time) ([]*notify.Item, error) {
 	n := &h.lines[class]
 	b := &n.behind
@@ -379,8 +378,8 @@ func (h *share) goOn(ctx context.Context, class notify.Class, after notify.ItemI
 	return out, err
 }
 
-// visible is up to where all bodies are stored: what a scan has passed never
-// appears behind it.
+// visible returns up to which number all bodies are stored, so that none appears
+// behind a scan.
 func (s *Spool) visible() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -391,7 +390,7 @@ func (s *Spool) visible() uint64 {
 	return upTo
 }
 
-// begin gives the next n bodies their numbers, and as many orders as they have
+// begin assigns numbers to the next n bodies, and as many orders as they have
 // bytes, and returns the first of each. The bodies are not visible until seen is
 // called with their first number.
 func (s *Spool) begin(n int, now time.Time, bytes int64) (first, order uint64) {

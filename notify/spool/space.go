@@ -5,19 +5,18 @@ import (
 	"time"
 )
 
-// reserveSize is what the file RESERVE takes. It is given back to the disk when
-// a mark finds no room, so that a disk which the spool has filled drains: what
-// is done can be noted, and then be removed. No body is stored before the reserve
-// is whole again.
+// reserveSize is the size of the file RESERVE. The file is deleted when a mark
+// finds no room, so that a full spool can drain: finished items can be recorded
+// and then removed. No body is stored until the reserve is restored.
 const reserveSize = 1 << 20
 
 // spend counts n more bytes on the disk.
 func (s *Spool) spend(n int64) { s.bytes.Add(n) }
 
-// promise counts n more bytes that a Put will take.
+// promise counts n bytes that a Put is going to take.
 func (s *Spool) promise(n int64) { s.promised.Add(n) }
 
-// reserve promises n bytes to a Put, if the spool may grow so much. A part of
+// reserve promises n bytes to a Put, if the spool may grow that much. Some of
 // MaxBytes is left for marks and letters.
 func (s *Spool) reserve(n int64) error {
 	return s.reserveUpTo(n, s.opts.MaxBytes-min(s.opts.MaxBytes/8, 16<<20))
@@ -34,7 +33,7 @@ func (s *Spool) reserveUpTo(n, limit int64) error {
 	return nil
 }
 
-// takeReserve makes the reserve whole. It fails while the disk has no room.
+// takeReserve restores the reserve. It fails while the disk has no room.
 func (s *Spool) takeReserve() error {
 	if s.reserved.Load() {
 		return nil
@@ -54,8 +53,7 @@ func (s *Spool) takeReserve() error {
 	return nil
 }
 
-// giveReserve gives the reserve back to the disk, and tells whether there was
-// one.
+// giveReserve deletes the reserve, and reports whether there was one.
 func (s *Spool) giveReserve() bool {
 	s.reserving.Lock()
 	defer s.reserving.Unlock()
@@ -69,7 +67,7 @@ func (s *Spool) giveReserve() bool {
 	return true
 }
 
-// recoverReserve finds the reserve, or makes it.
+// recoverReserve finds or creates the reserve.
 func (s *Spool) recoverReserve() {
 	if s.sizeOf(s.path(reserveName)) == s.reserveSize {
 		s.spend(s.reserveSize)
@@ -83,7 +81,7 @@ func (s *Spool) recoverReserve() {
 	}
 }
 
-// writeWhole makes a file with the data and syncs it, or leaves none.
+// writeWhole creates a file with the data and syncs it, or leaves none.
 func writeWhole(fs fileSystem, name string, data []byte) error {
 	f, err := fs.Create(name)
 	if err != nil {
@@ -102,14 +100,14 @@ func writeWhole(fs fileSystem, name string, data []byte) error {
 }
 
 const (
-	// keepEvery is how often the keeper tidies at the most, and sweepEvery how
-	// often it looks for expired letters.
+	// keepEvery is the least time between two runs of the keeper, and sweepEvery
+	// between two searches for expired letters.
 	keepEvery  = 30 * time.Second
 	sweepEvery = time.Hour
 )
 
-// keep is the goroutine that tidies up, some time after something has changed:
-// an idle spool sleeps.
+// keep is the goroutine that tidies up, some time after a change. An idle spool
+// sleeps.
 func (s *Spool) keep() {
 	defer close(s.kept)
 	sweep := make(<-chan time.Time)

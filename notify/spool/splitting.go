@@ -8,8 +8,8 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// splitting takes a large body apart while it is received. Whatever goes wrong
-// with it, the body is stored all the same and taken apart later.
+// splitting splits a large body while it is received. If it fails, the body is
+// still stored and is split later.
 type splitting struct {
 	s    *Spool
 	temp string // the index on the way, "" when it is no longer ours to remove
@@ -25,7 +25,7 @@ type splitting struct {
 
 	now []byte // what the splitter reads
 	buf *[copySize]byte
-	ok  bool // the splitter came to the end
+	ok  bool // the splitter reached the end
 }
 
 // startSplitting begins. The body is given in chunks, and end must be called.
@@ -81,7 +81,7 @@ func (sp *splitting) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// give hands a buffer with n bytes over and gives an empty one.
+// give passes on a buffer with n bytes and returns an empty one.
 func (sp *splitting) give(buf *[copySize]byte, n int) *[copySize]byte {
 	select {
 	case sp.full <- buf[:n:copySize]:
@@ -96,7 +96,7 @@ func (sp *splitting) give(buf *[copySize]byte, n int) *[copySize]byte {
 	return buf
 }
 
-// finish waits for the splitter and completes the index, or gives nil.
+// finish waits for the splitter and completes the index, or returns nil.
 func (sp *splitting) finish(sums []uint32, size int64, sum uint32) *index {
 	close(sp.full)
 	<-sp.done

@@ -16,46 +16,46 @@ import (
 )
 
 var (
-	// ErrLocked says that another process, or another Spool of this one, has
-	// the directory open. It is [notify.ErrInUse] too.
+	// ErrLocked means that another process, or another Spool of this process, has
+	// the directory open. It wraps [notify.ErrInUse].
 	ErrLocked = fmt.Errorf("spool: the directory belongs to another process: %w", notify.ErrInUse)
-	// ErrFull says that a body would take the spool over [Options].MaxBytes.
+	// ErrFull means that a body would exceed [Options].MaxBytes.
 	ErrFull = errors.New("spool: full")
-	// ErrClosed says that the spool was closed.
+	// ErrClosed means that the spool was closed.
 	ErrClosed = errors.New("spool: closed")
-	// ErrGone says that the directory was removed, or another one put in its
-	// place, while the spool was open: nothing can be stored in it.
+	// ErrGone means that the directory was removed or replaced while the spool
+	// was open, so nothing can be stored in it.
 	ErrGone = errors.New("spool: the directory is gone")
-	// ErrFormat says that the directory holds something else, or was written
-	// by a later version of this package.
+	// ErrFormat means that the directory holds something else, or was written by
+	// a later version of this package.
 	ErrFormat = errors.New("unknown format")
 )
 
 // Options are the optional settings of [Open].
 type Options struct {
-	// MaxBytes bounds what bodies, their indexes and letters take on the disk; a
-	// Put beyond it fails with ErrFull, and so does a letter, whose item stays.
-	// Marks of what was settled come on top, so that a full spool drains. 0 means
-	// no bound but the disk's.
+	// MaxBytes limits the disk space of bodies, their indexes and letters. A Put
+	// beyond it fails with ErrFull, and so does a letter, whose item then stays.
+	// Records of what was settled do not count, so that a full spool can drain. 0
+	// means no limit but the disk's.
 	MaxBytes int64
 	// LetterRetention is how long a dead letter is kept after it was buried, and
-	// until the spool has been open for an hour. 0 means until it is redriven or
-	// discarded.
+	// in any case until the spool has been open for an hour. 0 means until it is
+	// redriven or discarded.
 	LetterRetention time.Duration
-	// RepeatTime is how long after its arrival a body that comes again, byte for
-	// byte, is acknowledged and not stored again: what was in it has been
-	// delivered or will be. 0 means [notify.DefaultRepeatTime], less than zero
-	// that each body is stored.
+	// RepeatTime is how long an identical body is acknowledged and not stored
+	// again: its content has been delivered or will be. 0 means
+	// [notify.DefaultRepeatTime]; a negative value means that each body is
+	// stored.
 	//
-	// A user's edit that is taken back within this time can come as the very same
-	// bytes as the notification before the edit. It cannot be told from a repeat,
-	// and is not delivered.
+	// If a user undoes an edit within this time, the notification can be
+	// identical to the one before the edit. It cannot be told from a repeat, and
+	// is not delivered.
 	//
-	// Some 60 bytes of memory are taken for each body, for the latest million of
-	// them at the most, and for fewer if MaxBytes is below 1.5 GiB.
+	// Each body takes about 60 bytes of memory, for at most the latest million of
+	// them, and for fewer if MaxBytes is below 1.5 GiB.
 	RepeatTime time.Duration
-	// Logger is told of damage and of failing disks, and at the level Debug of
-	// repeats. Nil means nobody.
+	// Logger is told of damage and of failing disks, and at level Debug of
+	// repeats. Nil is silent.
 	Logger *slog.Logger
 }
 
@@ -80,10 +80,10 @@ type Spool struct {
 	builders sync.WaitGroup // of indexes
 	building sync.Mutex     // one of them at a time
 
-	// gate is held for reading by all that changes the directory outside the
-	// writer, so that Close can wait for it.
+	// gate is held for reading by everything outside the writer that changes the
+	// directory, so that Close can wait for it.
 	gate sync.RWMutex
-	// settling is held by who changes what is finished, and letters. It is taken
+	// settling is held while finished items or letters change. It is locked
 	// before the locks of files of marks, and these before mu.
 	settling  sync.Mutex
 	reserving sync.Mutex
@@ -94,7 +94,7 @@ type Spool struct {
 	repeats   *repeats // nil if repeats are stored
 	claims    *notify.ClaimDir
 	bytes     atomic.Int64 // on the disk, in all files
-	promised  atomic.Int64 // what Puts on their way will take
+	promised  atomic.Int64 // what running Puts are going to take
 	letters   letterList
 	expired   map[letterName]time.Time // letters, since when; the keeper's
 	stamped   atomic.Int64             // the time in the name of the newest letter
@@ -103,7 +103,7 @@ type Spool struct {
 	mu         sync.Mutex
 	closed     bool
 	seq        uint64              // the last number given out
-	order      uint64              // the least order that was not given out
+	order      uint64              // the least order not given out
 	unseen     map[uint64]struct{} // the first numbers of what is being stored
 	named      uint64              // the highest that the log tells the next Open
 	segments   []*segment          // by base; the last is the newest
@@ -134,10 +134,10 @@ const (
 	tempSuffix  = ".tmp"
 )
 
-// Open opens the spool in dir, which is made if it is not there, and recovers
-// what a crash left. It reads all that is unfinished once, to know that it is
-// whole, at the speed of the disk. It fails with [ErrLocked] while another
-// process has the directory, and with [ErrFormat] if it cannot read it.
+// Open opens the spool in dir, which it creates if necessary, and recovers what a
+// crash left. It reads all unfinished bodies once to verify them, at the speed of
+// the disk. It fails with [ErrLocked] while another process has the directory,
+// and with [ErrFormat] if it cannot read it.
 func Open(dir string, opts *Options) (*Spool, error) {
 	s, err := open(dir, opts, diskFS{})
 	if err != nil {
@@ -149,9 +149,9 @@ func Open(dir string, opts *Options) (*Spool, error) {
 	return s, nil
 }
 
-// Claims are the notes of which files were asked for, in a directory of the
-// spool. A [notify.Processor] uses them by itself. They are valid until Close,
-// and do not count towards MaxBytes.
+// Claims returns the records of which files were asked for, kept in a directory
+// of the spool. A [notify.Processor] uses them by itself. They are valid until
+// Close, and do not count towards MaxBytes.
 func (s *Spool) Claims() notify.Claims { return s.claims }
 
 func open(dir string, opts *Options, fs fileSystem) (*Spool, error) {
@@ -241,8 +241,8 @@ func (s *Spool) start() (err error) {
 	return nil
 }
 
-// checkFormat refuses a directory that a later version wrote, and signs a new
-// one, or one of version 1. A torn signature is completed.
+// checkFormat refuses a directory of a later version, and writes the signature of
+// a new one, or of one of version 1. It completes a torn signature.
 func (s *Spool) checkFormat() error {
 	f, err := s.fs.Open(s.path(formatName))
 	if isNotExist(err) {
@@ -270,9 +270,9 @@ func (s *Spool) checkFormat() error {
 	return f.Sync()
 }
 
-// Close ends loops over Shares and the share, waits for what is being written,
-// and gives the directory free. A Put that is still reading its body fails with
-// ErrClosed, as does whatever is done after this.
+// Close ends loops over Shares and the share, waits for running writes, and
+// releases the directory lock. A Put that is still reading its body fails with
+// ErrClosed, as does every later call.
 func (s *Spool) Close() (err error) {
 	s.gate.Lock()
 	s.mu.Lock()
@@ -315,8 +315,8 @@ func (s *Spool) enter() error {
 
 func (s *Spool) leave() { s.gate.RUnlock() }
 
-// stillThere fails if a file that was synced has lost its name: it is gone with
-// the next restart, whatever was synced.
+// stillThere fails if a synced file has lost its name: the next restart would not
+// find it.
 func (s *Spool) stillThere(f file, name string) error {
 	if !f.Is(name) {
 		return fmt.Errorf("%w: %s has lost its name", ErrGone, filepath.Base(name))

@@ -10,28 +10,28 @@ import (
 
 // Counts are figures since Open, for metrics.
 type Counts struct {
-	// Puts counts the bodies stored, Syncs the writes that the small ones
+	// Puts counts the stored bodies. Syncs counts the writes that small bodies
 	// shared.
 	Puts, Syncs int64
-	// Repeats counts the bodies that were acknowledged and not stored, since
-	// the same bytes had come before. See [Options].RepeatTime.
+	// Repeats counts the bodies that were acknowledged but not stored, as repeats
+	// of earlier ones. See [Options].RepeatTime.
 	Repeats int64
-	// Damaged counts what was found damaged and made a letter.
+	// Damaged counts the damage that was found and became letters.
 	Damaged int
-	// Unreadable counts the files that the disk failed to give back, in part or
-	// as a whole. They are left where they are and tried again by the next Open.
+	// Unreadable counts the files that could not be read in part or as a whole.
+	// They stay in place and are tried again by the next Open.
 	Unreadable int
 }
 
-// Counts returns the present figures.
+// Counts returns the current figures.
 func (s *Spool) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.counts
 }
 
-// Stats returns what the spool holds. The age of the oldest item is found by
-// going on from where it was found before.
+// Stats returns what the spool holds. It searches for the oldest item from where
+// it was found before.
 func (s *Spool) Stats(ctx context.Context) (st notify.QueueStats, err error) {
 	s.oldest.mu.Lock()
 	defer s.oldest.mu.Unlock()
@@ -78,15 +78,15 @@ func (s *Spool) Stats(ctx context.Context) (st notify.QueueStats, err error) {
 	return st, nil
 }
 
-// oldest remembers for each class up to where all items are finished.
+// oldest remembers, for each class, up to where all items are finished.
 type oldest struct {
 	mu  sync.Mutex
 	at  [notify.Classes]cursor
 	was [notify.Classes]time.Time
 }
 
-// find tells when the oldest item of a class in a segment was received, or, if
-// the time is up before it is found, that it is not older than this.
+// find returns when the oldest item of a class in a segment was received. If the
+// time is up before, it returns a bound: the item is not older.
 func (o *oldest) find(ctx context.Context, s *Spool, class notify.Class, g *segment, until time.Time) (time.Time, error) {
 	c := &o.at[class]
 	if c.seq < g.base-1 {

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// syncFile leaves out the times of the file, which nobody reads and which
+// syncFile does not sync the times of the file, which nobody reads and which
 // would cost a commit of the file system's journal.
 func syncFile(f *os.File) error {
 	for {
