@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
@@ -23,14 +24,14 @@ type account struct {
 // What a sign-up is refused for. People read it as a sentence.
 var (
 	errNameTaken = errors.New("this name is taken")
-	errName      = errors.New("a name has 1 to 40 characters")
+	errName      = errors.New("a name has 1 to 40 characters that can be seen")
 	errPassword  = fmt.Errorf("a password has at least %d characters, and at most 72 bytes", minPassword)
 )
 
 // createAccount makes an account. The database has a hash of the password.
 func (db *database) createAccount(ctx context.Context, name, password string) (*account, error) {
 	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n < 1 || n > 40 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+	if n := utf8.RuneCountInString(name); n < 1 || n > 40 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 		return nil, errName
 	}
 	if len(password) < minPassword || len(password) > 72 {

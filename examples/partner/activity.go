@@ -45,13 +45,13 @@ func (p *partner) activityPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := &activityPage{workout: workoutOf(j), Facts: factsOf(j)}
-	page.What = joinKnown(page.Type.Name(), page.Day)
+	page.What = joinKnown(page.Kind(), page.Day)
 	if a := j.Activity(); a != nil {
 		var when string
 		if at := a.LocalStart(); !at.IsZero() {
 			when = at.Format("Mon 2 Jan 2006, 15:04")
 		}
-		page.What, page.Note = joinKnown(a.ActivityType.Name(), when), a.ActivityDescription
+		page.What, page.Note = joinKnown(page.Kind(), when), shownLines(a.ActivityDescription)
 	}
 	tracks, err := p.tracks(r.Context(), j)
 	if err == nil {
@@ -129,17 +129,17 @@ func factsOf(j *join.Joined) (facts []fact) {
 		case activitytype.GroupSwimming:
 			add("Pace", "%s /100 m", clock(time.Duration(100/speed*float64(time.Second))))
 		default:
-			add("Average speed", "%.1f km/h", speed*3.6)
+			add("Average speed", "%s km/h", number(speed*3.6, 1))
 		}
 	}
 	if a.AverageHeartRateInBeatsPerMinute != nil && *a.AverageHeartRateInBeatsPerMinute > 0 {
 		add("Average heart rate", "%d bpm", *a.AverageHeartRateInBeatsPerMinute)
 	}
 	if a.MaxHeartRateInBeatsPerMinute != nil && *a.MaxHeartRateInBeatsPerMinute > 0 {
-		add("Highest heart rate", "%.0f bpm", *a.MaxHeartRateInBeatsPerMinute)
+		add("Highest heart rate", "%s bpm", number(*a.MaxHeartRateInBeatsPerMinute, 0))
 	}
 	if a.TotalElevationGainInMeters != nil {
-		add("Ascent", "%.0f m", *a.TotalElevationGainInMeters)
+		add("Ascent", "%s m", number(*a.TotalElevationGainInMeters, 0))
 	}
 	if a.ActiveKilocalories != nil {
 		add("Energy", "%d kcal", *a.ActiveKilocalories)

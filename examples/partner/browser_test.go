@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/join"
+	"github.com/garminkit/activityapi/types"
 )
 
 // seen is what the browser asked for, and what it complained of.
@@ -297,9 +299,9 @@ func download(t *testing.T, dir, suffix string) string {
 	return string(content)
 }
 
-// TestPaint shows the ride of six hours with a sample each second, after a login
-// with a password. How long the first paint takes is in the log.
-func TestPaint(t *testing.T) {
+// startTab runs the program with nobody in it, and has eve log in.
+func startTab(t *testing.T) (*tab, *partner, *config, *account) {
+	t.Helper()
 	b := startBrowser(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -311,12 +313,48 @@ func TestPaint(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- p.svc.Serve(running, l, p.web) }()
 	t.Cleanup(func() { stop(); require.NoError(t, <-done) })
-
 	b.do(chromedp.Navigate(c.url),
 		chromedp.SendKeys("[name=name]", "eve", chromedp.ByQuery), chromedp.SendKeys("[name=password]", "correct horse battery", chromedp.ByQuery),
 		press("#signup", "main.page-year"))
 	eve, _, err := p.db.account(t.Context(), "name", "eve")
 	require.NoError(t, err)
+	return b, p, c, eve
+}
+
+// TestHostilePages: whatever texts are shown, no page is wider than the window, and
+// the browser finds nothing to complain of.
+func TestHostilePages(t *testing.T) {
+	b, p, c, eve := startTab(t)
+	for name, odd := range hostile {
+		p.addHostile(t, eve.ID, types.ID(name), odd)
+	}
+	for _, path := range []string{"/", "/list", "/account"} {
+		b.do(chromedp.Navigate(c.url + path))
+		b.watch("hostile" + strings.ReplaceAll(path, "/", "-"))
+	}
+	for name := range hostile {
+		if !strings.HasPrefix(name, "long") && name != "stacked" && name != "script" && os.Getenv("SCREENSHOTS") == "" {
+			continue // of those the tags are looked at
+		}
+		b.do(chromedp.Navigate(c.url + (&workout{GarminID: "g1", ID: types.ID(name)}).Path()))
+		b.watch("hostile-" + strings.ReplaceAll(name, " ", "-"))
+	}
+	for name, odd := range hostile { // on a page of the operator's, which asks for a password
+		p.troubles.begin("trouble", name, odd)
+	}
+	b.do(network.SetExtraHTTPHeaders(network.Headers{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("operator:"+operator))}),
+		chromedp.Navigate(c.url+"/operator/"), chromedp.WaitReady("main.page-operator", chromedp.ByQuery))
+	b.watch("hostile-operator")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.Equal(t, map[string]bool{c.listen: true}, b.hosts)
+	require.Empty(t, b.complaints)
+}
+
+// TestPaint shows the ride of six hours with a sample each second, after a login
+// with a password. How long the first paint takes is in the log.
+func TestPaint(t *testing.T) {
+	b, p, c, eve := startTab(t)
 	require.NoError(t, p.db.add(t.Context(), eve.ID, join.Item{User: "g1", Order: 1, Summary: sixHours()}))
 
 	var figures struct{ Response, Paint float64 }

@@ -96,7 +96,7 @@ func (c *lapCounter) laps(end time.Time) (laps []*lap) {
 			l.HeartRate = fmt.Sprintf("%d bpm", sum.hearts/sum.samples)
 		}
 		if s := l.Duration.Seconds(); l.Meters > 0 {
-			l.Speed = fmt.Sprintf("%.1f km/h", l.Meters/s*3.6)
+			l.Speed = number(l.Meters/s*3.6, 1) + " km/h"
 		}
 		laps = append(laps, l)
 	}

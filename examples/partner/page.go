@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +25,7 @@ type views map[string]*template.Template
 
 func parseViews() (views, error) {
 	layout, err := template.New("").Funcs(template.FuncMap{
-		"clock": clock, "kilometers": kilometers, "date": date, "stamp": stamp, "share": share,
+		"clock": clock, "kilometers": kilometers, "date": date, "stamp": stamp, "share": share, "shown": func(s string) string { return shown(brief(s)) },
 		"derived": func() string { return types.DerivedAttribution },
 		"charted": func() string { return types.ChartAttribution },
 		"garmin":  func() string { return types.Attribution("") },
@@ -170,9 +172,18 @@ func kilometers(m float64) string {
 	case m <= 0:
 		return "–"
 	case m < 100_000:
-		return fmt.Sprintf("%.2f km", m/1000)
+		return number(m/1000, 2) + " km"
 	}
-	return fmt.Sprintf("%.0f km", m/1000)
+	return number(m/1000, 0) + " km"
+}
+
+// number prints what devices measure with so many decimals. What none can measure
+// takes no more room than another number.
+func number(v float64, decimals int) string {
+	if math.Abs(v) >= 1e9 || math.IsNaN(v) {
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'f', decimals, 64)
 }
 
 func date(t time.Time) string { return t.Format("Mon 2 Jan 2006") }

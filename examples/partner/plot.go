@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,15 +31,19 @@ var series = []struct {
 	{"Elevation", "elevation", "m", 0, func(s *types.Sample) (float64, bool) { return times(s.ElevationInMeters, 1) }},
 }
 
+// measurable is the greatest value that is drawn. No device measures more, and an
+// axis of what is greater may have no steps.
+const measurable = 1e9
+
 func whole(v *int) (float64, bool) {
 	if v == nil {
 		return 0, false
 	}
-	return float64(*v), true
+	return times(new(float64(*v)), 1)
 }
 
 func times(v *float64, factor float64) (float64, bool) {
-	if v == nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
+	if v == nil || !(math.Abs(*v) <= measurable) { // NaN neither
 		return 0, false
 	}
 	return *v * factor, true
@@ -147,7 +150,7 @@ func draw(all *[buckets]bucket, unit string, decimals int, length time.Duration)
 	y := func(v float64) float64 { return min(max(100*(high-v)/(high-low), 0), 100) }
 	p := &plot{Average: number(sum/float64(n), decimals) + " " + unit, Most: number(most, decimals) + " " + unit}
 	for v := high; v > low-by/2; v -= by {
-		p.Values = append(p.Values, strconv.FormatFloat(v, 'f', -1, 64))
+		p.Values = append(p.Values, number(v, -1))
 	}
 	for i := range 5 {
 		p.Times = append(p.Times, clock(length*time.Duration(i)/4))
@@ -205,5 +208,3 @@ func scale(low, high float64) (bottom, top, by float64) {
 	}
 	return bottom, top, by
 }
-
-func number(v float64, decimals int) string { return strconv.FormatFloat(v, 'f', decimals, 64) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -48,6 +49,59 @@ func restored(s string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
+}
+
+// longest is how much of a text lists show, in characters. All of it is in the
+// record of the workout.
+const longest = 300
+
+// brief is the beginning of a text.
+func brief(s string) string {
+	n := 0
+	for i := range s {
+		if n++; n > longest {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+// shown is a text of somebody else's as pages show it: on one line, without what
+// turns the text around it. It is "" if there is nothing to see.
+func shown(s string) string { return isolated(strings.Join(strings.Fields(visible(s)), " ")) }
+
+// shownLines is the same of a text with lines.
+func shownLines(s string) string { return isolated(strings.TrimSpace(visible(s))) }
+
+// visible leaves out what cannot be seen, but for spaces, lines and what joins
+// letters.
+func visible(s string) string {
+	seen := false
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\u200c' || r == '\u200d': // the last two join letters, or do not
+		case unicode.In(r, unicode.Cc, unicode.Cf): // control characters, and those of direction
+			return -1
+		case !unicode.IsSpace(r):
+			seen = true
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+	if !seen {
+		return ""
+	}
+	return s
+}
+
+// isolated keeps the direction of a text to itself.
+func isolated(s string) string {
+	leftwards := func(r rune) bool { // the blocks that have such letters
+		return r >= 0x590 && r < 0x900 || r >= 0xfb1d && r < 0xff00 || r >= 0x10800 && r < 0x11000 || r >= 0x1e800 && r < 0x1f000
+	}
+	if !strings.ContainsFunc(s, leftwards) {
+		return s // of the direction of all around it
+	}
+	return "\u2068" + s + "\u2069"
 }
 
 // maxID is the longest id that is kept, in bytes: those of Garmin have a few dozen,

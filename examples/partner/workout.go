@@ -34,11 +34,14 @@ func (w *workout) Path() string {
 }
 
 // Title is its name, or what it is.
-func (w *workout) Title() string { return cmp.Or(w.Name, w.Type.Name(), "Activity") }
+func (w *workout) Title() string { return cmp.Or(shown(w.Name), w.Kind(), "Activity") }
+
+// Kind is the name of its type, or "".
+func (w *workout) Kind() string { return shown(w.Type.Name()) }
 
 // About is what it is, when it was and what Garmin asks for, as far as it is known.
 func (w *workout) About() string {
-	return joinKnown(w.Type.Name(), w.Day, w.Attribution())
+	return joinKnown(w.Kind(), w.Day, w.Attribution())
 }
 
 func joinKnown(parts ...string) string {
@@ -63,6 +66,7 @@ func workoutOf(j *join.Joined) *workout {
 			w.Day = w.Start.Format(time.DateOnly) // until we hear of the user's offset
 		}
 	}
+	w.Type, w.Name, w.Device = activitytype.Type(brief(string(w.Type))), brief(w.Name), brief(w.Device)
 	return w
 }
 
