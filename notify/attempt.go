@@ -129,8 +129,11 @@ func (a *attempt) load() error {
 	case *Push, *Deregistration, *PermissionChange:
 		a.rev = sha256.Sum256(raw)
 	}
-	if owner := ev.Owner(); owner != "" && owner != a.it.UserID {
-		return Permanent(errors.New("notify: the item is not that of its user"))
+	if owner := ev.Owner(); owner != "" {
+		if owner.In(a.it.UserID.App()) != a.it.UserID {
+			return Permanent(errors.New("notify: the item is not that of its user"))
+		}
+		setOwner(ev, a.it.UserID)
 	}
 	return nil
 }
@@ -173,7 +176,7 @@ func (a *attempt) badness() error {
 		return &queueError{err}
 	}
 	defer r.Close()
-	in := &countingReader{r: bodyOf(a.it.Key, r)}
+	in := &storedReader{r: bodyOf(a.it.Key, r)}
 	for ev, err := range a.decoder.Decode(in) {
 		switch {
 		case in.err != nil:

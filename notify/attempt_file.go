@@ -42,5 +42,5 @@ func (a *attempt) file(users []User, ping *FilePing) error {
 			return errs.err
 		}
 	}
-	return a.files.finish(a.ctx, ping.File.CallbackURL, f)
+	return a.files.finish(a.ctx, &ping.File, f)
 }

@@ -66,8 +66,11 @@ func (a *attempt) follow(client Follower, users []User, ping *Ping) error {
 			errs.add(err)
 			return errs.err
 		}
-		if owner := s.Owner(); owner != "" && owner != ping.UserID {
-			return Permanent(fmt.Errorf("%w: %q, not %q", ErrWrongUser, owner, ping.UserID))
+		if owner := s.Owner(); owner != "" {
+			if owner.In(ping.UserID.App()) != ping.UserID {
+				return Permanent(fmt.Errorf("%w: %q, not %q", ErrWrongUser, owner, ping.UserID))
+			}
+			setUser(s, ping.UserID)
 		}
 		a.noteDefects(defectsOf(s), nil)
 		held = append(held, s)

@@ -21,6 +21,24 @@ type Event interface {
 	event()
 }
 
+// setOwner gives the event the id that its user has in this process. The names
+// of applications are in no body.
+func setOwner(ev Event, user types.UserID) {
+	switch ev := ev.(type) {
+	case *Ping:
+		ev.UserID = user
+	case *FilePing:
+		ev.File.UserID = user
+	case *Push:
+		ev.UserID = user
+		setUser(ev.Summary, user)
+	case *Deregistration:
+		ev.UserID = user
+	case *PermissionChange:
+		ev.UserID = user
+	}
+}
+
 // Position is the place of an event in its body. Every event embeds one.
 type Position struct {
 	// Key is the item's list key, such as "activities".

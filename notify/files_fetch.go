@@ -50,8 +50,9 @@ func (s *fileStore) Close() error {
 	return err
 }
 
-func claimID(u types.Secret) string {
-	sum := sha256.Sum256([]byte(u))
+// claimID names the claim on a file. Two applications may be given one address.
+func claimID(app string, u types.Secret) string {
+	sum := sha256.Sum256([]byte(AppLine(app) + string(u)))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -73,7 +74,7 @@ func (s *fileStore) fetch(ctx context.Context, client Downloader, f *types.Activ
 	if err != nil {
 		return nil, false, Permanent(err)
 	}
-	d := &download{s: s, file: f, id: claimID(f.CallbackURL), name: name}
+	d := &download{s: s, file: f, id: claimID(f.UserID.App(), f.CallbackURL), name: name}
 	if !s.lock(d.id) {
 		return nil, false, errors.New("notify: another item downloads this file")
 	}
@@ -105,8 +106,8 @@ func (s *fileStore) fetch(ctx context.Context, client Downloader, f *types.Activ
 }
 
 // finish notes that the callbacks have the file.
-func (s *fileStore) finish(ctx context.Context, u types.Secret, f *File) error {
-	return s.claims.Settle(ctx, claimID(u), Claim{State: ClaimDone, Name: f.Name, Size: f.Size, SHA256: f.SHA256, Odd: f.Odd})
+func (s *fileStore) finish(ctx context.Context, ping *types.ActivityFile, f *File) error {
+	return s.claims.Settle(ctx, claimID(ping.UserID.App(), ping.CallbackURL), Claim{State: ClaimDone, Name: f.Name, Size: f.Size, SHA256: f.SHA256, Odd: f.Odd})
 }
 
 func (s *fileStore) lock(id string) bool {

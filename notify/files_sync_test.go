@@ -35,7 +35,7 @@ func TestFileIsSynced(t *testing.T) {
 		require.NoError(t, err)
 		defer s.Close()
 		if left != "" { // A process died at the end of the download.
-			require.NoError(t, os.WriteFile(filepath.Join(dir, workDir, claimID(f.CallbackURL)+"-1"+left), []byte(content), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, workDir, claimID("", f.CallbackURL)+"-1"+left), []byte(content), 0o600))
 		}
 		sync := func(f *os.File) error {
 			name, err := filepath.Rel(dir, f.Name())

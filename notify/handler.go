@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/appname"
 )
 
 // HandlerOptions are the optional settings of [NewHandler].
@@ -30,6 +34,15 @@ type HandlerOptions struct {
 	// Origin holds the checks that a request must all pass before its body is
 	// read. Without checks every request passes.
 	Origin []OriginCheck
+	// Apps are the applications of the handler, if there are several: one for
+	// evaluation and one for production, or one for each tenant. Each has a name
+	// and checks of its own, such as the path secret of its endpoints. A request
+	// is for the application whose checks all pass; Origin is asked first. The ids
+	// of an application's users carry its name, see [types.UserID.In], and what is
+	// stored begins with its [AppLine]. An application that was alone before keeps
+	// the name "": nothing changes for its users. A name has up to 64 characters
+	// of A-Z, a-z, 0-9 and "-._".
+	Apps map[string][]OriginCheck
 	// OriginStatus answers a request that failed a check. 0 means 404. Avoid 401
 	// and 429: Garmin may disable an endpoint after a 401 and slow down after a
 	// 429.
@@ -62,9 +75,29 @@ func (o *HandlerOptions) Check() error {
 	case d.OriginStatus < 400 || d.OriginStatus > 599:
 		return refuse("OriginStatus", d.OriginStatus, "400 to 599")
 	}
-	for i, c := range o.Origin {
+	if err := checkChecks("Origin", o.Origin); err != nil {
+		return err
+	}
+	for _, app := range slices.Sorted(maps.Keys(o.Apps)) {
+		field := fmt.Sprintf("Apps[%q]", app)
+		if err := appname.Check(app); err != nil {
+			return fmt.Errorf("notify: HandlerOptions.%s: %w", field, err)
+		}
+		if len(o.Apps[app]) == 0 {
+			return refuse(field, "empty", "a check: it would take what is for others")
+		}
+		if err := checkChecks(field, o.Apps[app]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkChecks refuses a check that is none.
+func checkChecks(field string, checks []OriginCheck) error {
+	for i, c := range checks {
 		if c == nil {
-			return refuse(fmt.Sprintf("Origin[%d]", i), "nil", "a check")
+			return fmt.Errorf("notify: HandlerOptions.%s[%d] is nil, want a check", field, i)
 		}
 	}
 	return nil
@@ -106,6 +139,9 @@ func (o *HandlerOptions) withDefaults() HandlerOptions {
 type Receipt struct {
 	// Status is the answer.
 	Status int
+	// App is the application of HandlerOptions.Apps that the request was for, ""
+	// for one that no checks let pass.
+	App string
 	// Bytes is how much of the body was read, after decompression.
 	Bytes int64
 	// Took is the time from the headers to the answer.
@@ -150,6 +186,7 @@ type Receipt struct {
 type Handler struct {
 	store  Store
 	opts   HandlerOptions
+	apps   []appChecks
 	log    logger
 	budget budget
 	gzips  sync.Pool // of *gzip.Reader
@@ -187,6 +224,7 @@ func NewHandler(store Store, opts *HandlerOptions) *Handler {
 	}
 	h := &Handler{store: store, opts: opts.withDefaults()}
 	h.opts.Origin = append([]OriginCheck(nil), h.opts.Origin...)
+	h.apps = checksOf(h.opts.Apps)
 	h.log = logger{h.opts.Logger}
 	h.budget = budget{limit: h.opts.MaxInFlight, epoch: time.Now()}
 	return h
@@ -199,7 +237,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.close()
 	defer x.end(http.StatusInternalServerError, errGone) // if nothing else answered
 	x.setDeadlines()
-	if err := h.checkOrigin(r); err != nil {
+	err := h.pass(r, h.opts.Origin)
+	if err == nil {
+		x.app, err = h.appOf(r)
+	}
+	if err != nil {
 		x.end(h.opts.OriginStatus, err)
 		return
 	}
@@ -224,9 +266,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.end(status, err)
 }
 
-// checkOrigin asks each check. One that panics has refused.
-func (h *Handler) checkOrigin(r *http.Request) (err error) {
-	for _, check := range h.opts.Origin {
+// pass asks each check. One that panics has refused.
+func (h *Handler) pass(r *http.Request, checks []OriginCheck) (err error) {
+	for _, check := range checks {
 		if panicked := guard("an OriginCheck", func() { err = check(r) }); panicked != nil {
 			h.log.panicked(r.Context(), panicked)
 			err = panicked

@@ -22,6 +22,7 @@ type exchange struct {
 	deadline time.Time
 	body     intake
 	stored   atomic.Uint64 // the body's number, see StoredAs
+	app      string
 
 	// mu makes sure that there is one answer, from the handler or from the
 	// timer that gives up on the store. It is held while the answer is
@@ -150,7 +151,7 @@ func (x *exchange) answer(status int, err error, now bool) {
 	panicked := guard("the ResponseWriter", func() { x.write(status, now) })
 	x.broken = panicked != nil
 	x.h.log.panicked(x.r.Context(), panicked)
-	x.report(Receipt{Status: status, Bytes: x.body.n.Load(), Took: time.Since(x.start), Body: x.stored.Load(), Err: err})
+	x.report(Receipt{Status: status, App: x.app, Bytes: x.body.n.Load(), Took: time.Since(x.start), Body: x.stored.Load(), Err: err})
 }
 
 // write writes the answer; now sends it before the handler returns.

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -34,8 +35,10 @@ type intake struct {
 	h     *Handler // nil if the request was refused before
 	src   io.Reader
 	share share
-	n     atomic.Int64 // bytes given to the store
+	n     atomic.Int64 // bytes of the body given to the store
 	err   error        // the first error, io.EOF after the whole body
+	app   string
+	line  []byte // what is given first
 
 	packed *counter // the compressed side, nil if there is none
 	unpack *gzip.Reader
@@ -61,6 +64,9 @@ func (c *counter) Read(p []byte) (int, error) {
 func (in *intake) open(x *exchange) error {
 	r, limit := x.r, x.h.opts.MaxBody
 	in.h, in.src, in.share.owner = x.h, r.Body, x
+	if in.app = x.app; in.app != "" {
+		in.line = []byte(AppLine(in.app))
+	}
 	if in.src == nil {
 		in.src = http.NoBody
 	}
@@ -80,12 +86,43 @@ func (in *intake) open(x *exchange) error {
 
 // Read reads on. Once it has failed it gives the same error for ever.
 func (in *intake) Read(p []byte) (int, error) {
+	if len(in.line) > 0 {
+		n := copy(p, in.line)
+		in.line = in.line[n:]
+		return n, nil
+	}
 	if in.err != nil {
 		return 0, in.err
 	}
 	if len(p) == 0 {
 		return 0, nil
 	}
+	begins := in.app == "" && in.n.Load() == 0
+	n, err := in.read(p)
+	if begins && n > 0 && p[0] == lineQuote {
+		in.line = in.escaped(p[:n])
+		return in.Read(p)
+	}
+	return n, err
+}
+
+// escaped is what begins a stored body whose own first bytes those are: if they
+// look like an AppLine, they stand behind an empty one.
+func (in *intake) escaped(first []byte) []byte {
+	head := bytes.Clone(first)
+	for in.err == nil && len(head) < longestLine && bytes.IndexByte(head, '\n') < 0 {
+		var one [1]byte
+		n, _ := in.read(one[:])
+		head = append(head, one[:n]...)
+	}
+	if _, _, ok := cutLine(head); ok {
+		return append([]byte(emptyLine), head...)
+	}
+	return head
+}
+
+// read reads some of the body.
+func (in *intake) read(p []byte) (int, error) {
 	in.h.budget.wait(&in.share)
 	n, err := in.next(p)
 	total := in.n.Add(int64(n))
@@ -148,6 +185,9 @@ func (in *intake) finish() error {
 			return errUnread
 		}
 	}
+	if len(in.line) > 0 {
+		return errUnread
+	}
 	if in.failed() {
 		return in.err
 	}
@@ -164,5 +204,5 @@ func (in *intake) close() {
 		in.h.gzips.Put(in.unpack)
 		in.unpack = nil
 	}
-	in.src, in.packed, in.err = nil, nil, errOver
+	in.src, in.packed, in.err, in.line = nil, nil, errOver, nil
 }

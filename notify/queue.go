@@ -182,7 +182,8 @@ type Letters interface {
 	// wraps [fs.ErrNotExist].
 	Letter(ctx context.Context, id string) (*DeadLetter, error)
 	// OpenLetter reads what Redrive would store: a notification body with only
-	// the letter's items, or the bytes as they came if they are not JSON.
+	// the letter's items, behind their [AppLine], or the bytes as they came if
+	// they are not JSON.
 	OpenLetter(ctx context.Context, id string) (io.ReadCloser, error)
 	// Redrive makes the letter's items new items, received now, and removes the
 	// letter. A crash in between may repeat the items but never loses them. A
@@ -213,7 +214,9 @@ type DeadLetter struct {
 	ID string
 	// Key is the list key, UserID the owner or "". Both are empty for a body that
 	// is not JSON, and for the rest of a body with many bad items. In the latter
-	// case Items counts these items; otherwise it is 1.
+	// case Items counts these items; otherwise it is 1. UserID
+	// carries the name of the application that the body is for, also without an
+	// owner.
 	Key    string
 	UserID types.UserID
 	Items  int

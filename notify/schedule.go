@@ -29,12 +29,12 @@ type scheduler struct {
 	shares  map[*shareState]struct{}
 	ready   [crews]ready
 	crew    [crews]crewState
-	bytes   int64 // of the items of crewLarge that run
-	loaded  int64 // bytes of items that are ready or kept for their lanes
-	outage  outage
-	slow    *time.Timer     // to look for slow attempts
-	slowAt  time.Duration   // when it does; 0 if nothing runs that is not slow
-	finish  [Classes]uint64 // items settled
+	bytes   int64              // of the items of crewLarge that run
+	loaded  int64              // bytes of items that are ready or kept for their lanes
+	outages map[string]*outage // by application, since its last call that was answered
+	slow    *time.Timer        // to look for slow attempts
+	slowAt  time.Duration      // when it does; 0 if nothing runs that is not slow
+	finish  [Classes]uint64    // items settled
 	stopped bool
 	idle    chan struct{} // closed when stopped and nothing runs
 }
@@ -70,8 +70,8 @@ const (
 func newScheduler(o *ProcessorOptions, run func(*task) verdict, tell func(Outcome)) *scheduler {
 	s := &scheduler{
 		opts: o, run: run, tell: tell, start: time.Now(), seed: maphash.MakeSeed(),
-		shares: map[*shareState]struct{}{},
-		idle:   make(chan struct{}),
+		shares: map[*shareState]struct{}{}, outages: map[string]*outage{},
+		idle: make(chan struct{}),
 	}
 	const callback, download = time.Second, time.Minute
 	s.crew = [crews]crewState{
@@ -179,7 +179,7 @@ func (s *scheduler) offer(l *lane, it *Item, e entry) {
 		return
 	case e.flags&flagProbe != 0 && l.park != nil && l.park.probe == it.ID:
 		t.probe = parkProbe
-	case e.flags&flagOutageProbe != 0 && s.outage.probe == it.ID:
+	case e.flags&flagOutageProbe != 0 && s.outageProbedBy(it.ID) != nil:
 		t.probe = outageProbe
 	case s.holds(l, t) || s.parks(l, t):
 		return
@@ -428,10 +428,9 @@ func (s *scheduler) judge(t *task, v verdict, now time.Duration) (news Outcome) 
 		s.setProbe(l, now) // it came to another end; ask with the next
 	}
 	if v.answered {
-		news = s.resume()
-	} else if t.probe == outageProbe && s.outage.probe == t.ID {
-		s.outage.probe = 0
-		s.setOutageProbe()
+		news = s.resume(t.UserID.App())
+	} else if t.probe == outageProbe {
+		s.probedNothing(t.ID)
 	}
 	return news
 }
@@ -456,9 +455,7 @@ func (s *scheduler) stop() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	if s.outage.timer != nil {
-		s.outage.timer.Stop()
-	}
+	s.stopProbes()
 	if s.slow != nil {
 		s.slow.Stop()
 	}

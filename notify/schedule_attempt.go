@@ -80,7 +80,7 @@ func (o *outcome) judge() verdict {
 	case types.FaultApplication, types.FaultNetwork:
 		out, begins := s.blames(t, fault)
 		if begins {
-			o.run.p.observe(Outcome{Result: ResultOutage, Class: t.Class, Err: o.err})
+			o.run.p.observe(Outcome{Result: ResultOutage, Class: t.Class, UserID: types.UserID("").In(t.UserID.App()), Err: o.err})
 		}
 		if out && now < last {
 			return o.later(held, 0)
@@ -162,7 +162,7 @@ func (o *outcome) answered() bool {
 		_, ours := errors.AsType[*failure](o.err)
 		return !ours
 	case types.FaultGarmin:
-		return o.run.sched.outageFault() == types.FaultNetwork
+		return o.run.sched.outageFault(o.task) == types.FaultNetwork
 	}
 	return false
 }

@@ -5,11 +5,16 @@ import (
 	"time"
 )
 
-// heldItems are the items of a share that wait for the end of an outage, with
-// the time of their last attempt.
+// heldItems are the items of a share that wait for the end of an application's
+// outage, with the time of their last attempt. A nil one is empty.
 type heldItems struct{ h waitHeap }
 
-func (h *heldItems) len() int { return len(h.h) }
+func (h *heldItems) len() int {
+	if h == nil {
+		return 0
+	}
+	return len(h.h)
+}
 
 func (h *heldItems) push(e entry, last time.Duration) { heap.Push(&h.h, waiting{last, e}) }
 
@@ -35,6 +40,9 @@ func (h *heldItems) expired(now time.Duration) (out []entry) {
 }
 
 func (h *heldItems) takeAll() []entry {
+	if h == nil {
+		return nil
+	}
 	out := make([]entry, 0, len(h.h))
 	for _, w := range h.h {
 		out = append(out, w.entry)

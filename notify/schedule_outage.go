@@ -10,11 +10,13 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// outage is the time in which no call to Garmin can succeed: our key is
-// refused, or Garmin is not reached. All that needs Garmin is held, and one item
-// at a time finds out whether it is over. It is reported when it begins and when
-// it ends, and not for each item.
+// outage is the time in which no call of an application to Garmin can succeed: its
+// key is refused, or Garmin is not reached. All that needs Garmin is held, and one
+// item at a time finds out whether it is over. It is reported when it begins and
+// when it ends, and not for each item. Each application finds out by itself: what
+// is wrong with the key of one holds up no other.
 type outage struct {
+	app   string
 	open  bool
 	fault types.Fault
 	since time.Duration
@@ -45,7 +47,12 @@ const (
 func (s *scheduler) blames(t *task, fault types.Fault) (out, begins bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := &s.outage
+	app := t.UserID.App()
+	o := s.outages[app]
+	if o == nil {
+		o = &outage{app: app}
+		s.outages[app] = o
+	}
 	switch {
 	case o.open:
 		return true, false
@@ -58,8 +65,38 @@ func (s *scheduler) blames(t *task, fault types.Fault) (out, begins bool) {
 		}
 	}
 	o.open, o.fault, o.since, o.told, o.tries = true, fault, s.now(), s.now(), 0
-	s.setOutageProbe()
+	s.setOutageProbe(o)
 	return true, true
+}
+
+// outageOf returns the open outage that t is held by, or nil.
+func (s *scheduler) outageOf(t *task) *outage {
+	if len(s.outages) == 0 {
+		return nil
+	}
+	if o := s.outages[t.UserID.App()]; o != nil && o.open {
+		return o
+	}
+	return nil
+}
+
+// outageProbedBy returns the outage of which an item finds out, or nil.
+func (s *scheduler) outageProbedBy(id ItemID) *outage {
+	for _, o := range s.outages {
+		if o.probe == id {
+			return o
+		}
+	}
+	return nil
+}
+
+// probedNothing lets another item find out whether the outage is over, if id was
+// to.
+func (s *scheduler) probedNothing(id ItemID) {
+	if o := s.outageProbedBy(id); o != nil {
+		o.probe = 0
+		s.setOutageProbe(o)
+	}
 }
 
 func (o *outage) see(user types.UserID) {
@@ -74,7 +111,7 @@ func (o *outage) see(user types.UserID) {
 
 // holds makes t wait for the end of an outage, if there is one.
 func (s *scheduler) holds(l *lane, t *task) bool {
-	if !s.outage.open || !t.Class.pulls() || t.due-lastChance <= s.now() {
+	if s.outageOf(t) == nil || !t.Class.pulls() || t.due-lastChance <= s.now() {
 		return false
 	}
 	l.share.hold(t.e)
@@ -84,48 +121,55 @@ func (s *scheduler) holds(l *lane, t *task) bool {
 
 // keepHeld adds t to what is held.
 func (s *scheduler) keepHeld(t *task) {
-	if !s.outage.open {
+	o := s.outageOf(t)
+	if o == nil {
 		t.lane.share.waitUntil(s.now(), t.entry())
 		return
 	}
-	t.lane.share.held.push(t.entry(), t.due-lastChance)
-	s.outage.count++
+	sh := t.lane.share
+	if sh.held == nil {
+		sh.held = map[string]*heldItems{}
+	}
+	if sh.held[o.app] == nil {
+		sh.held[o.app] = new(heldItems)
+	}
+	sh.held[o.app].push(t.entry(), t.due-lastChance)
+	o.count++
 }
 
 // setOutageProbe makes one of the held items ask after a while.
-func (s *scheduler) setOutageProbe() {
-	o := &s.outage
+func (s *scheduler) setOutageProbe(o *outage) {
 	if !o.open || o.timer != nil || s.stopped {
 		return
 	}
 	o.tries++
-	o.timer = time.AfterFunc(backoff.Wait(o.tries, s.opts.RetryMin, max(outageWait, s.opts.RetryMin)), s.probeOutage)
+	o.timer = time.AfterFunc(backoff.Wait(o.tries, s.opts.RetryMin, max(outageWait, s.opts.RetryMin)), func() { s.probeOutage(o) })
 }
 
 // probeOutage picks the item that asks: now the one that came last, now any,
 // so that nobody's odd items are asked alone.
-func (s *scheduler) probeOutage() {
+func (s *scheduler) probeOutage(o *outage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := &s.outage
 	o.timer = nil
-	if !o.open || o.probe != 0 || s.stopped {
+	if !o.open || o.probe != 0 || s.stopped || s.outages[o.app] != o {
 		return
 	}
 	if o.count == 0 {
-		s.setOutageProbe()
+		s.setOutageProbe(o)
 		return
 	}
 	n := rand.IntN(o.count)
 	for sh := range s.shares {
-		if n >= sh.held.len() {
-			n -= sh.held.len()
+		held := sh.held[o.app]
+		if held == nil || n >= held.len() {
+			n -= held.len()
 			continue
 		}
 		if o.tries%2 == 1 {
-			n = sh.held.newest()
+			n = held.newest()
 		}
-		e := sh.held.remove(n)
+		e := held.remove(n)
 		o.count--
 		o.probe = e.id
 		e.flags |= flagOutageProbe
@@ -134,52 +178,87 @@ func (s *scheduler) probeOutage() {
 	}
 }
 
-// resume ends an outage: Garmin has answered.
-func (s *scheduler) resume() (news Outcome) {
-	o := &s.outage
-	o.row, o.found = 0, 0
+// resume ends an outage: Garmin has answered a call for the application.
+func (s *scheduler) resume(app string) (news Outcome) {
+	o := s.outages[app]
+	if o == nil {
+		return Outcome{}
+	}
+	delete(s.outages, app)
 	if !o.open {
 		return Outcome{}
 	}
 	if o.timer != nil {
 		o.timer.Stop()
 	}
-	news = Outcome{Result: ResultResumed, Age: s.now() - o.since}
-	*o = outage{}
+	news = Outcome{Result: ResultResumed, UserID: o.nobody(), Age: s.now() - o.since}
 	for sh := range s.shares {
-		for _, e := range sh.held.takeAll() {
+		for _, e := range sh.held[app].takeAll() {
 			sh.waitUntil(s.now(), e)
 		}
+		delete(sh.held, app)
 	}
 	return news
 }
 
+// nobody is the user of what is about the application as a whole: its name.
+func (o *outage) nobody() types.UserID { return types.UserID("").In(o.app) }
+
 // outageLost forgets the held items of a share that is gone.
 func (s *scheduler) outageLost(sh *shareState) {
-	s.outage.count -= sh.held.len()
-	sh.held = heldItems{}
-	if s.outage.probe != 0 {
-		s.outage.probe = 0 // perhaps it was one of them
-		s.setOutageProbe()
+	for app, held := range sh.held {
+		s.outages[app].count -= held.len()
+	}
+	sh.held = nil
+	for _, o := range s.outages {
+		if o.probe != 0 {
+			o.probe = 0 // perhaps it was one of them
+			s.setOutageProbe(o)
+		}
 	}
 }
 
-// outageFault tells whose fault the present outage is, or "".
-func (s *scheduler) outageFault() types.Fault {
+// outageFault tells whose fault the present outage of t's application is, or "".
+func (s *scheduler) outageFault(t *task) types.Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outage.fault
+	if o := s.outageOf(t); o != nil {
+		return o.fault
+	}
+	return ""
 }
 
-// outageLasts reports an outage again after an hour.
-func (s *scheduler) outageLasts() (o Outcome, ok bool) {
+// outagesLast reports each outage again after an hour.
+func (s *scheduler) outagesLast() (all []Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if !s.outage.open || now-s.outage.told < time.Hour {
-		return Outcome{}, false
+	for _, o := range s.outages {
+		if !o.open || now-o.told < time.Hour {
+			continue
+		}
+		o.told = now
+		err := fmt.Errorf("notify: no call to Garmin has succeeded for %v, %d items are held; at fault: %s", now-o.since, o.count, o.fault)
+		all = append(all, Outcome{Result: ResultOutage, UserID: o.nobody(), Age: now - o.since, Err: err})
 	}
-	s.outage.told = now
-	err := fmt.Errorf("notify: no call to Garmin has succeeded for %v, %d items are held; at fault: %s", now-s.outage.since, s.outage.count, s.outage.fault)
-	return Outcome{Result: ResultOutage, Age: now - s.outage.since, Err: err}, true
+	return all
+}
+
+// longestOutage returns the open outage that began first, or nil.
+func (s *scheduler) longestOutage() (longest *outage) {
+	for _, o := range s.outages {
+		if o.open && (longest == nil || o.since < longest.since) {
+			longest = o
+		}
+	}
+	return longest
+}
+
+// stopProbes is for the end of the run.
+func (s *scheduler) stopProbes() {
+	for _, o := range s.outages {
+		if o.timer != nil {
+			o.timer.Stop()
+		}
+	}
 }

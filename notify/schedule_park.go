@@ -194,10 +194,7 @@ func (s *scheduler) probeGone(w wanted, id ItemID) {
 		l.park.probe = 0
 		s.setProbe(l, s.now())
 	}
-	if s.outage.probe == id {
-		s.outage.probe = 0
-		s.setOutageProbe()
-	}
+	s.probedNothing(id)
 }
 
 type parkHeap []*park

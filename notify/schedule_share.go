@@ -15,12 +15,12 @@ type shareState struct {
 	ctx   context.Context // of the attempts at its items
 
 	lanes      map[laneKey]*lane
-	holds      map[uint64]ItemID // who holds what, by holdKey
-	waitBehind map[uint64]*line  // and who waits behind
-	waits      waitHeap          // what is tried again later
-	parks      parkHeap          // lanes whose token is refused
-	held       heldItems         // what waits for the end of an outage
-	loaded     map[ItemID]*Item  // kept for their lanes
+	holds      map[uint64]ItemID     // who holds what, by holdKey
+	waitBehind map[uint64]*line      // and who waits behind
+	waits      waitHeap              // what is tried again later
+	parks      parkHeap              // lanes whose token is refused
+	held       map[string]*heldItems // what waits for the end of an outage, by application
+	loaded     map[ItemID]*Item      // kept for their lanes
 	good       map[types.UserID]time.Duration
 	sluggish   sluggish
 	memo       memo

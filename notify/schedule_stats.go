@@ -14,7 +14,8 @@ type ProcessorStats struct {
 	// ParkedUsers counts the users whose token Garmin refuses.
 	ParkedUsers int
 	// Outage is the cause if no call to Garmin can succeed now, or "". OutageAge
-	// is how long that has been so.
+	// is how long that has been so. Of several applications it is the one that
+	// has waited longest.
 	Outage    types.Fault
 	OutageAge time.Duration
 
@@ -57,8 +58,8 @@ func (s *scheduler) stats() ProcessorStats {
 	defer s.mu.Unlock()
 	now := s.now()
 	st := ProcessorStats{at: now, Shares: len(s.shares)}
-	if s.outage.open {
-		st.Outage, st.OutageAge = s.outage.fault, now-s.outage.since
+	if o := s.longestOutage(); o != nil {
+		st.Outage, st.OutageAge = o.fault, now-o.since
 	}
 	oldest := func(class Class, received int32) *ClassStats {
 		c := &st.Classes[class]
@@ -103,8 +104,10 @@ func (s *scheduler) stats() ProcessorStats {
 		for _, w := range sh.waits {
 			oldest(w.class, w.received).Waiting++
 		}
-		for _, w := range sh.held.h {
-			oldest(w.class, w.received).Held++
+		for _, held := range sh.held {
+			for _, w := range held.h {
+				oldest(w.class, w.received).Held++
+			}
 		}
 		for _, b := range sh.waitBehind {
 			for e := range b.all() {
@@ -164,8 +167,10 @@ func (s *scheduler) expiring() (out []Outcome) {
 				look("", &due.list[i])
 			}
 		}
-		for i := range sh.held.h {
-			look("", &sh.held.h[i].entry)
+		for _, held := range sh.held {
+			for i := range held.h {
+				look("", &held.h[i].entry)
+			}
 		}
 		for _, b := range sh.waitBehind {
 			for e := range b.all() {

@@ -38,11 +38,15 @@ func (sh *shareState) fire(now time.Duration) (next time.Duration, ok bool) {
 	for len(sh.parks) > 0 && sh.parks[0].at <= now {
 		sh.s.probePark(heap.Pop(&sh.parks).(*park), now)
 	}
-	for _, e := range sh.held.expired(now) {
-		sh.s.outage.count--
-		sh.find(e)
+	for app, held := range sh.held {
+		for _, e := range held.expired(now) {
+			sh.s.outages[app].count--
+			sh.find(e)
+		}
+		if at, some := held.next(); some && (!ok || at < next) {
+			next, ok = at, true
+		}
 	}
-	next, ok = sh.held.next()
 	if len(sh.waits) > 0 && (!ok || sh.waits[0].at < next) {
 		next, ok = sh.waits[0].at, true
 	}

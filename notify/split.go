@@ -84,7 +84,8 @@ type Piece struct {
 	Index int
 	// Offset and Size give the item's place in the body.
 	Offset, Size int64
-	// UserID is the owner, or "" for an unreadable item.
+	// UserID is the owner, or "" for an unreadable item. Either carries the name
+	// of the application that the body is for, see [AppLine].
 	UserID types.UserID
 	// Touch identifies what the item changes.
 	Touch Touch
@@ -110,7 +111,7 @@ type Splitter struct{ dec *body }
 // Split does what the function [Split] does.
 func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
-		in := &countingReader{r: r}
+		in := &storedReader{r: r}
 		if s.dec == nil {
 			s.dec = (&Decoder{Envelope: true}).newBody(in)
 		} else {
@@ -131,10 +132,12 @@ func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 				if run != nil && !yield(*run, nil) {
 					return
 				}
-				yield(Piece{Class: ClassBad, Size: in.n}, nil)
+				yield(Piece{Class: ClassBad, Size: in.n, UserID: types.UserID("").In(in.app)}, nil)
 				return
 			}
 			p := pieceOf(ev)
+			p.Offset += in.line
+			p.UserID = p.UserID.In(in.app)
 			if p.Class == ClassBad {
 				if bad++; bad > singles {
 					if run != nil && list == s.dec.list {
@@ -168,8 +171,7 @@ func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 	}
 }
 
-// countingReader counts what it gave, and keeps a failing reader apart from a
-// body that is no JSON.
+// countingReader counts what it gave.
 type countingReader struct {
 	r   io.Reader
 	n   int64

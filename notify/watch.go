@@ -24,7 +24,7 @@ func (r *run) watch(ctx context.Context) {
 		for _, o := range r.sched.expiring() {
 			r.p.observe(o)
 		}
-		if o, ok := r.sched.outageLasts(); ok {
+		for _, o := range r.sched.outagesLast() {
 			r.p.observe(o)
 		}
 		stats := r.sched.stats()

@@ -86,7 +86,7 @@ func (w *Worker) Attempt(ctx context.Context, it *Item) error {
 		if err != nil {
 			return Permanent(err)
 		}
-		it.UserID, it.Size = ev.Owner(), int64(len(it.Raw))
+		it.UserID, it.Size = ev.Owner().In(it.UserID.App()), int64(len(it.Raw))
 		it.Class = pieceOf(ev).Class
 	}
 	a := &attempt{Worker: w, it: it}

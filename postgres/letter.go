@@ -156,6 +156,7 @@ type letterReader struct {
 	ended  bool
 	whole  bool // the bytes are a body themselves
 	key    string
+	app    string
 	head   []byte // not read yet, and before data
 	data   io.Reader
 }
@@ -171,7 +172,7 @@ const itemPage = 32
 func (r *letterReader) fill() error {
 	ctx, cancel := r.q.db.call(r.ctx)
 	defer cancel()
-	rows, err := r.q.db.pool.Query(ctx, r.q.db.sql(`SELECT item, body, off, size, key, data FROM {s}.letter_item WHERE letter = $1 AND item > $2 ORDER BY item LIMIT $3`),
+	rows, err := r.q.db.pool.Query(ctx, r.q.db.sql(`SELECT item, body, off, size, key, data, (SELECT user_id FROM {s}.letter WHERE id = $1) FROM {s}.letter_item WHERE letter = $1 AND item > $2 ORDER BY item LIMIT $3`),
 		r.letter, r.last, itemPage)
 	if err != nil {
 		return fmt.Errorf("postgres: letter: %w", clean(err))
@@ -179,10 +180,11 @@ func (r *letterReader) fill() error {
 	defer rows.Close()
 	for rows.Next() {
 		var it letterItem
-		if err := rows.Scan(&it.item, &it.body, &it.off, &it.size, &it.key, &it.data); err != nil {
+		var user []byte
+		if err := rows.Scan(&it.item, &it.body, &it.off, &it.size, &it.key, &it.data, &user); err != nil {
 			return fmt.Errorf("postgres: letter: %w", clean(err))
 		}
-		r.page, r.last = append(r.page, it), it.item
+		r.page, r.last, r.app = append(r.page, it), it.item, types.UserID(user).App()
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("postgres: letter: %w", clean(err))
@@ -248,7 +250,7 @@ func (r *letterReader) next() error {
 		}
 		before := "],"
 		if !r.begun {
-			before = "{"
+			before = notify.AppLine(r.app) + "{"
 		}
 		r.head = []byte(before + string(name) + ":[")
 	}

@@ -63,8 +63,8 @@ func notifyRows() []row {
 		{
 			defence: "F5 T10 the deadline is set before anything is read",
 			file:    handler,
-			old:     "	x.setDeadlines()\n	if err := h.checkOrigin(r)",
-			new:     "	if err := h.checkOrigin(r)",
+			old:     "	x.setDeadlines()\n	err := h.pass(r",
+			new:     "	err := h.pass(r",
 			also:    []edit{{handler, "	ctx, cancel := context.WithDeadline", "	x.setDeadlines()\n	ctx, cancel := context.WithDeadline"}, {exchange, "		_ = x.readUntil(soon)\n", ""}},
 			pkg:     pkg, test: "TestStrangersTimeHTTP1",
 		},
@@ -205,8 +205,8 @@ func notifyRows() []row {
 		{
 			defence: "T5 every origin check has to agree",
 			file:    handler,
-			old:     "range h.opts.Origin {",
-			new:     "range h.opts.Origin[:min(1, len(h.opts.Origin))] {",
+			old:     "range checks {\n		if panicked",
+			new:     "range checks[:min(1, len(checks))] {\n		if panicked",
 			pkg:     pkg, test: "TestOrigin",
 		},
 		{
@@ -233,8 +233,8 @@ func notifyRows() []row {
 		{
 			defence: "T8 the origin is checked before the body is touched",
 			file:    handler,
-			old:     "	for _, check := range h.opts.Origin {\n",
-			new:     "	_, _ = r.Body.Read(make([]byte, 1))\n	for _, check := range h.opts.Origin {\n",
+			old:     "	for _, check := range checks {\n",
+			new:     "	_, _ = r.Body.Read(make([]byte, 1))\n	for _, check := range checks {\n",
 			pkg:     pkg, test: "TestOrigin",
 		},
 		{

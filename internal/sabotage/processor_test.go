@@ -353,8 +353,8 @@ func processorRows() []row {
 		{
 			defence: "T4 data of another user is not delivered",
 			file:    pull,
-			old:     `if owner := s.Owner(); owner != "" && owner != ping.UserID {`,
-			new:     `if owner := s.Owner(); false {`,
+			old:     `if owner.In(ping.UserID.App()) != ping.UserID {`,
+			new:     `if false {`,
 			pkg:     pkg, test: "TestProcessorFaults/pull_gives_another",
 		},
 		{
@@ -522,7 +522,7 @@ func processorRows() []row {
 		{
 			defence: "T17 a body that breaks off is kept whole",
 			file:    split,
-			old:     "				yield(Piece{Class: ClassBad, Size: in.n}, nil)\n",
+			old:     "				yield(Piece{Class: ClassBad, Size: in.n, UserID: types.UserID(\"\").In(in.app)}, nil)\n",
 			new:     "",
 			pkg:     pkg, test: "TestProcessorFaults/body_breaks",
 		},

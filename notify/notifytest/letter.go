@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
 )
 
 // letter is a dead letter with the bytes of its items.
@@ -45,7 +46,7 @@ func (t *table) bury(r *row, v notify.Verdict) {
 		l.Buried = t.now()
 	}
 	if rest {
-		l.rest, l.Key, l.UserID = r.Body, "", ""
+		l.rest, l.Key, l.UserID = r.Body, "", types.UserID("").In(r.UserID.App())
 		t.rests[r.Body] = l
 	}
 	t.letters = append(t.letters, l)
@@ -111,11 +112,12 @@ func (l *letter) open() io.Reader {
 	if len(l.items) == 1 && l.items[0].key == "" {
 		return bytes.NewReader(l.items[0].data)
 	}
-	return &letterReader{items: slices.Clone(l.items)}
+	return &letterReader{items: slices.Clone(l.items), line: notify.AppLine(l.UserID.App())}
 }
 
 // letterReader makes a body of items.
 type letterReader struct {
+	line  string
 	items []keyed
 	next  int
 	head  []byte // not read yet, and before data
@@ -156,7 +158,7 @@ func (r *letterReader) fill() {
 		key, _ := json.Marshal(r.items[i].key) // a string always marshals
 		before := "],"
 		if i == 0 {
-			before = "{"
+			before = r.line + "{"
 		}
 		r.head = slices.Concat([]byte(before), key, []byte(":["))
 	}

@@ -32,6 +32,7 @@ type Detector struct {
 	kinds                 [nKinds]series
 	cause                 Cause // of the whole key
 	users                 map[types.UserID]*user
+	apps                  map[string]*Detector // of the applications with a name
 }
 
 // New returns a detector that knows nobody.
@@ -48,9 +49,10 @@ func New(opts *Options) (*Detector, error) {
 // older than the last of the user and kind does nothing.
 func (d *Detector) Arrived(kind types.Kind, id types.UserID, at time.Time) {
 	k, ok := indexOf(kind)
-	if !ok || id == "" || len(id) > longestID {
+	if !ok || nobody(id) || len(id) > longestID {
 		return
 	}
+	d = d.of(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.now.IsZero() {
@@ -107,13 +109,15 @@ func (d *Detector) start(now time.Time) {
 	}
 }
 
-// Told tells why a user may fall silent, or the whole key if id is "". It holds
+// Told tells why a user may fall silent, or the whole key if id is "", with or
+// without the name of an application. It holds
 // until the user is heard, or something else is told: [CauseUnknown] takes it
 // back. A user who was never heard is not followed.
 func (d *Detector) Told(id types.UserID, cause Cause) {
+	d = d.of(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if id == "" {
+	if nobody(id) {
 		d.cause = cause
 	} else if u := d.users[id]; u != nil {
 		u.cause = cause
@@ -122,6 +126,7 @@ func (d *Detector) Told(id types.UserID, cause Cause) {
 
 // Forget drops a user, who has left.
 func (d *Detector) Forget(id types.UserID) {
+	d = d.of(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.users, id)
@@ -129,16 +134,27 @@ func (d *Detector) Forget(id types.UserID) {
 
 // Users is how many users are followed.
 func (d *Detector) Users() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.users)
+	n := 0
+	for a := range d.each() {
+		a.mu.Lock()
+		n += len(a.users)
+		a.mu.Unlock()
+	}
+	return n
 }
 
 // Check returns who has fallen silent and was not said before: the key or kinds
 // of it, and if it is heard, users in the order of their ids. Call it every
 // minute or so. A time of more than half an hour between two calls does not
 // count: nobody listened in it, or the clock was set.
-func (d *Detector) Check(now time.Time) []Silence {
+func (d *Detector) Check(now time.Time) (found []Silence) {
+	for a := range d.each() {
+		found = append(found, a.check(now)...)
+	}
+	return found
+}
+
+func (d *Detector) check(now time.Time) []Silence {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.now.IsZero() {
@@ -268,9 +284,11 @@ func (d *Detector) ofSeries(kind types.Kind, s *series) Silence {
 // not: the key, or kinds of it and users in the order of their ids.
 func (d *Detector) All() iter.Seq[Silence] {
 	return func(yield func(Silence) bool) {
-		for _, s := range d.all() {
-			if !yield(s) {
-				return
+		for a := range d.each() {
+			for _, s := range a.all() {
+				if !yield(s) {
+					return
+				}
 			}
 		}
 	}

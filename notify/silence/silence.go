@@ -49,13 +49,14 @@ import (
 
 // Options are the settings of a [Detector]. Nil means the defaults.
 type Options struct {
-	// Key is a name for the consumer key, for [Silence.Key]. Several keys have a
-	// detector each.
+	// Key is a name for the consumer key, for [Silence.Key]. Where a process serves
+	// several applications, see [types.UserID], each is followed by itself and
+	// Silence.Key is the name of those that have one.
 	Key string
 	// Holiday is the longest break that is usual. Zero means 21 days. A shorter
 	// one finds dead users earlier, and takes more holidays for a silence.
 	Holiday time.Duration
-	// MaxUsers is how many users are followed at most; one who is not heard for
+	// MaxUsers is how many users of a key are followed at most; one who is not heard for
 	// 400 days makes room. Zero means a million.
 	MaxUsers int
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/appname"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -30,18 +31,28 @@ var (
 
 // MarshalBinary returns all that the detector knows, for [Detector.UnmarshalBinary].
 func (d *Detector) MarshalBinary() ([]byte, error) {
+	w := new(writer)
+	w.data = append(w.data, header...)
+	for a := range d.each() {
+		if a != d {
+			w.text(a.opts.Key)
+		}
+		a.write(w)
+	}
+	return binary.LittleEndian.AppendUint32(w.data, crc32.ChecksumIEEE(w.data)), nil
+}
+
+func (d *Detector) write(w *writer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	const ofKey, ofUser = 20_000, 300
-	w := &writer{data: make([]byte, 0, ofKey+len(d.users)*ofUser)}
-	w.data = append(w.data, header...)
+	w.data = slices.Grow(w.data, ofKey+len(d.users)*ofUser)
 	d.code(w)
 	w.uint(uint64(len(d.users)))
 	for _, id := range slices.Sorted(maps.Keys(d.users)) {
 		w.text(string(id))
 		d.users[id].code(w)
 	}
-	return binary.LittleEndian.AppendUint32(w.data, crc32.ChecksumIEEE(w.data)), nil
 }
 
 // UnmarshalBinary puts what MarshalBinary returned in place of what the detector
@@ -58,7 +69,28 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 	defer d.mu.Unlock()
 	next := &Detector{opts: d.opts, users: map[types.UserID]*user{}}
 	r := &reader{data: data[len(header):n]}
-	next.code(r)
+	next.read(r)
+	// What follows are the applications with a name.
+	for name := ""; r.err == nil && len(r.data) > 0; {
+		var app string
+		if r.text(&app); r.err == nil && (app <= name || appname.Check(app) != nil) {
+			r.err = errors.New("an application's name is odd or out of order")
+		}
+		if name = app; r.err == nil {
+			next.app(app).read(r)
+		}
+	}
+	if r.err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshot, r.err)
+	}
+	d.now, d.lived, d.awake, d.scanned = next.now, next.lived, next.awake, next.scanned
+	d.whole, d.kinds, d.cause, d.users, d.apps = next.whole, next.kinds, next.cause, next.users, next.apps
+	return nil
+}
+
+// read reads what write wrote.
+func (d *Detector) read(r *reader) {
+	d.code(r)
 	var users uint64
 	r.uint(&users)
 	var last string
@@ -72,19 +104,10 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 		u := new(user)
 		u.code(r)
 		// The rest has no room, if there is less than before.
-		if len(next.users) < d.opts.MaxUsers {
-			next.users[types.UserID(id)] = u
+		if len(d.users) < d.opts.MaxUsers {
+			d.users[types.UserID(id)] = u
 		}
 	}
-	if r.err == nil && len(r.data) > 0 {
-		r.err = errors.New("something follows")
-	}
-	if r.err != nil {
-		return fmt.Errorf("%w: %w", ErrSnapshot, r.err)
-	}
-	d.now, d.lived, d.awake, d.scanned = next.now, next.lived, next.awake, next.scanned
-	d.whole, d.kinds, d.cause, d.users = next.whole, next.kinds, next.cause, next.users
-	return nil
 }
 
 // Save writes a snapshot to a file, in place of the one that is there.

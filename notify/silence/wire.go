@@ -41,6 +41,7 @@ func (d *Detector) Wrap(c notify.Callbacks) notify.Callbacks {
 
 // permitted tells whether the user lets activities go out.
 func (d *Detector) permitted(id types.UserID, yes bool) {
+	d = d.of(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	u := d.users[id]
@@ -61,13 +62,18 @@ func (d *Detector) Observe(o notify.Outcome) {
 	case notify.ResultParked:
 		d.parked(o.UserID)
 	case notify.ResultOutage:
-		d.Told("", CauseOutage)
+		d.Told(types.UserID("").In(o.UserID.App()), CauseOutage)
 	case notify.ResultStalled, notify.ResultQueueFailed:
-		d.Told("", CauseQueue)
+		for a := range d.each() {
+			a.Told("", CauseQueue)
+		}
 	case notify.ResultResumed, notify.ResultDone:
-		d.works(o.Result)
+		own := d.of(o.UserID)
+		for a := range d.each() {
+			a.works(o.Result, a == own)
+		}
 		if o.Key == string(types.KindActivityFiles) && o.Result == notify.ResultDone {
-			if now := d.looked(); !now.IsZero() {
+			if now := own.looked(); !now.IsZero() {
 				d.Arrived(types.KindActivityFiles, o.UserID, now.Add(-o.Age))
 			}
 		}
@@ -83,6 +89,7 @@ func (d *Detector) looked() time.Time {
 
 // parked keeps a cause that says more.
 func (d *Detector) parked(id types.UserID) {
+	d = d.of(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if u := d.users[id]; u != nil && u.cause == CauseUnknown {
@@ -92,10 +99,10 @@ func (d *Detector) parked(id types.UserID) {
 
 // works takes back what does not hold any more: after an item is done the queue
 // moves, but pushes are done in an outage too.
-func (d *Detector) works(r notify.Result) {
+func (d *Detector) works(r notify.Result, own bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.cause == CauseQueue || d.cause == CauseOutage && r == notify.ResultResumed {
+	if d.cause == CauseQueue || d.cause == CauseOutage && own && r == notify.ResultResumed {
 		d.cause = CauseUnknown
 	}
 }

@@ -129,7 +129,7 @@ func (b *burial) bury(t *settlement, v *notify.Verdict) error {
 		h.Order = it.Order - uint64(it.Offset)
 		return b.rest(v, it, h, r)
 	default:
-		h.Order = it.Order - uint64(len(bodyStart(h.Key)))
+		h.Order = it.Order - uint64(len(notify.AppLine(h.app()))+len(bodyStart(h.Key)))
 	}
 	n := letterName{seqOf(v.ID), uint32(offsetOf(v.ID)), ofItem, s.stamp()}
 	if h.Whole && t.large != nil {

@@ -118,6 +118,9 @@ func (h *letterHead) letter(id string) *notify.DeadLetter {
 		Quarantined: h.Quarantined, Attempts: h.Attempts, Received: h.Received, Buried: h.Buried, Size: h.Size}
 }
 
+// app is the application that the letter's items are for.
+func (h *letterHead) app() string { return types.UserID(h.UserID).App() }
+
 func headOf(l *notify.DeadLetter) *letterHead {
 	return &letterHead{Key: l.Key, UserID: string(l.UserID), Items: 1, Reason: l.Reason, Quarantined: l.Quarantined,
 		Attempts: l.Attempts, Received: l.Received, Buried: l.Buried}
@@ -267,6 +270,11 @@ func (s *Spool) content(l *openedLetter) (io.ReadCloser, error) {
 	}
 	if !l.head.Whole && l.name.kind != ofRest {
 		r = io.MultiReader(strings.NewReader(bodyStart(l.head.Key)), r, strings.NewReader("]}"))
+	}
+	if !l.head.Whole || l.name.kind == ofRest {
+		if line := notify.AppLine(l.head.app()); line != "" {
+			r = io.MultiReader(strings.NewReader(line), r)
+		}
 	}
 	return letterReader{r, l.f}, nil
 }

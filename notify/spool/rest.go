@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
 )
 
 // The letter of the rest of a body grows. After its head come two slots and then
@@ -180,7 +181,8 @@ func (b *burial) adder(seq uint64, h *letterHead) (*restAdder, error) {
 	if !ok {
 		a.name = letterName{seq: seq, kind: ofRest, buried: s.stamp()}
 		head := *h
-		head.Key, head.UserID, head.Whole, head.Size, head.Items = "", "", true, 0, 0
+		head.UserID = string(types.UserID("").In(h.app()))
+		head.Key, head.Whole, head.Size, head.Items = "", true, 0, 0
 		p, err := head.encode()
 		if err != nil {
 			return nil, err

@@ -1,0 +1,79 @@
+package sabotage
+
+// appRows keep the applications of one process apart.
+func appRows() []row {
+	const pkg = "./notify"
+	return []row{
+		{
+			defence: "a body that looks as if it were for another application is not",
+			file:    "notify/intake.go",
+			old:     "	if _, _, ok := cutLine(head); ok {\n",
+			new:     "	if false {\n",
+			pkg:     pkg, test: "FuzzApp",
+		},
+		{
+			defence: "a user id that names another application is not believed",
+			file:    "types/userid.go",
+			old:     `	if app == "" && strings.IndexByte(string(id), '@') < 0 {`,
+			new:     `	if app == "" {`,
+			pkg:     pkg, test: "TestAppsNeverCross",
+		},
+		{
+			defence: "a request that the checks of two applications let pass is for neither",
+			file:    "notify/app.go",
+			old:     "		case found:\n			return \"\", &foreignError{\"origin: \", errManyApp}\n",
+			new:     "		case found:\n			return a.name, nil\n",
+			pkg:     pkg, test: "TestAppRoutes",
+		},
+		{
+			defence: "an application without checks is refused",
+			file:    "notify/handler.go",
+			old:     "		if len(o.Apps[app]) == 0 {\n",
+			new:     "		if false {\n",
+			pkg:     pkg, test: "TestAppsRefused",
+		},
+		{
+			defence: "a file that two applications are given is two downloads",
+			file:    "notify/files_fetch.go",
+			old:     "AppLine(app) + string(u)",
+			new:     "string(u)",
+			pkg:     pkg, test: "TestAppsNeverCross",
+		},
+		{
+			defence: "what is pulled has the user's id with the application",
+			file:    "notify/attempt_pull.go",
+			old:     "			setUser(s, ping.UserID)\n",
+			new:     "",
+			pkg:     pkg, test: "TestAppsNeverCross",
+		},
+		{
+			defence: "what is pushed has the user's id with the application",
+			file:    "notify/event.go",
+			old:     "		setUser(ev.Summary, user)\n",
+			new:     "",
+			pkg:     pkg, test: "TestAppsNeverCross",
+		},
+		{
+			defence: "an application whose key is refused holds up no other",
+			file:    "notify/schedule_outage.go",
+			old:     "	app := t.UserID.App()\n",
+			new:     "	app := \"\"\n",
+			also:    []edit{{"notify/schedule_outage.go", "s.outages[t.UserID.App()]; o != nil", "s.outages[\"\"]; o != nil"}},
+			pkg:     pkg, test: "TestAppOutage",
+		},
+		{
+			defence: "the spool's letters keep their application",
+			file:    "notify/spool/letter.go",
+			old:     "line := notify.AppLine(l.head.app()); line != \"\"",
+			new:     "line := \"\"; line != \"\"",
+			pkg:     "./notify/spool", test: "TestConformance/ApplicationOfLetters",
+		},
+		{
+			defence: "the spool's letter of a rest keeps its application",
+			file:    "notify/spool/rest.go",
+			old:     "types.UserID(\"\").In(h.app())",
+			new:     "types.UserID(\"\").In(\"\")",
+			pkg:     "./notify/spool", test: "TestConformance/ApplicationOfLetters",
+		},
+	}
+}
