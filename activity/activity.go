@@ -18,31 +18,31 @@
 //		fmt.Println(summary.Kind(), summary.ID())
 //	}
 //
-// Package auth makes the clients of users who connect with it, and
-// notify.Processor calls Follow and Download when pings come.
+// Package auth makes clients for the users who connect with it. notify.Processor
+// calls Follow and Download when pings arrive.
 //
 // # Errors
 //
-// Methods fail with an [*Error], which has what Garmin said. What a caller can
-// do about it is found with errors.Is ([ErrGone], [ErrNotPermitted], ...), and
-// [Error.Fault] says whose fault it is: this item's, the user's, the
-// application's, the network's or Garmin's. No error, log record or formatted
-// value of this package holds a token, a secret or the query of a URL.
+// Methods fail with an [*Error], which holds Garmin's answer. Use errors.Is to
+// find out what to do about it ([ErrGone], [ErrNotPermitted], ...). [Error.Fault]
+// says who caused it: the item, the user, the application, the network or Garmin.
+// No error, log record or formatted value of this package holds a token, a secret
+// or the query of a URL.
 //
 // # Repeats
 //
-// A call that failed for a reason that may pass is repeated with growing,
-// random waits: no answer, 408, 425, 429, and 5xx but 501 and 505. Retry-After
-// is respected up to Options.MaxBackoff. Each attempt is signed afresh. The
-// pool's retry budget bounds the repeats of all calls together. When the
-// context ends, so does the call, at once. [Client.Download] and
-// [Client.Backfill] spend something and have rules of their own.
+// A call that fails for a temporary reason is repeated after growing, random
+// waits: no answer, 408, 425, 429, and 5xx except 501 and 505. Retry-After is
+// respected up to Options.MaxBackoff. Each attempt is signed anew. The pool's
+// retry budget bounds the repeats of all calls together. A call ends as soon as
+// its context does. [Client.Download] and [Client.Backfill] use something up and
+// have their own rules.
 //
 // # Security
 //
 // A callback URL comes from the network, and anybody may have sent it. It is
-// compared byte by byte with the one URL it can be, and only its query is used,
-// on the client's own base URL. Redirects are errors. Below the credential a
-// last check lets only the request pass that the call is about. The size of
-// answers is bounded after inflation.
+// compared byte by byte with the only URL it may be, and only its query is used,
+// with the client's own base URL. Redirects are errors. A final check, after the
+// credential was added, rejects any request but the one the call is about. The
+// size of answers is bounded after decompression.
 package activity

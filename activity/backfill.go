@@ -21,20 +21,20 @@ type backfillQuery struct {
 	End   int64 `url:"summaryEndTimeInSeconds"`
 }
 
-// Backfill asks Garmin to send the user's history of one kind within w, which
-// is at most [MaxBackfill] long, end included (Activity API, section 8). nil
-// means accepted (202): the data arrives later as notifications. The window
-// counts when activities were recorded. Garmin includes the end it is given, so
-// it is given the last second of w: windows that meet share no second, for
-// which Garmin might refuse the later one as a duplicate. Kinds are [types.KindActivities], which
-// brings the files too, [types.KindActivityDetails] and [types.KindMoveIQ].
+// Backfill asks Garmin to send the user's history of one kind within w, which is
+// at most [MaxBackfill] long, end included (Activity API, section 8). nil means
+// accepted (202): the data arrives later as notifications. The time of recording
+// counts. Garmin includes the end of a range, so Backfill sends the last second
+// of w: adjacent windows then share no second, for which Garmin might refuse the
+// later one as a duplicate. Kinds are [types.KindActivities], which brings the
+// files too, [types.KindActivityDetails] and [types.KindMoveIQ].
 //
-// Backfill makes one request and never repeats it, since each counts its days
+// Backfill makes one request and never repeats it, since the days of each count
 // against the key's limit; package backfill paces them. [ErrNotSent] means that
-// it did not leave. [ErrMaybeSpent] means that no answer came: ask again, and
-// take [ErrDuplicate] for accepted. Otherwise ErrDuplicate means that nothing
-// will be sent. Others to expect are [ErrMinStart], [ErrNotPermitted],
-// [ErrEndpointNotEnabled] and [ErrRateLimited].
+// the request was not sent. [ErrMaybeSpent] means that no answer came: ask again,
+// and treat [ErrDuplicate] as accepted. Otherwise [ErrDuplicate] means that
+// nothing will be sent. Other errors to expect are [ErrMinStart],
+// [ErrNotPermitted], [ErrEndpointNotEnabled] and [ErrRateLimited].
 func (c *Client) Backfill(ctx context.Context, kind types.Kind, w types.Window) error {
 	switch kind {
 	case types.KindActivities, types.KindActivityDetails, types.KindMoveIQ:

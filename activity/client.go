@@ -11,8 +11,8 @@ import (
 // or from Users.Client of package auth. It is immutable, safe for concurrent use
 // and cheap.
 //
-// Methods that repeat a failed call say so; none repeats an answer that
-// another attempt would not change. Their errors are [*Error] values.
+// Methods that repeat a failed call say so; none repeats a call whose answer
+// would not change. Their errors are [*Error] values.
 type Client struct {
 	pool         *Pool
 	shared, once http.RoundTripper

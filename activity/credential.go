@@ -15,28 +15,28 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Credential proves to Garmin that a request is made for one user: an
-// [OAuth2], or an implementation of the caller's such as package auth has.
+// Credential proves to Garmin that a request is made for one user. It is an
+// [OAuth2] or another implementation, such as that of package auth.
 type Credential interface {
-	// Transport returns a RoundTripper that adds the proof to a copy of each
-	// request and hands it to base, which only takes requests to the API
-	// itself. It must be safe for concurrent use. It is called twice for each
-	// client.
+	// Transport returns a RoundTripper that adds the credential to a copy of each
+	// request and passes it to base, which accepts only requests to the API
+	// itself. The RoundTripper must be safe for concurrent use. Transport is
+	// called twice for each client.
 	//
-	// An error of the RoundTripper that does not come from base is not
-	// repeated and must hold no secret. The caller of the client finds it with
-	// errors.Is and errors.As. If it has the methods Fault() types.Fault and
-	// RetryAfter() time.Duration, these answer for those of [Error]; else one
-	// that wraps [ErrUnauthorized] is the user's fault, and any other is not
-	// known to be anybody's.
+	// An error of the RoundTripper that does not come from base is not repeated
+	// and must hold no secret. The caller of the client finds it with errors.Is
+	// and errors.As. If it has the methods Fault() types.Fault and RetryAfter()
+	// time.Duration, [Error] returns their results. Otherwise an error that wraps
+	// [ErrUnauthorized] is the user's fault, and the cause of any other is
+	// unknown.
 	Transport(base http.RoundTripper) (http.RoundTripper, error)
 }
 
 // OAuth2 is the credential of a user who connected with OAuth 2: every request
-// carries the source's access token. Package auth makes clients that need no
-// source: they refresh the token and survive its rotation.
+// carries the source's access token. Clients of package auth need no source: they
+// refresh the token and survive its rotation.
 //
-// A call whose context ends does not wait for Source, which goes on in the
+// A call whose context ends does not wait for Source, which continues in the
 // background.
 type OAuth2 struct {
 	// Source is required. It must be safe for concurrent use.

@@ -10,29 +10,29 @@ import (
 
 const opDownload = "Download"
 
-// Download starts the download of the file that a file ping announces
-// (Activity API, section 7.4), in the format the ping names. Garmin gives a
-// file out once, within 24 hours. The caller closes the reader, and has the
-// file when Read returned [io.EOF]. The reader has a method Whole() bool, which
-// then tells whether the way it came proves that nothing is missing.
+// Download starts the download of the file that a file ping announces (Activity
+// API, section 7.4), in the format the ping names. Garmin allows one download,
+// within 24 hours. The caller closes the reader, and has the file once Read
+// returns [io.EOF]. The reader has a method Whole() bool, which then reports
+// whether the transfer proves that nothing is missing.
 //
-// The callback URL is not trusted, as in [Client.Follow]. The request goes over
-// a connection of its own, and is repeated only while it is proven that it
-// never left. So there are four kinds of failure:
+// The callback URL is not trusted, as in [Client.Follow]. The request uses its
+// own connection, and is repeated only if it provably was not sent. So there are
+// four kinds of failure:
 //
 //   - [ErrNotSent]: the file is still there. Try again later.
 //   - An [*Error] with a StatusCode: Garmin refused. [ErrGone] means that the
 //     file was downloaded before or is too old.
 //   - [ErrMaybeSpent]: no answer came. The file may be lost.
-//   - [ErrCut], from the reader: the file broke off, as it does when it is
-//     longer or shorter than announced or a part that nobody asked for, and is
-//     lost. Error.Received says how much came.
+//   - [ErrCut], from the reader: the file broke off and is lost. That includes a
+//     file longer or shorter than announced, and an unrequested part of one.
+//     Error.Received says how much came.
 //
-// The bytes of an unknown Content-Encoding, and of a gzip that is none, are read
-// as they come.
+// Bytes with an unknown Content-Encoding, or with an invalid gzip, are read as
+// they come.
 //
-// [Error.NotSent] tells the first from the others. Ask again after it, and
-// after the second unless [Error.Fault] is the item.
+// [Error.NotSent] identifies the first kind. Ask again after it, and after the
+// second kind unless [Error.Fault] is the item.
 func (c *Client) Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error) {
 	query, err := c.pool.callback(types.KindActivityFiles, callbackURL)
 	if err != nil {

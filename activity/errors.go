@@ -11,54 +11,54 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// What Garmin answered, for errors.Is.
+// Garmin's answers, for errors.Is.
 var (
-	// ErrGone is 410: the file was downloaded before, or the data of the
-	// callback is no longer kept. It will not come back.
+	// ErrGone is 410: the file was downloaded before, or the data of the callback
+	// is no longer available. It will not come back.
 	ErrGone = errors.New("gone")
-	// ErrInvalidPullToken is 400 for a pull token that is missing, unknown or
-	// expired. Pulls need the token of a ping's callback URL, or one from
-	// Garmin's API Pull Token tool.
+	// ErrInvalidPullToken is 400 for a missing, unknown or expired pull token.
+	// Pulls need the token of a ping's callback URL, or one from Garmin's API
+	// Pull Token tool.
 	ErrInvalidPullToken = errors.New("invalid pull token")
-	// ErrNotPermitted is 412, and 403 where it names a permission: the user
-	// has not given the consent that Error.Permission names. The credential is
-	// good; wait for a change of permissions.
+	// ErrNotPermitted is 412, or 403 that names a permission: the user has not
+	// given the consent in Error.Permission. The credential is good; wait for a
+	// permission change.
 	ErrNotPermitted = errors.New("the user has not permitted it")
-	// ErrDuplicate is 409: the range was backfilled before, and nothing new
-	// will be sent. Error.Earlier is the range of the earlier request where
-	// Garmin says so; it need not cover this one.
+	// ErrDuplicate is 409: the range was backfilled before, and nothing new will
+	// be sent. Error.Earlier is the range of the earlier request, if Garmin gives
+	// it; it need not cover this one.
 	ErrDuplicate = errors.New("duplicate backfill request")
 	// ErrMinStart is 400 for a backfill that starts before Error.MinStart, the
-	// earliest the user's data may be asked for.
+	// earliest allowed start for this user.
 	ErrMinStart = errors.New("start is before the earliest allowed")
 	// ErrEndpointNotEnabled is 400 for a kind of summary that has no endpoint
 	// in Garmin's endpoint configuration tool.
 	ErrEndpointNotEnabled = errors.New("no endpoint is configured for the summary type")
 	// ErrRateLimited is 429.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrUnauthorized is 401, or another status whose message says that the
-	// token or signature was not taken, or a credential that was refused
-	// before: the user must connect again.
+	// ErrUnauthorized is 401, another status whose message says that the token or
+	// signature was refused, or a credential that was refused before: the user
+	// must connect again.
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden is 403 without a reason that has an error of its own.
-	// Garmin sends it for unknown tokens too.
+	// ErrForbidden is 403 for a reason without its own error here. Garmin also
+	// sends it for unknown tokens.
 	ErrForbidden = errors.New("forbidden")
 )
 
-// What this package found, for errors.Is.
+// Errors found by this package, for errors.Is.
 var (
-	// ErrCallback means that a callback URL is not one of Garmin's for the
-	// kind asked for. Nothing was sent.
+	// ErrCallback means that a callback URL is not Garmin's for the given kind.
+	// Nothing was sent.
 	ErrCallback = errors.New("callback URL refused")
-	// ErrNotSent means that a request that must not be repeated was not sent:
-	// what it would have spent is still there.
+	// ErrNotSent means that a request that must not be repeated was not sent, so
+	// it has used nothing up.
 	ErrNotSent = errors.New("not sent")
-	// ErrMaybeSpent means that a request that must not be repeated was sent,
-	// and no answer came: the file's one download, or the backfill's range, may
-	// be spent.
+	// ErrMaybeSpent means that a request that must not be repeated was sent and
+	// not answered: the file's only download, or the backfill's range, may be
+	// used up.
 	ErrMaybeSpent = errors.New("sent without an answer, maybe spent")
-	// ErrCut means that a file broke off after Error.Received bytes. Its one
-	// download is spent.
+	// ErrCut means that a file broke off after Error.Received bytes. Its only
+	// download is used up.
 	ErrCut = errors.New("cut in the body")
 	// ErrTooLarge means that an answer is larger than
 	// Options.MaxResponseBytes, or an item than Options.MaxItemBytes.
@@ -79,22 +79,22 @@ type Error struct {
 	Op string
 	// StatusCode is the last HTTP status, or 0 if no answer came.
 	StatusCode int
-	// Message is Garmin's error message on one line, without trace id and
-	// without anything the request kept secret. TraceID is Garmin's own name
-	// for the failure; its support asks for it.
+	// Message is Garmin's error message on one line, without trace id and without
+	// secrets of the request. TraceID is Garmin's id of the failure; its support
+	// asks for it.
 	Message string
 	TraceID string
-	// Body is the beginning of an answer that is not JSON, freed of secrets.
-	// It is not part of the error's text.
+	// Body is the beginning of an answer that is not JSON, without secrets. It is
+	// not part of the error's text.
 	Body string
 	// Attempts counts the requests made.
 	Attempts int
 
 	// Wait is what Garmin asked for with Retry-After, at most an hour.
 	Wait time.Duration
-	// Permission goes with ErrNotPermitted, MinStart with ErrMinStart, Earlier
-	// with ErrDuplicate; its End is the one Garmin was given, which is part of
-	// the range. Each is zero where Garmin does not say.
+	// Permission belongs to ErrNotPermitted, MinStart to ErrMinStart, and Earlier
+	// to ErrDuplicate; its End is part of the range. Each is zero if Garmin does
+	// not say.
 	Permission types.Permission
 	MinStart   time.Time
 	Earlier    types.Window
@@ -105,7 +105,7 @@ type Error struct {
 	// Received counts the bytes of the body that were read before it failed.
 	Received int64
 
-	// Err is one of the package's errors, or what went wrong below.
+	// Err is one of the package's errors, or the underlying error.
 	Err error
 
 	repeat   bool   // Another attempt by the client itself is sound.
@@ -114,7 +114,8 @@ type Error struct {
 	withheld bool   // A refusal that does not judge the user.
 }
 
-// Error returns operation, status, cause, and Garmin's message and trace id.
+// Error returns the operation, status and cause, and Garmin's message and trace
+// id.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("activity: " + e.Op)

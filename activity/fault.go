@@ -46,26 +46,26 @@ func authorOf(body []byte, own bool) author {
 	return unproven
 }
 
-// Fault tells whose fault the failure is: see [types.Fault]. A refusal judges
+// Fault says who caused the failure; see [types.Fault]. A refusal counts against
 // the item or the user only if Garmin itself wrote it.
 //
-//   - Garmin: 429, 5xx, 408 and 425, whatever the body.
-//   - Network: 1xx, 3xx, 407 and 511; any other refusal, and a 200, that is a page
-//     or other text; no answer.
+//   - Garmin: 429, 5xx, 408 and 425, with any body.
+//   - Network: 1xx, 3xx, 407 and 511; any other refusal, or a 200, whose body is
+//     a page or other text; no answer.
 //   - User: Garmin's own 401, 403 and 412.
 //   - Application: Garmin's own 400 that says that no endpoint is configured.
-//   - Item: any other refusal that is Garmin's own; 410 without a body; a list
-//     with items that cannot be read, or that is too large.
-//   - Not known: a refusal without body, or with JSON of another form; an
-//     answer that broke off; ctx that ended.
+//   - Item: any other refusal by Garmin itself; 410 without a body; a list that
+//     is too large or has unreadable items.
+//   - Unknown: a refusal without a body, or with JSON of another form; an answer
+//     that broke off; a ctx that ended.
 //
-// A 401 judges nobody if this machine's clock is off (then it is the
-// application's fault), if it only says that the header could not be read, if
-// it refuses a signature of OAuth 1.0a without naming the token, since a wrong
-// consumer secret gives the same, or if it comes right after a refresh that
-// succeeded. A refused callback, a download that is spent and a window that is
-// too long are the item's. A token that no header can hold is the user's. An
-// error of the credential tells for itself.
+// A 401 is not the user's fault if this machine's clock is wrong (then it is the
+// application's), if it only says that the header could not be read, if it
+// refuses an OAuth 1.0a signature without naming the token, since a wrong
+// consumer secret has the same effect, or if it comes right after a successful
+// refresh. A refused callback, a used-up download and a window that is too long
+// are the item's fault. A token that does not fit in a header is the user's. An
+// error of the credential speaks for itself.
 func (e *Error) Fault() types.Fault {
 	var list *badItems
 	var own failure
@@ -121,8 +121,8 @@ func (e *Error) refused() types.Fault {
 	return types.FaultUser
 }
 
-// RetryAfter returns the least time to wait before another attempt, zero if
-// nobody has asked for one.
+// RetryAfter returns the minimum time to wait before another attempt, or zero if
+// none was requested.
 func (e *Error) RetryAfter() time.Duration {
 	if own := failure(nil); e.Wait == 0 && errors.As(e.Err, &own) {
 		return own.RetryAfter()
@@ -130,8 +130,8 @@ func (e *Error) RetryAfter() time.Duration {
 	return e.Wait
 }
 
-// NotSent tells that nothing of the call has left this machine for the API: a
-// download or a backfill is not spent. It is false if that is not known.
+// NotSent reports whether nothing of the call was sent to the API, so that a
+// download or backfill is not used up. It is false if that is unknown.
 func (e *Error) NotSent() bool {
 	return errors.Is(e.Err, ErrNotSent) || errors.Is(e.Err, ErrCallback) || errors.Is(e.Err, types.ErrWindow) || errors.Is(e.Err, errKind)
 }

@@ -20,75 +20,74 @@ import (
 // DefaultBaseURL is where Garmin serves the Activity API.
 const DefaultBaseURL = "https://apis.garmin.com/wellness-api/rest"
 
-// Options are the choices of [NewPool]. nil means the zero
-// value, and the zero value of each field means the default it names. Options
-// are copied; changing them later has no effect.
+// Options are the optional settings of [NewPool]. nil means the zero value; each
+// field's zero value means the default it names. Options are copied; changing
+// them later has no effect.
 type Options struct {
-	// BaseURL is the root of the API, [DefaultBaseURL] if empty, with its path:
-	// a callback URL must begin with it. It must be https, or http to a
-	// loopback address, as for a fake Garmin in a test.
+	// BaseURL is the root of the API with its path, [DefaultBaseURL] if empty. A
+	// callback URL must begin with it. It must be https, or http to a loopback
+	// address, such as that of a fake Garmin in a test.
 	BaseURL string
-	// PlainHTTPHost is one host besides loopback addresses to which BaseURL may
-	// lead with plain http, such as "fake-garmin" in a network of containers.
-	// Tokens then pass that network in clear. It cannot be a host of Garmin's.
+	// PlainHTTPHost is one host besides loopback addresses that BaseURL may use
+	// with plain http, such as "fake-garmin" in a container network. Tokens then
+	// cross that network unencrypted. It cannot be a host of Garmin's.
 	PlainHTTPHost string
-	// CallbackHosts are hosts besides that of BaseURL whose callback URLs are
-	// taken, such as "healthapi.garmin.com", which Garmin used until 2021. The
-	// request goes to BaseURL all the same. The default is none.
+	// CallbackHosts are further hosts whose callback URLs are accepted, such as
+	// "healthapi.garmin.com", which Garmin used until 2021. The request still
+	// goes to BaseURL. The default is none.
 	CallbackHosts []string
 
 	// Transport sends the requests. It must verify certificates, follow no
 	// redirect and send nothing twice. If it is an [*http.Transport], requests
-	// that must not be repeated go through a copy of it that makes a new
-	// HTTP/1.1 connection for each. It stays the caller's: Close leaves it
-	// alone.
+	// that must not be repeated use a copy of it that makes a new HTTP/1.1
+	// connection for each. Close does not close it.
 	//
-	// The default is a private transport: TLS 1.2 or later, no proxy, no
-	// connection to loopback, link-local and, for Garmin's hosts, private
+	// The default is a private transport: TLS 1.2 or later, no proxy, and no
+	// connection to loopback, link-local or, for Garmin's hosts, private
 	// addresses.
 	Transport http.RoundTripper
 	// UserAgent is the User-Agent header, "activityapi" if empty.
 	UserAgent string
-	// Timeout bounds the wait for the head of an answer and then for each
-	// further piece of its body. It does not bound the whole; ctx does. The
+	// Timeout bounds the wait for the header of an answer and then for each
+	// further piece of its body. It does not bound the whole call; ctx does. The
 	// default is 60 s.
 	Timeout time.Duration
-	// MaxResponseBytes bounds an answer's body, inflated. The default is 512
-	// MiB. Lists are streamed: the memory used is that of one item.
+	// MaxResponseBytes bounds the body of an answer after decompression. The
+	// default is 512 MiB. Lists are streamed, with memory for one item.
 	MaxResponseBytes int64
-	// MaxItemBytes bounds one item of a list, of which several copies are held
-	// while it is read. A larger one is read over, and counts as an item that
-	// cannot be read, with [ErrTooLarge]. It does not bound one whose samples
-	// go to PullOptions.Sample. The default is 64 MiB: a day recorded each second
-	// has 27.
+	// MaxItemBytes bounds an item of a list; several copies are held while it is
+	// read. A larger item is skipped, and counts as unreadable with
+	// [ErrTooLarge]. There is no bound for items whose samples go to
+	// PullOptions.Sample. The default is 64 MiB; a day recorded each second has
+	// 27.
 	MaxItemBytes int64
 
-	// MaxRetries bounds how often one call is repeated, 3 by default. Negative
-	// means never.
+	// MaxRetries bounds the repeats of one call. The default is 3; negative means
+	// none.
 	MaxRetries int
 	// MinBackoff and MaxBackoff bound the wait before a repeat, which doubles
-	// from one to the other and is cut by a random part. MaxBackoff holds
-	// against Retry-After too. The defaults are 500 ms and 30 s.
+	// from one to the other and is shortened by a random part. MaxBackoff also
+	// limits Retry-After. The defaults are 500 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
-	// RetryBudget is the number of repeats allowed for each call that Garmin
-	// answers in earnest, 0.1 by default; it adds up to at most ten. All
-	// clients of a [Pool] share it, so that an outage is not multiplied: once
-	// the budget is spent, each call is sent once until Garmin is back.
+	// RetryBudget is the number of repeats earned by each call answered without a
+	// transient failure. They add up to at most ten. The default is 0.1. All
+	// clients of a [Pool] share the budget, so that repeats do not prolong an
+	// outage: once it is used up, each call is sent once until Garmin is back.
 	RetryBudget float64
 
 	// KeepRaw fills the Raw field of pulled summaries.
 	KeepRaw bool
-	// BadItem, if not nil, is called with each item of a list that cannot be
-	// read, and the list goes on without it. If nil, the list goes on too, but
-	// ends with an error that says where the bad items were. It must be safe
-	// for concurrent use.
+	// BadItem, if not nil, is called with each unreadable item of a list, and the
+	// list continues without it. If nil, the list continues too, but ends with an
+	// error that says where the bad items were. It must be safe for concurrent
+	// use.
 	BadItem func(kind types.Kind, raw json.RawMessage, err *types.DecodeError)
 	// UnknownKey, if not nil, is called with the path of each key that the
 	// types do not model. It must be safe for concurrent use.
 	UnknownKey func(path string)
 
-	// Logger gets a record for each attempt (debug), each repeat and each list
-	// with values that could not be read (warn), free of secrets. nil is silent.
+	// Logger gets a record for each attempt (debug), and for each repeat and each
+	// list with unreadable values (warn), free of secrets. nil is silent.
 	Logger *slog.Logger
 }
 

@@ -9,10 +9,10 @@ import (
 	"net/url"
 )
 
-// Pool is what the clients of one application have in common: connections,
-// options and the retry budget. An application has one, also if it acts for one
-// user alone, and asks it for a [Client] whenever it acts for a user; a client is
-// a few hundred bytes.
+// Pool holds what the clients of an application share: connections, options and
+// the retry budget. An application has one pool, even for a single user, and asks
+// it for a [Client] whenever it acts for a user; a client takes a few hundred
+// bytes.
 //
 // A Pool is immutable and safe for concurrent use.
 type Pool struct {
@@ -25,8 +25,8 @@ type Pool struct {
 	idle         []interface{ CloseIdleConnections() }
 }
 
-// NewPool returns a pool with the given options, nil for defaults. Close it
-// when done with all its clients.
+// NewPool returns a pool with the given options, nil for defaults. Close it when
+// all its clients are done.
 func NewPool(opts *Options) (*Pool, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -50,7 +50,7 @@ func NewPool(opts *Options) (*Pool, error) {
 	return p, nil
 }
 
-// Client returns a client for the user whose credential this is.
+// Client returns a client for the user of the credential.
 func (p *Pool) Client(cred Credential) (*Client, error) {
 	if cred == nil {
 		return nil, errors.New("activity: the credential is nil")
@@ -69,8 +69,8 @@ func (p *Pool) Client(cred Credential) (*Client, error) {
 	return &Client{pool: p, shared: shared, once: once}, nil
 }
 
-// Close closes the idle connections of the pool's private transport. Requests
-// under way go on.
+// Close closes the idle connections of the pool's private transport. Running
+// requests continue.
 func (p *Pool) Close() error {
 	for _, t := range p.idle {
 		t.CloseIdleConnections()

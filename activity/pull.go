@@ -23,10 +23,10 @@ const MaxPull = 24 * time.Hour
 
 const opFollow = "Follow"
 
-// PullOptions are the choices of one pull. nil means the zero value.
+// PullOptions are the optional settings of a pull. nil means the zero value.
 type PullOptions struct {
-	// Token is a pull token from Garmin's API Pull Token tool, which Garmin
-	// wants for a pull that answers no ping.
+	// Token is a pull token from Garmin's API Pull Token tool. Garmin requires it
+	// for a pull that does not answer a ping.
 	Token types.Secret
 	// Sample, if not nil, is called by Details with each sample as it is read,
 	// and the Samples field stays nil: a long activity is then never held as a
@@ -35,19 +35,17 @@ type PullOptions struct {
 }
 
 // Activities yields the activities that the user's devices uploaded within w
-// (Activity API, section 7.1). Note that it is the time of upload that counts,
-// not of the activity.
+// (Activity API, section 7.1). The time of the upload counts, not that of the
+// activity.
 //
-// All pulls have this in common. The window is at most [MaxPull] long, end
-// included, and is checked before anything is sent. Each use of the iterator
-// asks Garmin anew, and items are yielded as they arrive; an error is the last
-// thing yielded. One item that cannot be read does not end the list (see
-// Options.BadItem).
+// The following holds for all pulls. The window is at most [MaxPull] long,
+// including its end, and is checked before anything is sent. Each use of the
+// iterator asks Garmin again. Items are yielded as they arrive; an error is
+// yielded last. An unreadable item does not end the list (see Options.BadItem).
 //
-// A pull that fails before the list begins is repeated. A list that breaks off
-// is not: part of it has been yielded, and the caller knows what to do with
-// that. Garmin wants pulls to answer pings; a program that polls fails its
-// review.
+// A pull that fails before the list begins is repeated. A list that breaks off is
+// not: part of it has been yielded already. Garmin wants pulls only in answer to
+// pings; a program that polls fails its review.
 func (c *Client) Activities(ctx context.Context, w types.Window, opts *PullOptions) iter.Seq2[*types.Activity, error] {
 	return pull[types.Activity](ctx, c, "Activities", types.KindActivities, w, opts)
 }
@@ -70,18 +68,18 @@ func (c *Client) MoveIQ(ctx context.Context, w types.Window, opts *PullOptions) 
 	return pull[types.MoveIQ](ctx, c, "MoveIQ", types.KindMoveIQ, w, opts)
 }
 
-// Follow pulls what a ping announces: the summaries of kind at its callback
-// URL (Activity API, section 4). Kind is the list key the ping stood under.
+// Follow pulls what a ping announces: the summaries of kind at its callback URL
+// (Activity API, section 4). kind is the list key of the ping.
 //
 // The URL is not trusted. Unless it is the URL of kind's own resource at the
 // base URL, with nothing but known parameters, the error is an [ErrCallback]
 // and nothing is sent. Its query is sent as received.
 //
-// Each summary has in its field SHA256 the hash of its bytes as they came, which
-// tells an edit from a repeat.
+// Each summary's SHA256 is the hash of its bytes as they came, which tells an
+// edit from a repeat.
 //
-// Follow repeats and fails as [Client.Activities] does. Files are not
-// followed but downloaded: see [Client.Download].
+// Follow repeats and fails as [Client.Activities] does. For files use
+// [Client.Download].
 func (c *Client) Follow(ctx context.Context, kind types.Kind, callbackURL types.Secret) iter.Seq2[types.Summary, error] {
 	return func(yield func(types.Summary, error) bool) {
 		var query string

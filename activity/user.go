@@ -28,7 +28,7 @@ func (c *Client) UserID(ctx context.Context) (types.UserID, error) {
 }
 
 // Permissions returns what the user currently allows, which may be nothing. A
-// failed call is repeated. Right after the user consented Garmin may not know
+// failed call is repeated. Right after the user's consent, Garmin may not know
 // the answer yet.
 func (c *Client) Permissions(ctx context.Context) ([]types.Permission, error) {
 	var list []types.Permission
@@ -39,14 +39,13 @@ func (c *Client) Permissions(ctx context.Context) ([]types.Permission, error) {
 	return list, err
 }
 
-// Deregister ends the user's connection for good, as a partner must when the
-// user leaves: tokens die, notifications stop, and the data can no longer be
-// asked for. Garmin answers 204, and it also sends a deregistration
-// notification, as if the user had disconnected: expect that echo, and do not
-// answer it with another Deregister.
+// Deregister ends the user's connection for good, as a partner must when the user
+// leaves: tokens die, notifications stop, and the data can no longer be asked
+// for. Garmin answers 204 and also sends a deregistration notification, as if the
+// user had disconnected. Do not answer that with another Deregister.
 //
-// A failed call is repeated. If an answer was lost on the way, the repeat can
-// be [ErrUnauthorized], since the user is gone by then.
+// A failed call is repeated. If an answer was lost, the repeat may fail with
+// [ErrUnauthorized], since the user is gone by then.
 func (c *Client) Deregister(ctx context.Context) error {
 	return c.small(ctx, &call{op: "Deregister", method: http.MethodDelete, path: "/user/registration", want: http.StatusNoContent}, nil)
 }

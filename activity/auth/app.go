@@ -43,12 +43,12 @@ func (e Endpoints) withDefaults(plain string) (Endpoints, error) {
 	return e, nil
 }
 
-// App is a partner application as Garmin knows it. It prints without its
+// App is a partner application as registered with Garmin. It prints without its
 // secret.
 type App struct {
 	ClientID string
-	// ClientSecret may be empty if Options has a Scheme: nobody can then connect
-	// with OAuth 2.
+	// ClientSecret may be empty if Options has a Scheme. Users can then not
+	// connect with OAuth 2.
 	ClientSecret types.Secret
 }
 

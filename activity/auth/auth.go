@@ -1,5 +1,5 @@
-// Package auth connects users: it takes them to Garmin's consent page and
-// back, and keeps the tokens that come of it good for use.
+// Package auth connects users: it takes them to Garmin's consent page and back,
+// and keeps the resulting tokens valid.
 //
 //	store, err := auth.OpenFile(filepath.Join(dir, "tokens"), nil)
 //	if err != nil {
@@ -16,44 +16,44 @@
 //	mux.HandleFunc("GET /garmin/connect", connector.Start)
 //	mux.HandleFunc("GET /garmin/callback", connector.Callback)
 //
-// From then on a connected user is a client away, made by [Users.Client].
+// From then on [Users.Client] returns a client for a connected user.
 //
 // # Refreshing
 //
 // An access token lasts a day. A refresh token is good for one refresh, which
-// gives the next of both; if two refresh at once, or the answer is lost, the
-// user is logged out and has to connect again. [Users] prevents that as far as
-// it can be prevented: one refresh at a time for each user, in all processes
-// that share the [TokenStore]; the new token is stored before it is used, even
-// if the request that needed it is over; and the store has just taken a write
-// before the refresh token is spent.
+// returns a new pair of tokens. If two processes refresh at once, or the answer
+// is lost, the user is logged out and has to connect again. [Users] prevents that
+// as far as possible. It makes one refresh at a time for each user, across all
+// processes that share the [TokenStore]. It stores the new token before using it,
+// even if the request that needed it is over. And it proves the store writable
+// before it uses the refresh token.
 //
-// What remains is a process or machine that dies between Garmin's answer and
-// the end of the write, a few milliseconds; and an answer that is lost on the
-// way. Call [Users.Close] before the process ends: it waits for the refreshes
-// under way.
+// Two cases remain: a process or machine that dies within the few milliseconds
+// between Garmin's answer and the end of the write, and an answer that is lost on
+// the way. Call [Users.Close] before the process ends: it waits for running
+// refreshes.
 //
-// A refresh token ends after 90 days without a refresh. [Users.KeepAlive]
+// A refresh token expires after 90 days without a refresh. [Users.KeepAlive]
 // renews those of idle users.
 //
 // # Errors
 //
-// ErrReconnect concerns one user, who alone can mend it. ErrInvalidClient
-// concerns the configuration and leaves the users' tokens alone. ErrDenied and
-// ErrState concern one attempt to connect. All are found with errors.Is, also in the
-// errors of a client. [Error.Fault] says whose fault an error is.
+// ErrReconnect concerns one user, and only that user can fix it. ErrInvalidClient
+// concerns the configuration and does not affect tokens. ErrDenied and ErrState
+// concern one attempt to connect. errors.Is finds all of them, even in the errors
+// of a client. [Error.Fault] says who caused an error.
 //
 // # Security
 //
-// A callback finishes only what was begun in the same browser, in the same
-// session, within ten minutes, once: what ties them is a sealed cookie. Calls
-// to Garmin's servers follow no redirect, read 64 KiB at most and use nothing
-// of http.DefaultClient. No error, log record or printed value holds a secret;
-// a Token shows its secrets only in its fields and in MarshalBinary. Tokens in
-// a file can be sealed.
+// A callback can only finish a connection that was begun in the same browser and
+// session within the last ten minutes, and only once. A sealed cookie ties them
+// together. Calls to Garmin's servers follow no redirect, read 64 KiB at most and
+// use nothing of http.DefaultClient. No error, log record or printed value holds
+// a secret; a Token shows its secrets only in its fields and in MarshalBinary.
+// Tokens in a file can be sealed.
 //
 // # OAuth 1.0a
 //
-// Garmin retires OAuth 1.0a on 2026-12-31. Package oauth1 is a [Scheme] for the
-// users who connected with it: set Options.Scheme.
+// Garmin retires OAuth 1.0a on 2026-12-31. For users who connected with it, set
+// Options.Scheme to the [Scheme] of package oauth1.
 package auth

@@ -13,9 +13,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Start sends the browser to Garmin's consent page. It leaves a sealed cookie
-// that the callback must bring back, so that nobody can finish in one browser
-// what was begun in another. If it fails, it calls the DoneFunc.
+// Start sends the browser to Garmin's consent page. It sets a sealed cookie that
+// the callback must bring back, so that a connection begun in one browser cannot
+// be finished in another. If it fails, it calls the DoneFunc.
 func (c *Connector) Start(w http.ResponseWriter, r *http.Request) {
 	header(w)
 	session, err := c.session(r)
@@ -44,8 +44,8 @@ func (c *Connector) Start(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, consent, http.StatusSeeOther) //nolint:gosec // to Garmin, as Endpoints has it
 }
 
-// Callback finishes what Start began, when Garmin sends the browser back, and
-// calls the DoneFunc.
+// Callback finishes the connection when Garmin sends the browser back, and calls
+// the DoneFunc.
 func (c *Connector) Callback(w http.ResponseWriter, r *http.Request) {
 	header(w)
 	if r.Method != http.MethodGet {

@@ -23,40 +23,39 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Connection is what a user agreed to.
+// Connection describes a user who has connected.
 type Connection struct {
 	// UserID is Garmin's id of the user. It stays the same when the user
 	// connects again.
 	UserID types.UserID
-	// Permissions is what the user allows, which may be nothing.
+	// Permissions are what the user allows, which may be nothing.
 	Permissions []types.Permission
-	// Session is what Begin was given, or what ConnectorOptions.Session
-	// returned: who, in the application's own terms, has connected.
+	// Session is what was passed to Begin, or what ConnectorOptions.Session
+	// returned. It identifies the connected user for the application.
 	Session string
 }
 
 // ConnectorOptions configures a Connector. A nil *ConnectorOptions means the
 // defaults.
 type ConnectorOptions struct {
-	// Scheme connects by Options.Scheme in place of OAuth 2, for an application
-	// that Garmin has not moved.
+	// Scheme makes users connect by Options.Scheme instead of OAuth 2, for an
+	// application that Garmin has not migrated.
 	Scheme bool
-	// Key seals what a browser carries between Begin and Finish. It has at
-	// least 32 random bytes, and is the same in all processes that serve the
-	// callback. Nil means a random key: what is under way when the process
-	// ends must then begin anew.
+	// Key seals what a browser carries between Begin and Finish. It must have at
+	// least 32 random bytes, and be the same in all processes that serve the
+	// callback. Nil means a random key: connections that are not finished when
+	// the process ends must then start again.
 	Key []byte
 	// Lifetime is how long a user may take to consent. Zero means 10 minutes.
 	Lifetime time.Duration
-	// Once reports whether it was called with this id for the first time. It
-	// need not remember an id after until. Nil means that each process
-	// remembers for itself; several that serve one callback can share a
-	// place, though Garmin takes a code only once anyway.
+	// Once reports whether this is its first call with this id. It need not
+	// remember an id after until. Nil means that each process remembers ids
+	// separately. Processes that serve the same callback can share this memory,
+	// though Garmin accepts a code only once anyway.
 	Once func(ctx context.Context, id string, until time.Time) (bool, error)
-	// Session returns whom a request to Start or Callback comes from, such as
-	// the application's own user id. A callback from another session than the
-	// one that started is refused. Nil means that the handlers do not know
-	// sessions.
+	// Session returns who makes a request to Start or Callback, such as the
+	// application's own user id. A callback from a different session is refused.
+	// Nil means that the handlers do not check sessions.
 	Session func(*http.Request) (string, error)
 }
 
@@ -73,16 +72,16 @@ type Connector struct {
 	aead        cipher.AEAD
 }
 
-// DoneFunc writes the answer to a browser that comes back from Garmin. Either
-// c is the connection, whose token is in the store, or err tells why there is
-// none: the error wraps ErrDenied if the user refused, and ErrState if the
-// callback belongs to no connection under way.
+// DoneFunc writes the answer to a browser that comes back from Garmin. Either c
+// is the connection, whose token is stored, or err says why there is none. The
+// error wraps ErrDenied if the user refused, and ErrState if the callback belongs
+// to no open connection.
 type DoneFunc func(w http.ResponseWriter, r *http.Request, c *Connection, err error)
 
-// NewConnector returns a Connector. redirectURL is where Garmin sends the
-// browser back to, as it is registered with Garmin, and must lead to Callback;
-// it is https, or http to a loopback address or Options.PlainHTTPHost. done may be nil if the handlers
-// are not used.
+// NewConnector returns a Connector. redirectURL is the address, registered with
+// Garmin, to which Garmin sends the browser back. It must lead to Callback, and
+// be https, or http to a loopback address or Options.PlainHTTPHost. done may be
+// nil if the handlers are not used.
 func NewConnector(users *Users, redirectURL string, done DoneFunc, opts *ConnectorOptions) (*Connector, error) {
 	if users == nil {
 		return nil, errors.New("auth: Connector without Users")
@@ -144,9 +143,8 @@ type pending struct {
 }
 
 // Begin starts the connection of a user. It returns the address of Garmin's
-// consent page, and a sealed text to be kept with that user's browser or
-// device, and with nobody else's, until Finish. session may be anything that
-// says who connects.
+// consent page, and a sealed text that only this user's browser or device must
+// keep until Finish. session may be any text that identifies the user.
 func (c *Connector) Begin(ctx context.Context, session string) (consentURL string, sealed types.Secret, err error) {
 	s := c.users.server
 	p := pending{
@@ -198,15 +196,15 @@ func (c *Connector) open(sealed types.Secret, session string) (*pending, error) 
 	return &p, nil
 }
 
-// Finish ends the connection of a user. sealed is what Begin returned for the
-// browser or device that the callback came from, session what Begin was given,
-// and query that of the callback. Each connection can be finished once.
+// Finish completes the connection of a user. sealed is what Begin returned for
+// the browser or device that the callback comes from, session is what was passed
+// to Begin, and query is that of the callback. Each connection can be finished
+// once.
 //
-// When Finish returns a Connection, the user's id and permissions were fetched
-// and the token is stored; it takes the place of an earlier one of the same
-// user. Otherwise nothing is stored, and the user has to begin anew. Right
-// after consent Garmin may not know the user yet: Finish asks a few times, for
-// up to 15 seconds.
+// When Finish returns a Connection, the user's id and permissions are known and
+// the token is stored, in place of any earlier one of the same user. Otherwise
+// nothing is stored, and the user has to start again. Right after consent, Garmin
+// may not know the user yet: Finish asks several times, for up to 15 seconds.
 func (c *Connector) Finish(ctx context.Context, sealed types.Secret, session string, query url.Values) (*Connection, error) {
 	const op = "finish connection"
 	p, err := c.open(sealed, session)

@@ -13,25 +13,23 @@ import (
 // whenever there is something to do for the user. All clients share the
 // connections, limits and retry budget of the Pool in Options.
 //
-// The client takes the user's token from the store for each request, as
-// [Users.Token] does. So it follows when another process refreshes it, when
-// the user connects anew, and when the user moves to OAuth 2; a request whose
-// context ends does not wait for a refresh. What Token returns as an error can
-// be found in the client's errors, for errors.Is and errors.As.
+// The client takes the user's token from the store for each request, like
+// [Users.Token]. So it uses the new token after another process has refreshed it,
+// and after the user has reconnected or moved to OAuth 2. A request whose context
+// ends does not wait for a refresh. errors.Is and errors.As find the errors of
+// Token in those of the client.
 //
-// If Garmin answers 401 to an OAuth 2 token that looks good, the client gets
-// the user another one, by one refresh at most, and makes the request once
-// more, unless it is one that must not be repeated. This happens once in an
-// hour for each user. If the refresh succeeds and Garmin refuses the new token
-// too, that is not yet the user's fault: it is after a day in which Garmin
-// took no token of the user's.
+// If Garmin answers 401 to an OAuth 2 token that looks valid, the client gets a
+// new one, with at most one refresh, and repeats the request, unless it must not
+// be repeated. This happens at most once an hour for each user. If Garmin refuses
+// the new token too, that is not yet the user's fault; it is after a day in which
+// Garmin accepted no token of the user.
 //
-// The error wraps ErrNotConnected if the store does not have the user. There is
-// no user to fall back on. A user who must connect again has a client all the
-// same, whose calls fail with ErrReconnect: Garmin may still push that user's
-// data, and the deregistration, and neither needs a token. For the same reason
-// a user whom the application knows and the store does not is still one, without
-// client.
+// The error wraps ErrNotConnected if the store does not have the user; there is
+// no default user. A user who must connect again still has a client, whose calls
+// fail with ErrReconnect: Garmin may still push that user's data, and the
+// deregistration, and neither needs a token. For the same reason, treat a user
+// whom the application knows but the store does not as a user without a client.
 func (u *Users) Client(ctx context.Context, userID types.UserID) (*activity.Client, error) {
 	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("client", userID, err)

@@ -8,18 +8,18 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Disconnected reports whether the user's connection is over: Garmin refuses
-// the token with an error of its own that judges this user, or has refused the
-// refresh token before, or the store has no token. Anybody can send a
-// deregistration, so ask this first, and then [Users.Forget] the user.
+// Disconnected reports whether the user's connection is over: Garmin itself
+// refuses the token with an error about this user, or has refused the refresh
+// token before, or the store has no token. Anybody can send a deregistration, so
+// call this first, and then [Users.Forget].
 //
-// Whatever else goes wrong is an error and not an answer: a gateway's page, an
-// outage, a wrong client secret or clock, and a 401 to a token that Garmin has
-// just given. Try again later.
+// Any other failure is an error and not an answer: a gateway's page, an outage, a
+// wrong client secret or clock, or a 401 to a token that Garmin has just issued.
+// Try again later.
 //
-// A user whose store has no token counts as disconnected, so that what failed
-// behind Forget can be done again. A store that was lost therefore makes every
-// deregistration true; keep its backups with those of the users.
+// A user without a stored token counts as disconnected, so that steps that failed
+// after Forget can be repeated. A lost store therefore confirms every
+// deregistration; keep its backups with those of the users.
 func (u *Users) Disconnected(ctx context.Context, userID types.UserID) (bool, error) {
 	client, err := u.Client(ctx, userID)
 	if err == nil {
@@ -36,11 +36,11 @@ func (u *Users) Disconnected(ctx context.Context, userID types.UserID) (bool, er
 }
 
 // Forget removes the user's token, if there is one, as after a deregistration.
-// Garmin is not told. It can be called again and again.
+// Garmin is not told. Forget may be called repeatedly.
 //
 // Call it before the application deletes the user: Disconnected stays true, so
-// that what fails behind it can be done again. In the other order, a Forget that
-// fails once leaves a token that nobody comes back to.
+// that later steps that fail can be repeated. In the other order, a Forget that
+// fails once leaves a token that is never removed.
 func (u *Users) Forget(ctx context.Context, userID types.UserID) error {
 	for {
 		t, err := u.store.Token(ctx, userID)

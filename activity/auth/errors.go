@@ -10,27 +10,27 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// What a caller can do about an error; the errors of this package wrap these.
-// ErrNotConnected and ErrConflict are with [TokenStore].
+// The errors of this package wrap one of these if the caller can act on it.
+// ErrNotConnected and ErrConflict are errors of a [TokenStore].
 var (
-	// ErrReconnect means that Garmin no longer takes this user's token:
-	// consent was withdrawn, or the user was idle for 90 days. Only the user
-	// can mend it, by connecting again.
+	// ErrReconnect means that Garmin no longer takes this user's token: consent
+	// was withdrawn, or the user was idle for 90 days. Only the user can fix it,
+	// by connecting again.
 	ErrReconnect = errors.New("auth: user must connect again")
 	// ErrInvalidClient means that Garmin does not accept the application: its
-	// client id, secret or redirect URL. It concerns all users and none of their
+	// client id, secret or redirect URL. It concerns all users, but none of their
 	// tokens.
 	ErrInvalidClient = errors.New("auth: client id, secret or redirect URL refused")
 	// ErrDenied means that the user refused consent.
 	ErrDenied = errors.New("auth: consent refused")
-	// ErrState means that a callback does not belong to a connection that was
-	// begun in the same browser within the last minutes, or is repeated.
+	// ErrState means that a callback does not belong to a connection begun in the
+	// same browser within the last minutes, or is repeated.
 	ErrState = errors.New("auth: callback belongs to no connection under way")
 )
 
-// Error is what failed: a call to one of Garmin's OAuth servers, to the store,
-// or a callback. Of an answer it holds the status and a known error code, and
-// no other text.
+// Error is a failed call to one of Garmin's OAuth servers or to the store, or a
+// failed callback. It holds only the status and a known error code of an answer,
+// and no other text.
 type Error struct {
 	// Op says what was tried, such as "refresh token".
 	Op string

@@ -19,21 +19,21 @@ type failure interface {
 	RetryAfter() time.Duration
 }
 
-// Fault tells whose fault the failure is: see [types.Fault]. Only a code of
-// RFC 6749 in a JSON object judges the user or the application.
+// Fault says who caused the failure; see [types.Fault]. Only an error code of RFC
+// 6749 in a JSON object counts against the user or the application.
 //
-//   - Garmin: 429, 5xx, 408 and 425, whatever the body; server_error and
+//   - Garmin: 429, 5xx, 408 and 425, with any body; server_error and
 //     temporarily_unavailable.
-//   - Network: 1xx, 3xx, 407 and 511; any answer that is a page or other text; no
-//     answer.
+//   - Network: 1xx, 3xx, 407 and 511; any answer whose body is a page or other
+//     text; no answer.
 //   - User: invalid_grant and invalid_token.
 //   - Application: invalid_client, unauthorized_client, redirect_uri_mismatch,
 //     invalid_scope and unsupported_grant_type; 401 with any other code.
-//   - Not known: any other answer.
+//   - Unknown: any other answer.
 //
-// A user without token is the user's fault, as is one whose token was refused
-// before. A refused consent and a callback that belongs to nothing are the
-// item's. A store that fails is nobody's.
+// A missing token, or one that was refused before, is the user's fault. A refused
+// consent and a callback without a connection are the item's. The failure of a
+// store is nobody's.
 func (e *Error) Fault() types.Fault {
 	var own failure
 	switch s := e.StatusCode; {
@@ -71,8 +71,8 @@ func between(status int) bool {
 // judges tells whether an answer with this status can judge a token at all.
 func judges(status int) bool { return !passing(status) && !between(status) }
 
-// RetryAfter returns the least time to wait before another attempt, zero if
-// nobody has asked for one.
+// RetryAfter returns the minimum time to wait before another attempt, or zero if
+// none was requested.
 func (e *Error) RetryAfter() time.Duration {
 	if own := failure(nil); e.Wait == 0 && errors.As(e.Err, &own) {
 		return own.RetryAfter()

@@ -18,34 +18,31 @@ import (
 
 // FileOptions configures a FileStore. A nil *FileOptions means the defaults.
 type FileOptions struct {
-	// AEAD seals the tokens in the file, for instance AES-GCM as
-	// cipher.NewGCM makes it. A file is either sealed from its first day or
-	// not at all. Nil means that tokens are written in clear.
+	// AEAD seals the tokens in the file, for instance AES-GCM from cipher.NewGCM.
+	// A file must be sealed from the start or not at all. Nil means that tokens
+	// are stored unencrypted.
 	AEAD cipher.AEAD
-	// Logger is told of damaged records. Nil means silence.
+	// Logger is told of damaged records. Nil is silent.
 	Logger *slog.Logger
 }
 
-// FileStore is a TokenStore in one file on a local disk. All tokens are also
-// held in memory, so that reading one costs no more than asking for the
-// file's size. Several processes on one machine may open the same file.
+// FileStore is a TokenStore in one file on a local disk. All tokens are also held
+// in memory, so that reading one costs only a look at the file's size. Several
+// processes on one machine may open the same file.
 //
 // The file has mode 0600. It is a log: a swap appends one checked record and
-// waits until it is on disk. When more than half of the file is out of date
-// it is written anew and takes the old one's place in one step. After a crash
-// the file holds every change that was confirmed, and perhaps the one that was
-// not.
+// waits until it is on disk. When more than half of the file is outdated, it is
+// rewritten and replaced atomically. After a crash the file holds every confirmed
+// change, and perhaps the one that was not confirmed.
 //
-// Writers lock the file itself. A store keeps the file open that it has read,
-// so that no other can pass for it. If the file is removed or replaced by
-// something else than a store, a swap fails: what it wrote has no name any
-// more. On Windows, where an open file keeps its name, a file with the suffix
-// ".lock" is locked instead.
+// Writers lock the file itself. A store keeps its file open, so that another file
+// cannot be mistaken for it. If the file is removed or replaced by anything but a
+// store, Swap fails, since what it wrote is lost. On Windows, where an open file
+// keeps its name, a file with the suffix ".lock" is locked instead.
 //
 // Each line is a record: its CRC-32C in eight hex digits, a space, and a JSON
-// object or the base64 of a sealed one. The first one names the format; the
-// last one of a user counts. A record in which bits were flipped is passed
-// over, logged and kept.
+// object or the base64 of a sealed one. The first one names the format; the last
+// one of a user counts. A damaged record is skipped, logged and kept.
 type FileStore struct {
 	opaque
 	path   string
@@ -81,8 +78,8 @@ type fileEntry struct {
 	n     int64 // length of its line
 }
 
-// OpenFile opens the token file at path, and makes one if there is none. It
-// refuses a file that is something else.
+// OpenFile opens the token file at path, and creates it if necessary. It refuses
+// a file of another kind.
 func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if opts == nil {
 		opts = &FileOptions{}
@@ -126,7 +123,7 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	return f, nil
 }
 
-// Close lets go of the file. Other methods then fail with an error that wraps
+// Close closes the file. Other methods then fail with an error that wraps
 // [os.ErrClosed].
 func (f *FileStore) Close() error {
 	f.lock <- struct{}{}
@@ -169,7 +166,8 @@ func (f *FileStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 	}
 }
 
-// Due implements [TokenStore]. It costs what is due and not what there is.
+// Due implements [TokenStore]. Its cost depends on the tokens due, not on all
+// tokens.
 func (f *FileStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error] {
 	return func(yield func(*Token, error) bool) {
 		ts, err := f.dueBefore(ctx, before)

@@ -13,22 +13,22 @@ import (
 // KeepAliveOptions configures KeepAlive. A nil *KeepAliveOptions means the
 // defaults.
 type KeepAliveOptions struct {
-	// Every is the time between two looks at the tokens that are due. Zero
-	// means 12 hours.
+	// Every is the time between two searches for tokens that are due. Zero means
+	// 12 hours.
 	Every time.Duration
-	// Before is how long before its end a refresh token is renewed. Zero
-	// means 30 days: the user was then idle for 60.
+	// Before is how long before its expiry a refresh token is renewed. Zero means
+	// 30 days: the user was then idle for 60.
 	Before time.Duration
 	// Pace is the time between two refreshes. Zero means one second.
 	Pace time.Duration
 	// Failed, if not nil, is called with each user whose token could not be
-	// renewed. The next look tries again, unless err wraps ErrReconnect.
+	// renewed. The next search tries again, unless err wraps ErrReconnect.
 	Failed func(userID types.UserID, err error)
 }
 
-// KeepAlive refreshes the tokens of users who were idle for so long that their
-// refresh tokens are about to end. It runs until ctx ends, and returns ctx's
-// error. One process is enough; several do no harm.
+// KeepAlive refreshes the tokens of idle users whose refresh tokens are about to
+// expire. It runs until ctx ends, and returns ctx's error. One process is enough;
+// several do no harm.
 func (u *Users) KeepAlive(ctx context.Context, opts *KeepAliveOptions) error {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -42,10 +42,10 @@ func (u *Users) KeepAlive(ctx context.Context, opts *KeepAliveOptions) error {
 	}
 }
 
-// RefreshDue is one look of KeepAlive, for who has a scheduler: it refreshes the
-// tokens that are due. Every is not heeded. It returns an error if it could not
-// come to the end: ctx's, the store's, or one that would meet all users. That of
-// a single user is told to Failed alone.
+// RefreshDue refreshes the tokens that are due, like one pass of KeepAlive. It is
+// for programs with their own scheduler, and ignores Every. It returns an error
+// if it could not finish: ctx's, the store's, or one that affects all users. An
+// error of a single user is only passed to Failed.
 func (u *Users) RefreshDue(ctx context.Context, opts *KeepAliveOptions) error {
 	o, err := opts.withDefaults()
 	if err != nil {

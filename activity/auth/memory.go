@@ -11,8 +11,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryStore is a TokenStore for tests. It forgets everything when the
-// process ends, and with it the users' consent.
+// MemoryStore is a TokenStore for tests. When the process ends it loses all
+// tokens, and the users must connect again.
 //
 // The zero value is an empty store.
 type MemoryStore struct {

@@ -8,30 +8,30 @@ import (
 	"time"
 )
 
-// Scheme is a way to connect beside OAuth 2. Its tokens have a TokenSecret, do
-// not expire, and can be exchanged for tokens of OAuth 2. Package oauth1 is
-// one, until Garmin retires OAuth 1.0a.
+// Scheme is a way to connect other than OAuth 2. Its tokens have a TokenSecret,
+// do not expire, and can be exchanged for OAuth 2 tokens. Package oauth1 has one,
+// until Garmin retires OAuth 1.0a.
 //
-// A Scheme is safe for concurrent use. What it sends to Garmin's OAuth servers
-// goes by the RoundTripper it is given for that call, which bounds time and
-// size, and follows no redirect. Its errors hold no secret, and wrap
-// [ErrInvalidClient], [ErrReconnect], [ErrDenied] or [ErrState] where an answer
+// A Scheme is safe for concurrent use. It sends requests to Garmin's OAuth
+// servers through the RoundTripper passed for that call, which bounds time and
+// size and follows no redirect. Its errors hold no secret, and wrap
+// [ErrInvalidClient], [ErrReconnect], [ErrDenied] or [ErrState] if the response
 // means that.
 type Scheme interface {
-	// Sign sends a copy of req with the proof of t by base.
+	// Sign sends a copy of req, signed with t, through base.
 	Sign(t *Token, req *http.Request, base http.RoundTripper) (*http.Response, error)
 
-	// Exchange asks for an OAuth 2 token in place of t, and returns the answer
-	// if it has one.
+	// Exchange requests an OAuth 2 token in place of t, and returns the response
+	// if there is one.
 	Exchange(ctx context.Context, t *Token, base http.RoundTripper) (*http.Response, error)
 
-	// Begin starts the connection of a user, who comes back to redirectURL. It
-	// returns the address of the consent page, and a token that stands for the
+	// Begin starts the connection of a user, who returns to redirectURL. It
+	// returns the address of the consent page, and a token that represents the
 	// connection until Finish.
 	Begin(ctx context.Context, redirectURL string, base http.RoundTripper) (consentURL string, pending *Token, err error)
 
-	// State is the name of the parameter in which the address of the consent
-	// page, and the callback, have the AccessToken of pending.
+	// State returns the name of the parameter that holds the AccessToken of
+	// pending, in the address of the consent page and in the callback.
 	State() string
 
 	// Finish turns the callback into the token of the user.

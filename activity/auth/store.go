@@ -14,19 +14,19 @@ import (
 var (
 	// ErrNotConnected means that the store has no token of the user.
 	ErrNotConnected = errors.New("auth: user not connected")
-	// ErrConflict means that the stored token is another than the one the
-	// caller wanted to replace.
+	// ErrConflict means that the stored token is not the one that the caller
+	// wanted to replace.
 	ErrConflict = errors.New("auth: token changed meanwhile")
 )
 
-// TokenStore keeps the tokens of all users. [FileStore] and [MemoryStore] are
-// two; package authtest checks others.
+// TokenStore keeps the tokens of all users. [FileStore] and [MemoryStore]
+// implement it; package authtest checks others.
 //
-// An implementation is safe for concurrent use. Where several processes share
-// the data, Swap compares and stores in one step across all of them. Methods
-// neither keep nor change the tokens they are given, and what they return
-// belongs to the caller. When ctx has ended, they change nothing and return an
-// error that wraps ctx.Err.
+// An implementation must be safe for concurrent use. If several processes share
+// the data, Swap must compare and store atomically across all of them. Methods
+// neither keep nor change the tokens passed to them, and what they return belongs
+// to the caller. After ctx has ended, they change nothing and return an error
+// that wraps ctx.Err.
 type TokenStore interface {
 	// Token returns the user's token, or an error that wraps ErrNotConnected.
 	Token(ctx context.Context, userID types.UserID) (*Token, error)
@@ -37,23 +37,22 @@ type TokenStore interface {
 	// old.Version, Swap changes nothing and returns an error that wraps
 	// ErrConflict.
 	//
-	// When Swap returns nil, the change survives a crash. When it returns
-	// another error than a conflict, the change may or may not have been
-	// made.
+	// When Swap returns nil, the change survives a crash. After an error other
+	// than a conflict, the change may or may not have been made.
 	//
 	// A version is never given to the same user twice, not even after the
 	// user was removed.
 	Swap(ctx context.Context, old, new *Token) (*Token, error)
 
-	// Tokens yields every token once, in any order. Tokens that change
-	// meanwhile may be yielded in either state. The loop may call the other
+	// Tokens yields every token once, in any order. A token that changes during
+	// the loop may be yielded in either state. The loop may call the other
 	// methods.
 	Tokens(ctx context.Context) iter.Seq2[*Token, error]
 
-	// Due yields every OAuth 2 token that is not Revoked and whose
-	// RefreshExpiry is before a time, zero included, each once, the next to
-	// end first. Otherwise it is as Tokens. It is called again and again, so
-	// its cost must be that of what is due: a database has an index for it.
+	// Due yields every OAuth 2 token that is not Revoked and whose RefreshExpiry
+	// is before the given time or zero, each once, the earliest first. Otherwise
+	// it is like Tokens. It is called repeatedly, so its cost must depend on the
+	// tokens due: in a database, use an index.
 	Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error]
 }
 

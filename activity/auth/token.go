@@ -12,9 +12,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Token is what lets an application act for one user. It is either an OAuth 2
-// token, which has a RefreshToken and expires, or one of Options.Scheme, which
-// has a TokenSecret and lasts until the user withdraws consent.
+// Token lets an application act for one user. It is either an OAuth 2 token,
+// which has a RefreshToken and expires, or one of Options.Scheme, which has a
+// TokenSecret and lasts until the user withdraws consent.
 //
 // Packages fmt, log/slog and encoding/json print a Token without its secrets.
 // A store writes it with [Token.MarshalBinary].
@@ -24,28 +24,27 @@ type Token struct {
 	// AccessToken is what requests carry.
 	AccessToken types.Secret
 
-	// RefreshToken is spent to get the next access token. Each refresh gives
-	// a new one, and the old one is then worthless.
+	// RefreshToken is used once to get the next access token. Each refresh
+	// returns a new one and invalidates the old.
 	RefreshToken types.Secret
-	// Expiry is when Garmin stops taking AccessToken.
+	// Expiry is when AccessToken expires.
 	Expiry time.Time
-	// RefreshExpiry is when Garmin stops taking RefreshToken, 90 days after
-	// the last refresh.
+	// RefreshExpiry is when RefreshToken expires, 90 days after the last refresh.
 	RefreshExpiry time.Time
 
-	// TokenSecret is that of a token of Options.Scheme. It is empty in an OAuth 2
-	// token.
+	// TokenSecret is the secret of a token of Options.Scheme. It is empty in an
+	// OAuth 2 token.
 	TokenSecret types.Secret
 
-	// Revoked tells that Garmin refused RefreshToken for good. The user has
-	// to connect again.
+	// Revoked means that Garmin refused RefreshToken permanently. The user has to
+	// connect again.
 	Revoked bool
-	// ClaimedUntil is until when one process has the right to refresh this
-	// token. It is zero if none has.
+	// ClaimedUntil is when the right of one process to refresh this token ends.
+	// It is zero if no process has it.
 	ClaimedUntil time.Time
 
-	// Version is set by the store: each stored state of a token has another
-	// one. It is zero in a token that was never stored.
+	// Version is set by the store, and differs for each stored state of a token.
+	// It is zero in a token that was never stored.
 	Version int64
 }
 
@@ -115,11 +114,11 @@ func (f *tokenFields) token(version int64) *Token {
 	}
 }
 
-// MarshalBinary returns all of t but Version, secrets in clear, for a store to
-// keep. It is a JSON object, so that a JSON column takes it.
+// MarshalBinary returns all of t but Version, with unencrypted secrets, for a
+// store to keep. The result is a JSON object, so that it fits a JSON column.
 //
-// It refuses text that is not UTF-8, which JSON would change: two users could
-// become one.
+// It refuses text that is not UTF-8, since JSON would change it and two users
+// could become one.
 func (t Token) MarshalBinary() ([]byte, error) {
 	fields, err := t.fields()
 	if err != nil {
@@ -132,8 +131,8 @@ func (t Token) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary reads what MarshalBinary wrote and leaves Version as it is.
-// Its errors hold nothing of b.
+// UnmarshalBinary reads what MarshalBinary wrote and does not change Version. Its
+// errors contain nothing of b.
 func (t *Token) UnmarshalBinary(b []byte) error {
 	var f tokenFields
 	if err := json.Unmarshal(b, &f); err != nil {

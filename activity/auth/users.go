@@ -23,40 +23,39 @@ const margin = 600 * time.Second
 
 // Options configures Users. A nil *Options means the defaults.
 type Options struct {
-	// Pool makes the clients of users, with connections and limits that all
-	// share. Nil means one with the defaults, which Close closes.
+	// Pool makes the clients of users, which share its connections and limits.
+	// Nil means a default pool, which Close closes.
 	Pool *activity.Pool
 	// Endpoints are Garmin's OAuth servers if empty.
 	Endpoints Endpoints
-	// PlainHTTPHost is one host besides loopback addresses to which Endpoints,
-	// and the redirect URL of a Connector, may lead with plain http, such as
-	// "fake-garmin" in a network of containers. Secrets then pass that network
-	// in clear. It cannot be a host of Garmin's.
+	// PlainHTTPHost is one host besides loopback addresses that Endpoints, and
+	// the redirect URL of a Connector, may use with plain http, such as
+	// "fake-garmin" in a container network. Secrets then cross that network
+	// unencrypted. It cannot be a host of Garmin's.
 	PlainHTTPHost string
-	// Transport carries the calls to the OAuth servers. It must verify
-	// certificates and send nothing twice. Nil means a private transport with
-	// TLS 1.2 or later and without proxy.
+	// Transport sends the calls to the OAuth servers. It must verify certificates
+	// and send nothing twice. Nil means a private transport with TLS 1.2 or later
+	// and no proxy.
 	Transport http.RoundTripper
 	// Timeout bounds each call to an OAuth server. Zero means 15 s.
 	Timeout time.Duration
-	// Scheme signs for the users who have connected in another way than by
-	// OAuth 2. Nil means that there are none.
+	// Scheme signs for users who did not connect by OAuth 2. Nil means that there
+	// are none.
 	Scheme Scheme
-	// Logger is told of refreshes and of what went wrong with them. Nil means
-	// silence.
+	// Logger is told of refreshes and their failures. Nil is silent.
 	Logger *slog.Logger
 }
 
-// Users holds the connections of all users: it hands out access tokens that
-// are good to use, and refreshes those that are not.
+// Users manages the connections of all users: it returns valid access tokens, and
+// refreshes those that are not.
 //
-// A refresh token is good for one refresh. Users sees to it that a token is
-// refreshed by one goroutine in one process at a time, that the new token is
-// stored before it is used, whatever becomes of the call that asked for it,
-// and that a process which comes second takes what the first one stored.
+// A refresh token is good for one refresh. Users ensures that only one goroutine
+// in one process refreshes a token at a time, that the new token is stored before
+// it is used, even if the call that asked for it has ended, and that a second
+// process uses the token that the first one stored.
 //
-// Users holds no tokens itself, but for those that the store failed to take.
-// It is safe for concurrent use.
+// Users holds no tokens itself, except those that the store failed to take. It is
+// safe for concurrent use.
 type Users struct {
 	opaque
 	server *server
@@ -80,9 +79,9 @@ type Users struct {
 
 // Counts are figures of this process, for metrics.
 type Counts struct {
-	// Refreshed counts the tokens that Garmin gave in place of others, Failed the
-	// refreshes that may go well later, and Reconnect those that Garmin refused:
-	// the user must connect again.
+	// Refreshed counts the successful refreshes, Failed those that may succeed
+	// later, and Reconnect those that Garmin refused: the user must connect
+	// again.
 	Refreshed, Failed, Reconnect int64
 }
 
@@ -168,11 +167,10 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 	return u, nil
 }
 
-// Close waits for the refreshes that are under way, and tries once more to store
-// the tokens that the store did not take. That takes seconds, and three minutes
-// at most. Call it before the process ends: what Garmin has rotated and nobody
-// has stored is lost. The error says which users these are; they have to
-// connect again.
+// Close waits for running refreshes, and tries once more to store the tokens that
+// the store did not take. That takes seconds, and at most three minutes. Call it
+// before the process ends: a rotated token that is not stored is lost. The error
+// names the users concerned; they have to connect again.
 func (u *Users) Close() error {
 	for f := u.underWay(); f != nil; f = u.underWay() {
 		<-f.done
@@ -205,15 +203,15 @@ func (u *Users) underWay() *flight {
 	return nil
 }
 
-// Token returns a token of the user that is good for a request now. It
-// refreshes a token that ends within 600 s; if that fails for a passing reason
-// and the token still holds, it returns that token.
+// Token returns a token of the user that is valid for a request now. It refreshes
+// a token that expires within 600 s. If that fails for a temporary reason and the
+// token is still valid, it returns that token.
 //
 // The error wraps ErrNotConnected or ErrReconnect if the user has to act, and
-// ErrInvalidClient if the operator has to. Token makes one attempt to refresh
-// at most, and none for a user who has to connect again or whose last attempt
-// failed at Garmin a moment ago: five seconds, or what Retry-After says up to a
-// minute.
+// ErrInvalidClient if the operator has to. Token makes at most one attempt to
+// refresh. It makes none for a user who has to connect again, or whose last
+// attempt failed at Garmin within five seconds, or within what Retry-After says,
+// up to a minute.
 func (u *Users) Token(ctx context.Context, userID types.UserID) (*Token, error) {
 	t, err := u.store.Token(ctx, userID)
 	if err != nil {
@@ -238,9 +236,9 @@ func (u *Users) Token(ctx context.Context, userID types.UserID) (*Token, error) 
 	return nil, err
 }
 
-// Refresh refreshes the user's token even if it is still good, and returns the
-// new one. A token of Options.Scheme is exchanged for one of OAuth 2, without
-// asking for consent again; Garmin must have moved the application first.
+// Refresh refreshes the user's token even if it is still valid, and returns the
+// new one. A token of Options.Scheme is exchanged for an OAuth 2 token without
+// asking for consent again; Garmin must have migrated the application first.
 func (u *Users) Refresh(ctx context.Context, userID types.UserID) (*Token, error) {
 	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("refresh token", userID, err)

@@ -9,12 +9,11 @@
 //	return auth.NewUsers(app, store, opts)
 //
 // Clients of such users then sign their requests. With
-// auth.ConnectorOptions.Scheme a Connector connects by OAuth 1.0a. [Migrate]
-// moves users to OAuth 2 without asking them again, and clients made before go
-// on with the new token.
+// auth.ConnectorOptions.Scheme a Connector uses OAuth 1.0a. [Migrate] moves users
+// to OAuth 2 without asking them again; existing clients then use the new token.
 //
-// A user's token in the store has the OAuth 1.0a token as AccessToken, and its
-// secret as TokenSecret.
+// In the store, a user's AccessToken is the OAuth 1.0a token and TokenSecret is
+// its secret.
 package oauth1
 
 import (
