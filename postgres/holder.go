@@ -226,10 +226,13 @@ func (h *holder) claimsOn(userID types.UserID) (all []*userClaim) {
 // holderAge is how long a process that is silent is remembered.
 const holderAge = 24 * time.Hour
 
-// sweepHolders forgets processes that are long gone.
+// sweepHolders forgets processes that are long gone. After the server's clock was
+// set back, a lease may seem to end in an hour: it ends after three leases.
 func (db *DB) sweepHolders(ctx context.Context) error {
 	return db.do(ctx, "sweep of holders", again, func(ctx context.Context) error {
-		_, err := db.pool.Exec(ctx, db.sql(`DELETE FROM {s}.holder WHERE expires < {s}.clock() - $1::interval`), holderAge)
-		return err
+		var b pgx.Batch
+		b.Queue(db.sql(`DELETE FROM {s}.holder WHERE expires < {s}.clock() - $1::interval`), holderAge)
+		b.Queue(db.sql(`UPDATE {s}.holder SET expires = {s}.clock() + $1::interval WHERE expires > {s}.clock() + $1::interval`), 3*db.lease)
+		return db.pool.SendBatch(ctx, &b).Close()
 	})
 }

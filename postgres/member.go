@@ -25,6 +25,7 @@ type member struct {
 	looping  bool          // somebody takes shares
 	beating  chan struct{} // closed when the beats have ended; nil while there are none
 	id       int64         // 0: we are none
+	former   int64         // who we were before we lapsed
 	boot     [16]byte      // names the time since when the server runs
 	until    time.Time     // when our rights end, by our clock; belongs to id
 	watchdog *time.Timer
@@ -174,9 +175,12 @@ func (m *member) beats() {
 	defer cancel()
 	for {
 		wait := db.lease / 8
+		joins := m.joins()
 		if err := m.beat(); err != nil && db.ctx.Err() == nil {
 			db.log.Warn("postgres: renewing the lease", "error", clean(err))
 			wait = min(wait, 200*time.Millisecond)
+		} else if joins {
+			wait /= 2 // who joins takes nothing from the dead before that
 		}
 		if m.finished() {
 			return
@@ -196,6 +200,13 @@ func (m *member) beats() {
 		}
 		t.Stop()
 	}
+}
+
+// joins tells that the next beat makes us a member.
+func (m *member) joins() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id == 0
 }
 
 // finished leaves the table if nothing is left to do.
@@ -228,7 +239,7 @@ func (m *member) finished() bool {
 func (m *member) beat() error {
 	db := m.q.db
 	m.mu.Lock()
-	id, looping, told := m.id, m.looping, slices.Clone(m.ended)
+	id, former, looping, told := m.id, m.former, m.looping, slices.Clone(m.ended)
 	busy := []int16{} // not NULL
 	for n := range m.hand {
 		busy = append(busy, n)
@@ -247,6 +258,12 @@ func (m *member) beat() error {
 	}
 	ctx, cancel := context.WithTimeout(db.ctx, db.lease/3)
 	defer cancel()
+	if id == 0 && former != 0 {
+		// Or the shares would be divided by our old self, too.
+		if _, err := db.pool.Exec(ctx, db.sql(`DELETE FROM {s}.member WHERE id = $1 AND expires <= clock_timestamp()`), former); err != nil {
+			return err
+		}
+	}
 	sent := time.Now()
 	rows, err := db.pool.Query(ctx, db.sql(`SELECT o_member, o_part, o_moved, o_share, o_epoch, o_died, o_now, o_boot FROM {s}.beat($1, $2, $3::interval, $4, $5, $6, $7)`),
 		lockKey(db.schema, "member"), id, db.lease, looping, freed, epochs, busy)
@@ -394,6 +411,9 @@ func (m *member) released(s *share) {
 // a new member, and have the old shares again when they are released. m.mu is
 // held.
 func (m *member) lapse(why string) {
+	if m.id != 0 {
+		m.former = m.id
+	}
 	m.id = 0
 	for _, s := range m.hand {
 		s.lose(why)

@@ -139,6 +139,11 @@ func isLockTimeout(err error) bool {
 // migrate takes a step, unless it was taken.
 func migrate(ctx context.Context, pool *pgxpool.Pool, schema string, m Migration) error {
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		// What a DBA has set for statements of every day is not for this one, which
+		// waits for another process that does the work.
+		if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true)`); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey(schema, "migrate")); err != nil {
 			return err
 		}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -146,20 +144,15 @@ func (q *Queue) poll(ctx context.Context) error {
 	if len(numbers) == 0 {
 		return nil
 	}
-	ctx, cancel := q.db.call(ctx)
-	defer cancel()
-	rows, err := q.db.pool.Query(ctx, q.db.sql(`SELECT s.share, s.class FROM unnest($1::smallint[], $2::smallint[], $3::bigint[]) s (share, class, high)
-WHERE EXISTS (SELECT FROM {s}.item i WHERE i.share = s.share AND i.class = s.class AND i.id > s.high)`), numbers, classes, highs)
+	var shares, of []int16
+	err := q.db.one(ctx, `SELECT array_agg(s.share), array_agg(s.class) FROM unnest($1::smallint[], $2::smallint[], $3::bigint[]) s (share, class, high),
+LATERAL (SELECT FROM {s}.item i WHERE i.share = s.share AND i.class = s.class AND i.id > s.high LIMIT 1) i`, []any{numbers, classes, highs}, &shares, &of)
 	if err != nil {
 		return err
 	}
 	var found newItems
-	var number, class int16
-	if _, err := pgx.ForEachRow(rows, []any{&number, &class}, func() error {
-		found.add(int(number), notify.Class(class))
-		return nil
-	}); err != nil {
-		return err
+	for i, number := range shares {
+		found.add(int(number), notify.Class(of[i]))
 	}
 	q.member.signal(found)
 	return nil

@@ -167,11 +167,14 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 
 // checkSettings refuses a database whose transactions are others than we need.
 func checkSettings(ctx context.Context, pool *pgxpool.Pool) error {
-	var commit, isolation string
-	err := pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('default_transaction_isolation')`).Scan(&commit, &isolation)
+	var commit, isolation, readOnly string
+	err := pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('default_transaction_isolation'), current_setting('transaction_read_only')`).
+		Scan(&commit, &isolation, &readOnly)
 	switch {
 	case err != nil:
 		return fmt.Errorf("postgres: reading the settings: %w", clean(err))
+	case readOnly == "on":
+		return errors.New("postgres: nothing can be written: the server is a standby, or default_transaction_read_only is on")
 	case commit == "off":
 		return errors.New("postgres: synchronous_commit is off: a power cut would lose what was acknowledged")
 	case isolation != "read committed":

@@ -27,6 +27,7 @@ func (s *share) Settle(ctx context.Context, verdicts []notify.Verdict) error {
 	}
 	db := s.q.db
 	var b pgx.Batch
+	b.Queue(byIndex)
 	b.Queue(db.sql(`SELECT {s}.hold($1, $2)`), s.number, s.epoch)
 	if len(last.buried) == 0 {
 		// A power cut may undo it, so nobody waits for the disk.
@@ -91,8 +92,8 @@ func effects(verdicts []notify.Verdict) (*effect, error) {
 func (e *effect) queue(db *DB, number int16, b *pgx.Batch) {
 	if n := len(e.done); n > 0 {
 		classes, ids := split(idsOf(e.done))
-		b.Queue(db.sql(`DELETE FROM {s}.item i USING unnest($2::smallint[], $3::bigint[]) d (class, id)
-WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), number, classes, ids)
+		b.Queue(db.sql(`DELETE FROM {s}.item i USING unnest(`+ofShare+`, $2::smallint[], $3::bigint[]) d (share, class, id)
+WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes, ids)
 	}
 	if n := len(e.again); n > 0 {
 		classes, ids := split(idsOf(e.again))
@@ -101,8 +102,8 @@ WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), number, classes, ids
 			attempts[i], next[i], reasons[i] = int32(v.Attempts), orNull(v.Next), []byte(v.Reason)
 		}
 		b.Queue(db.sql(`UPDATE {s}.item i SET attempts = d.attempts, next = d.next, reason = d.reason
-FROM unnest($2::smallint[], $3::bigint[], $4::integer[], $5::timestamptz[], $6::bytea[]) d (class, id, attempts, next, reason)
-WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), number, classes, ids, attempts, next, reasons)
+FROM unnest(`+ofShare+`, $2::smallint[], $3::bigint[], $4::integer[], $5::timestamptz[], $6::bytea[]) d (share, class, id, attempts, next, reason)
+WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes, ids, attempts, next, reasons)
 	}
 	if len(e.buried) > 0 {
 		e.bury(db, number, b)
@@ -111,10 +112,10 @@ WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), number, classes, ids
 
 // burySQL moves items to letters. A letter's tag is the body for the rest of
 // one, and what nothing else has for a letter of one item.
-const burySQL = `WITH d AS (SELECT * FROM unnest($2::smallint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::bytea[], $7::bigint[],
+const burySQL = `WITH d AS (SELECT * FROM unnest(` + ofShare + `, $2::smallint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::bytea[], $7::bigint[],
     $8::bytea[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::bytea[])
-  WITH ORDINALITY t (class, id, rest, key, user_id, items, reason, quarantined, attempts, received, buried, app, n)),
-gone AS (DELETE FROM {s}.item i USING d WHERE i.share = $1 AND i.class = d.class AND i.id = d.id
+  WITH ORDINALITY t (share, class, id, rest, key, user_id, items, reason, quarantined, attempts, received, buried, app, n)),
+gone AS (DELETE FROM {s}.item i USING d WHERE i.share = d.share AND i.class = d.class AND i.id = d.id
   RETURNING i.id, coalesce(i.ord, i.id) AS ord, i.body, i.key, i.off, i.size, i.data),
 g AS (SELECT gone.id AS item, gone.ord, gone.key AS item_key, gone.body, gone.off, gone.size, gone.data,
     d.rest AND gone.key <> '' AS joined, CASE WHEN d.rest AND gone.key <> '' THEN gone.body ELSE -gone.id END AS tag,

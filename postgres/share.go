@@ -83,6 +83,25 @@ CASE WHEN i.size > %d THEN NULL WHEN i.data IS NOT NULL THEN i.data ELSE
 // takes longer than the scan.
 const byIndex = noJIT + `, set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
 
+// ofShare is an array of the share $1, as long as that of the classes $2. With
+// the share alone as a constant, a planner that takes the table for small reads
+// all items of the share to find a few.
+const ofShare = `array_fill($1::smallint, ARRAY[cardinality($2::smallint[])])`
+
+// one sends a statement that finds an item or some by the primary key, and scans
+// its row if there is something to scan to.
+func (db *DB) one(ctx context.Context, text string, args []any, to ...any) error {
+	ctx, cancel := db.call(ctx)
+	defer cancel()
+	var b pgx.Batch
+	b.Queue(byIndex)
+	q := b.Queue(db.sql(text), args...)
+	if len(to) > 0 {
+		q.QueryRow(func(row pgx.Row) error { return row.Scan(to...) })
+	}
+	return clean(db.pool.SendBatch(ctx, &b).Close())
+}
+
 // read runs a query whose rows are whether a right holds, and an item if there
 // is one. each is called with the number of the right in the query.
 func (q *Queue) read(ctx context.Context, each func(n int, held bool, it *notify.Item), text string, args ...any) error {
@@ -148,9 +167,9 @@ func (s *share) Load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, 
 		if it != nil {
 			all = append(all, it)
 		}
-	}, `SELECT 0, f.epoch = $2, i.* FROM {s}.share f LEFT JOIN LATERAL (
-  SELECT `+itemSQL+` FROM unnest($3::smallint[], $4::bigint[]) d (class, id)
-  JOIN {s}.item i ON i.share = $1 AND i.class = d.class AND i.id = d.id) i ON f.epoch = $2 WHERE f.share = $1`, s.number, s.epoch, classes, numbers)
+	}, `SELECT 0, f.epoch = $4, i.* FROM {s}.share f LEFT JOIN LATERAL (
+  SELECT `+itemSQL+` FROM unnest(`+ofShare+`, $2::smallint[], $3::bigint[]) d (share, class, id)
+  JOIN {s}.item i ON i.share = d.share AND i.class = d.class AND i.id = d.id) i ON f.epoch = $4 WHERE f.share = $1`, s.number, classes, numbers, s.epoch)
 	if err == nil && lost {
 		err = notify.ErrLost
 	}
@@ -178,17 +197,15 @@ func (s *share) Open(ctx context.Context, id notify.ItemID) (io.ReadCloser, erro
 	if err := s.suspects.begin(ctx, s, id); err != nil {
 		return nil, s.fail("open", err)
 	}
-	c, cancel := s.q.db.call(ctx)
-	defer cancel()
 	var held bool
 	var body, off, size *int64
 	var data []byte
-	err := s.q.db.pool.QueryRow(c, s.q.db.sql(`SELECT f.epoch = $2, i.body, i.off, i.size, i.data FROM {s}.share f
-LEFT JOIN {s}.item i ON f.epoch = $2 AND i.share = f.share AND i.class = $3 AND i.id = $4 WHERE f.share = $1`),
-		s.number, s.epoch, int16(classOf(int64(id))), int64(id)).Scan(&held, &body, &off, &size, &data)
+	err := s.q.db.one(ctx, `SELECT f.epoch = $2, i.body, i.off, i.size, i.data FROM {s}.share f
+LEFT JOIN {s}.item i ON f.epoch = $2 AND i.share = f.share AND i.class = $3 AND i.id = $4 WHERE f.share = $1`,
+		[]any{s.number, s.epoch, int16(classOf(int64(id))), int64(id)}, &held, &body, &off, &size, &data)
 	switch {
 	case err != nil && !errors.Is(err, pgx.ErrNoRows):
-		return nil, s.fail("open", clean(err))
+		return nil, s.fail("open", err)
 	case !held:
 		return nil, s.fail("open", notify.ErrLost)
 	case body == nil:

@@ -2,12 +2,14 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -178,6 +180,12 @@ func cleanConnect(e *pgconn.ConnectError) error {
 	}
 	if op, ok := errors.AsType[*net.OpError](e); ok {
 		return fmt.Errorf("connecting to %s: %w", e.Config.Host, op.Err)
+	}
+	if cert, ok := errors.AsType[*tls.CertificateVerificationError](e); ok {
+		return fmt.Errorf("connecting to %s: %w", e.Config.Host, cert.Err)
+	}
+	if strings.Contains(e.Error(), "refused TLS") { // it has no type
+		return fmt.Errorf("connecting to %s: the server refused TLS, which sslmode asks for", e.Config.Host)
 	}
 	return fmt.Errorf("connecting to %s: %w", e.Config.Host, &hidden{textLost, e})
 }

@@ -90,14 +90,12 @@ func (u *suspects) begin(ctx context.Context, s *share, id notify.ItemID) error 
 	if !suspect {
 		return nil
 	}
-	ctx, cancel := s.q.db.call(ctx)
-	defer cancel()
 	var begun int
-	err := s.q.db.pool.QueryRow(ctx, s.q.db.sql(`WITH up AS (UPDATE {s}.item i SET begun = begun + 1 FROM {s}.share f
+	err := s.q.db.one(ctx, `WITH up AS (UPDATE {s}.item i SET begun = begun + 1 FROM {s}.share f
   WHERE f.share = $1 AND f.epoch = $2 AND i.share = $1 AND i.class = $3 AND i.id = $4 RETURNING i.begun)
-SELECT coalesce((SELECT begun FROM up), 0)`), s.number, s.epoch, int16(classOf(int64(id))), int64(id)).Scan(&begun)
+SELECT coalesce((SELECT begun FROM up), 0)`, []any{s.number, s.epoch, int16(classOf(int64(id))), int64(id)}, &begun)
 	if err != nil {
-		return clean(err)
+		return err
 	}
 	if begun > maxBegun {
 		return notify.Permanent(errKills)
@@ -128,11 +126,8 @@ func (q *Queue) clearSuspects(ctx context.Context) error {
 			continue
 		}
 		classes, numbers := split(ids)
-		c, cancel := q.db.call(ctx)
-		_, err := q.db.pool.Exec(c, q.db.sql(`UPDATE {s}.item i SET begun = 0 FROM unnest($2::smallint[], $3::bigint[]) d (class, id)
-WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), s.number, classes, numbers)
-		cancel()
-		if err != nil {
+		if err := q.db.one(ctx, `UPDATE {s}.item i SET begun = 0 FROM unnest(`+ofShare+`, $2::smallint[], $3::bigint[]) d (share, class, id)
+WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`, []any{s.number, classes, numbers}); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ func postgresRows() []row {
 		pkg    = "./postgres"
 		tables = "postgres/migrations/0001_queue.sql"
 		append = "postgres/migrations/0003_repeats.sql"
+		late   = "postgres/migrations/0008_late.sql"
 		member = "postgres/member.go"
 	)
 	return []row{
@@ -61,7 +62,7 @@ func postgresRows() []row {
 		},
 		{
 			defence: "a share whose owner died is known",
-			file:    tables,
+			file:    late,
 			old:     "died = true",
 			new:     "died = false",
 			pkg:     pkg, test: "TestItemThatKillsIsGivenUp",
@@ -114,6 +115,132 @@ func postgresRows() []row {
 			old:     "WHERE changed < {s}",
 			new:     "WHERE false AND changed < {s}",
 			pkg:     pkg, test: "TestJoinedRetention",
+		},
+		{
+			defence: "no item appears behind a scan: who stores has the append lock",
+			file:    append,
+			old:     "    PERFORM pg_advisory_xact_lock(lock_key);\n    EXIT WHEN EXISTS",
+			new:     "    EXIT WHEN EXISTS",
+			pkg:     pkg, test: "TestNothingAppearsBehindAScan",
+		},
+		{
+			defence: "no item appears behind a scan: numbers are not taken ahead",
+			file:    tables,
+			old:     "CREATE SEQUENCE {s}.item_seq CACHE 1;",
+			new:     "CREATE SEQUENCE {s}.item_seq CACHE 50;",
+			pkg:     pkg, test: "TestNothingAppearsBehindAScan",
+		},
+		{
+			defence: "a transaction that is open for long holds up no item",
+			file:    "postgres/scan.go",
+			old:     "i.id > q.after ORDER BY",
+			new:     "i.id > q.after AND i.xmin::text::bigint < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY",
+			pkg:     pkg, test: "TestLongTransactionHoldsNothingUp",
+		},
+		{
+			defence: "a share that the table gave to another is lost",
+			file:    member,
+			old:     "		case mine[n].epoch != s.epoch:\n",
+			new:     "		case n < 0 && mine[n].epoch != s.epoch:\n",
+			pkg:     pkg, test: "TestShareOfAnotherIsLost",
+		},
+		{
+			defence: "an answer to who we were makes us nobody",
+			file:    member,
+			old:     "	if m.id != id {\n		return // we lapsed",
+			new:     "	if false {\n		return // we lapsed",
+			pkg:     pkg, test: "TestAnswerToAFormerSelf",
+		},
+		{
+			defence: "who stores does not NOTIFY in that transaction",
+			file:    append,
+			old:     "old IS NULL OR u.sum IS NULL OR u.sum <> ALL (old) ORDER BY u.n) t;\n",
+			new:     "old IS NULL OR u.sum IS NULL OR u.sum <> ALL (old) ORDER BY u.n) t;\n  PERFORM pg_notify('activityapi:' || trim('\"' FROM '{s}.'), 'new');\n",
+			pkg:     pkg, test: "TestNothingIsToldInTheInsert",
+		},
+		{
+			defence: "a user's name is bytes and no text",
+			file:    append,
+			old:     "t.user_id, t.touch, t.data\n",
+			new:     "convert_to(convert_from(t.user_id, 'UTF8'), 'UTF8'), t.touch, t.data\n",
+			pkg:     pkg, test: "TestQueueKeepsBytes",
+		},
+		{
+			defence: "the reason of a letter is bytes and no text",
+			file:    "postgres/settle.go",
+			old:     "      g.reason, g.quarantined",
+			new:     "      convert_to(convert_from(g.reason, 'UTF8'), 'UTF8'), g.quarantined",
+			pkg:     pkg, test: "TestQueueKeepsBytes",
+		},
+		{
+			defence: "locks belong to a schema",
+			file:    "postgres/migrate.go",
+			old:     `"activityapi/" + schema + "/" + what`,
+			new:     `"activityapi//" + what`,
+			pkg:     pkg, test: "TestSchemasAreApart",
+		},
+		{
+			defence: "channels belong to a schema",
+			file:    "postgres/migrate.go",
+			old:     `if name := what + ":" + schema; len`,
+			new:     `if name := what; len`,
+			pkg:     pkg, test: "TestSchemasAreApart",
+		},
+		{
+			defence: "settings end with their transaction",
+			file:    "postgres/settle.go",
+			old:     "set_config('synchronous_commit', 'off', true)",
+			new:     "set_config('synchronous_commit', 'off', false)",
+			pkg:     pkg, test: "TestSettingsEndWithTheirTransaction",
+		},
+		{
+			defence: "after an outage who comes first does not take all",
+			file:    late,
+			old:     "AND m.since < clock_timestamp() - lease / 20)",
+			new:     ")",
+			pkg:     pkg, test: "TestOutageMovesNothing",
+		},
+		{
+			defence: "after an outage nobody counts twice",
+			file:    member,
+			old:     "	if id == 0 && former != 0 {\n",
+			new:     "	if false {\n",
+			pkg:     pkg, test: "TestOutageMovesNothing",
+		},
+		{
+			defence: "a lease of a clock that was set back ends",
+			file:    late,
+			old:     "m.expires > clock_timestamp() + 3 * lease;",
+			new:     "false;",
+			pkg:     pkg, test: "TestClockJumps",
+		},
+		{
+			defence: "a server that takes no writes is refused",
+			file:    "postgres/postgres.go",
+			old:     `case readOnly == "on":`,
+			new:     `case readOnly == "never":`,
+			pkg:     pkg, test: "TestReadOnlyServerIsRefused",
+		},
+		{
+			defence: "a migration does not end with a role's lock_timeout",
+			file:    "postgres/migrate.go",
+			old:     "SELECT set_config('lock_timeout', '0', true), set",
+			new:     "SELECT set",
+			pkg:     pkg, test: "TestTimeoutsOfTheDBA",
+		},
+		{
+			defence: "items are found by their key",
+			file:    "postgres/share.go",
+			old:     "const byIndex = noJIT + `, set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)",
+			new:     "const byIndex = noJIT + `",
+			pkg:     pkg, test: "TestItemsGoByIndex",
+		},
+		{
+			defence: "no verdict reads all items of a share",
+			file:    "postgres/settle.go",
+			old:     "WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes, ids, attempts",
+			new:     "WHERE i.share = $1 AND i.class = d.class AND i.id = d.id`), number, classes, ids, attempts",
+			pkg:     pkg, test: "TestItemsGoByIndex",
 		},
 	}
 }

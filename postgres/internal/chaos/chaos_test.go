@@ -22,16 +22,30 @@ func TestMain(m *testing.M) {
 
 // TestChaos is the short form of cmd/chaos.
 func TestChaos(t *testing.T) {
+	only := []string{"roll", "kill", "stop", "server", "cut", "breaks"}
+	if testing.Short() {
+		only = []string{"kill", "server"}
+	}
+	short(t, only...)
+}
+
+// TestFailover has a standby take over. A synchronous one loses nothing. One that
+// is behind has to lose something, or the checker proves nothing.
+func TestFailover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out: servers and standbys take a while; postgres.TestFailover is shorter")
+	}
+	short(t, "sync", "async")
+}
+
+// short runs some kinds of trouble for a moment.
+func short(t *testing.T, only ...string) {
 	dir, err := os.MkdirTemp("", "chaos") //nolint:usetesting // sockets need a short path, and another user reads it
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	self, err := os.Executable()
 	require.NoError(t, err)
-	only := []string{"roll", "kill", "stop", "server", "cut", "breaks"}
-	if testing.Short() {
-		only = []string{"kill", "server"}
-	}
 	results, err := Run(t.Context(), Options{
 		Dir: dir, For: 3 * time.Second, Rate: 150, Users: 96, Workers: 3, Lease: 2 * time.Second, Seed: 1, Log: t.Output(), Self: self,
 	}, only...)

@@ -248,7 +248,8 @@ func standby(options ...string) func(ctx context.Context, p *phase) error {
 }
 
 // promotes makes the standby the primary in the middle of the phase. If it is
-// to be behind, it hears nothing in the last moment.
+// to be behind, it hears nothing in the last moment. A process dies with the
+// primary: what it had in memory alone is lost with that.
 func promotes(behind bool) func(ctx context.Context, p *phase) error {
 	return func(ctx context.Context, p *phase) error {
 		if !pause(ctx, p.o.For/2) {
@@ -263,16 +264,21 @@ func promotes(behind bool) func(ctx context.Context, p *phase) error {
 				return err
 			}
 			time.Sleep(500 * time.Millisecond)
-			defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
 			if err := p.server.Kill(); err != nil {
 				return err
 			}
-			time.Sleep(200 * time.Millisecond)
+			// It ends before it reads what stands in its socket.
+			_ = syscall.Kill(pid, syscall.SIGTERM)
 			_ = syscall.Kill(pid, syscall.SIGCONT)
 		} else if err := p.server.Kill(); err != nil {
 			return err
 		}
-		p.fault("the primary was killed")
+		w := p.any()
+		w.kill()
+		p.fault("the primary was killed, and %s", w.name)
+		if err := w.start(); err != nil {
+			return err
+		}
 		if err := p.second.Promote(); err != nil {
 			return err
 		}
