@@ -8,32 +8,32 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Chunk is one range of one user's history, of one kind: what a single
-// request asks for, or a part that an answer has cut out of it.
+// Chunk is a range of one user's history, of one kind: the range of a single
+// request, or a part of it that an answer has cut out.
 type Chunk struct {
 	UserID types.UserID
 	// Kind is one of [Kinds].
 	Kind   types.Kind
 	Window types.Window
 	State  State
-	// Reason says why a chunk is Refused or a Hole.
+	// Reason says why a chunk is refused or a hole.
 	Reason Reason
 	// Detail is Garmin's message for a Refused chunk, and the name of the
 	// permission for [ReasonPermission].
 	Detail string
-	// Earlier is the range that Garmin says it had been asked for before, for
-	// a Duplicate and a Hole. It is zero if Garmin did not say.
+	// Earlier is the earlier range that Garmin names, for a duplicate or a hole.
+	// It is zero if Garmin names none.
 	Earlier types.Window
 	// Attempts counts the requests sent for the chunk.
 	Attempts int
-	// Requested is when the last request was about to be sent, and Answered
-	// when its response had come. Answered is zero while there is none.
+	// Requested is when the last request was about to be sent. Answered is when
+	// its response came, or zero if none has.
 	Requested time.Time
 	Answered  time.Time
 	// InDoubt is when the first unanswered request was sent, which Garmin may
 	// have accepted. It is zero if there is none.
 	InDoubt time.Time
-	// Arrived counts the distinct start times of summaries that came in.
+	// Arrived counts the distinct start times of arrived summaries.
 	Arrived int
 }
 
@@ -46,9 +46,9 @@ func (c *Chunk) String() string {
 	return s
 }
 
-// Settled reports whether a run leaves the chunk as it is. A chunk refused for
-// something that may change, such as a permission, is not settled: the next
-// run asks for it again.
+// Settled reports whether a run does not ask for the chunk. A chunk refused for a
+// reason that may change, such as a permission, is not settled: the next run asks
+// again.
 func (c *Chunk) Settled() bool {
 	switch c.State {
 	case StateAccepted, StateDuplicate, StateHole:
@@ -59,10 +59,9 @@ func (c *Chunk) Settled() bool {
 	return false
 }
 
-// CheckChunks returns an error if chunks cannot be saved for a user, whatever
-// the ledger holds: if one has another user, a kind without history, no valid
-// state or window, or if two of them overlap. An implementation of [Claim]
-// calls it in Save.
+// CheckChunks returns an error if no ledger could save the chunks for the user:
+// if one has another user, a kind without history, or no valid state or window,
+// or if two overlap. An implementation of [Claim] calls it in Save.
 func CheckChunks(userID types.UserID, chunks []*Chunk) error {
 	for i, c := range chunks {
 		_, known := numberOf(c.Kind)
@@ -88,22 +87,22 @@ func CheckChunks(userID types.UserID, chunks []*Chunk) error {
 	return nil
 }
 
-// State is how far a chunk has come.
+// State is the progress of a chunk.
 type State uint8
 
 const (
-	// StatePlanned: not asked for, or asked for and sent back with 429.
+	// StatePlanned: not requested, or requested and answered with 429.
 	StatePlanned State = iota + 1
 	// StateRequested: a request was sent, or was about to be, and no answer is
 	// known. Garmin may or may not have accepted it.
 	StateRequested
 	// StateAccepted: Garmin accepted the request with 202.
 	StateAccepted
-	// StateDuplicate: Garmin was asked for all of this before, not by this ledger.
-	// It will not send it again.
+	// StateDuplicate: all of this was requested before, but not through this
+	// ledger. Garmin will not send it again.
 	StateDuplicate
 	// StateHole: Garmin refused the request as a duplicate, but the earlier one
-	// does not cover this range. Nobody has asked for it with success.
+	// does not cover this range. No request for it has succeeded.
 	StateHole
 	// StateRefused: Garmin will not give this; see Chunk.Reason.
 	StateRefused
@@ -111,7 +110,7 @@ const (
 
 func (s State) valid() bool { return s >= StatePlanned && s <= StateRefused }
 
-// String returns the state in lower case, as "accepted".
+// String returns the state in lower case, such as "accepted".
 func (s State) String() string {
 	if !s.valid() {
 		return fmt.Sprintf("State(%d)", uint8(s))
@@ -119,13 +118,13 @@ func (s State) String() string {
 	return [...]string{"planned", "requested", "accepted", "duplicate", "hole", "refused"}[s-StatePlanned]
 }
 
-// Reason is why Garmin refused a chunk. The set is open.
+// Reason says why Garmin refused a chunk. The set is open.
 type Reason string
 
 const (
-	// ReasonMinStart: the range lies before the earliest time that Garmin
-	// gives for this user. It is the one reason for which a range is never
-	// asked for again.
+	// ReasonMinStart: the range is before the earliest time that Garmin gives for
+	// this user. It is the only reason after which a range is never requested
+	// again.
 	ReasonMinStart Reason = "before the user's earliest time"
 	// ReasonPermission: the user does not grant the permission that
 	// Chunk.Detail names.
@@ -135,8 +134,8 @@ const (
 	ReasonNotEnabled Reason = "summary type not enabled"
 	// ReasonUnauthorized: the user's token is no longer valid.
 	ReasonUnauthorized Reason = "not authorized"
-	// ReasonDuplicate, of a Hole: Garmin had a request that overlaps this one
-	// or was not named.
+	// ReasonDuplicate, of a hole: Garmin had an earlier request that overlaps
+	// this one or that it did not name.
 	ReasonDuplicate Reason = "duplicate of a request for another range"
 	// ReasonOther: see Chunk.Detail.
 	ReasonOther Reason = "refused"

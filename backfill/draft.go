@@ -11,21 +11,21 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Plan is what a run would ask for.
+// Plan lists what a run would request.
 type Plan struct {
 	UserID types.UserID
-	// Chunks are the requests to come, in their order: first those whose
-	// answer was never known, then the latest days first.
+	// Chunks are the requests to make, in order: first those whose answer is
+	// unknown, then the others, latest days first.
 	Chunks []*Chunk
-	// Days is what they cost, and Duration how long they take if nothing else
-	// uses the key.
+	// Days is their cost. Duration is the time they take if nothing else uses the
+	// key.
 	Days     int
 	Duration time.Duration
 
 	fresh []*Chunk // those of Chunks that the ledger does not have
 }
 
-// Plan returns what [Runner.Run] would ask for, and does none of it.
+// Plan returns what [Runner.Run] would request, without requesting it.
 func (r *Runner) Plan(ctx context.Context, user *User) (*Plan, error) {
 	if err := user.check(); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (p *Plan) reopen(c *Chunk, days, limit int) {
 	}
 }
 
-// String lists the plan, a line for each request, and its sum.
+// String lists the plan, one line for each request, and its sum.
 func (p *Plan) String() string {
 	var b strings.Builder
 	for _, c := range p.Chunks {

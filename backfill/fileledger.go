@@ -14,18 +14,18 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// FileLedger is the [Ledger] of one machine: an append-only log in a directory
-// of its own, with a copy in memory. A Save is synced to disk before it
-// returns; those of many goroutines share a sync. The log is written anew when
-// most of it is out of date, when it is opened after a Forget, and when a write
-// or sync of it failed or somebody removed it: a disk that works again is
-// enough for the ledger to work again. A ledger that somebody else has taken,
-// after its lock file was removed, refuses all changes until it is opened anew.
+// FileLedger is a [Ledger] for one machine: an append-only log in its own
+// directory, with a copy in memory. Save syncs to disk before it returns; calls
+// of several goroutines share a sync. The log is rewritten when most of it is
+// outdated, when it is opened after a Forget, and after a write or sync failed or
+// the file was removed: once the disk works again, so does the ledger. If its
+// lock file was removed and another process has taken it, the ledger refuses all
+// changes until it is reopened.
 //
-// An end of the log that cannot be read, as a crash leaves it, is cut off.
-// Damage elsewhere is passed over, which loses the damaged records only. Both
-// are logged. A damaged file is kept beside the log, under a name that begins
-// with "ledger.damaged-"; it may hold users who are forgotten later.
+// An unreadable end of the log, as a crash leaves it, is cut off. Damage
+// elsewhere is skipped, which loses only the damaged records. Both are logged. A
+// damaged file is kept beside the log, under a name that begins with
+// "ledger.damaged-"; it may contain users who are forgotten later.
 type FileLedger struct {
 	dir    string
 	logger *slog.Logger
@@ -51,10 +51,11 @@ type FileLedger struct {
 	mend   time.Time // when to try the next rewrite, while sick
 }
 
-// LedgerOptions change a [FileLedger]. nil means the zero value.
+// LedgerOptions are the optional settings of OpenLedger. nil means the zero
+// value.
 type LedgerOptions struct {
-	// Logger is told of damage, of failed writes and of their mending. nil
-	// means silence.
+	// Logger is told of damage, of failed writes and of their repair. nil is
+	// silent.
 	Logger *slog.Logger
 }
 
@@ -67,7 +68,7 @@ const (
 	lockName = "lock"
 )
 
-// OpenLedger opens the ledger in dir, or makes a new one. It fails if another
+// OpenLedger opens the ledger in dir, or creates one. It fails if another
 // process, or this one, has it open.
 func OpenLedger(dir string, opts *LedgerOptions) (*FileLedger, error) {
 	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: (*os.File).Sync, syncDir: filelock.SyncDir}
@@ -110,7 +111,7 @@ func (l *FileLedger) Close() error {
 	return errors.Join(err, l.file.Close(), l.lock.Close())
 }
 
-// Claim keeps other runs of this process off the user. Other processes cannot
+// Claim prevents other runs of this process for the user. Other processes cannot
 // open the ledger.
 func (l *FileLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
 	l.mu.Lock()
@@ -151,8 +152,8 @@ func (l *FileLedger) save(c *claim, chunks []*Chunk) error {
 	})
 }
 
-// Forget removes the user's history. Its bytes leave the disk when the log is
-// next written anew, which is when the ledger is opened next or before that.
+// Forget removes the user's history. Its bytes leave the disk at the next rewrite
+// of the log, at the latest when the ledger is opened again.
 func (l *FileLedger) Forget(ctx context.Context, userID types.UserID) error {
 	return l.record(func() error {
 		l.book.loseClaim(userID)

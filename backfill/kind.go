@@ -10,11 +10,11 @@ import (
 // ledger's log has the place of each, so the order must stay.
 var kinds = [...]types.Kind{types.KindActivities, types.KindActivityDetails, types.KindMoveIQ}
 
-// Kinds returns the three summary types whose history Garmin gives (Activity
-// API, section 8). There is none for files, which come with
-// [types.KindActivities], and none for manually updated activities.
+// Kinds returns the three summary types whose history Garmin gives (Activity API,
+// section 8). Files have none, since they come with [types.KindActivities]; nor
+// do manually updated activities.
 //
-// Details come by push only: with ping enabled for that type, nothing arrives.
+// Details come only by push: with ping enabled for that type, nothing arrives.
 func Kinds() []types.Kind { return slices.Clone(kinds[:]) }
 
 // KindOf returns the kind whose history brings summaries or files of kind k.

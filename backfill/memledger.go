@@ -9,8 +9,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryLedger is a [Ledger] that is gone when the process ends: for tests,
-// and for looking at a plan.
+// MemoryLedger is a [Ledger] in memory that ends with the process, for tests and
+// for viewing a plan.
 type MemoryLedger struct {
 	mu   sync.Mutex
 	book *book
@@ -19,7 +19,7 @@ type MemoryLedger struct {
 // NewLedger returns an empty ledger in memory.
 func NewLedger() *MemoryLedger { return &MemoryLedger{book: newBook(0)} }
 
-// Claim keeps other runs off the user.
+// Claim prevents other runs for the user.
 func (l *MemoryLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
 	return l.book.claim(&l.mu, userID, l.save)
 }

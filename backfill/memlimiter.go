@@ -12,8 +12,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryLimiter is the [Limiter] of a single process. Use one for all that is
-// done with a consumer key. Each call costs O(log n) for n grants held.
+// MemoryLimiter is a [Limiter] for a single process. Use one for everything done
+// with a consumer key. Each call costs O(log n) for n held grants.
 type MemoryLimiter struct {
 	budget int
 
@@ -30,14 +30,14 @@ type MemoryLimiter struct {
 	restored atomic.Bool
 }
 
-// NewLimiter returns a limiter of [Evaluation], [Production] or any other
-// number of days a minute. It panics if that is less than 1, which is a
-// programming error.
+// NewLimiter returns a limiter of [Evaluation], [Production] or any other number
+// of days per minute. It panics if that is less than 1, which is a programming
+// error.
 //
-// ledger is where the requests of the key are recorded. The first Acquire reads
-// from it what an earlier process asked for in its last minutes, which counts
-// too; if it cannot be read, that Acquire fails, and the next one tries again.
-// nil means that nothing was asked for before.
+// ledger records the requests of the key. The first Acquire reads from it what an
+// earlier process requested in its last minutes, which counts too. If that fails,
+// Acquire fails, and the next one tries again. nil means that nothing was
+// requested before.
 func NewLimiter(daysPerMinute int, ledger Ledger) *MemoryLimiter {
 	if daysPerMinute < 1 {
 		panic(fmt.Sprintf("backfill: limit of %d days a minute", daysPerMinute))
@@ -48,8 +48,8 @@ func NewLimiter(daysPerMinute int, ledger Ledger) *MemoryLimiter {
 // DaysPerMinute returns the limit.
 func (l *MemoryLimiter) DaysPerMinute() int { return l.budget }
 
-// Free returns how many days could be asked for now, for metrics: none after a
-// 429 until it asks again. It never fails.
+// Free returns how many days could be requested now, for metrics: none after a
+// 429 until its wait is over. It never fails.
 func (l *MemoryLimiter) Free(context.Context) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,15 +7,14 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MaxDays is the most days one request may span (Activity API, section 8).
+// MaxDays is the most days that one request may span (Activity API, section 8).
 const MaxDays = 30
 
 const day = 24 * time.Hour
 
-// Cost returns how many days a request for w counts against the key's limit:
-// the days of the UTC calendar that w touches. Garmin does not say how it
-// counts. Hours divided by 24 and rounded up, and dates from first to last,
-// both give no more than this.
+// Cost returns how many days a request for w counts against the key's limit: the
+// UTC calendar days that w touches. Garmin does not say how it counts. Hours
+// divided by 24 and rounded up, or dates from first to last, never give more.
 func Cost(w types.Window) int {
 	if !w.End.After(w.Start) {
 		return 0

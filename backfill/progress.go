@@ -9,20 +9,20 @@ import (
 // Progress is one step of a run: a chunk has been settled or refused.
 type Progress struct {
 	UserID types.UserID
-	// Chunk is the chunk as the ledger now has it. It is nil if Err is not.
+	// Chunk is the chunk as the ledger now has it. It is nil if Err is not nil.
 	Chunk *Chunk
-	// DaysDone of DaysTotal are settled, of what this run has to ask this
-	// user for. Remaining is how long the rest takes if nothing else uses the
-	// key.
+	// DaysTotal counts the days that this run has to request for this user;
+	// DaysDone of them are settled. Remaining is the time for the rest if nothing
+	// else uses the key.
 	DaysDone, DaysTotal int
 	Remaining           time.Duration
-	// Err says why [Runner.RunAll] has stopped this user, as a [*UserError];
-	// the others go on. [Runner.Run] returns it as its error.
+	// Err, a [*UserError], says why [Runner.RunAll] has stopped this user; the
+	// others continue. [Runner.Run] yields it as its error.
 	Err error
 }
 
-// UserError is why a user was stopped. What is not settled stays in the
-// ledger, and the next run asks for it.
+// UserError says why a user was stopped. Unsettled chunks stay in the ledger, and
+// the next run requests them.
 type UserError struct {
 	UserID types.UserID
 	Err    error
@@ -36,15 +36,15 @@ func (e *UserError) Error() string {
 // Unwrap returns Err.
 func (e *UserError) Unwrap() error { return e.Err }
 
-// PermissionError says which permission the user does not grant. Run again
-// after the user has changed that.
+// PermissionError names the permission that the user does not grant. Run again
+// after the user has granted it.
 type PermissionError struct {
 	Permission types.Permission
-	// Err is what the server said, or nil if it was not asked for history.
+	// Err is the server's answer, or nil if it was not asked for history.
 	Err error
 }
 
-// Error names the permission, or the cause if Garmin did not say which it was.
+// Error names the permission, or the cause if Garmin did not name it.
 func (e *PermissionError) Error() string {
 	if e.Permission == "" && e.Err != nil {
 		return e.Err.Error()

@@ -10,60 +10,58 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Report tells what became of a user's history, day by day. Days are those of
-// UTC.
+// Report shows the state of a user's history, day by day. Days are in UTC.
 type Report struct {
 	UserID types.UserID
-	// Kinds has a calendar for each kind that the ledger knows of, in the
-	// order of [Kinds].
+	// Kinds has a calendar for each kind in the ledger, in the order of [Kinds].
 	Kinds []Calendar
 }
 
-// Calendar is the days of one kind, from the first to the last that the ledger
-// has a chunk for.
+// Calendar holds the days of one kind, from the first to the last with a chunk in
+// the ledger.
 type Calendar struct {
 	Kind types.Kind
 	Days []Day
 }
 
-// Day is what is known of one day.
+// Day describes one day.
 type Day struct {
 	// Date is midnight UTC.
 	Date   time.Time
 	Status Status
-	// Arrived counts the summaries that began on this day.
+	// Arrived counts the summaries that started on this day.
 	Arrived int
-	// Why is the reason for a hole or refusal, with what Garmin said.
+	// Why is the reason for a hole or refusal, with Garmin's message.
 	Why string
 }
 
-// Status is what a day has come to. Where parts of a day differ, the one that
-// needs more attention stands.
+// Status is the state of a day. If parts of a day differ, it is the one that
+// needs more attention.
 type Status uint8
 
-// Least attention first.
+// Ordered by increasing need for attention.
 const (
-	// StatusNone: no chunk holds the day.
+	// StatusNone: no chunk contains the day.
 	StatusNone Status = iota
-	// StatusQuiet: Garmin accepted the request, and nothing has come.
+	// StatusQuiet: Garmin accepted the request, but nothing has arrived.
 	StatusQuiet
-	// StatusDuplicate: others had asked for it before; nothing will come.
+	// StatusDuplicate: others requested it before; nothing will arrive.
 	StatusDuplicate
-	// StatusDelivered: summaries have come.
+	// StatusDelivered: summaries have arrived.
 	StatusDelivered
-	// StatusWaiting: asked for, and Garmin may still be sending.
+	// StatusWaiting: requested, and Garmin may still be sending.
 	StatusWaiting
-	// StatusPlanned: not asked for yet.
+	// StatusPlanned: not requested yet.
 	StatusPlanned
 	// StatusRefused: Garmin will not give it.
 	StatusRefused
-	// StatusHole: nobody has asked for it with success.
+	// StatusHole: no request for it has succeeded.
 	StatusHole
 )
 
 var statusNames = [...]string{"not planned", "quiet", "duplicate", "delivered", "waiting", "planned", "refused", "hole"}
 
-// String returns the status in words, as "delivered".
+// String returns the status in words, such as "delivered".
 func (s Status) String() string {
 	if int(s) >= len(statusNames) {
 		return fmt.Sprintf("Status(%d)", uint8(s))
@@ -71,7 +69,7 @@ func (s Status) String() string {
 	return statusNames[s]
 }
 
-// ReportOptions change a report. nil means the zero value of each field.
+// ReportOptions are the optional settings of NewReport. nil means the zero value.
 type ReportOptions struct {
 	// QuietAfter is how long after a request was accepted a day without
 	// summaries counts as quiet. Zero means 24 hours.
@@ -166,8 +164,7 @@ func (c *Calendar) Count() map[Status]int {
 	return n
 }
 
-// String is a table of ranges and what became of them, a few lines for each
-// kind.
+// String returns a table of ranges and their status, a few lines for each kind.
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "history of %s\n", r.UserID)

@@ -6,41 +6,40 @@ import (
 	"log/slog"
 )
 
-// Runner asks for the history of users: what the ledger does not have as
-// settled, at the pace of the limiter. It is safe for concurrent use.
+// Runner requests the history of users that is not settled in the ledger, at the
+// pace of the limiter. It is safe for concurrent use.
 type Runner struct {
 	limiter Limiter
 	ledger  Ledger
 	opts    RunnerOptions // without zero values
 }
 
-// RunnerOptions change what a [Runner] does. nil means the zero value of each
-// field.
+// RunnerOptions are the optional settings of a [Runner]. nil means the zero
+// value.
 type RunnerOptions struct {
-	// ChunkDays is how many days to ask for at once, up to [MaxDays]. Zero
-	// means the largest number that leaves almost nothing of the limiter's
-	// minute unused: 25 of 100 days, 30 of 10,000.
+	// ChunkDays is how many days to request at once, up to [MaxDays]. Zero means
+	// the largest number that uses almost all of the limiter's minute: 25 for 100
+	// days, 30 for 10,000.
 	ChunkDays int
-	// PerUser is how many requests of one user may be under way at once. Zero
-	// means 4, which is enough to use up an evaluation key.
+	// PerUser limits the concurrent requests of one user. Zero means 4, which is
+	// enough to use an evaluation key fully.
 	PerUser int
 	// Users is how many users [Runner.RunAll] works on at once. Zero means 64.
-	// What RunAll keeps in memory grows with it, and not with the number of
-	// users.
+	// The memory of RunAll grows with it, not with the total number of users.
 	Users int
-	// Tries is how often a chunk is asked for when Garmin does not answer,
-	// fails with 5xx, or somebody else answers, before the user is stopped. Zero
+	// Tries is how often a chunk is requested before the user is stopped, if
+	// Garmin does not answer, fails with 5xx, or something else answers. Zero
 	// means 8, which takes about two minutes.
 	Tries int
-	// FillHoles asks again for chunks in state [StateHole].
+	// FillHoles requests chunks in state [StateHole] again.
 	FillHoles bool
-	// Logger is told of repeats and stops. nil means silence.
+	// Logger is told of repeats and stops. nil is silent.
 	Logger *slog.Logger
 }
 
-// NewRunner returns a runner. Use one limiter for all that is done with a
-// consumer key. NewRunner panics if limiter or ledger is nil, which is a
-// programming error.
+// NewRunner returns a runner. Use one limiter for everything done with a consumer
+// key. NewRunner panics if limiter or ledger is nil, which is a programming
+// error.
 func NewRunner(limiter Limiter, ledger Ledger, opts *RunnerOptions) *Runner {
 	if limiter == nil || ledger == nil {
 		panic("backfill: NewRunner without limiter or ledger")
@@ -69,9 +68,9 @@ func orDefault(n, d int) int {
 	return n
 }
 
-// Run asks for one user's history and yields each chunk as it is settled. What
-// the ledger has as settled is not asked for again, so Run can be called again
-// at any time, such as after a crash, and asks for what is missing.
+// Run requests one user's history and yields each chunk as it is settled. It does
+// not repeat what is settled in the ledger. So Run can be called again at any
+// time, such as after a crash, and requests what is missing.
 //
 // The error, if any, comes last with a nil value: a [*UserError] if this user
 // was stopped, an error that wraps activity.ErrEndpointNotEnabled if the
@@ -79,10 +78,9 @@ func orDefault(n, d int) int {
 // that the application is at fault, an error of the ledger or limiter, or the
 // cause of ctx.
 //
-// To pause, leave the loop: requests under way are waited for, so that no
-// answer is lost, and no new one is sent. Cancelling ctx abandons them; the
-// next run asks again for these. Run's iterator can be used again, which is
-// a new run.
+// To pause, leave the loop: Run then waits for running requests, so that no
+// answer is lost, and sends no new ones. Cancelling ctx abandons running
+// requests; the next run repeats them. Using the iterator again starts a new run.
 func (r *Runner) Run(ctx context.Context, user *User) iter.Seq2[*Progress, error] {
 	return func(yield func(*Progress, error) bool) {
 		if err := user.check(); err != nil {
@@ -101,10 +99,10 @@ func (r *Runner) Run(ctx context.Context, user *User) iter.Seq2[*Progress, error
 	}
 }
 
-// RunAll does what [Runner.Run] does for many users, RunnerOptions.Users at a
-// time, so that their number is not bound by memory. users is read from another
-// goroutine, as users finish; an error it yields ends the run. A user who has
-// to be stopped does not end it: see Progress.Err.
+// RunAll does the same as [Runner.Run] for many users, RunnerOptions.Users at a
+// time, so that memory does not limit their number. Another goroutine reads users
+// as earlier ones finish; an error that it yields ends the run. A stopped user
+// does not end it; see Progress.Err.
 func (r *Runner) RunAll(ctx context.Context, users iter.Seq2[*User, error]) iter.Seq2[*Progress, error] {
 	return func(yield func(*Progress, error) bool) {
 		begin, stop := context.WithCancelCause(ctx)

@@ -9,14 +9,14 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Requester asks Garmin for one range of one user's history. nil means that
-// Garmin accepted it. *activity.Client is one; a [Runner] understands the
-// errors it returns, and takes any other error to mean that Garmin may or may
-// not have seen the request. Backfill must not repeat a request by itself,
-// since each counts against the limit, and must end when ctx does.
+// Requester asks Garmin for a range of one user's history. nil means that Garmin
+// accepted it. *activity.Client is one. A [Runner] understands its errors; after
+// any other error it assumes that Garmin may or may not have seen the request.
+// Backfill must not repeat a request by itself, since each counts against the
+// limit, and must end when ctx does.
 //
-// If a Requester also has the method Permissions of *activity.Client, a run
-// calls it first and asks for nothing without HISTORICAL_DATA_EXPORT.
+// If a Requester also has the method Permissions of *activity.Client, a run calls
+// it first and requests nothing without HISTORICAL_DATA_EXPORT.
 type Requester interface {
 	Backfill(ctx context.Context, kind types.Kind, w types.Window) error
 }
@@ -34,17 +34,17 @@ type permitter interface {
 	Permissions(ctx context.Context) ([]types.Permission, error)
 }
 
-// User is whose history to ask for. All fields but Kinds are required.
+// User is a user whose history to request. All fields but Kinds are required.
 type User struct {
-	// ID is the Garmin user id, under which summaries arrive.
+	// ID is the Garmin user id of arriving summaries.
 	ID types.UserID
 	// Requester is the client of this user.
 	Requester Requester
-	// Window is the history wanted. Its end is normally the time of the first
-	// connection, since what is newer comes by itself. Garmin gives no more
-	// than a month before that; a run finds the limit.
+	// Window is the wanted history. Its end is normally the time of the first
+	// connection, since newer data arrives by itself. Garmin gives no more than a
+	// month before that; a run finds the limit.
 	Window types.Window
-	// Kinds are the summary types wanted, of those that [Kinds] returns; nil
+	// Kinds are the wanted summary types, out of those that [Kinds] returns; nil
 	// means all three.
 	Kinds []types.Kind
 }

@@ -9,31 +9,30 @@ import (
 	"time"
 )
 
-// Harness opens handles of one implementation, ends them as a crash does, and
-// moves its clock. T is backfill.Ledger or backfill.Limiter.
+// Harness opens handles of an implementation, ends them like a crash, and moves
+// its clock. T is backfill.Ledger or backfill.Limiter.
 type Harness[T any] struct {
-	// Open returns a new handle, as a process of its own would have it, on the
-	// state that is called state: the path of an empty directory, which the
-	// handle may use or take as a name. Handles on one state share it. Open ends
-	// the test if it fails, and sees to it that the handle is closed at the end.
+	// Open returns a new handle, like that of a separate process, on the given
+	// state: the path of an empty directory, which the handle may use or take as
+	// a name. Handles on one state share it. Open fails the test if it cannot
+	// open, and closes the handle at the end of the test.
 	Open func(t *testing.T, state string) T
 
-	// Kill ends a handle as a killed process ends: it closes nothing in good
-	// order, and the handle writes nothing more by itself. Calls of the handle
-	// that still work stand for a process that was paused for long and goes
-	// on. nil means that the state is gone with its process, and leaves out all
-	// clauses about that.
+	// Kill ends a handle like a killed process: without closing it properly, and
+	// so that it writes nothing more by itself. Calls on the handle that still
+	// work represent a process that was paused for long and continues. nil means
+	// that the state is lost with its process; clauses about that are skipped.
 	Kill func(t *testing.T, handle T)
 
-	// Advance lets time pass for the state and its handles: it moves the clock
-	// they go by, or sleeps. Handles that are not killed renew meanwhile what
-	// they hold for a time, so a clock may have to be moved in steps. nil runs the clauses in bubbles of testing/synctest,
-	// where time.Sleep costs nothing; the implementation must then block on
-	// nothing but channels, timers and the like.
+	// Advance lets time pass for the state and its handles: it moves their clock,
+	// or sleeps. Live handles renew their leases during that time, so a clock may
+	// have to be moved in steps. nil runs the clauses in bubbles of
+	// testing/synctest, where time.Sleep costs nothing; the implementation must
+	// then block only on channels, timers and the like.
 	Advance func(t *testing.T, d time.Duration)
 
 	// Shared means that several handles on one state may be open at the same
-	// time. False leaves out the clauses about that.
+	// time. If false, clauses about that are skipped.
 	Shared bool
 }
 

@@ -14,8 +14,8 @@ import (
 // lease is the longest time after which the claim of a killed handle has ended.
 const lease = 2 * time.Minute
 
-// RunLedger checks that ledgers keep the contracts of [backfill.Ledger] and
-// [backfill.Claim]. A new state holds nothing.
+// RunLedger checks ledgers against the contracts of [backfill.Ledger] and
+// [backfill.Claim]. A new state must be empty.
 func RunLedger(t *testing.T, h Harness[backfill.Ledger]) {
 	run(t, h, []clause[*ledgerTest]{
 		{"Empty", 0, (*ledgerTest).empty},

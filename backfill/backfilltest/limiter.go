@@ -15,12 +15,13 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Budget is the limit of the limiters that [RunLimiter] opens, in days a
+// Budget is the limit of the limiters that [RunLimiter] opens, in days per
 // minute.
 const Budget = backfill.Evaluation
 
-// RunLimiter checks that limiters keep the contract of [backfill.Limiter]. Each
-// handle that h opens has a limit of [Budget]; a new state has granted nothing.
+// RunLimiter checks limiters against the contract of [backfill.Limiter]. Each
+// handle that h opens must have the limit [Budget]; a new state has granted
+// nothing.
 func RunLimiter(t *testing.T, h Harness[backfill.Limiter]) {
 	run(t, h, []clause[*limiterTest]{
 		{"Budget", 0, (*limiterTest).budget},

@@ -21,29 +21,28 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 )
 
-// Harness opens handles of one implementation and ends them as a crash does.
+// Harness opens handles of an implementation and ends them like a crash.
 type Harness struct {
-	// Open returns a new handle, as a process of its own would have it, on the
-	// tokens that are called state: the path of an empty directory, which the
-	// handle may use or take as a name. Handles on one state share it. Open
-	// ends the test if it fails, and sees to it that the handle is closed at
-	// the end.
+	// Open returns a new handle, like that of a separate process, on the tokens
+	// named state: the path of an empty directory, which the handle may use or
+	// take as a name. Handles on one state share it. Open fails the test if it
+	// cannot open, and closes the handle at the end of the test.
 	Open func(t *testing.T, state string) auth.TokenStore
 
-	// Kill ends a handle as a killed process ends: it closes nothing in good
-	// order. Calls of the handle that still work stand for a process that was
-	// paused for long and goes on. nil means that the tokens are gone with
-	// their process, and leaves out the clauses about that.
+	// Kill ends a handle like a killed process, without closing it properly.
+	// Calls on the handle that still work represent a process that was paused for
+	// long and continues. nil means that tokens are lost with their process;
+	// clauses about that are skipped.
 	Kill func(t *testing.T, s auth.TokenStore)
 
 	// Shared means that several handles on one state may be open at the same
-	// time. False leaves out the clauses about that.
+	// time. If false, clauses about that are skipped.
 	Shared bool
 }
 
-// Run checks a store against the contract of [auth.TokenStore], each clause in a
-// subtest of its own with a state of its own. No clause of the contract
-// depends on time, so the harness has no clock.
+// Run checks a store against the contract of [auth.TokenStore]. Each clause has
+// its own subtest and state. No clause depends on time, so the harness has no
+// clock.
 func Run(t *testing.T, h Harness) {
 	for _, c := range []struct {
 		name  string

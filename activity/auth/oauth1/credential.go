@@ -13,9 +13,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Credential is an activity.Credential: that of a user who connected with OAuth
-// 1.0a, for a program without package auth. Each attempt is signed afresh with
-// HMAC-SHA1. All fields are required.
+// Credential is the activity.Credential of a user who connected with OAuth 1.0a,
+// for a program without package auth. Each attempt is signed anew with HMAC-SHA1.
+// All fields are required.
 type Credential struct {
 	ConsumerKey    string
 	ConsumerSecret types.Secret
@@ -51,7 +51,7 @@ func (c Credential) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("consumerKey", c.ConsumerKey), slog.String("token", "[REDACTED]"))
 }
 
-// MarshalJSON writes the consumer key alone.
+// MarshalJSON writes only the consumer key.
 func (c Credential) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]string{"consumerKey": c.ConsumerKey, "token": "[REDACTED]"})
 }

@@ -32,16 +32,16 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Options are the choices of [New]. nil is the zero value.
+// Options are the optional settings of [New]. nil means the zero value.
 type Options struct {
-	// BaseURL is where the OAuth servers are, in place of Garmin's hosts, such
-	// as the address of a fake. It is https, or http to a loopback address or
+	// BaseURL replaces the address of Garmin's OAuth servers, for instance by
+	// that of a fake. It is https, or http to a loopback address or
 	// PlainHTTPHost.
 	BaseURL       string
 	PlainHTTPHost string
-	// Form gives the form fields of a token exchange. Nil means none, as Garmin
-	// documents it; some applications were told to send oauth_token, which is
-	// then signed once although it is in the header too. No field may have two
+	// Form returns the form fields of a token exchange. Nil means none, as Garmin
+	// documents it. Some applications were told to send oauth_token, which is
+	// then signed once although it is also in the header. No field may have two
 	// values.
 	Form func(t *auth.Token) url.Values
 }
@@ -113,13 +113,13 @@ func (s *Scheme) credential(t *auth.Token) Credential {
 }
 
 // Migrate moves all users in the store from OAuth 1.0a to OAuth 2, without asking
-// for consent again, and yields each with what became of it. Garmin must have
-// moved the application first, and users must have been made with the store and a
-// [Scheme].
+// for consent again, and yields each user with an error or nil. Garmin must have
+// migrated the application first, and users must have been made with the store
+// and a [Scheme].
 //
-// A user who could not be moved goes on with OAuth 1.0a, unless the error wraps
-// [auth.ErrReconnect]; call Migrate again. An error without user is the store's,
-// and the last one.
+// A user who could not be moved keeps OAuth 1.0a, unless the error wraps
+// [auth.ErrReconnect]; call Migrate again. An error without a user is the
+// store's, and comes last.
 func Migrate(ctx context.Context, users *auth.Users, store auth.TokenStore) iter.Seq2[types.UserID, error] {
 	return func(yield func(types.UserID, error) bool) {
 		for t, err := range store.Tokens(ctx) {
