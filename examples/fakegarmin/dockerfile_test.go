@@ -44,7 +44,7 @@ func TestDockerfile(t *testing.T) {
 	require.Contains(t, string(mod), "\ngo "+line(`FROM golang:(\S+) AS build`)+".", "the image's Go is that of go.mod")
 
 	binary := filepath.Join(t.TempDir(), "fakegarmin")
-	build := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.ReplaceAll(line(`RUN (.+ go build .+)`), "/fakegarmin ", binary+" ")) //nolint:gosec // our own file
+	build := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.ReplaceAll(line(`RUN (.+ go build .+)`), "/fakegarmin ", binary+" "))
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -57,7 +57,7 @@ func TestDockerfile(t *testing.T) {
 
 	start := list(`ENTRYPOINT (.+)`)
 	require.Equal(t, []string{"/fakegarmin", "-listen", ":9000"}, start)
-	run := exec.CommandContext(t.Context(), binary, append(start[1:], "-listen", "127.0.0.1:0")...) //nolint:gosec // just built
+	run := exec.CommandContext(t.Context(), binary, append(start[1:], "-listen", "127.0.0.1:0")...)
 	stdout, err := run.StdoutPipe()
 	require.NoError(t, err)
 	var stderr bytes.Buffer
@@ -75,7 +75,7 @@ func TestDockerfile(t *testing.T) {
 		for i := range args {
 			args[i] = strings.Replace(args[i], "http://127.0.0.1:9000", address, 1)
 		}
-		return exec.CommandContext(t.Context(), binary, args...).Run() //nolint:gosec // just built
+		return exec.CommandContext(t.Context(), binary, args...).Run()
 	}
 	require.NoError(t, healthy())
 	require.NoError(t, run.Process.Signal(os.Interrupt))

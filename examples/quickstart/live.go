@@ -31,7 +31,7 @@ func live(ctx context.Context, out io.Writer, app auth.App, garmin string, opts 
 		if opts, err = fakeGarmin(garmin); err != nil {
 			return err
 		}
-		defer opts.Pool.Close()
+		defer opts.Pool.Close() //nolint:errcheck // at the end of the program
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -62,7 +62,7 @@ func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // Serve has closed it, or nobody has begun
 	o.Addr = l.Addr().String()
 	if g.BaseURL, err = baseURL(ctx, o.URL, o.TLS, l.Addr()); err != nil {
 		return err
