@@ -1,39 +1,38 @@
-// Package join puts an activity together from what Garmin sends of it: the
+// Package join assembles an activity from the parts that Garmin sends: the
 // summary, the edits, the details, the file, and the legs of a multisport
-// activity. These come one by one, in any order, days apart, repeated, or
-// never.
+// activity. These arrive one by one, in any order, perhaps days apart, repeated,
+// or never.
 //
 //	joiner := join.New(join.NewMemory(nil))
 //	joined, err := joiner.Add(ctx, join.Item{User: "u1", Order: 1, Summary: &types.Activity{SummaryID: "5001"}})
 //
-// Call [Joiner.Add] for each delivery, and store what it returns by user and id:
-// the activity that the delivery belongs to, as it is now, and the multisport
-// activity around it.
+// Call [Joiner.Add] for each delivery, and store by user and id what it returns:
+// the current state of the activity that the delivery belongs to, and of the
+// multisport activity around it.
 //
 // # What belongs together
 //
-// The user, and the stem of the summary id: "5001", "5001-detail" and
-// "5001-file" are one activity. The activity id does not decide; it is absent
-// from old activities, and the one of the details may be another.
+// Deliveries with the same user and the same stem of the summary id belong
+// together: "5001", "5001-detail" and "5001-file" are one activity. The activity
+// id is not used: old activities lack it, and that of the details may differ.
 //
-// Of each part the newest counts, by the order of arrival in the queue. What
-// comes out depends on what came, and not on when.
+// The newest version of each part counts, by order of arrival in the queue. The
+// result depends on what was added, not on when.
 //
 // # What is missing
 //
-// [Joined.Missing] says which parts have not come. Some never do: Garmin
-// announces files for some activities only, activities that were typed in have
-// no samples, and each kind is an endpoint that can be switched off. So nothing
-// waits: what there is comes out at once, and again when more is there. It is for
-// the product to decide what it shows without which part.
+// [Joined.Missing] lists the parts that have not arrived. Some never do: Garmin
+// announces files only for some activities, activities entered by hand have no
+// samples, and the endpoint of each kind can be switched off. So Add never waits:
+// it returns what there is at once, and again when more arrives. The product
+// decides what to show without a part.
 //
 // # State
 //
-// A [Store] keeps one [Record] for an activity, with all parts in it. [Memory] is
-// a bounded one; package jointest checks one of your own. A store may lose a
-// record, as Memory does when it is full: then what comes later stands alone. So
-// store what is there, and take a part that is missing for no reason to delete the
-// one that you have.
+// A [Store] keeps one [Record] with all parts of an activity. [Memory] is a
+// bounded store; package jointest checks your own. A store may lose a record, as
+// [Memory] does when it is full; later parts then start a new one. So when a part
+// is missing, do not delete the one that you have stored.
 package join
 
 import (
@@ -50,7 +49,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Key names an activity: its user, and the stem of its summary id.
+// Key identifies an activity: its user, and the stem of its summary id.
 type Key struct {
 	User types.UserID
 	ID   types.ID
@@ -58,51 +57,50 @@ type Key struct {
 
 // Item is one delivery.
 type Item struct {
-	// User is whose it is. If empty, it is the owner that Summary names.
+	// User is the owner. If empty, it is the owner of Summary.
 	User types.UserID
-	// Order grows with arrival among the items of one user, as the Order of a
-	// delivery does. It decides which of two versions is the newer.
+	// Order grows with arrival among the items of one user, like the Order of a
+	// delivery. It decides which of two versions is newer.
 	Order uint64
-	// Revision tells versions apart, as the Revision of a delivery does. If empty,
-	// it is the hash of the item as Garmin sent it, where that is known, else of
-	// our own JSON.
+	// Revision identifies the version, like the Revision of a delivery. If empty,
+	// it is the hash of the item as Garmin sent it, if known, and otherwise that
+	// of our own JSON.
 	Revision string
 
-	// Summary or File is what came. A [types.MoveIQ] belongs to no activity and
-	// is passed over.
+	// Summary or File is the delivered part. A [types.MoveIQ] belongs to no
+	// activity and is ignored.
 	Summary types.Summary
 	File    *File
 }
 
-// File is the recorded file of an activity: what was announced, and where the
+// File is the recorded file of an activity: its announcement, and where the
 // partner keeps it.
 type File struct {
-	// Announced is the item that announced the file. Its CallbackURL is spent, and
-	// is not kept.
+	// Announced is the item that announced the file, without its spent
+	// CallbackURL.
 	Announced types.ActivityFile `json:"announced"`
 	// Name and Size are of the partner's copy.
 	Name string `json:"name,omitempty"`
 	Size int64  `json:"size,omitempty"`
 }
 
-// Joiner puts activities together. It is safe for concurrent use if its store
-// is.
+// Joiner assembles activities. It is safe for concurrent use if its store is.
 type Joiner struct {
 	store Store
 }
 
-// New returns a joiner that keeps its state in a store.
+// New returns a joiner that keeps its state in store.
 func New(store Store) *Joiner { return &Joiner{store} }
 
-// Add takes a delivery and returns the activity it belongs to, as it is now,
-// and then the multisport activity that this is a leg of, if it is known to be
-// one. After an edit that moves a leg, both parents are returned. The list is
-// empty for a [types.MoveIQ].
+// Add adds a delivery and returns the current state of its activity, followed by
+// the multisport activity that this is known to be a leg of, if any. After an
+// edit that moves a leg, it returns both parents. The list is empty for a
+// [types.MoveIQ].
 //
-// An item that came before, or that is older than what is there, changes
-// nothing; Add returns the same then. So an item may be added again after an
-// error or a crash. Keep of each activity what has the greater Changes, and
-// after equal ones the last: two calls at a time may return in either order.
+// A repeated item, or one older than what is there, changes nothing, and Add
+// returns the current state. So an item may be added again after an error or a
+// crash. For each activity keep the result with the greater Changes, or the later
+// of two equal ones: concurrent calls may return in either order.
 func (j *Joiner) Add(ctx context.Context, item Item) ([]*Joined, error) {
 	key, p, err := item.part()
 	if err != nil || p == none {
@@ -145,7 +143,8 @@ func (j *Joiner) Add(ctx context.Context, item Item) ([]*Joined, error) {
 	return list, nil
 }
 
-// Get returns an activity as it is now, or nil if nothing has come of it.
+// Get returns the current state of an activity, or nil if nothing has arrived of
+// it.
 func (j *Joiner) Get(ctx context.Context, key Key) (*Joined, error) {
 	key.ID = key.ID.Stem()
 	rec, err := j.store.Load(ctx, key)
@@ -158,7 +157,7 @@ func (j *Joiner) Get(ctx context.Context, key Key) (*Joined, error) {
 	return j.assemble(ctx, key, rec)
 }
 
-// Forget removes all of a user's activities from the state.
+// Forget removes all activities of a user from the store.
 func (j *Joiner) Forget(ctx context.Context, user types.UserID) error {
 	if err := j.store.Forget(ctx, user); err != nil {
 		return fmt.Errorf("join: %w", err)

@@ -9,39 +9,38 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Joined is an activity with all that has come of it. What has not is nil. The
-// parts are shared with the store and with other callers: do not change them.
+// Joined is an activity with all parts that have arrived. Missing parts are nil.
+// The parts are shared with the store and with other callers: do not change them.
 type Joined struct {
 	// User and ID name the activity; ID is the stem of the summary ids.
 	User types.UserID
 	ID   types.ID
 	// Parent is the ID of the multisport activity that this is a leg of, or "". A
-	// product that lists activities lists those without a parent.
+	// list of activities should show those without a parent.
 	Parent types.ID
 
-	// Summary is the newest that came as an activity, Manual the newest edit in
-	// Garmin Connect. See [Joined.Activity] for which of them to show.
+	// Summary is the newest version that came as an activity, Manual the newest
+	// edit in Garmin Connect. [Joined.Activity] returns the one to show.
 	Summary *types.Activity
 	Manual  *types.ManualActivity
 	Details *types.ActivityDetails
 	File    *File
 
-	// Legs are the parts of a multisport activity by the time of their start,
-	// transitions among them. A leg that the store has lost has an ID and
-	// nothing else.
+	// Legs are the parts of a multisport activity in order of start time,
+	// including transitions. A leg that the store has lost has only an ID.
 	Legs []*Joined
 
-	// Revision is a hash of the versions of all parts, those of the legs too: it
-	// is the same exactly if all the same has come.
+	// Revision is a hash of the versions of all parts, including those of the
+	// legs. It is the same if and only if all versions are the same.
 	Revision string
-	// Changes grows when a part is added or replaced, in a leg too, and also over a
-	// loss of the record where orders are those of one queue.
+	// Changes grows when a part is added or replaced, even in a leg, and even
+	// after a loss of the record if all orders come from one queue.
 	Changes uint64
 
 	edited bool // Manual is newer than Summary
 }
 
-// Part is one of the things an activity is put together from.
+// Part is one of the parts of an activity.
 type Part string
 
 // The parts of an activity.
@@ -52,9 +51,9 @@ const (
 	PartLegs    Part = "legs" // of a multisport activity
 )
 
-// Missing returns which parts have not come, or nil. It does not look into the
-// legs, and cannot know how many of them there are. Parts that are missing may
-// never come: see the package's comment.
+// Missing returns the parts that have not arrived, or nil. It does not look into
+// the legs, and cannot know how many there are. A missing part may never arrive;
+// see the package comment.
 func (j *Joined) Missing() []Part {
 	var missing []Part
 	if j.Summary == nil && j.Manual == nil {
@@ -73,8 +72,8 @@ func (j *Joined) Missing() []Part {
 }
 
 // Activity returns the activity as its user last saw it in Garmin Connect: the
-// newer of Summary and Manual, else the summary within the details, with the
-// ids that it may lack. It is nil if there is none of these.
+// newer of Summary and Manual, or otherwise the summary within the details, with
+// its ids added if it lacks them. It is nil if there is none of these.
 func (j *Joined) Activity() *types.Activity {
 	switch {
 	case j.Manual != nil && (j.edited || j.Summary == nil):

@@ -9,19 +9,19 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryOptions bound a [Memory]. Zero values are defaults.
+// MemoryOptions bounds a [Memory]. Zero values mean defaults.
 type MemoryOptions struct {
-	// Records is how many activities are kept. 0 is 100,000.
+	// Records is the maximum number of activities. 0 means 100,000.
 	Records int
-	// Bytes is roughly how much memory they may have, most of which are the
-	// samples of details. 0 is 256 MiB.
+	// Bytes roughly limits their memory, most of which is for the samples of
+	// details. 0 means 256 MiB.
 	Bytes int64
 }
 
-// Memory is a [Store] in memory. When it is full, it forgets the activities that
-// were touched the longest ago: parts of theirs that come later begin a new
-// record. What it has is gone with the process; use it in tests, and where what
-// was joined is stored elsewhere and an edit years later may stand alone.
+// Memory is a [Store] in memory. When it is full, it forgets the least recently
+// used activities; later parts of them start a new record. Its content ends with
+// the process. Use it in tests, and where joined activities are stored elsewhere
+// and an edit years later may be without the other parts.
 type Memory struct {
 	options MemoryOptions
 

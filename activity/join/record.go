@@ -7,34 +7,34 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Record is what a store keeps of one activity. It can be written as JSON and
-// read back. Only a [Joiner] changes it.
+// Record is what a store keeps of an activity. It can be written as JSON and read
+// back. Only a [Joiner] changes it.
 type Record struct {
 	Summary *types.Activity        `json:"summary,omitempty"`
 	Manual  *types.ManualActivity  `json:"manual,omitempty"`
 	Details *types.ActivityDetails `json:"details,omitempty"`
 	File    *File                  `json:"file,omitempty"`
-	// Versions are those of the four parts, in this order.
+	// Versions are the versions of the four parts, in this order.
 	Versions [parts]Version `json:"versions"`
-	// Legs are the legs that name this activity, or did, by their ids. There are
-	// at most 1,000; further ones are left out.
+	// Legs are the legs that name or named this activity, by their ids. At most
+	// 1,000 are kept.
 	Legs []Leg `json:"legs,omitempty"`
-	// Parents are the activities that this one names as its parent, or did. All
-	// but a few have none, or one.
+	// Parents are the activities that this one names or named as its parent.
+	// Nearly all have none or one.
 	Parents []types.ID `json:"parents,omitempty"`
-	// Changes grows with each change of the activity and its legs, and is at least
-	// the order of the last.
+	// Changes grows with each change of the activity and its legs, and is at
+	// least the order of the last change.
 	Changes uint64 `json:"changes,omitempty"`
 }
 
-// Version tells which of several versions of a part is there.
+// Version identifies a version of a part.
 type Version struct {
 	Order    uint64 `json:"order,omitempty"`
 	Revision string `json:"revision,omitempty"`
 }
 
 // Leg is a leg of a multisport activity: its id, and the Changes of its record
-// that its parent has taken note of.
+// that its parent has noted.
 type Leg struct {
 	ID      types.ID `json:"id"`
 	Changes uint64   `json:"changes"`

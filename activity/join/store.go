@@ -6,23 +6,23 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Store keeps the records of a [Joiner]. Package jointest checks one. All
-// methods must be safe for concurrent use, also by several processes if several
-// add deliveries of one user.
+// Store keeps the records of a [Joiner]. Package jointest checks an
+// implementation. All methods must be safe for concurrent use, and by several
+// processes if several add deliveries of one user.
 type Store interface {
 	// Update calls f with the record of key, or with an empty one if there is
-	// none, and keeps what f makes of it if f returns true. No other Update of the
-	// key may come between: take a lock, a row lock, or compare and try again,
-	// which means that f may be called more than once, each time with a record
-	// that it may change. When Update returns nil, the record is kept as safely as
-	// the store keeps anything. f fails never and calls nothing of the store.
+	// none, and stores the changed record if f returns true. No other Update of
+	// the key may happen in between: take a lock or row lock, or compare and
+	// retry. So f may be called more than once, each time with a record that it
+	// may change. Once Update has returned nil, the record is as durable as
+	// anything in the store. f never fails and does not call the store.
 	Update(ctx context.Context, key Key, f func(*Record) bool) error
 
-	// Load returns the record of key, or nil if there is none. The caller does
+	// Load returns the record of key, or nil if there is none. The caller must
 	// not change it.
 	Load(ctx context.Context, key Key) (*Record, error)
 
-	// Forget removes all records of a user. It may run while records of the user
-	// are updated, and then leaves what is updated later.
+	// Forget removes all records of a user. It may run during updates of the
+	// user's records; later updates then remain.
 	Forget(ctx context.Context, user types.UserID) error
 }

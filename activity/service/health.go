@@ -111,11 +111,11 @@ type status struct {
 	Hung          int              `json:"hung"`
 }
 
-// Ready answers 200 while the process can take notifications, and 503 with the
-// reasons when it cannot: it was not started or is stopping, a part has failed,
-// the queue does not answer or has no room, or the oldest item is older than
-// [Options].MaxAge. It answers within
-// half a second, from the latest check if one hangs.
+// Ready returns a handler that answers 200 while the process can take
+// notifications, and otherwise 503 with the reasons: the service was not started
+// or is stopping, a part has failed, the queue does not answer or has no room, or
+// the oldest item is older than Options.MaxAge. It answers within half a second,
+// from the latest check if one hangs.
 func (s *Service) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s.check()
@@ -123,10 +123,9 @@ func (s *Service) Ready() http.Handler {
 	})
 }
 
-// Live answers 200 unless only a restart helps, and then 503 with the reasons: a
-// part has failed, [Options].MaxHung attempts do not end though their time is
-// over, or the queue has not come back from a call for two minutes after it
-// should have.
+// Live returns a handler that answers 200, or 503 with the reasons if only a
+// restart helps: a part has failed, Options.MaxHung attempts continue after their
+// time is over, or a call of the queue is two minutes late.
 func (s *Service) Live() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s.check()

@@ -49,8 +49,8 @@ func (s *Service) pass(ctx context.Context) error {
 	return nil
 }
 
-// FetchHistory begins a pass of [History] now, or after the one that goes on:
-// call it when a user has connected. It does not wait.
+// FetchHistory starts a pass of [History] now, or after the running one. Call it
+// when a user has connected. It does not wait.
 func (s *Service) FetchHistory() {
 	select {
 	case s.wanted <- struct{}{}:

@@ -16,61 +16,61 @@ import (
 	"github.com/garminkit/activityapi/notify/drift"
 )
 
-// Options are the optional parts and settings of a [Service]. Nil means none of
-// the parts, and the defaults.
+// Options are the optional parts and settings of a [Service]. Nil means no
+// optional parts, and the defaults.
 type Options struct {
 	// Handler and Processor are the settings of [notify.NewHandler] and
 	// [notify.NewProcessor].
 	Handler   *notify.HandlerOptions
 	Processor *notify.ProcessorOptions
 
-	// Tokens are kept alive while the service runs, as KeepAlive says, and
-	// closed after all that uses them has ended. Nil means that there are none.
+	// Tokens are kept alive while the service runs, as KeepAlive says, and closed
+	// after everything that uses them has ended. Nil means none.
 	Tokens    Tokens
 	KeepAlive *auth.KeepAliveOptions
 
 	// History is fetched while the service runs. Nil means none.
 	History *History
 
-	// Silence says whose data has stopped. Nil means that nobody asks.
+	// Silence reports whose data has stopped. Nil means none.
 	Silence *Silence
 
-	// Drift counts what Garmin sends and this version does not know. Give its
-	// UnknownKey to [activity.Options] too, and it hears of what is pulled. Nil
-	// means that nobody counts.
+	// Drift counts what Garmin sends and this version does not know. To include
+	// what is pulled, set UnknownKey of [activity.Options] to its UnknownKey too.
+	// Nil means none.
 	Drift *drift.Report
 
-	// Close are closed last, in this order: a ledger, a database. The queue is
-	// closed before them if it has a Close method. It does no harm to close any
-	// of them again.
+	// Close lists what to close last, in this order: a ledger, a database. The
+	// queue is closed before, if it has a Close method. Closing any of them again
+	// does no harm.
 	Close []io.Closer
 
-	// ReadyDelay is how long the intake goes on after the service has said that
-	// it is not ready, so that a load balancer sends nothing more. Zero means
-	// three seconds, less than zero none.
+	// ReadyDelay is how long the intake continues after the service has become
+	// not ready, so that a load balancer stops sending to it. Zero means three
+	// seconds, a negative value none.
 	ReadyDelay time.Duration
-	// StopTimeout is how long it may take to stop. It must be longer than
+	// StopTimeout is how long stopping may take. It must be longer than
 	// ReadyDelay and ProcessorOptions.DrainTimeout together. Zero means 25
 	// seconds: Kubernetes kills after 30.
 	StopTimeout time.Duration
 
-	// CheckEvery is how old what Ready and Live tell may be: the queue and the
-	// processor are looked at when somebody asks, and no more often than this.
-	// Zero means two seconds.
+	// CheckEvery is the maximum age of what Ready and Live report: a request
+	// checks the queue and the processor, but no more often than this. Zero means
+	// two seconds.
 	CheckEvery time.Duration
-	// MaxHung is how many attempts may go on though their time is over, before
+	// MaxHung is how many attempts may continue after their time is over before
 	// the service is not alive: only a restart ends them. Zero means 16.
 	MaxHung int
 	// MaxAge, if not zero, makes a service not ready while the oldest item in the
-	// queue is older. Without it the age is told and judges nothing: a full queue
-	// takes bodies as well as an empty one.
+	// queue is older. Without it the age is only reported: a full queue takes
+	// bodies as well as an empty one.
 	MaxAge time.Duration
 
-	// TLSConfig makes the server speak TLS, with the certificates in it.
+	// TLSConfig, if not nil, makes the server use TLS with its certificates.
 	TLSConfig *tls.Config
 
-	// Logger is told of starts, stops and failures. It is also that of the
-	// handler and the processor unless they have one. Nil means silence.
+	// Logger is told of starts, stops and failures. The handler and the processor
+	// use it too, unless they have their own. Nil is silent.
 	Logger *slog.Logger
 }
 
@@ -78,26 +78,26 @@ type Options struct {
 type Tokens interface {
 	// KeepAlive works until ctx ends.
 	KeepAlive(ctx context.Context, opts *auth.KeepAliveOptions) error
-	// Close waits for what is under way. Nothing uses the tokens any more.
+	// Close waits for running refreshes. The tokens are no longer used.
 	Close() error
 }
 
 var _ Tokens = (*auth.Users)(nil)
 
-// History is the part that asks Garmin for what was before users connected.
+// History is the part that requests data from before users connected.
 //
-// A pass asks for what is missing of all Users. There is one when the service
-// starts, after [Service.FetchHistory], and each time that Every has passed. A
-// pass that fails is repeated after a minute, and later ones of a row after up to
-// an hour.
+// A pass requests what is missing for all Users. There is one at the start of the
+// service, after [Service.FetchHistory], and each time that Every has passed. A
+// failed pass is repeated after a minute; the wait grows to an hour with each
+// failure in a row.
 type History struct {
 	Runner *backfill.Runner
-	// Users yields all whose history is wanted, anew for each pass. What the
-	// ledger has is not asked for again.
+	// Users yields all users whose history is wanted, again for each pass. What
+	// the ledger has is not requested again.
 	Users func(ctx context.Context) iter.Seq2[*backfill.User, error]
 	// Every is the time between two passes. Zero means six hours.
 	Every time.Duration
-	// Progress, if not nil, is told of each step.
+	// Progress, if not nil, is called with each step.
 	Progress func(*backfill.Progress)
 }
 

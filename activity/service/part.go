@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// PartError says which part of a service failed: "processor", "tokens",
-// "history", "silence", "server", "intake", "queue", or "close" and the place in
+// PartError names the part of a service that failed: "processor", "tokens",
+// "history", "silence", "server", "intake", "queue", or "close" with the place in
 // Options.Close.
 type PartError struct {
 	Part string

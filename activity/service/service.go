@@ -14,8 +14,8 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Service is the parts of a partner's program, run as one. See the package
-// comment for how they start, stop and fail.
+// Service runs the parts of a partner's program together. See the package comment
+// for how they start, stop and fail.
 type Service struct {
 	opts      Options // without zero values
 	queue     notify.Queue
@@ -39,12 +39,11 @@ const (
 	stateFailed
 )
 
-// ErrRan is the error of a second Run.
+// ErrRan is the error of a second call of Run.
 var ErrRan = errors.New("service: it ran already")
 
-// New returns a service. It refuses what [notify.NewProcessor] refuses and
-// settings that do not fit together. When it fails, the parts are the caller's
-// to close.
+// New returns a service. It refuses what [notify.NewProcessor] refuses, and
+// inconsistent settings. If it fails, the caller must close the parts.
 func New(queue notify.Queue, users notify.Resolver, calls notify.Callbacks, opts *Options) (*Service, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -69,21 +68,21 @@ func New(queue notify.Queue, users notify.Resolver, calls notify.Callbacks, opts
 	}, nil
 }
 
-// Intake is the handler of notifications. It takes them from the beginning, and
-// answers 503 once the service stops or has failed.
+// Intake returns the handler of notifications. It accepts them even before Run,
+// and answers 503 once the service stops or has failed.
 func (s *Service) Intake() http.Handler { return s.intake }
 
-// Processor is the one that the service runs, for its figures.
+// Processor returns the processor of the service, for its figures.
 func (s *Service) Processor() *notify.Processor { return s.processor }
 
-// Run works until ctx ends or a part fails, and stops. It returns nil if ctx
-// ended and everything came to its end in time; otherwise each part that failed
-// or hangs is in the error as a [*PartError], the first cause first. The caller
-// has an HTTP server of its own, which it shuts down afterwards.
+// Run works until ctx ends or a part fails, and then stops the service. It
+// returns nil if ctx ended and everything finished in time. Otherwise the error
+// holds a [*PartError] for each part that failed or hangs, the first cause first.
+// The caller has its own HTTP server, and shuts it down afterwards.
 func (s *Service) Run(ctx context.Context) error { return s.run(ctx, nil, nil) }
 
-// ListenAndServe is Run with an HTTP server for h, on a TCP address such as
-// ":8080".
+// ListenAndServe does what Run does, with an HTTP server for h on a TCP address
+// such as ":8080".
 func (s *Service) ListenAndServe(ctx context.Context, addr string, h http.Handler) error {
 	return s.run(ctx, func() (net.Listener, error) {
 		var config net.ListenConfig
@@ -91,7 +90,8 @@ func (s *Service) ListenAndServe(ctx context.Context, addr string, h http.Handle
 	}, h)
 }
 
-// Serve is Run with an HTTP server for h, which accepts from l and closes it.
+// Serve does what Run does, with an HTTP server for h that accepts connections
+// from l and closes it.
 func (s *Service) Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	err := s.run(ctx, func() (net.Listener, error) { return l, nil }, h)
 	if errors.Is(err, ErrRan) {

@@ -8,15 +8,16 @@ import (
 	"github.com/garminkit/activityapi/notify/silence"
 )
 
-// Silence is the part that says whose data has stopped. The service tells the
-// detector of what comes, and asks it every minute. A Found that panics, and a
-// file that cannot be written, are logged; the service goes on.
+// Silence is the part that reports whose data has stopped. The service tells the
+// detector of arriving data, and asks it every minute. A panic of Found, or a
+// file that cannot be written, is logged, and the service continues.
 type Silence struct {
-	// Detector is best from [silence.Load] with Path.
+	// Detector normally comes from [silence.Load] with Path.
 	Detector *silence.Detector
-	// Found, if not nil, is told of each new silence. Logger is told of it too.
+	// Found, if not nil, is called with each new silence. Logger is told of it
+	// too.
 	Found func(silence.Silence)
-	// Path, if not "", is the file that the detector is saved to, every ten
+	// Path, if not "", is the file to which the detector is saved, every ten
 	// minutes and when the service stops.
 	Path string
 }

@@ -19,25 +19,24 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Harness opens stores of one implementation.
+// Harness opens stores of an implementation.
 type Harness struct {
-	// Open returns the store that is called state: the path of an empty
-	// directory, which the store may use or take as a name. Open ends the test if
-	// it fails.
+	// Open returns the store named state: the path of an empty directory, which
+	// the store may use or take as a name. Open fails the test if it cannot open.
 	Open func(t *testing.T, state string) join.Store
 
 	// Durable means that a second Open of a state, after the first store was
-	// closed if it is an [io.Closer], finds what the first kept. False leaves out
-	// the clause about that.
+	// closed if it is an [io.Closer], finds what the first kept. If false, the
+	// clause about that is skipped.
 	Durable bool
 
-	// Shared means that two stores of one state may be open at a time. False
-	// leaves out the clause about that.
+	// Shared means that two stores of one state may be open at the same time. If
+	// false, the clause about that is skipped.
 	Shared bool
 }
 
-// Run checks a store against the contract of [join.Store], each clause in a
-// subtest of its own with a state of its own.
+// Run checks a store against the contract of [join.Store]. Each clause has its
+// own subtest and state.
 func Run(t *testing.T, h Harness) {
 	for _, c := range []struct {
 		name  string

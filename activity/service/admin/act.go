@@ -10,20 +10,19 @@ import (
 	"time"
 )
 
-// Action is what redrive and discard answer.
+// Action is the answer to redrive and discard.
 type Action struct {
 	Action string `json:"action"`
 	Filter Filter `json:"filter"`
 	ID     string `json:"id,omitempty"`
-	// DryRun tells that nothing was done. Matched counts the letters that were
-	// found, Done those of them that are gone now, Failed the others: Errors are
-	// the first of theirs.
+	// DryRun means that nothing was done. Matched counts the letters found, Done
+	// those now gone, and Failed the others; Errors has their first errors.
 	DryRun  bool     `json:"dry_run"`
 	Matched int      `json:"matched"`
 	Done    int      `json:"done"`
 	Failed  int      `json:"failed"`
 	Errors  []string `json:"errors,omitempty"`
-	// Next is the from with which to go on, if there was no time for all.
+	// Next is the parameter from to continue with, if there was no time for all.
 	Next string `json:"next"`
 }
 

@@ -23,22 +23,22 @@ import (
 //go:embed page
 var files embed.FS
 
-// Queue is what is shown of a [notify.Queue].
+// Queue is the part of a [notify.Queue] that the handler uses.
 type Queue interface {
 	notify.Letters
 	Stats(ctx context.Context) (notify.QueueStats, error)
 }
 
-// Options are what else is shown. A field that is nil is left out.
+// Options says what else to show. A nil field is left out.
 type Options struct {
-	// Processor is the one of this process; others are not seen.
+	// Processor is that of this process; others are not shown.
 	Processor *notify.Processor
 	Ledger    backfill.Ledger
 	Tokens    auth.TokenStore
-	// Drift is the report that the service was given.
+	// Drift is the report in service.Options.
 	Drift *drift.Report
-	// Who names the operator of a request, for the audit log. Nil means that
-	// only the address is written.
+	// Who returns the operator of a request, for the audit log. Nil means that
+	// only the address is logged.
 	Who func(r *http.Request) string
 }
 
@@ -53,8 +53,8 @@ type Admin struct {
 	guard http.CrossOriginProtection
 }
 
-// New returns a handler for q. audit gets a line for every action and is
-// required.
+// New returns a handler for q. audit is required and gets a line for every
+// action.
 func New(q Queue, audit *slog.Logger, opts *Options) (*Admin, error) {
 	if q == nil || audit == nil {
 		return nil, errors.New("admin: New without a queue or an audit log")

@@ -1,6 +1,6 @@
-// Package admin shows what a service holds, and lets its operators drive dead
-// letters again: an [net/http.Handler] with pages and a JSON API, to be mounted
-// behind the partner's own log-in.
+// Package admin shows operators what a service holds, and lets them redrive and
+// discard dead letters. It is an net/http.Handler with pages and a JSON API;
+// mount it behind your own login.
 //
 //	panel, err := admin.New(inbox, auditLog, &admin.Options{Processor: svc.Processor(), Ledger: ledger, Tokens: tokens})
 //	if err != nil {
@@ -8,13 +8,13 @@
 //	}
 //	mux.Handle("/admin/", onlyOperators(http.StripPrefix("/admin", panel)))
 //
-// It works on every [notify.Queue], [backfill.Ledger] and [auth.TokenStore]
-// through their interfaces, and keeps nothing in memory but a few figures.
+// It works with every [notify.Queue], [backfill.Ledger] and [auth.TokenStore],
+// and keeps only a few figures in memory.
 //
 // # Addresses
 //
-// Each page has the same content as JSON under api/, with the same parameters, in
-// the query of a GET and the form of a POST:
+// The content of each page is also available as JSON under api/, with the same
+// parameters, in the query of a GET or the form of a POST:
 //
 //	GET  overview  depth, oldest age and rate by class, bodies, letters
 //	GET  parked    users whose token is refused, and why
@@ -28,19 +28,20 @@
 //	GET  drift     what Garmin sends and this version does not know, without values
 //	GET  user      id: token, history day by day, parked or not
 //
-// A list that is long comes in pieces: its Next is the from of the next piece, and
-// is "" at the end. An answer looks for 80 ms, or for the seconds asked for, up to 20:
-// a search through many letters that finds little may have an empty piece.
+// A long list comes in pieces: its Next is the parameter from of the next piece,
+// and is "" at the end. An answer takes 80 ms, or the requested seconds, up to
+// 20. So a search through many letters that finds little may return an empty
+// piece.
 //
-// Redrive and discard of many letters count first and do nothing; with
-// dry_run=false they do it, for letters that were buried before the count.
+// Redrive and discard of many letters only count by default; with dry_run=false
+// they act, on letters that were buried before the count.
 //
 // # Security
 //
-// The handler itself lets everybody in. A request that changes something is
-// refused if a browser sent it from another site. The pages hold no script, load
-// nothing from elsewhere, and cannot be framed. The content of a letter is a
-// user's: it is shown with its values left out, and the rest only on request, never
-// with tokens. Every action is written to the audit log before it is done, and
-// what came of it after.
+// The handler itself does not authenticate anyone. A request that changes
+// something is refused if a browser sent it from another site. The pages have no
+// scripts, load nothing from elsewhere, and cannot be framed. The content of a
+// letter is personal data: values are shown only on request, and tokens never.
+// Every action is written to the audit log before it is done, and its result
+// afterwards.
 package admin

@@ -35,12 +35,12 @@ func letterOf(l *notify.DeadLetter) Letter {
 type Letters struct {
 	Filter  Filter   `json:"filter"`
 	Letters []Letter `json:"letters"`
-	// Seen counts the letters that were looked at for this piece.
+	// Seen counts the letters examined for this piece.
 	Seen int    `json:"seen"`
 	Next string `json:"next"`
 }
 
-// Filter chooses letters, see [notify.LetterFilter].
+// Filter selects letters; see [notify.LetterFilter].
 type Filter struct {
 	Key    string       `json:"key,omitempty"`
 	User   types.UserID `json:"user,omitempty"`
@@ -132,10 +132,10 @@ func (a *Admin) letters(r *http.Request) (any, error) {
 // Content is a letter with its content.
 type Content struct {
 	Letter Letter `json:"letter"`
-	// Content is JSON with its values left out, or without its secrets once it
-	// was asked for. It is no JSON if the letter is none.
+	// Content is JSON without values, or without secrets if values were
+	// requested. It is not JSON if the letter is not.
 	Content string `json:"content"`
-	// Cut tells that the letter goes on, Revealed that the values are there.
+	// Cut means that the letter is longer, Revealed that the values are shown.
 	Cut      bool `json:"cut"`
 	Revealed bool `json:"revealed"`
 }

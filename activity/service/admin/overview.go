@@ -12,23 +12,23 @@ import (
 // Overview is the content of the first page.
 type Overview struct {
 	Classes []Class `json:"classes"`
-	// Bodies were not taken apart yet, Letters wait for a person.
+	// Bodies counts bodies that are not split yet, Letters the dead letters.
 	Bodies  int64 `json:"bodies"`
 	Letters int64 `json:"letters"`
 	Bytes   int64 `json:"bytes"`
-	// The rest is of this process, and zero without a Processor.
+	// The following are of this process, and zero without a Processor.
 	ParkedUsers   int         `json:"parked_users"`
 	Shares        int         `json:"shares"`
 	Outage        types.Fault `json:"outage,omitempty"`
 	OutageSeconds float64     `json:"outage_seconds,omitempty"`
 }
 
-// Class is what is known of one class of items.
+// Class holds the figures of a class of items.
 type Class struct {
 	Class         string  `json:"class"`
 	Items         int64   `json:"items"`
 	OldestSeconds float64 `json:"oldest_seconds"`
-	// The rest is of this process. PerMinute is how many items were finished,
+	// The following are of this process. PerMinute is the rate of finished items
 	// over the last minutes.
 	PerMinute float64 `json:"per_minute"`
 	Queued    int     `json:"queued"`
@@ -120,11 +120,11 @@ func restarted(old, s *sample) bool {
 // Parked is the list of users whose token is refused.
 type Parked struct {
 	Users []ParkedUser `json:"users"`
-	// Total counts all of them, of which Users are those parked the longest.
+	// Total counts all of them; Users has those parked the longest.
 	Total int `json:"total"`
 }
 
-// ParkedUser is one of them.
+// ParkedUser is a user whose token is refused.
 type ParkedUser struct {
 	User         types.UserID `json:"user"`
 	Items        int          `json:"items"`

@@ -20,7 +20,7 @@ type Token struct {
 	Expiry        time.Time `json:"expiry,omitzero"`
 	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
 	Revoked       bool      `json:"revoked"`
-	// Refreshing tells that a process is about to refresh it.
+	// Refreshing means that a process is about to refresh it.
 	Refreshing bool `json:"refreshing"`
 }
 
@@ -32,11 +32,11 @@ func tokenOf(t *auth.Token, now time.Time) *Token {
 	return out
 }
 
-// Tokens are the refresh tokens that end soon, the next first.
+// Tokens lists the refresh tokens that expire soon, the next first.
 type Tokens struct {
 	Days   int      `json:"days"`
 	Tokens []*Token `json:"tokens"`
-	// More tells that there are others.
+	// More means that there are others.
 	More bool `json:"more"`
 }
 
@@ -65,7 +65,7 @@ func (a *Admin) tokens(r *http.Request) (any, error) {
 	return out, nil
 }
 
-// History lists users that the ledger knows, in order of their ids.
+// History lists the users in the ledger, in order of their ids.
 type History struct {
 	Users []types.UserID `json:"users"`
 	// Next is the from of the next piece, or "".
@@ -97,31 +97,31 @@ func (a *Admin) history(r *http.Request) (any, error) {
 	return out, nil
 }
 
-// User is what is known of one user.
+// User is everything known of a user.
 type User struct {
 	ID types.UserID `json:"id"`
-	// Token is nil if the user is not connected, or nothing was given to look in.
+	// Token is nil if the user is not connected, or there is no token store.
 	Token  *Token      `json:"token,omitempty"`
 	Parked *ParkedUser `json:"parked,omitempty"`
-	// History has a calendar for each kind that history was asked for.
+	// History has a calendar for each kind with requested history.
 	History []Calendar `json:"history,omitempty"`
 }
 
 // Calendar is the history of one kind.
 type Calendar struct {
 	Kind types.Kind `json:"kind"`
-	// Days counts the days of each status; Months has them all.
+	// Days counts the days of each status; Months lists all days.
 	Days   map[string]int `json:"days"`
 	Months []Month        `json:"months"`
 }
 
-// Month is some of a calendar's days.
+// Month holds the days of a calendar month.
 type Month struct {
 	Month string `json:"month"`
 	Days  []Day  `json:"days"`
 }
 
-// Day is one of them.
+// Day is a day of a month.
 type Day struct {
 	Day     int    `json:"day"`
 	Status  string `json:"status"`
