@@ -11,8 +11,8 @@ const errNoAuth = "Unable to read oAuth header"
 
 type signedKey struct{}
 
-// Signed returns a request that the server takes for one of the user's, whatever
-// its header says. It is for what [Server.Use] puts in front.
+// Signed returns a request that the server treats as the user's, whatever its
+// header. It is for handlers of [Server.Use].
 func Signed(r *http.Request, u *User) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), signedKey{}, u))
 }

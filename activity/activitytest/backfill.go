@@ -12,14 +12,14 @@ import (
 // BackfillRules are the limits of the backfill endpoints (Activity API,
 // section 8).
 type BackfillRules struct {
-	// DaysPerMinute is the budget of all users together. Zero is 100, an
-	// evaluation key's; a production key has 10,000.
+	// DaysPerMinute is the budget of all users together. Zero means 100, that of
+	// an evaluation key; a production key has 10,000.
 	DaysPerMinute int
 	// FixedMinutes counts the budget per minute of the clock. Otherwise it is
 	// counted over the last 60 seconds.
 	FixedMinutes bool
-	// ExactDuplicates answers 409 only if both ends of the range were asked
-	// before. Otherwise one shared second is enough.
+	// ExactDuplicates makes the server answer 409 only if both ends of the range
+	// equal those of an earlier request. Otherwise one shared second is enough.
 	ExactDuplicates bool
 	// Delay passes between a 202 and its notifications.
 	Delay time.Duration
@@ -68,15 +68,16 @@ func internalName(kind types.Kind) string {
 	return "MOVE_IQ"
 }
 
-// BackfillViolations counts the requests that were refused for the rate limit.
+// BackfillViolations returns the number of requests refused because of the rate
+// limit.
 func (s *Server) BackfillViolations() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ledger.violations
 }
 
-// Backfilled returns the ranges that were accepted for a user, oldest request
-// first. Both ends are part of a range.
+// Backfilled returns the accepted ranges of a user, oldest request first. Both
+// ends are included.
 func (u *User) Backfilled(kind types.Kind) []types.Window {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()

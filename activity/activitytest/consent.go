@@ -48,15 +48,14 @@ func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
 	return c, nil
 }
 
-// Consent answers for a user whose browser was sent to authorizeURL, on the
-// consent page of OAuth 2, and agrees. It returns the URL that the
-// browser is then sent to, which is the partner's. The user grants what
-// [User.Permissions] says.
+// Consent agrees on the OAuth 2 consent page at authorizeURL on behalf of u. It
+// returns the partner's URL to which the browser is then sent. The user grants
+// [User.Permissions].
 func (s *Server) Consent(authorizeURL string, u *User) (redirect string, err error) {
 	return s.decide(authorizeURL, u)
 }
 
-// Deny is [Server.Consent] for a user who does not agree.
+// Deny is like [Server.Consent], but the user does not agree.
 func (s *Server) Deny(authorizeURL string) (redirect string, err error) {
 	return s.decide(authorizeURL, nil)
 }

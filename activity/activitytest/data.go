@@ -26,10 +26,10 @@ type recordKey struct {
 	id   types.ID
 }
 
-// Add uploads summaries as if the user had synced a device now, and queues
-// their notifications. A summary whose id the user has already, of the same
-// kind, is an edit: it takes the place of the old one and is announced again.
-// A summary without id gets one. The summaries' user ids are not looked at.
+// Add uploads summaries as if the user had synced a device now, and queues their
+// notifications. A summary with the same kind and id as an earlier one is an
+// edit: it replaces the earlier one and is announced again. A summary without an
+// id gets one. The summaries' user ids are ignored.
 func (u *User) Add(summaries ...types.Summary) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -46,7 +46,7 @@ func (u *User) Add(summaries ...types.Summary) {
 }
 
 // AddHistory gives the user summaries from before the connection. They are not
-// announced, and no pull has them until a backfill asks for them.
+// announced, and no pull returns them until a backfill requests them.
 func (u *User) AddHistory(summaries ...types.Summary) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -55,9 +55,9 @@ func (u *User) AddHistory(summaries ...types.Summary) {
 	}
 }
 
-// AddRaw uploads an item of any JSON object, for the shapes that package types
-// cannot write. It panics if item is not an object. The item has no user id of
-// its own; notifications put it in front.
+// AddRaw uploads any JSON object as an item, for shapes that package types cannot
+// write. It panics if item is not an object. The item has no user id;
+// notifications add it.
 func (u *User) AddRaw(kind types.Kind, id types.ID, start time.Time, item string) {
 	var body bytes.Buffer
 	if err := json.Compact(&body, []byte(item)); err != nil || body.Bytes()[0] != '{' {
@@ -70,9 +70,9 @@ func (u *User) AddRaw(kind types.Kind, id types.ID, start time.Time, item string
 	u.s.announce(u, r)
 }
 
-// AddFile uploads an activity's file and queues its ping. A SummaryID that is
-// empty is made up; FileType is "FIT" if empty. UserID and CallbackURL are the
-// server's to fill.
+// AddFile uploads an activity's file and queues its ping. An empty SummaryID is
+// generated; an empty FileType means "FIT". The server fills UserID and
+// CallbackURL.
 func (u *User) AddFile(f types.ActivityFile, content []byte) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -89,8 +89,8 @@ func (u *User) AddFileHistory(f types.ActivityFile, content []byte) {
 	u.put(u.s.newFile(f, content))
 }
 
-// Upload gives the user a summary as Add does, and announces nothing. It returns
-// the summary's JSON, which has no owner, and the callback URL of a ping for it.
+// Upload adds a summary like Add, but does not announce it. It returns the
+// summary's JSON, without the owner, and the callback URL of a ping for it.
 func (u *User) Upload(summary types.Summary) (item json.RawMessage, callbackURL string) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -100,9 +100,8 @@ func (u *User) Upload(summary types.Summary) (item json.RawMessage, callbackURL 
 	return r.body, u.s.callbackURL(u, r.kind, types.Window{Start: r.uploaded, End: r.uploaded.Add(time.Second)})
 }
 
-// UploadFile gives the user a file as AddFile does, and announces nothing. It
-// returns the JSON of the file's ping, without owner and callback URL, and that
-// URL.
+// UploadFile adds a file like AddFile, but does not announce it. It returns the
+// JSON of the file's ping, without owner and callback URL, and that URL.
 func (u *User) UploadFile(f types.ActivityFile, content []byte) (item json.RawMessage, callbackURL string) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -112,10 +111,10 @@ func (u *User) UploadFile(f types.ActivityFile, content []byte) (item json.RawMe
 	return r.body, u.s.fileURL(u, r)
 }
 
-// Item returns a summary's JSON as Garmin writes it, without its owner.
+// Item returns a summary's JSON as Garmin writes it, without the owner.
 func Item(summary types.Summary) json.RawMessage { return encodeSummary(summary, summary.ID()) }
 
-// Count returns how many records of a kind the user has, history included.
+// Count returns how many records of a kind the user has, including history.
 func (u *User) Count(kind types.Kind) int {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()

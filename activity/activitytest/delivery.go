@@ -15,14 +15,14 @@ import (
 // DeliveryRules are the limits of notifications (Activity API, sections 3 to
 // 5).
 type DeliveryRules struct {
-	// BatchItems is the most items in one body. Zero is 50.
+	// BatchItems is the maximum number of items in a body. Zero means 50.
 	BatchItems int
-	// Timeout is how long an endpoint may take to answer. Zero is 30 seconds.
+	// Timeout is how long an endpoint may take to answer. Zero means 30 seconds.
 	Timeout time.Duration
 	// FirstRetry is the wait after the first failure. It doubles with each
-	// failure, up to six hours. Zero is 30 seconds.
+	// failure, up to six hours. Zero means 30 seconds.
 	FirstRetry time.Duration
-	// Transport posts to endpoints that have a URL. Nil is
+	// Transport posts to endpoints that have a URL. Nil means
 	// [http.DefaultTransport].
 	Transport http.RoundTripper
 }
@@ -31,28 +31,26 @@ const (
 	maxRetryWait = 6 * time.Hour
 )
 
-// Delivery is the record of one attempt to notify the partner.
+// Delivery records an attempt to notify the partner.
 type Delivery struct {
 	Key   types.Kind
 	Items int
 	Users int
-	// Body is what was posted. It is set in what Deliver returns, not in what
-	// Deliveries does.
+	// Body is what was posted. Deliver sets it, Deliveries does not.
 	Body []byte
 	// Attempt counts from 1.
 	Attempt int
 	Sent    time.Time
 	Took    time.Duration
-	// Status is the answer's, or 0 if Err tells why there was none.
+	// Status is that of the answer, or 0 if there was none; Err says why.
 	Status int
 	Err    error
-	// Next is when the body is sent again, or zero if it was acknowledged, except
-	// under the quirk "duplicate".
+	// Next is when the body is sent again. It is zero if it was acknowledged,
+	// except under the quirk "duplicate".
 	Next time.Time
 }
 
-// Acknowledged reports whether the answer was 200. Every other status is a
-// failure.
+// Acknowledged reports whether the answer was 200. Any other status is a failure.
 func (d *Delivery) Acknowledged() bool { return d.Status == http.StatusOK }
 
 // announce queues the notification of a record.
@@ -131,8 +129,8 @@ func (s *Server) Queued(key types.Kind) (waiting, failed int) {
 	return len(s.waiting[key]), failed
 }
 
-// Expired counts the items that were forgotten because their endpoint was on
-// hold for more than seven days. Nobody will hear of them.
+// Expired returns the number of items dropped because their endpoint was on hold
+// for more than seven days. They are never sent.
 func (s *Server) Expired() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,18 +145,18 @@ func (s *Server) Deliveries() []Delivery {
 	return slices.Clone(s.deliveries)
 }
 
-// Deliver sends what is due now, one body after the other, and returns what
-// became of each. Endpoints on hold and those without handler and URL are left
-// out. What fails is due again later. If ctx ends, the rest stays queued.
+// Deliver sends what is due now, one body after the other, and returns the result
+// of each. It skips endpoints on hold and those without handler and URL. Failed
+// bodies are due again later. If ctx ends, the rest stays queued.
 func (s *Server) Deliver(ctx context.Context) []Delivery {
 	var done []Delivery
 	s.deliver(ctx, func(d Delivery) { done = append(done, d) })
 	return done
 }
 
-// DeliverAll delivers until nothing is left that can be, waiting as the
-// back-off demands: run it inside testing/synctest if anything may fail. What it
-// returns has no bodies.
+// DeliverAll delivers until nothing deliverable is left, waiting for back-offs:
+// run it inside testing/synctest if anything may fail. The results have no
+// bodies.
 func (s *Server) DeliverAll(ctx context.Context) ([]Delivery, error) {
 	var all []Delivery
 	for {

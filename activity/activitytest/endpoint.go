@@ -20,9 +20,9 @@ type Endpoint struct {
 	// posted to URL. With neither, they wait.
 	Handler http.Handler
 	URL     string
-	// Transport posts to the URL. Nil is Server.Delivery.Transport.
+	// Transport posts to the URL. Nil means Server.Delivery.Transport.
 	Transport http.RoundTripper
-	// Enabled: notifications are made and sent. A row that is not enabled
+	// Enabled: notifications are made and sent. An endpoint that is not enabled
 	// makes none, and drops those that wait.
 	Enabled bool
 	// OnHold: notifications are made and wait, for up to seven days.

@@ -7,27 +7,26 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with a request. The zero value is a
-// request that succeeds.
+// Fault is a failure of a request. The zero value lets it succeed.
 type Fault struct {
-	// Path limits the fault to requests whose path ends in it; "" is any.
+	// Path limits the fault to requests whose path ends in it; "" means any.
 	Path string
 	// Delay passes before anything else happens. It ends early with the
 	// request's context.
 	Delay time.Duration
-	// Status, if not 0, is answered at once with Header and Body, and the
+	// Status, if not 0, is the immediate answer, with Header and Body. The
 	// request has no effect.
 	Status int
 	Header http.Header
 	Body   string
-	// Refuse breaks the connection, and the request has no effect.
+	// Refuse breaks the connection. The request has no effect.
 	Refuse bool
-	// Lose breaks the connection in place of the answer: the request has had
-	// its effect.
+	// Lose breaks the connection in place of the answer. The request has its
+	// effect.
 	Lose bool
-	// CutAfter, if not 0, breaks the connection after so many bytes of the
-	// answer's body; less than 0 is right after the headers. The request has
-	// had its effect.
+	// CutAfter, if not 0, breaks the connection after this many bytes of the
+	// answer's body; a negative value breaks it right after the headers. The
+	// request has its effect.
 	CutAfter int
 }
 
@@ -36,15 +35,15 @@ type fault struct {
 	left int
 }
 
-// Fail makes the next n matching requests fail. Faults are used up in the
-// order they were given. Intercept comes first.
+// Fail makes the next n matching requests fail. Faults are used in the order in
+// which they were added. Intercept comes first.
 func (s *Server) Fail(n int, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &fault{f, n})
 }
 
-// ClearFaults forgets the faults that are not used up.
+// ClearFaults removes the faults that are not used up.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,11 +15,11 @@ func (g *Generator) File(d *types.ActivityDetails, legs ...*types.ActivityDetail
 }
 
 // FileAs returns the file of the details and its announcement. fileType is "FIT",
-// "TCX" or "GPX". Legs are those of a multisport activity, of which d is the
-// parent: each is a session of the file. What it says agrees with the summaries:
-// the sums of its laps are their distances, durations and kilocalories. It has
-// what a device writes: laps, the lengths of a pool, and in FIT events and two
-// developer fields. The points of a GPX file are those with a position.
+// "TCX" or "GPX". If d is the parent of a multisport activity, legs are its legs,
+// each a session of the file. The file agrees with the summaries: its laps add up
+// to their distances, durations and kilocalories. It has what a device writes:
+// laps, pool lengths, and in FIT also events and two developer fields. A GPX file
+// only has points with a position.
 func (g *Generator) FileAs(fileType string, d *types.ActivityDetails, legs ...*types.ActivityDetails) (types.ActivityFile, []byte) {
 	a := &d.Summary
 	file := newWorkout(d, legs)

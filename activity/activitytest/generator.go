@@ -9,9 +9,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Generator makes up what devices record. Two generators with one seed, asked
-// the same, give the same. The figures fit together: distance is speed by time,
-// a maximum is above its average, and what a device has no sensor for is
+// Generator makes data as devices record it. Generators with the same seed return
+// the same data for the same calls. The figures are consistent: distance is speed
+// times time, a maximum is above its average, and values without a sensor are
 // absent. It is not safe for concurrent use.
 type Generator struct {
 	rand   *rand.Rand
@@ -30,7 +30,7 @@ func NewGenerator(seed uint64) *Generator {
 // Sport is a kind of workout that a [Generator] knows.
 type Sport string
 
-// The sports. Each has fields or a shape that the others do not.
+// The sports. Each has fields or a shape that the others lack.
 const (
 	SportRun         Sport = "run"         // GPS, steps, run cadence
 	SportRide        Sport = "ride"        // GPS, bike cadence, power
@@ -87,7 +87,7 @@ var places = []place{
 
 var devices = []string{"Forerunner 965", "fenix 8", "Edge 1050", "Garmin fenix 7X", "forerunner935", "Venu 3S"}
 
-// Any returns a sport as people do them: mostly runs and rides.
+// Any returns a random sport, mostly runs and rides.
 func (g *Generator) Any() Sport {
 	weights := []struct {
 		Sport

@@ -39,8 +39,8 @@ type tokenAnswer struct {
 	JTI                   string `json:"jti"`
 }
 
-// RefreshReuses counts refresh tokens that came a second time. Each one has
-// cost its user the connection, as it does at Garmin.
+// RefreshReuses returns the number of refresh tokens that were used twice. Each
+// has ended its user's connection, as at Garmin.
 func (s *Server) RefreshReuses() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,9 +23,9 @@ func (s *Server) post(ctx context.Context, e Endpoint, body []byte, cut bool) (i
 	return res.StatusCode, nil
 }
 
-// Post sends a body of the caller's to an endpoint, as the server sends a
-// notification, whether the endpoint is enabled or not. An answer counts only if
-// it comes whole and in time; its body is closed.
+// Post sends the given body to an endpoint like a notification, even if the
+// endpoint is not enabled. An answer counts only if it is complete and in time;
+// its body is closed.
 func (s *Server) Post(ctx context.Context, e Endpoint, body io.Reader, size int64) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Delivery.Timeout, 30*time.Second))
 	defer cancel()

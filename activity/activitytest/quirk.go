@@ -8,9 +8,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Quirk is the name of a way in which Garmin's real traffic differs from what its
-// document leads one to expect, or of a recorded incident of some integration.
-// Each is a chaos mode of the server: see [Server.SetQuirks].
+// Quirk names a difference between Garmin's real traffic and its document, or a
+// recorded incident of an integration. Each is a chaos mode of the server; see
+// [Server.SetQuirks].
 //
 // Quirks of items, in notifications and in pulls:
 //
@@ -180,8 +180,7 @@ func Quirks() []Quirk {
 	return names
 }
 
-// About returns one line on where the quirk was seen, or "" if there is no such
-// quirk.
+// About returns a line on where the quirk was seen, or "" for an unknown quirk.
 func (q Quirk) About() string {
 	if i := slices.IndexFunc(quirks, func(e quirk) bool { return e.name == q }); i >= 0 {
 		return quirks[i].about
@@ -189,8 +188,8 @@ func (q Quirk) About() string {
 	return ""
 }
 
-// SetQuirks turns quirks on; those not named are off. share is the part of the
-// cases that they apply to, from 0 to 1. Which cases they are is the same in
+// SetQuirks turns on the named quirks and turns off all others. share, from 0 to
+// 1, is the fraction of cases to which they apply. The cases are the same in
 // every run. SetQuirks panics if a quirk does not exist.
 func (s *Server) SetQuirks(share float64, names ...Quirk) {
 	s.mu.Lock()

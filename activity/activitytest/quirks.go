@@ -265,8 +265,8 @@ func (o object) numbers(f func(string) string) {
 }
 
 // HostileCallbacks returns callback URLs that a forged ping may carry and that
-// nobody may dial: other hosts that look alike, other schemes and ports, and
-// resources of the right host that have side effects.
+// must not be requested: similar hosts, other schemes and ports, and resources of
+// the right host with side effects.
 func HostileCallbacks(baseURL string) []string {
 	const q = "?uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2&token=x"
 	host := strings.TrimPrefix(strings.TrimPrefix(baseURL, "https://"), "http://")

@@ -18,14 +18,14 @@ type Request struct {
 	Method string
 	Host   string
 	Path   string
-	// QueryKeys are the names of the query parameters, sorted.
+	// QueryKeys are the sorted names of the query parameters.
 	QueryKeys []string
 	// Auth is the scheme of the Authorization header: "Bearer", another word,
 	// or "" if there was none.
 	Auth string
 	// UserID is the user who was authenticated, or "".
 	UserID types.UserID
-	// Status is what was answered; 0 if the connection was cut before.
+	// Status is that of the answer, or 0 if the connection was cut before.
 	Status int
 }
 

@@ -7,9 +7,10 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Details returns the activity with samples, every one to eight seconds as
-// devices record them, and laps of one kilometre or ten minutes. The last sample
-// is at the end of the activity, at its distance. A manual activity has none.
+// Details returns the activity with samples, one for every one to eight seconds
+// as devices record them, and laps of a kilometre or ten minutes. The last sample
+// is at the end of the activity and has its distance. A manual activity has no
+// samples.
 func (g *Generator) Details(a *types.Activity) *types.ActivityDetails {
 	d := &types.ActivityDetails{SummaryID: a.SummaryID + "-detail", ActivityID: a.ActivityID, Summary: *a}
 	d.Summary.UserID = ""
@@ -106,14 +107,14 @@ func lapsOf(samples []types.Sample) (laps []types.Lap) {
 
 func round(v, parts float64) float64 { return math.Round(v*parts) / parts }
 
-// Sync uploads one workout as a device does: activities, details and files, and
-// queues their notifications.
+// Sync uploads a workout like a device: activities, details and files. It queues
+// their notifications.
 func (u *User) Sync(g *Generator, sport Sport, start time.Time) {
 	u.upload(g, sport, start, true, false)
 }
 
-// FillHistory gives the user a history without details and files: on most days
-// of w one activity of [Generator.Any] sport, and now and then a Move IQ event.
+// FillHistory gives the user a history without details and files: one activity of
+// [Generator.Any] sport on most days of w, and now and then a Move IQ event.
 func (u *User) FillHistory(g *Generator, w types.Window) {
 	for d := range w.Split(day) {
 		if g.rand.IntN(4) > 0 {

@@ -22,27 +22,26 @@ type Server struct {
 	// BaseURL is what callback URLs begin with. NewServer sets
 	// "https://apis.garmin.com".
 	BaseURL string
-	// ClientID and ClientSecret are the partner's. NewServer sets values.
+	// ClientID and ClientSecret are those of the partner. NewServer sets them.
 	ClientID, ClientSecret string
 
-	// RedirectURL is the partner's, as preset in the developer portal. It is
-	// where consent leads if the request names no other.
+	// RedirectURL is that of the partner, as preset in the developer portal.
+	// Consent leads there if the request names no other.
 	RedirectURL string
 
-	// PullTokens says what pulls and callback URLs do with pull tokens. The
-	// zero value is Garmin's practice in 2026: callback URLs carry one, and a
-	// pull without one is refused.
+	// PullTokens says how to treat pull tokens. The zero value is Garmin's
+	// practice in 2026: callback URLs carry one, and a pull without one is
+	// refused.
 	PullTokens PullTokenRule
-	// EndExclusive leaves records that were uploaded in the last second of a
-	// pull's range out of the answer. Garmin's document does not say; a client
-	// must be right both ways.
+	// EndExclusive excludes records uploaded in the last second of a pull's
+	// range. Garmin's document does not say; a client must work both ways.
 	EndExclusive bool
 	// PullsCarryUserID adds userId to each item of a pull. Pushes always have
 	// it.
 	PullsCarryUserID bool
 
-	// NoLongDetails keeps the details of activities of more than 24 hours from
-	// being sent and pulled. Garmin's document says so up to version 1.2.3.
+	// NoLongDetails means that details of activities longer than 24 hours are
+	// neither sent nor pulled, as in Garmin's document up to version 1.2.3.
 	NoLongDetails bool
 
 	// Backfill holds the rules of the backfill endpoints.
@@ -50,9 +49,9 @@ type Server struct {
 	// Delivery holds the rules of notifications.
 	Delivery DeliveryRules
 
-	// Intercept, if set, sees each request before the server does. It returns
-	// true if it has answered. It may panic with [http.ErrAbortHandler] to cut
-	// the connection.
+	// Intercept, if not nil, is called with each request before the server
+	// handles it. It returns true if it has answered. It may panic with
+	// [http.ErrAbortHandler] to cut the connection.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
 
 	// watch, if set, sees each request before it is answered.
@@ -89,8 +88,8 @@ type Server struct {
 }
 
 // NewServer returns a fake Garmin without users. All summary types are enabled
-// and pushed, to no endpoint yet. What it makes up, such as ids and tokens, is
-// the same in every run.
+// and pushed, but have no endpoint yet. Generated values, such as ids and tokens,
+// are the same in every run.
 func NewServer() *Server {
 	s := &Server{
 		BaseURL:      "https://apis.garmin.com",
@@ -118,7 +117,7 @@ func NewServer() *Server {
 	return s
 }
 
-// ServeHTTP answers as Garmin would, whatever host the request was for.
+// ServeHTTP answers as Garmin would, for any host.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Garmin reads what it is sent; a test's request body is small.
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
@@ -141,17 +140,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.api.ServeHTTP(rec, r)
 }
 
-// Watch calls f with each request before it is answered, and with the user whose
-// access token it has, or nil. f may hold the request up. There is one f at a
-// time, and stop ends it.
+// Watch calls f with each request before it is answered, and with the user of its
+// access token, or nil. f may delay the request. There is one f at a time; stop
+// ends it.
 func (s *Server) Watch(f func(r *http.Request, u *User)) (stop func()) {
 	s.watch.Store(&f)
 	return func() { s.watch.CompareAndSwap(&f, nil) }
 }
 
-// Use puts a handler in front of the server, behind its faults and its log. What
-// wrap returns gets each request, and hands on what it does not answer itself:
-// see [Signed]. Use it before the first request.
+// Use puts a handler in front of the server, after its faults and its log. The
+// handler returned by wrap gets each request, and passes on those that it does
+// not answer; see [Signed]. Call Use before the first request.
 func (s *Server) Use(wrap func(api http.Handler) http.Handler) { s.api = wrap(s.api) }
 
 func (s *Server) routes() http.Handler {

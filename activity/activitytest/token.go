@@ -11,17 +11,18 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// PullTokenRule says whether pulls need a token. Both ways are in use.
+// PullTokenRule says whether pulls need a token. Both occur at Garmin.
 type PullTokenRule int
 
 const (
 	// PullTokenRequired puts a token into callback URLs and refuses a pull
 	// without one.
 	PullTokenRequired PullTokenRule = iota
-	// PullTokenOptional puts a token into callback URLs and takes a pull
+	// PullTokenOptional puts a token into callback URLs and accepts a pull
 	// without one. A wrong token is refused.
 	PullTokenOptional
-	// PullTokenNone is Garmin before 2025: no tokens, and none is looked at.
+	// PullTokenNone is Garmin before 2025: there are no tokens, and none is
+	// checked.
 	PullTokenNone
 )
 
@@ -32,8 +33,8 @@ const (
 	day           = 24 * time.Hour
 )
 
-// PullToken returns a token for pulls of the user's data, as the API Pull Token
-// tool gives it out. It is valid for seven days.
+// PullToken returns a token for pulls of the user's data, like the API Pull Token
+// tool. It is valid for seven days.
 func (u *User) PullToken() string {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -60,8 +61,8 @@ func (s *Server) checkPullToken(u *User, token string) bool {
 	return time.Now().Before(expires) && hmac.Equal([]byte(token), []byte(s.pullToken(u, expires)))
 }
 
-// CallbackURL returns the URL that a ping for this upload window would carry,
-// token and all. kind is not KindActivityFiles.
+// CallbackURL returns the URL, with its token, of a ping for this upload window.
+// kind must not be KindActivityFiles.
 func (u *User) CallbackURL(kind types.Kind, w types.Window) string {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()

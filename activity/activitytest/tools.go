@@ -13,7 +13,7 @@ import (
 // Configuration Tool is SetEndpoint, the Data Generator is Generator with
 // User.Sync, the API Pull Token tool is User.PullToken.
 
-// Record is a row of the Data Viewer: what Garmin has.
+// Record is a row of the Data Viewer.
 type Record struct {
 	Kind  types.Kind `json:"kind"`
 	ID    types.ID   `json:"id"`
@@ -23,9 +23,8 @@ type Record struct {
 	JSON     json.RawMessage `json:"json"`
 }
 
-// View is the Data Viewer: the user's records of a kind by the time they were
-// recorded, not uploaded. Those of "" are of every kind. The JSON must not be
-// changed.
+// View is the Data Viewer: it returns the user's records of a kind, or of all for
+// "", by the time of recording, not of upload. The JSON must not be changed.
 func (u *User) View(kind types.Kind, w types.Window) []Record {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -38,8 +37,8 @@ func (u *User) View(kind types.Kind, w types.Window) []Record {
 	return list
 }
 
-// Backfill is the Backfill tool. It has the rules of the endpoint, and the
-// error has its text. Both ends of the window count.
+// Backfill is the Backfill tool. It follows the rules of the endpoint, and its
+// error has the endpoint's text. Both ends of the window are included.
 func (u *User) Backfill(kind types.Kind, w types.Window) error {
 	if !slices.Contains(backfillKinds(), kind) {
 		return fmt.Errorf("activitytest: %s have no backfill", kind)
@@ -50,9 +49,9 @@ func (u *User) Backfill(kind types.Kind, w types.Window) error {
 	return nil
 }
 
-// Resend is the Summary Resender: it queues the notifications of all that the
-// user has uploaded, of the kinds given or of all, once more. It returns how
-// many records there are.
+// Resend is the Summary Resender: it queues again the notifications of everything
+// the user has uploaded, of the given kinds or of all. It returns the number of
+// records.
 func (u *User) Resend(kinds ...types.Kind) int {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 var hosts = [...]string{"apis.garmin.com", "connectapi.garmin.com", "connect.garmin.com", "diauth.garmin.com", "healthapi.garmin.com"}
 
 // RoundTrip answers a request for one of Garmin's hosts, or for the host of
-// BaseURL, in memory. Any other host is an error, as if its name did not
-// resolve: so a test sees that nothing is sent elsewhere.
+// BaseURL, in memory. Any other host is an error, as if its name did not resolve,
+// so that a test notices requests elsewhere.
 func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	base, err := url.Parse(s.BaseURL)
 	if err != nil || (r.URL.Host != base.Host && !slices.Contains(hosts[:], r.URL.Host)) {

@@ -10,22 +10,23 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// UserOptions are the particulars of a new user. nil is the zero value.
+// UserOptions are the optional properties of a new user. nil means the zero
+// value.
 type UserOptions struct {
-	// ID is the Garmin user id. "" is made up: in turn a dashed UUID and 32
-	// hex digits, since Garmin uses both.
+	// ID is the Garmin user id. If empty, it is generated: alternately a dashed
+	// UUID and 32 hex digits, since Garmin uses both.
 	ID types.UserID
-	// Permissions is what the user grants. nil is ACTIVITY_EXPORT and
-	// HISTORICAL_DATA_EXPORT; an empty slice is none.
+	// Permissions are what the user grants. nil means ACTIVITY_EXPORT and
+	// HISTORICAL_DATA_EXPORT; an empty slice means none.
 	Permissions []types.Permission
-	// FirstConnected is when the user first connected to the partner. Zero is
+	// FirstConnected is when the user first connected to the partner. Zero means
 	// now.
 	FirstConnected time.Time
-	// HistoryFrom is the earliest start that backfill takes. Zero is one month
-	// before FirstConnected.
+	// HistoryFrom is the earliest start that backfill accepts. Zero means one
+	// month before FirstConnected.
 	HistoryFrom time.Time
-	// AccessToken is the OAuth 2 access token that the partner has already. ""
-	// is made up.
+	// AccessToken is the OAuth 2 access token that the partner already has. If
+	// empty, it is generated.
 	AccessToken string
 	// NotConnected makes a Garmin user without tokens, who has yet to consent.
 	NotConnected bool
@@ -179,8 +180,8 @@ func (u *User) AccessExpires() time.Time {
 	return u.access[len(u.access)-1].expires
 }
 
-// SetItemToken makes the user's notifications carry a userAccessToken, as those
-// of users do who have not moved to OAuth 2. "" is none, and so is any new
+// SetItemToken makes the user's notifications carry a userAccessToken, like those
+// of users who have not moved to OAuth 2. "" removes it, and so does a new
 // connection by OAuth 2.
 func (u *User) SetItemToken(token string) {
 	u.s.mu.Lock()
@@ -189,7 +190,7 @@ func (u *User) SetItemToken(token string) {
 }
 
 // ExpireAccess makes the user's access tokens expire now; the refresh token
-// lives on.
+// remains valid.
 func (u *User) ExpireAccess() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -199,7 +200,7 @@ func (u *User) ExpireAccess() {
 }
 
 // Refresh gives the user a new access token and a new refresh token, as if the
-// partner had asked for them.
+// partner had requested them.
 func (u *User) Refresh() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -213,8 +214,7 @@ func (u *User) Permissions() []types.Permission {
 	return slices.Clone(u.permissions)
 }
 
-// SetPermissions changes what the user grants, all of it, and queues the
-// notification.
+// SetPermissions replaces the user's permissions and queues the notification.
 func (u *User) SetPermissions(p ...types.Permission) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -241,8 +241,8 @@ func (u *User) deregister() {
 	u.s.enqueue(types.KindDeregistrations, &notice{user: u, body: []byte("{}")})
 }
 
-// Connect connects a user who is not connected, as consent does, and gives new
-// tokens. History may be asked for anew.
+// Connect connects a user who is not connected, as consent does, with new tokens.
+// History may be requested again.
 func (u *User) Connect() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()

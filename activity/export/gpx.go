@@ -5,8 +5,7 @@ import "io"
 // WriteGPX writes tracks as GPX 1.1, with heart rate, cadence, speed and
 // temperature in Garmin's TrackPointExtension v2 and power in its PowerExtension
 // v1. Samples without a position have no place in GPX and are left out. The
-// cadence of a runner is that of one foot, half the steps, as in Garmin's own
-// files.
+// cadence of a runner counts one foot, half the steps, as in Garmin's own files.
 func WriteGPX(out io.Writer, o *Options, tracks ...*Track) error {
 	all, err := passages(o, tracks, true)
 	if err != nil {

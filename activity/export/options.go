@@ -7,13 +7,13 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Fields is a set of what a track can tell.
+// Fields is a set of the fields of a track.
 type Fields uint
 
-// The fields, to be joined with |.
+// The fields, to be combined with |.
 const (
 	Name     Fields = 1 << iota
-	Device          // the attribution is "Garmin" then
+	Device          // without it the attribution is "Garmin"
 	Position        // latitude and longitude
 	Elevation
 	Distance
@@ -26,13 +26,13 @@ const (
 	Kilocalories
 )
 
-// Options say what not to write. nil means to write all.
+// Options says what not to write. nil means to write everything.
 type Options struct {
 	// Omit are the fields to leave out.
 	Omit Fields
 
-	// Zones are the places to hide. Key is needed if there is one: a secret of at
-	// least 16 random bytes, the same for as long as the user has zones.
+	// Zones are the places to hide. They need Key: a secret of at least 16 random
+	// bytes, which must not change as long as the user has zones.
 	Zones []Zone
 	Key   []byte
 }

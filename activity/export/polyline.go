@@ -6,21 +6,20 @@ import (
 	"math"
 )
 
-// PolylineOptions say how a polyline is made. nil means defaults.
+// PolylineOptions says how to make a polyline. nil means defaults.
 type PolylineOptions struct {
-	// Precision is how many decimals of a degree are kept: 5, which is a meter and
-	// what most maps read, or 6. 0 is 5.
+	// Precision is the number of decimals of a degree: 5, which is a meter and
+	// what most maps read, or 6. 0 means 5.
 	Precision int
-	// ToleranceInMeters is how far a point that is left out may be from the line.
-	// 0 leaves none out.
+	// ToleranceInMeters is how far an omitted point may be from the line. 0 omits
+	// none.
 	ToleranceInMeters float64
 }
 
-// Polylines returns tracks in Google's encoded polyline format: a line ends
-// where something was hidden, and at the 180th meridian. Points are left out
-// such that each of them is within the tolerance of the line that is drawn
-// without it, and within half a unit of the last decimal more, since that is how
-// points are rounded.
+// Polylines returns tracks in Google's encoded polyline format: a line ends where
+// something was hidden, and at the 180th meridian. Each omitted point is within
+// the tolerance of the drawn line, plus half a unit of the last decimal for
+// rounding.
 func Polylines(o *Options, how *PolylineOptions, tracks ...*Track) ([]string, error) {
 	if how == nil {
 		how = &PolylineOptions{}

@@ -9,9 +9,8 @@ import (
 
 // WriteTCX writes tracks as a Training Center Database v2, with speed, the
 // cadence of runners and power in Garmin's ActivityExtension v2. Samples without
-// a position are written too. A lap's time and distance are those of its
-// samples; calories are written where there is one
-// lap and no zone.
+// a position are written too. A lap's time and distance are those of its samples;
+// calories are written if there is one lap and no zone.
 func WriteTCX(out io.Writer, o *Options, tracks ...*Track) error {
 	all, err := passages(o, tracks, false)
 	if err != nil {

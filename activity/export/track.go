@@ -5,20 +5,20 @@
 //	err := export.WriteGPX(w, nil, track)
 //
 // A [Track] comes from details, from a joined activity, or from any sequence of
-// samples. What is written is a stream: the memory it takes does not grow with
-// the track, but for the list of its laps and for polylines themselves. Samples
-// are read two or more times for that.
+// samples. Output is streamed: memory does not grow with the track, except for
+// the list of laps and for polylines. To allow this, samples are read two or more
+// times.
 //
 // # Privacy
 //
-// [Options] take out fields and places before anything else sees a sample. A
-// [Zone] hides more than its circle: see there for why, and for what a zone
+// [Options] remove fields and places before anything else sees a sample. A [Zone]
+// hides more than its circle; see [Zone] for the reason, and for what a zone
 // cannot hide.
 //
 // # Attribution
 //
-// Garmin asks for it in every file. It is in what is written: as creator and
-// source in GPX, as creator in TCX, as property source in GeoJSON, as column
+// Garmin requires an attribution in every file. It is written as creator and
+// source in GPX, as creator in TCX, as property source in GeoJSON, and as column
 // source in CSV. An encoded polyline has no place for it: show it beside the map.
 package export
 
@@ -34,12 +34,11 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ErrEmpty means that nothing would be left to write: there is no sample, none
-// has a position where the format needs one, or all are hidden. Nothing was
-// written.
+// ErrEmpty means that there is nothing to write: there are no samples, none has a
+// position that the format needs, or all are hidden. Nothing was written.
 var ErrEmpty = errors.New("export: no sample is left to write")
 
-// Track is what is written: one activity, or one leg of a multisport activity.
+// Track is what to write: an activity, or a leg of a multisport activity.
 type Track struct {
 	Name string
 	Type activitytype.Type
@@ -47,12 +46,12 @@ type Track struct {
 	DeviceName string
 	// Laps are the times at which laps began, in order. Empty means one lap.
 	Laps []time.Time
-	// Kilocalories are of the whole track, or 0.
+	// Kilocalories is the total of the track, or 0.
 	Kilocalories int
 
-	// Samples yields the samples in their order, each time it is called. A sample
-	// is read before the next is asked for, so that it may be used again. One
-	// without a time is left out.
+	// Samples yields the samples in order, each time it is called. Each is used
+	// before the next is requested, so it may be reused. One without a time is
+	// left out.
 	Samples iter.Seq2[*types.Sample, error]
 }
 
@@ -74,9 +73,9 @@ func FromDetails(d *types.ActivityDetails) *Track {
 	return t
 }
 
-// FromJoined returns the tracks of a joined activity: that of its details, and
-// of a multisport activity those of its legs, if they have details. Names and
-// types are those that its user sees, edits included.
+// FromJoined returns the tracks of a joined activity: that of its details, or for
+// a multisport activity those of its legs with details. Names and types are those
+// that the user sees, including edits.
 func FromJoined(j *join.Joined) []*Track {
 	var tracks []*Track
 	for _, leg := range j.Legs {

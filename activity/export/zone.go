@@ -7,22 +7,20 @@ import (
 	"math"
 )
 
-// Zone is a circle that nothing is shown of, such as the half mile around a
-// user's home.
+// Zone is a circle to hide, such as the half mile around a user's home.
 //
-// What is left out is a circle of twice the radius around another point, which
-// [Options.Key] chooses and which is the same in every track: tracks end on the
-// edge of what is left out, so that a few of them give that circle away, and
-// with it its middle. The middle of the zone may be anywhere within one radius
-// of that. Samples without a position are left out too, in a track that has
-// some; distances count from the first sample that is left, and over what was
-// hidden they do not grow; laps begin with a sample that is left.
+// The omitted area is a circle of twice the radius around another point, chosen
+// by [Options.Key] and the same in every track. Tracks end on the edge of the
+// omitted area, so a few of them reveal that circle and its center. The center of
+// the zone may be anywhere within one radius of that. In a track with positions,
+// samples without one are omitted too. Distances start at the first remaining
+// sample and do not grow over hidden parts; laps start with a remaining sample.
 //
-// A zone cannot hide what is told elsewhere. Do not show a summary's starting
-// point, total distance or duration beside a track that is cut: with them the
-// length of the way that was hidden is known. Do not move a zone or change the
-// key: each circle that people have seen narrows down what they have in common.
-// And times go on: how long somebody was inside can be seen.
+// A zone cannot hide what is shown elsewhere. Do not show a summary's starting
+// point, total distance or duration beside a cut track: they reveal the length of
+// the hidden part. Do not move a zone or change the key: each circle that people
+// have seen narrows down the place. And times are kept: they show how long
+// somebody was inside.
 type Zone struct {
 	LatitudeInDegree  float64
 	LongitudeInDegree float64

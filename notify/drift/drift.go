@@ -1,7 +1,8 @@
 // Package drift counts what Garmin sends and this version does not know: keys,
-// types of activities and files, permissions, and values of another JSON type than
-// documented. No value is kept, but for names in capitals such as MOON_WALKING, so
-// that the report can be pasted into an issue. With r of [New]:
+// types of activities and files, permissions, and values whose JSON type differs
+// from the documented one. It keeps no values except names in capitals such as
+// MOON_WALKING, so that the report can be pasted into an issue. With r from
+// [New]:
 //
 //	opts := &notify.ProcessorOptions{UnknownKey: r.UnknownKey, Observe: r.Observe}
 //	processor, err := notify.NewProcessor(inbox, users, r.Wrap(callbacks), opts)
@@ -25,40 +26,40 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// What a finding is about.
+// The kinds of findings.
 const (
-	// KindKey is a key of an item that no field has.
+	// KindKey is a key of an item without a field here.
 	KindKey = "unknown key"
-	// KindList is a list key that is none of Garmin's Activity API.
+	// KindList is a list key outside Garmin's Activity API.
 	KindList = "unknown list"
-	// KindType is an activity type, KindPermission a permission that has no name
-	// here.
+	// KindType is an activity type, KindPermission a permission without a
+	// constant here.
 	KindType       = "unknown activity type"
 	KindPermission = "unknown permission"
 	// KindFile is a type of a file other than FIT, TCX and GPX.
 	KindFile = "unknown file type"
-	// KindValue is a value of another JSON type than the field has.
+	// KindValue is a value whose JSON type differs from that of the field.
 	KindValue = "other value"
 	// KindItem is an item that could not be read at all, such as one whose user
-	// is no text.
+	// id is not text.
 	KindItem = "unreadable item"
 )
 
-// Finding is one thing that is not known.
+// Finding is something unknown that Garmin sent.
 type Finding struct {
 	Kind string `json:"kind"`
-	// Where is the path without the places in lists, as
-	// "activityDetails[].samples[].power"; What is the name, or what was there in
-	// place of what.
+	// Where is the path without list indexes, such as
+	// "activityDetails[].samples[].power". What is the unknown name, or the found
+	// and the expected JSON type.
 	Where string `json:"where"`
 	What  string `json:"what,omitempty"`
-	// Count is how often it came, First and Last when.
+	// Count is how often it was found, First and Last when.
 	Count int64     `json:"count"`
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 }
 
-// String is the finding as a line.
+// String returns the finding in one line.
 func (f Finding) String() string {
 	line := fmt.Sprintf("%6d  %s  %s", f.Count, f.Kind, f.Where)
 	if f.What != "" {
@@ -71,7 +72,7 @@ func (f Finding) String() string {
 // chooses what is unknown. The others are one count.
 const most = 500
 
-// Report is safe for concurrent use.
+// Report counts findings. It is safe for concurrent use.
 type Report struct {
 	mu     sync.Mutex
 	since  time.Time
@@ -86,8 +87,8 @@ func New() *Report { return &Report{since: time.Now().UTC(), found: map[[3]strin
 // [notify.Decoder].
 func (r *Report) UnknownKey(path string) { r.add(KindKey, path, "") }
 
-// Observe counts items of lists that are not known, and those that could not be
-// read. It is for [notify.ProcessorOptions].
+// Observe counts items in unknown lists and unreadable items. It is for
+// [notify.ProcessorOptions].
 func (r *Report) Observe(o notify.Outcome) {
 	if o.Result != notify.ResultQuarantined || o.Key == "" {
 		return
@@ -115,8 +116,8 @@ func knownPermission(p types.Permission) bool {
 	return false
 }
 
-// Wrap returns callbacks that count what is odd in what they are given, and then
-// call those of c.
+// Wrap returns callbacks that count what is unknown in what they receive, and
+// then call those of c.
 func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 	if save := c.Save; save != nil {
 		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
@@ -149,7 +150,7 @@ func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 	return c
 }
 
-// Summary counts what is odd in a summary.
+// Summary counts what is unknown in a summary.
 func (r *Report) Summary(s types.Summary) {
 	var defects *types.Defects
 	switch s := s.(type) {
@@ -230,7 +231,7 @@ func (r *Report) add(kind, path, what string) {
 	f.Last = now
 }
 
-// Findings returns what was found, by kind and then by how often it came.
+// Findings returns the findings by kind, the most frequent first.
 func (r *Report) Findings() []Finding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -281,7 +282,7 @@ func version() string {
 // MarshalJSON implements [json.Marshaler].
 func (r *Report) MarshalJSON() ([]byte, error) { return json.Marshal(r.summary()) }
 
-// String is the report as a text of one line for each finding.
+// String returns the report as text, one line for each finding.
 func (r *Report) String() string {
 	s := r.summary()
 	var b strings.Builder

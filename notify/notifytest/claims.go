@@ -13,7 +13,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// ClaimsHarness is what [RunClaims] needs of an implementation.
+// ClaimsHarness tells [RunClaims] about an implementation.
 type ClaimsHarness struct {
 	// Open returns a handle on the claims that live in dir, an empty directory
 	// at first. Each handle stands for a process; several are open at a time.
@@ -27,7 +27,7 @@ type ClaimsHarness struct {
 	Advance func(t *testing.T, d time.Duration)
 }
 
-// RunClaims checks an implementation of [notify.Claims], duty by duty.
+// RunClaims checks an implementation of [notify.Claims], clause by clause.
 func RunClaims(t *testing.T, h ClaimsHarness) {
 	for _, c := range claimClauses {
 		t.Run(c.name, func(t *testing.T) {

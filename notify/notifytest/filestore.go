@@ -17,7 +17,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// FileStoreHarness is what [RunFileStore] needs of an implementation.
+// FileStoreHarness tells [RunFileStore] about an implementation.
 type FileStoreHarness struct {
 	// Open returns a handle on the store that lives in dir, an empty directory
 	// at first. Each handle stands for a process; several are open at a time. A
@@ -28,8 +28,8 @@ type FileStoreHarness struct {
 	Kill func(s notify.FileStore)
 }
 
-// RunFileStore checks an implementation of [notify.FileStore], duty by duty.
-// That a file survives a power cut is not among what it can see.
+// RunFileStore checks an implementation of [notify.FileStore], clause by clause.
+// It cannot check that a file survives a power cut.
 func RunFileStore(t *testing.T, h FileStoreHarness) {
 	for _, c := range fileClauses {
 		t.Run(c.name, func(t *testing.T) {

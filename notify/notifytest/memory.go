@@ -12,9 +12,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Memory is a [notify.Queue] in memory, as one process has it. What it holds
-// lives as long as the value does. It is safe for concurrent use, and tells the
-// time by package time, so that testing/synctest drives it.
+// Memory is a [notify.Queue] in memory, as one process sees it. Its content lives
+// as long as the value. It is safe for concurrent use, and uses package time, so
+// that it works under testing/synctest.
 type Memory struct {
 	t      *table
 	claims *MemoryClaims
@@ -52,10 +52,10 @@ func newMemory(t *table, number int, trip func(int, string) Trip) *Memory {
 
 var _ notify.Queue = (*Memory)(nil)
 
-// Claims are the queue's notes of downloads.
+// Claims returns the queue's claims of downloads.
 func (m *Memory) Claims() notify.Claims { return m.claims }
 
-// Reopen kills m and returns the queue that the next process finds.
+// Reopen kills m and returns the queue as the next process finds it.
 func (m *Memory) Reopen() *Memory {
 	m.Kill()
 	if m.t.lease == 0 {
@@ -261,7 +261,7 @@ func (m *Memory) grantedNext() *share {
 	return nil
 }
 
-// Close ends the process in good order: what it has is released.
+// Close ends the process properly: it releases its shares.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	m.looping, m.granted = false, nil

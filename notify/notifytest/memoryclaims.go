@@ -9,8 +9,8 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// MemoryClaims are [notify.Claims] in memory, for tests. Each handle is a
-// process of its own. They go by [time.Now].
+// MemoryClaims are [notify.Claims] in memory, for tests. Each handle represents a
+// process. They use [time.Now].
 type MemoryClaims struct {
 	shared *sharedClaims
 	holder string
@@ -22,7 +22,7 @@ type sharedClaims struct {
 	claims  map[string]notify.Claim
 }
 
-// NewMemoryClaims returns the first handle of claims that are empty.
+// NewMemoryClaims returns the first handle of a new set of claims.
 func NewMemoryClaims() *MemoryClaims {
 	return (&MemoryClaims{shared: &sharedClaims{claims: map[string]notify.Claim{}}}).Another()
 }

@@ -1,6 +1,7 @@
-// Package notifytest checks an implementation of [notify.Queue] against the
-// contract, and has one in memory: [Memory] for tests of code that needs a
-// queue, and [Shared] as the model of a queue that several processes work on.
+// Package notifytest checks an implementation of [notify.Queue] against its
+// contract. It also has two queues in memory: [Memory] for tests of code that
+// needs a queue, and [Shared] as the model of a queue that several processes
+// share.
 //
 // An implementation's test is one call:
 //
@@ -23,51 +24,50 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Harness is what [Run] needs to know of a queue. Only Open is required; what
-// is missing leaves out the clauses that need it, and [Run] says so.
+// Harness tells [Run] about a queue. Only Open is required. Clauses that need a
+// missing field are skipped, and [Run] says so.
 type Harness struct {
-	// Open opens the queue that lives in dir, an empty directory at first; a
-	// queue that lives elsewhere takes dir as a name. A second call with the same
-	// dir, after the first queue was closed if it is an [io.Closer], or killed, is
-	// what a restarted process does. It must find all that the first promised
-	// to keep. Of a shared queue, a second call before that is another process.
+	// Open opens the queue in dir, an empty directory at first; a queue stored
+	// elsewhere takes dir as a name. A second call with the same dir, after the
+	// first queue was killed, or closed if it is an [io.Closer], represents a
+	// restarted process. It must find everything that the first promised to keep.
+	// For a shared queue, a second call before that represents another process.
 	Open func(t *testing.T, dir string) notify.Queue
 
-	// Kill ends the process that has q, without a close: what q has in its own
-	// memory is gone, and what it gave to the operating system or a server stays.
-	// A queue that cannot tell these apart may be dropped and opened anew from
-	// a copy of its files. Calls that run then must return, with or without an
-	// error.
+	// Kill ends the process that has q, without closing it: what q holds in
+	// memory is lost, and what it passed to the operating system or a server
+	// stays. A queue that cannot separate these may be dropped and reopened from
+	// a copy of its files. Running calls must return, with or without an error.
 	Kill func(q notify.Queue)
 
-	// PowerCut ends it with the machine: what was not synced is lost.
+	// PowerCut ends it together with the machine: what was not synced is lost.
 	PowerCut func(q notify.Queue)
 
-	// Cut separates q from what it works on, or joins them again. It is for
-	// shared queues.
+	// Cut disconnects q from its storage, or reconnects it. It is for shared
+	// queues.
 	Cut func(q notify.Queue, off bool)
 
-	// Advance lets d pass on the clock by which leases end. nil is time.Sleep.
+	// Advance lets d pass on the clock of the leases. nil means time.Sleep.
 	Advance func(d time.Duration)
 
-	// Shared tells that several processes may have the queue open, and Lease
-	// after what time the shares of a killed one fall to others.
+	// Shared means that several processes may have the queue open. Lease is the
+	// time after which others get the shares of a killed one.
 	Shared bool
 	Lease  time.Duration
 
-	// Parallel tells that the queues of several clauses may be open at once: the
-	// clauses are then run side by side, as many as -parallel says.
+	// Parallel means that the queues of several clauses may be open at once. The
+	// clauses then run in parallel, as many as -parallel says.
 	Parallel bool
 
-	// InMemory tells that bodies are held in memory, so that nothing bounds it.
+	// InMemory means that bodies are held in memory, so that memory is not
+	// bounded.
 	InMemory bool
 
-	// Test runs one clause, as synctest.Test does. nil calls f.
+	// Test runs a clause, like synctest.Test. nil calls f.
 	Test func(t *testing.T, f func(*testing.T))
 }
 
-// Run checks a queue, clause by clause. With -short a body of 100 MB is left
-// out.
+// Run checks a queue, clause by clause. With -short it skips a body of 100 MB.
 func Run(t *testing.T, h Harness) {
 	if h.Test == nil {
 		h.Test = func(t *testing.T, f func(*testing.T)) { f(t) }

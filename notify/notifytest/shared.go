@@ -10,10 +10,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Shared is a queue in memory that several processes work on, as a database
-// would be. It is the model of such an engine: leases and the fencing of every
-// call are as they must be there, and processes can be stopped, cut off and
-// killed.
+// Shared is a queue in memory that several processes share, like a database. It
+// is the model of such an engine: it has the required leases and fences every
+// call, and processes can be stopped, cut off and killed.
 type Shared struct {
 	t    *table
 	trip func(int, string) Trip
@@ -22,43 +21,44 @@ type Shared struct {
 	opened int
 }
 
-// SharedOptions are the options of [NewShared]. Zero values are good.
+// SharedOptions are the optional settings of [NewShared]. Zero values mean
+// defaults.
 type SharedOptions struct {
 	// Shares is the number of shares, 8 by default.
 	Shares int
-	// Lease is how long a process has its shares after it was last heard of, 15
-	// seconds by default. Rights end a third earlier where the process is.
+	// Lease is how long a process keeps its shares after its last call, 15
+	// seconds by default. In the process itself, rights end a third earlier.
 	Lease time.Duration
-	// Trip says what becomes of a call. process counts handles in order of
-	// Open, from 1; op is "put", "scan", "load", "open", "settle", "beat",
-	// "release", "leave" or another lower-case name. nil means that each call
-	// arrives at once. It may be called concurrently.
+	// Trip says what happens to a call. process numbers handles in order of Open,
+	// from 1; op is "put", "scan", "load", "open", "settle", "beat", "release",
+	// "leave" or another lower-case name. nil means that each call arrives at
+	// once. It may be called concurrently.
 	Trip func(process int, op string) Trip
-	// ScanMost makes a scan return no more than that, and tell of the others
-	// later, as a slow engine may. 0 is no such limit.
+	// ScanMost limits what a scan returns; it announces the rest later, as a slow
+	// engine may. 0 means no limit.
 	ScanMost int
-	// Unfenced takes out one rule, to see that a test notices: "scan", "load",
+	// Unfenced removes one rule, to prove that a test notices: "scan", "load",
 	// "open", "settle" and "release" are done without the right to the share;
-	// "margin" lets a process use its right to the last moment, "lease" gives a
-	// share to another before the lease has ended, and "busy" gives it back to a
-	// process that still works under the right it lost.
+	// "margin" lets a process use its right until the last moment; "lease" gives
+	// a share away before the lease has ended; "busy" gives it back to a process
+	// that still works under a lost right.
 	Unfenced string
 }
 
-// Trip is the way of a call to the table and back.
+// Trip describes the way of a call to the table and back.
 type Trip struct {
 	There, Back time.Duration
 	Lost        Loss
 }
 
-// Loss is what is lost of a call. The caller gets an error.
+// Loss is the part of a call that is lost. The caller gets an error.
 type Loss uint8
 
 // The losses.
 const (
 	// LostRequest: the call never arrived.
 	LostRequest Loss = iota + 1
-	// LostAnswer: the call did what it does, and the caller does not know.
+	// LostAnswer: the call had its effect, but the caller does not know.
 	LostAnswer
 )
 
@@ -79,7 +79,7 @@ func NewShared(opts *SharedOptions) *Shared {
 	return &Shared{t: t, trip: o.Trip}
 }
 
-// Open returns the queue as a new process has it.
+// Open returns the queue for a new process.
 func (s *Shared) Open() *Memory {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +91,7 @@ func (s *Shared) Open() *Memory {
 	return m
 }
 
-// Step moves the clock of the table, and of no process, by d.
+// Step moves the clock of the table by d, but of no process.
 func (s *Shared) Step(d time.Duration) {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
@@ -104,8 +104,8 @@ var (
 	errReleased = fmt.Errorf("%w: it was released", notify.ErrLost)
 )
 
-// Kill ends the process without a word to anybody: its calls fail, and what it
-// sent may still arrive.
+// Kill ends the process abruptly: its calls fail, but calls already sent may
+// still arrive.
 func (m *Memory) Kill() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,9 +124,9 @@ func (m *Memory) Kill() {
 	}
 }
 
-// Pause stops the process, as SIGSTOP does: it begins no call and sees no answer
-// until [Memory.Resume]. What it has sent is done all the same. Code of the test
-// that belongs to the process asks [Memory.Alive].
+// Pause stops the process, like SIGSTOP: it makes no call and sees no answer
+// until [Memory.Resume]. Calls already sent still take effect. Test code that
+// acts for the process must call [Memory.Alive].
 func (m *Memory) Pause() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -135,7 +135,7 @@ func (m *Memory) Pause() {
 	}
 }
 
-// Resume lets the process go on.
+// Resume lets the process continue.
 func (m *Memory) Resume() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -166,8 +166,8 @@ func (m *Memory) Alive() error {
 	}
 }
 
-// Cut separates the process from the queue, or joins them again. What is on its
-// way is lost.
+// Cut disconnects the process from the queue, or reconnects it. Calls on their
+// way are lost.
 func (m *Memory) Cut(off bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

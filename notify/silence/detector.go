@@ -19,7 +19,7 @@ const (
 	scanEvery = 15 * time.Minute
 )
 
-// Detector is safe for concurrent use.
+// Detector detects silences. It is safe for concurrent use.
 type Detector struct {
 	opts Options
 
@@ -35,7 +35,7 @@ type Detector struct {
 	apps                  map[string]*Detector // of the applications with a name
 }
 
-// New returns a detector that knows nobody.
+// New returns an empty detector.
 func New(opts *Options) (*Detector, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -44,9 +44,8 @@ func New(opts *Options) (*Detector, error) {
 	return &Detector{opts: o, users: map[types.UserID]*user{}}, nil
 }
 
-// Arrived tells that data of a user came in. The user must be one that the
-// partner has: what strangers send is not for this function. An arrival that is
-// older than the last of the user and kind does nothing.
+// Arrived records that data of a user arrived. Call it only for users of the
+// partner. An arrival older than the last one of the user and kind has no effect.
 func (d *Detector) Arrived(kind types.Kind, id types.UserID, at time.Time) {
 	k, ok := indexOf(kind)
 	if !ok || nobody(id) || len(id) > longestID {
@@ -109,10 +108,10 @@ func (d *Detector) start(now time.Time) {
 	}
 }
 
-// Told tells why a user may fall silent, or the whole key if id is "", with or
-// without the name of an application. It holds
-// until the user is heard, or something else is told: [CauseUnknown] takes it
-// back. A user who was never heard is not followed.
+// Told records why a user may become silent, or the whole key if id is "", with
+// or without the name of an application. The cause holds until data of the user
+// arrives or another cause is recorded; [CauseUnknown] removes it. It has no
+// effect for a user without earlier data.
 func (d *Detector) Told(id types.UserID, cause Cause) {
 	d = d.of(id)
 	d.mu.Lock()
@@ -124,7 +123,7 @@ func (d *Detector) Told(id types.UserID, cause Cause) {
 	}
 }
 
-// Forget drops a user, who has left.
+// Forget removes a user who has left.
 func (d *Detector) Forget(id types.UserID) {
 	d = d.of(id)
 	d.mu.Lock()
@@ -132,7 +131,7 @@ func (d *Detector) Forget(id types.UserID) {
 	delete(d.users, id)
 }
 
-// Users is how many users are followed.
+// Users returns the number of users that the detector follows.
 func (d *Detector) Users() int {
 	n := 0
 	for a := range d.each() {
@@ -143,10 +142,10 @@ func (d *Detector) Users() int {
 	return n
 }
 
-// Check returns who has fallen silent and was not said before: the key or kinds
-// of it, and if it is heard, users in the order of their ids. Call it every
-// minute or so. A time of more than half an hour between two calls does not
-// count: nobody listened in it, or the clock was set.
+// Check returns new silences: the key or its kinds, and if the key is not silent,
+// users in order of their ids. Call it about every minute. A gap of more than
+// half an hour between two calls does not count as silence: nobody listened, or
+// the clock was set.
 func (d *Detector) Check(now time.Time) (found []Silence) {
 	for a := range d.each() {
 		found = append(found, a.check(now)...)
@@ -280,8 +279,8 @@ func (d *Detector) ofSeries(kind types.Kind, s *series) Silence {
 	return Silence{Key: d.opts.Key, Kind: kind, Since: s.since, Expected: s.missing, Cause: cause}
 }
 
-// All yields all who are silent as of the last [Detector.Check], whether said or
-// not: the key, or kinds of it and users in the order of their ids.
+// All yields everything that is silent as of the last [Detector.Check], reported
+// before or not: the key, or its kinds and then its users in order of their ids.
 func (d *Detector) All() iter.Seq[Silence] {
 	return func(yield func(Silence) bool) {
 		for a := range d.each() {

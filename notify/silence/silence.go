@@ -1,6 +1,6 @@
-// Package silence notices that data has stopped. It learns when a consumer key
-// and each of its users are usually heard, and says who is quiet for longer than
-// that, with the likely cause. With d of [New] or [Load]:
+// Package silence detects that data has stopped. It learns how often a consumer
+// key and each of its users normally send data, and reports who has been silent
+// for longer, with the likely cause. With d from [New] or [Load]:
 //
 //	opts := &notify.ProcessorOptions{Observe: d.Observe}
 //	processor, err := notify.NewProcessor(inbox, users, d.Wrap(callbacks), opts)
@@ -13,30 +13,30 @@
 //
 // # Whole key first
 //
-// A key that is silent has silent users, so it is said alone, and the time does
-// not count for any user. The key and each kind have a rate for every hour of
-// the week, and a level that follows the season. A silence is one that chance
-// gives once in 10^9 looks, by the bound of Chernoff on a Poisson count, even
-// if the rate were half of what is expected; if some still come, a fifth. That
-// takes 42 arrivals that did not come: 15 minutes at 170 an hour.
+// If a key is silent, so are its users. Then only the key is reported, and the
+// time does not count for any user. The key and each kind have a rate for every
+// hour of the week, and a level that follows the season. A silence is one that
+// chance causes once in 10^9 checks, by the Chernoff bound for a Poisson count,
+// even if the rate were half of what is expected, or a fifth if some data still
+// arrives. That takes 42 missing arrivals: 15 minutes at 170 an hour.
 //
 // # Users
 //
-// An interval of a user is the time between two days, or other times, with data:
-// what comes within six hours is one. [Silence.Interval] is what 95 of 100 of
-// the last do not exceed, and a third of [Options.Holiday] more, since everybody
-// goes on a holiday now and then. A user is silent after three of them, or, if
-// the cause is known, after one without the holiday. Nothing is said of a user
-// with less than eight intervals and 28 days, and nothing again before the
-// user is heard.
+// A user's interval is the time between two times with data; data within six
+// hours counts as one time. [Silence.Interval] is the 95th percentile of the last
+// intervals plus a third of [Options.Holiday], since everybody takes a holiday
+// now and then. A user is silent after three such intervals, or, if the cause is
+// known, after one without the holiday. A user with less than eight intervals and
+// 28 days is not reported, and no user is reported again before new data arrives.
 //
-// A user's activities that always had a file or details, and have none any more,
-// are a silence of that kind.
+// If a user's activities always had a file or details, and no longer do, that
+// kind is silent.
 //
 // # State
 //
-// A [Detector] holds some 500 bytes for each user and 20 KB for each key, whatever
-// comes; a snapshot has 300. It has no clock and no goroutine.
+// A [Detector] holds about 500 bytes for each user and 20 KB for each key, for
+// any input; a snapshot has 300 bytes for each user. It has no clock and no
+// goroutine.
 package silence
 
 import (
@@ -47,17 +47,17 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Options are the settings of a [Detector]. Nil means the defaults.
+// Options are the optional settings of a [Detector]. Nil means the defaults.
 type Options struct {
-	// Key is a name for the consumer key, for [Silence.Key]. Where a process serves
-	// several applications, see [types.UserID], each is followed by itself and
-	// Silence.Key is the name of those that have one.
+	// Key is a name for the consumer key, for [Silence.Key]. If a process serves
+	// several applications, see [types.UserID], each is followed separately, and
+	// Silence.Key is the name of an application that has one.
 	Key string
-	// Holiday is the longest break that is usual. Zero means 21 days. A shorter
-	// one finds dead users earlier, and takes more holidays for a silence.
+	// Holiday is the longest usual break. Zero means 21 days. A shorter one finds
+	// dead users earlier, but reports more holidays as silences.
 	Holiday time.Duration
-	// MaxUsers is how many users of a key are followed at most; one who is not heard for
-	// 400 days makes room. Zero means a million.
+	// MaxUsers limits the users followed per key; one without data for 400 days
+	// makes room. Zero means a million.
 	MaxUsers int
 }
 
@@ -83,32 +83,31 @@ const (
 	year = 365 * day
 )
 
-// Cause is why data has stopped, as far as the detector was told.
+// Cause is why data has stopped, as far as the detector knows.
 type Cause string
 
 // The causes.
 const (
-	// CauseUnknown: nothing was told. Of a whole key it is most often the
-	// endpoint: switched off at Garmin, or not reached.
+	// CauseUnknown: the cause is unknown. For a whole key it is most often the
+	// endpoint: switched off at Garmin, or not reachable.
 	CauseUnknown Cause = ""
-	// CauseToken: Garmin refuses the user's token. Let them connect again.
+	// CauseToken: Garmin refuses the user's token. Ask the user to connect again.
 	CauseToken Cause = "token"
-	// CausePermission: the user has taken back the permission for activities.
+	// CausePermission: the user has withdrawn the permission for activities.
 	CausePermission Cause = "permission"
-	// CauseLeft: the user is said to have disconnected. Call [Detector.Forget]
-	// where a user is deleted.
+	// CauseLeft: a notification says that the user has disconnected. Call
+	// [Detector.Forget] where you delete a user.
 	CauseLeft Cause = "left"
-	// CauseFading: the user came less and less.
+	// CauseFading: the user's data became less and less frequent.
 	CauseFading Cause = "fading"
-	// CauseEndpoint: nothing of the key, or of a kind, comes in, and no other
+	// CauseEndpoint: no data of the key, or of a kind, arrives, and no other
 	// cause is known.
 	CauseEndpoint Cause = "endpoint"
-	// CauseOutage: Garmin is not reached, or refuses the application.
+	// CauseOutage: Garmin cannot be reached, or refuses the application.
 	CauseOutage Cause = "outage"
-	// CauseQueue: the queue fails or does not move.
+	// CauseQueue: the queue fails or is stalled.
 	CauseQueue Cause = "queue"
-	// CauseFiles: activities that should have files are not followed by their
-	// file pings.
+	// CauseFiles: activities that should have files come without file pings.
 	CauseFiles Cause = "files"
 )
 
@@ -135,25 +134,26 @@ func (c Cause) text() string {
 	return "the cause is not known"
 }
 
-// Silence is a key, a kind or a user that is not heard any more.
+// Silence is a key, a kind or a user whose data has stopped.
 type Silence struct {
 	// Key is [Options.Key].
 	Key string
-	// User is the Garmin user, or "" if all are silent.
+	// User is the silent Garmin user, or "" if all are silent.
 	User types.UserID
-	// Kind is what does not come any more, or "" for all kinds.
+	// Kind is the silent kind, or "" for all kinds.
 	Kind types.Kind
-	// Since is when it was last heard.
+	// Since is when data last arrived.
 	Since time.Time
-	// Interval is the user's own: see the package comment. Zero for a key.
+	// Interval is that of the user; see the package comment. It is zero for a
+	// key.
 	Interval time.Duration
-	// Expected is how many arrivals should have come since, of a key; of a kind
-	// of one user, how many activities were without it.
+	// Expected is the number of arrivals that a key should have had since. For a
+	// kind of one user it is the number of activities without it.
 	Expected float64
 	Cause    Cause
 }
 
-// String is the silence in one line.
+// String returns the silence in one line.
 func (s Silence) String() string {
 	who, what := "key "+s.Key, "nothing"
 	if s.Key == "" {
@@ -177,7 +177,7 @@ func (s Silence) String() string {
 	return text + "; " + s.Cause.text()
 }
 
-// LogValue gives the fields that are set.
+// LogValue returns the fields that are set.
 func (s Silence) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Time("since", s.Since)}
 	add := func(name, value string) {

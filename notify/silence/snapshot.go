@@ -18,7 +18,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ErrSnapshot is wrapped by the errors of a snapshot that cannot be read.
+// ErrSnapshot is wrapped by the error of an unreadable snapshot.
 var ErrSnapshot = errors.New("silence: snapshot")
 
 // header is the format and its version.
@@ -29,7 +29,8 @@ var (
 	_ encoding.BinaryUnmarshaler = (*Detector)(nil)
 )
 
-// MarshalBinary returns all that the detector knows, for [Detector.UnmarshalBinary].
+// MarshalBinary returns a snapshot of the detector for
+// [Detector.UnmarshalBinary].
 func (d *Detector) MarshalBinary() ([]byte, error) {
 	w := new(writer)
 	w.data = append(w.data, header...)
@@ -55,8 +56,8 @@ func (d *Detector) write(w *writer) {
 	}
 }
 
-// UnmarshalBinary puts what MarshalBinary returned in place of what the detector
-// knows. [Options] stay. After an error it knows what it knew.
+// UnmarshalBinary replaces the detector's state by a snapshot from MarshalBinary.
+// Its options stay. After an error the state is unchanged.
 func (d *Detector) UnmarshalBinary(data []byte) error {
 	n := len(data) - 4
 	if n < len(header) || string(data[:len(header)]) != header {
@@ -110,7 +111,7 @@ func (d *Detector) read(r *reader) {
 	}
 }
 
-// Save writes a snapshot to a file, in place of the one that is there.
+// Save writes a snapshot to a file and replaces an earlier one.
 func (d *Detector) Save(path string) error {
 	data, err := d.MarshalBinary()
 	if err != nil {
@@ -131,8 +132,8 @@ func (d *Detector) Save(path string) error {
 	return os.Rename(f.Name(), path)
 }
 
-// Load returns a detector with the snapshot of a file, or one that knows nobody
-// if there is no such file.
+// Load returns a detector with the snapshot in a file, or an empty one if the
+// file does not exist.
 func Load(path string, opts *Options) (*Detector, error) {
 	d, err := New(opts)
 	if err != nil {

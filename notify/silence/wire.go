@@ -9,8 +9,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Wrap returns callbacks that tell the detector of what they are given, and then
-// call those of c.
+// Wrap returns callbacks that record what they receive, and then call those of c.
 func (d *Detector) Wrap(c notify.Callbacks) notify.Callbacks {
 	if save := c.Save; save != nil {
 		c.Save = func(ctx context.Context, v *notify.Delivery, s types.Summary) error {
@@ -54,9 +53,8 @@ func (d *Detector) permitted(id types.UserID, yes bool) {
 	}
 }
 
-// Observe tells the detector of refused tokens, outages, a queue in trouble, and
-// files, of which perhaps no callback is told.
-// It is for [notify.ProcessorOptions].
+// Observe records refused tokens, outages, failures of the queue, and files,
+// which may have no callback. It is for [notify.ProcessorOptions].
 func (d *Detector) Observe(o notify.Outcome) {
 	switch o.Result {
 	case notify.ResultParked:

@@ -10,8 +10,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Partner is Garmin's Partner Verification tool: whether what a server has seen
-// so far would pass the review (section 9.1). [Run] tries an endpoint by itself.
+// Partner is Garmin's Partner Verification tool: it reports whether what a server
+// has seen so far would pass the review (section 9.1). [Run] tests an endpoint
+// actively.
 func Partner(s *activitytest.Server) *Report {
 	start := time.Now()
 	report := &Report{Started: start}

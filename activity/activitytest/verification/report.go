@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Verdict is what became of a check.
+// Verdict is the result of a check.
 type Verdict string
 
 // The verdicts.
@@ -20,32 +20,33 @@ const (
 
 // Check is one requirement and whether the endpoint meets it.
 type Check struct {
-	// Name is stable: a program may look for it.
+	// Name is stable, so that a program may look for it.
 	Name string `json:"name"`
-	// Section is where Garmin's document (or what else) asks for it.
+	// Section is the source of the requirement, in Garmin's document or
+	// elsewhere.
 	Section string `json:"section"`
-	// Requirement says in a sentence what is asked.
+	// Requirement states the requirement in a sentence.
 	Requirement string  `json:"requirement"`
 	Verdict     Verdict `json:"verdict"`
-	// Detail says what was seen, if the check did not pass. It holds no secret.
+	// Detail says what was observed, if the check did not pass. It holds no
+	// secret.
 	Detail string `json:"detail,omitempty"`
-	// Seconds is how long the slowest answer to a notification took.
+	// Seconds is the duration of the slowest answer to a notification.
 	Seconds float64 `json:"seconds"`
 }
 
-// Report is the outcome of [Run]. As JSON it is for programs.
+// Report is the result of [Run]. Programs can read it as JSON.
 type Report struct {
 	// Endpoint is the endpoint without its path, which may be secret.
 	Endpoint string    `json:"endpoint"`
 	Started  time.Time `json:"started"`
 	Seconds  float64   `json:"seconds"`
 	Checks   []Check   `json:"checks"`
-	// Unverified says what was not looked at, and what a pass therefore does
-	// not mean.
+	// Unverified says what was not checked, and so what a pass does not mean.
 	Unverified []string `json:"unverified,omitempty"`
 }
 
-// OK reports whether checks have passed and none has failed. Skipped ones do
+// OK reports whether checks have passed and none has failed. Skipped checks do
 // not count, so look at Unverified too.
 func (r *Report) OK() bool { return r.count(Passed) > 0 && r.count(Failed) == 0 }
 

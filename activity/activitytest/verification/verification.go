@@ -1,5 +1,5 @@
-// Package verification tries a partner's endpoint before Garmin's technical
-// review does.
+// Package verification tests a partner's endpoint as Garmin's technical review
+// does.
 //
 //	report, err := verification.Run(ctx, endpoint, opts)
 //	if err != nil {
@@ -28,44 +28,44 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Options say how [Run] goes about it. nil is the zero value.
+// Options are the optional settings of [Run]. nil means the zero value.
 type Options struct {
-	// Server is the Garmin that the endpoint under test calls back: its client
-	// must use Server.BaseURL and must know two of Server's users with their
-	// tokens. Run gives the users new data and looks at the requests that
-	// come. Nil leaves the checks out that need callbacks.
+	// Server is the fake Garmin that the endpoint under test calls back: its
+	// client must use Server.BaseURL and know two of Server's users with their
+	// tokens. Run gives the users new data and observes the requests. If nil,
+	// checks that need callbacks are skipped.
 	Server *activitytest.Server
-	// Users are two users or more that the endpoint knows, if Server is nil.
-	// Without Server and Users the data is that of users whom nobody knows.
+	// Users are at least two users that the endpoint knows, if Server is nil.
+	// Without Server and Users the data belongs to unknown users.
 	Users []types.UserID
-	// Delivered reports whether the application behind the endpoint has stored
-	// a summary of a user. Nil leaves that unverified, and the report says so: an
-	// endpoint that answers 200 and throws everything away passes as well. It
-	// needs users that the endpoint knows.
+	// Delivered reports whether the application behind the endpoint has stored a
+	// summary of a user. If nil, that is not verified, and the report says so: an
+	// endpoint that answers 200 and discards everything would pass. It needs
+	// users that the endpoint knows.
 	Delivered func(ctx context.Context, user types.UserID, summaryID types.ID) (bool, error)
 	// Handler receives the notifications in memory, in place of the URL.
 	Handler http.Handler
-	// Transport posts to the URL. Nil is [http.DefaultTransport].
+	// Transport posts to the URL. Nil means [http.DefaultTransport].
 	Transport http.RoundTripper
-	// CallbackWait is how long Run waits for callbacks and deliveries after
-	// the 200, and ten times as long as it waits for callbacks that must not come.
-	// Zero is 10 seconds.
+	// CallbackWait is how long Run waits for callbacks and deliveries after the
+	// 200. For callbacks that must not come it waits a tenth of that. Zero means
+	// 10 seconds.
 	CallbackWait time.Duration
-	// HoldLimit is how long a callback is held up to see whether the
-	// notification is held open for it. Zero is 5 seconds.
+	// HoldLimit is how long a callback is delayed to see whether the endpoint
+	// answers the notification without waiting for it. Zero means 5 seconds.
 	HoldLimit time.Duration
-	// LargeBody and LargeDetails are the sizes of the large bodies in bytes.
-	// Zero is what Garmin's review asks, 10 MB and 100 MB; less than 0 skips
+	// LargeBody and LargeDetails are the sizes of the large bodies in bytes. Zero
+	// means those of Garmin's review, 10 MB and 100 MB; a negative value skips
 	// the check.
 	LargeBody, LargeDetails int64
 }
 
-// Run sends a running endpoint what Garmin's technical review asks of it,
-// and what real traffic holds besides, and reports requirement by requirement.
-// A check passes only for what was seen; what could not be seen is skipped, and
-// [Report.Unverified] says what that leaves open. The error is about Run's own
-// work: the endpoint is no URL, or ctx has ended. An endpoint that cannot be
-// reached is a report in which all fails.
+// Run sends a running endpoint what Garmin's technical review sends, and further
+// cases from real traffic, and reports each requirement. A check passes only for
+// what was observed. Checks that cannot observe enough are skipped, and
+// [Report.Unverified] says what that leaves open. Run returns an error if the
+// endpoint is not a URL or ctx has ended. For an endpoint that cannot be reached
+// it returns a report in which everything fails.
 //
 // The bodies carry made-up data of two users. Use it on a test system.
 func Run(ctx context.Context, endpoint string, o *Options) (*Report, error) {

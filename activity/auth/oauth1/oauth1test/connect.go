@@ -103,13 +103,13 @@ func (g *Garmin) serveExchange(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, b)
 }
 
-// Consent answers for a user whose browser was sent to authorizeURL, and agrees.
-// It returns the URL that the browser is then sent to, which is the partner's.
+// Consent agrees on the consent page at authorizeURL on behalf of u. It returns
+// the partner's URL to which the browser is then sent.
 func (g *Garmin) Consent(authorizeURL string, u *activitytest.User) (redirect string, err error) {
 	return g.decide(authorizeURL, u)
 }
 
-// Deny is [Garmin.Consent] for a user who does not agree.
+// Deny is like [Garmin.Consent], but the user does not agree.
 func (g *Garmin) Deny(authorizeURL string) (redirect string, err error) {
 	return g.decide(authorizeURL, nil)
 }

@@ -5,8 +5,8 @@
 //	user := fake.AddUser(nil)
 //	token, secret := old.Connect(user)
 //
-// The fake then takes requests that are signed with them, and has the servers of
-// the OAuth 1.0a flow and of the token exchange.
+// The fake then accepts requests signed with them, and serves the OAuth 1.0a flow
+// and the token exchange.
 package oauth1test
 
 import (
@@ -21,15 +21,15 @@ import (
 	"github.com/garminkit/activityapi/activity/activitytest"
 )
 
-// Garmin is the OAuth 1.0a of a fake Garmin. The consumer key and its secret are
-// Server.ClientID and ClientSecret. It is safe for concurrent use once its
+// Garmin is the OAuth 1.0a part of a fake Garmin. The consumer key and its secret
+// are Server.ClientID and ClientSecret. It is safe for concurrent use once its
 // exported fields are set.
 type Garmin struct {
-	// Ends is when OAuth 1.0a stops to work. Zero is never; Garmin has set the
+	// Ends is when OAuth 1.0a stops working. Zero means never; Garmin has set the
 	// end of 2026.
 	Ends time.Time
-	// CallbackConfirmed adds oauth_callback_confirmed to a request token, as
-	// RFC 5849 demands. Garmin's document does not have it.
+	// CallbackConfirmed adds oauth_callback_confirmed to a request token, as RFC
+	// 5849 requires. Garmin's document does not have it.
 	CallbackConfirmed bool
 
 	fake *activitytest.Server
@@ -53,8 +53,8 @@ func Add(fake *activitytest.Server) *Garmin {
 	return g
 }
 
-// Connect gives a user a new OAuth 1.0a token; an older one dies. The user's
-// notifications carry it until the user moves to OAuth 2.
+// Connect gives a user a new OAuth 1.0a token and invalidates an older one. The
+// user's notifications carry it until the user moves to OAuth 2.
 func (g *Garmin) Connect(u *activitytest.User) (token, secret string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
