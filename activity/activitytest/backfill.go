@@ -14,15 +14,15 @@ import (
 type BackfillRules struct {
 	// DaysPerMinute is the budget of all users together. Zero means 100, that of
 	// an evaluation key; a production key has 10,000.
-	DaysPerMinute int
+	DaysPerMinute int `json:"daysPerMinute"`
 	// FixedMinutes counts the budget per minute of the clock. Otherwise it is
 	// counted over the last 60 seconds.
-	FixedMinutes bool
+	FixedMinutes bool `json:"fixedMinutes"`
 	// ExactDuplicates makes the server answer 409 only if both ends of the range
 	// equal those of an earlier request. Otherwise one shared second is enough.
-	ExactDuplicates bool
+	ExactDuplicates bool `json:"exactDuplicates"`
 	// Delay passes between a 202 and its notifications.
-	Delay time.Duration
+	Delay time.Duration `json:"delay"`
 }
 
 // maxBackfill is the longest range of one request.
@@ -134,7 +134,7 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 		return &apiError{http.StatusBadRequest, fmt.Sprintf("[%s] start %s before min start time of %s",
 			s.uuid(), start.UTC().Format(time.RFC3339), least)}
 	}
-	now := time.Now()
+	now := s.Now()
 	key := ledgerKey{u, kind}
 	for _, b := range s.ledger.done[key] {
 		exact := b.start.Equal(start) && b.end.Equal(end)

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"time"
 
+	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -26,6 +26,9 @@ type consentRequest struct {
 var challengeSyntax = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
+	s.mu.Lock()
+	id, preset, strict := s.ClientID, s.RedirectURL, s.StrictRedirect
+	s.mu.Unlock()
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return nil, errors.New("malformed query")
@@ -33,7 +36,7 @@ func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
 	switch {
 	case q.Get("response_type") != "code":
 		return nil, errors.New("response_type must be code")
-	case q.Get("client_id") != s.ClientID:
+	case q.Get("client_id") != id:
 		return nil, errors.New("unknown client_id")
 	case q.Get("code_challenge_method") != "S256":
 		return nil, errors.New("code_challenge_method must be S256")
@@ -41,9 +44,12 @@ func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
 		return nil, errors.New("code_challenge is missing or malformed")
 	}
 	c := &consentRequest{challenge: q.Get("code_challenge"), state: q.Get("state"), named: q.Get("redirect_uri")}
-	c.redirect, err = url.Parse(cmp.Or(c.named, s.RedirectURL))
+	c.redirect, err = url.Parse(cmp.Or(c.named, preset))
 	if err != nil || !c.redirect.IsAbs() {
 		return nil, errors.New("no redirect URL: neither in the request nor preset")
+	}
+	if c.named != "" && c.named != preset && (preset != "" || strict && !secureurl.Loopback(c.redirect.Hostname())) {
+		return nil, errors.New("the redirect_uri is not registered: it must be the preset one")
 	}
 	return c, nil
 }
@@ -82,7 +88,7 @@ func (s *Server) answer(c *consentRequest, user *User) string {
 		q.Set("error", "access_denied")
 	} else {
 		value := s.hex(16)
-		s.codes[value] = &code{user, c.challenge, c.named, time.Now().Add(codeLife)}
+		s.codes[value] = &code{user, c.challenge, c.named, s.Now().Add(codeLife)}
 		q.Set("code", value)
 	}
 	if c.state != "" {

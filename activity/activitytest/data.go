@@ -33,7 +33,7 @@ type recordKey struct {
 func (u *User) Add(summaries ...types.Summary) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	now := time.Now().Truncate(time.Second)
+	now := u.s.Now().Truncate(time.Second)
 	for _, summary := range summaries {
 		if d, ok := summary.(*types.ActivityDetails); ok && u.s.NoLongDetails && d.Summary.Duration() > day {
 			continue
@@ -65,7 +65,7 @@ func (u *User) AddRaw(kind types.Kind, id types.ID, start time.Time, item string
 	}
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	r := &record{kind: kind, id: id, start: start, uploaded: time.Now().Truncate(time.Second), body: body.Bytes()}
+	r := &record{kind: kind, id: id, start: start, uploaded: u.s.Now().Truncate(time.Second), body: body.Bytes()}
 	u.put(r)
 	u.s.announce(u, r)
 }
@@ -77,7 +77,7 @@ func (u *User) AddFile(f types.ActivityFile, content []byte) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	r := u.s.newFile(f, content)
-	r.uploaded = time.Now().Truncate(time.Second)
+	r.uploaded = u.s.Now().Truncate(time.Second)
 	u.put(r)
 	u.s.announce(u, r)
 }
@@ -95,7 +95,7 @@ func (u *User) Upload(summary types.Summary) (item json.RawMessage, callbackURL 
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	r := u.s.newRecord(summary)
-	r.uploaded = time.Now().Truncate(time.Second)
+	r.uploaded = u.s.Now().Truncate(time.Second)
 	u.put(r)
 	return r.body, u.s.callbackURL(u, r.kind, types.Window{Start: r.uploaded, End: r.uploaded.Add(time.Second)})
 }
@@ -106,7 +106,7 @@ func (u *User) UploadFile(f types.ActivityFile, content []byte) (item json.RawMe
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	r := u.s.newFile(f, content)
-	r.uploaded = time.Now().Truncate(time.Second)
+	r.uploaded = u.s.Now().Truncate(time.Second)
 	u.put(r)
 	return r.body, u.s.fileURL(u, r)
 }
@@ -118,11 +118,16 @@ func Item(summary types.Summary) json.RawMessage { return encodeSummary(summary,
 func (u *User) Count(kind types.Kind) int {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	n := 0
-	for _, r := range u.records {
-		if r.kind == kind {
-			n++
-		}
+	return u.counts[kind]
+}
+
+// Counts returns how many records of each kind the user has, history included.
+func (u *User) Counts() map[types.Kind]int {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	n := make(map[types.Kind]int)
+	for _, kind := range types.Kinds() {
+		n[kind] = u.counts[kind]
 	}
 	return n
 }
@@ -135,6 +140,7 @@ func (u *User) put(r *record) {
 	}
 	u.byID[key] = r
 	u.records = append(u.records, r)
+	u.counts[r.kind]++
 }
 
 func (s *Server) newRecord(summary types.Summary) *record {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -33,21 +34,33 @@ const (
 
 // Delivery records an attempt to notify the partner.
 type Delivery struct {
-	Key   types.Kind
-	Items int
-	Users int
-	// Body is what was posted. Deliver sets it, Deliveries does not.
-	Body []byte
+	// ID counts the attempts, Notification the bodies: the attempts at one body
+	// share it. Both begin with 1.
+	ID           int64      `json:"id"`
+	Notification int64      `json:"notification"`
+	Key          types.Kind `json:"key"`
+	Items        int        `json:"items"`
+	Users        int        `json:"users"`
+	// URL is where it was posted, or "" if a Handler has it.
+	URL string `json:"url"`
+	// Body is what was posted, Header with which headers. They are set in what
+	// Deliver returns and in what [Server.FindDelivery] does, as long as they are kept.
+	Body   []byte      `json:"body"`
+	Header http.Header `json:"header"`
+	// Answer is what came back, if anything did.
+	Answer Message `json:"answer"`
 	// Attempt counts from 1.
-	Attempt int
-	Sent    time.Time
-	Took    time.Duration
+	Attempt int           `json:"attempt"`
+	Sent    time.Time     `json:"sent"`
+	Took    time.Duration `json:"took"`
 	// Status is that of the answer, or 0 if there was none; Err says why.
-	Status int
-	Err    error
+	Status int   `json:"status"`
+	Err    error `json:"-"`
 	// Next is when the body is sent again. It is zero if it was acknowledged,
 	// except under the quirk "duplicate".
-	Next time.Time
+	Next time.Time `json:"next"`
+
+	p *parcel // until it is dropped
 }
 
 // Acknowledged reports whether the answer was 200. Any other status is a failure.
@@ -64,12 +77,13 @@ func (s *Server) enqueue(key types.Kind, n *notice) {
 	if !s.endpoints[key].Enabled {
 		return
 	}
-	n.queued = time.Now()
+	n.queued = s.Now()
 	if n.due.IsZero() {
 		n.due = n.queued
 	}
 	s.waiting[key] = append(s.waiting[key], n)
 	s.wakeUp()
+	s.touch()
 }
 
 // drop forgets notices that wait, those of bodies that failed included, and
@@ -84,7 +98,7 @@ func (s *Server) drop(key types.Kind, match func(*notice) bool) (dropped int) {
 	}
 	s.waiting[key] = slices.DeleteFunc(s.waiting[key], count)
 	s.retries = slices.DeleteFunc(s.retries, func(p *parcel) bool {
-		all := p.key == key && !slices.ContainsFunc(p.notices, func(n *notice) bool { return !match(n) })
+		all := p.key == key && len(p.notices) > 0 && !slices.ContainsFunc(p.notices, func(n *notice) bool { return !match(n) })
 		if all {
 			dropped += len(p.notices)
 		}
@@ -137,12 +151,49 @@ func (s *Server) Expired() int {
 	return s.expired
 }
 
-// Deliveries returns the record of every attempt, oldest first, without
-// bodies.
+// Deliveries returns the record of every attempt that is kept, oldest first,
+// without what was sent and answered: see [Retention].
 func (s *Server) Deliveries() []Delivery {
+	list, _ := s.DeliveriesAfter(0, math.MaxInt)
+	return list
+}
+
+// DeliveriesAfter returns the latest n of the deliveries whose ID is greater than
+// id, oldest first, as Deliveries does, and how many such deliveries there were
+// beside them.
+func (s *Server) DeliveriesAfter(id int64, n int) (list []Delivery, left int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.deliveries)
+	list, left = s.deliveries.after(id, n)
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].bare()
+	}
+	return list, left
+}
+
+// FindDelivery returns one delivery with what was sent and answered, if that is kept
+// still, or false if there is none.
+func (s *Server) FindDelivery(id int64) (Delivery, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.deliveries.get(id)
+	if d == nil {
+		return Delivery{}, false
+	}
+	return *d, true
+}
+
+// bare leaves only facts.
+func (d *Delivery) bare() {
+	d.Body, d.Header, d.Answer.Header, d.Answer.Body, d.p = nil, nil, nil, nil, nil
+}
+
+func (d *Delivery) load() int { return len(d.Body) + headerSize(d.Header) + d.Answer.load() }
+
+func (d *Delivery) drop() {
+	d.bare()
+	d.Answer.Dropped = true
 }
 
 // Deliver sends what is due now, one body after the other, and returns the result
@@ -161,14 +212,14 @@ func (s *Server) DeliverAll(ctx context.Context) ([]Delivery, error) {
 	var all []Delivery
 	for {
 		s.deliver(ctx, func(d Delivery) {
-			d.Body = nil
+			d.bare()
 			all = append(all, d)
 		})
 		next, ok := s.nextDue()
 		if !ok || ctx.Err() != nil {
 			return all, ctx.Err()
 		}
-		if !sleep(ctx, time.Until(next), nil) {
+		if !sleep(ctx, next.Sub(s.Now()), nil) {
 			return all, ctx.Err()
 		}
 	}
@@ -181,7 +232,12 @@ const takeBodies = 64
 func (s *Server) deliver(ctx context.Context, done func(Delivery)) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	now := time.Now()
+	s.deliverDue(ctx, done)
+}
+
+// deliverDue is deliver for who holds s.sending.
+func (s *Server) deliverDue(ctx context.Context, done func(Delivery)) {
+	now := s.Now()
 	for {
 		parcels := s.takeDue(now, takeBodies)
 		if len(parcels) == 0 {
@@ -189,10 +245,7 @@ func (s *Server) deliver(ctx context.Context, done func(Delivery)) {
 		}
 		for i, p := range parcels {
 			if ctx.Err() != nil {
-				s.mu.Lock()
-				s.retries = append(s.retries, parcels[i:]...)
-				s.underWay = nil
-				s.mu.Unlock()
+				s.putBack(parcels[i:])
 				return
 			}
 			if s.stillDue(p) {
@@ -208,7 +261,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.deliver(ctx, func(Delivery) {})
 		wait := time.Hour
 		if next, ok := s.nextDue(); ok {
-			wait = time.Until(next)
+			wait = next.Sub(s.Now())
 		}
 		if !sleep(ctx, wait, s.wake) {
 			return ctx.Err()
@@ -279,7 +332,7 @@ func (s *Server) takeDue(now time.Time, bodies int) []*parcel {
 		}
 	}
 	s.underWay = append(parcels, s.oddDelivery(fresh, now)...)
-	return s.underWay
+	return slices.Clone(s.underWay)
 }
 
 // takeWaiting removes up to n due notices from a queue.
@@ -306,17 +359,40 @@ func (s *Server) takeWaiting(key types.Kind, now time.Time, n int) []*notice {
 func (s *Server) stillDue(p *parcel) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !slices.Contains(s.underWay, p) {
+		return false
+	}
 	if s.reachable(p.key) {
 		return true
 	}
-	s.underWay = s.underWay[1:]
-	if s.endpoints[p.key].Enabled {
+	if s.arrived(p) && s.endpoints[p.key].Enabled {
 		s.retries = append(s.retries, p)
 	}
 	return false
 }
 
-func (s *Server) batchItems() int { return cmp.Or(s.Delivery.BatchItems, 50) }
+// putBack queues bodies that were taken and not sent.
+func (s *Server) putBack(parcels []*parcel) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range parcels {
+		if s.arrived(p) {
+			s.retries = append(s.retries, p)
+		}
+	}
+}
+
+// arrived takes a body from those under way. It reports false if it is not one of
+// them any more, since the state has been replaced: see [Server.Restore].
+func (s *Server) arrived(p *parcel) bool {
+	i := slices.Index(s.underWay, p)
+	if i >= 0 {
+		s.underWay = slices.Delete(s.underWay, i, i+1)
+	}
+	return i >= 0
+}
+
+func (s *Server) batchItems() int { return max(1, cmp.Or(s.Delivery.BatchItems, 50)) }
 
 // send makes one attempt and queues the next if it fails.
 func (s *Server) send(ctx context.Context, p *parcel) Delivery {
@@ -326,31 +402,37 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	cut := p.attempt == 1 && s.odd(quirkCutBody)
 	lost := p.attempt == 1 && s.odd(quirkLostAnswer)
 	s.mu.Unlock()
-	d := Delivery{Key: p.key, Items: p.items, Users: p.users, Body: p.body, Attempt: p.attempt, Sent: time.Now()}
-	d.Status, d.Err = s.post(ctx, endpoint, p.body, cut)
-	if lost {
-		d.Status, d.Err = 0, fmt.Errorf("the answer was lost: %w", io.ErrUnexpectedEOF)
+	d := Delivery{
+		Notification: p.id, Key: p.key, Items: p.items, Users: p.users, URL: endpoint.URL,
+		Body: p.body, Attempt: p.attempt, Sent: s.Now(), p: p,
 	}
-	d.Took = time.Since(d.Sent)
+	start := time.Now()
+	d.Header, d.Status, d.Answer, d.Err = s.post(ctx, endpoint, p.body, cut)
+	if lost {
+		d.Status, d.Answer, d.Err = 0, Message{}, fmt.Errorf("the answer was lost: %w", io.ErrUnexpectedEOF)
+	}
+	d.Took = time.Since(start)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.underWay = s.underWay[1:]
+	defer s.touch()
+	kept := s.arrived(p)
 	again := d.Acknowledged() && p.again
 	if again {
 		p.again = false
 	}
-	if (again || !d.Acknowledged()) && s.endpoints[p.key].Enabled {
+	if kept && (again || !d.Acknowledged()) && s.endpoints[p.key].Enabled {
 		wait := cmp.Or(s.Delivery.FirstRetry, 30*time.Second)
-		for range p.attempt - 1 {
+		for range min(p.attempt-1, 30) { // long before, it is the longest
 			wait = min(2*wait, maxRetryWait)
 		}
-		p.due = time.Now().Add(wait)
+		p.due = s.Now().Add(wait)
 		d.Next = p.due
 		s.retries = append(s.retries, p)
 	}
-	kept := d
-	kept.Body = nil
-	s.deliveries = append(s.deliveries, kept)
+	if kept {
+		d.ID = s.deliveries.nextID()
+		s.deliveries.add(d, s.Retention.Deliveries, s.Retention.bytes())
+	}
 	return d
 }

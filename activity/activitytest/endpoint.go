@@ -67,11 +67,12 @@ func (s *Server) setEndpoint(key types.Kind, e Endpoint) {
 	if released { // the queue goes on at once, whatever the back-off
 		for _, p := range s.retries {
 			if p.key == key {
-				p.due = time.Now()
+				p.due = s.Now()
 			}
 		}
 	}
 	s.wakeUp()
+	s.touch()
 }
 
 // dropUser forgets what waits for a user who has gone.

@@ -1,33 +1,35 @@
 package activitytest
 
 import (
+	"iter"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Fault is a failure of a request. The zero value lets it succeed.
 type Fault struct {
-	// Path limits the fault to requests whose path ends in it; "" means any.
-	Path string
+	// Path limits the fault to requests whose path ends in it; "" is any.
+	Path string `json:"path"`
 	// Delay passes before anything else happens. It ends early with the
 	// request's context.
-	Delay time.Duration
-	// Status, if not 0, is the immediate answer, with Header and Body. The
+	Delay time.Duration `json:"delay"`
+	// Status, if not 0, is answered at once with Header and Body, and the
 	// request has no effect.
-	Status int
-	Header http.Header
-	Body   string
-	// Refuse breaks the connection. The request has no effect.
-	Refuse bool
-	// Lose breaks the connection in place of the answer. The request has its
-	// effect.
-	Lose bool
-	// CutAfter, if not 0, breaks the connection after this many bytes of the
-	// answer's body; a negative value breaks it right after the headers. The
-	// request has its effect.
-	CutAfter int
+	Status int         `json:"status"`
+	Header http.Header `json:"header"`
+	Body   string      `json:"body"`
+	// Refuse breaks the connection, and the request has no effect.
+	Refuse bool `json:"refuse"`
+	// Lose breaks the connection in place of the answer: the request has had
+	// its effect.
+	Lose bool `json:"lose"`
+	// CutAfter, if not 0, breaks the connection after so many bytes of the
+	// answer's body; less than 0 is right after the headers. The request has
+	// had its effect.
+	CutAfter int `json:"cutAfter"`
 }
 
 type fault struct {
@@ -41,6 +43,27 @@ func (s *Server) Fail(n int, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &fault{f, n})
+	s.touch()
+}
+
+// Faults yields the faults that are not used up, and how many requests of each
+// will fail.
+func (s *Server) Faults() iter.Seq2[Fault, int] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]fault, 0, len(s.faults))
+	for _, f := range s.faults {
+		if f.left > 0 {
+			list = append(list, *f)
+		}
+	}
+	return func(yield func(Fault, int) bool) {
+		for _, f := range list {
+			if !yield(f.Fault, f.left) {
+				return
+			}
+		}
+	}
 }
 
 // ClearFaults removes the faults that are not used up.
@@ -48,13 +71,15 @@ func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
+	s.touch()
 }
 
 func (s *Server) takeFault(r *http.Request) *fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.faults = slices.DeleteFunc(s.faults, func(f *fault) bool { return f.left <= 0 })
 	for _, f := range s.faults {
-		if f.left > 0 && strings.HasSuffix(r.URL.Path, f.Path) {
+		if strings.HasSuffix(r.URL.Path, f.Path) {
 			f.left--
 			return f
 		}

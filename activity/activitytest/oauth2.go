@@ -54,7 +54,10 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := r.PostForm
-	if f.Get("client_id") != s.ClientID || f.Get("client_secret") != s.ClientSecret {
+	s.mu.Lock()
+	known := f.Get("client_id") == s.ClientID && f.Get("client_secret") == s.ClientSecret
+	s.mu.Unlock()
+	if !known {
 		writeJSON(w, http.StatusUnauthorized, oauth2Error{"invalid_client", "client authentication failed"})
 		return
 	}
@@ -82,7 +85,7 @@ func (s *Server) redeem(f url.Values) (*User, *oauth2Error) {
 	c := s.codes[f.Get("code")]
 	delete(s.codes, f.Get("code"))
 	switch {
-	case c == nil || !time.Now().Before(c.expires):
+	case c == nil || !s.Now().Before(c.expires):
 		return nil, &oauth2Error{"invalid_grant", "authorization code is invalid or expired"}
 	case c.redirect != "" && c.redirect != f.Get("redirect_uri"):
 		return nil, &oauth2Error{"invalid_grant", "redirect_uri does not match"}

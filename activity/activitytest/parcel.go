@@ -21,6 +21,7 @@ type notice struct {
 
 // parcel is a body that is sent until it is acknowledged.
 type parcel struct {
+	id      int64 // counts the bodies
 	key     types.Kind
 	notices []*notice
 	users   int
@@ -42,7 +43,8 @@ func (s *Server) pack(key types.Kind, notices []*notice) []*parcel {
 			size += notices[n].size()
 			n++
 		}
-		p := &parcel{key: key, notices: notices[:n:n]}
+		s.parcels++
+		p := &parcel{id: s.parcels, key: key, notices: notices[:n:n]}
 		s.write(p)
 		parcels = append(parcels, p)
 		notices = notices[n:]
@@ -131,7 +133,7 @@ func uploads(notices []*notice) []*upload {
 
 // oddDelivery seals new parcels and applies the quirks of delivery.
 func (s *Server) oddDelivery(fresh []*parcel, now time.Time) []*parcel {
-	if s.quirks[quirkSeveralKeys] {
+	if s.quirks[quirkSeveralKeys] > 0 {
 		fresh = s.join(fresh)
 	}
 	var send []*parcel

@@ -11,28 +11,39 @@ import (
 )
 
 // post sends a body; cut breaks the connection in the middle of it.
-func (s *Server) post(ctx context.Context, e Endpoint, body []byte, cut bool) (int, error) {
+func (s *Server) post(ctx context.Context, e Endpoint, body []byte, cut bool) (sent http.Header, status int, answer Message, err error) {
 	var r io.Reader = bytes.NewReader(body)
 	if cut {
 		r = io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
 	}
-	res, err := s.Post(ctx, e, r, int64(len(body))) //nolint:bodyclose // Post has closed it
+	sent, res, answer, err := s.exchange(ctx, e, r, int64(len(body))) //nolint:bodyclose // exchange has closed it
 	if err != nil {
-		return 0, err
+		return sent, 0, Message{}, err
 	}
-	return res.StatusCode, nil
+	answer.Header = res.Header
+	return sent, res.StatusCode, answer, nil
 }
 
 // Post sends the given body to an endpoint like a notification, even if the
 // endpoint is not enabled. An answer counts only if it is complete and in time;
 // its body is closed.
 func (s *Server) Post(ctx context.Context, e Endpoint, body io.Reader, size int64) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Delivery.Timeout, 30*time.Second))
+	_, res, _, err := s.exchange(ctx, e, body, size)
+	return res, err
+}
+
+// exchange is Post. It also returns the headers that were sent and what it has
+// kept of the answer's body.
+func (s *Server) exchange(ctx context.Context, e Endpoint, body io.Reader, size int64) (sent http.Header, res *http.Response, answer Message, err error) {
+	s.mu.Lock()
+	rules, id := s.Delivery, s.ClientID
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(rules.Timeout, 30*time.Second))
 	defer cancel()
 	target := cmp.Or(e.URL, "https://partner.example/garmin")
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, io.NopCloser(body))
 	if err != nil {
-		return nil, err
+		return nil, nil, answer, err
 	}
 	r.ContentLength = size
 	r.Header = http.Header{
@@ -40,7 +51,7 @@ func (s *Server) Post(ctx context.Context, e Endpoint, body io.Reader, size int6
 		"Content-Type":      {"application/json;charset=UTF-8"},
 		"Accept":            {"text/plain, application/json, application/*+json, */*"},
 		"Accept-Encoding":   {"gzip, x-gzip, deflate"},
-		"Garmin-Client-Id":  {s.ClientID},
+		"Garmin-Client-Id":  {id},
 		"X-Forwarded-For":   {"204.77.163.244"},
 		"X-Forwarded-Proto": {"https"},
 	}
@@ -50,18 +61,24 @@ func (s *Server) Post(ctx context.Context, e Endpoint, body io.Reader, size int6
 		transport = handlerTransport{e.Handler}
 	case e.Transport != nil:
 		transport = e.Transport
-	case s.Delivery.Transport != nil:
-		transport = s.Delivery.Transport
+	case rules.Transport != nil:
+		transport = rules.Transport
 	}
-	res, err := transport.RoundTrip(r)
+	sent = r.Header.Clone()
+	res, err = transport.RoundTrip(r)
 	if err != nil {
-		return nil, err
+		return sent, nil, answer, err
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)); err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+	answer.Body, err = io.ReadAll(io.LimitReader(res.Body, maxKept))
+	if err == nil {
+		answer.Size, err = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
+		answer.Size += int64(len(answer.Body))
 	}
-	return res, nil
+	if err != nil {
+		return sent, nil, Message{}, fmt.Errorf("reading the answer: %w", err)
+	}
+	return sent, res, answer, nil
 }
 
 // brokenReader is the end of a body whose sender has gone.

@@ -194,25 +194,53 @@ func (q Quirk) About() string {
 func (s *Server) SetQuirks(share float64, names ...Quirk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.quirkShare, s.quirks = share, make(map[Quirk]bool)
+	s.quirks = make(map[Quirk]float64)
 	for _, q := range names {
-		if q.About() == "" {
-			panic(fmt.Sprintf("activitytest: no quirk %q", string(q)))
-		}
-		s.quirks[q] = true
+		s.setQuirk(q, share)
 	}
+	s.touch()
+}
+
+// SetQuirk turns one quirk on, for a share of the cases, and leaves the others
+// alone. A share of 0 turns it off. SetQuirk panics if the quirk does not exist.
+func (s *Server) SetQuirk(q Quirk, share float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setQuirk(q, share)
+	s.touch()
+}
+
+func (s *Server) setQuirk(q Quirk, share float64) {
+	if q.About() == "" {
+		panic(fmt.Sprintf("activitytest: no quirk %q", string(q)))
+	}
+	if s.quirks == nil {
+		s.quirks = make(map[Quirk]float64)
+	}
+	if s.quirks[q] = share; !(share > 0) {
+		delete(s.quirks, q)
+	}
+}
+
+// QuirkShare returns the part of the cases that a quirk applies to, or 0 if it is
+// off.
+func (s *Server) QuirkShare(q Quirk) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.quirks[q]
 }
 
 // QuirksOn returns the quirks that are on.
 func (s *Server) QuirksOn() []Quirk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc(Quirks(), func(q Quirk) bool { return !s.quirks[q] })
+	return slices.DeleteFunc(Quirks(), func(q Quirk) bool { return s.quirks[q] == 0 })
 }
 
 // odd reports whether a quirk applies to the case at hand.
 func (s *Server) odd(q Quirk) bool {
-	return s.quirks[q] && (s.quirkShare >= 1 || s.rand.Float64() < s.quirkShare)
+	share := s.quirks[q]
+	return share > 0 && (share >= 1 || s.rand.Float64() < share)
 }
 
 // list is one root key of a body.

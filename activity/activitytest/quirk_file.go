@@ -15,7 +15,7 @@ func (s *Server) fileType(legs ...*types.ActivityDetails) string {
 	switch {
 	case s.odd(quirkFileTCX):
 		return "TCX"
-	case s.quirks[quirkFileGPX] && slices.ContainsFunc(legs, func(d *types.ActivityDetails) bool { return newLeg(d).placed() }) && s.odd(quirkFileGPX):
+	case s.quirks[quirkFileGPX] > 0 && slices.ContainsFunc(legs, func(d *types.ActivityDetails) bool { return newLeg(d).placed() }) && s.odd(quirkFileGPX):
 		return "GPX"
 	}
 	return "FIT"

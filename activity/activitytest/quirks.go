@@ -288,12 +288,18 @@ func HostileCallbacks(baseURL string) []string {
 	}
 }
 
+// maxSeen bounds what the quirks remember.
+const maxSeen = 100_000
+
 // oddAnswer answers for the quirks of answers, if one applies, and says so.
 func (s *Server) oddAnswer(w http.ResponseWriter, r *http.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.quirks) == 0 || !strings.HasPrefix(r.URL.Path, "/wellness-api/rest/") {
 		return false
+	}
+	if len(s.seen) >= maxSeen {
+		clear(s.seen)
 	}
 	kind := resourceKind(r.URL.Path)
 	permissions := strings.HasSuffix(r.URL.Path, "/user/permissions")

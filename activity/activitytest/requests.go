@@ -1,7 +1,11 @@
 package activitytest
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -9,44 +13,101 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// maxRequests bounds the request log; the oldest entries go first.
-const maxRequests = 100_000
-
 // Request is an entry of the server's log. It holds no secret.
 type Request struct {
-	Time   time.Time
-	Method string
-	Host   string
-	Path   string
-	// QueryKeys are the sorted names of the query parameters.
-	QueryKeys []string
+	Time   time.Time `json:"time"`
+	Method string    `json:"method"`
+	Host   string    `json:"host"`
+	Path   string    `json:"path"`
+	// QueryKeys are the names of the query parameters, sorted.
+	QueryKeys []string `json:"queryKeys"`
 	// Auth is the scheme of the Authorization header: "Bearer", another word,
 	// or "" if there was none.
-	Auth string
+	Auth string `json:"auth"`
 	// UserID is the user who was authenticated, or "".
-	UserID types.UserID
-	// Status is that of the answer, or 0 if the connection was cut before.
-	Status int
+	UserID types.UserID `json:"userId"`
+	// Status is what was answered; 0 if the connection was cut before.
+	Status int `json:"status"`
 }
 
-// Requests returns the log of requests, oldest first: the latest 100,000.
+// Exchange is a request and its answer. Credentials in it are replaced by "…".
+type Exchange struct {
+	Request
+	// ID counts the requests from 1.
+	ID   int64         `json:"id"`
+	Took time.Duration `json:"took"`
+	// Query is the query as it came, but for its tokens.
+	Query string `json:"query"`
+	// By is who answered if it was not the API: "Intercept", "fault" or "quirk".
+	By string `json:"by"`
+	// Sent and Answer are what was sent and answered. They are set in what
+	// [Server.FindExchange] returns, as long as they are kept.
+	Sent   Message `json:"sent"`
+	Answer Message `json:"answer"`
+}
+
+func (e *Exchange) load() int { return e.Sent.load() + e.Answer.load() }
+
+func (e *Exchange) drop() {
+	e.Sent.drop()
+	e.Answer.drop()
+}
+
+// Requests returns the log of requests that are kept, oldest first: see
+// [Retention].
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
+	list := make([]Request, 0, len(s.requests.list))
+	for i := range s.requests.list {
+		list = append(list, s.requests.list[i].Request)
+	}
+	return list
+}
+
+// ExchangesAfter returns the latest n of the requests whose ID is greater than id,
+// oldest first, without what was sent and answered, and how many such requests
+// there were beside them.
+func (s *Server) ExchangesAfter(id int64, n int) (list []Exchange, left int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list, left = s.requests.after(id, n)
+	list = slices.Clone(list)
+	for i := range list {
+		e := &list[i]
+		e.Sent.Header, e.Sent.Body, e.Answer.Header, e.Answer.Body = nil, nil, nil, nil
+	}
+	return list, left
+}
+
+// FindExchange returns one request with what was sent and answered, if that is
+// kept still, or false if there is none.
+func (s *Server) FindExchange(id int64) (Exchange, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.requests.get(id)
+	if e == nil {
+		return Exchange{}, false
+	}
+	return *e, true
 }
 
 // ClearRequests empties the log.
 func (s *Server) ClearRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = nil
+	s.requests = journal[Exchange, *Exchange]{gone: s.requests.nextID() - 1}
+	s.touch()
 }
 
-func (s *Server) logRequest(r *http.Request, w *statusWriter, start time.Time) {
-	e := Request{
-		Time: start, Method: r.Method, Host: r.Host, Path: r.URL.Path,
-		UserID: w.user, Status: w.status,
+func (s *Server) logRequest(r *http.Request, w *statusWriter) {
+	e := Exchange{
+		Request: Request{
+			Time: w.at, Method: r.Method, Host: r.Host, Path: r.URL.Path, UserID: w.user, Status: w.status,
+		},
+		Took: time.Since(w.start), By: w.by, Query: hideValues(r.URL.RawQuery),
+		Sent:   Message{Header: hideHeader(r.Header), Body: w.sent.kept, Size: w.sent.size},
+		Answer: Message{Header: w.Header().Clone(), Body: w.kept, Size: w.size},
 	}
 	for key := range r.URL.Query() {
 		e.QueryKeys = append(e.QueryKeys, key)
@@ -57,10 +118,93 @@ func (s *Server) logRequest(r *http.Request, w *statusWriter, start time.Time) {
 	} else if scheme != "" {
 		e.Auth = "other" // It may be a token.
 	}
+	switch {
+	case strings.Contains(r.URL.Path, "oauth"), strings.Contains(r.URL.Path, "token"):
+		e.Sent.Body, e.Answer.Body = hideBody(e.Sent.Body), hideBody(e.Answer.Body)
+	}
+	if at := e.Answer.Header.Get("Location"); at != "" {
+		before, query, _ := strings.Cut(at, "?")
+		e.Answer.Header.Set("Location", before+"?"+hideValues(query))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.requests) >= maxRequests {
-		s.requests = slices.Delete(s.requests, 0, maxRequests/10)
+	e.ID = s.requests.nextID()
+	s.requests.add(e, s.Retention.Requests, s.Retention.bytes())
+	s.touch()
+}
+
+// bodyReader remembers the beginning of what it reads.
+type bodyReader struct {
+	io.ReadCloser
+	kept []byte
+	size int64
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.kept = keep(b.kept, p[:n])
+	b.size += int64(n)
+	return n, err
+}
+
+// keep appends to what is kept of a body.
+func keep(kept, b []byte) []byte {
+	return append(kept, b[:min(len(b), maxKept-len(kept))]...)
+}
+
+const hidden = "…"
+
+// secrets are the names of what the log leaves out, of queries, forms and JSON.
+var secrets = [...]string{
+	"token", "code", "code_verifier", "client_secret", "refresh_token", "access_token", "state", "oauth_token",
+	"oauth_token_secret", "oauth_verifier", "jti",
+}
+
+// hideValues takes the secrets out of a query or a form, and leaves the rest as it
+// is.
+func hideValues(query string) string {
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		if key, _, ok := strings.Cut(part, "="); ok {
+			if name, err := url.QueryUnescape(key); err != nil || slices.Contains(secrets[:], name) {
+				parts[i] = key + "=" + hidden
+			}
+		}
 	}
-	s.requests = append(s.requests, e)
+	return strings.Join(parts, "&")
+}
+
+// hideBody takes the secrets out of a form or a JSON object. It leaves nothing of
+// what is neither.
+func hideBody(b []byte) []byte {
+	var o object
+	switch err := json.Unmarshal(b, &o); {
+	case len(b) == 0:
+		return b
+	case err == nil:
+		for _, name := range secrets {
+			if _, ok := o[name]; ok {
+				o.set(name, hidden)
+			}
+		}
+		return marshal(o)
+	case bytes.ContainsAny(b, "<{[\n"):
+		return []byte(hidden)
+	}
+	return []byte(hideValues(string(b)))
+}
+
+// hideHeader copies headers without credentials.
+func hideHeader(h http.Header) http.Header {
+	h = h.Clone()
+	for _, key := range []string{"Authorization", "Proxy-Authorization", "Cookie"} {
+		if v := h.Get(key); v != "" {
+			scheme, _, ok := strings.Cut(v, " ")
+			if !ok {
+				scheme = ""
+			}
+			h.Set(key, strings.TrimSpace(scheme+" "+hidden))
+		}
+	}
+	return h
 }

@@ -29,9 +29,13 @@ type Server struct {
 	// Consent leads there if the request names no other.
 	RedirectURL string
 
-	// PullTokens says how to treat pull tokens. The zero value is Garmin's
-	// practice in 2026: callback URLs carry one, and a pull without one is
-	// refused.
+	// StrictRedirect refuses a redirect_uri if RedirectURL is "", unless it is of
+	// this machine. One that is not RedirectURL, if there is one, is always refused.
+	StrictRedirect bool
+
+	// PullTokens says what pulls and callback URLs do with pull tokens. The
+	// zero value is Garmin's practice in 2026: callback URLs carry one, and a
+	// pull without one is refused.
 	PullTokens PullTokenRule
 	// EndExclusive excludes records uploaded in the last second of a pull's
 	// range. Garmin's document does not say; a client must work both ways.
@@ -49,9 +53,12 @@ type Server struct {
 	// Delivery holds the rules of notifications.
 	Delivery DeliveryRules
 
-	// Intercept, if not nil, is called with each request before the server
-	// handles it. It returns true if it has answered. It may panic with
-	// [http.ErrAbortHandler] to cut the connection.
+	// Retention bounds what is remembered for those who look.
+	Retention Retention
+
+	// Intercept, if set, sees each request before the server does. It returns
+	// true if it has answered. It may panic with [http.ErrAbortHandler] to cut
+	// the connection.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
 
 	// watch, if set, sees each request before it is answered.
@@ -60,30 +67,35 @@ type Server struct {
 	api     http.Handler
 	sending sync.Mutex // one Deliver at a time
 	wake    chan struct{}
+	ahead   atomic.Int64 // of time.Now, in nanoseconds
 
-	mu         sync.Mutex
-	rand       *rand.Rand
-	lastID     int64
-	secret     [32]byte // signs pull tokens
-	users      map[types.UserID]*User
-	order      []*User           // users as they were added
-	bearers    map[string]*token // OAuth 2 access tokens
-	refreshes  map[string]*token // OAuth 2 refresh tokens, the spent ones too
-	codes      map[string]*code  // OAuth 2 authorization codes
-	reuses     int
-	files      map[string]*download
-	ledger     ledger
-	faults     []*fault
-	quirks     map[Quirk]bool
-	quirkShare float64
-	seen       map[string]bool // what quirkSummaryGone and quirkNotReady remember
-	requests   []Request
+	mu        sync.Mutex
+	source    *rand.ChaCha8
+	rand      *rand.Rand
+	lastID    int64
+	secret    [32]byte // signs pull tokens
+	users     map[types.UserID]*User
+	order     []*User           // users as they were added
+	bearers   map[string]*token // OAuth 2 access tokens
+	refreshes map[string]*token // OAuth 2 refresh tokens, the spent ones too
+	codes     map[string]*code  // OAuth 2 authorization codes
+	reuses    int
+	files     map[string]*download
+	fileCount int64
+	ledger    ledger
+	faults    []*fault
+	quirks    map[Quirk]float64 // the share of the cases of each that is on
+	seen      map[string]bool   // what quirkSummaryGone and quirkNotReady remember
+	requests  journal[Exchange, *Exchange]
+	watchers  map[chan struct{}]struct{}
+	kept      map[string]kept // by name: see Keep
 
 	endpoints  map[types.Kind]Endpoint
 	waiting    map[types.Kind][]*notice
 	retries    []*parcel
 	underWay   []*parcel // taken by Deliver and not yet sent
-	deliveries []Delivery
+	parcels    int64     // how many bodies there were
+	deliveries journal[Delivery, *Delivery]
 	expired    int // items that were on hold for too long
 }
 
@@ -96,38 +108,28 @@ func NewServer() *Server {
 		ClientID:     "0b5f1c2e-fake-4a77-9d0e-client000001",
 		ClientSecret: "fake-client-secret",
 		wake:         make(chan struct{}, 1),
-		rand:         rand.New(rand.NewChaCha8([32]byte([]byte("a fake garmin, the same each run")))),
-		lastID:       18_000_000_000,
-		users:        make(map[types.UserID]*User),
-		bearers:      make(map[string]*token),
-		refreshes:    make(map[string]*token),
-		codes:        make(map[string]*code),
-		files:        make(map[string]*download),
-		seen:         make(map[string]bool),
-		endpoints:    make(map[types.Kind]Endpoint),
-		waiting:      make(map[types.Kind][]*notice),
+		watchers:     make(map[chan struct{}]struct{}),
+		kept:         make(map[string]kept),
 	}
-	for i := range s.secret {
-		s.secret[i] = byte(s.rand.Uint32())
-	}
-	for _, key := range ListKeys() {
-		s.endpoints[key] = Endpoint{Enabled: true, Push: key != types.KindActivityFiles}
-	}
+	s.empty()
 	s.api = s.routes()
 	return s
 }
 
 // ServeHTTP answers as Garmin would, for any host.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rec := &statusWriter{ResponseWriter: w, start: time.Now(), at: s.Now()}
+	rec.sent = &bodyReader{ReadCloser: http.MaxBytesReader(w, r.Body, 1<<20)}
 	// Garmin reads what it is sent; a test's request body is small.
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	rec := &statusWriter{ResponseWriter: w}
-	defer s.logRequest(r, rec, time.Now())
+	r.Body = rec.sent
+	defer s.logRequest(r, rec)
 
 	if s.Intercept != nil && s.Intercept(rec, r) {
+		rec.by = "Intercept"
 		return
 	}
 	if f := s.takeFault(r); f != nil {
+		rec.by = "fault"
 		f.serve(rec, r, s.api)
 		return
 	}
@@ -135,6 +137,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*watch)(r, s.claimed(r))
 	}
 	if s.oddAnswer(rec, r) {
+		rec.by = "quirk"
 		return
 	}
 	s.api.ServeHTTP(rec, r)
@@ -153,27 +156,42 @@ func (s *Server) Watch(f func(r *http.Request, u *User)) (stop func()) {
 // not answer; see [Signed]. Call Use before the first request.
 func (s *Server) Use(wrap func(api http.Handler) http.Handler) { s.api = wrap(s.api) }
 
+// apiRoute is one call of the API.
+type apiRoute struct {
+	pattern string
+	serve   http.Handler
+}
+
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	for _, r := range s.apiRoutes() {
+		mux.Handle(r.pattern, r.serve)
+	}
+	return mux
+}
+
+func (s *Server) apiRoutes() []apiRoute {
 	const rest = "/wellness-api/rest/"
+	var list []apiRoute
 	for _, kind := range types.Kinds() {
 		if kind != types.KindActivityFiles {
-			mux.Handle("GET "+rest+kind.Resource(), s.userCall(s.servePull(kind)))
+			list = append(list, apiRoute{"GET " + rest + kind.Resource(), s.userCall(s.servePull(kind))})
 		}
 	}
-	mux.HandleFunc("GET "+rest+"activityFile", s.serveFile)
+	list = append(list, apiRoute{"GET " + rest + "activityFile", http.HandlerFunc(s.serveFile)})
 	for _, kind := range backfillKinds() {
-		mux.Handle("GET "+rest+"backfill/"+kind.Resource(), s.userCall(s.serveBackfill(kind)))
+		list = append(list, apiRoute{"GET " + rest + "backfill/" + kind.Resource(), s.userCall(s.serveBackfill(kind))})
 	}
 	for _, root := range []string{rest, "/partner-gateway/rest/"} {
-		mux.Handle("GET "+root+"user/id", s.userCall(s.serveUserID))
-		mux.Handle("GET "+root+"user/permissions", s.userCall(s.servePermissions))
-		mux.Handle("DELETE "+root+"user/registration", s.userCall(s.serveDeregister))
+		list = append(list,
+			apiRoute{"GET " + root + "user/id", s.userCall(s.serveUserID)},
+			apiRoute{"GET " + root + "user/permissions", s.userCall(s.servePermissions)},
+			apiRoute{"DELETE " + root + "user/registration", s.userCall(s.serveDeregister)})
 	}
-	mux.HandleFunc("GET /oauth2Confirm", s.serveConsentPage)
-	mux.HandleFunc("POST /oauth2Confirm", s.serveConsent)
-	mux.HandleFunc("POST /di-oauth2-service/oauth/token", s.serveToken)
-	return mux
+	return append(list,
+		apiRoute{"GET /oauth2Confirm", http.HandlerFunc(s.serveConsentPage)},
+		apiRoute{"POST /oauth2Confirm", http.HandlerFunc(s.serveConsent)},
+		apiRoute{"POST /di-oauth2-service/oauth/token", http.HandlerFunc(s.serveToken)})
 }
 
 // userCall authenticates the request and hands it on with its user.
@@ -216,11 +234,16 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Write(b)
 }
 
-// statusWriter remembers the status for the request log.
+// statusWriter remembers the exchange for the request log.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
-	user   types.UserID
+	start, at time.Time
+	sent      *bodyReader
+	by        string
+	status    int
+	user      types.UserID
+	kept      []byte
+	size      int64
 }
 
 func (w *statusWriter) WriteHeader(status int) {
@@ -234,7 +257,10 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	return w.ResponseWriter.Write(b)
+	w.kept = keep(w.kept, b)
+	n, err := w.ResponseWriter.Write(b)
+	w.size += int64(n)
+	return n, err
 }
 
 func (w *statusWriter) ReadFrom(r io.Reader) (int64, error) {

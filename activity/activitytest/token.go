@@ -38,7 +38,7 @@ const (
 func (u *User) PullToken() string {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	return u.s.pullToken(u, time.Now().Add(pullTokenLife))
+	return u.s.pullToken(u, u.s.Now().Add(pullTokenLife))
 }
 
 // pullToken signs the user and the end of validity, so that the server need not
@@ -58,7 +58,7 @@ func (s *Server) checkPullToken(u *User, token string) bool {
 		return false
 	}
 	expires := time.Unix(int64(binary.BigEndian.Uint64(b)), 0)
-	return time.Now().Before(expires) && hmac.Equal([]byte(token), []byte(s.pullToken(u, expires)))
+	return s.Now().Before(expires) && hmac.Equal([]byte(token), []byte(s.pullToken(u, expires)))
 }
 
 // CallbackURL returns the URL, with its token, of a ping for this upload window.
@@ -74,7 +74,7 @@ func (s *Server) callbackURL(u *User, kind types.Kind, w types.Window) string {
 		"?uploadStartTimeInSeconds=" + formatInt(w.Start.Unix()) +
 		"&uploadEndTimeInSeconds=" + formatInt(w.End.Unix())
 	if s.PullTokens != PullTokenNone {
-		callback += "&token=" + url.QueryEscape(s.pullToken(u, time.Now().Add(pullTokenLife)))
+		callback += "&token=" + url.QueryEscape(s.pullToken(u, s.Now().Add(pullTokenLife)))
 	}
 	return callback
 }
@@ -93,11 +93,14 @@ const firstFileID = 1<<53 + 1
 
 // fileURL makes a URL that downloads the file once.
 func (s *Server) fileURL(u *User, r *record) string {
-	id := formatInt(firstFileID + int64(len(s.files)))
+	if s.fileCount++; s.fileCount%1024 == 0 {
+		s.sweep(s.Now())
+	}
+	id := formatInt(firstFileID + s.fileCount - 1)
 	d := &download{
 		user: u, record: r,
 		token:   base64.StdEncoding.EncodeToString([]byte(s.hex(16))),
-		expires: time.Now().Add(fileLife),
+		expires: s.Now().Add(fileLife),
 	}
 	s.files[id] = d
 	return s.BaseURL + "/wellness-api/rest/activityFile?id=" + id + "&token=" + url.QueryEscape(d.token)

@@ -31,7 +31,7 @@ func (u *User) View(kind types.Kind, w types.Window) []Record {
 	list := []Record{}
 	for _, r := range u.records {
 		if (kind == "" || r.kind == kind) && w.Contains(r.start) {
-			list = append(list, Record{r.kind, r.id, r.start.UTC(), r.uploaded.UTC(), r.body})
+			list = append(list, r.view())
 		}
 	}
 	return list

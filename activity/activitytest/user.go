@@ -38,9 +38,9 @@ type User struct {
 	s              *Server
 	id             types.UserID
 	firstConnected time.Time
-	historyFrom    time.Time
 
 	// The fields below are guarded by s.mu.
+	historyFrom   time.Time
 	permissions   []types.Permission
 	permissionsAt time.Time
 	gone          bool
@@ -49,6 +49,7 @@ type User struct {
 	itemToken     string
 	records       []*record
 	byID          map[recordKey]*record
+	counts        map[types.Kind]int
 }
 
 type token struct {
@@ -57,7 +58,7 @@ type token struct {
 	expires time.Time
 }
 
-func (t *token) expired() bool { return !time.Now().Before(t.expires) }
+func (t *token) expired() bool { return !t.user.s.Now().Before(t.expires) }
 
 // accessLife and refreshLife are what Garmin's token endpoint answers.
 const (
@@ -76,7 +77,7 @@ func (s *Server) AddUser(o *UserOptions) *User {
 		s: s, id: o.ID,
 		firstConnected: o.FirstConnected, historyFrom: o.HistoryFrom,
 		permissions: slices.Clone(o.Permissions),
-		byID:        make(map[recordKey]*record),
+		byID:        make(map[recordKey]*record), counts: make(map[types.Kind]int),
 	}
 	if u.id == "" {
 		if u.id = types.UserID(s.uuid()); len(s.order)%2 == 1 {
@@ -90,13 +91,14 @@ func (s *Server) AddUser(o *UserOptions) *User {
 		u.permissions = []types.Permission{types.PermissionActivityExport, types.PermissionHistoricalDataExport}
 	}
 	if u.firstConnected.IsZero() {
-		u.firstConnected = time.Now()
+		u.firstConnected = s.Now()
 	}
 	if u.historyFrom.IsZero() {
 		u.historyFrom = u.firstConnected.AddDate(0, -1, 0)
 	}
 	s.users[u.id] = u
 	s.order = append(s.order, u)
+	s.touch()
 	if u.gone = o.NotConnected; !u.gone {
 		u.issue2()
 		if t := u.access[0]; o.AccessToken != "" {
@@ -111,7 +113,7 @@ func (s *Server) AddUser(o *UserOptions) *User {
 // issue2 gives the user new OAuth 2 tokens. The old refresh token is dead; old
 // access tokens live until they expire.
 func (u *User) issue2() {
-	now := time.Now()
+	now := u.s.Now()
 	u.access = slices.DeleteFunc(u.access, func(t *token) bool {
 		if t.expired() {
 			delete(u.s.bearers, t.value)
@@ -194,9 +196,43 @@ func (u *User) SetItemToken(token string) {
 func (u *User) ExpireAccess() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
+	defer u.s.touch()
 	for _, t := range u.access {
-		t.expires = time.Now()
+		t.expires = u.s.Now()
 	}
+}
+
+// ExpireRefresh makes the user's refresh token expire now.
+func (u *User) ExpireRefresh() {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	defer u.s.touch()
+	if u.refresh != nil {
+		u.refresh.expires = u.s.Now()
+	}
+}
+
+// HistoryFrom returns the earliest start that backfill takes.
+func (u *User) HistoryFrom() time.Time {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return u.historyFrom
+}
+
+// SetHistoryFrom changes the earliest start that backfill takes.
+func (u *User) SetHistoryFrom(t time.Time) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	defer u.s.touch()
+	u.historyFrom = t
+}
+
+// RevokeOAuth2 takes the user's tokens of OAuth 2, as if there had never been any.
+func (u *User) RevokeOAuth2() {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	defer u.s.touch()
+	u.revoke2()
 }
 
 // Refresh gives the user a new access token and a new refresh token, as if the
@@ -204,6 +240,7 @@ func (u *User) ExpireAccess() {
 func (u *User) Refresh() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
+	defer u.s.touch()
 	u.issue2()
 }
 
@@ -218,7 +255,8 @@ func (u *User) Permissions() []types.Permission {
 func (u *User) SetPermissions(p ...types.Permission) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	u.permissions, u.permissionsAt = slices.Clone(p), time.Now()
+	defer u.s.touch()
+	u.permissions, u.permissionsAt = slices.Clone(p), u.s.Now()
 	u.s.enqueue(types.KindPermissionChanges, &notice{user: u, body: permissionsItem(u, u.s.hex(4)+"-"+u.s.hex(4))})
 }
 
@@ -227,6 +265,7 @@ func (u *User) SetPermissions(p ...types.Permission) {
 func (u *User) Deregister() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
+	defer u.s.touch()
 	u.deregister()
 }
 
@@ -246,6 +285,7 @@ func (u *User) deregister() {
 func (u *User) Connect() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
+	defer u.s.touch()
 	u.connect()
 	if u.refresh == nil {
 		u.issue2()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +64,14 @@ func dateTime(s string) bool {
 func anyText(string) bool { return true }
 
 func oneOf(values ...string) func(string) bool {
-	return func(s string) bool { return slices.Contains(values, s) }
+	return func(s string) bool {
+		for _, v := range values {
+			if s == v {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 func leaf(text func(string) bool) element { return element{text: text} }

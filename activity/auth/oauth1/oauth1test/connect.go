@@ -17,8 +17,8 @@ import (
 type request struct {
 	secret   string
 	callback string
-	user     *activitytest.User // once consented
-	verifier string             // "NULL" if denied
+	user     types.UserID // once consented
+	verifier string       // "NULL" if denied
 	expires  time.Time
 }
 
@@ -41,7 +41,7 @@ func (g *Garmin) serveRequestToken(w http.ResponseWriter, r *http.Request) {
 		callback = ""
 	}
 	token := random(16)
-	t := &request{secret: random(16), callback: callback, expires: time.Now().Add(requestLife)}
+	t := &request{secret: random(16), callback: callback, expires: g.fake.Now().Add(requestLife)}
 	g.requests[token] = t
 	form := url.Values{"oauth_token": {token}, "oauth_token_secret": {t.secret}}
 	if g.CallbackConfirmed {
@@ -70,17 +70,18 @@ func (g *Garmin) redeem(r *http.Request) (*activitytest.User, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.requests[p["oauth_token"]]
-	if t == nil || !time.Now().Before(t.expires) {
+	if t == nil || !g.fake.Now().Before(t.expires) {
 		return nil, errors.New("Unknown request token")
 	}
 	if err := g.verify(r, p, t.secret); err != nil {
 		return nil, err
 	}
-	if t.user == nil || t.verifier == "NULL" || p["oauth_verifier"] != t.verifier {
+	user := g.fake.User(t.user)
+	if user == nil || t.verifier == "NULL" || p["oauth_verifier"] != t.verifier {
 		return nil, errors.New("Invalid oauth_verifier")
 	}
 	delete(g.requests, p["oauth_token"])
-	return t.user, nil
+	return user, nil
 }
 
 // serveExchange moves a user from OAuth 1.0a to OAuth 2. The old token still
@@ -123,10 +124,11 @@ func (g *Garmin) decide(authorizeURL string, user *activitytest.User) (string, e
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.requests[token]
-	if t == nil || !time.Now().Before(t.expires) {
+	if t == nil || !g.fake.Now().Before(t.expires) {
 		return "", errors.New("oauth1test: unknown oauth_token")
 	}
-	target := g.fake.RedirectURL
+	var target string
+	g.fake.Change(func() { target = g.fake.RedirectURL })
 	for _, callback := range []string{t.callback, u.Query().Get("oauth_callback")} {
 		if callback != "" {
 			target = callback
@@ -136,8 +138,9 @@ func (g *Garmin) decide(authorizeURL string, user *activitytest.User) (string, e
 	if err != nil || !back.IsAbs() {
 		return "", errors.New("oauth1test: no redirect URL: neither in the request nor preset")
 	}
-	t.user, t.verifier = user, "NULL"
+	t.user, t.verifier = "", "NULL"
 	if user != nil {
+		t.user = user.ID()
 		t.verifier = random(8)
 	}
 	q := back.Query()

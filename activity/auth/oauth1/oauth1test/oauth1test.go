@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/types"
 )
 
 // Garmin is the OAuth 1.0a part of a fake Garmin. The consumer key and its secret
@@ -42,7 +43,7 @@ type Garmin struct {
 
 // connected is a user with a token.
 type connected struct {
-	user          *activitytest.User
+	user          types.UserID
 	token, secret string
 }
 
@@ -50,6 +51,7 @@ type connected struct {
 func Add(fake *activitytest.Server) *Garmin {
 	g := &Garmin{fake: fake, users: make(map[string]*connected), requests: make(map[string]*request), nonces: make(map[string]time.Time)}
 	fake.Use(g.wrap)
+	fake.Keep("oauth1", g.save, g.load)
 	return g
 }
 
@@ -59,12 +61,12 @@ func (g *Garmin) Connect(u *activitytest.User) (token, secret string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for token, c := range g.users {
-		if c.user == u {
+		if c.user == u.ID() {
 			delete(g.users, token)
 		}
 	}
 	h := random(16)
-	c := &connected{user: u, token: h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], secret: random(16)}
+	c := &connected{user: u.ID(), token: h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], secret: random(16)}
 	g.users[c.token] = c
 	u.Connect()
 	u.SetItemToken(c.token)
@@ -112,12 +114,16 @@ func (g *Garmin) user(w http.ResponseWriter, r *http.Request) *activitytest.User
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.Ends.IsZero() && !time.Now().Before(g.Ends) {
+	if !g.Ends.IsZero() && !g.fake.Now().Before(g.Ends) {
 		writeError(w, http.StatusUnauthorized, "OAuth 1.0 is no longer supported")
 		return nil
 	}
 	c := g.users[p["oauth_token"]]
-	if c == nil || !c.user.Connected() {
+	var u *activitytest.User
+	if c != nil {
+		u = g.fake.User(c.user)
+	}
+	if u == nil || !u.Connected() {
 		writeError(w, http.StatusForbidden, "Unknown UserAccessToken")
 		return nil
 	}
@@ -125,7 +131,7 @@ func (g *Garmin) user(w http.ResponseWriter, r *http.Request) *activitytest.User
 		writeError(w, http.StatusUnauthorized, err.Error())
 		return nil
 	}
-	return c.user
+	return u
 }
 
 // errNoAuth is the text for a missing or unreadable Authorization header.

@@ -1,0 +1,104 @@
+package control
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+)
+
+// limitsView are the exported fields of a server that can be changed while it
+// serves. 0 and "0s" are the defaults.
+type limitsView struct {
+	RedirectURL      string        `json:"redirectURL"`
+	PullTokens       string        `json:"pullTokens"`
+	EndExclusive     bool          `json:"endExclusive"`
+	PullsCarryUserID bool          `json:"pullsCarryUserId"`
+	NoLongDetails    bool          `json:"noLongDetails"`
+	Backfill         backfillView  `json:"backfill"`
+	Delivery         rulesView     `json:"delivery"`
+	Retention        retentionView `json:"retention"`
+}
+
+type backfillView struct {
+	DaysPerMinute   int    `json:"daysPerMinute"`
+	FixedMinutes    bool   `json:"fixedMinutes"`
+	ExactDuplicates bool   `json:"exactDuplicates"`
+	Delay           string `json:"delay"`
+}
+
+type rulesView struct {
+	BatchItems int    `json:"batchItems"`
+	Timeout    string `json:"timeout"`
+	FirstRetry string `json:"firstRetry"`
+}
+
+type retentionView struct {
+	Deliveries int `json:"deliveries"`
+	Requests   int `json:"requests"`
+	Bytes      int `json:"bytes"`
+}
+
+var pullTokenRules = map[string]activitytest.PullTokenRule{
+	"required": activitytest.PullTokenRequired, "optional": activitytest.PullTokenOptional, "none": activitytest.PullTokenNone,
+}
+
+func (c *control) limits() (v limitsView) {
+	s := c.s
+	s.Change(func() {
+		v = limitsView{
+			s.RedirectURL, "", s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
+			backfillView{s.Backfill.DaysPerMinute, s.Backfill.FixedMinutes, s.Backfill.ExactDuplicates, s.Backfill.Delay.String()},
+			rulesView{s.Delivery.BatchItems, s.Delivery.Timeout.String(), s.Delivery.FirstRetry.String()},
+			retentionView{s.Retention.Deliveries, s.Retention.Requests, s.Retention.Bytes},
+		}
+		for name, rule := range pullTokenRules {
+			if rule == s.PullTokens {
+				v.PullTokens = name
+			}
+		}
+	})
+	return v
+}
+
+// setLimits changes the fields that the body has.
+func (c *control) setLimits(r *http.Request) (any, error) {
+	v := c.limits()
+	if err := readBody(r, &v); err != nil {
+		return nil, err
+	}
+	rule, ok := pullTokenRules[v.PullTokens]
+	if !ok {
+		return nil, errors.New("pullTokens is required, optional or none")
+	}
+	if u, err := url.Parse(v.RedirectURL); err != nil || v.RedirectURL != "" && (u.Scheme == "" || u.Host == "") {
+		return nil, errors.New("the redirectURL is no URL")
+	}
+	for _, n := range []int{v.Backfill.DaysPerMinute, v.Delivery.BatchItems, v.Retention.Deliveries, v.Retention.Requests} {
+		if n < 0 {
+			return nil, errors.New("a limit is negative")
+		}
+	}
+	var d [3]time.Duration
+	for i, text := range []string{v.Backfill.Delay, v.Delivery.Timeout, v.Delivery.FirstRetry} {
+		var err error
+		if d[i], err = time.ParseDuration(text); err != nil {
+			return nil, err
+		}
+		if d[i] < 0 || d[i] > 1000*time.Hour {
+			return nil, errors.New("a duration is negative or more than a thousand hours")
+		}
+	}
+	s := c.s
+	s.Change(func() {
+		s.RedirectURL, s.PullTokens, s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = v.RedirectURL, rule, v.EndExclusive, v.PullsCarryUserID, v.NoLongDetails
+		s.Backfill = activitytest.BackfillRules{
+			DaysPerMinute: v.Backfill.DaysPerMinute, FixedMinutes: v.Backfill.FixedMinutes, ExactDuplicates: v.Backfill.ExactDuplicates, Delay: d[0],
+		}
+		s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry = v.Delivery.BatchItems, d[1], d[2]
+		s.Retention = activitytest.Retention{Deliveries: v.Retention.Deliveries, Requests: v.Retention.Requests, Bytes: v.Retention.Bytes}
+	})
+	return c.limits(), nil
+}

@@ -1,0 +1,94 @@
+package control
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+)
+
+type stateView struct {
+	BaseURL     string               `json:"baseURL"`
+	ClientID    string               `json:"clientId"`
+	RedirectURL string               `json:"redirectURL"`
+	Ahead       string               `json:"ahead"`
+	Users       []userView           `json:"users"`
+	Endpoints   []endpointView       `json:"endpoints"`
+	Pending     int                  `json:"pending"`
+	Expired     int                  `json:"expired"`
+	Deliveries  int64                `json:"deliveries"`
+	Requests    int64                `json:"requests"`
+	Faults      int                  `json:"faults"`
+	Quirks      []activitytest.Quirk `json:"quirks"`
+}
+
+func (c *control) state() stateView {
+	v := stateView{
+		Pending: c.s.Pending(), Expired: c.s.Expired(), Quirks: c.s.QuirksOn(), Users: []userView{}, Endpoints: c.endpoints(),
+		Ahead: c.s.Ahead().String(), Faults: c.faults().Faults,
+	}
+	if v.Quirks == nil {
+		v.Quirks = []activitytest.Quirk{}
+	}
+	c.s.Change(func() { v.BaseURL, v.ClientID, v.RedirectURL = c.s.BaseURL, c.s.ClientID, c.s.RedirectURL })
+	list, left := c.s.DeliveriesAfter(0, 0)
+	v.Deliveries = int64(len(list)) + left
+	exchanges, left := c.s.ExchangesAfter(0, 0)
+	v.Requests = int64(len(exchanges)) + left
+	for _, u := range c.s.Users() {
+		v.Users = append(v.Users, view(u, false))
+	}
+	return v
+}
+
+func (c *control) restore(r *http.Request) (any, error) {
+	b, err := readRaw(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.s.Restore(b); err != nil {
+		return nil, err
+	}
+	return c.state(), nil
+}
+
+type clockView struct {
+	Now   time.Time `json:"now"`
+	Ahead string    `json:"ahead"`
+	// Delivered counts what an advance has sent, Failed how much of it was not
+	// acknowledged.
+	Delivered int `json:"delivered"`
+	Failed    int `json:"failed"`
+}
+
+func (c *control) clock(sent []activitytest.Delivery) clockView {
+	v := clockView{Now: c.s.Now().UTC(), Ahead: c.s.Ahead().String(), Delivered: len(sent)}
+	for i := range sent {
+		if !sent[i].Acknowledged() {
+			v.Failed++
+		}
+	}
+	return v
+}
+
+func (c *control) advance(r *http.Request) (any, error) {
+	var b struct {
+		Advance string `json:"advance"`
+	}
+	if err := readBody(r, &b); err != nil {
+		return nil, err
+	}
+	if b.Advance == "" {
+		return nil, errors.New(`by how much? {"advance": "24h"}`)
+	}
+	d, err := time.ParseDuration(b.Advance)
+	if err != nil {
+		return nil, err
+	}
+	sent, err := c.s.Advance(r.Context(), d)
+	if err != nil {
+		return nil, err
+	}
+	return c.clock(sent), nil
+}
