@@ -33,9 +33,9 @@ type Server struct {
 	// this machine. One that is not RedirectURL, if there is one, is always refused.
 	StrictRedirect bool
 
-	// PullTokens says what pulls and callback URLs do with pull tokens. The
-	// zero value is Garmin's practice in 2026: callback URLs carry one, and a
-	// pull without one is refused.
+	// PullTokens says how to treat pull tokens. The zero value is Garmin's
+	// practice in 2026: callback URLs carry one, and a pull without one is
+	// refused.
 	PullTokens PullTokenRule
 	// EndExclusive excludes records uploaded in the last second of a pull's
 	// range. Garmin's document does not say; a client must work both ways.

@@ -290,7 +290,7 @@ func (s *Server) Snapshot() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // the bodies of records are in it, to the byte
+	e.SetEscapeHTML(false)              // the bodies of records are in it, to the byte
 	if err := e.Encode(v); err != nil { //nolint:gosec // the secret is the fake's own
 		return nil, fmt.Errorf("activitytest: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 type fakeCommand struct {
 	Listen   string `default:"127.0.0.1:9000" placeholder:"ADDRESS" help:"Address to listen on. Who reaches it sees all tokens."`
 	URL      string `name:"url" help:"Base URL under which the address is known."`
+	TLS      bool   `name:"tls" help:"Serve https, with a certificate that is made for it."`
+	CA       string `name:"ca" type:"path" placeholder:"FILE" help:"Write the certificate of its authority to this file."`
 	Users    int    `default:"2" help:"Start with this many users, each with a month of history."`
 	Seed     uint64 `default:"1" help:"The same seed gives the same history."`
 	Scenario string `type:"path" placeholder:"FILE" help:"Carry out the calls of the control API in this file."`
@@ -26,6 +28,8 @@ type announcement struct {
 	ClientID string `json:"client_id"`
 	// ClientSecret is made up. It is left out if it was given.
 	ClientSecret string `json:"client_secret,omitempty"`
+	// CA is the certificate of the authority to trust, with -tls.
+	CA string `json:"ca,omitempty"`
 }
 
 // Run serves until it is interrupted, which is how it ends well.
@@ -41,11 +45,11 @@ func (c *fakeCommand) Run(ctx context.Context, out *output) error {
 	}
 	g.ClientID, g.ClientSecret = a.ClientID, cmp.Or(string(given), g.ClientSecret)
 	g.RedirectURL = c.Redirect
-	o := &fake.Options{Listen: c.Listen, URL: c.URL, Scenario: c.Scenario}
+	o := &fake.Options{Listen: c.Listen, URL: c.URL, Scenario: c.Scenario, TLS: c.TLS, CAFile: c.CA}
 	o.Ready = func() {
-		a.URL = g.BaseURL
+		a.URL, a.CA = g.BaseURL, string(o.CA)
 		_ = out.value(a, func(w io.Writer) {
-			fmt.Fprintf(w, "fake Garmin on %s\nclient id     %s\nclient secret %s\n", a.URL, a.ClientID, cmp.Or(a.ClientSecret, "as given"))
+			fmt.Fprintf(w, "fake Garmin on %s\nclient id     %s\nclient secret %s\n%s", a.URL, a.ClientID, cmp.Or(a.ClientSecret, "as given"), a.CA)
 		})
 	}
 	steps := out.stdout

@@ -22,8 +22,24 @@
 //
 // triathlon.json beside this file is a longer one.
 //
-// Everyone who can reach the address sees all tokens: keep it on this machine.
-// The control API answers to localhost, loopback addresses and the host of -url.
+// # Between machines and containers
+//
+//	go run ./examples/fakegarmin -listen :9000 -url https://garmin.test:9000 -tls -ca ca.pem
+//
+// -url is the address under which others know it: callback URLs begin with it.
+// -tls serves https, with a certificate for the host of -url, the name of this
+// machine and localhost. It prints the certificate of the authority that made it,
+// and writes it to -ca: clients must trust it, as with SSL_CERT_FILE=ca.pem or
+// NODE_EXTRA_CA_CERTS=ca.pem. It is new at each start, and can certify these hosts
+// alone.
+//
+// GET /health answers 200. -health URL asks a fake that runs, with -ca FILE by
+// https, and exits with status 1 if it does not. Dockerfile beside this file makes
+// an image of the program alone.
+//
+// Everyone who can reach the address sees all tokens: keep it on this machine, or
+// on a network of your own. The control API answers to localhost, loopback
+// addresses and the host of -url.
 package main
 
 import (
@@ -33,6 +49,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/garminkit/activityapi/activity/auth/oauth1/oauth1test"
 	"github.com/garminkit/activityapi/internal/fake"
@@ -42,6 +59,9 @@ func main() {
 	o := &fake.Options{}
 	flag.StringVar(&o.Listen, "listen", "127.0.0.1:9000", "`address` to listen on")
 	flag.StringVar(&o.URL, "url", "", "base URL under which the address is known (default http:// and the address)")
+	flag.BoolVar(&o.TLS, "tls", false, "serve https, with a certificate that is made for it")
+	flag.StringVar(&o.CAFile, "ca", "", "write the certificate of its authority to this `file`")
+	health := flag.String("health", "", "ask the fake at this base `URL` whether it runs, and exit")
 	users := flag.Int("users", 2, "start with this many users, each with a month of history")
 	seed := flag.Uint64("seed", 1, "the same seed gives the same history")
 	flag.StringVar(&o.Scenario, "scenario", "", "carry out the calls in this `file`")
@@ -50,16 +70,24 @@ func main() {
 	redirect := flag.String("redirect", "", "the partner's redirect URL, as preset in the portal")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *health != "" {
+		exit(fake.Healthy(ctx, *health, o.CAFile))
+		return
+	}
 	g := fake.New(*users, *seed)
 	g.ClientID, g.ClientSecret = cmp.Or(*id, g.ClientID), cmp.Or(*secret, g.ClientSecret)
 	g.RedirectURL = *redirect
 	o.OAuth1 = oauth1test.Add(g).Connect
 	o.Ready = func() {
-		fmt.Printf("fake Garmin on %s\nclient id     %s\nclient secret %s\n", g.BaseURL, g.ClientID, g.ClientSecret)
+		fmt.Printf("fake Garmin on %s\nclient id     %s\nclient secret %s\n%s", g.BaseURL, g.ClientID, g.ClientSecret, o.CA)
 	}
-	if err := fake.Run(ctx, g, o, os.Stdout); err != nil {
+	exit(fake.Run(ctx, g, o, os.Stdout))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fakegarmin:", err)
 		os.Exit(1)
 	}

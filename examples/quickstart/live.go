@@ -8,20 +8,30 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	neturl "net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
 
-// live receives from the real Garmin, for users who connect with a browser.
-// opts is nil but in tests.
-func live(ctx context.Context, out io.Writer, app auth.App, opts *auth.Options, listen, url, dir string) error {
+// live receives from the real Garmin, or the fake at garmin, for users who connect
+// with a browser. opts is nil but in tests.
+func live(ctx context.Context, out io.Writer, app auth.App, garmin string, opts *auth.Options, listen, url, dir string) error {
 	if url == "" {
 		return errors.New("-url is missing: the public https address of this program")
+	}
+	if garmin != "" {
+		var err error
+		if opts, err = fakeGarmin(garmin); err != nil {
+			return err
+		}
+		defer opts.Pool.Close() //nolint:errcheck // at the end of the program
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -70,6 +80,24 @@ func live(ctx context.Context, out io.Writer, app auth.App, opts *auth.Options, 
 			}
 		}
 	}
+}
+
+// fakeGarmin leads everything that goes to Garmin's hosts to one address.
+func fakeGarmin(address string) (*auth.Options, error) {
+	address = strings.TrimSuffix(address, "/")
+	u, err := neturl.Parse(address)
+	if err != nil || u.Hostname() == "" || u.Path != "" {
+		return nil, errors.New("-garmin must be like http://127.0.0.1:9000")
+	}
+	pool, err := activity.NewPool(&activity.Options{BaseURL: address + "/wellness-api/rest", PlainHTTPHost: u.Hostname()})
+	if err != nil {
+		return nil, err
+	}
+	return &auth.Options{
+		Pool:          pool,
+		Endpoints:     auth.Endpoints{Authorize: address + "/oauth2Confirm", Token: address + "/di-oauth2-service/oauth/token"},
+		PlainHTTPHost: u.Hostname(),
+	}, nil
 }
 
 // pathSecret returns the part of the endpoint's address that keeps strangers out:

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -76,9 +77,31 @@ func (r roads) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestLive(t *testing.T) {
 	t.Parallel()
 	fake := activitytest.NewServer()
-	user := fake.AddUser(nil)
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)
+	testLive(t, fake, "", &auth.Options{Transport: fake, Pool: pool})
+	require.NoError(t, pool.Close())
+}
+
+// TestLiveWithAFake goes it with a fake at an address of its own.
+func TestLiveWithAFake(t *testing.T) {
+	t.Parallel()
+	fake := activitytest.NewServer()
+	at := httptest.NewServer(fake)
+	defer at.Close()
+	fake.BaseURL = at.URL
+	testLive(t, fake, at.URL+"/", nil)
+	for _, bad := range []string{"fake", "http://", "ftp://fake", "http://%zz"} {
+		_, err := fakeGarmin(bad)
+		require.Error(t, err, bad)
+	}
+	opts, err := fakeGarmin("http://fake-garmin:9000") // in a network of containers
+	require.NoError(t, err)
+	require.NoError(t, opts.Pool.Close())
+}
+
+func testLive(t *testing.T, fake *activitytest.Server, garmin string, opts *auth.Options) {
+	user := fake.AddUser(nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	listen := l.Addr().String()
@@ -92,7 +115,7 @@ func TestLive(t *testing.T) {
 	app := auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)}
 	dir := filepath.Join(t.TempDir(), "data")
 	go func() {
-		done <- live(ctx, out, app, &auth.Options{Transport: fake, Pool: pool}, listen, address, dir)
+		done <- live(ctx, out, app, garmin, opts, listen, address, dir)
 	}()
 	out.await(t, address+"/garmin/")
 	secret, err := pathSecret(filepath.Join(dir, "path-secret"))
@@ -138,5 +161,4 @@ func TestLive(t *testing.T) {
 	stop()
 	require.NoError(t, <-done)
 	require.NotContains(t, out.text.String(), fake.ClientSecret)
-	require.NoError(t, pool.Close())
 }

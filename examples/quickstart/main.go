@@ -14,7 +14,15 @@
 //
 // receives from the real Garmin: open the address in a browser to connect a
 // user. It listens on this machine alone, for a proxy with a certificate, unless
-// -listen says else. GARMIN_KEY, GARMIN_SECRET, GARMIN_LISTEN and GARMIN_URL do the same as
+// -listen says else.
+//
+//	go run ./examples/fakegarmin -client-id KEY -client-secret SECRET
+//	go run ./examples/quickstart -key KEY -secret SECRET -url http://127.0.0.1:8080 -garmin http://127.0.0.1:9000
+//
+// does the same with a fake Garmin that runs somewhere: -garmin is its address. By
+// https, trust its authority with SSL_CERT_FILE.
+//
+// GARMIN_KEY, GARMIN_SECRET, GARMIN_LISTEN and GARMIN_URL do the same as
 // the flags.
 package main
 
@@ -36,6 +44,7 @@ func main() {
 	secret := flag.String("secret", os.Getenv("GARMIN_SECRET"), "its secret")
 	listen := flag.String("listen", cmp.Or(os.Getenv("GARMIN_LISTEN"), "127.0.0.1:8080"), "address to receive on, with -key")
 	url := flag.String("url", os.Getenv("GARMIN_URL"), "public https address that leads to -listen, with -key")
+	garmin := flag.String("garmin", "", "base URL of a fake Garmin to use in place of the real one, with -key")
 	dir := flag.String("dir", "", "where notifications, files and tokens are kept (default a directory that is removed at the end; garmin-data with -key)")
 	flag.Parse()
 
@@ -44,7 +53,7 @@ func main() {
 	var err error
 	if *key != "" {
 		app := auth.App{ClientID: *key, ClientSecret: types.Secret(*secret)}
-		err = live(ctx, os.Stdout, app, nil, *listen, *url, cmp.Or(*dir, "garmin-data"))
+		err = live(ctx, os.Stdout, app, *garmin, nil, *listen, *url, cmp.Or(*dir, "garmin-data"))
 	} else {
 		err = demo(ctx, os.Stdout, *dir, *push)
 	}

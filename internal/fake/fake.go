@@ -3,14 +3,13 @@
 package fake
 
 import (
-	"cmp"
 	"context"
 	_ "embed"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"os"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -21,8 +20,17 @@ import (
 // Options are the choices of Run.
 type Options struct {
 	// Listen is the address to listen on, URL the base URL under which it is
-	// known. "" means http:// and the address.
+	// known. "" means http:// and the address; of an address that is every one of
+	// this machine, its name.
 	Listen, URL string
+	// TLS serves https, with a certificate that is made for it. CAFile is where the
+	// certificate of its authority is written, or "".
+	TLS    bool
+	CAFile string
+	// CA is that certificate in PEM, and Addr where the fake listens. Run sets both
+	// before Ready.
+	CA   []byte
+	Addr string
 	// Scenario is a file of calls that are carried out, or "".
 	Scenario string
 	// OAuth1 gives a user a token of OAuth 1.0a. Without it, there are no such users.
@@ -57,18 +65,37 @@ func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer)
 	if err != nil {
 		return err
 	}
-	g.BaseURL = cmp.Or(o.URL, "http://"+l.Addr().String())
+	defer l.Close() //nolint:errcheck // Serve has closed it, or nobody has begun
+	o.Addr = l.Addr().String()
+	if g.BaseURL, err = baseURL(ctx, o.URL, o.TLS, l.Addr()); err != nil {
+		return err
+	}
 	srv := &http.Server{Handler: handler(g, &control.Options{Hosts: []string{hostOf(g.BaseURL)}, OAuth1: o.OAuth1}), ReadHeaderTimeout: 10 * time.Second}
+	local, serve := &http.Client{}, func() error { return srv.Serve(l) }
+	if o.TLS {
+		if srv.TLSConfig, o.CA, err = issue(hosts(g.BaseURL, l.Addr())); err != nil {
+			return err
+		}
+		if o.CAFile != "" {
+			if err := os.WriteFile(o.CAFile, o.CA, 0o644); err != nil { //nolint:gosec // others must read it, and it is no secret
+				return err
+			}
+		}
+		if local, err = trusting(o.CA); err != nil {
+			return err
+		}
+		serve = func() error { return srv.ServeTLS(l, "", "") }
+	}
 	o.Ready()
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, 3)
-	go func() { failed <- srv.Serve(l) }()
+	go func() { failed <- serve() }()
 	go func() { failed <- g.Run(ctx) }()
 	if steps != nil {
 		go func() {
-			if err := Play(ctx, "http://"+l.Addr().String()+"/control", steps, out); err != nil {
+			if err := play(ctx, local, loopback(o.TLS, l.Addr())+"/control", steps, out); err != nil {
 				failed <- err
 			}
 		}()
@@ -90,19 +117,11 @@ func handler(g *activitytest.Server, opts *control.Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", g)
 	mux.Handle("/control/", http.StripPrefix("/control", control.Handler(g, opts)))
+	mux.HandleFunc("GET /health", health)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; form-action 'self'")
 		w.Write(page)
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
-}
-
-// hostOf returns the host of a base URL, without port.
-func hostOf(baseURL string) string {
-	u, err := url.Parse(baseURL)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }

@@ -52,6 +52,10 @@ func ReadScenario(name string) ([]Step, error) {
 // Play carries out the steps at the control API and says what became of each. It
 // stops at the first that fails.
 func Play(ctx context.Context, control string, steps []Step, out io.Writer) error {
+	return play(ctx, http.DefaultClient, control, steps, out)
+}
+
+func play(ctx context.Context, client *http.Client, control string, steps []Step, out io.Writer) error {
 	for i, c := range steps {
 		t := time.NewTimer(c.Wait)
 		select {
@@ -60,7 +64,7 @@ func Play(ctx context.Context, control string, steps []Step, out io.Writer) erro
 			t.Stop()
 			return ctx.Err()
 		}
-		status, answer, err := c.do(ctx, control)
+		status, answer, err := c.do(ctx, client, control)
 		if err != nil {
 			return fmt.Errorf("scenario, step %d: %w", i+1, err)
 		}
@@ -72,12 +76,12 @@ func Play(ctx context.Context, control string, steps []Step, out io.Writer) erro
 	return nil
 }
 
-func (c *Step) do(ctx context.Context, control string) (status int, answer []byte, err error) {
+func (c *Step) do(ctx context.Context, client *http.Client, control string) (status int, answer []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, c.Method, control+c.Path, bytes.NewReader(c.Body))
 	if err != nil {
 		return 0, nil, err
 	}
-	res, err := http.DefaultClient.Do(r)
+	res, err := client.Do(r)
 	if err != nil {
 		return 0, nil, err
 	}

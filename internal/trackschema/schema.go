@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,14 +65,7 @@ func dateTime(s string) bool {
 func anyText(string) bool { return true }
 
 func oneOf(values ...string) func(string) bool {
-	return func(s string) bool {
-		for _, v := range values {
-			if s == v {
-				return true
-			}
-		}
-		return false
-	}
+	return func(s string) bool { return slices.Contains(values, s) }
 }
 
 func leaf(text func(string) bool) element { return element{text: text} }
