@@ -64,7 +64,7 @@ func (q *Queue) settlesAll() {
 				return
 			}
 		}
-		n := len(batch[0].ids)
+		n, turns := len(batch[0].ids), 0
 	gather:
 		for n < settleMost {
 			select {
@@ -74,9 +74,11 @@ func (q *Queue) settlesAll() {
 					break gather
 				}
 				batch = append(batch, c)
-				n += len(c.ids)
+				n, turns = n+len(c.ids), 0
 			default:
-				break gather
+				if !letOthers(&turns) {
+					break gather
+				}
 			}
 		}
 		err := q.finish(batch)

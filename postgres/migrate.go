@@ -209,10 +209,12 @@ func schemaName(name string) (string, error) {
 
 // named puts the schema into a statement: as a name, or in a literal that begins
 // with it. '{s}.' is the schema's name alone, in a literal.
-func named(schema, text string) string {
+func named(schema, text string) string { return namer(schema).Replace(text) }
+
+func namer(schema string) *strings.Replacer {
 	name := pgx.Identifier{schema}.Sanitize()
 	literal := "'" + strings.ReplaceAll(name, "'", "''")
-	return strings.NewReplacer("'{s}.'", literal+"'", "'{s}.", literal+".", "{s}", name).Replace(text)
+	return strings.NewReplacer("'{s}.'", literal+"'", "'{s}.", literal+".", "{s}", name)
 }
 
 // lockKey is an advisory lock's. They belong to a database, so each schema has

@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,6 +82,7 @@ type Options struct {
 type DB struct {
 	pool    *pgxpool.Pool
 	schema  string
+	names   *strings.Replacer // puts the schema into statements
 	lease   time.Duration
 	repeat  time.Duration // 0: each body is new
 	most    int64         // bytes; 0: no bound
@@ -149,7 +151,7 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 		return nil, err
 	}
 	db := &DB{
-		pool: pool, schema: schema, lease: o.Lease, repeat: max(0, o.RepeatTime),
+		pool: pool, schema: schema, names: namer(schema), lease: o.Lease, repeat: max(0, o.RepeatTime),
 		most: o.MaxBytes, letters: o.LetterRetention, joins: o.JoinedRetention, seal: o.Seal, log: o.Logger,
 	}
 	db.ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -198,7 +200,7 @@ func (db *DB) Close() error {
 }
 
 // sql puts the schema into a statement.
-func (db *DB) sql(text string) string { return named(db.schema, text) }
+func (db *DB) sql(text string) string { return db.names.Replace(text) }
 
 // sleep waits, and reports whether the DB is still open.
 func (db *DB) sleep(d time.Duration) bool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -99,6 +100,19 @@ const (
 	committers = 2
 )
 
+// letOthers lets the goroutines run that are about to join a group, and reports
+// whether to look again. A statement costs as much as ten bodies, and those whose
+// bodies were stored by the last one come with the next within microseconds. It
+// waits for nobody: turns is how often none has come.
+func letOthers(turns *int) bool {
+	if *turns == 3 {
+		return false
+	}
+	*turns++
+	runtime.Gosched()
+	return true
+}
+
 // commits stores the bodies that wait, all of them at a time: while one commit
 // runs, the next gather.
 func (q *Queue) commits() {
@@ -126,6 +140,7 @@ func (q *Queue) commits() {
 				return
 			}
 		}
+		turns := 0
 	gather:
 		for {
 			select {
@@ -133,8 +148,11 @@ func (q *Queue) commits() {
 				if !add(p) {
 					break gather
 				}
+				turns = 0
 			default:
-				break gather
+				if !letOthers(&turns) {
+					break gather
+				}
 			}
 		}
 		touched, err := q.insert(batch, rows)

@@ -8,6 +8,7 @@ func postgresRows() []row {
 		tables = "postgres/migrations/0001_queue.sql"
 		append = "postgres/migrations/0003_repeats.sql"
 		late   = "postgres/migrations/0008_late.sql"
+		store  = "postgres/migrations/0009_append.sql"
 		member = "postgres/member.go"
 	)
 	return []row{
@@ -83,9 +84,9 @@ func postgresRows() []row {
 		},
 		{
 			defence: "a body that another process stored a moment ago is a repeat",
-			file:    append,
-			old:     "    ) t WHERE t.sum = ANY (fresh);\n",
-			new:     "    ) t WHERE false;\n",
+			file:    store,
+			old:     "      ) t WHERE t.sum = ANY (fresh);\n",
+			new:     "      ) t WHERE false;\n",
 			pkg:     pkg, test: "TestRepeats",
 		},
 		{
@@ -118,9 +119,9 @@ func postgresRows() []row {
 		},
 		{
 			defence: "no item appears behind a scan: who stores has the append lock",
-			file:    append,
-			old:     "    PERFORM pg_advisory_xact_lock(lock_key);\n    EXIT WHEN EXISTS",
-			new:     "    EXIT WHEN EXISTS",
+			file:    store,
+			old:     "  PERFORM pg_advisory_xact_lock(lock_key);\n",
+			new:     "",
 			pkg:     pkg, test: "TestNothingAppearsBehindAScan",
 		},
 		{
@@ -153,14 +154,14 @@ func postgresRows() []row {
 		},
 		{
 			defence: "who stores does not NOTIFY in that transaction",
-			file:    append,
-			old:     "old IS NULL OR u.sum IS NULL OR u.sum <> ALL (old) ORDER BY u.n) t;\n",
-			new:     "old IS NULL OR u.sum IS NULL OR u.sum <> ALL (old) ORDER BY u.n) t;\n  PERFORM pg_notify('activityapi:' || trim('\"' FROM '{s}.'), 'new');\n",
+			file:    store,
+			old:     "WHERE old IS NULL OR t.sum IS NULL OR t.sum <> ALL (old);\n",
+			new:     "WHERE old IS NULL OR t.sum IS NULL OR t.sum <> ALL (old);\n  PERFORM pg_notify('activityapi:' || trim('\"' FROM '{s}.'), 'new');\n",
 			pkg:     pkg, test: "TestNothingIsToldInTheInsert",
 		},
 		{
 			defence: "a user's name is bytes and no text",
-			file:    append,
+			file:    store,
 			old:     "t.user_id, t.touch, t.data\n",
 			new:     "convert_to(convert_from(t.user_id, 'UTF8'), 'UTF8'), t.touch, t.data\n",
 			pkg:     pkg, test: "TestQueueKeepsBytes",
