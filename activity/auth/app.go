@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/appname"
 	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
@@ -46,6 +47,9 @@ func (e Endpoints) withDefaults(plain string) (Endpoints, error) {
 // App is a partner application as registered with Garmin. It prints without its
 // secret.
 type App struct {
+	// Name tells the users of several applications apart, see [types.UserID.In].
+	// Leave it empty for an application that is alone, or that was.
+	Name     string
 	ClientID string
 	// ClientSecret may be empty if Options has a Scheme. Users can then not
 	// connect with OAuth 2.
@@ -53,6 +57,9 @@ type App struct {
 }
 
 func (a App) check(scheme Scheme) error {
+	if err := appname.Check(a.Name); err != nil {
+		return fmt.Errorf("auth: App.Name %.100q: %w", a.Name, err)
+	}
 	switch {
 	case a.ClientID == "":
 		return errors.New("auth: App without ClientID")

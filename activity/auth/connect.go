@@ -25,8 +25,8 @@ import (
 
 // Connection describes a user who has connected.
 type Connection struct {
-	// UserID is Garmin's id of the user. It stays the same when the user
-	// connects again.
+	// UserID is Garmin's id of the user, with the name of the application if that
+	// has one. It stays the same when the user connects again.
 	UserID types.UserID
 	// Permissions are what the user allows, which may be nothing.
 	Permissions []types.Permission
@@ -38,6 +38,9 @@ type Connection struct {
 // ConnectorOptions configures a Connector. A nil *ConnectorOptions means the
 // defaults.
 type ConnectorOptions struct {
+	// App is the name of the application to connect to, if Users has several. Empty
+	// means the one without a name, or else that of NewUsers.
+	App string
 	// Scheme makes users connect by Options.Scheme instead of OAuth 2, for an
 	// application that Garmin has not migrated.
 	Scheme bool
@@ -66,6 +69,7 @@ type ConnectorOptions struct {
 type Connector struct {
 	opaque
 	users       *Users
+	server      *server
 	redirectURL *url.URL
 	done        DoneFunc
 	opts        ConnectorOptions
@@ -94,10 +98,16 @@ func NewConnector(users *Users, redirectURL string, done DoneFunc, opts *Connect
 	if opts != nil {
 		c.opts = *opts
 	}
+	c.server = users.servers[c.opts.App]
+	if c.server == nil && c.opts.App == "" {
+		c.server = users.server
+	}
 	switch {
-	case c.opts.Scheme && users.server.scheme == nil:
+	case c.server == nil:
+		return nil, fmt.Errorf("auth: ConnectorOptions.App %.100q is none of the applications of Users", c.opts.App)
+	case c.opts.Scheme && c.server.scheme == nil:
 		return nil, errors.New("auth: Connector for a Scheme, and Options has none")
-	case !c.opts.Scheme && users.server.app.ClientSecret == "":
+	case !c.opts.Scheme && c.server.app.ClientSecret == "":
 		return nil, errors.New("auth: Connector for OAuth 2, and App has no ClientSecret")
 	case c.opts.Lifetime < 0:
 		return nil, errors.New("auth: ConnectorOptions.Lifetime is negative")
@@ -114,7 +124,11 @@ func NewConnector(users *Users, redirectURL string, done DoneFunc, opts *Connect
 		c.opts.Once = new(onceMemory).once
 	}
 	// Another use of the same key must not make what this one takes.
-	key, err := hkdf.Key(sha256.New, c.opts.Key, nil, "garmin connector", 32)
+	use := "garmin connector"
+	if c.server.app.Name != "" {
+		use += " " + c.server.app.Name
+	}
+	key, err := hkdf.Key(sha256.New, c.opts.Key, nil, use, 32)
 	if err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
@@ -146,7 +160,7 @@ type pending struct {
 // consent page, and a sealed text that only this user's browser or device must
 // keep until Finish. session may be any text that identifies the user.
 func (c *Connector) Begin(ctx context.Context, session string) (consentURL string, sealed types.Secret, err error) {
-	s := c.users.server
+	s := c.server
 	p := pending{
 		Scheme:  c.opts.Scheme,
 		Session: []byte(session),
@@ -226,7 +240,7 @@ func (c *Connector) Finish(ctx context.Context, sealed types.Secret, session str
 	if err != nil {
 		return nil, err
 	}
-	conn, err := c.users.greet(ctx, t)
+	conn, err := c.users.greet(ctx, c.server, t)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +251,7 @@ func (c *Connector) Finish(ctx context.Context, sealed types.Secret, session str
 // redeem turns the answer of the consent page into a token.
 func (c *Connector) redeem(ctx context.Context, p *pending, query url.Values) (*Token, error) {
 	const op = "finish connection"
-	s := c.users.server
+	s := c.server
 	if p.Scheme {
 		return called(ctx, s, op, func(ctx context.Context, base http.RoundTripper) (*Token, error) {
 			return s.scheme.Finish(ctx, &Token{AccessToken: types.Secret(p.State), TokenSecret: types.Secret(p.Secret)}, query, base)
@@ -262,7 +276,7 @@ func (c *Connector) redeem(ctx context.Context, p *pending, query url.Values) (*
 // state is the name of the parameter that says which connection it is.
 func (c *Connector) state() string {
 	if c.opts.Scheme {
-		return c.users.server.scheme.State()
+		return c.server.scheme.State()
 	}
 	return "state"
 }
@@ -280,9 +294,9 @@ func single(q url.Values, key string) (string, error) {
 
 // greet fetches who the user of a new token is and what is allowed, and stores
 // the token.
-func (u *Users) greet(ctx context.Context, t *Token) (*Connection, error) {
+func (u *Users) greet(ctx context.Context, s *server, t *Token) (*Connection, error) {
 	const op = "finish connection"
-	client, err := u.pool.Client(&newcomer{server: u.server, token: t})
+	client, err := u.pool.Client(&newcomer{server: s, token: t})
 	if err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}
@@ -292,6 +306,7 @@ func (u *Users) greet(ctx context.Context, t *Token) (*Connection, error) {
 	if conn.UserID, err = patiently(asking, client.UserID); err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}
+	conn.UserID = conn.UserID.In(s.app.Name)
 	if conn.Permissions, err = patiently(asking, client.Permissions); err != nil {
 		return nil, &Error{Op: op, UserID: conn.UserID, Err: err}
 	}

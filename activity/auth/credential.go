@@ -31,16 +31,21 @@ import (
 // deregistration, and neither needs a token. For the same reason, treat a user
 // whom the application knows but the store does not as a user without a client.
 func (u *Users) Client(ctx context.Context, userID types.UserID) (*activity.Client, error) {
+	s, err := u.of("client", userID)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("client", userID, err)
 	}
-	return u.pool.Client(&credential{users: u, userID: userID})
+	return u.pool.Client(&credential{users: u, server: s, userID: userID})
 }
 
 // credential proves to be one of the users.
 type credential struct {
 	opaque
 	users  *Users
+	server *server
 	userID types.UserID
 }
 
@@ -67,7 +72,7 @@ func (a *authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := a.users.server.authorize(t, req, a.base)
+	resp, err := a.server.authorize(t, req, a.base)
 	switch {
 	case err != nil || !t.OAuth2():
 		return resp, err
@@ -92,7 +97,7 @@ func (a *authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil //nolint:nilerr // see above
 	}
 	resp.Body.Close()
-	resp, err = a.users.server.authorize(next, req, a.base)
+	resp, err = a.server.authorize(next, req, a.base)
 	switch {
 	case err != nil:
 	case refuses(resp):

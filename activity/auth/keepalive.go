@@ -79,16 +79,22 @@ func (u *Users) refreshDue(ctx context.Context, o *KeepAliveOptions) error {
 		}
 	}
 	var due []types.UserID
-	var unread error // the store's; what it gave before is refreshed
+	var unread error // what kept it from the end; what the store gave before is refreshed
 	for t, err := range u.store.Due(ctx, time.Now().Add(o.Before)) {
 		if err != nil {
 			unread = err
 			failed("", err)
 			break
 		}
-		due = append(due, t.UserID)
+		if u.servers[t.UserID.App()] != nil {
+			due = append(due, t.UserID)
+		}
 	}
+	refused := map[string]error{} // by application: what would fail for all of its users
 	for _, userID := range due {
+		if refused[userID.App()] != nil {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -104,8 +110,13 @@ func (u *Users) refreshDue(ctx context.Context, o *KeepAliveOptions) error {
 			failed(userID, err)
 		}
 		var own *Error
-		if errors.As(err, &own) && (own.Fault() == types.FaultApplication || own.Fault() == types.FaultNetwork) {
+		switch {
+		case !errors.As(err, &own):
+		case own.Fault() == types.FaultNetwork:
 			return err // It would fail for all.
+		case own.Fault() == types.FaultApplication:
+			refused[userID.App()] = err
+			unread = errors.Join(unread, err)
 		}
 	}
 	if err := ctx.Err(); err != nil {

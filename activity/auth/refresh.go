@@ -118,7 +118,11 @@ func (c *watchedClaim) stands(t *Token, life time.Duration) bool {
 // spend refreshes a token that this process has claimed. The error is
 // ErrConflict if another came in between.
 func (u *Users) spend(ctx context.Context, claimed *Token) (*Token, error) {
-	next, err := u.server.next(ctx, claimed)
+	s, err := u.of("refresh token", claimed.UserID)
+	if err != nil {
+		return nil, err
+	}
+	next, err := s.next(ctx, claimed)
 	if err == nil {
 		u.refreshed.Add(1)
 		u.logger.DebugContext(ctx, "token refreshed", "user", claimed.UserID, "expiry", next.Expiry)

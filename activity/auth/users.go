@@ -42,6 +42,10 @@ type Options struct {
 	// Scheme signs for users who did not connect by OAuth 2. Nil means that there
 	// are none.
 	Scheme Scheme
+	// Apps are further applications whose users are in the same store: one for
+	// evaluation beside the one for production, or one for each tenant. Their names
+	// differ. None of them has a Scheme.
+	Apps []App
 	// Logger is told of refreshes and their failures. Nil is silent.
 	Logger *slog.Logger
 }
@@ -58,11 +62,12 @@ type Options struct {
 // safe for concurrent use.
 type Users struct {
 	opaque
-	server *server
-	store  TokenStore
-	pool   *activity.Pool
-	logger *slog.Logger
-	close  []func() error
+	server  *server
+	servers map[string]*server // server too, by the name of its application
+	store   TokenStore
+	pool    *activity.Pool
+	logger  *slog.Logger
+	close   []func() error
 
 	refreshed, failed, reconnect atomic.Int64 // see Counts
 
@@ -161,10 +166,33 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 		}
 		u.close = append(u.close, u.pool.Close)
 	}
+	u.servers = map[string]*server{app.Name: u.server}
+	for _, app := range opts.Apps {
+		if err := app.check(nil); err != nil {
+			return nil, err
+		}
+		if u.servers[app.Name] != nil {
+			return nil, fmt.Errorf("auth: two applications have the name %q", app.Name)
+		}
+		further := *u.server
+		further.app, further.scheme = app, nil
+		u.servers[app.Name] = &further
+	}
 	if u.logger == nil {
 		u.logger = slog.New(slog.DiscardHandler)
 	}
 	return u, nil
+}
+
+// errNoApp says that Users does not have the application of a user.
+var errNoApp = errors.New("the user's application is none of these")
+
+// of returns the server of the user's application.
+func (u *Users) of(op string, userID types.UserID) (*server, error) {
+	if s := u.servers[userID.App()]; s != nil {
+		return s, nil
+	}
+	return nil, wrap(op, userID, errNoApp)
 }
 
 // Close waits for running refreshes, and tries once more to store the tokens that
@@ -252,6 +280,9 @@ func (u *Users) Refresh(ctx context.Context, userID types.UserID) (*Token, error
 // refused, although that one does.
 func (u *Users) join(ctx context.Context, userID types.UserID, force bool, refused *Token) (*Token, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := u.of("refresh token", userID); err != nil {
 		return nil, err
 	}
 	u.mu.Lock()

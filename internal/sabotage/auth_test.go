@@ -900,7 +900,7 @@ func authRows() []row {
 		{
 			defence: "F46 a connector without its secret",
 			file:    "activity/auth/connect.go",
-			old: `	case !c.opts.Scheme && users.server.app.ClientSecret == "":
+			old: `	case !c.opts.Scheme && c.server.app.ClientSecret == "":
 		return nil, errors.New("auth: Connector for OAuth 2, and App has no ClientSecret")
 `,
 			new: "",
