@@ -44,7 +44,7 @@ func (r *Runner) Plan(ctx context.Context, user *User) (*Plan, error) {
 		known[c.Kind] = append(known[c.Kind], c.Window)
 		if slices.Contains(wanted, c.Kind) && overlap(c.Window, user.Window) &&
 			(!c.Settled() || c.State == StateHole && r.opts.FillHoles) {
-			p.reopen(c, r.opts.ChunkDays, r.limiter.DaysPerMinute())
+			p.reopen(c, r.opts.ChunkDays, r.daysPerMinute(user.ID))
 		}
 	}
 	for i, k := range wanted {
@@ -70,7 +70,7 @@ func (r *Runner) Plan(ctx context.Context, user *User) (*Plan, error) {
 	for _, c := range p.Chunks {
 		p.Days += Cost(c.Window)
 	}
-	p.Duration = estimate(p.Days, r.limiter.DaysPerMinute())
+	p.Duration = estimate(p.Days, r.daysPerMinute(user.ID))
 	return p, nil
 }
 

@@ -144,7 +144,7 @@ func (j *job) ask(c *Chunk) error {
 					return err
 				}
 			}
-			return fatal{a.err}
+			return refusal{a.err}
 		case notPermitted:
 			if err := j.refuse(c, since, ReasonPermission, string(a.permission)); err != nil {
 				return err
@@ -251,7 +251,7 @@ func (j *job) tell(c *Chunk) {
 	defer j.telling.Unlock()
 	j.done = min(j.done+Cost(c.Window), j.total)
 	p := &Progress{UserID: c.UserID, Chunk: &told, DaysDone: j.done, DaysTotal: j.total}
-	p.Remaining = estimate(p.DaysTotal-p.DaysDone, j.run.runner.limiter.DaysPerMinute())
+	p.Remaining = estimate(p.DaysTotal-p.DaysDone, j.run.runner.daysPerMinute(c.UserID))
 	j.run.events <- p
 }
 

@@ -25,6 +25,8 @@ type MemoryLimiter struct {
 	turns   list.List // of *queue: whose turn it is, first to last
 	timer   *time.Timer
 
+	app      string        // of the users, once named
+	named    bool          // the first has asked
 	ledger   Ledger        // has what was asked for before; may be nil
 	reading  chan struct{} // holds a token while ledger is read
 	restored atomic.Bool
@@ -80,6 +82,9 @@ func (l *MemoryLimiter) Acquire(ctx context.Context, userID types.UserID, days i
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := l.isFor(userID.App()); err != nil {
+		return nil, err
+	}
 	if err := l.restore(ctx); err != nil {
 		return nil, err
 	}
@@ -112,6 +117,20 @@ func (l *MemoryLimiter) Acquire(ctx context.Context, userID types.UserID, days i
 	}
 	l.pump() // the calls behind may fit
 	return nil, ctx.Err()
+}
+
+// isFor refuses users of another application than that of the first user: they have
+// another consumer key.
+func (l *MemoryLimiter) isFor(app string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.named {
+		l.app, l.named = app, true
+	}
+	if l.app != app {
+		return fmt.Errorf("backfill: a limiter for the application %q was asked for %q, see Limiters", l.app, app)
+	}
+	return nil
 }
 
 // retire forgets a queue with no calls left.
@@ -227,6 +246,9 @@ func (l *MemoryLimiter) restore(ctx context.Context) error {
 	for c, err := range l.ledger.Recent(ctx, now.Add(-recent)) {
 		if err != nil {
 			return fmt.Errorf("backfill: reading what was asked for before: %w", err)
+		}
+		if c.UserID.App() != l.app {
+			continue // it was another consumer key's
 		}
 		days := Cost(c.Window)
 		// The answer is that of the last attempt. What was sent before it may still be

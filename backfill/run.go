@@ -24,13 +24,21 @@ type run struct {
 	begin  context.Context
 	stop   context.CancelCauseFunc
 	events chan *Progress // closed when all is done
+
+	mu      sync.Mutex
+	refused map[string]error // by application: why its requests are refused
 }
 
 // all works through the users.
 func (r *run) all(users iter.Seq2[*User, error]) {
 	defer close(r.events)
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	defer func() {
+		wg.Wait()
+		if err := r.refusals(); err != nil {
+			r.stop(err)
+		}
+	}()
 	slots := make(chan struct{}, r.runner.opts.Users)
 	if err := guard("the iterator of users", func() error { return r.each(users, &wg, slots) }); err != nil {
 		r.stop(err)
@@ -45,6 +53,9 @@ func (r *run) each(users iter.Seq2[*User, error], wg *sync.WaitGroup, slots chan
 		}
 		if err != nil {
 			return err
+		}
+		if r.isRefused(u.ID) {
+			continue
 		}
 		select {
 		case slots <- struct{}{}:
@@ -70,10 +81,13 @@ func (r *run) one(user *User) {
 		return nil
 	})
 	var f fatal
+	var refused refusal
 	switch {
 	case panicked != nil:
 		r.stop(panicked)
 	case err == nil || r.begin.Err() != nil:
+	case errors.As(err, &refused):
+		r.refuse(user.ID.App(), refused.error)
 	case errors.As(err, &f):
 		r.stop(f.error)
 	default:
@@ -90,6 +104,9 @@ func (f fatal) Unwrap() error { return f.error }
 func (r *run) serve(user *User) error {
 	if err := user.check(); err != nil {
 		return err
+	}
+	if all, ok := r.runner.limiter.(Limiters); ok && all[user.ID.App()] == nil {
+		return errNoLimiter(user.ID.App())
 	}
 	claim, err := r.runner.ledger.Claim(r.begin, user.ID)
 	if err != nil && !errors.Is(err, ErrBusy) {
@@ -145,5 +162,5 @@ func (r *run) permitted(user *User) error {
 
 // notEnabledError explains a mistake in the configuration of the key.
 func notEnabledError(k types.Kind, err error) error {
-	return fatal{fmt.Errorf("backfill: enable %s in Garmin's endpoint configuration tool: %w", k, err)}
+	return refusal{fmt.Errorf("backfill: enable %s in Garmin's endpoint configuration tool: %w", k, err)}
 }

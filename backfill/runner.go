@@ -44,6 +44,11 @@ func NewRunner(limiter Limiter, ledger Ledger, opts *RunnerOptions) *Runner {
 	if limiter == nil || ledger == nil {
 		panic("backfill: NewRunner without limiter or ledger")
 	}
+	if all, ok := limiter.(Limiters); ok {
+		if err := all.check(); err != nil {
+			panic("backfill: NewRunner: Limiters: " + err.Error())
+		}
+	}
 	r := &Runner{limiter: limiter, ledger: ledger}
 	if opts != nil {
 		r.opts = *opts

@@ -88,7 +88,7 @@ func TestAppsRefresh(t *testing.T) {
 		refused, asked = false, nil
 		time.Sleep(time.Hour)
 		require.NoError(t, users.RefreshDue(t.Context(), nil))
-		require.Equal(t, 2, len(asked), "%v", asked)
+		require.Len(t, asked, 2)
 
 		require.NoError(t, users.Forget(t.Context(), "u"))
 		_, err = store.Token(t.Context(), "u@evaluation")

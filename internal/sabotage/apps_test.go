@@ -90,6 +90,20 @@ func appRows() []row {
 			pkg:     "./activity/auth", test: "TestAppsConnect",
 		},
 		{
+			defence: "history of one application that is refused stops no other's",
+			file:    "backfill/apps.go",
+			old:     "	if len(r.refused) >= len(all) {\n",
+			new:     "	if len(all) > 0 {\n",
+			pkg:     "./backfill", test: "TestAppsOfRunner",
+		},
+		{
+			defence: "what an earlier process asked for counts for its own application",
+			file:    "backfill/memlimiter.go",
+			old:     "		if c.UserID.App() != l.app {\n",
+			new:     "		if false {\n",
+			pkg:     "./backfill", test: "TestAppsLimiterRestores",
+		},
+		{
 			defence: "the spool's letters keep their application",
 			file:    "notify/spool/letter.go",
 			old:     "line := notify.AppLine(l.head.app()); line != \"\"",

@@ -531,15 +531,15 @@ func authRows() []row {
 		{
 			defence: "one user's failure does not end keeping alive",
 			file:    "activity/auth/keepalive.go",
-			old:     "if errors.As(err, &own) && (",
-			new:     "if errors.As(err, &own) && (true || ",
+			old:     "case own.Fault() == types.FaultNetwork:",
+			new:     "case true || own.Fault() == types.FaultNetwork:",
 			pkg:     "./activity/auth", test: "TestKeepAliveGoesOnAfterFailures",
 		},
 		{
 			defence: "a wrong secret is asked for once",
 			file:    "activity/auth/keepalive.go",
-			old:     "own.Fault() == types.FaultApplication || ",
-			new:     "",
+			old:     "case own.Fault() == types.FaultApplication:",
+			new:     "case false:",
 			pkg:     "./activity/auth", test: "TestKeepAliveStopsAtInvalidClient",
 		},
 		{

@@ -572,7 +572,7 @@ func backfillRows() []row {
 		{
 			defence: "the application's fault ends the run",
 			file:    "backfill/job.go",
-			old:     "return fatal{a.err}",
+			old:     "return refusal{a.err}",
 			new:     "return a.err",
 			pkg:     "./backfill", test: "TestApplicationsFaultEndsTheRun",
 		},
