@@ -46,6 +46,12 @@ type Options struct {
 	// connection to loopback, link-local or, for Garmin's hosts, private
 	// addresses.
 	Transport http.RoundTripper
+	// Wrap, if not nil, is put around what sends the requests, below the retries
+	// and the credential: a tracer sees each attempt, with its connection, and one
+	// that writes URLs down would write pull tokens. It is called twice, the second
+	// time for what makes a new connection for each request, and must send nothing
+	// twice either.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// UserAgent is the User-Agent header, "activityapi" if empty.
 	UserAgent string
 	// Timeout bounds the wait for the header of an answer and then for each

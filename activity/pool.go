@@ -46,6 +46,11 @@ func NewPool(opts *Options) (*Pool, error) {
 	if t, ok := shared.(*http.Transport); ok {
 		once = oneShot(t)
 	}
+	if wrap := o.Wrap; wrap != nil {
+		if shared, once = wrap(shared), wrap(once); shared == nil || once == nil {
+			return nil, errors.New("activity: Options.Wrap returned nil")
+		}
+	}
 	p.shared, p.once = &pin{base: base, next: shared}, &pin{base: base, next: once}
 	return p, nil
 }

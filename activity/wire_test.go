@@ -446,6 +446,28 @@ func TestOneShotConnection(t *testing.T) {
 	}
 	require.EqualValues(t, 4, conns.Load())
 
+	t.Run("wrapped", func(t *testing.T) {
+		before := conns.Load()
+		var wrapped atomic.Int32
+		c := overSocket(t, s.URL+standardPath, activity.Options{Transport: tr, Wrap: func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				wrapped.Add(1)
+				return next.RoundTrip(r)
+			})
+		}})
+		_, err := c.UserID(t.Context())
+		require.NoError(t, err)
+		for range 2 {
+			f, err := c.Download(t.Context(), fileAt(s.URL+standardPath))
+			require.NoError(t, err)
+			f.Close()
+		}
+		require.EqualValues(t, 3, wrapped.Load())
+		require.EqualValues(t, 2, conns.Load()-before, "a new one for each download")
+		_, err = activity.NewPool(&activity.Options{Wrap: func(http.RoundTripper) http.RoundTripper { return nil }})
+		require.ErrorContains(t, err, "Options.Wrap returned nil")
+	})
+
 	t.Run("Request.Close takes a used connection", func(t *testing.T) {
 		before := conns.Load()
 		req, err := http.NewRequest("GET", s.URL+"/user/id", nil)

@@ -37,6 +37,9 @@ type Options struct {
 	// and send nothing twice. Nil means a private transport with TLS 1.2 or later
 	// and no proxy.
 	Transport http.RoundTripper
+	// Wrap, if not nil, is put around Transport, or around the private one: a tracer
+	// sees each call to an OAuth server. It must send nothing twice.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Timeout bounds each call to an OAuth server. Zero means 15 s.
 	Timeout time.Duration
 	// Scheme signs for users who did not connect by OAuth 2. Nil means that there
@@ -159,6 +162,11 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 		t := newTransport()
 		u.server.base = t
 		u.close = append(u.close, func() error { t.CloseIdleConnections(); return nil })
+	}
+	if wrap := opts.Wrap; wrap != nil {
+		if u.server.base = wrap(u.server.base); u.server.base == nil {
+			return nil, errors.New("auth: Options.Wrap returned nil")
+		}
 	}
 	if u.pool == nil {
 		if u.pool, err = activity.NewPool(nil); err != nil {

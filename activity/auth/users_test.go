@@ -50,6 +50,28 @@ func TestTokenRefreshesWithin600Seconds(t *testing.T) {
 	})
 }
 
+// TestWrap: what wraps the transport sees the calls to the token server.
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, store := &tokenServer{}, &auth.MemoryStore{}
+		var seen []string
+		users, err := auth.NewUsers(app, store, &auth.Options{Transport: server, Wrap: func(next http.RoundTripper) http.RoundTripper {
+			return recorder(func(r *http.Request) (*http.Response, error) {
+				seen = append(seen, r.Method+" "+r.URL.Path)
+				return next.RoundTrip(r)
+			})
+		}})
+		require.NoError(t, err)
+		server.connect(t, store, "u", time.Now().Add(time.Minute))
+		_, err = users.Token(t.Context(), "u")
+		require.NoError(t, err)
+		require.Equal(t, []string{"POST /di-oauth2-service/oauth/token"}, seen)
+		_, err = auth.NewUsers(app, store, &auth.Options{Wrap: func(http.RoundTripper) http.RoundTripper { return nil }})
+		require.ErrorContains(t, err, "Options.Wrap returned nil")
+	})
+}
+
 // F40: one refresh for any number of callers, and one attempt at what cannot
 // come right.
 func TestOneFlight(t *testing.T) {
