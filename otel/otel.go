@@ -1,0 +1,104 @@
+package otel
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	nometrics "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// Options are where telemetry goes. Nil means nowhere.
+type Options struct {
+	// TracerProvider makes spans. Nil means that there are none.
+	TracerProvider trace.TracerProvider
+	// MeterProvider makes metrics. Nil means that there are none.
+	MeterProvider metric.MeterProvider
+	// Queue names the queue: as messaging.destination.name, and in the ids of the
+	// traces of its bodies. All processes that share a queue give the same name, and
+	// queues whose traces go to one place different ones. "" means "garmin".
+	Queue string
+	// Fraction is how many of the bodies are traced, each with all of its items or
+	// not at all. Zero means 0.01, less than zero none. It is decided here, so that
+	// the two sides of a queue agree: leave the sampler of the SDK at its default,
+	// which takes what it is given.
+	Fraction float64
+}
+
+// Telemetry makes spans and metrics of what passes. It is safe for concurrent use.
+type Telemetry struct {
+	queue  string
+	tracer trace.Tracer // nil if nothing is traced
+	meter  metric.Meter
+	seed   uint64     // of the queue's name
+	below  uint64     // a body whose mark is below is traced
+	dark   trace.Span // what is below it is not traced
+
+	served, called, processed, aged metric.Float64Histogram
+	sent                            metric.Int64Counter
+
+	consumer []trace.SpanStartOption                 // of each attempt
+	marks    []attribute.KeyValue                    // of the same
+	times    [notify.Classes][][]metric.RecordOption // by the place in errorTypes
+	ages     [notify.Classes][]metric.RecordOption
+	counts   [notify.Classes][][]atomic.Int64 // by the places in lists and results
+}
+
+// seconds are the buckets that the conventions advise for HTTP.
+var seconds = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+
+// ages are the buckets for what may wait for days.
+var ages = metric.WithExplicitBucketBoundaries(0.1, 1, 5, 15, 60, 300, 900, 3600, 4*3600, 24*3600, 3*24*3600, 7*24*3600)
+
+// New returns a Telemetry. It fails if the meter does.
+func New(opts *Options) (*Telemetry, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	t := &Telemetry{queue: cmp.Or(opts.Queue, "garmin")}
+	switch f := cmp.Or(opts.Fraction, 0.01); {
+	case f > 1 || f != f:
+		return nil, fmt.Errorf("otel: Options.Fraction is %v, want 1 at most", f)
+	case f > 0 && opts.TracerProvider != nil:
+		t.tracer = opts.TracerProvider.Tracer(scope)
+		t.below = math.MaxUint64
+		if f < 1 {
+			t.below = uint64(f * math.MaxUint64)
+		}
+	}
+	if p := opts.MeterProvider; p != nil {
+		t.meter = p.Meter(scope)
+	} else {
+		t.meter = nometrics.NewMeterProvider().Meter(scope)
+	}
+	t.seed = binary.LittleEndian.Uint64(t.sum(0))
+	t.dark = trace.SpanFromContext(trace.ContextWithSpanContext(context.Background(), t.bodySpan(0, 0)))
+	var errs [6]error
+	t.served, errs[0] = t.meter.Float64Histogram(serverDuration, metric.WithUnit("s"), seconds,
+		metric.WithDescription("Time from a notification's headers to the answer."))
+	t.called, errs[1] = t.meter.Float64Histogram(clientDuration, metric.WithUnit("s"), seconds,
+		metric.WithDescription("Time of a call to Garmin, until the end of its answer's body."))
+	t.processed, errs[2] = t.meter.Float64Histogram(processDuration, metric.WithUnit("s"), seconds,
+		metric.WithDescription("Time of an attempt at an item."))
+	t.aged, errs[3] = t.meter.Float64Histogram(itemAge, metric.WithUnit("s"), ages,
+		metric.WithDescription("Time from the arrival of an item until it was finished."))
+	t.sent, errs[4] = t.meter.Int64Counter(sentMessages, metric.WithUnit("{message}"),
+		metric.WithDescription("Bodies that were given to the queue."))
+	t.prepare()
+	errs[5] = t.countResults()
+	return t, errors.Join(errs[:]...)
+}
+
+// set makes an option of attributes. It is used again, so that it costs nothing then.
+func set(kv ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(kv...))
+}

@@ -1,0 +1,150 @@
+package otel
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// other is said in place of what is not known: by us, and by the conventions.
+const (
+	other     = "other"
+	otherType = "_OTHER"
+)
+
+// lists are the list keys that are told apart; the last stands for all others.
+var lists = []string{
+	string(types.KindActivities), string(types.KindManualActivities), string(types.KindActivityDetails),
+	string(types.KindActivityFiles), string(types.KindMoveIQ),
+	string(types.KindDeregistrations), string(types.KindPermissionChanges), other,
+}
+
+// listOf is the place of a list key in lists.
+func listOf(key string) int {
+	switch types.Kind(key) {
+	case types.KindActivities:
+		return 0
+	case types.KindManualActivities:
+		return 1
+	case types.KindActivityDetails:
+		return 2
+	case types.KindActivityFiles:
+		return 3
+	case types.KindMoveIQ:
+		return 4
+	case types.KindDeregistrations:
+		return 5
+	case types.KindPermissionChanges:
+		return 6
+	}
+	return len(lists) - 1
+}
+
+// errorTypes are what an attempt may fail of; the first is none, the last stands for
+// all others.
+var errorTypes = []string{
+	"", string(types.FaultItem), string(types.FaultUser), string(types.FaultApplication), string(types.FaultNetwork),
+	string(types.FaultGarmin), "unreadable", "unknown user", "timeout", "canceled", otherType,
+}
+
+// errorTypeOf is the place of an attempt's error in errorTypes.
+func errorTypeOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	at := len(errorTypes) - 1
+	if f, ok := errors.AsType[notify.Failure](err); ok && f.Fault() != "" {
+		if i := slices.Index(errorTypes, string(f.Fault())); i > 0 {
+			return i
+		}
+		return at
+	}
+	if _, ok := errors.AsType[*types.DecodeError](err); ok {
+		return at - 4
+	}
+	switch {
+	case errors.Is(err, notify.ErrUnknownUser):
+		return at - 3
+	case errors.Is(err, context.DeadlineExceeded):
+		return at - 2
+	case errors.Is(err, context.Canceled):
+		return at - 1
+	}
+	return at
+}
+
+// failureOf is the type of an error of a call over the network.
+func failureOf(err error) string {
+	if n, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && n.Timeout() {
+		return "timeout"
+	}
+	if errors.Is(err, context.Canceled) {
+		return "canceled"
+	}
+	return otherType
+}
+
+// methodOf is a method as the conventions have it.
+func methodOf(method string) string {
+	switch method {
+	case "":
+		return http.MethodGet
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	}
+	return otherType
+}
+
+// protocolOf is a version of HTTP.
+func protocolOf(major, minor int) string {
+	switch {
+	case major == 2 || major == 3:
+		return strconv.Itoa(major)
+	case major == 1 && minor == 0:
+		return "1.0"
+	}
+	return "1.1"
+}
+
+// apiPath is where the API stands on Garmin's hosts.
+const apiPath = "/wellness-api/rest"
+
+// templates are the resources that are called, below the path of the API.
+var templates = func() map[string]bool {
+	all := map[string]bool{"/user/id": true, "/user/permissions": true, "/user/registration": true}
+	for _, k := range types.Kinds() {
+		all["/"+k.Resource()] = true
+		all["/backfill/"+k.Resource()] = true
+	}
+	return all
+}()
+
+// templateOf is the template of a request's path. What is not known is "other".
+func templateOf(path string) string {
+	for _, token := range []string{"/oauth/token", "/oauth/request_token", "/oauth/access_token"} {
+		if strings.HasSuffix(path, token) {
+			return "/{server}" + token
+		}
+	}
+	last := strings.LastIndexByte(path, '/')
+	if last < 0 {
+		return other
+	}
+	for _, at := range []int{strings.LastIndexByte(path[:last], '/'), last} {
+		if at >= 0 && templates[path[at:]] {
+			if path[:at] == apiPath {
+				return path
+			}
+			return "/{base}" + path[at:]
+		}
+	}
+	return other
+}

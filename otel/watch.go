@@ -1,0 +1,244 @@
+package otel
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
+	"github.com/garminkit/activityapi/notify/spool"
+	"github.com/garminkit/activityapi/types"
+)
+
+// Sources are what is asked for figures whenever somebody reads them. What is nil is
+// left out.
+type Sources struct {
+	// Queue is asked for its depth. A [spool.Spool] tells of its syncs too.
+	Queue interface {
+		Stats(ctx context.Context) (notify.QueueStats, error)
+	}
+	// Processor tells of what runs in this process.
+	Processor *notify.Processor
+	// Limiter is a [backfill.MemoryLimiter], or that of module postgres.
+	Limiter interface {
+		DaysPerMinute() int
+		Free(ctx context.Context) (int, error)
+	}
+	// Tokens are [*auth.Users].
+	Tokens interface{ Counts() auth.Counts }
+	// Drift is the report of a service.
+	Drift *drift.Report
+}
+
+// patience is how long a source may take to answer.
+const patience = 2 * time.Second
+
+// Watch makes gauges and counters of the sources, until stop is called.
+func (t *Telemetry) Watch(s *Sources) (stop func() error, err error) {
+	w := &watch{Sources: *s}
+	var all []metric.Observable
+	var errs []error
+	gauge := func(name, unit, text string) metric.Int64Observable {
+		g, err := t.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(text))
+		all, errs = append(all, g), append(errs, err)
+		return g
+	}
+	age := func(name, text string) metric.Float64Observable {
+		g, err := t.meter.Float64ObservableGauge(name, metric.WithUnit("s"), metric.WithDescription(text))
+		all, errs = append(all, g), append(errs, err)
+		return g
+	}
+	count := func(name, unit, text string) metric.Int64Observable {
+		c, err := t.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+		all, errs = append(all, c), append(errs, err)
+		return c
+	}
+	if s.Queue != nil {
+		w.up = gauge(queueUp, "", "1 if the queue tells its figures, and 0 if not.")
+		w.items = gauge(queueItems, "{item}", "Items that are not finished.")
+		w.oldest = age(queueOldest, "Age of the oldest item.")
+		w.bodies = gauge(queueBodies, "{body}", "Bodies that were not taken apart yet.")
+		w.letters = gauge(queueLetters, "{letter}", "Dead letters.")
+		w.size = gauge(queueSize, "By", "What the queue takes where it is stored.")
+	}
+	if q, ok := s.Queue.(interface{ Counts() spool.Counts }); ok {
+		w.spool = q.Counts
+		w.syncs = count(spoolSyncs, "{sync}", "Writes of small bodies, each synced to the disk.")
+		w.puts = count(spoolPuts, "{body}", "Bodies that were stored.")
+		w.repeats = count(spoolRepeats, "{body}", "Bodies that had come before, and were not stored again.")
+		w.damaged = count(spoolDamaged, "{record}", "What was found damaged, and became a letter.")
+		w.unread = count(spoolUnread, "{file}", "Files that the disk did not give back.")
+	}
+	if s.Processor != nil {
+		w.work = gauge(workItems, "{item}", "Items that this process knows, by what they wait for.")
+		w.slow = gauge(workSlow, "{attempt}", "Attempts that take too long to hold a place.")
+		w.hung = gauge(workHung, "{attempt}", "Attempts that go on though their time is over.")
+		w.left = age(workLeft, "Time until the first deadline.")
+		w.parked = gauge(workParked, "{user}", "Users whose token is refused.")
+		w.shares = gauge(workShares, "{share}", "Shares that this process works on.")
+		w.outage = age(workOutage, "For how long no call to Garmin can succeed.")
+	}
+	if s.Limiter != nil {
+		w.free = gauge(limiterFree, "{day}", "Days of history that could be asked for now.")
+		w.limit = gauge(limiterLimit, "{day}", "Days of history that may be asked for in a minute.")
+	}
+	if s.Tokens != nil {
+		w.refreshes = count(tokenRefresh, "{refresh}", "Refreshes of tokens, by what came of them.")
+	}
+	if s.Drift != nil {
+		w.findings = gauge(driftFindings, "{finding}", "Things that Garmin sends and this version does not know.")
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	registered, err := t.meter.RegisterCallback(w.observe, all...)
+	if err != nil {
+		return nil, err
+	}
+	return registered.Unregister, nil
+}
+
+// watch is what a Watch observes.
+type watch struct {
+	Sources
+	spool func() spool.Counts
+
+	up, items, bodies, letters, size      metric.Int64Observable
+	syncs, puts, repeats, damaged, unread metric.Int64Observable
+	work, slow, hung, parked, shares      metric.Int64Observable
+	free, limit, refreshes, findings      metric.Int64Observable
+	oldest, left, outage                  metric.Float64Observable
+	asked, counted                        one
+}
+
+// observe is called whenever somebody reads the metrics. What one source does not
+// tell is left out.
+func (w *watch) observe(ctx context.Context, o metric.Observer) error {
+	if w.Queue != nil {
+		w.observeQueue(ctx, o)
+	}
+	if w.spool != nil {
+		c := w.spool()
+		o.ObserveInt64(w.syncs, c.Syncs)
+		o.ObserveInt64(w.puts, c.Puts)
+		o.ObserveInt64(w.repeats, c.Repeats)
+		o.ObserveInt64(w.damaged, int64(c.Damaged))
+		o.ObserveInt64(w.unread, int64(c.Unreadable))
+	}
+	if w.Processor != nil {
+		w.observeWork(o)
+	}
+	if w.Limiter != nil {
+		o.ObserveInt64(w.limit, int64(w.Limiter.DaysPerMinute()))
+		if n, err := ask(ctx, &w.counted, w.Limiter.Free); err == nil {
+			o.ObserveInt64(w.free, int64(n))
+		}
+	}
+	if w.Tokens != nil {
+		c := w.Tokens.Counts()
+		for outcome, n := range map[string]int64{"refreshed": c.Refreshed, "failed": c.Failed, "reconnect": c.Reconnect} {
+			o.ObserveInt64(w.refreshes, n, set(attribute.String(keyOutcome, outcome)))
+		}
+	}
+	if w.Drift != nil {
+		o.ObserveInt64(w.findings, int64(len(w.Drift.Findings())))
+	}
+	return nil
+}
+
+func (w *watch) observeQueue(ctx context.Context, o metric.Observer) {
+	st, err := ask(ctx, &w.asked, w.Queue.Stats)
+	if err != nil {
+		o.ObserveInt64(w.up, 0)
+		return
+	}
+	o.ObserveInt64(w.up, 1)
+	now := time.Now()
+	for c, n := range st.Items {
+		class := set(attribute.String(keyClass, notify.Class(c).String()))
+		o.ObserveInt64(w.items, n, class)
+		old := time.Duration(0)
+		if at := st.Oldest[c]; !at.IsZero() {
+			old = max(now.Sub(at), 0)
+		}
+		o.ObserveFloat64(w.oldest, old.Seconds(), class)
+	}
+	o.ObserveInt64(w.bodies, st.Bodies)
+	o.ObserveInt64(w.letters, st.Letters)
+	o.ObserveInt64(w.size, st.Bytes)
+}
+
+func (w *watch) observeWork(o metric.Observer) {
+	st := w.Processor.Stats()
+	for c, k := range st.Classes {
+		class := attribute.String(keyClass, notify.Class(c).String())
+		known := 0
+		for _, s := range []struct {
+			name string
+			n    int
+		}{
+			{"queued", k.Queued}, {"running", k.Running}, {"waiting", k.Waiting},
+			{"behind", k.Behind}, {"parked", k.Parked}, {"held", k.Held},
+		} {
+			known += s.n
+			o.ObserveInt64(w.work, int64(s.n), set(class, attribute.String(keyState, s.name)))
+		}
+		o.ObserveInt64(w.slow, int64(k.Slow), set(class))
+		o.ObserveInt64(w.hung, int64(k.Hung), set(class))
+		if known > 0 { // else there is no deadline
+			o.ObserveFloat64(w.left, k.Left.Seconds(), set(class))
+		}
+	}
+	o.ObserveInt64(w.parked, int64(st.ParkedUsers))
+	o.ObserveInt64(w.shares, int64(st.Shares))
+	for _, f := range []types.Fault{types.FaultApplication, types.FaultNetwork} {
+		since := time.Duration(0)
+		if st.Outage == f {
+			since = st.OutageAge
+		}
+		o.ObserveFloat64(w.outage, since.Seconds(), set(attribute.String(keyFault, string(f))))
+	}
+}
+
+// one lets one question at a time be asked.
+type one struct{ busy atomic.Bool }
+
+var errBusy = errors.New("otel: the question before has no answer yet")
+
+// ask calls f, and does not wait for it longer than patience, nor ask a second time while
+// the first has not come back: a queue that hangs must not hang who reads metrics.
+func ask[T any](ctx context.Context, only *one, f func(context.Context) (T, error)) (v T, err error) {
+	if !only.busy.CompareAndSwap(false, true) {
+		return v, errBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	type answer struct {
+		v   T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		a := answer{err: errors.New("otel: a source panicked")}
+		defer func() {
+			// What panics has told nothing. The next question finds out again.
+			_ = recover()
+			only.busy.Store(false)
+			done <- a
+		}()
+		v, err := f(ctx)
+		a = answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.v, a.err
+	case <-ctx.Done():
+		return v, ctx.Err()
+	}
+}
