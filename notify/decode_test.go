@@ -543,6 +543,9 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 // a record of 100 samples and for one of 10,000, once the decoder has its
 // buffers: so the record comes again and again in one body.
 func TestAllocationsDoNotGrowWithSamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector allocates, and counting takes it long")
+	}
 	perRecord := func(samples int) float64 {
 		record := bodygen.Details(bodygen.Options{Seed: 3, Samples: samples, Bare: true})
 		record = record[1 : len(record)-1]

@@ -189,7 +189,11 @@ func watched(tr *trouble, now func() time.Time, seen func(kind string, after tim
 
 // TestIsolation: nobody's trouble delays anybody else, whatever it is.
 func TestIsolation(t *testing.T) {
-	for _, tr := range troubles(20) {
+	scale := 20
+	if testing.Short() {
+		scale = 4
+	}
+	for _, tr := range troubles(scale) {
 		t.Run(tr.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
@@ -540,8 +544,11 @@ func TestNamesDoNotCollide(t *testing.T) {
 // TestRepeatsLeaveRoom: however many items are due again and find no worker,
 // what is new is found and goes before them.
 func TestRepeatsLeaveRoom(t *testing.T) {
+	n := 80_000
+	if testing.Short() {
+		n = 20_000
+	}
 	synctest.Test(t, func(t *testing.T) {
-		const n = 80_000
 		r := newRig(t, nil)
 		came := time.Duration(-1)
 		var put time.Time

@@ -14,6 +14,9 @@ import (
 // TestSplitMemory: whatever of an item is huge, to split it takes little memory,
 // and what says whose it is must not be huge.
 func TestSplitMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("its bodies are large")
+	}
 	for name, test := range map[string]struct {
 		head, fill, tail string
 		activity         notify.Class // under "activities"
