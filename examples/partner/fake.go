@@ -64,10 +64,10 @@ func (f *fake) serve(ctx context.Context, p *partner, c *config) error {
 		user := f.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: time.Now().AddDate(-1, 0, -1)})
 		f.ids[a.ID] = user.ID()
 		if i > 0 {
-			f.filling.Go(func() { fill(user, uint64(i+1)) })
+			f.filling.Go(func() { fill(user, uint64(i+1), 365) })
 			continue
 		}
-		fill(user, uint64(i+1))
+		fill(user, uint64(i+1), 365)
 		if err := f.connect(ctx, p, a, user); err != nil {
 			return err
 		}
@@ -97,11 +97,11 @@ func (f *fake) connect(ctx context.Context, p *partner, a *account, user *activi
 	return p.connect(ctx, connection)
 }
 
-// fill gives a user a year of workouts with all that belongs to them.
-func fill(user *activitytest.User, seed uint64) {
+// fill gives a user some days of workouts with all that belongs to them.
+func fill(user *activitytest.User, seed uint64, days int) {
 	g := activitytest.NewGenerator(seed)
 	now := time.Now().UTC().Truncate(24 * time.Hour)
-	for n := range 365 {
+	for n := range days {
 		if n%7 == 1 || n%5 == 3 { // days of rest
 			continue
 		}

@@ -36,26 +36,26 @@ func TestLapsOfOneSpeed(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		samples, laps []float64
-		want          []time.Duration
+		want          []int
 	}{
-		"on samples":                 {every(10, 600), []float64{0, 200, 400}, []time.Duration{200, 200, 200}},
-		"between samples":            {every(10, 600), []float64{0, 203, 407}, []time.Duration{203, 204, 193}},
-		"a short last lap":           {every(10, 600), []float64{0, 300, 585}, []time.Duration{300, 285, 15}},
-		"the last lap has no sample": {every(10, 600), []float64{0, 300, 595}, []time.Duration{300, 295, 5}},
-		"several between two":        {every(100, 600), []float64{0, 210, 220, 230}, []time.Duration{210, 10, 10, 370}},
-		"a press at the end":         {every(10, 600), []float64{0, 300, 600}, []time.Duration{300, 300}},
-		"a press after the end":      {every(10, 600), []float64{0, 300, 700}, []time.Duration{300, 300}},
-		"one begins twice":           {every(10, 600), []float64{0, 300, 300}, []time.Duration{300, 300}},
-		"the first after a while":    {every(10, 600), []float64{100, 305}, []time.Duration{205, 295}},
+		"on samples":                 {every(10, 600), []float64{0, 200, 400}, []int{200, 200, 200}},
+		"between samples":            {every(10, 600), []float64{0, 203, 407}, []int{203, 204, 193}},
+		"a short last lap":           {every(10, 600), []float64{0, 300, 585}, []int{300, 285, 15}},
+		"the last lap has no sample": {every(10, 600), []float64{0, 300, 595}, []int{300, 295, 5}},
+		"several between two":        {every(100, 600), []float64{0, 210, 220, 230}, []int{210, 10, 10, 370}},
+		"a press at the end":         {every(10, 600), []float64{0, 300, 600}, []int{300, 300}},
+		"a press after the end":      {every(10, 600), []float64{0, 300, 700}, []int{300, 300}},
+		"one begins twice":           {every(10, 600), []float64{0, 300, 300}, []int{300, 300}},
+		"the first after a while":    {every(10, 600), []float64{100, 305}, []int{205, 295}},
 		"one":                        {every(10, 600), []float64{0}, nil},
 		"one and a press at the end": {every(10, 600), []float64{0, 600}, nil},
-		"one has no time":            {every(10, 600), []float64{-2e9, 0, 300}, []time.Duration{300, 300}},
+		"one has no time":            {every(10, 600), []float64{-2e9, 0, 300}, []int{300, 300}},
 	} {
 		_, laps, err := newPlots([]*export.Track{steady(tt.samples, tt.laps)})
 		require.NoError(t, err)
 		require.Len(t, laps, len(tt.want), name)
 		for i, l := range laps {
-			require.Equal(t, tt.want[i]*time.Second, l.Duration, "%s, lap %d", name, i)
+			require.Equal(t, time.Duration(tt.want[i])*time.Second, l.Duration, "%s, lap %d", name, i)
 			require.InDelta(t, 3*l.Duration.Seconds(), l.Meters, 1e-6, "%s, lap %d", name, i)
 			require.Equal(t, "10.8 km/h", l.Speed, "%s, lap %d", name, i)
 			require.Equal(t, i+1, l.Number)

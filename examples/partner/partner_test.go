@@ -28,7 +28,7 @@ import (
 const (
 	public   = "https://partner.example"
 	secret   = "a-secret-of-the-path"
-	operator = "the operator's password"
+	operator = "an-operators-password"
 )
 
 // testConfig is what the program would be started with.
@@ -58,7 +58,7 @@ func start(t *testing.T, prepare func(*activitytest.User)) *world {
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)
 	w := &world{t: t, garmin: fake, browsers: map[string]*http.Cookie{}, log: &strings.Builder{}}
-	w.partner, err = newPartner(t.Context(), testConfig(t, fake), slog.New(slog.NewTextHandler(w.log, nil)), &auth.Options{Pool: pool, Transport: fake})
+	w.partner, err = newPartner(t.Context(), testConfig(t, fake), slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), &auth.Options{Pool: pool, Transport: fake})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -27,14 +27,6 @@ type server struct {
 
 var postgres server
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if postgres.end != nil {
-		postgres.end()
-	}
-	os.Exit(code)
-}
-
 // postgresAddress returns the address of a PostgreSQL, or skips the test.
 func postgresAddress(t *testing.T) string {
 	t.Helper()
