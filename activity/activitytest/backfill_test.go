@@ -22,7 +22,7 @@ func TestBackfillErrors(t *testing.T) {
 		const day = 24 * time.Hour
 		now := time.Now()
 		from := now.AddDate(-2, 0, 0)
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		u := fake.AddUser(&activitytest.UserOptions{HistoryFrom: from})
 		bare := fake.AddUser(&activitytest.UserOptions{Permissions: []types.Permission{types.PermissionActivityExport}})
 		e := fake.Endpoint(types.KindMoveIQ)
@@ -61,7 +61,7 @@ func TestBackfillErrors(t *testing.T) {
 
 func TestBackfillDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		fake.Backfill.Delay = time.Minute
 		receiver := &sink{}
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver})
@@ -86,7 +86,7 @@ func TestBackfillBudget(t *testing.T) {
 	for name, fixed := range map[string]bool{"sliding": false, "fixed": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := activitytest.NewServer()
+				fake := newServer(t)
 				fake.Backfill.DaysPerMinute = 2
 				fake.Backfill.FixedMinutes = fixed
 				now := time.Now()

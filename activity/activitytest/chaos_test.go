@@ -66,7 +66,7 @@ func TestChaos(t *testing.T) {
 		t.Run(map[bool]string{true: "push", false: "ping"}[push], func(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
-				fake := activitytest.NewServer()
+				fake := newServer(t)
 				fake.SetQuirks(.2, slices.DeleteFunc(activitytest.Quirks(), func(q activitytest.Quirk) bool {
 					return slices.Contains(withheld, q) || strings.HasPrefix(string(q), "file-")
 				})...)

@@ -16,7 +16,7 @@ import (
 // TestAdvance moves the clock over all that has a time.
 func TestAdvance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		u := fake.AddUser(nil)
 		var at []time.Duration
 		began := fake.Now()
@@ -99,7 +99,7 @@ func TestAdvance(t *testing.T) {
 // send each attempt once.
 func TestAdvanceWhileItRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		var n atomic.Int64
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			n.Add(1)
@@ -128,7 +128,7 @@ func TestAdvanceWhileItRuns(t *testing.T) {
 // TestYear advances 100 users by a year. The receiver loses a share of what it is
 // sent, so that there is something to do.
 func TestYear(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	n := 0
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if n++; n%3 != 0 {

@@ -107,7 +107,7 @@ func TestOddFiles(t *testing.T) {
 		t.Run(fmt.Sprint(tt.quirks), func(t *testing.T) {
 			start := time.Now()
 			file := func(quirks ...activitytest.Quirk) (fileType string, content []byte) {
-				fake := activitytest.NewServer()
+				fake := newServer(t)
 				u := fake.AddUser(nil)
 				fake.SetQuirks(1, quirks...)
 				u.Sync(activitytest.NewGenerator(1), activitytest.SportWalk, start)

@@ -88,7 +88,7 @@ func TestDetails(t *testing.T) {
 }
 
 func TestFillHistory(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	u := fake.AddUser(nil)
 	now := time.Now()
 	u.FillHistory(activitytest.NewGenerator(1), types.Window{Start: now.AddDate(-1, 0, 0), End: now})

@@ -14,7 +14,7 @@ import (
 )
 
 func TestAddItem(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := activitytest.NewServer() // what the caller writes is not described
 	u := fake.AddUser(&activitytest.UserOptions{ID: "u"})
 	var got []string
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -82,7 +82,7 @@ func TestAddItem(t *testing.T) {
 }
 
 func TestEditItem(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	u := fake.AddUser(&activitytest.UserOptions{ID: "u"})
 	_, err := u.AddItem("activities", []byte(`{"summaryId":"7","activityName":"a","startTimeInSeconds":100,"distanceInMeters":5.0}`), nil)
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 
 // TestDeliveryLog: each delivery can be had with what both sides have sent.
 func TestDeliveryLog(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	u := fake.AddUser(nil)
 	status := 503
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +73,7 @@ func TestDeliveryLog(t *testing.T) {
 
 // TestRetention: what is kept has a bound, in entries and in bytes.
 func TestRetention(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	fake.Retention = activitytest.Retention{Deliveries: 100, Requests: 100, Bytes: 40_000}
 	u := fake.AddUser(nil)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
@@ -120,7 +120,7 @@ func TestRetention(t *testing.T) {
 
 // TestRetentionMemory sends big bodies for long: what is kept of them is bounded.
 func TestRetentionMemory(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	fake.Retention.Bytes = 1 << 20
 	u := fake.AddUser(nil)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
@@ -143,7 +143,7 @@ func TestRetentionMemory(t *testing.T) {
 
 // TestExchange: the log shows both sides of a request and no secret.
 func TestExchange(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"
 	u := fake.AddUser(nil)
 	u.Add(run("1", fake.Now()))
@@ -192,7 +192,7 @@ func TestExchange(t *testing.T) {
 
 // TestChanges: who watches is told, and is never waited for.
 func TestChanges(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	changed, stop := fake.Changes()
 	for i, change := range []func(){
 		func() { fake.AddUser(nil) },
@@ -241,7 +241,7 @@ func TestRedirectIsRegistered(t *testing.T) {
 		{"", true, "http://localhost:3000/back", true},
 		{"", true, "http://localhost.attacker.example/", false},
 	} {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		fake.RedirectURL, fake.StrictRedirect = test.preset, test.strict
 		q := url.Values{}
 		if test.named != "" {

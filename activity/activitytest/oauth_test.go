@@ -78,7 +78,7 @@ func must(t *testing.T, raw string) *url.URL {
 
 func TestOAuth2(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		fake.RedirectURL = "https://partner.example/back?tenant=1"
 		u := fake.AddUser(&activitytest.UserOptions{NotConnected: true})
 		require.Empty(t, u.AccessToken())
@@ -131,7 +131,7 @@ func TestOAuth2(t *testing.T) {
 }
 
 func TestOAuth2Denied(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"
 	back, err := fake.Deny(authorizeURL(fake, nil))
 	require.NoError(t, err)
@@ -147,7 +147,7 @@ func TestOAuth2Denied(t *testing.T) {
 }
 
 func TestRedirectMustMatch(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	back, err := fake.Consent(authorizeURL(fake, url.Values{"redirect_uri": {"https://a.example/1"}}), fake.AddUser(nil))
 	require.NoError(t, err)
 	require.Equal(t, "a.example", must(t, back).Host)
@@ -158,7 +158,7 @@ func TestRedirectMustMatch(t *testing.T) {
 
 // TestConsentPage goes through the page as a browser does.
 func TestConsentPage(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"
 	u := fake.AddUser(nil)
 	status, page := get(t, fake, authorizeURL(fake, nil), "")
@@ -181,7 +181,7 @@ func TestConsentPage(t *testing.T) {
 }
 
 func TestDeregister(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	receiver := &sink{}
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver})
 	u := fake.AddUser(nil)

@@ -38,7 +38,7 @@ var uuids = regexp.MustCompile(`\[[0-9a-f-]{36}\]`)
 func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 	synctest.Test(t, func(t *testing.T) {
 		o.events = make(map[string]bool)
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		fake.SetQuirks(1, quirks...)
 		receiver := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			b, err := io.ReadAll(r.Body)
@@ -161,7 +161,7 @@ func TestQuirkEffects(t *testing.T) {
 // delivery on, each in some of the cases.
 func TestEverythingAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		fake.SetQuirks(.2, activitytest.Quirks()...)
 		n := 0
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -33,7 +33,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, fake: activitytest.NewServer(), start: time.Now()}
+	w := &world{T: t, fake: newServer(t), start: time.Now()}
 	w.u, w.v = w.fake.AddUser(nil), w.fake.AddUser(nil)
 	w.endpoint(true)
 	return w

@@ -18,7 +18,7 @@ import (
 
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		var at []time.Duration
 		start := time.Now()
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func TestRun(t *testing.T) {
 // detector likes it.
 func TestTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		receiver := &sink{}
 		on := activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver}
 		fake.SetEndpoints(on)
@@ -163,7 +163,7 @@ func TestHeaders(t *testing.T) {
 // what was taken from the queue with it.
 func TestPendingUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		fake.Delivery.BatchItems = 2
 		var seen []int
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -51,7 +51,7 @@ func run(id types.ID, start time.Time) *types.Activity {
 
 func TestPull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		u, other := fake.AddUser(nil), fake.AddUser(nil)
 		now := time.Now()
 		u.Add(run("1", now.Add(-time.Hour)))
@@ -78,7 +78,7 @@ func TestPull(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		u, other := fake.AddUser(nil), fake.AddUser(nil)
 		u.AddFile(types.ActivityFile{SummaryID: "7-file"}, []byte("FIT data"))
 		url := u.FileURL("7-file")
@@ -103,7 +103,7 @@ func TestFile(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	u := fake.AddUser(nil)
 	ask := func() (int, string, error) {
 		r, _ := http.NewRequest("GET", rest+"user/id", nil)
@@ -155,7 +155,7 @@ func TestUnknownHost(t *testing.T) {
 
 func TestPushAndRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		u, legacy := fake.AddUser(nil), fake.AddUser(nil)
 		legacy.SetItemToken("old")
 		answers := []int{500, 201, 200}
@@ -194,7 +194,7 @@ func TestPushAndRetry(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true,
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				time.Sleep(31 * time.Second)
@@ -208,7 +208,7 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestPingFollowed(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	u := fake.AddUser(nil)
 	var urls []string
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true,

@@ -18,7 +18,7 @@ import (
 // busy is a server with something of each sort in its state.
 func busy(t testing.TB) *activitytest.Server {
 	t.Helper()
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"
 	u, gone := fake.AddUser(nil), fake.AddUser(&activitytest.UserOptions{ID: "gone", Permissions: []types.Permission{}})
 	fake.AddUser(&activitytest.UserOptions{NotConnected: true})
@@ -155,7 +155,7 @@ func TestReset(t *testing.T) {
 // TestRestoreUnderWay: a body that is under way while the state is replaced is
 // neither counted nor sent again.
 func TestRestoreUnderWay(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	fake.AddUser(nil).Add(run("1", fake.Now()))
 	before, err := fake.Snapshot()
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add(good)
 	f.Add([]byte(`{"version":1}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		if fake.Restore(b) != nil {
 			return
 		}

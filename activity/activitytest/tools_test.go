@@ -13,7 +13,7 @@ import (
 )
 
 func TestDataViewer(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	u := fake.AddUser(nil)
 	start := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	u.AddHistory(run("1", start), run("2", start.Add(time.Hour)))
@@ -25,7 +25,7 @@ func TestDataViewer(t *testing.T) {
 }
 
 func TestResend(t *testing.T) {
-	fake := activitytest.NewServer()
+	fake := newServer(t)
 	receiver := &sink{}
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver})
 	u := fake.AddUser(nil)
@@ -40,7 +40,7 @@ func TestResend(t *testing.T) {
 // TestQueueRules holds what section 3 says of the check boxes.
 func TestQueueRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := activitytest.NewServer()
+		fake := newServer(t)
 		receiver := &sink{}
 		on := activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver}
 		hold, off := on, on

@@ -2,7 +2,6 @@ package control_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -537,14 +536,14 @@ func follow(t *testing.T, ctx context.Context, base, lastID string) func() (id, 
 				data = value
 			case "":
 				if name != "" {
+					schema := strings.ToUpper(name[:1]) + name[1:]
+					if name != "state" {
+						schema += "Event"
+					}
+					require.NoError(t, described(t, "control").Schema(schema, []byte(data)), name)
 					return id, name, data
 				}
 			}
 		}
 	}
 }
-
-// checked will check.
-func checked(_ *testing.T, h http.Handler) http.Handler { return h }
-
-var _ = bytes.NewReader

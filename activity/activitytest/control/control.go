@@ -31,8 +31,10 @@ type Options struct {
 // 3339, durations as in "24h", and an error is {"error": "..."} with status 400,
 // 403, 404, 409 or 410. A field that a PUT leaves out stays as it is.
 //
-// GET /openapi.json describes each call, its body and its answer; the folder
-// openapi beside this file has the same document.
+// GET /openapi.json describes each call, its body and its answer, in OpenAPI 3.1.
+// /garmin.json does so for the Garmin API as the server simulates it, and
+// /notifications.json for the notifications, in AsyncAPI. The folder openapi beside
+// this file has the same documents.
 //
 // Whoever can call it sees the tokens and makes the server send requests. It
 // refuses requests under a host name that is not in Options.Hosts, and writes
@@ -178,6 +180,9 @@ func (c *control) routes() []route {
 			return json.RawMessage(b), err
 		}},
 		{"PUT /snapshot", c.restore},
+		{"GET /openapi.json", document("control")},
+		{"GET /garmin.json", document("garmin")},
+		{"GET /notifications.json", document("notifications")},
 	}
 }
 
