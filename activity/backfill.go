@@ -11,8 +11,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MaxBackfill is the longest window that one backfill request may ask for.
-const MaxBackfill = 30 * 24 * time.Hour
+// maxBackfill is the longest window that one backfill request may ask for.
+const maxBackfill = 30 * 24 * time.Hour
 
 const opBackfill = "Backfill"
 
@@ -22,7 +22,7 @@ type backfillQuery struct {
 }
 
 // Backfill asks Garmin to send the user's history of one kind within w, which is
-// at most [MaxBackfill] long, end included (Activity API, section 8). nil means
+// at most 30 days long, end included (Activity API, section 8). nil means
 // accepted (202): the data arrives later as notifications. The time of recording
 // counts. Garmin includes the end of a range, so Backfill sends the last second
 // of w: adjacent windows then share no second, for which Garmin might refuse the
@@ -41,7 +41,7 @@ func (c *Client) Backfill(ctx context.Context, kind types.Kind, w types.Window) 
 	default:
 		return &Error{Op: opBackfill, Err: errKind}
 	}
-	err := w.Check(MaxBackfill)
+	err := w.Check(maxBackfill)
 	values, encodeErr := query.Values(backfillQuery{w.Start.Unix(), w.End.Unix() - 1})
 	if err = errors.Join(err, encodeErr); err != nil {
 		return &Error{Op: opBackfill, Err: err}

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	base     = activity.DefaultBaseURL
+	base     = "https://apis.garmin.com/wellness-api/rest"
 	goodPull = "?uploadStartTimeInSeconds=1700000000&uploadEndTimeInSeconds=1700003600&token=tok"
 )
 

@@ -17,16 +17,17 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// DefaultBaseURL is where Garmin serves the Activity API.
-const DefaultBaseURL = "https://apis.garmin.com/wellness-api/rest"
+// defaultBaseURL is where Garmin serves the Activity API.
+const defaultBaseURL = "https://apis.garmin.com/wellness-api/rest"
 
 // Options are the optional settings of [NewPool]. nil means the zero value; each
 // field's zero value means the default it names. Options are copied; changing
 // them later has no effect.
 type Options struct {
-	// BaseURL is the root of the API with its path, [DefaultBaseURL] if empty. A
-	// callback URL must begin with it. It must be https, or http to a loopback
-	// address, such as that of a fake Garmin in a test.
+	// BaseURL is the root of the API with its path. Empty means
+	// "https://apis.garmin.com/wellness-api/rest". A callback URL must begin with
+	// it. It must be https, or http to a loopback address, such as that of a fake
+	// Garmin in a test.
 	BaseURL string
 	// PlainHTTPHost is one host besides loopback addresses that BaseURL may use
 	// with plain http, such as "fake-garmin" in a container network. Tokens then
@@ -115,7 +116,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	v.CallbackHosts = slices.Clone(v.CallbackHosts)
 	if v.BaseURL == "" {
-		v.BaseURL = DefaultBaseURL
+		v.BaseURL = defaultBaseURL
 	}
 	if v.UserAgent == "" {
 		v.UserAgent = "activityapi"

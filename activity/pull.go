@@ -18,8 +18,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MaxPull is the longest window that one pull may ask for.
-const MaxPull = 24 * time.Hour
+// maxPull is the longest window that one pull may ask for.
+const maxPull = 24 * time.Hour
 
 const opFollow = "Follow"
 
@@ -38,7 +38,7 @@ type PullOptions struct {
 // (Activity API, section 7.1). The time of the upload counts, not that of the
 // activity.
 //
-// The following holds for all pulls. The window is at most [MaxPull] long,
+// The following holds for all pulls. The window is at most 24 hours long,
 // including its end, and is checked before anything is sent. Each use of the
 // iterator asks Garmin again. Items are yielded as they arrive; an error is
 // yielded last. An unreadable item does not end the list (see Options.BadItem).
@@ -129,7 +129,7 @@ func pull[T jsonseq.Record](ctx context.Context, c *Client, op string, kind type
 	if opts == nil {
 		opts = &PullOptions{}
 	}
-	err := w.Check(MaxPull)
+	err := w.Check(maxPull)
 	values, encodeErr := query.Values(pullQuery{w.Start.Unix(), w.End.Unix(), string(opts.Token)})
 	if err = errors.Join(err, encodeErr); err != nil {
 		return func(yield func(*T, error) bool) { yield(nil, &Error{Op: op, Err: err}) }

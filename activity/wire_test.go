@@ -212,7 +212,7 @@ func TestDownloadOutcomes(t *testing.T) {
 				return res, nil
 			})})
 			require.NoError(t, err)
-			f, err := c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
+			f, err := c.Download(t.Context(), fileAt(base))
 			require.NoError(t, err)
 			_, err = io.ReadAll(f)
 			require.ErrorIs(t, err, activity.ErrCut)
@@ -250,13 +250,13 @@ func TestDownloadOutcomes(t *testing.T) {
 	})
 	t.Run("too large", func(t *testing.T) {
 		c, _ := answering(t, 200, "0123456789", nil, activity.Options{MaxResponseBytes: 9})
-		f, err := c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
+		f, err := c.Download(t.Context(), fileAt(base))
 		require.NoError(t, err)
 		b, err := io.ReadAll(f)
 		require.ErrorIs(t, err, activity.ErrTooLarge)
 		require.Len(t, b, 9)
 		c, _ = answering(t, 200, "0123456789", nil, activity.Options{MaxResponseBytes: 10})
-		f, err = c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
+		f, err = c.Download(t.Context(), fileAt(base))
 		require.NoError(t, err)
 		_, err = io.ReadAll(f)
 		require.NoError(t, err)
@@ -298,7 +298,7 @@ func TestInflation(t *testing.T) {
 			header := header.Clone()
 			header.Set("Content-Encoding", test.encoding)
 			c, _ := answering(t, 200, test.body, header, activity.Options{MaxResponseBytes: 1 << 20})
-			f, err := c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
+			f, err := c.Download(t.Context(), fileAt(base))
 			require.NoError(t, err)
 			b, err := io.ReadAll(f)
 			if test.want == nil {
@@ -325,7 +325,7 @@ func TestInflation(t *testing.T) {
 		w := &wire{}
 		c, err := poolClient(bearer("token"), &activity.Options{Transport: w})
 		require.NoError(t, err)
-		f, err := c.Download(t.Context(), fileAt(activity.DefaultBaseURL))
+		f, err := c.Download(t.Context(), fileAt(base))
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 		require.Equal(t, "identity", w.requests[0].Header.Get("Accept-Encoding"), "an inflated file has no length to check")

@@ -46,10 +46,10 @@ func (c *Chunk) String() string {
 	return s
 }
 
-// Settled reports whether a run does not ask for the chunk. A chunk refused for a
+// settled reports whether a run does not ask for the chunk. A chunk refused for a
 // reason that may change, such as a permission, is not settled: the next run asks
 // again.
-func (c *Chunk) Settled() bool {
+func (c *Chunk) settled() bool {
 	switch c.State {
 	case StateAccepted, StateDuplicate, StateHole:
 		return true

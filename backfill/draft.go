@@ -43,7 +43,7 @@ func (r *Runner) Plan(ctx context.Context, user *User) (*Plan, error) {
 		}
 		known[c.Kind] = append(known[c.Kind], c.Window)
 		if slices.Contains(wanted, c.Kind) && overlap(c.Window, user.Window) &&
-			(!c.Settled() || c.State == StateHole && r.opts.FillHoles) {
+			(!c.settled() || c.State == StateHole && r.opts.FillHoles) {
 			p.reopen(c, r.opts.ChunkDays, r.daysPerMinute(user.ID))
 		}
 	}

@@ -2,10 +2,10 @@ package backfill_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/types"
 )
@@ -24,7 +24,7 @@ func TestPlan(t *testing.T) {
 	p, err = backfill.NewRunner(backfill.NewLimiter(backfill.Production, nil), ledger, &backfill.RunnerOptions{ChunkDays: 90}).Plan(t.Context(), u)
 	require.NoError(t, err)
 	for _, c := range p.Chunks {
-		require.NoError(t, c.Window.Check(activity.MaxBackfill), "Garmin gives no more at once")
+		require.NoError(t, c.Window.Check(30*24*time.Hour), "Garmin gives no more at once")
 	}
 	p, err = backfill.NewRunner(backfill.NewLimiter(10, nil), ledger, &backfill.RunnerOptions{ChunkDays: 30}).Plan(t.Context(), u)
 	require.NoError(t, err)

@@ -10,6 +10,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
+// Settled reports whether a run does not ask for the chunk.
+func Settled(c *Chunk) bool { return c.settled() }
+
 // BreakDisk makes all writes of a ledger fail.
 func BreakDisk(l *FileLedger) { l.file.Close() }
 

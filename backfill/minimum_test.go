@@ -82,8 +82,8 @@ func TestMinimum(t *testing.T) {
 						continue
 					}
 					require.Equal(t, backfill.StateRefused, c.State)
-					left = left || !c.Settled()
-					if c.Settled() && c.Window.End.After(f.earliest.Add(5*time.Second)) {
+					left = left || !backfill.Settled(c)
+					if backfill.Settled(c) && c.Window.End.After(f.earliest.Add(5*time.Second)) {
 						t.Errorf("%s is never asked for again, though it lies after %s", c, f.earliest)
 					}
 				}

@@ -7,8 +7,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MaxDays is the most days that one request may span (Activity API, section 8).
-const MaxDays = 30
+// maxDays is the most days that one request may span (Activity API, section 8).
+const maxDays = 30
 
 const day = 24 * time.Hour
 
@@ -23,12 +23,12 @@ func Cost(w types.Window) int {
 }
 
 // chunkDays returns the chunk size to use under a limit of
-// daysPerMinute: the largest, up to [MaxDays], that leaves less than 1/200 of
+// daysPerMinute: the largest, up to [maxDays], that leaves less than 1/200 of
 // each minute unused. For 100 days that is 25, since four chunks of 25 fill
 // the minute and three of 30 do not; for 10,000 it is 30.
 func chunkDays(daysPerMinute int) int {
 	best := 1 // uses all
-	for n := 2; n <= min(MaxDays, daysPerMinute); n++ {
+	for n := 2; n <= min(maxDays, daysPerMinute); n++ {
 		if used := daysPerMinute / n * n; used*200 > daysPerMinute*199 {
 			best = n
 		}
@@ -39,9 +39,9 @@ func chunkDays(daysPerMinute int) int {
 // cut cuts w into windows that cost at most days each, latest first. They
 // share no second and leave none out. All cuts are at midnight UTC, so that a
 // chunk touches no more days than it is long. days is held between 1 and
-// [MaxDays].
+// [maxDays].
 func cut(w types.Window, days int) []types.Window {
-	days = max(1, min(days, MaxDays))
+	days = max(1, min(days, maxDays))
 	w.Start, w.End = w.Start.UTC(), w.End.UTC()
 	var out []types.Window
 	for end := w.End; end.After(w.Start); {

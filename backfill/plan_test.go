@@ -43,7 +43,7 @@ func TestChunkDays(t *testing.T) {
 	}
 	for limit := 1; limit < 12_000; limit++ {
 		n := backfill.ChunkDays(limit)
-		require.True(t, n >= 1 && n <= min(limit, backfill.MaxDays), "limit %d: %d", limit, n)
+		require.True(t, n >= 1 && n <= min(limit, 30), "limit %d: %d", limit, n)
 		require.Greater(t, limit/n*n*200, limit*199, "limit %d: chunks of %d", limit, n)
 	}
 }
@@ -57,13 +57,13 @@ func FuzzChunks(f *testing.F) {
 	f.Add(int64(1711839600), int64(86_400*30-3600), uint8(30))
 	f.Add(int64(1), int64(1), uint8(0))
 	f.Add(int64(86_399), int64(2), uint8(1))
-	for _, days := range []uint8{0, 1, 2, backfill.MaxDays + 1, 255} {
+	for _, days := range []uint8{0, 1, 2, 30 + 1, 255} {
 		f.Add(int64(1709164800-3600), int64(86_400*90), days)
 	}
 	f.Fuzz(func(t *testing.T, start, length int64, days uint8) {
 		start, length = abs(start)%253_000_000_000+1, abs(length)%(86_400*4000)+1
 		w := types.Window{Start: time.Unix(start, 0), End: time.Unix(start+length, 0)}
-		most := max(1, min(int(days), backfill.MaxDays))
+		most := max(1, min(int(days), 30))
 		at, sum := w.End, 0
 		chunks := backfill.Cut(w, int(days))
 		for _, c := range chunks {

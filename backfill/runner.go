@@ -17,7 +17,7 @@ type Runner struct {
 // RunnerOptions are the optional settings of a [Runner]. nil means the zero
 // value.
 type RunnerOptions struct {
-	// ChunkDays is how many days to request at once, up to [MaxDays]. Zero means
+	// ChunkDays is how many days to request at once, up to 30. Zero means
 	// the largest number that uses almost all of the limiter's minute: 25 for 100
 	// days, 30 for 10,000.
 	ChunkDays int
@@ -56,7 +56,7 @@ func NewRunner(limiter Limiter, ledger Ledger, opts *RunnerOptions) *Runner {
 	if r.opts.ChunkDays <= 0 {
 		r.opts.ChunkDays = chunkDays(limiter.DaysPerMinute())
 	}
-	r.opts.ChunkDays = min(r.opts.ChunkDays, MaxDays, limiter.DaysPerMinute())
+	r.opts.ChunkDays = min(r.opts.ChunkDays, maxDays, limiter.DaysPerMinute())
 	r.opts.PerUser = orDefault(r.opts.PerUser, 4)
 	r.opts.Users = orDefault(r.opts.Users, 64)
 	r.opts.Tries = orDefault(r.opts.Tries, 8)

@@ -39,7 +39,7 @@ func blamesUser(err error) bool {
 // follow hands out a pull when it is complete, so that one that breaks and will
 // be repeated, or turns out to be somebody else's, gives nothing. A pull beyond
 // maxPull is handed out in parts.
-func (a *attempt) follow(client Follower, users []User, ping *Ping) error {
+func (a *attempt) follow(client Client, users []User, ping *Ping) error {
 	var held []types.Summary
 	var errs worstOf
 	weight := 0

@@ -9,25 +9,16 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Follower pulls the data that a ping announces. The summaries are of the given
-// kind; an error is yielded last.
-//
-// An error may say what to do about it; see [Failure].
-type Follower interface {
-	Follow(ctx context.Context, kind types.Kind, callbackURL types.Secret) iter.Seq2[types.Summary, error]
-}
-
-// Downloader starts the download of an activity file. See [Failure] for its
-// errors. Garmin allows one download: if the returned reader fails, the file is
-// not asked for again.
-type Downloader interface {
-	Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error)
-}
-
-// Client calls Garmin for one user. The client of package activity is one.
+// Client calls Garmin for one user. The client of package activity is one. Its
+// errors may say what to do about them; see [Failure].
 type Client interface {
-	Follower
-	Downloader
+	// Follow pulls the data that a ping announces. The summaries are of the given
+	// kind; an error is yielded last.
+	Follow(ctx context.Context, kind types.Kind, callbackURL types.Secret) iter.Seq2[types.Summary, error]
+
+	// Download starts the download of an activity file. Garmin allows one
+	// download: if the returned reader fails, the file is not asked for again.
+	Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error)
 }
 
 // User is one of the partner's users.

@@ -109,7 +109,7 @@ func newDelivery(it *Item, u User, kind types.Kind, id types.ID, rev revision) *
 // revision is the hash of an item's content.
 type revision [sha256.Size]byte
 
-// revisionOf is the hash of a pulled summary's bytes on the wire. A [Follower]
+// revisionOf is the hash of a pulled summary's bytes on the wire. A [Client]
 // that does not give it gets that of Raw, else of our own JSON.
 func revisionOf(s types.Summary) (revision, error) {
 	var sum revision

@@ -8,7 +8,7 @@ import (
 )
 
 // Failure is an error that says who caused it. An error of a [Resolver], a
-// [Follower], a [Downloader] or a callback may be one, or wrap one:
+// [Client] or a callback may be one, or wrap one:
 //
 //   - [types.FaultItem]: another attempt gives the same answer. The item becomes
 //     a dead letter at once.

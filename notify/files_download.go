@@ -14,7 +14,7 @@ import (
 )
 
 // ask downloads the file.
-func (d *download) ask(ctx context.Context, client Downloader, answers []part) (Claim, error) {
+func (d *download) ask(ctx context.Context, client Client, answers []part) (Claim, error) {
 	// All that can fail on our side does so before Garmin is asked.
 	var err error
 	if d.s.opts.Store == nil {

@@ -69,7 +69,7 @@ type download struct {
 // fetch stores the announced file, unless it is stored already. done tells that
 // the callbacks took it before. What Garmin has given out, or may have, is
 // never asked for again.
-func (s *fileStore) fetch(ctx context.Context, client Downloader, f *types.ActivityFile) (file *File, done bool, err error) {
+func (s *fileStore) fetch(ctx context.Context, client Client, f *types.ActivityFile) (file *File, done bool, err error) {
 	name, err := s.name(f)
 	if err != nil {
 		return nil, false, Permanent(err)
@@ -175,7 +175,7 @@ func (d *download) giveBack(ctx context.Context) error {
 }
 
 // run gets the file, from the parts of an earlier attempt or from Garmin.
-func (d *download) run(ctx context.Context, client Downloader) (Claim, error) {
+func (d *download) run(ctx context.Context, client Client) (Claim, error) {
 	parts, err := d.s.parts(d.id)
 	if err != nil {
 		return Claim{}, errors.Join(err, d.giveBack(ctx))

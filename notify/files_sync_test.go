@@ -15,9 +15,12 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-type downloaderFunc func() (io.ReadCloser, error)
+type downloader struct {
+	Client
+	file func() (io.ReadCloser, error)
+}
 
-func (f downloaderFunc) Download(context.Context, types.Secret) (io.ReadCloser, error) { return f() }
+func (d downloader) Download(context.Context, types.Secret) (io.ReadCloser, error) { return d.file() }
 
 var syncedID = regexp.MustCompile(`[0-9a-f]{2}/[0-9a-f]{32}|[0-9a-f]{32}-[0-9a-f]+|put-[0-9a-f]+|claims/[0-9a-f]{2}$`)
 
@@ -47,10 +50,10 @@ func TestFileIsSynced(t *testing.T) {
 			return f.Sync()
 		}
 		s.dir.sync, s.claims.(*ClaimDir).sync = sync, sync
-		client := downloaderFunc(func() (io.ReadCloser, error) {
+		client := downloader{file: func() (io.ReadCloser, error) {
 			asked++
 			return io.NopCloser(strings.NewReader(content)), nil
-		})
+		}}
 		_, _, err = s.fetch(t.Context(), client, f)
 		first := synced
 		if _, _, again = s.fetch(t.Context(), client, f); again == nil {

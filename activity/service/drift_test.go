@@ -59,7 +59,7 @@ func TestDrift(t *testing.T) {
 		require.Equal(t, 200, w.Code)
 		var got struct {
 			Module, Version string
-			Findings        []drift.Finding
+			Findings        []struct{ Kind, Where, What string }
 		}
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &got))
 		require.Equal(t, "github.com/garminkit/activityapi", got.Module)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/garminkit/activityapi/notify/drift"
 )
 
 // driftCommand shows what a running service has counted.
@@ -16,13 +14,31 @@ type driftCommand struct {
 	Admin string `required:"" env:"GARMIN_ADMIN" placeholder:"URL" help:"Admin API of the running service, such as https://me.example.com/admin."`
 }
 
-// driftReport is what the admin API answers.
+// driftReport is what the admin API answers, as drift.Report marshals.
 type driftReport struct {
-	Module   string          `json:"module"`
-	Version  string          `json:"version"`
-	Since    time.Time       `json:"since"`
-	Findings []drift.Finding `json:"findings"`
-	Others   int64           `json:"others,omitempty"`
+	Module   string         `json:"module"`
+	Version  string         `json:"version"`
+	Since    time.Time      `json:"since"`
+	Findings []driftFinding `json:"findings"`
+	Others   int64          `json:"others,omitempty"`
+}
+
+type driftFinding struct {
+	Kind  string    `json:"kind"`
+	Where string    `json:"where"`
+	What  string    `json:"what,omitempty"`
+	Count int64     `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+}
+
+// String returns the finding in one line, as drift.Report does.
+func (f *driftFinding) String() string {
+	line := fmt.Sprintf("%6d  %s  %s", f.Count, f.Kind, f.Where)
+	if f.What != "" {
+		line += ": " + f.What
+	}
+	return line
 }
 
 // Run prints the report, ready to be pasted, and says by the status whether there

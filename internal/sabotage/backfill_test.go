@@ -215,25 +215,25 @@ func backfillRows() []row {
 		{
 			defence: "F37 a chunk is 30 days at most",
 			file:    "backfill/plan.go",
-			old:     "days = max(1, min(days, MaxDays))",
+			old:     "days = max(1, min(days, maxDays))",
 			new:     "days = max(1, days)",
 			pkg:     "./backfill", test: "FuzzChunks",
 		},
 		{
 			defence: "F37 31 days cannot be asked for, by any layer",
 			file:    "backfill/runner.go",
-			old:     "min(r.opts.ChunkDays, MaxDays, limiter.DaysPerMinute())",
+			old:     "min(r.opts.ChunkDays, maxDays, limiter.DaysPerMinute())",
 			new:     "min(r.opts.ChunkDays, limiter.DaysPerMinute())",
 			also: []edit{
-				{"backfill/plan.go", "days = max(1, min(days, MaxDays))", "days = max(1, days)"},
+				{"backfill/plan.go", "days = max(1, min(days, maxDays))", "days = max(1, days)"},
 			},
 			pkg: "./backfill", test: "TestPlan",
 		},
 		{
 			defence: "F37 a chunk costs no more than the limit",
 			file:    "backfill/runner.go",
-			old:     "min(r.opts.ChunkDays, MaxDays, limiter.DaysPerMinute())",
-			new:     "min(r.opts.ChunkDays, MaxDays)",
+			old:     "min(r.opts.ChunkDays, maxDays, limiter.DaysPerMinute())",
+			new:     "min(r.opts.ChunkDays, maxDays)",
 			pkg:     "./backfill", test: "TestPlan",
 		},
 		{

@@ -504,14 +504,14 @@ func clientRows() []row {
 		{
 			defence: "F35 a pull's window is checked first",
 			file:    "activity/pull.go",
-			old:     "err := w.Check(MaxPull)",
+			old:     "err := w.Check(maxPull)",
 			new:     "var err error",
 			pkg:     "./activity", test: "TestWindowsAreCheckedFirst",
 		},
 		{
 			defence: "F35 a backfill's window is checked first",
 			file:    "activity/backfill.go",
-			old:     "err := w.Check(MaxBackfill)",
+			old:     "err := w.Check(maxBackfill)",
 			new:     "var err error",
 			pkg:     "./activity", test: "TestWindowsAreCheckedFirst",
 		},

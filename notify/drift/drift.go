@@ -28,25 +28,25 @@ import (
 
 // The kinds of findings.
 const (
-	// KindKey is a key of an item without a field here.
-	KindKey = "unknown key"
-	// KindList is a list key outside Garmin's Activity API.
-	KindList = "unknown list"
-	// KindType is an activity type, KindPermission a permission without a
+	// kindKey is a key of an item without a field here.
+	kindKey = "unknown key"
+	// kindList is a list key outside Garmin's Activity API.
+	kindList = "unknown list"
+	// kindType is an activity type, kindPermission a permission without a
 	// constant here.
-	KindType       = "unknown activity type"
-	KindPermission = "unknown permission"
-	// KindFile is a type of a file other than FIT, TCX and GPX.
-	KindFile = "unknown file type"
-	// KindValue is a value whose JSON type differs from that of the field.
-	KindValue = "other value"
-	// KindItem is an item that could not be read at all, such as one whose user
+	kindType       = "unknown activity type"
+	kindPermission = "unknown permission"
+	// kindFile is a type of a file other than FIT, TCX and GPX.
+	kindFile = "unknown file type"
+	// kindValue is a value whose JSON type differs from that of the field.
+	kindValue = "other value"
+	// kindItem is an item that could not be read at all, such as one whose user
 	// id is not text.
-	KindItem = "unreadable item"
+	kindItem = "unreadable item"
 )
 
-// Finding is something unknown that Garmin sent.
-type Finding struct {
+// finding is something unknown that Garmin sent.
+type finding struct {
 	Kind string `json:"kind"`
 	// Where is the path without list indexes, such as
 	// "activityDetails[].samples[].power". What is the unknown name, or the found
@@ -60,7 +60,7 @@ type Finding struct {
 }
 
 // String returns the finding in one line.
-func (f Finding) String() string {
+func (f finding) String() string {
 	line := fmt.Sprintf("%6d  %s  %s", f.Count, f.Kind, f.Where)
 	if f.What != "" {
 		line += ": " + f.What
@@ -76,16 +76,16 @@ const most = 500
 type Report struct {
 	mu     sync.Mutex
 	since  time.Time
-	found  map[[3]string]*Finding
+	found  map[[3]string]*finding
 	others int64
 }
 
 // New returns an empty report.
-func New() *Report { return &Report{since: time.Now().UTC(), found: map[[3]string]*Finding{}} }
+func New() *Report { return &Report{since: time.Now().UTC(), found: map[[3]string]*finding{}} }
 
 // UnknownKey counts a key. It is for [notify.ProcessorOptions] and
 // [notify.Decoder].
-func (r *Report) UnknownKey(path string) { r.add(KindKey, path, "") }
+func (r *Report) UnknownKey(path string) { r.add(kindKey, path, "") }
 
 // Observe counts items in unknown lists and unreadable items. It is for
 // [notify.ProcessorOptions].
@@ -94,12 +94,12 @@ func (r *Report) Observe(o notify.Outcome) {
 		return
 	}
 	if !known(types.Kind(o.Key)) {
-		r.add(KindList, o.Key, "")
+		r.add(kindList, o.Key, "")
 		return
 	}
 	// The text of a DecodeError names JSON types, and nothing of the item.
 	if d, ok := errors.AsType[*types.DecodeError](o.Err); ok && d.Path != "" {
-		r.add(KindItem, d.Path, clean(d.Err.Error()))
+		r.add(kindItem, d.Path, clean(d.Err.Error()))
 	}
 }
 
@@ -130,7 +130,7 @@ func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 			a := &f.Announced
 			r.kind(types.KindActivityFiles, a.ActivityType)
 			if a.FileType != "" && !slices.Contains(fileTypes, a.FileType) {
-				r.add(KindFile, string(types.KindActivityFiles), name(a.FileType))
+				r.add(kindFile, string(types.KindActivityFiles), name(a.FileType))
 			}
 			r.defects(a.Defects)
 			return file(ctx, d, f)
@@ -140,7 +140,7 @@ func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 		c.PermissionChange = func(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
 			for _, p := range e.Permissions {
 				if !knownPermission(p) {
-					r.add(KindPermission, string(types.KindPermissionChanges), name(string(p)))
+					r.add(kindPermission, string(types.KindPermissionChanges), name(string(p)))
 				}
 			}
 			r.defects(e.Defects)
@@ -175,13 +175,13 @@ func (r *Report) defects(all *types.Defects) {
 		return
 	}
 	for _, d := range all.First {
-		r.add(KindValue, d.Path, d.Have+" for "+d.Want)
+		r.add(kindValue, d.Path, d.Have+" for "+d.Want)
 	}
 }
 
 func (r *Report) kind(k types.Kind, t activitytype.Type) {
 	if t != "" && !t.Known() {
-		r.add(KindType, string(k), name(string(t)))
+		r.add(kindType, string(k), name(string(t)))
 	}
 }
 
@@ -224,22 +224,22 @@ func (r *Report) add(kind, path, what string) {
 			r.others++
 			return
 		}
-		f = &Finding{Kind: kind, Where: path, What: what, First: now}
+		f = &finding{Kind: kind, Where: path, What: what, First: now}
 		r.found[key] = f
 	}
 	f.Count++
 	f.Last = now
 }
 
-// Findings returns the findings by kind, the most frequent first.
-func (r *Report) Findings() []Finding {
+// findings returns the findings by kind, the most frequent first.
+func (r *Report) findings() []finding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make([]Finding, 0, len(r.found))
+	all := make([]finding, 0, len(r.found))
 	for _, f := range r.found {
 		all = append(all, *f)
 	}
-	slices.SortFunc(all, func(a, b Finding) int {
+	slices.SortFunc(all, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Where, b.Where), cmp.Compare(a.What, b.What))
 	})
 	return all
@@ -250,7 +250,7 @@ type summary struct {
 	Module   string    `json:"module"`
 	Version  string    `json:"version"`
 	Since    time.Time `json:"since"`
-	Findings []Finding `json:"findings"`
+	Findings []finding `json:"findings"`
 	// Others counts what there was no room for.
 	Others int64 `json:"others,omitempty"`
 }
@@ -258,7 +258,7 @@ type summary struct {
 const module = "github.com/garminkit/activityapi"
 
 func (r *Report) summary() summary {
-	s := summary{Module: module, Version: version(), Findings: r.Findings()}
+	s := summary{Module: module, Version: version(), Findings: r.findings()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.Since, s.Others = r.since, r.others
@@ -279,7 +279,8 @@ func version() string {
 	return "unknown"
 }
 
-// MarshalJSON implements [json.Marshaler].
+// MarshalJSON implements [json.Marshaler]. Each of the findings has kind, where,
+// what, count, first and last.
 func (r *Report) MarshalJSON() ([]byte, error) { return json.Marshal(r.summary()) }
 
 // String returns the report as text, one line for each finding.

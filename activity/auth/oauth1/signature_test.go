@@ -167,7 +167,7 @@ func TestSignatures(t *testing.T) {
 		return b.String()
 	}
 	bases := []string{
-		activity.DefaultBaseURL, "https://apis.garmin.com:443/wellness-api/rest/", "https://GATEWAY.example:8443/x-y/z~1",
+		"https://apis.garmin.com/wellness-api/rest", "https://apis.garmin.com:443/wellness-api/rest/", "https://GATEWAY.example:8443/x-y/z~1",
 		"http://127.0.0.1:8080/a", "http://[::1]:9090/rest", "http://localhost:80/rest", "https://host.example/a",
 	}
 	nonces := make(map[string]bool, n)
