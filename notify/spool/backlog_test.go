@@ -41,7 +41,11 @@ func drawnBody(rng *rand.Rand, n, users int) string {
 // of one user in order; also behind those that a scan found before, after a
 // part of them was settled, and after a restart.
 func TestBacklogOrder(t *testing.T) {
-	for seed := range uint64(3) {
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		dir := t.TempDir()
 		s, err := Open(dir, nil)

@@ -370,6 +370,9 @@ func TestBitFlip(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(*seed, 1))
 	flips := max(200, *cuts/20)
+	if testing.Short() {
+		flips = 60
+	}
 	found := 0
 	for range flips {
 		d := p.crash(loseNone, rnd)

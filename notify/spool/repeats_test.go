@@ -368,6 +368,9 @@ func TestRepeatAfterKill(t *testing.T) {
 func TestNoRecordBeforeItsBody(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, maxSmall} {
+		if size > 0 && testing.Short() {
+			continue
+		}
 		d := newDisk()
 		s := openDisk(t, d)
 		for i := range 5 {
