@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
 	"github.com/garminkit/activityapi/types"
@@ -67,7 +68,7 @@ func TestAdmin(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for from := ""; ; {
-		var piece admin.Letters
+		var piece adminapi.Letters
 		ask("GET", "letters", url.Values{"from": {from}}, &piece)
 		for _, l := range piece.Letters {
 			require.False(t, seen[l.ID], "shown twice")
@@ -78,7 +79,7 @@ func TestAdmin(t *testing.T) {
 		}
 	}
 	require.Len(t, seen, 130)
-	var act admin.Action
+	var act adminapi.Action
 	ask("POST", "discard", url.Values{"user": {"u1"}, "seconds": {"20"}}, &act)
 	require.Equal(t, 65, act.Matched)
 	require.EqualValues(t, 130, letters())
@@ -88,7 +89,7 @@ func TestAdmin(t *testing.T) {
 	ask("POST", "redrive", url.Values{"before": {before}, "dry_run": {"false"}, "seconds": {"20"}}, &act)
 	require.Equal(t, 65, act.Done)
 	require.Zero(t, letters())
-	var o admin.Overview
+	var o adminapi.Overview
 	ask("GET", "overview", nil, &o)
 	require.EqualValues(t, 65, o.Classes[notify.ClassPush].Items)
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/auth"
-	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -282,8 +282,8 @@ type backfillReport struct {
 
 // reportLine is what became of one user's history.
 type reportLine struct {
-	User    types.UserID     `json:"user"`
-	History []admin.Calendar `json:"history"`
+	User    types.UserID        `json:"user"`
+	History []adminapi.Calendar `json:"history"`
 }
 
 // Run reports.
@@ -297,7 +297,7 @@ func (c *backfillReport) Run(ctx context.Context, out *output) (err error) {
 		if err != nil {
 			return err
 		}
-		var u admin.User
+		var u adminapi.User
 		if err := p.get(ctx, "user", url.Values{"id": {string(id)}}, &u); err != nil {
 			return err
 		}
@@ -335,7 +335,7 @@ func (c *backfillReport) users(ctx context.Context, p *panel) iter.Seq2[types.Us
 			}
 		}
 		for q := (url.Values{}); len(c.User) == 0; {
-			var piece admin.History
+			var piece adminapi.History
 			if err := p.get(ctx, "history", q, &piece); err != nil {
 				yield("", err)
 				return
@@ -354,7 +354,7 @@ func (c *backfillReport) users(ctx context.Context, p *panel) iter.Seq2[types.Us
 }
 
 // calendars writes what became of each range of days, latest last.
-func calendars(w io.Writer, id types.UserID, history []admin.Calendar) {
+func calendars(w io.Writer, id types.UserID, history []adminapi.Calendar) {
 	for _, c := range history {
 		var rows []string
 		var first, last, status, why string

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -23,7 +23,7 @@ func (c *doctorCommand) service(ctx context.Context, d *diagnosis) error {
 		d.skip(check, "no -admin")
 		return nil
 	}
-	var o admin.Overview
+	var o adminapi.Overview
 	p, err := openPanel(c.Admin)
 	if err == nil {
 		err = p.get(ctx, "overview", nil, &o)
@@ -34,7 +34,7 @@ func (c *doctorCommand) service(ctx context.Context, d *diagnosis) error {
 	}
 	d.ok(check, "the admin API answers")
 	c.figures(d, &o)
-	var parked admin.Parked
+	var parked adminapi.Parked
 	err = p.get(ctx, "parked", nil, &parked)
 	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusNotImplemented {
 		return nil // there is no processor beside it
@@ -53,7 +53,7 @@ func (c *doctorCommand) service(ctx context.Context, d *diagnosis) error {
 }
 
 // figures looks for what a service waits for.
-func (c *doctorCommand) figures(d *diagnosis, o *admin.Overview) {
+func (c *doctorCommand) figures(d *diagnosis, o *adminapi.Overview) {
 	const check = "service"
 	if o.Outage != "" {
 		since := (time.Duration(o.OutageSeconds) * time.Second).String()

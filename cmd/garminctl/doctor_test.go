@@ -11,7 +11,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
-	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -75,16 +75,16 @@ func TestPlanted(t *testing.T) {
 			s.replace("-spool", s.path("other"))
 		}, map[string]string{"lock": "does not have the spool"}},
 		{"service that reaches nobody", func(s *setup) {
-			s.answer("overview", &admin.Overview{Outage: types.FaultNetwork, OutageSeconds: 60})
+			s.answer("overview", &adminapi.Overview{Outage: types.FaultNetwork, OutageSeconds: 60})
 		}, map[string]string{"service": "no call to Garmin has succeeded for 1m0s (network)"}},
 		{"service that is refused", func(s *setup) {
-			s.answer("overview", &admin.Overview{Outage: types.FaultApplication, OutageSeconds: 60})
+			s.answer("overview", &adminapi.Overview{Outage: types.FaultApplication, OutageSeconds: 60})
 		}, map[string]string{"service": "(application)"}},
 		{"callbacks that hang", func(s *setup) {
-			s.answer("overview", &admin.Overview{Classes: []admin.Class{{Class: "push", Hung: 3}}})
+			s.answer("overview", &adminapi.Overview{Classes: []adminapi.Class{{Class: "push", Hung: 3}}})
 		}, map[string]string{"service": "3 attempts hang"}},
 		{"dead tokens of a service", func(s *setup) {
-			s.answer("parked", &admin.Parked{Total: 1, Users: []admin.ParkedUser{{User: "bob", Reason: "401"}}})
+			s.answer("parked", &adminapi.Parked{Total: 1, Users: []adminapi.ParkedUser{{User: "bob", Reason: "401"}}})
 		}, map[string]string{"service": "Garmin refuses the token of 1 users: bob"}},
 		{"dead token at Garmin", func(s *setup) { s.fake.User("ann").Deregister() }, map[string]string{"user": "dead"}},
 		{"dead token in the store", func(s *setup) {

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -74,7 +74,7 @@ func (c *lettersList) Run(ctx context.Context, out *output) error {
 		return err
 	}
 	listed := 0
-	err = p.letters(ctx, q, func(piece *admin.Letters, seen int) (bool, error) {
+	err = p.letters(ctx, q, func(piece *adminapi.Letters, seen int) (bool, error) {
 		for i := range piece.Letters {
 			if err := out.value(&piece.Letters[i], func(w io.Writer) { letterLine(w, &piece.Letters[i]) }); err != nil {
 				return false, err
@@ -92,7 +92,7 @@ func (c *lettersList) Run(ctx context.Context, out *output) error {
 	return errors.Join(err, p.close())
 }
 
-func letterLine(w io.Writer, l *admin.Letter) {
+func letterLine(w io.Writer, l *adminapi.Letter) {
 	key := l.Key
 	if key == "" {
 		key = "-"
@@ -108,10 +108,10 @@ func dash(text string) string {
 }
 
 // letters reads a list piece by piece, until each is false.
-func (p *panel) letters(ctx context.Context, q url.Values, each func(piece *admin.Letters, seen int) (bool, error)) error {
+func (p *panel) letters(ctx context.Context, q url.Values, each func(piece *adminapi.Letters, seen int) (bool, error)) error {
 	seen := 0
 	for {
-		var piece admin.Letters
+		var piece adminapi.Letters
 		if err := p.get(ctx, "letters", q, &piece); err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func (c *lettersLook) Run(ctx context.Context, out *output) error {
 	if err != nil {
 		return err
 	}
-	var l admin.Content
+	var l adminapi.Content
 	if c.Reveal {
 		err = p.post(ctx, "reveal", url.Values{"id": {c.ID}}, &l)
 	} else {
@@ -203,7 +203,7 @@ func (c *lettersAct) act(ctx context.Context, out *output, action, done string) 
 	if err != nil {
 		return err
 	}
-	sum := &admin.Action{Action: action, DryRun: !c.Yes}
+	sum := &adminapi.Action{Action: action, DryRun: !c.Yes}
 	if len(c.IDs) > 0 {
 		err = c.byID(ctx, p, action, sum)
 	} else {
@@ -232,7 +232,7 @@ func (c *lettersAct) act(ctx context.Context, out *output, action, done string) 
 	return err
 }
 
-func (c *lettersAct) byID(ctx context.Context, p *panel, action string, sum *admin.Action) error {
+func (c *lettersAct) byID(ctx context.Context, p *panel, action string, sum *adminapi.Action) error {
 	for _, id := range c.IDs {
 		var err error
 		if c.Yes {
@@ -256,11 +256,11 @@ func (c *lettersAct) byID(ctx context.Context, p *panel, action string, sum *adm
 }
 
 // byFilter counts first: what is buried later was not counted, and is left alone.
-func (c *lettersAct) byFilter(ctx context.Context, p *panel, out *output, action string, q url.Values, sum *admin.Action) error {
+func (c *lettersAct) byFilter(ctx context.Context, p *panel, out *output, action string, q url.Values, sum *adminapi.Action) error {
 	counted := 0
 	first := ""
 	for {
-		var a admin.Action
+		var a adminapi.Action
 		if err := p.post(ctx, action, q, &a); err != nil {
 			return err
 		}
@@ -283,7 +283,7 @@ func (c *lettersAct) byFilter(ctx context.Context, p *panel, out *output, action
 	q.Del("from")
 	q.Set("dry_run", strconv.FormatBool(false))
 	for {
-		var a admin.Action
+		var a adminapi.Action
 		if err := p.post(ctx, action, q, &a); err != nil {
 			return err
 		}

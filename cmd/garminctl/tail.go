@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/types"
 )
@@ -27,11 +27,11 @@ type tailCommand struct {
 type event struct {
 	Time time.Time `json:"time"`
 	// Event is letter, refused, taken, outage, over or figures.
-	Event   string          `json:"event"`
-	Letter  *admin.Letter   `json:"letter,omitempty"`
-	User    types.UserID    `json:"user,omitempty"`
-	Reason  string          `json:"reason,omitempty"`
-	Figures *admin.Overview `json:"figures,omitempty"`
+	Event   string             `json:"event"`
+	Letter  *adminapi.Letter   `json:"letter,omitempty"`
+	User    types.UserID       `json:"user,omitempty"`
+	Reason  string             `json:"reason,omitempty"`
+	Figures *adminapi.Overview `json:"figures,omitempty"`
 }
 
 // follower knows what was seen before.
@@ -82,7 +82,7 @@ func (f *follower) look(ctx context.Context) error {
 		return err
 	}
 	f.began = true
-	var o admin.Overview
+	var o adminapi.Overview
 	if err := f.panel.get(ctx, "overview", nil, &o); err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func (f *follower) letters(ctx context.Context) error {
 	if f.last != "" {
 		q.Set("from", f.last)
 	}
-	var latest []admin.Letter
-	err := f.panel.letters(ctx, q, func(piece *admin.Letters, seen int) (bool, error) {
+	var latest []adminapi.Letter
+	err := f.panel.letters(ctx, q, func(piece *adminapi.Letters, seen int) (bool, error) {
 		if n := len(piece.Letters); n > 0 {
 			f.last = piece.Letters[n-1].ID
 		}
@@ -127,7 +127,7 @@ func (f *follower) letters(ctx context.Context) error {
 	return errors.Join(err, f.buried(latest))
 }
 
-func (f *follower) buried(letters []admin.Letter) error {
+func (f *follower) buried(letters []adminapi.Letter) error {
 	for i := range letters {
 		if err := f.show(&event{Event: "letter", Time: letters[i].Buried, Letter: &letters[i]}); err != nil {
 			return err
@@ -138,7 +138,7 @@ func (f *follower) buried(letters []admin.Letter) error {
 
 // parked shows whose token Garmin has begun to refuse, and whose it takes again.
 func (f *follower) parked(ctx context.Context) error {
-	var now admin.Parked
+	var now adminapi.Parked
 	err := f.panel.get(ctx, "parked", nil, &now)
 	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusNotImplemented {
 		return nil // there is no processor beside it

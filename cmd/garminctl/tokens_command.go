@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/auth"
-	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -27,7 +27,7 @@ type tokensCommand struct {
 
 // tokenLine is a token without the token.
 type tokenLine struct {
-	admin.Token
+	adminapi.Token
 	State string `json:"state"`
 }
 
@@ -37,7 +37,7 @@ type tokenReport struct {
 	Health *health     `json:"health,omitempty"`
 	Tokens []tokenLine `json:"tokens"`
 	// Refused are the users whose token Garmin refuses to the running service.
-	Refused []admin.ParkedUser `json:"refused,omitempty"`
+	Refused []adminapi.ParkedUser `json:"refused,omitempty"`
 	// More tells that there are others that end soon.
 	More bool `json:"more,omitempty"`
 }
@@ -84,7 +84,7 @@ func (c *tokensCommand) ofFile(ctx context.Context, out *output) (*tokenReport, 
 	now := time.Now()
 	r := &tokenReport{Tokens: []tokenLine{}}
 	add := func(t *auth.Token) {
-		line := tokenLine{Token: admin.Token{User: t.UserID, OAuth: 2, Expiry: t.Expiry, RefreshExpiry: t.RefreshExpiry, Revoked: t.Revoked, Refreshing: t.ClaimedUntil.After(now)}}
+		line := tokenLine{Token: adminapi.Token{User: t.UserID, OAuth: 2, Expiry: t.Expiry, RefreshExpiry: t.RefreshExpiry, Revoked: t.Revoked, Refreshing: t.ClaimedUntil.After(now)}}
 		if !t.OAuth2() {
 			line.OAuth = 1
 		}
@@ -129,7 +129,7 @@ func (c *tokensCommand) ofService(ctx context.Context) (*tokenReport, error) {
 	}
 	now := time.Now()
 	r := &tokenReport{Tokens: []tokenLine{}}
-	add := func(t *admin.Token) {
+	add := func(t *adminapi.Token) {
 		// What stateOf looks at.
 		shown := auth.Token{RefreshToken: "-", Revoked: t.Revoked, RefreshExpiry: t.RefreshExpiry}
 		if t.OAuth == 1 {
@@ -138,7 +138,7 @@ func (c *tokensCommand) ofService(ctx context.Context) (*tokenReport, error) {
 		r.Tokens = append(r.Tokens, tokenLine{*t, stateOf(&shown, now, now.AddDate(0, 0, c.Days))})
 	}
 	for _, id := range c.Users {
-		var u admin.User
+		var u adminapi.User
 		if err := p.get(ctx, "user", url.Values{"id": {string(id)}}, &u); err != nil {
 			return nil, err
 		}
@@ -153,7 +153,7 @@ func (c *tokensCommand) ofService(ctx context.Context) (*tokenReport, error) {
 	if len(c.Users) > 0 {
 		return r, nil
 	}
-	var due admin.Tokens
+	var due adminapi.Tokens
 	if err := p.get(ctx, "tokens", url.Values{"days": {strconv.Itoa(c.Days)}}, &due); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (c *tokensCommand) ofService(ctx context.Context) (*tokenReport, error) {
 		add(t)
 	}
 	r.More = due.More
-	var parked admin.Parked
+	var parked adminapi.Parked
 	err = p.get(ctx, "parked", nil, &parked)
 	if e, ok := errors.AsType[*refusal](err); ok && e.status == http.StatusNotImplemented {
 		return r, nil // there is no processor beside it

@@ -24,6 +24,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/auth/oauth1/oauth1test"
 	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
 	"github.com/garminkit/activityapi/notify/spool"
@@ -269,11 +270,11 @@ func cmdWorking(ts *testscript.TestScript, _ bool, args []string) {
 	mux.Handle("/admin/", http.StripPrefix("/admin", h))
 	mux.HandleFunc("/admin/api/parked", func(rw http.ResponseWriter, _ *http.Request) {
 		w.looks.Add(1)
-		users := []admin.ParkedUser{}
+		users := []adminapi.ParkedUser{}
 		if id := w.refused.Load(); id != nil {
-			users = append(users, admin.ParkedUser{User: *id, Reason: "refused, as the test wants"})
+			users = append(users, adminapi.ParkedUser{User: *id, Reason: "refused, as the test wants"})
 		}
-		_ = json.NewEncoder(rw).Encode(admin.Parked{Users: users, Total: len(users)})
+		_ = json.NewEncoder(rw).Encode(adminapi.Parked{Users: users, Total: len(users)})
 	})
 	s := httptest.NewServer(mux)
 	ts.Defer(s.Close)

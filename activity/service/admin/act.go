@@ -8,23 +8,9 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-)
 
-// Action is the answer to redrive and discard.
-type Action struct {
-	Action string `json:"action"`
-	Filter Filter `json:"filter"`
-	ID     string `json:"id,omitempty"`
-	// DryRun means that nothing was done. Matched counts the letters found, Done
-	// those now gone, and Failed the others; Errors has their first errors.
-	DryRun  bool     `json:"dry_run"`
-	Matched int      `json:"matched"`
-	Done    int      `json:"done"`
-	Failed  int      `json:"failed"`
-	Errors  []string `json:"errors,omitempty"`
-	// Next is the parameter from to continue with, if there was no time for all.
-	Next string `json:"next"`
-}
+	"github.com/garminkit/activityapi/internal/adminapi"
+)
 
 const (
 	maxErrors = 10
@@ -42,7 +28,7 @@ func (a *Admin) act(r *http.Request, name string, do func(context.Context, strin
 		if err != nil {
 			return nil, err
 		}
-		return &Action{Action: name, ID: id, Matched: 1, Done: 1}, nil
+		return &adminapi.Action{Action: name, ID: id, Matched: 1, Done: 1}, nil
 	}
 	f, err := filterOf(r)
 	if err != nil {
@@ -65,7 +51,7 @@ func (a *Admin) act(r *http.Request, name string, do func(context.Context, strin
 	if !dry && f.Before.IsZero() {
 		return nil, badRequest("before is missing: take it from the filter of a dry run")
 	}
-	out := &Action{Action: name, Filter: f, DryRun: dry}
+	out := &adminapi.Action{Action: name, Filter: f, DryRun: dry}
 	if dry {
 		return out, a.count(r.Context(), out, from, time.Now().Add(span))
 	}
@@ -76,7 +62,7 @@ func (a *Admin) act(r *http.Request, name string, do func(context.Context, strin
 	return out, err
 }
 
-func (a *Admin) count(ctx context.Context, out *Action, from string, until time.Time) error {
+func (a *Admin) count(ctx context.Context, out *adminapi.Action, from string, until time.Time) error {
 	for {
 		found, _, next, err := a.find(ctx, &out.Filter, from, 10*batch, until)
 		if err != nil {
@@ -90,7 +76,7 @@ func (a *Admin) count(ctx context.Context, out *Action, from string, until time.
 	}
 }
 
-func (a *Admin) each(ctx context.Context, out *Action, from string, until time.Time, do func(context.Context, string) error) error {
+func (a *Admin) each(ctx context.Context, out *adminapi.Action, from string, until time.Time, do func(context.Context, string) error) error {
 	for {
 		found, _, next, err := a.find(ctx, &out.Filter, from, batch, until)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
@@ -37,7 +38,7 @@ func TestAct(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, open(t), nil)
 			r.bury(8, "column missing")
-			dry := api[admin.Action](r, "POST", "redrive", "seconds", "20", "user", "u1")
+			dry := api[adminapi.Action](r, "POST", "redrive", "seconds", "20", "user", "u1")
 			require.True(t, dry.DryRun)
 			require.Equal(t, 2, dry.Matched)
 			require.Zero(t, dry.Done)
@@ -47,7 +48,7 @@ func TestAct(t *testing.T) {
 
 			before := dry.Filter.Before.Format(time.RFC3339Nano)
 			r.bury(4, "buried after the count")
-			done := api[admin.Action](r, "POST", "redrive", "user", "u1", "before", before, "dry_run", "false", "seconds", "20")
+			done := api[adminapi.Action](r, "POST", "redrive", "user", "u1", "before", before, "dry_run", "false", "seconds", "20")
 			require.Equal(t, 2, done.Done)
 			require.Zero(t, done.Failed)
 			require.Equal(t, 10, r.count())
@@ -56,11 +57,11 @@ func TestAct(t *testing.T) {
 			r.work(func() error { saved++; return nil })
 			require.Equal(t, 2, saved, "they came again")
 
-			done = api[admin.Action](r, "POST", "discard", "reason", "COLUMN", "before", before, "dry_run", "false", "seconds", "20")
+			done = api[adminapi.Action](r, "POST", "discard", "reason", "COLUMN", "before", before, "dry_run", "false", "seconds", "20")
 			require.Equal(t, 6, done.Done)
 			require.Equal(t, 4, r.count())
-			left := api[admin.Letters](r, "GET", "letters").Letters
-			one := api[admin.Action](r, "POST", "discard", "id", left[0].ID)
+			left := api[adminapi.Letters](r, "GET", "letters").Letters
+			one := api[adminapi.Action](r, "POST", "discard", "id", left[0].ID)
 			require.Equal(t, 1, one.Done)
 			require.Equal(t, 3, r.count())
 			for _, l := range r.lines() {
@@ -81,7 +82,7 @@ func TestFilter(t *testing.T) {
 			require.NoError(t, r.queue.Put(t.Context(), strings.NewReader(`{"dailies":[{"userId":"u1"}]}`)))
 			require.NoError(t, r.queue.Put(t.Context(), strings.NewReader(`no json`)))
 			r.work(func() error { return nil })
-			all := api[admin.Letters](r, "GET", "letters")
+			all := api[adminapi.Letters](r, "GET", "letters")
 			require.Len(t, all.Letters, 6)
 			// Letters are listed as they came to the engine, and buried a little
 			// earlier.
@@ -112,8 +113,8 @@ func TestFilter(t *testing.T) {
 				{[]string{"after", stamp, "before", stamp}, 0},
 			} {
 				args := append([]string{"seconds", "20"}, tt.args...)
-				require.Len(t, api[admin.Letters](r, "GET", "letters", args...).Letters, tt.want, "%q", tt.args)
-				require.Equal(t, tt.want, api[admin.Action](r, "POST", "discard", args...).Matched, "%q", tt.args)
+				require.Len(t, api[adminapi.Letters](r, "GET", "letters", args...).Letters, tt.want, "%q", tt.args)
+				require.Equal(t, tt.want, api[adminapi.Action](r, "POST", "discard", args...).Matched, "%q", tt.args)
 			}
 		})
 	}
@@ -130,7 +131,7 @@ func TestPieces(t *testing.T) {
 			r.bury(130, "no")
 			seen := map[string]int{}
 			for from, n := "", 0; ; n++ {
-				piece := api[admin.Letters](r, "GET", "letters", "from", from)
+				piece := api[adminapi.Letters](r, "GET", "letters", "from", from)
 				for _, l := range piece.Letters {
 					seen[l.ID]++
 				}
@@ -148,7 +149,7 @@ func TestPieces(t *testing.T) {
 			}
 			left, done := r.count(), 0
 			for from, n := "", 0; ; n++ {
-				a := api[admin.Action](r, "POST", "discard", "before", "2999-01-01", "dry_run", "false", "from", from)
+				a := api[adminapi.Action](r, "POST", "discard", "before", "2999-01-01", "dry_run", "false", "from", from)
 				done += a.Done
 				if from = a.Next; from == "" {
 					break
@@ -182,13 +183,13 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &picky{notifytest.NewMemory()}, nil)
 	r.bury(100, "no")
-	a := api[admin.Action](r, "POST", "redrive", "before", "2999-01-01", "dry_run", "false", "seconds", "20")
+	a := api[adminapi.Action](r, "POST", "redrive", "before", "2999-01-01", "dry_run", "false", "seconds", "20")
 	require.Equal(t, 75, a.Done)
 	require.Equal(t, 25, a.Failed)
 	require.Len(t, a.Errors, 10)
 	require.Contains(t, a.Errors[0], "the disk is full")
 	require.Equal(t, 25, r.count())
-	w := r.do("POST", "/api/redrive", map[string][]string{"id": {api[admin.Letters](r, "GET", "letters").Letters[0].ID}}, nil)
+	w := r.do("POST", "/api/redrive", map[string][]string{"id": {api[adminapi.Letters](r, "GET", "letters").Letters[0].ID}}, nil)
 	require.Equal(t, 500, w.Code)
 	require.Contains(t, r.log.String(), `"msg":"admin: failed","action":"redrive"`)
 }
@@ -231,12 +232,12 @@ func TestStops(t *testing.T) {
 		for seconds, want := range map[string]time.Duration{"0": 80 * time.Millisecond, "3": 3 * time.Second} {
 			for _, key := range []string{"activities", "nothing like it"} {
 				begin := time.Now()
-				list := api[admin.Letters](r, "GET", "letters", "key", key, "seconds", seconds)
+				list := api[adminapi.Letters](r, "GET", "letters", "key", key, "seconds", seconds)
 				require.LessOrEqual(t, time.Since(begin), want)
 				require.NotEmpty(t, list.Next)
 				require.LessOrEqual(t, len(list.Letters), 100)
 				begin = time.Now()
-				require.NotEmpty(t, api[admin.Action](r, "POST", "redrive", "key", key, "seconds", seconds).Next)
+				require.NotEmpty(t, api[adminapi.Action](r, "POST", "redrive", "key", key, "seconds", seconds).Next)
 				require.LessOrEqual(t, time.Since(begin), want)
 			}
 		}

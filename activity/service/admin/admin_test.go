@@ -22,6 +22,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
 	"github.com/garminkit/activityapi/notify/notifytest"
@@ -190,13 +191,13 @@ func TestUsersInPieces(t *testing.T) {
 		claim.Release()
 	}
 	r := newRig(t, notifytest.NewMemory(), &admin.Options{Ledger: ledger, Tokens: store})
-	tokens := api[admin.Tokens](r, "GET", "tokens")
+	tokens := api[adminapi.Tokens](r, "GET", "tokens")
 	require.Len(t, tokens.Tokens, 100)
 	require.True(t, tokens.More)
 
 	seen := map[types.UserID]bool{}
 	for from, pieces := "", 0; ; pieces++ {
-		h := api[admin.History](r, "GET", "history", "from", from)
+		h := api[adminapi.History](r, "GET", "history", "from", from)
 		for _, id := range h.Users {
 			require.False(t, seen[id], "%s twice", id)
 			seen[id] = true
@@ -245,20 +246,20 @@ func TestViews(t *testing.T) {
 	r := newRig(t, queue, &admin.Options{Processor: processor, Ledger: ledger, Tokens: store, Drift: report})
 	r.bury(3, "column missing")
 	require.NoError(t, queue.Put(t.Context(), strings.NewReader(`{"activities":[`+item("u1", 9)+`]}`)))
-	letter := api[admin.Letters](r, "GET", "letters").Letters[0]
+	letter := api[adminapi.Letters](r, "GET", "letters").Letters[0]
 
-	o := api[admin.Overview](r, "GET", "overview")
+	o := api[adminapi.Overview](r, "GET", "overview")
 	require.EqualValues(t, 3, o.Letters)
 	require.EqualValues(t, 1, o.Classes[notify.ClassPush].Items)
-	require.Equal(t, []types.UserID{"u1"}, api[admin.History](r, "GET", "history").Users)
-	require.Len(t, api[admin.Tokens](r, "GET", "tokens").Tokens, 1)
-	require.Empty(t, api[admin.Tokens](r, "GET", "tokens", "days", "1").Tokens)
-	u := api[admin.User](r, "GET", "user", "id", "u1")
+	require.Equal(t, []types.UserID{"u1"}, api[adminapi.History](r, "GET", "history").Users)
+	require.Len(t, api[adminapi.Tokens](r, "GET", "tokens").Tokens, 1)
+	require.Empty(t, api[adminapi.Tokens](r, "GET", "tokens", "days", "1").Tokens)
+	u := api[adminapi.User](r, "GET", "user", "id", "u1")
 	require.Equal(t, 2, u.Token.OAuth)
 	require.Equal(t, map[string]int{"planned": 21}, u.History[0].Days)
 	require.Len(t, u.History[0].Months, 2)
-	require.Nil(t, api[admin.User](r, "GET", "user", "id", "nobody").Token)
-	require.Zero(t, api[admin.Parked](r, "GET", "parked").Total)
+	require.Nil(t, api[adminapi.User](r, "GET", "user", "id", "nobody").Token)
+	require.Zero(t, api[adminapi.Parked](r, "GET", "parked").Total)
 
 	for _, tt := range []struct {
 		method, path string
@@ -356,7 +357,7 @@ func TestCrossSite(t *testing.T) {
 			for _, path := range []string{"/discard", "/api/discard", "/api/redrive", "/reveal"} {
 				r := newRig(t, notifytest.NewMemory(), &admin.Options{Who: func(*http.Request) string { return "olga" }})
 				r.bury(1, "no")
-				id := api[admin.Letters](r, "GET", "letters").Letters[0].ID
+				id := api[adminapi.Letters](r, "GET", "letters").Letters[0].ID
 				w := r.do("POST", path, url.Values{"id": {id}}, tt.header)
 				if tt.ok {
 					require.Equal(t, http.StatusOK, w.Code)

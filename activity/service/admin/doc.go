@@ -14,7 +14,8 @@
 // # Addresses
 //
 // The content of each page is also available as JSON under api/, with the same
-// parameters, in the query of a GET or the form of a POST:
+// parameters, in the query of a GET or the form of a POST. The file
+// internal/adminapi/adminapi.go of this module describes the fields.
 //
 //	GET  overview  depth, oldest age and rate by class, bodies, letters
 //	GET  parked    users whose token is refused, and why

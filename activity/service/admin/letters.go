@@ -9,49 +9,21 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
 
-// Letter is a dead letter without its content.
-type Letter struct {
-	ID          string       `json:"id"`
-	Key         string       `json:"key"`
-	User        types.UserID `json:"user"`
-	Items       int          `json:"items"`
-	Reason      string       `json:"reason"`
-	Quarantined bool         `json:"quarantined"`
-	Attempts    int          `json:"attempts"`
-	Received    time.Time    `json:"received"`
-	Buried      time.Time    `json:"buried"`
-	Size        int64        `json:"size"`
-}
-
-func letterOf(l *notify.DeadLetter) Letter {
-	return Letter{l.ID, l.Key, l.UserID, l.Items, l.Reason, l.Quarantined, l.Attempts, l.Received, l.Buried, l.Size}
-}
-
-// Letters is a piece of the list of dead letters.
-type Letters struct {
-	Filter  Filter   `json:"filter"`
-	Letters []Letter `json:"letters"`
-	// Seen counts the letters examined for this piece.
-	Seen int    `json:"seen"`
-	Next string `json:"next"`
-}
-
-// Filter selects letters; see [notify.LetterFilter].
-type Filter struct {
-	Key    string       `json:"key,omitempty"`
-	User   types.UserID `json:"user,omitempty"`
-	Reason string       `json:"reason,omitempty"`
-	After  time.Time    `json:"after,omitzero"`
-	Before time.Time    `json:"before,omitzero"`
+func letterOf(l *notify.DeadLetter) adminapi.Letter {
+	return adminapi.Letter{
+		ID: l.ID, Key: l.Key, User: l.UserID, Items: l.Items, Reason: l.Reason, Quarantined: l.Quarantined,
+		Attempts: l.Attempts, Received: l.Received, Buried: l.Buried, Size: l.Size,
+	}
 }
 
 // filterOf reads the parameters of a request.
-func filterOf(r *http.Request) (f Filter, err error) {
-	f = Filter{Key: r.FormValue("key"), User: types.UserID(r.FormValue("user")), Reason: r.FormValue("reason")}
+func filterOf(r *http.Request) (f adminapi.Filter, err error) {
+	f = adminapi.Filter{Key: r.FormValue("key"), User: types.UserID(r.FormValue("user")), Reason: r.FormValue("reason")}
 	if f.After, err = timeOf(r, "after"); err != nil {
 		return f, err
 	}
@@ -89,7 +61,7 @@ func budget(r *http.Request) (time.Duration, error) {
 // find collects letters that the filter lets pass, up to most of them, behind the
 // letter from. It looks at each letter itself, so that it can stop in time
 // whatever it finds; next is where to go on, "" at the end.
-func (a *Admin) find(ctx context.Context, f *Filter, from string, most int, until time.Time) (found []*notify.DeadLetter, seen int, next string, err error) {
+func (a *Admin) find(ctx context.Context, f *adminapi.Filter, from string, most int, until time.Time) (found []*notify.DeadLetter, seen int, next string, err error) {
 	match := &notify.LetterFilter{Key: f.Key, UserID: f.User, Reason: f.Reason, After: f.After, Before: f.Before}
 	for l, err := range a.queue.Letters(ctx, &notify.LetterFilter{From: from}) {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -122,22 +94,11 @@ func (a *Admin) letters(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Letters{Filter: f, Letters: make([]Letter, 0, len(found)), Seen: seen, Next: next}
+	out := &adminapi.Letters{Filter: f, Letters: make([]adminapi.Letter, 0, len(found)), Seen: seen, Next: next}
 	for _, l := range found {
 		out.Letters = append(out.Letters, letterOf(l))
 	}
 	return out, nil
-}
-
-// Content is a letter with its content.
-type Content struct {
-	Letter Letter `json:"letter"`
-	// Content is JSON without values, or without secrets if values were
-	// requested. It is not JSON if the letter is not.
-	Content string `json:"content"`
-	// Cut means that the letter is longer, Revealed that the values are shown.
-	Cut      bool `json:"cut"`
-	Revealed bool `json:"revealed"`
 }
 
 func (a *Admin) letter(r *http.Request) (any, error) { return a.content(r, false) }
@@ -165,5 +126,5 @@ func (a *Admin) content(r *http.Request, whole bool) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin: reading the letter: %w", err)
 	}
-	return &Content{letterOf(l), text, cut, whole}, nil
+	return &adminapi.Content{Letter: letterOf(l), Content: text, Cut: cut, Revealed: whole}, nil
 }

@@ -5,50 +5,19 @@ import (
 	"sync"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/types"
 )
-
-// Overview is the content of the first page.
-type Overview struct {
-	Classes []Class `json:"classes"`
-	// Bodies counts bodies that are not split yet, Letters the dead letters.
-	Bodies  int64 `json:"bodies"`
-	Letters int64 `json:"letters"`
-	Bytes   int64 `json:"bytes"`
-	// The following are of this process, and zero without a Processor.
-	ParkedUsers   int         `json:"parked_users"`
-	Shares        int         `json:"shares"`
-	Outage        types.Fault `json:"outage,omitempty"`
-	OutageSeconds float64     `json:"outage_seconds,omitempty"`
-}
-
-// Class holds the figures of a class of items.
-type Class struct {
-	Class         string  `json:"class"`
-	Items         int64   `json:"items"`
-	OldestSeconds float64 `json:"oldest_seconds"`
-	// The following are of this process. PerMinute is the rate of finished items
-	// over the last minutes.
-	PerMinute float64 `json:"per_minute"`
-	Queued    int     `json:"queued"`
-	Running   int     `json:"running"`
-	Hung      int     `json:"hung"`
-	Waiting   int     `json:"waiting"`
-	Behind    int     `json:"behind"`
-	Parked    int     `json:"parked"`
-	Held      int     `json:"held"`
-}
 
 func (a *Admin) overview(r *http.Request) (any, error) {
 	st, err := a.queue.Stats(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	o := &Overview{Bodies: st.Bodies, Letters: st.Letters, Bytes: st.Bytes, Classes: make([]Class, notify.Classes)}
+	o := &adminapi.Overview{Bodies: st.Bodies, Letters: st.Letters, Bytes: st.Bytes, Classes: make([]adminapi.Class, notify.Classes)}
 	now := time.Now()
 	for c := range o.Classes {
-		o.Classes[c] = Class{Class: notify.Class(c).String(), Items: st.Items[c]}
+		o.Classes[c] = adminapi.Class{Class: notify.Class(c).String(), Items: st.Items[c]}
 		if at := st.Oldest[c]; !at.IsZero() {
 			o.Classes[c].OldestSeconds = now.Sub(at).Seconds()
 		}
@@ -117,23 +86,6 @@ func restarted(old, s *sample) bool {
 	return false
 }
 
-// Parked is the list of users whose token is refused.
-type Parked struct {
-	Users []ParkedUser `json:"users"`
-	// Total counts all of them; Users has those parked the longest.
-	Total int `json:"total"`
-}
-
-// ParkedUser is a user whose token is refused.
-type ParkedUser struct {
-	User         types.UserID `json:"user"`
-	Items        int          `json:"items"`
-	Refusals     int          `json:"refusals"`
-	SinceSeconds float64      `json:"since_seconds"`
-	NextSeconds  float64      `json:"next_seconds"`
-	Reason       string       `json:"reason"`
-}
-
 // pieceSize is how many lines a list has at the most.
 const pieceSize = 100
 
@@ -142,15 +94,18 @@ func (a *Admin) parked(*http.Request) (any, error) {
 	if p == nil {
 		return nil, errAbsent
 	}
-	out := &Parked{Users: []ParkedUser{}, Total: p.Stats().ParkedUsers}
+	out := &adminapi.Parked{Users: []adminapi.ParkedUser{}, Total: p.Stats().ParkedUsers}
 	for _, u := range p.Parked(pieceSize) {
 		out.Users = append(out.Users, parkedUser(&u))
 	}
 	return out, nil
 }
 
-func parkedUser(u *notify.ParkedUser) ParkedUser {
-	return ParkedUser{u.UserID, u.Items, u.Refusals, u.Since.Seconds(), u.Next.Seconds(), u.Reason}
+func parkedUser(u *notify.ParkedUser) adminapi.ParkedUser {
+	return adminapi.ParkedUser{
+		User: u.UserID, Items: u.Items, Refusals: u.Refusals,
+		SinceSeconds: u.Since.Seconds(), NextSeconds: u.Next.Seconds(), Reason: u.Reason,
+	}
 }
 
 // drift is what Garmin has changed, as [drift.Report] writes it.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
@@ -66,14 +67,14 @@ func TestScale(t *testing.T) {
 	}()
 	r := newRig(t, q, &admin.Options{Processor: p})
 	// What was read once is counted as it goes, so the first look is warm.
-	first := api[admin.Letters](r, "GET", "letters")
+	first := api[adminapi.Letters](r, "GET", "letters")
 	require.Eventually(t, func() bool {
 		st, err := q.Stats(t.Context())
 		return err == nil && int(st.Items[notify.ClassPush]) >= *scaleItems*9/10
 	}, time.Minute, 10*time.Millisecond)
 	middle := ""
 	for range min(20, *scaleLetters/300) {
-		middle = api[admin.Letters](r, "GET", "letters", "from", middle).Next
+		middle = api[adminapi.Letters](r, "GET", "letters", "from", middle).Next
 	}
 	// The processor has taken up what it can hold.
 	for queued := -1; *scaleItems > 100_000; {
