@@ -1,0 +1,130 @@
+package activitytest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/garminkit/activityapi/notify/recording"
+	"github.com/garminkit/activityapi/types"
+)
+
+// Replay sends the notifications of a recording to the endpoints, each to that of
+// its first list key, with the times between them or at once. See package
+// notify/recording.
+//
+// Users whom the server does not have are added. The callback URL of a ping becomes
+// one of the server's own, for made-up data of that user and kind: a file under the
+// id of the recording, or a summary. A body of which the recording has only the size
+// is sent as that many bytes that are no JSON. Whether a body is acknowledged is the
+// endpoint's affair: nothing is sent again. What fails on its way ends the replay.
+func (s *Server) Replay(ctx context.Context, r io.Reader, atOnce bool) error {
+	g := NewGenerator(1)
+	return recording.Play(ctx, r, atOnce, func(e *recording.Entry) error {
+		if e.Path != "" || e.Method != "POST" {
+			return nil // a request of the partner's
+		}
+		body, size := io.Reader(io.LimitReader(endless{}, e.Size)), e.Size
+		key := types.KindActivities
+		if e.Body != nil {
+			var own []byte
+			own, key = s.own(g, e.Body)
+			body, size = bytes.NewReader(own), int64(len(own))
+		}
+		end := s.Endpoint(key)
+		if end.Handler == nil && end.URL == "" {
+			return fmt.Errorf("activitytest: there is no endpoint for %s", key)
+		}
+		_, err := s.Post(ctx, end, body, size) //nolint:bodyclose // Post has closed it
+		if err != nil && ctx.Err() == nil && end.Handler != nil {
+			return nil // a handler that gave no answer
+		}
+		return err
+	})
+}
+
+// endless reads as what is no JSON.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '?'
+	}
+	return len(p), nil
+}
+
+// own makes a recorded body one of the server's: its callback URLs lead to data
+// that is there. It returns the first list key too.
+func (s *Server) own(g *Generator, body []byte) (own []byte, first types.Kind) {
+	first = types.KindActivities
+	root := json.NewDecoder(bytes.NewReader(body))
+	if t, err := root.Token(); err != nil || t != json.Delim('{') {
+		return body, first
+	}
+	for n := 0; root.More(); n++ {
+		t, err := root.Token()
+		key, ok := t.(string)
+		var value json.RawMessage
+		if err != nil || !ok || root.Decode(&value) != nil {
+			return body, first
+		}
+		kind := types.Kind(key)
+		if key == "file" {
+			kind = types.KindActivityFiles
+		}
+		if known := kind.Known() || kind == types.KindDeregistrations || kind == types.KindPermissionChanges; known && n == 0 {
+			first = kind
+		}
+		var items []json.RawMessage
+		if !kind.Known() || json.Unmarshal(value, &items) != nil {
+			continue
+		}
+		for _, raw := range items {
+			var item struct {
+				UserID      types.UserID     `json:"userId"`
+				SummaryID   types.ID         `json:"summaryId"`
+				CallbackURL *json.RawMessage `json:"callbackURL"`
+				FileType    string           `json:"fileType"`
+			}
+			if json.Unmarshal(raw, &item) != nil || item.UserID == "" || item.CallbackURL == nil {
+				continue
+			}
+			url := s.callback(g, item.UserID, kind, item.SummaryID, item.FileType)
+			body = bytes.Replace(body, *item.CallbackURL, quote(url), 1)
+		}
+	}
+	return body, first
+}
+
+// callback makes data up for a ping, and returns its URL.
+func (s *Server) callback(g *Generator, id types.UserID, kind types.Kind, summaryID types.ID, fileType string) string {
+	u := s.User(id)
+	if u == nil {
+		u = s.AddUser(&UserOptions{ID: id})
+	}
+	a := g.Activities(SportPoolSwim, time.Now().Add(-2*time.Hour))[0]
+	var url string
+	switch kind {
+	case types.KindActivityFiles:
+		d := g.Details(a)
+		if fileType != "TCX" && fileType != "GPX" {
+			fileType = "FIT"
+		}
+		f, content := g.FileAs(fileType, d)
+		f.SummaryID = cmp.Or(summaryID, f.SummaryID)
+		_, url = u.UploadFile(f, content)
+	case types.KindActivityDetails:
+		_, url = u.Upload(g.Details(a))
+	case types.KindManualActivities:
+		_, url = u.Upload(g.Edit(a))
+	case types.KindMoveIQ:
+		_, url = u.Upload(g.MoveIQ(a.Start()))
+	default:
+		_, url = u.Upload(a)
+	}
+	return url
+}

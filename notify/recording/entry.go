@@ -1,0 +1,165 @@
+package recording
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// ErrFormat means that what is read is no recording, or one of a later version.
+var ErrFormat = errors.New("recording: this is no recording")
+
+const (
+	formatName    = "activityapi"
+	formatVersion = 1
+	// longestLine bounds a line when it is read: a body in which each byte is
+	// escaped as six.
+	longestLine = 512 << 20
+)
+
+// header is the first line of a recording; each other is an Entry.
+type header struct {
+	Recording string `json:"recording"`
+	Version   int    `json:"version"`
+}
+
+// Entry is one request. Nothing in it is the original but its form.
+type Entry struct {
+	// At is when the request came, from the beginning of the recording, and Took
+	// how long it took to answer.
+	At   time.Duration `json:"at"`
+	Took time.Duration `json:"took"`
+	// Method and Path are those of the request. Path is "" if it is none of
+	// Garmin's API, as that of a notification.
+	Method string `json:"method,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Query  string `json:"query,omitempty"`
+	// Status is the answer's, or 0 if there was none.
+	Status int `json:"status,omitempty"`
+	// Size is that of the body. Body is nil if it was no JSON, or not whole.
+	Size int64  `json:"size"`
+	Body []byte `json:"-"`
+	// Lost is how many requests were not recorded; it stands alone.
+	Lost int `json:"lost,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler: the body is a string.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	type plain Entry
+	v := struct {
+		plain
+		Body *string `json:"body,omitempty"`
+	}{plain: plain(e)}
+	if e.Body != nil {
+		v.Body = new(string(e.Body))
+	}
+	return json.Marshal(v)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *Entry) UnmarshalJSON(b []byte) error {
+	type plain Entry
+	var v struct {
+		plain
+		Body *string `json:"body"`
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	*e = Entry(v.plain)
+	if e.Body = nil; v.Body != nil {
+		e.Body = []byte(*v.Body)
+	}
+	return nil
+}
+
+// Read yields the requests of a recording in the order in which they ended. The
+// sequence is for one use; an error comes last.
+func Read(r io.Reader) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, longestLine)
+		var h header
+		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &h) != nil || h.Recording != formatName || h.Version != formatVersion {
+			yield(nil, errors.Join(ErrFormat, lines.Err()))
+			return
+		}
+		for n := 2; lines.Scan(); n++ {
+			e := &Entry{}
+			if err := json.Unmarshal(lines.Bytes(), e); err != nil {
+				yield(nil, fmt.Errorf("%w: line %d", ErrFormat, n))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(nil, fmt.Errorf("recording: %w", err))
+		}
+	}
+}
+
+// Play calls send for the requests of a recording, in the order in which they came:
+// with the times between them, or one after the other if atOnce is set. It ends
+// with the first error of send, of reading or of ctx. What a body that was not kept
+// would have been is up to send.
+func Play(ctx context.Context, r io.Reader, atOnce bool, send func(*Entry) error) error {
+	var all []*Entry
+	for e, err := range Read(r) {
+		if err != nil {
+			return err
+		}
+		if e.Lost == 0 {
+			all = append(all, e)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *Entry) int { return cmp.Compare(a.At, b.At) })
+	begun := time.Now()
+	for _, e := range all {
+		if !atOnce {
+			if err := wait(ctx, begun.Add(e.At-all[0].At)); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := send(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// method reports whether a method is one that says nothing.
+func method(m string) bool {
+	return slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, m)
+}
+
+// apiPath reports whether a path is one of Garmin's API, which holds no secret.
+func apiPath(path string) bool {
+	const rest = "/wellness-api/rest/"
+	for _, k := range types.Kinds() {
+		if path == rest+k.Resource() || path == rest+"backfill/"+k.Resource() {
+			return true
+		}
+	}
+	for _, root := range []string{rest, "/partner-gateway/rest/"} {
+		for _, p := range []string{"user/id", "user/permissions", "user/registration"} {
+			if path == root+p {
+				return true
+			}
+		}
+	}
+	return path == "/oauth2Confirm" || path == "/di-oauth2-service/oauth/token"
+}
