@@ -106,7 +106,7 @@ func (s *Server) callback(g *Generator, id types.UserID, kind types.Kind, summar
 	if u == nil {
 		u = s.AddUser(&UserOptions{ID: id})
 	}
-	a := g.Activities(SportPoolSwim, time.Now().Add(-2*time.Hour))[0]
+	a := g.Activities(SportPoolSwim, s.Now().Add(-2*time.Hour))[0]
 	var url string
 	switch kind {
 	case types.KindActivityFiles:

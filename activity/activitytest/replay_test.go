@@ -82,7 +82,7 @@ func TestReplay(t *testing.T) {
 						require.NotEmpty(t, items)
 						pulled++
 					case *notify.FilePing:
-						status, content := get(t, second, e.Filstring(e.CallbackURL), second.User(e.File.UserID).AccessToken())
+						status, content := get(t, second, string(e.File.CallbackURL), second.User(e.File.UserID).AccessToken())
 						require.Equal(t, http.StatusOK, status)
 						require.Equal(t, ".FIT", content[8:12])
 						files++

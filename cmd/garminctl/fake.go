@@ -18,6 +18,10 @@ type fakeCommand struct {
 	Users    int    `default:"2" help:"Start with this many users, each with a month of history."`
 	Seed     uint64 `default:"1" help:"The same seed gives the same history."`
 	Scenario string `type:"path" placeholder:"FILE" help:"Carry out the calls of the control API in this file."`
+	Endpoint string `placeholder:"URL" help:"Send every notification to this URL."`
+	Record   string `type:"path" placeholder:"FILE" help:"Record the requests to this file, without ids, names, tokens and places."`
+	Replay   string `type:"path" placeholder:"FILE" help:"Send the notifications of this recording."`
+	AtOnce   bool   `help:"Leave out the times between them."`
 	ClientID string `env:"GARMIN_CLIENT_ID" help:"The partner's client id; made up by default, as is the secret in GARMIN_CLIENT_SECRET."`
 	Redirect string `placeholder:"URL" help:"The partner's redirect URL, as preset in the portal."`
 }
@@ -45,7 +49,8 @@ func (c *fakeCommand) Run(ctx context.Context, out *output) error {
 	}
 	g.ClientID, g.ClientSecret = a.ClientID, cmp.Or(string(given), g.ClientSecret)
 	g.RedirectURL = c.Redirect
-	o := &fake.Options{Listen: c.Listen, URL: c.URL, Scenario: c.Scenario, TLS: c.TLS, CAFile: c.CA}
+	o := &fake.Options{Listen: c.Listen, URL: c.URL, Scenario: c.Scenario, TLS: c.TLS, CAFile: c.CA,
+		Endpoint: c.Endpoint, Record: c.Record, Replay: c.Replay, AtOnce: c.AtOnce}
 	o.Ready = func() {
 		a.URL, a.CA = g.BaseURL, string(o.CA)
 		_ = out.value(a, func(w io.Writer) {

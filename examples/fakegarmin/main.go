@@ -22,6 +22,16 @@
 //
 // triathlon.json beside this file is a longer one.
 //
+// -endpoint URL sets every endpoint to a receiver.
+//
+// # Recordings
+//
+//	go run ./examples/fakegarmin -endpoint http://127.0.0.1:8080/garmin -replay friday.jsonl
+//
+// sends what package notify/recording has recorded at a receiver, with the times
+// between the notifications or, with -at-once, one after the other. -record FILE
+// records the requests to the fake in the same way.
+//
 // # Between machines and containers
 //
 //	go run ./examples/fakegarmin -listen :9000 -url https://garmin.test:9000 -tls -ca ca.pem
@@ -65,6 +75,10 @@ func main() {
 	users := flag.Int("users", 2, "start with this many users, each with a month of history")
 	seed := flag.Uint64("seed", 1, "the same seed gives the same history")
 	flag.StringVar(&o.Scenario, "scenario", "", "carry out the calls in this `file`")
+	flag.StringVar(&o.Endpoint, "endpoint", "", "send every notification to this `URL`")
+	flag.StringVar(&o.Record, "record", "", "record the requests to this `file`, without ids, names, tokens and places")
+	flag.StringVar(&o.Replay, "replay", "", "send the notifications of this recording")
+	flag.BoolVar(&o.AtOnce, "at-once", false, "leave out the times between them")
 	id := flag.String("client-id", "", "the partner's client id (default made up)")
 	secret := flag.String("client-secret", "", "its secret")
 	redirect := flag.String("redirect", "", "the partner's redirect URL, as preset in the portal")

@@ -31,8 +31,15 @@ type Options struct {
 	// before Ready.
 	CA   []byte
 	Addr string
+	// Endpoint is a URL that gets every notification, or "".
+	Endpoint string
 	// Scenario is a file of calls that are carried out, or "".
 	Scenario string
+	// Record is a file to which the requests are written without what they say of
+	// anybody, Replay one whose notifications are sent when the scenario has ended,
+	// with the times between them or AtOnce: see package notify/recording.
+	Record, Replay string
+	AtOnce         bool
 	// OAuth1 gives a user a token of OAuth 1.0a. Without it, there are no such users.
 	OAuth1 func(u *activitytest.User) (token, secret string)
 	// Ready is called once the fake can be reached; BaseURL is then set.
@@ -53,10 +60,9 @@ func New(users int, seed uint64) *activitytest.Server {
 }
 
 // Run serves g until ctx ends. What becomes of the scenario's steps goes to out.
-func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer) error {
+func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer) (err error) {
 	var steps []Step
 	if o.Scenario != "" {
-		var err error
 		if steps, err = ReadScenario(o.Scenario); err != nil {
 			return err
 		}
@@ -86,6 +92,16 @@ func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer)
 		}
 		serve = func() error { return srv.ServeTLS(l, "", "") }
 	}
+	if o.Endpoint != "" {
+		g.SetEndpoints(activitytest.Endpoint{URL: o.Endpoint, Enabled: true})
+	}
+	if o.Record != "" {
+		end, err2 := record(g, o.Record)
+		if err2 != nil {
+			return err2
+		}
+		defer func() { err = errors.Join(err, end()) }()
+	}
 	o.Ready()
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -93,13 +109,15 @@ func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer)
 	failed := make(chan error, 3)
 	go func() { failed <- serve() }()
 	go func() { failed <- g.Run(ctx) }()
-	if steps != nil {
-		go func() {
-			if err := play(ctx, local, loopback(o.TLS, l.Addr())+"/control", steps, out); err != nil {
-				failed <- err
-			}
-		}()
-	}
+	go func() {
+		err := play(ctx, local, loopback(o.TLS, l.Addr())+"/control", steps, out)
+		if err == nil && o.Replay != "" {
+			err = replay(ctx, g, o, out)
+		}
+		if err != nil {
+			failed <- err
+		}
+	}()
 	err = <-failed
 	srv.Close()
 	if errors.Is(err, context.Canceled) {

@@ -102,11 +102,11 @@ const (
 	secretName  = "Žofie Nováková"
 	secretWord  = "SchmidtRunners"
 	secretToken = "AbC123.-_~xyzTOKENvalue"
-	secretLat   = "50.846612345"
-	secretLong  = "-114.068812345"
+	secretLat   = "50.846612345678"
+	secretLong  = "-114.068812345678"
 )
 
-var secrets = []string{secretUser, secretUUID, secretID, "9876543210123456789", secretName, secretWord, secretToken, secretLat, secretLong, "anna.schmidt@example.com"}
+var secrets = []string{secretUser, secretUUID, secretID, "9876543210123456789", secretName, secretWord, secretToken, secretLat, secretLong, "6612345678", "anna.schmidt@example.com"}
 
 // hidden writes the secrets in every encoding into every kind of place: below keys
 // that are known and not, in texts, in numbers, in keys and in URLs.
