@@ -112,7 +112,7 @@ func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer)
 	go func() {
 		err := play(ctx, local, loopback(o.TLS, l.Addr())+"/control", steps, out)
 		if err == nil && o.Replay != "" {
-			err = replay(ctx, g, o, out)
+			err = resend(ctx, g, o, out)
 		}
 		if err != nil {
 			failed <- err

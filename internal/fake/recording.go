@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/activitytest/replay"
 	"github.com/garminkit/activityapi/notify/recording"
 )
 
@@ -25,14 +26,14 @@ func record(g *activitytest.Server, name string) (end func() error, err error) {
 	return func() error { return errors.Join(r.Close(), f.Close()) }, nil
 }
 
-// replay sends the notifications of a recording.
-func replay(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer) error {
+// resend sends the notifications of a recording.
+func resend(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer) error {
 	f, err := os.Open(o.Replay)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := g.Replay(ctx, f, o.AtOnce); err != nil {
+	if err := replay.Play(ctx, g, f, o.AtOnce); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(out, "the recording has been sent")

@@ -113,8 +113,8 @@ func (w *rewriter) text(literal []byte) {
 	_ = json.Unmarshal(literal, &s) // the document is valid
 	if top := w.top(); top != nil && top.object && !top.value {
 		top.value = true
-		known := false
-		if top.key, known = w.d.schema.keys[s]; !known {
+		key, known := w.d.schema.keys[s]
+		if top.key = key; !known {
 			s = w.d.text(s)
 		}
 		w.quote(s)

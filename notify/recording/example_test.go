@@ -19,18 +19,24 @@ func store(_ context.Context, r io.Reader) error {
 	return err
 }
 
+// record records what comes while serve runs.
+func record(file io.Writer, handler http.Handler, serve func(http.Handler)) error {
+	r, err := recording.New(file, nil)
+	if err != nil {
+		return err
+	}
+	serve(r.Handler(handler))
+	return r.Close()
+}
+
 // A recording of one push: its ids stay equal where they were.
 func Example() {
 	var file bytes.Buffer
-	recorder, err := recording.New(&file, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	handler := recorder.Handler(notify.NewHandler(notify.StoreFunc(store), nil))
 	body := `{"activities":[{"userId":"4aacafe8","summaryId":"5001","activityId":5001,"activityType":"YOGA","durationInSeconds":1800}]}`
-	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/garmin/secret", strings.NewReader(body)))
-	if err := recorder.Close(); err != nil {
+	err := record(&file, notify.NewHandler(notify.StoreFunc(store), nil), func(h http.Handler) {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/garmin/secret", strings.NewReader(body)))
+	})
+	if err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -5,12 +5,11 @@
 //	if err != nil {
 //		return err
 //	}
-//	mux.Handle("/garmin/"+secret, r.Handler(handler))
-//	...
-//	err = r.Close()
+//	serve(r.Handler(handler))
+//	return r.Close()
 //
 // [Recorder.Handler] stands before a notify.Handler, or before the fake of package
-// activitytest, which sends a recording again with its Replay.
+// activitytest, from which its package replay sends a recording again.
 //
 // # What is left of a body
 //

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"maps"
 	"reflect"
 	"strings"
 
@@ -60,17 +61,14 @@ func newSchema() *schema {
 	}
 	s.keys[string(types.KindDeregistrations)] = text
 	s.keys[string(types.KindPermissionChanges)] = text
-	for key, m := range special {
-		s.keys[key] = m
-	}
+	maps.Copy(s.keys, special)
 	return s
 }
 
 // add takes the keys of a struct: what is a number is a measurement, unless it is
 // special.
 func (s *schema) add(t reflect.Type) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if key == "" || key == "-" {
 			continue

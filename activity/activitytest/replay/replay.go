@@ -1,4 +1,7 @@
-package activitytest
+// Package replay sends a recording of package notify/recording from the fake Garmin.
+//
+//	err := replay.Play(ctx, server, file, false)
+package replay
 
 import (
 	"bytes"
@@ -9,35 +12,35 @@ import (
 	"io"
 	"time"
 
+	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify/recording"
 	"github.com/garminkit/activityapi/types"
 )
 
-// Replay sends the notifications of a recording to the endpoints, each to that of
-// its first list key, with the times between them or at once. See package
-// notify/recording.
+// Play sends the notifications of a recording to the endpoints of s, each to that of
+// its first list key, with the times between them or at once.
 //
 // Users whom the server does not have are added. The callback URL of a ping becomes
 // one of the server's own, for made-up data of that user and kind: a file under the
 // id of the recording, or a summary. A body of which the recording has only the size
 // is sent as that many bytes that are no JSON. Whether a body is acknowledged is the
 // endpoint's affair: nothing is sent again. What fails on its way ends the replay.
-func (s *Server) Replay(ctx context.Context, r io.Reader, atOnce bool) error {
-	g := NewGenerator(1)
+func Play(ctx context.Context, s *activitytest.Server, r io.Reader, atOnce bool) error {
+	p := &player{s, activitytest.NewGenerator(1)}
 	return recording.Play(ctx, r, atOnce, func(e *recording.Entry) error {
 		if e.Path != "" || e.Method != "POST" {
 			return nil // a request of the partner's
 		}
-		body, size := io.Reader(io.LimitReader(endless{}, e.Size)), e.Size
-		key := types.KindActivities
+		var body io.Reader = io.LimitReader(endless{}, e.Size)
+		size, key := e.Size, types.KindActivities
 		if e.Body != nil {
 			var own []byte
-			own, key = s.own(g, e.Body)
+			own, key = p.own(e.Body)
 			body, size = bytes.NewReader(own), int64(len(own))
 		}
 		end := s.Endpoint(key)
 		if end.Handler == nil && end.URL == "" {
-			return fmt.Errorf("activitytest: there is no endpoint for %s", key)
+			return fmt.Errorf("replay: there is no endpoint for %s", key)
 		}
 		_, err := s.Post(ctx, end, body, size) //nolint:bodyclose // Post has closed it
 		if err != nil && ctx.Err() == nil && end.Handler != nil {
@@ -45,6 +48,12 @@ func (s *Server) Replay(ctx context.Context, r io.Reader, atOnce bool) error {
 		}
 		return err
 	})
+}
+
+// player makes recorded bodies the server's own.
+type player struct {
+	s *activitytest.Server
+	g *activitytest.Generator
 }
 
 // endless reads as what is no JSON.
@@ -59,7 +68,7 @@ func (endless) Read(p []byte) (int, error) {
 
 // own makes a recorded body one of the server's: its callback URLs lead to data
 // that is there. It returns the first list key too.
-func (s *Server) own(g *Generator, body []byte) (own []byte, first types.Kind) {
+func (p *player) own(body []byte) (own []byte, first types.Kind) {
 	first = types.KindActivities
 	root := json.NewDecoder(bytes.NewReader(body))
 	if t, err := root.Token(); err != nil || t != json.Delim('{') {
@@ -93,36 +102,36 @@ func (s *Server) own(g *Generator, body []byte) (own []byte, first types.Kind) {
 			if json.Unmarshal(raw, &item) != nil || item.UserID == "" || item.CallbackURL == nil {
 				continue
 			}
-			url := s.callback(g, item.UserID, kind, item.SummaryID, item.FileType)
-			body = bytes.Replace(body, *item.CallbackURL, quote(url), 1)
+			url := p.callback(item.UserID, kind, item.SummaryID, item.FileType)
+			body = bytes.Replace(body, *item.CallbackURL, []byte(`"`+url+`"`), 1)
 		}
 	}
 	return body, first
 }
 
 // callback makes data up for a ping, and returns its URL.
-func (s *Server) callback(g *Generator, id types.UserID, kind types.Kind, summaryID types.ID, fileType string) string {
-	u := s.User(id)
+func (p *player) callback(id types.UserID, kind types.Kind, summaryID types.ID, fileType string) string {
+	u := p.s.User(id)
 	if u == nil {
-		u = s.AddUser(&UserOptions{ID: id})
+		u = p.s.AddUser(&activitytest.UserOptions{ID: id})
 	}
-	a := g.Activities(SportPoolSwim, s.Now().Add(-2*time.Hour))[0]
+	a := p.g.Activities(activitytest.SportPoolSwim, p.s.Now().Add(-2*time.Hour))[0]
 	var url string
 	switch kind {
 	case types.KindActivityFiles:
-		d := g.Details(a)
+		d := p.g.Details(a)
 		if fileType != "TCX" && fileType != "GPX" {
 			fileType = "FIT"
 		}
-		f, content := g.FileAs(fileType, d)
+		f, content := p.g.FileAs(fileType, d)
 		f.SummaryID = cmp.Or(summaryID, f.SummaryID)
 		_, url = u.UploadFile(f, content)
 	case types.KindActivityDetails:
-		_, url = u.Upload(g.Details(a))
+		_, url = u.Upload(p.g.Details(a))
 	case types.KindManualActivities:
-		_, url = u.Upload(g.Edit(a))
+		_, url = u.Upload(p.g.Edit(a))
 	case types.KindMoveIQ:
-		_, url = u.Upload(g.MoveIQ(a.Start()))
+		_, url = u.Upload(p.g.MoveIQ(a.Start()))
 	default:
 		_, url = u.Upload(a)
 	}

@@ -1,4 +1,4 @@
-package activitytest_test
+package replay_test
 
 import (
 	"bytes"
@@ -15,16 +15,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activity/activitytest/replay"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/recording"
 	"github.com/garminkit/activityapi/types"
 )
 
-// TestReplay records an hour of pings and pushes at a notify.Handler, and sends it
+// TestPlay records an hour of pings and pushes at a notify.Handler, and sends it
 // from another fake, with its gaps and at once: as many events of each kind for as
 // many users come, nothing of the first fake is in them, and what the pings announce
 // can be had.
-func TestReplay(t *testing.T) {
+func TestPlay(t *testing.T) {
 	for _, atOnce := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var file bytes.Buffer
@@ -48,7 +49,7 @@ func TestReplay(t *testing.T) {
 					require.True(t, d.Acknowledged())
 				}
 			}
-			_, err = first.Post(t.Context(), activitytest.Endpoint{Handler: handler}, strings.NewReader("no JSON"), 7) //nolint:bodyclose // Post has closed it
+			_, err = first.Post(t.Context(), activitytest.Endpoint{Handler: handler}, strings.NewReader("no JSON"), 7)
 			require.NoError(t, err)
 			lasted := time.Since(begun)
 			require.NoError(t, rec.Close())
@@ -61,7 +62,7 @@ func TestReplay(t *testing.T) {
 			after := &inbox{}
 			second.SetEndpoints(activitytest.Endpoint{Enabled: true, Handler: notify.NewHandler(after, nil)})
 			begun = time.Now()
-			require.NoError(t, second.Replay(t.Context(), bytes.NewReader(file.Bytes()), atOnce))
+			require.NoError(t, replay.Play(t.Context(), second, bytes.NewReader(file.Bytes()), atOnce))
 			if atOnce {
 				require.Zero(t, time.Since(begun))
 			} else {
@@ -95,18 +96,18 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayRefuses what is no recording, and a server without endpoints.
-func TestReplayRefuses(t *testing.T) {
+// TestPlayRefuses what is no recording, and a server without endpoints.
+func TestPlayRefuses(t *testing.T) {
 	const head = `{"recording":"activityapi","version":1}` + "\n"
 	s := activitytest.NewServer()
-	require.ErrorIs(t, s.Replay(t.Context(), strings.NewReader("{}"), true), recording.ErrFormat)
-	require.NoError(t, s.Replay(t.Context(), strings.NewReader(head+`{"at":0,"method":"GET","path":"/wellness-api/rest/user/id","size":0}`), true))
+	require.ErrorIs(t, replay.Play(t.Context(), s, strings.NewReader("{}"), true), recording.ErrFormat)
+	require.NoError(t, replay.Play(t.Context(), s, strings.NewReader(head+`{"at":0,"method":"GET","path":"/wellness-api/rest/user/id","size":0}`), true))
 	one := head + `{"at":0,"method":"POST","size":2,"body":"[]"}`
-	require.ErrorContains(t, s.Replay(t.Context(), strings.NewReader(one), true), "no endpoint")
+	require.ErrorContains(t, replay.Play(t.Context(), s, strings.NewReader(one), true), "no endpoint")
 	s.SetEndpoints(activitytest.Endpoint{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("no") })})
-	require.NoError(t, s.Replay(t.Context(), strings.NewReader(one), true), "what it answers is not the replay's affair")
+	require.NoError(t, replay.Play(t.Context(), s, strings.NewReader(one), true), "what it answers is not the replay's affair")
 	s.SetEndpoints(activitytest.Endpoint{URL: "http://127.0.0.1:0/"})
-	require.Error(t, s.Replay(t.Context(), strings.NewReader(one), true))
+	require.Error(t, replay.Play(t.Context(), s, strings.NewReader(one), true))
 }
 
 // inbox keeps bodies.
@@ -132,4 +133,17 @@ func (s *inbox) counts(t *testing.T) map[string]int {
 		}
 	}
 	return n
+}
+
+func get(t *testing.T, s *activitytest.Server, url, bearer string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+bearer)
+	res, err := s.RoundTrip(r)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(b)
 }
