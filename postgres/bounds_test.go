@@ -95,3 +95,29 @@ func TestLetterRetention(t *testing.T) {
 	require.NoError(t, h.expire(ctx))
 	require.Equal(t, 1, left())
 }
+
+// TestDoneItemsAreVacuumed holds that the place of what is done is used again
+// before autovacuum, which looks once a minute, comes to it.
+func TestDoneItemsAreVacuumed(t *testing.T) {
+	t.Parallel()
+	ctx, h := t.Context(), steady(t, pgtest.Schema(t))
+	defer func() { require.NoError(t, h.Close()) }()
+	exec := func(text string) {
+		t.Helper()
+		_, err := h.pool.Exec(ctx, h.db.sql(text))
+		require.NoError(t, err)
+	}
+	vacuumed := func() (n int) {
+		require.NoError(t, h.pool.QueryRow(ctx, h.db.sql(`SELECT vacuum_count FROM pg_stat_user_tables WHERE relid = '{s}.item'::regclass`)).Scan(&n))
+		return n
+	}
+	exec(`ALTER TABLE {s}.item SET (autovacuum_enabled = off)`)
+	require.NoError(t, h.vacuum(ctx))
+	require.Zero(t, vacuumed(), "there is nothing to do")
+	exec(`INSERT INTO {s}.item (share, class, id, body, key, idx, off, size, user_id, touch, data) SELECT 1, 0, n, n, '', 0, 0, 1, '', '', 'x' FROM generate_series(1, 25000) n`)
+	exec(`DELETE FROM {s}.item`)
+	require.Eventually(t, func() bool { // the server hears of it after a moment
+		require.NoError(t, h.vacuum(ctx))
+		return vacuumed() > 0
+	}, time.Minute, 50*time.Millisecond)
+}

@@ -88,7 +88,8 @@ func BenchmarkDrain(b *testing.B) {
 }
 
 // BenchmarkLife is what bodies of 1 KB cost from Put to the end of their callback:
-// bytes of the server's log, and what the table of items takes in the end.
+// bytes of the server's log, and what the table of items takes: at the most while
+// the first half came, at the most at all, and after a vacuum.
 func BenchmarkLife(b *testing.B) {
 	schema := pgtest.Schema(b)
 	h := steady(b, schema)
@@ -100,6 +101,20 @@ func BenchmarkLife(b *testing.B) {
 	go func() { defer close(ended); _ = p.Run(ctx) }()
 	var n atomic.Int64
 	from := walAt(b, h)
+	var half, most int64
+	watched := make(chan struct{})
+	watching, stop := context.WithCancel(b.Context())
+	go func() {
+		defer close(watched)
+		for tick := time.NewTicker(100 * time.Millisecond); watching.Err() == nil; <-tick.C {
+			var size int64
+			if h.pool.QueryRow(watching, named(schema, `SELECT pg_table_size('{s}.item')`)).Scan(&size) == nil {
+				if most = max(most, size); n.Load() < int64(b.N/2) {
+					half = most
+				}
+			}
+		}
+	}()
 	b.SetParallelism(senders / 2)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
@@ -112,7 +127,11 @@ func BenchmarkLife(b *testing.B) {
 	require.Eventually(b, func() bool { return saved.Load() == n.Load() }, time.Minute, time.Millisecond)
 	cancel()
 	<-ended
+	stop()
+	<-watched
 	b.StopTimer()
+	b.ReportMetric(float64(half)/1e6, "heap-most-of-half-MB")
+	b.ReportMetric(float64(most)/1e6, "heap-most-MB")
 	_, err := h.pool.Exec(context.Background(), named(schema, `VACUUM {s}.item`))
 	require.NoError(b, err)
 	b.ReportMetric(float64(walAt(b, h)-from)/float64(n.Load()), "WAL-B/body")

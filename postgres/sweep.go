@@ -17,6 +17,9 @@ func (q *Queue) sweeps() {
 		if err := q.sweep(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
 			q.db.log.Warn("postgres: sweep", "error", clean(err))
 		}
+		if err := q.vacuum(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
+			q.db.log.Warn("postgres: vacuum of the items", "error", err)
+		}
 		if err := q.clearSuspects(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
 			q.db.log.Warn("postgres: clearing items that killed nobody", "error", clean(err))
 		}
@@ -49,6 +52,25 @@ s AS (DELETE FROM {s}.staged USING gone WHERE staged.body = gone.body)
 DELETE FROM {s}.chunk USING gone WHERE chunk.body = gone.body`), staleAfter.Seconds())
 		return err
 	})
+}
+
+// vacuumSQL tells whether there are as many dead items as autovacuum waits for,
+// and the role may do something about it.
+const vacuumSQL = `SELECT s.n_dead_tup > 20000 AND pg_has_role(c.relowner, 'USAGE')
+FROM pg_class c, LATERAL (SELECT pg_stat_get_dead_tuples(c.oid) AS n_dead_tup) s WHERE c.oid = '{s}.item'::regclass`
+
+// vacuum makes the place of items that are done usable again. Autovacuum looks
+// once a minute by default, in which the table grows by what a minute brings.
+func (q *Queue) vacuum(ctx context.Context) error {
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	var due bool
+	err := q.db.pool.QueryRow(ctx, q.db.sql(vacuumSQL)).Scan(&due)
+	if err == nil && due {
+		// If another process or autovacuum does it, it is done.
+		_, err = q.db.pool.Exec(ctx, q.db.sql(`VACUUM (SKIP_LOCKED, TRUNCATE false) {s}.item`))
+	}
+	return clean(err)
 }
 
 // expire removes the letters that were kept for long enough.
