@@ -59,6 +59,7 @@ type phase struct {
 	workers []*worker
 	garmin  *garmin
 	slow    time.Duration // of callbacks
+	fails   time.Time     // until then, those of half the users
 	disk    string        // mounted for the phase
 
 	mu     sync.Mutex
@@ -164,7 +165,7 @@ func (w *worker) start() error {
 	w.lives++
 	w.name = fmt.Sprintf("w%d.%d", w.slot, w.lives)
 	config, err := json.Marshal(workerConfig{
-		URL: w.proxy.url(), Dir: mkdir(w.p.dir, "work"), Name: w.name, Lease: w.p.o.Lease, Skew: w.skew, Slow: w.p.slow,
+		URL: w.proxy.url(), Dir: mkdir(w.p.dir, "work"), Name: w.name, Lease: w.p.o.Lease, Skew: w.skew, Slow: w.p.slow, Fails: w.p.fails,
 	})
 	if err != nil {
 		return err

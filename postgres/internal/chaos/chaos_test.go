@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // TestChaos is the short form of cmd/chaos.
 func TestChaos(t *testing.T) {
-	only := []string{"roll", "kill", "stop", "server", "cut", "breaks"}
+	only := []string{"roll", "kill", "stop", "server", "cut", "breaks", "waits"}
 	if testing.Short() {
 		only = []string{"kill", "server"}
 	}

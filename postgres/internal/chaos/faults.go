@@ -41,6 +41,7 @@ func troubles() []trouble {
 		{name: "cut", faults: cuts},
 		{name: "breaks", faults: breaks},
 		{name: "clock", faults: clocks},
+		{name: "waits", prepare: fail, faults: kills},
 		{name: "disk", prepare: smallDisk, faults: fills},
 		{name: "sync", prepare: standby("synchronous_commit = 'remote_apply'", "synchronous_standby_names = '*'"), faults: promotes(false)},
 		{name: "async", prepare: standby(), faults: promotes(true), loses: true},
@@ -148,6 +149,13 @@ func clocks(ctx context.Context, p *phase) error {
 		}
 	}
 	return kills(ctx, p)
+}
+
+// fail has the callbacks of half the users fail for most of the phase, so that
+// their items wait, and those behind them.
+func fail(_ context.Context, p *phase) error {
+	p.fails = time.Now().Add(p.o.For * 3 / 4)
+	return nil
 }
 
 // ErrLeftOut says why a phase cannot be run here.
