@@ -147,7 +147,7 @@ func (w *watch) observe(ctx context.Context, o metric.Observer) error {
 		}
 	}
 	if w.Drift != nil {
-		o.ObserveInt64(w.findings, int64(len(w.Drift.Findings())))
+		o.ObserveInt64(w.findings, int64(w.Drift.Len()))
 	}
 	return nil
 }

@@ -231,6 +231,13 @@ func (r *Report) add(kind, path, what string) {
 	f.Last = now
 }
 
+// Len returns how many findings there are, for metrics: 500 at most.
+func (r *Report) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.found)
+}
+
 // findings returns the findings by kind, the most frequent first.
 func (r *Report) findings() []finding {
 	r.mu.Lock()

@@ -130,6 +130,7 @@ func TestBounded(t *testing.T) {
 	wg.Wait()
 	all := r.Findings()
 	require.Len(t, all, 500)
+	require.Equal(t, 500, r.Len())
 	total := int64(0)
 	for _, f := range all {
 		require.LessOrEqual(t, len(f.Where), 103)

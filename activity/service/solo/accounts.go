@@ -1,0 +1,194 @@
+package solo
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// Accounts is the partner's side: a database, most often. What fails is tried again,
+// so each method must bear being called twice. Methods are safe for concurrent use.
+type Accounts interface {
+	// Connect notes that an account, which is c.Session, has connected, for the
+	// first time or again. The token is stored already.
+	Connect(ctx context.Context, c *auth.Connection) error
+	// Account returns the account behind Garmin's id, or an error that wraps
+	// [notify.ErrUnknownUser].
+	Account(ctx context.Context, user types.UserID) (string, error)
+	// Permit keeps what a user allows now, unless something newer is kept: at grows.
+	Permit(ctx context.Context, user types.UserID, allowed []types.Permission, at types.Timestamp) error
+	// Forget deletes a user who has left, and what came of the user. The row by
+	// which Account finds the user goes last.
+	Forget(ctx context.Context, user types.UserID) error
+	// Save stores a summary: see [notify.Delivery.Replaces].
+	Save(ctx context.Context, d *notify.Delivery, s types.Summary) error
+	// File is told of a file that is in place.
+	File(ctx context.Context, d *notify.Delivery, f *notify.File) error
+}
+
+// resolve finds the account and the client of a user.
+func (s *Service) resolve(ctx context.Context, user types.UserID) ([]notify.User, error) {
+	account, err := s.accounts.Account(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.Users.Client(ctx, user)
+	switch {
+	case errors.Is(err, auth.ErrNotConnected):
+		return []notify.User{{ID: account}}, nil // who is about to be forgotten
+	case err != nil:
+		return nil, err
+	}
+	return []notify.User{{ID: account, Client: client}}, nil
+}
+
+func (s *Service) save(ctx context.Context, d *notify.Delivery, sum types.Summary) error {
+	if err := s.accounts.Save(ctx, d, sum); err != nil {
+		return err
+	}
+	return backfill.Arrival(ctx, s.Ledger, d.UserID, sum)
+}
+
+// connected answers a browser that comes back from Garmin's consent page.
+func (s *Service) connected(w http.ResponseWriter, r *http.Request, c *auth.Connection, err error) {
+	if err == nil {
+		err = s.accounts.Connect(r.Context(), c)
+	}
+	if err == nil {
+		// Who connects again is given all history anew.
+		err = s.Ledger.Forget(r.Context(), c.UserID)
+	}
+	switch {
+	case err == nil:
+		s.FetchHistory()
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	case errors.Is(err, auth.ErrDenied):
+		http.Error(w, "You have not connected your Garmin account. You can do so at any time.", http.StatusForbidden)
+	case errors.Is(err, auth.ErrState):
+		http.Error(w, "That took too long, or began in another browser. Please connect again.", http.StatusBadRequest)
+	default:
+		s.log.ErrorContext(r.Context(), "solo: not connected", "err", err)
+		http.Error(w, "That did not work. Please try again.", http.StatusBadGateway)
+	}
+}
+
+// permitted keeps what a user allows, and fetches history if that is new.
+func (s *Service) permitted(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
+	allowed := e.Permissions
+	if allowed == nil { // Garmin left it out
+		client, err := s.Users.Client(ctx, d.UserID)
+		if err == nil {
+			allowed, err = client.Permissions(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.accounts.Permit(ctx, d.UserID, allowed, e.ChangeTimeInSeconds); err != nil {
+		return err
+	}
+	if slices.Contains(allowed, types.PermissionHistoricalDataExport) {
+		s.FetchHistory()
+	}
+	return nil
+}
+
+// left forgets a user. Anybody can send a deregistration, so Garmin is asked.
+func (s *Service) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
+	gone, err := s.Users.Disconnected(ctx, d.UserID)
+	if err != nil {
+		return err // Garmin cannot be asked now; it comes again
+	}
+	if !gone {
+		return notify.Permanent(errors.New("the user is still connected"))
+	}
+	return s.forget(ctx, d.UserID)
+}
+
+// forget deletes what is kept of a user: the tokens first, and last the row by
+// which the notification finds the user when it comes again after a failure.
+func (s *Service) forget(ctx context.Context, user types.UserID) error {
+	for _, part := range []func(context.Context, types.UserID) error{s.Users.Forget, s.Ledger.Forget, s.discard, s.accounts.Forget} {
+		if err := part(ctx, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes the user's dead letters.
+func (s *Service) discard(ctx context.Context, user types.UserID) error {
+	var ids []string
+	for l, err := range s.Queue.Letters(ctx, &notify.LetterFilter{UserID: user}) {
+		if err != nil {
+			return err
+		}
+		ids = append(ids, l.ID)
+	}
+	for _, id := range ids {
+		if err := s.Queue.Discard(ctx, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// wanted yields all who are connected, with the time before the connection: that of
+// which the ledger knows already, or from now back.
+func (s *Service) wanted(ctx context.Context) iter.Seq2[*backfill.User, error] {
+	return func(yield func(*backfill.User, error) bool) {
+		for t, err := range s.tokens.Tokens(ctx) {
+			var user *backfill.User
+			if err == nil {
+				user, err = s.want(ctx, t)
+			}
+			if user == nil && err == nil {
+				continue
+			}
+			if !yield(user, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// want returns whose history is wanted, or nil for who is about to leave.
+func (s *Service) want(ctx context.Context, t *auth.Token) (*backfill.User, error) {
+	if t.Revoked {
+		return nil, nil
+	}
+	if _, err := s.accounts.Account(ctx, t.UserID); errors.Is(err, notify.ErrUnknownUser) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	client, err := s.Users.Client(ctx, t.UserID)
+	if errors.Is(err, auth.ErrNotConnected) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var end time.Time
+	for c, err := range s.Ledger.Chunks(ctx, t.UserID) {
+		if err != nil {
+			return nil, err
+		}
+		if c.Window.End.After(end) {
+			end = c.Window.End
+		}
+	}
+	if end.IsZero() {
+		end = time.Now().Truncate(time.Second)
+	}
+	return &backfill.User{ID: t.UserID, Requester: client, Window: types.Window{Start: end.Add(-s.depth), End: end}}, nil
+}

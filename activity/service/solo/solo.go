@@ -1,0 +1,256 @@
+// Package solo is a whole program on one machine, but for what only a partner can
+// know. Its stores are in one directory, and one handler serves its addresses:
+//
+//	svc, err := solo.Open("data", accounts, &solo.Options{
+//		URL: "https://me.example.com", App: app, PathSecret: secret, Session: session,
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	return svc.ListenAndServe(ctx, ":8080", svc)
+//
+// The partner writes [Accounts]: who has connected, and what came. Users connect at
+// /connect, Garmin sends to /garmin/ with the path secret behind it, and
+// /ready and /live are for whoever watches the process.
+//
+// A program that grows out of it takes its parts: [service.New] with other stores,
+// such as those of module postgres.
+package solo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activity/service"
+	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/spool"
+	"github.com/garminkit/activityapi/types"
+)
+
+// Options are the settings of [Open]. URL, App, PathSecret and Session are required.
+type Options struct {
+	// URL is where users and Garmin reach the program, without a path:
+	// https://me.example.com. Register URL/garmin/PathSecret with Garmin as the
+	// endpoint, and URL/connected as the redirect URL.
+	URL        string
+	App        auth.App
+	PathSecret types.Secret
+	// Session returns the account that a browser is logged in to.
+	Session func(*http.Request) (string, error)
+
+	// Operator lets operators alone pass to the pages below /admin/. Nil means that
+	// there are no such pages.
+	Operator func(http.Handler) http.Handler
+	// DaysPerMinute is the key's limit of history. Zero means [backfill.Production].
+	DaysPerMinute int
+	// History is how far back from the connection history is fetched. Zero means a
+	// year, less than zero that none is.
+	History time.Duration
+	// Telemetry, if not nil, hears of all that passes. The Telemetry of module otel
+	// is one.
+	Telemetry Telemetry
+	// Transport carries all calls to Garmin, as in [activity.Options] and
+	// [auth.Options]. Nil means one to Garmin itself.
+	Transport http.RoundTripper
+	// Service are further settings. What this package sets of it is overwritten.
+	Service service.Options
+}
+
+// Telemetry wraps the places where something passes.
+type Telemetry interface {
+	Intake(route string, next http.Handler) http.Handler
+	Handler(*notify.HandlerOptions) *notify.HandlerOptions
+	Processor(*notify.ProcessorOptions) *notify.ProcessorOptions
+	Wrap(notify.Callbacks) notify.Callbacks
+	Transport(http.RoundTripper) http.RoundTripper
+}
+
+// Service is a [service.Service] with all of its parts. It serves its addresses.
+type Service struct {
+	*service.Service
+	Users  *auth.Users
+	Queue  *spool.Spool
+	Ledger *backfill.FileLedger
+
+	accounts Accounts
+	tokens   *auth.FileStore
+	depth    time.Duration
+	log      *slog.Logger
+	mux      *http.ServeMux
+}
+
+// Open opens the stores in dir, which it makes if it is not there, and puts the
+// program together. Run, Serve or ListenAndServe starts it and closes the stores.
+func Open(dir string, accounts Accounts, opts *Options) (_ *Service, err error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if accounts == nil {
+		return nil, errors.New("solo: Open without Accounts")
+	}
+	secret, err := notify.PathSecret(string(o.PathSecret), "")
+	if err != nil {
+		return nil, fmt.Errorf("solo: Options.PathSecret: %w", err)
+	}
+	files := filepath.Join(dir, "files")
+	if err := os.MkdirAll(files, 0o700); err != nil {
+		return nil, fmt.Errorf("solo: %w", err)
+	}
+	s := &Service{accounts: accounts, depth: o.History, log: o.Service.Logger, mux: http.NewServeMux()}
+	var opened []io.Closer
+	defer func() {
+		if err != nil {
+			for _, c := range slices.Backward(opened) {
+				err = errors.Join(err, c.Close())
+			}
+		}
+	}()
+	if s.Queue, err = spool.Open(filepath.Join(dir, "inbox"), &spool.Options{Logger: s.log}); err != nil {
+		return nil, err
+	}
+	opened = append(opened, s.Queue)
+	if s.Ledger, err = backfill.OpenLedger(filepath.Join(dir, "history"), &backfill.LedgerOptions{Logger: s.log}); err != nil {
+		return nil, err
+	}
+	opened = append(opened, s.Ledger)
+	if s.tokens, err = auth.OpenFile(filepath.Join(dir, "tokens"), &auth.FileOptions{Logger: s.log}); err != nil {
+		return nil, err
+	}
+	opened = append(opened, s.tokens)
+	pool, err := activity.NewPool(&activity.Options{Transport: o.Transport, Wrap: o.wrap, Logger: s.log})
+	if err != nil {
+		return nil, err
+	}
+	opened = append(opened, pool)
+	if s.Users, err = auth.NewUsers(o.App, s.tokens, &auth.Options{Pool: pool, Transport: o.Transport, Logger: s.log}); err != nil {
+		return nil, err
+	}
+	opened = append(opened, s.Users)
+	connector, err := auth.NewConnector(s.Users, o.URL+"/connected", s.connected, &auth.ConnectorOptions{Session: o.Session})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.receive(o, secret, files, pool); err != nil {
+		return nil, err
+	}
+	s.mux.HandleFunc("GET /connect", connector.Start)
+	s.mux.HandleFunc("GET /connected", connector.Callback)
+	if err := s.operate(o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (o *Options) withDefaults() (*Options, error) {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	switch {
+	case d.URL == "":
+		return nil, errors.New("solo: Options.URL is empty")
+	case d.Session == nil:
+		return nil, errors.New("solo: Options.Session is nil: nobody could say whose connection it is")
+	case d.DaysPerMinute < 0:
+		return nil, errors.New("solo: Options.DaysPerMinute is negative")
+	}
+	d.DaysPerMinute = cmp.Or(d.DaysPerMinute, backfill.Production)
+	d.History = cmp.Or(d.History, 365*24*time.Hour)
+	if d.Service.Logger == nil {
+		d.Service.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &d, nil
+}
+
+// wrap lets telemetry see the calls to Garmin.
+func (o *Options) wrap(base http.RoundTripper) http.RoundTripper {
+	if o.Telemetry == nil {
+		return base
+	}
+	return o.Telemetry.Transport(base)
+}
+
+// receive puts the service together.
+func (s *Service) receive(o *Options, secret notify.OriginCheck, files string, pool io.Closer) (err error) {
+	var handler notify.HandlerOptions
+	if o.Service.Handler != nil {
+		handler = *o.Service.Handler
+	}
+	handler.Origin = append(slices.Clone(handler.Origin), secret)
+	var processor notify.ProcessorOptions
+	if o.Service.Processor != nil {
+		processor = *o.Service.Processor
+	}
+	processor.Files = &notify.Files{Dir: files}
+	calls := notify.Callbacks{Save: s.save, File: s.accounts.File, Deregistration: s.left, PermissionChange: s.permitted}
+	parts := o.Service
+	parts.Handler, parts.Processor = &handler, &processor
+	if t := o.Telemetry; t != nil {
+		parts.Handler, parts.Processor, calls = t.Handler(&handler), t.Processor(&processor), t.Wrap(calls)
+	}
+	parts.Tokens = s.Users
+	if o.History > 0 {
+		limiter := backfill.NewLimiter(o.DaysPerMinute, s.Ledger)
+		parts.History = &service.History{
+			Runner: backfill.NewRunner(limiter, s.Ledger, &backfill.RunnerOptions{Logger: s.log}), Users: s.wanted,
+		}
+	}
+	parts.Close = append([]io.Closer{s.Ledger, s.tokens, pool}, parts.Close...)
+	if s.Service, err = service.New(s.Queue, notify.ResolverFunc(s.resolve), calls, &parts); err != nil {
+		return err
+	}
+	intake := s.Intake()
+	if o.Telemetry != nil {
+		intake = o.Telemetry.Intake("/garmin/{secret}", intake)
+	}
+	s.mux.Handle("/garmin/", intake)
+	s.mux.Handle("GET /ready", s.Ready())
+	s.mux.Handle("GET /live", s.Live())
+	return nil
+}
+
+// operate serves the operator's pages.
+func (s *Service) operate(o *Options) error {
+	if o.Operator == nil {
+		return nil
+	}
+	pages, err := admin.New(s.Queue, s.log, &admin.Options{Processor: s.Processor(), Ledger: s.Ledger, Tokens: s.tokens, Drift: o.Service.Drift})
+	if err != nil {
+		return err
+	}
+	s.mux.Handle("/admin/", o.Operator(http.StripPrefix("/admin", pages)))
+	return nil
+}
+
+// ServeHTTP serves /connect, /connected, /garmin/, /ready, /live and, with
+// [Options].Operator, /admin/.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Disconnect ends the connection of a user, at Garmin first, and forgets it. It can
+// be repeated. Whoever is logged in disconnects by it from your own pages.
+func (s *Service) Disconnect(ctx context.Context, user types.UserID) error {
+	client, err := s.Users.Client(ctx, user)
+	if err == nil {
+		err = client.Deregister(ctx)
+	}
+	if err != nil {
+		if gone, e := s.Users.Disconnected(ctx, user); e != nil || !gone {
+			return err
+		}
+	}
+	return s.forget(ctx, user)
+}
