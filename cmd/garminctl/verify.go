@@ -21,6 +21,7 @@ type verifyCommand struct {
 	User       []string      `placeholder:"ID" help:"A user that the endpoint knows; give two."`
 	Users      string        `type:"path" placeholder:"FILE" help:"Such users, a line each: the id, and with -api a space and the access token."`
 	JUnit      string        `name:"junit" placeholder:"FILE" help:"Write the report as JUnit XML too."`
+	Dossier    []string      `type:"path" placeholder:"FILE" help:"Write what Garmin's review asks, in its order, to this file: .txt, .json, .xml (JUnit) or .html."`
 	Wait       time.Duration `default:"10s" help:"How long to wait for a callback."`
 	Small      bool          `help:"Leave the 10 MB and 100 MB bodies out."`
 }
@@ -31,7 +32,7 @@ func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 	if err != nil {
 		return err
 	}
-	o := &verify.Options{API: c.API, JSON: out.json, JUnit: c.JUnit, Wait: c.Wait, Small: c.Small, Deliveries: c.Deliveries}
+	o := &verify.Options{API: c.API, JSON: out.json, JUnit: c.JUnit, Dossier: c.Dossier, Wait: c.Wait, Small: c.Small, Deliveries: c.Deliveries}
 	for _, id := range c.User {
 		o.Users = append(o.Users, &activitytest.UserOptions{ID: types.UserID(id)})
 	}

@@ -22,6 +22,12 @@
 // system under test must use http://127.0.0.1:9000 in place of
 // https://apis.garmin.com, and know the two users by these access tokens.
 //
+//	go run ./examples/verify -dossier review.html -dossier review.json ... https://partner.example.com/garmin
+//
+// also writes a dossier: each line of Garmin's production review with what was seen
+// of it and what is left to be shown, such as screenshots. What was not seen is open,
+// and does not pass.
+//
 // Use it on a test system: the data is made up. Without -api, callback URLs are
 // those of Garmin's own host, where no request with them succeeds.
 package main
@@ -66,6 +72,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.API, "api", "", "be a fake Garmin on this `address`, and check the callbacks")
 	flags.BoolVar(&o.JSON, "json", false, "print the report as JSON")
 	flags.StringVar(&o.JUnit, "junit", "", "write the report as JUnit XML to this `file`")
+	flags.Func("dossier", "write what Garmin's review asks, in its order, to this `file`: .txt, .json, .xml (JUnit) or .html; may be given several times", func(name string) error {
+		o.Dossier = append(o.Dossier, name)
+		return nil
+	})
 	flags.DurationVar(&o.Wait, "wait", 10*time.Second, "how long to wait for a callback")
 	flags.BoolVar(&o.Small, "small", false, "leave the 10 MB and 100 MB bodies out")
 	flags.StringVar(&o.Deliveries, "deliveries", "", "a `file or URL` that lists what is stored, and check that all is")
@@ -87,6 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ok, err := verify.Run(ctx, flags.Arg(0), o, stdout, stderr)
 	switch {
 	case errors.Is(err, verify.ErrUsage):
+		fmt.Fprintln(stderr, "verify:", err)
 		flags.Usage()
 		return broken
 	case err != nil:

@@ -54,5 +54,26 @@ func fakeRows() []row {
 			new:     "",
 			pkg:     "./internal/fake", test: "TestAuthority",
 		},
+		{
+			defence: "a line of the review that is seen at Garmin alone does not pass",
+			file:    "internal/verify/dossier.go",
+			old:     "	case proved && !m.unseen:\n",
+			new:     "	case proved:\n",
+			pkg:     "./internal/verify", test: "TestSinkDoesNotPass",
+		},
+		{
+			defence: "a check that was not tried is no proof",
+			file:    "internal/verify/dossier.go",
+			old:     "				if c.Verdict != verification.Passed {\n",
+			new:     "				if c.Verdict == verification.Failed {\n",
+			pkg:     "./internal/verify", test: "TestNoPassForWhatWasNotSeen",
+		},
+		{
+			defence: "a check that was never made is no proof",
+			file:    "internal/verify/dossier.go",
+			old:     "		if !found {\n			return false\n",
+			new:     "		if !found {\n			continue\n",
+			pkg:     "./internal/verify", test: "TestNoPassForWhatWasNotSeen",
+		},
 	}
 }

@@ -26,6 +26,9 @@ type Options struct {
 	// JSON writes the report as JSON, and JUnit as XML to that file too.
 	JSON  bool
 	JUnit string
+	// Dossier are files for what Garmin's review asks, in its order: text, JSON,
+	// JUnit or HTML by the ending of the name.
+	Dossier []string
 	// Wait is how long to wait for a callback.
 	Wait time.Duration
 	// Small leaves the large bodies out.
@@ -37,15 +40,15 @@ type Options struct {
 }
 
 // ErrUsage says that the options do not fit together.
-var ErrUsage = errors.New("users go with -api or -deliveries, and -api with two users and their access tokens")
+var ErrUsage = errors.New("the options do not fit together")
 
 func (o *Options) check() error {
 	noToken := func(u *activitytest.UserOptions) bool { return u.AccessToken == "" }
 	seen := o.API != "" || o.Deliveries != "" // users are of no use without
 	if seen != (o.Users != nil) || (o.API != "" && slices.ContainsFunc(o.Users, noToken)) {
-		return ErrUsage
+		return fmt.Errorf("%w: users go with -api or -deliveries, and -api with two users and their access tokens", ErrUsage)
 	}
-	return nil
+	return checkDossier(o.Dossier)
 }
 
 // Run tries the endpoint and reports whether it passed. The report goes to
@@ -84,6 +87,9 @@ func Run(ctx context.Context, endpoint string, o *Options, stdout, stderr io.Wri
 		return false, err
 	}
 	if err := write(report, o.JSON, o.JUnit, stdout); err != nil {
+		return false, err
+	}
+	if err := writeDossier(report, o.Dossier); err != nil {
 		return false, err
 	}
 	if !report.OK() {
