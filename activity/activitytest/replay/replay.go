@@ -31,7 +31,7 @@ func Play(ctx context.Context, s *activitytest.Server, r io.Reader, atOnce bool)
 		if e.Path != "" || e.Method != "POST" {
 			return nil // a request of the partner's
 		}
-		var body io.Reader = io.LimitReader(endless{}, e.Size)
+		body := io.LimitReader(endless{}, e.Size)
 		size, key := e.Size, types.KindActivities
 		if e.Body != nil {
 			var own []byte
@@ -42,7 +42,7 @@ func Play(ctx context.Context, s *activitytest.Server, r io.Reader, atOnce bool)
 		if end.Handler == nil && end.URL == "" {
 			return fmt.Errorf("replay: there is no endpoint for %s", key)
 		}
-		_, err := s.Post(ctx, end, body, size) //nolint:bodyclose // Post has closed it
+		_, err := s.Post(ctx, end, body, size)
 		if err != nil && ctx.Err() == nil && end.Handler != nil {
 			return nil // a handler that gave no answer
 		}
