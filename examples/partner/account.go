@@ -41,9 +41,15 @@ func (db *database) createAccount(ctx context.Context, name, password string) (*
 	if err != nil {
 		return nil, err
 	}
+	return db.addAccount(ctx, name, string(hash))
+}
+
+// addAccount makes an account with the hash of a password. Nobody has a password of
+// which "" is the hash.
+func (db *database) addAccount(ctx context.Context, name, hash string) (*account, error) {
 	a := &account{ID: rand.Text(), Name: name, Created: time.Now()}
 	n, err := db.change(ctx, `INSERT INTO account (id, name, password, created) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-		a.ID, a.Name, string(hash), a.Created.Unix())
+		a.ID, a.Name, hash, a.Created.Unix())
 	if err == nil && n == 0 {
 		err = errNameTaken
 	}
@@ -79,7 +85,6 @@ func (db *database) deleteAccount(ctx context.Context, id string) error {
 // while, and none of a name for a minute after five wrong ones.
 type logins struct {
 	places chan struct{}
-	nobody []byte // compared with where there is no such name, to take as long
 
 	mu    sync.Mutex
 	wrong map[string]*attempts
@@ -95,12 +100,12 @@ const (
 	maxNames = 10_000 // that are remembered
 )
 
+// nobody is the hash of a password that was thrown away. It is compared with where
+// there is no such name, to take as long.
+const nobody = "$2a$10$/zSsvkTAsjwG1tBw5LzVVe6msjQQ00apzd0BYifX/0L54QTPeQWXK"
+
 func newLogins() *logins {
-	nobody, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), bcrypt.DefaultCost)
-	if err != nil {
-		panic(err) // only a password that is too long can be refused
-	}
-	return &logins{places: make(chan struct{}, 2), nobody: nobody, wrong: map[string]*attempts{}}
+	return &logins{places: make(chan struct{}, 2), wrong: map[string]*attempts{}}
 }
 
 var (
@@ -120,7 +125,7 @@ func (l *logins) check(ctx context.Context, db *database, name, password string)
 		return nil, err
 	}
 	if a == nil {
-		hash = string(l.nobody)
+		hash = nobody
 	}
 	select {
 	case l.places <- struct{}{}:

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -115,23 +114,6 @@ func (b *tab) do(actions ...chromedp.Action) {
 		cancel()
 		require.NoError(b.t, err, "%T", a)
 	}
-}
-
-// startFake runs the program with a fake Garmin, as "go run . -fake" does.
-func startFake(t *testing.T) (address string) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	r, w := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		done <- run(ctx, &config{fake: true, listen: "127.0.0.1:0"}, w, slog.New(slog.DiscardHandler))
-		w.Close()
-	}()
-	t.Cleanup(func() { stop(); require.NoError(t, <-done) })
-	_, err := fmt.Fscanln(r, &address)
-	require.NoError(t, err)
-	go func() { _, _ = io.Copy(io.Discard, r) }()
-	return address
 }
 
 // press presses what leads to another page, and waits for that.

@@ -21,11 +21,16 @@ import (
 type fake struct {
 	*activitytest.Server
 	server *http.Server
-	users  []string // ours, who log in with one press of a button
-	ids    map[string]types.UserID
+	users  []*fakeUser
 	gen    *activitytest.Generator
-	// filling goes on while users who have not connected get their year.
-	filling sync.WaitGroup
+}
+
+// fakeUser is one of ours, who logs in with one press of a button.
+type fakeUser struct {
+	name string
+	// ready makes what the user has at Garmin, which takes a second, and returns
+	// when it is there. It does so once.
+	ready func() error
 }
 
 // newFake starts a fake, and makes up what it takes to use it.
@@ -34,7 +39,7 @@ func newFake(c *config) (*fake, *auth.Options, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f := &fake{Server: activitytest.NewServer(), users: []string{"ann", "ben"}, ids: map[string]types.UserID{}, gen: activitytest.NewGenerator(7)}
+	f := &fake{Server: activitytest.NewServer(), gen: activitytest.NewGenerator(7)}
 	consent := "http://" + l.Addr().String() + "/oauth2Confirm"
 	f.Server.Backfill.DaysPerMinute = 10_000 // as a production key
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 5 * time.Second}
@@ -49,29 +54,28 @@ func newFake(c *config) (*fake, *auth.Options, error) {
 	return f, &auth.Options{Pool: pool, Transport: f, Endpoints: auth.Endpoints{Authorize: consent}}, nil
 }
 
-// serve lets the fake send to a partner, and lets ann and ben in. ann has
-// connected already.
+// serve lets the fake send to a partner, and lets ann and ben in. ann connects by
+// herself; ben is for who wants to see how it goes.
 func (f *fake) serve(ctx context.Context, p *partner, c *config) error {
 	p.fake = f
 	f.SetEndpoints(activitytest.Endpoint{URL: c.url + "/garmin/" + c.secret, Enabled: true, Push: true})
 	p.pages.HandleFunc("POST /fake/login", p.fakeLogin)
 	p.pages.HandleFunc("POST /fake/workout", p.private(p.fakeWorkout))
-	for i, name := range f.users {
-		a, err := p.db.createAccount(ctx, name, rand.Text())
+	for i, name := range []string{"ann", "ben"} {
+		a, err := p.db.addAccount(ctx, name, "")
 		if err != nil {
 			return err
 		}
 		user := f.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: time.Now().AddDate(-1, 0, -1)})
-		f.ids[a.ID] = user.ID()
-		if i > 0 {
-			f.filling.Go(func() { fill(user, uint64(i+1), 365) })
-			continue
-		}
-		fill(user, uint64(i+1), 365)
-		if err := f.connect(ctx, p, a, user); err != nil {
-			return err
-		}
+		f.users = append(f.users, &fakeUser{name: name, ready: sync.OnceValue(func() error {
+			fill(user, uint64(i+1), 365)
+			if name == "ann" {
+				return f.connect(ctx, p, a, user)
+			}
+			return nil
+		})})
 	}
+	go func() { _ = f.users[0].ready() }() // ann, before she logs in
 	go func() { _ = f.Run(ctx) }()
 	return nil
 }
@@ -126,23 +130,31 @@ func (f *fake) names() []string {
 	if f == nil {
 		return nil
 	}
-	return f.users
+	var names []string
+	for _, u := range f.users {
+		names = append(names, u.name)
+	}
+	return names
 }
 
 func (p *partner) fakeLogin(w http.ResponseWriter, r *http.Request) {
 	name := r.PostFormValue("name")
-	if !slices.Contains(p.fake.users, name) {
+	i := slices.Index(p.fake.names(), name)
+	if i < 0 {
 		p.fail(w, r, http.StatusNotFound, "There is no such user.", nil)
 		return
 	}
-	p.fake.filling.Wait()
+	if err := p.fake.users[i].ready(); err != nil {
+		p.broken(w, r, err)
+		return
+	}
 	a, _, err := p.db.account(r.Context(), "name", name)
 	if err != nil {
 		p.broken(w, r, err)
 		return
 	}
 	if a == nil { // deleted
-		if a, err = p.db.createAccount(r.Context(), name, rand.Text()); err != nil {
+		if a, err = p.db.addAccount(r.Context(), name, ""); err != nil {
 			p.broken(w, r, err)
 			return
 		}

@@ -43,7 +43,7 @@ func run(ctx context.Context, c *config, out io.Writer, logger *slog.Logger) (er
 	var opts *auth.Options
 	if c.fake {
 		c.url = "http://" + c.listen
-		if c.dir, err = os.MkdirTemp("", "partner"); err != nil {
+		if c.dir, err = scratch(); err != nil {
 			return err
 		}
 		defer os.RemoveAll(c.dir)
@@ -65,4 +65,13 @@ func run(ctx context.Context, c *config, out io.Writer, logger *slog.Logger) (er
 		fmt.Fprintln(out, c.url)
 	}
 	return p.svc.Serve(ctx, l, p.web)
+}
+
+// scratch makes a directory for what is not kept: in memory if there is such a
+// place, since all that the program keeps waits for the disk.
+func scratch() (string, error) {
+	if dir, err := os.MkdirTemp("/dev/shm", "partner"); err == nil {
+		return dir, nil
+	}
+	return os.MkdirTemp("", "partner")
 }

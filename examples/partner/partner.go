@@ -5,6 +5,9 @@
 //
 //	go run . -fake # in examples/partner, with a fake Garmin inside: no account is needed
 //
+// Log in as ann, whose year comes within seconds (go test -run TestFake -v tells how
+// many), or as ben, who has not connected yet.
+//
 // With the real one, once Garmin has approved you:
 //
 //	export GARMIN_KEY=... GARMIN_SECRET=...           # as Garmin's developer portal gives them
