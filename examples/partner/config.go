@@ -24,6 +24,7 @@ type config struct {
 	url      string // the public address, without a slash at its end
 	days     int    // of history that may be asked for in a minute
 	fake     bool   // with a Garmin of our own
+	garmin   string // the address of a fake that is another program, or ""
 	app      auth.App
 	secret   string // a segment of the path at which Garmin notifies
 	operator string // the password of the operator's pages
@@ -43,6 +44,7 @@ func readConfig(args []string, getenv func(string) string) (*config, error) {
 	flags.StringVar(&c.url, "url", "http://localhost:8080", "public https address of this program")
 	flags.IntVar(&c.days, "days", backfill.Evaluation, "days of history that the key may ask for in a minute")
 	flags.BoolVar(&c.fake, "fake", false, "start a fake Garmin inside, with users and a year of workouts; nothing is kept")
+	flags.StringVar(&c.garmin, "garmin", "", "base URL of a fake Garmin to use in place of the real one, as of examples/fakegarmin")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "Settings, besides GARMIN_KEY, GARMIN_SECRET, GARMIN_PATH_SECRET, OPERATOR_PASSWORD and DATABASE_URL of the environment:")
 		flags.PrintDefaults()
@@ -53,6 +55,9 @@ func readConfig(args []string, getenv func(string) string) (*config, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("%q is no setting: see -help", flags.Arg(0))
 	}
+	if c.fake && c.garmin != "" {
+		return nil, errors.New("-fake and -garmin do not go together")
+	}
 	if c.fake {
 		return c, nil // newFake makes up the rest
 	}
@@ -62,6 +67,7 @@ func readConfig(args []string, getenv func(string) string) (*config, error) {
 	c.operator = getenv("OPERATOR_PASSWORD")
 	if err := errors.Join(
 		checkURL(c.url),
+		checkGarmin(c.garmin),
 		checkDays(c.days),
 		checkKey("GARMIN_KEY", c.app.ClientID),
 		checkKey("GARMIN_SECRET", string(c.app.ClientSecret)),

@@ -52,6 +52,12 @@ func run(ctx context.Context, c *config, out io.Writer, logger *slog.Logger) (er
 		}
 		defer f.server.Close()
 	}
+	if c.garmin != "" {
+		if opts, err = elsewhere(c.garmin, logger); err != nil {
+			return err
+		}
+		defer opts.Pool.Close() //nolint:errcheck // at the end of the program
+	}
 	p, err := newPartner(ctx, c, logger, opts)
 	if err != nil {
 		return err

@@ -15,6 +15,9 @@
 //	export OPERATOR_PASSWORD=$(openssl rand -hex 16)  # for /operator/, user "operator"
 //	go run . -url https://me.example.com
 //
+// With a fake one that is another program, such as ../fakegarmin, the same with
+// -garmin http://127.0.0.1:9000 and the client id and secret that it prints.
+//
 // It listens on this machine alone; a proxy with a certificate passes requests
 // on. The address for Garmin's endpoint configuration is
 // https://me.example.com/garmin/ with the path secret behind it, and the redirect

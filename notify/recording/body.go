@@ -1,20 +1,29 @@
 package recording
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
 )
 
-// body disguises a JSON document. It returns nil if b is none.
+// body disguises a JSON document, which may have a byte order mark before it. It
+// returns nil if b is none.
 func (d *disguise) body(b []byte) []byte {
+	b, marked := bytes.CutPrefix(b, []byte(mark))
 	if !json.Valid(b) {
 		return nil
 	}
 	w := &rewriter{d: d, in: b}
+	if marked {
+		w.out = []byte(mark)
+	}
 	w.document()
 	return w.splice()
 }
+
+// mark is the byte order mark.
+const mark = "\ufeff"
 
 // rewriter goes through a valid document once. Places are known only when their
 // object has ended: they are put in by splice.
