@@ -35,6 +35,10 @@ type Claim struct {
 	// when another holder takes the claim over.
 	Asked time.Time `json:"asked,omitzero"`
 
+	// Owner is a hash that stands for the user whose file it is. A claim that is
+	// begun may have none.
+	Owner string `json:"owner,omitempty"`
+
 	// Name, Size, SHA256 and Odd are those of the stored [File].
 	Name   string   `json:"name,omitempty"`
 	Size   int64    `json:"size,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -23,7 +24,7 @@ func (d *download) ask(ctx context.Context, client Client, answers []part) (Clai
 	var f *os.File
 	var p part
 	if err == nil {
-		f, p, err = d.s.newPart(d.id)
+		f, p, err = d.s.newPart(d.id, owner.Of(d.file.UserID))
 	}
 	if err != nil {
 		return Claim{}, errors.Join(fmt.Errorf("notify: no room for a file: %w", err), d.giveBack(ctx))

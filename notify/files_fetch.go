@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -107,7 +108,7 @@ func (s *fileStore) fetch(ctx context.Context, client Client, f *types.ActivityF
 
 // finish notes that the callbacks have the file.
 func (s *fileStore) finish(ctx context.Context, ping *types.ActivityFile, f *File) error {
-	return s.claims.Settle(ctx, claimID(ping.UserID.App(), ping.CallbackURL), Claim{State: ClaimDone, Name: f.Name, Size: f.Size, SHA256: f.SHA256, Odd: f.Odd})
+	return s.claims.Settle(ctx, claimID(ping.UserID.App(), ping.CallbackURL), Claim{State: ClaimDone, Owner: owner.Of(ping.UserID), Name: f.Name, Size: f.Size, SHA256: f.SHA256, Odd: f.Odd})
 }
 
 func (s *fileStore) lock(id string) bool {
@@ -162,6 +163,9 @@ func (d *download) hold(ctx context.Context) (context.Context, func()) {
 func (d *download) settle(ctx context.Context, c Claim) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
+	if c.State != ClaimNone {
+		c.Owner = owner.Of(d.file.UserID)
+	}
 	return d.s.claims.Settle(ctx, d.id, c)
 }
 

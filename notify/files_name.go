@@ -27,10 +27,6 @@ const (
 // sidecars: the elements are escaped so that "/", "_" and "." stand between
 // them alone. No element is one that Windows keeps for itself.
 func fileName(f *types.ActivityFile) string {
-	user := escape(string(f.UserID))
-	if user == "" {
-		user = "_"
-	}
 	base := escape(string(f.SummaryID))
 	if f.ActivityID != "" {
 		base += "_" + escape(string(f.ActivityID))
@@ -43,7 +39,16 @@ func fileName(f *types.ActivityFile) string {
 		ext = ".%6ason" // The sidecar of a file without a type has the other.
 	}
 	ext = strings.TrimSuffix(ext, ".")
-	return shorten(user, maxElement, "") + "/" + shorten(base+ext, maxElement, ext)
+	return userDir(f.UserID) + "/" + shorten(base+ext, maxElement, ext)
+}
+
+// userDir is the first element of the names of a user's files.
+func userDir(id types.UserID) string {
+	user := escape(string(id))
+	if user == "" {
+		user = "_"
+	}
+	return shorten(user, maxElement, "")
 }
 
 const plainBytes = "abcdefghijklmnopqrstuvwxyz0123456789-"

@@ -26,16 +26,19 @@ const (
 
 // part is such a file, in workDir.
 type part struct {
-	stem string // the id of the claim and what makes it unique
+	stem string // the id of the claim, its owner, and what makes it unique
 	kind partKind
 	size int64
 }
 
 func (p part) name() string { return workDir + "/" + p.stem + string(p.kind) }
 
+// partOwner is the middle of the names of a user's parts.
+func partOwner(mark string) string { return "-" + mark }
+
 // newPart makes a file for a download, with room for it.
-func (s *fileStore) newPart(id string) (*os.File, part, error) {
-	p := part{stem: id + "-" + randomName(), kind: partArriving}
+func (s *fileStore) newPart(id, mark string) (*os.File, part, error) {
+	p := part{stem: id + partOwner(mark) + randomName(), kind: partArriving}
 	f, err := s.dir.root.OpenFile(p.name(), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, p, err

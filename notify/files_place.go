@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/garminkit/activityapi/internal/owner"
 )
 
 // put gives a part to the store and notes that. The part stays until then. If
@@ -76,7 +78,7 @@ func (d *download) putSidecar(ctx context.Context, c Claim) error {
 		return nil
 	}
 	nameSum := sha256.Sum256([]byte(c.Name))
-	kept := workDir + "/" + d.id + "-" + hex.EncodeToString(nameSum[:4]) + ".sidecar"
+	kept := workDir + "/" + d.id + partOwner(owner.Of(d.file.UserID)) + hex.EncodeToString(nameSum[:4]) + ".sidecar"
 	data, err := d.s.dir.root.ReadFile(kept)
 	if errors.Is(err, fs.ErrNotExist) {
 		if data, err = d.s.opts.Sidecar(d.stored(c)); err != nil {

@@ -35,6 +35,7 @@ type scheduler struct {
 	slow    *time.Timer        // to look for slow attempts
 	slowAt  time.Duration      // when it does; 0 if nothing runs that is not slow
 	finish  [Classes]uint64    // items settled
+	rereads int                // see generation
 	stopped bool
 	idle    chan struct{} // closed when stopped and nothing runs
 }
@@ -130,7 +131,8 @@ type task struct {
 	probe    probe
 	begun    time.Duration
 	slow     bool
-	index    int // in its crew
+	index    int             // in its crew
+	waiters  []chan struct{} // closed when the attempt has ended
 }
 
 // probe tells whether the attempt finds out for others.
@@ -346,6 +348,10 @@ func (s *scheduler) settled(t *task, v verdict) (next *task, news Outcome) {
 	defer s.mu.Unlock()
 	l, sh, now := t.lane, t.lane.share, s.now()
 	l.running = nil
+	for _, ended := range t.waiters {
+		close(ended)
+	}
+	t.waiters = nil
 	sh.running--
 	s.crew[t.crew].end(t, now)
 	if !t.slow && len(sh.sluggish) > 0 {

@@ -142,12 +142,13 @@ func (f *feeder) step(ctx context.Context) (busy bool, wait time.Duration, err e
 		return busy, wait, nil
 	}
 	slices.Sort(ids) // near each other in the queue, too
+	now := s.generation()
 	items, err := sh.share.Load(ctx, ids)
 	if err != nil {
 		sh.unread(f.which, ids)
 		return false, wait, err
 	}
-	sh.read(ids, items)
+	sh.read(f.which, ids, items, now)
 	return true, wait, nil
 }
 
@@ -165,6 +166,7 @@ func (f *feeder) scan(ctx context.Context, c Class) (some bool, err error) {
 			f.ends(c)
 			return some, nil
 		}
+		now := f.sh.s.generation()
 		items, err := f.sh.share.Scan(ctx, c, f.after[c], scanMost)
 		if err != nil {
 			return some, err
@@ -181,7 +183,7 @@ func (f *feeder) scan(ctx context.Context, c Class) (some bool, err error) {
 				return some, err
 			}
 		}
-		f.sh.admit(items)
+		f.sh.admit(items, now)
 	}
 	return some, nil
 }

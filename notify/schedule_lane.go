@@ -140,7 +140,7 @@ func (sh *shareState) lineUp(l *lane, e entry) {
 }
 
 // admit takes items that a scan found.
-func (sh *shareState) admit(items []*Item) {
+func (sh *shareState) admit(items []*Item, generation int) {
 	s := sh.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,6 +149,9 @@ func (sh *shareState) admit(items []*Item) {
 	}
 	now := s.now()
 	for _, it := range items {
+		if generation != s.rereads {
+			it.Raw = nil // It may be gone: see reread.
+		}
 		e := s.newEntry(it)
 		if !it.Next.IsZero() {
 			// An earlier worker said when. Its clock is trusted for one wait.

@@ -58,11 +58,15 @@ func (sh *shareState) takeWants(which int) []ItemID {
 
 // read takes what was read for takeWants. What was asked for and did not come
 // is finished.
-func (sh *shareState) read(ids []ItemID, items []*Item) {
+func (sh *shareState) read(which int, ids []ItemID, items []*Item, generation int) {
 	s := sh.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sh.dead {
+		return
+	}
+	if generation != s.rereads {
+		sh.askAgain(which, ids) // Some may be gone: see reread.
 		return
 	}
 	byID := make(map[ItemID]*Item, len(items))
@@ -109,6 +113,10 @@ func (sh *shareState) read(ids []ItemID, items []*Item) {
 func (sh *shareState) unread(which int, ids []ItemID) {
 	sh.s.mu.Lock()
 	defer sh.s.mu.Unlock()
+	sh.askAgain(which, ids)
+}
+
+func (sh *shareState) askAgain(which int, ids []ItemID) {
 	for _, id := range ids {
 		if _, ok := sh.wantedBy[id]; ok {
 			sh.wants[which] = append(sh.wants[which], id)

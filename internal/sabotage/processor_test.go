@@ -590,8 +590,8 @@ func fileRows() []row {
 		{
 			defence: "F25 a file gets its name when all of it is there",
 			file:    download,
-			old:     "	f, p, err = d.s.newPart(d.id)\n	}\n",
-			new:     "	f, p, err = d.s.newPart(d.id)\n		_ = d.s.dir.root.Link(p.name(), d.name)\n	}\n",
+			old:     "	f, p, err = d.s.newPart(d.id, owner.Of(d.file.UserID))\n	}\n",
+			new:     "	f, p, err = d.s.newPart(d.id, owner.Of(d.file.UserID))\n		_ = d.s.dir.root.Link(p.name(), d.name)\n	}\n",
 			pkg:     pkg, test: "TestFileFaults/file_cut",
 		},
 		{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
+	"github.com/garminkit/activityapi/types"
 )
 
 // bent is a queue that breaks one clause of the contract, by a function that
@@ -24,21 +25,24 @@ type bent struct {
 	mu      sync.Mutex
 	yielded []notify.Share
 	given   map[notify.ItemID]*notify.Item
+	erased  bool
 }
 
 // bend is what is wrong with a queue. What is nil is as it should be.
 type bend struct {
-	put     func(b *bent, ctx context.Context, r io.Reader) error
-	shares  func(b *bent, ctx context.Context) iter.Seq2[notify.Share, error]
-	share   func(b *bent, s notify.Share) notify.Share
-	letters func(b *bent, ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error]
-	letter  func(b *bent, ctx context.Context, id string) (*notify.DeadLetter, error)
-	open    func(b *bent, ctx context.Context, id string) (io.ReadCloser, error)
-	redrive func(b *bent, ctx context.Context, id string) error
-	discard func(b *bent, ctx context.Context, id string) error
-	stats   func(b *bent, ctx context.Context) (notify.QueueStats, error)
-	reopen  func(b *bent, killed bool) *notifytest.Memory
-	killing func(b *bent)
+	put      func(b *bent, ctx context.Context, r io.Reader) error
+	shares   func(b *bent, ctx context.Context) iter.Seq2[notify.Share, error]
+	share    func(b *bent, s notify.Share) notify.Share
+	letters  func(b *bent, ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error]
+	letter   func(b *bent, ctx context.Context, id string) (*notify.DeadLetter, error)
+	open     func(b *bent, ctx context.Context, id string) (io.ReadCloser, error)
+	redrive  func(b *bent, ctx context.Context, id string) error
+	discard  func(b *bent, ctx context.Context, id string) error
+	erase    func(b *bent, ctx context.Context, user types.UserID) (*notify.Erasure, error)
+	holdings func(b *bent, ctx context.Context, user types.UserID) iter.Seq2[*notify.Holding, error]
+	stats    func(b *bent, ctx context.Context) (notify.QueueStats, error)
+	reopen   func(b *bent, killed bool) *notifytest.Memory
+	killing  func(b *bent)
 	// unfenced is a rule of the model, see notifytest.SharedOptions.
 	unfenced string
 
@@ -109,6 +113,20 @@ func (b *bent) Redrive(ctx context.Context, id string) error {
 		return b.how.redrive(b, ctx, id)
 	}
 	return b.Memory.Redrive(ctx, id)
+}
+
+func (b *bent) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	if b.how.erase != nil {
+		return b.how.erase(b, ctx, user)
+	}
+	return b.Memory.Erase(ctx, user)
+}
+
+func (b *bent) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*notify.Holding, error] {
+	if b.how.holdings != nil {
+		return b.how.holdings(b, ctx, user)
+	}
+	return b.Memory.Holdings(ctx, user)
 }
 
 func (b *bent) Discard(ctx context.Context, id string) error {

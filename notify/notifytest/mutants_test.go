@@ -163,7 +163,7 @@ var (
 func mutants() map[string]mutant {
 	all := map[string]mutant{}
 	for _, part := range []map[string]mutant{
-		putMutants(), scanMutants(), orderMutants(), settleMutants(), letterMutants(), appMutants(), shareMutants(), sharedMutants(), processorMutants(), crashMutants(),
+		putMutants(), scanMutants(), orderMutants(), settleMutants(), letterMutants(), eraseMutants(), appMutants(), shareMutants(), sharedMutants(), processorMutants(), crashMutants(),
 	} {
 		maps.Copy(all, part)
 	}

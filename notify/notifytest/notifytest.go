@@ -96,7 +96,7 @@ type clause struct {
 
 func clauses() []clause {
 	var all []clause
-	for _, part := range [][]clause{putClauses, scanClauses, orderClauses, settleClauses, letterClauses, appClauses, shareClauses, sharedClauses, crashClauses, processorClauses} {
+	for _, part := range [][]clause{putClauses, scanClauses, orderClauses, settleClauses, letterClauses, eraseClauses, appClauses, shareClauses, sharedClauses, crashClauses, processorClauses} {
 		all = append(all, part...)
 	}
 	return all

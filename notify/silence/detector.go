@@ -23,6 +23,8 @@ const (
 type Detector struct {
 	opts Options
 
+	saving sync.Mutex // one Save at a time
+
 	mu  sync.Mutex
 	now time.Time // of the last look; zero at first
 	// lived is the time in which somebody looked. awake leaves out in addition

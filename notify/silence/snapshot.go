@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/garminkit/activityapi/internal/appname"
@@ -113,11 +114,24 @@ func (d *Detector) read(r *reader) {
 
 // Save writes a snapshot to a file and replaces an earlier one.
 func (d *Detector) Save(path string) error {
+	d.saving.Lock()
+	defer d.saving.Unlock()
 	data, err := d.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".silence-*")
+	// What a crash left holds users that may have been forgotten since.
+	dir, temp := filepath.Dir(path), ".silence-"+filepath.Base(path)+"-"
+	names, err := os.ReadDir(dir)
+	for _, e := range names {
+		if strings.HasPrefix(e.Name(), temp) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, temp+"*")
 	if err != nil {
 		return err
 	}

@@ -277,6 +277,13 @@ func (s *Spool) blockChunk(l *largeBody, idx *index, block int) *chunk {
 }
 
 func (s *Spool) readBlock(l *largeBody, idx *index, block int) ([]notify.Piece, error) {
+	l.swap.RLock()
+	defer l.swap.RUnlock()
+	s.mu.Lock()
+	if l.idx != nil && len(l.idx.blocks) == len(idx.blocks) {
+		idx = l.idx // Something may have been taken out: the blocks are the same.
+	}
+	s.mu.Unlock()
 	f, done, err := s.openIndex(l)
 	if err != nil {
 		return nil, errIndex

@@ -88,6 +88,14 @@
 // segment, a file of up to 16 MiB, is deleted within a minute after its last body
 // is finished.
 //
+// # Erasing
+//
+// [Spool.Erase] takes all that is of one user out of every file. A segment or a
+// large body that has items of others too is replaced by one in which the user's
+// items are null and white space: others' bytes, places and IDs are what they were.
+// What stands in memory or in blocks of the disk that the file system has freed is
+// not its business. Who has an item of the user in hand finds that it is finished.
+//
 // # Files
 //
 // All numbers in the files are little-endian; checksums are CRC-32C. This version
@@ -147,8 +155,9 @@
 // The kinds are 4 item done; 5 item waits, followed by a 6 with the time of the
 // next attempt and the number of attempts, and by 7s with the reason's text,
 // twelve bytes each; 2 body finished; 8 all bodies up to this number finished; 3
-// damage that has a letter, with its offset in place of the number. Version 0.1
-// wrote 1, item done, with the ordinal of the item.
+// damage that has a letter, with its offset in place of the number; 9 something
+// was taken out of the large body, whose checksum is in place of the offset.
+// Version 0.1 wrote 1, item done, with the ordinal of the item.
 //
 // A letter is a line "spool letter 2 <checksum> <size>" about the next line, a
 // line of JSON, the bytes of the item, and a last line with their checksum. The

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sort"
 
 	"github.com/garminkit/activityapi/notify"
@@ -71,10 +72,31 @@ type indexWriter struct {
 
 func (w *indexWriter) add(p *notify.Piece) {
 	if w.in == 0 {
-		w.ref = blockRef{first: uint32(p.Offset), at: uint32(w.at), ordinal: uint32(w.n)}
-		w.prev = notify.Piece{}
-		w.buf = append(w.buf[:0], make([]byte, 12)...)
+		w.begin(blockRef{first: uint32(p.Offset), at: uint32(w.at), ordinal: uint32(w.n)})
 	}
+	w.append(p)
+	if w.in == blockItems || len(w.buf) >= blockBytes {
+		w.flush()
+	}
+}
+
+// block writes what is left of a block of an earlier index.
+func (w *indexWriter) block(was *blockRef, pieces []notify.Piece) {
+	w.begin(blockRef{first: was.first, at: uint32(w.at), ordinal: was.ordinal})
+	for i := range pieces {
+		w.append(&pieces[i])
+	}
+	w.in = max(w.in, 1)
+	w.flush()
+}
+
+func (w *indexWriter) begin(ref blockRef) {
+	w.ref = ref
+	w.prev = notify.Piece{}
+	w.buf = append(w.buf[:0], make([]byte, 12)...)
+}
+
+func (w *indexWriter) append(p *notify.Piece) {
 	b := w.buf
 	b = binary.AppendVarint(b, p.Offset-w.prev.Offset) // the whole body comes last and begins at 0
 	b = binary.AppendUvarint(b, uint64(p.Size))
@@ -97,9 +119,7 @@ func (w *indexWriter) add(p *notify.Piece) {
 	}
 	w.idx.counts[p.Class]++
 	w.n++
-	if w.in++; w.in == blockItems || len(w.buf) >= blockBytes {
-		w.flush()
-	}
+	w.in++
 }
 
 func appendText(b []byte, s, before string, first bool) []byte {
@@ -158,8 +178,8 @@ func (w *indexWriter) finish(sums []uint32, size int64, sum uint32) error {
 }
 
 // readIndex reads the footer of an index of this size and checks that it belongs
-// to the body.
-func readIndex(f io.ReaderAt, fileSize, size int64, sum uint32) (*index, error) {
+// to the body, which has one of the checksums.
+func readIndex(f io.ReaderAt, fileSize, size int64, sums ...uint32) (*index, error) {
 	var tail [12]byte
 	if fileSize < int64(len(tail)) {
 		return nil, errIndex
@@ -202,7 +222,7 @@ func readIndex(f io.ReaderAt, fileSize, size int64, sum uint32) (*index, error) 
 	}
 	idx.size, idx.sum = int64(le.Uint64(take(8))), le.Uint32(take(4))
 	idx.users = userSet(take(min(int(le.Uint32(take(4))), maxUserSet)))
-	if idx.size != size || idx.sum != sum || len(idx.sums) != int((size+sumStep-1)/sumStep) {
+	if idx.size != size || !slices.Contains(sums, idx.sum) || len(idx.sums) != int((size+sumStep-1)/sumStep) {
 		return nil, errIndex
 	}
 	return idx, nil

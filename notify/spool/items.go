@@ -21,6 +21,9 @@ func (s *Spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 	m := ch.unit.marks
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.gone {
+		return nil // finished since it was read
+	}
 	st, err := m.load()
 	if err != nil {
 		return err

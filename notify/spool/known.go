@@ -28,6 +28,14 @@ func (k *knownItems) add(id notify.ItemID, class notify.Class, large bool) {
 	*k.slot(id) = knownItem{id, class, large}
 }
 
+func (k *knownItems) remove(id notify.ItemID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if it := k.slot(id); it.id == id {
+		*it = knownItem{}
+	}
+}
+
 func (k *knownItems) get(id notify.ItemID) (knownItem, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

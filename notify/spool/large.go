@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/garminkit/activityapi/notify"
@@ -47,6 +48,10 @@ type largeBody struct {
 	idx      *index // nil if it is not in memory
 	mem      *memFile
 	building bool
+
+	// swap is held for reading while the body and its index are opened together,
+	// and for writing by who replaces both.
+	swap sync.RWMutex
 }
 
 // name is the name of the body's file.

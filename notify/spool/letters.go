@@ -87,6 +87,8 @@ func (s *Spool) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error
 // the letter. The letter of a damaged large body puts back the whole body as it
 // is now.
 func (s *Spool) Redrive(ctx context.Context, id string) error {
+	s.erasing.RLock()
+	defer s.erasing.RUnlock()
 	if n, ok := parseLetterName(id); ok && n.kind == ofRest {
 		// Nothing is added to it meanwhile.
 		s.settling.Lock()

@@ -56,6 +56,12 @@ func (w *writer) run() {
 				tidy.Reset(tidyEvery)
 				armed = true
 			}
+		case done := <-w.s.turning:
+			done <- w.turn()
+			if !armed {
+				tidy.Reset(tidyEvery)
+				armed = true
+			}
 		case <-tidy.C:
 			if w.leave(1); w.g == nil {
 				_ = w.begin() // If it fails the next batch tries again, and says so.
@@ -311,6 +317,26 @@ func (w *writer) leave(n int64) {
 	w.s.mu.Unlock()
 	if idle {
 		w.seal()
+	}
+}
+
+// turn begins a new segment, so that none that holds a body is written to.
+func (w *writer) turn() error {
+	if w.g != nil && w.end == 0 {
+		return nil
+	}
+	w.seal()
+	return w.begin()
+}
+
+// turn lets the writer begin a new segment.
+func (s *Spool) turn() error {
+	done := make(chan error, 1)
+	select {
+	case s.turning <- done:
+		return <-done
+	case <-s.ending:
+		return ErrClosed
 	}
 }
 

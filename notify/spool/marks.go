@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ const (
 	cellNext    = 6 // until seq, in nanoseconds of Unix time, after so many attempts
 	cellReason  = 7 // twelve bytes of why
 	cellThrough = 8 // all bodies up to this number are finished
+	cellErased  = 9 // something was taken out of the large body: num is a checksum it may have now
 
 	cellSize = 20 // kind, seq, number, checksum
 	// maxReason is how much of a reason is kept.
@@ -49,6 +51,7 @@ type markState struct {
 	bodies   map[uint64]struct{}            // finished whole
 	ordinals map[uint64]map[uint32]struct{} // version 0.1
 	dealt    map[int64]struct{}             // damage that has its letter
+	sums     []uint32                       // that a large body may have beside the one in its name
 	through  uint64
 }
 
@@ -80,7 +83,9 @@ func (st *markState) isFinished(seq uint64) bool {
 }
 
 // size counts what the state takes in memory.
-func (st *markState) size() int { return st.done.size() + 2*len(st.again) + len(st.bodies) + 1 }
+func (st *markState) size() int {
+	return st.done.size() + 2*len(st.again) + len(st.bodies) + len(st.sums) + 1
+}
 
 // cells estimates how many cells hold all of this.
 func (st *markState) cells() int { return st.done.n + 2*len(st.again) + len(st.bodies) + 1 }
@@ -112,6 +117,10 @@ func (st *markState) apply(before, c cell) {
 		}
 	case cellThrough:
 		st.through = max(st.through, c.seq)
+	case cellErased:
+		if !slices.Contains(st.sums, c.num) {
+			st.sums = append(st.sums, c.num)
+		}
 	}
 }
 
@@ -298,6 +307,9 @@ func (m *markFile) rewrite() error {
 	}
 	for id, a := range st.again {
 		p = m.appendAgain(p, id, a, "")
+	}
+	for _, sum := range st.sums {
+		p = m.append(p, cell{cellErased, 0, sum})
 	}
 	if st.through > 0 {
 		p = m.append(p, cell{cellThrough, st.through, 0})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/garminkit/activityapi/notify"
 )
@@ -21,11 +22,15 @@ func (s *Spool) indexOf(l *largeBody) (*index, error) {
 	if idx != nil || busy {
 		return idx, nil
 	}
+	sums, err := l.sums()
+	if err != nil {
+		return nil, err
+	}
 	f, err := s.fs.Open(s.path(largeDir, l.stem()+indexSuffix))
 	if err == nil {
 		var size int64
 		if size, err = f.Size(); err == nil {
-			idx, err = readIndex(f, size, l.size, l.sum)
+			idx, err = readIndex(f, size, l.size, sums...)
 		}
 		f.Close()
 	}
@@ -41,6 +46,22 @@ func (s *Spool) indexOf(l *largeBody) (*index, error) {
 	l.building = true
 	s.builders.Go(func() { s.rebuild(l) })
 	return nil, nil
+}
+
+// sums are the checksums of which the body has one: that in its name, and those
+// that it was given when something was taken out of it.
+func (l *largeBody) sums() ([]uint32, error) {
+	m := l.marks
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.made {
+		return []uint32{l.sum}, nil
+	}
+	st, err := m.load()
+	if err != nil {
+		return nil, err
+	}
+	return append([]uint32{l.sum}, st.sums...), nil
 }
 
 // indexNow returns the index of a large body without waiting: it fails with
@@ -168,10 +189,14 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		return nil, nil, fail(err)
 	}
 	in.flush()
-	if in.size != l.size || in.sum != l.sum {
+	sums, err := l.sums()
+	if err != nil {
+		return nil, nil, fail(err)
+	}
+	if in.size != l.size || !slices.Contains(sums, in.sum) {
 		return nil, nil, fail(errChecksum)
 	}
-	if err := w.finish(in.sums, l.size, l.sum); err == nil {
+	if err := w.finish(in.sums, l.size, in.sum); err == nil {
 		if f == nil {
 			return &w.idx, mem, nil
 		}
@@ -198,7 +223,7 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		return nil, nil, err
 	}
 	in.flush()
-	if err := w.finish(in.sums, l.size, l.sum); err != nil {
+	if err := w.finish(in.sums, l.size, in.sum); err != nil {
 		return nil, nil, err
 	}
 	return &w.idx, mem, nil

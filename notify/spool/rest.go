@@ -306,6 +306,38 @@ func frames(f io.ReaderAt, at, end, check int64) (offsets []uint32, good bool) {
 	return offsets, at == end
 }
 
+// restFrame is a frame that was read, and is whole.
+type restFrame struct {
+	head []byte // with the key
+	key  string
+	item []byte
+	next int64
+}
+
+// readFrame reads the frame at a place before end.
+func readFrame(f io.ReaderAt, at, end int64) (*restFrame, error) {
+	le := binary.LittleEndian
+	var p [frameHead]byte
+	if err := readFull(f, p[:], at); err != nil {
+		return nil, err
+	}
+	keySize, size := int64(le.Uint32(p[8:])), int64(le.Uint32(p[12:]))
+	next := at + frameHead + keySize + size + frameTail
+	if le.Uint32(p[:]) != frameMagic || next > end {
+		return nil, errDamagedLetter
+	}
+	all := make([]byte, next-at)
+	if err := readFull(f, all, at); err != nil {
+		return nil, err
+	}
+	text := all[:len(all)-frameTail]
+	if crc32.Checksum(text, castagnoli) != le.Uint32(all[len(text):]) {
+		return nil, errDamagedLetter
+	}
+	head := text[:frameHead+keySize]
+	return &restFrame{head: head, key: string(head[frameHead:]), item: text[len(head):], next: next}, nil
+}
+
 // restReader reads the frames as one body: lists of the items, one after another.
 type restReader struct {
 	f       io.ReaderAt

@@ -72,10 +72,11 @@ type Spool struct {
 	zeroAhead   int64
 	reserveSize int64
 
-	ending   chan struct{} // closed by Close
-	written  chan struct{} // closed when the writer has ended
-	kept     chan struct{} // closed when the keeper has ended
-	untidy   chan struct{} // tells the keeper that something has changed
+	ending   chan struct{}   // closed by Close
+	written  chan struct{}   // closed when the writer has ended
+	kept     chan struct{}   // closed when the keeper has ended
+	untidy   chan struct{}   // tells the keeper that something has changed
+	turning  chan chan error // asks the writer for a new segment
 	tempNum  atomic.Uint64
 	builders sync.WaitGroup // of indexes
 	building sync.Mutex     // one of them at a time
@@ -87,6 +88,9 @@ type Spool struct {
 	// before the locks of files of marks, and these before mu.
 	settling  sync.Mutex
 	reserving sync.Mutex
+	// erasing is held for reading by who makes a body of what is stored already,
+	// and for writing by Erase. It is taken before settling.
+	erasing sync.RWMutex
 
 	gathering *gathering
 	oldest    oldest
@@ -176,6 +180,7 @@ func prepare(dir string, opts *Options, fs fileSystem) (*Spool, error) {
 		written:     make(chan struct{}),
 		kept:        make(chan struct{}),
 		untidy:      make(chan struct{}, 1),
+		turning:     make(chan chan error),
 		gathering:   newGathering(),
 		unseen:      map[uint64]struct{}{},
 		large:       map[uint64]*largeBody{},

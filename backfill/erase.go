@@ -1,0 +1,67 @@
+package backfill
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/garminkit/activityapi/types"
+)
+
+// Erase is Forget, and writes the log anew at once, so that nothing of the user
+// is left in it. Damaged logs that were kept and name the user are removed; chunks
+// tells how many the user had. After a crash, Erase again.
+func (l *FileLedger) Erase(ctx context.Context, userID types.UserID) (chunks int, err error) {
+	if userID == "" {
+		return 0, errors.New("backfill: erase without a user")
+	}
+	l.mu.Lock()
+	chunks = len(l.book.userChunks(userID))
+	l.mu.Unlock()
+	if err := l.Forget(ctx, userID); err != nil {
+		return chunks, err
+	}
+	l.disk.Lock()
+	defer l.disk.Unlock()
+	if err := l.flush(true); err != nil {
+		return chunks, err
+	}
+	l.mu.Lock()
+	upTo := l.last
+	pending := l.pending
+	l.pending = nil // rewrite has it, from the book
+	replaced, err := l.rewrite()
+	if err != nil && !replaced {
+		l.pending = pending
+	}
+	l.mu.Unlock()
+	switch {
+	case err != nil && replaced:
+		return chunks, l.heal(err)
+	case err != nil:
+		return chunks, fmt.Errorf("backfill: writing ledger: %w", err)
+	}
+	l.synced = upTo
+	return chunks, l.eraseDamaged(userID)
+}
+
+// eraseDamaged removes the damaged logs in which the user is named.
+func (l *FileLedger) eraseDamaged(userID types.UserID) error {
+	names, err := filepath.Glob(filepath.Join(l.dir, "ledger.damaged-*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err == nil && bytes.Contains(data, []byte(userID)) {
+			err = os.Remove(name)
+		}
+		if err != nil {
+			return fmt.Errorf("backfill: a damaged ledger: %w", err)
+		}
+	}
+	return l.syncDir(l.dir)
+}

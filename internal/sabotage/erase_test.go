@@ -1,0 +1,60 @@
+package sabotage
+
+// eraseRows are the defences of what a user's erasure must remove, and must leave.
+func eraseRows() []row {
+	const (
+		pkg = "./notify/spool"
+		dir = "notify/spool/"
+	)
+	return []row{
+		{
+			defence: "what is erased is marked before its bytes go",
+			file:    dir + "erase_segment.go",
+			old:     "	if err := e.settle(&g.unit, st, w.mine); err != nil {\n		return err\n	}\n	if err := w.write(in); err != nil {",
+			new:     "	if err := w.write(in); err != nil {",
+			pkg:     pkg, test: "TestErase",
+		},
+		{
+			defence: "what a disk does not give back of a segment is not taken for gone",
+			file:    dir + "erase_segment.go",
+			old:     "	if scan.bad > 0 { // What",
+			new:     "	if false { // What",
+			pkg:     pkg, test: "TestEraseFails",
+		},
+		{
+			defence: "the index goes before the body it is not true of",
+			file:    dir + "erase_large.go",
+			old:     "	if err := s.fs.Remove(index); err == nil {",
+			new:     "	if err := error(nil); err == nil {",
+			pkg:     pkg, test: "TestErasePowerCut", flags: []string{"-spool.cuts=10000"},
+		},
+		{
+			defence: "an erased body may have another checksum than its name says",
+			file:    dir + "rebuild.go",
+			old:     "	return append([]uint32{l.sum}, st.sums...), nil",
+			new:     "	_ = st\n	return []uint32{l.sum}, nil",
+			pkg:     pkg, test: "TestErase",
+		},
+		{
+			defence: "items that were scanned before an erasure are not handed out after it",
+			file:    dir + "erase.go",
+			old:     "	n.near = without(n.near)\n",
+			new:     "",
+			pkg:     pkg, test: "TestErase",
+		},
+		{
+			defence: "a part that is taken out of what is no JSON does not make it JSON",
+			file:    "internal/erasure/cuts.go",
+			old:     "	case c.fill == asBlank && i == 0:\n		return 0\n",
+			new:     "",
+			pkg:     "./internal/erasure", test: "TestLook",
+		},
+		{
+			defence: "a name is found under escapes",
+			file:    "internal/erasure/names.go",
+			old:     "	for range layers + 1 {",
+			new:     "	for range 1 {",
+			pkg:     "./internal/erasure", test: "TestNamed",
+		},
+	}
+}

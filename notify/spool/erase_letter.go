@@ -1,0 +1,260 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"hash/crc32"
+	"io"
+	"slices"
+
+	"github.com/garminkit/activityapi/internal/erasure"
+	"github.com/garminkit/activityapi/internal/redact"
+	"github.com/garminkit/activityapi/notify"
+)
+
+// letters goes through all dead letters.
+func (e *eraser) letters() error {
+	for _, n := range e.s.letters.all() {
+		if err := e.step("letters", func() error { return e.letter(n) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// letter takes what is the user's out of a letter, or removes it if nothing else
+// is in it. It is replaced by one of the same name.
+func (e *eraser) letter(n letterName) error {
+	s := e.s
+	if n.kind == ofRest {
+		s.settling.Lock() // Nothing is added to it meanwhile.
+		defer s.settling.Unlock()
+	}
+	l, err := s.openLetterFile(n.String())
+	if err != nil {
+		return err
+	}
+	defer l.f.Close()
+	switch {
+	case l.head.UserID == string(e.id):
+		return e.removeLetter(n)
+	case n.kind == ofRest:
+		err := e.rest(l)
+		if errors.Is(err, errDamagedLetter) {
+			// It cannot be taken apart.
+			named, nerr := e.user.Names(io.NewSectionReader(l.f, 0, l.size))
+			if err = nerr; named && err == nil {
+				return e.removeLetter(n)
+			}
+		}
+		return err
+	}
+	for _, suffix := range []string{bytesSuffix, damagedSuffix} {
+		f, err := s.fs.Open(s.path(letterDir, n.String()+suffix))
+		if isNotExist(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		size, err := f.Size()
+		if err != nil {
+			return err
+		}
+		gone, err := e.beside(n, f, size, suffix)
+		if err != nil || gone {
+			return err
+		}
+	}
+	return e.letterItself(l)
+}
+
+func (e *eraser) removeLetter(n letterName) error {
+	if err := e.s.removeLetters(n.String()); err != nil {
+		return err
+	}
+	e.out.Remove("letters", 1)
+	return nil
+}
+
+// look looks through a body, if it may name the user at all.
+func (e *eraser) look(r io.ReaderAt, size int64) (*erasure.Found, error) {
+	named, err := e.user.Names(io.NewSectionReader(r, 0, size))
+	if err != nil || !named {
+		return &erasure.Found{}, err
+	}
+	found, err := e.user.Look(r, size)
+	if err == nil {
+		e.out.Leave("letter items", found.Naming, othersName)
+	}
+	return found, err
+}
+
+// beside looks through the file with a letter's bytes, and tells whether the
+// letter is gone.
+func (e *eraser) beside(n letterName, f file, size int64, suffix string) (gone bool, err error) {
+	s := e.s
+	found, err := e.look(f, size)
+	if err != nil || len(found.Cuts) == 0 {
+		return false, err
+	}
+	if len(found.Others) == 0 {
+		return true, e.removeLetter(n)
+	}
+	temp := s.tempPath(letterDir)
+	out, err := s.fs.Create(temp)
+	if err != nil {
+		return false, err
+	}
+	err = copyTo(out, erasure.Reader(f, size, found.Cuts))
+	if err == nil {
+		err = out.Sync()
+	}
+	err = errors.Join(err, out.Close())
+	if err == nil {
+		err = s.fs.Rename(temp, s.path(letterDir, n.String()+suffix))
+	}
+	if err != nil {
+		_ = s.fs.Remove(temp)
+		return false, err
+	}
+	e.out.Remove("letter items", len(found.Cuts))
+	return false, s.fs.SyncDir(s.path(letterDir))
+}
+
+// letterItself looks through the bytes in a letter's own file.
+func (e *eraser) letterItself(l *openedLetter) error {
+	s, n := e.s, l.name
+	var text []byte
+	if !l.head.Beside {
+		text = make([]byte, l.head.Size)
+		if err := readFull(l.f, text, l.body); err != nil {
+			return err
+		}
+	}
+	start, end := "", ""
+	if !l.head.Whole {
+		start, end = notify.AppLine(l.head.app())+bodyStart(l.head.Key), "]}"
+	}
+	body := append(append([]byte(start), text...), end...)
+	found, err := e.look(bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		return err
+	}
+	told := e.user.Named([]byte(l.head.Reason))
+	switch {
+	case len(found.Cuts) == 0 && !told:
+		return nil
+	case len(found.Cuts) > 0 && len(found.Others) == 0, !l.old && !l.head.Beside && !l.sound(text):
+		return e.removeLetter(n)
+	}
+	erasure.Apply(body, found.Cuts)
+	h := l.head
+	h.Reason = redact.Text(h.Reason, string(e.id))
+	if err := s.writeLetter(n, &h, bytes.NewReader(body[len(start):len(start)+len(text)])); err != nil {
+		return err
+	}
+	s.spend(-l.size)
+	e.out.Remove("letter items", len(found.Cuts))
+	return s.fs.SyncDir(s.path(letterDir))
+}
+
+// sound tells whether a letter's bytes are what was written. Of one that is not,
+// the rest would pass for whole.
+func (l *openedLetter) sound(text []byte) bool {
+	var tail [sumSize]byte
+	return readFull(l.f, tail[:], l.body+l.head.Size) == nil && string(tail[:]) == sumText(crc32.Checksum(text, castagnoli))
+}
+
+// rest takes the user's items out of the letter of the rest of a body.
+func (e *eraser) rest(l *openedLetter) (err error) {
+	s := e.s
+	was, _, err := readSlots(l.f, l.body)
+	if err != nil {
+		return err
+	}
+	temp := s.tempPath(letterDir)
+	out, err := s.fs.Create(temp)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		out.Close()
+		if temp != "" {
+			_ = s.fs.Remove(temp)
+		}
+	}()
+	a := &restAdder{s: s, f: out, body: l.body, now: slot{end: l.body + slotsSize, gen: was.gen}}
+	cut := 0
+	for at := l.body + slotsSize; at < was.end; {
+		fr, err := readFrame(l.f, at, was.end)
+		if err != nil {
+			return err
+		}
+		at = fr.next
+		start := notify.AppLine(l.head.app()) + bodyStart(fr.key)
+		text := slices.Concat([]byte(start), fr.item, []byte("]}"))
+		found, err := e.look(bytes.NewReader(text), int64(len(text)))
+		if err != nil {
+			return err
+		}
+		cut += len(found.Cuts)
+		if len(found.Cuts) > 0 && len(found.Others) == 0 {
+			continue
+		}
+		erasure.Apply(text, found.Cuts)
+		size := int64(len(fr.item))
+		if err := a.frame(fr.head, bytes.NewReader(text[len(start):][:size]), size); err != nil {
+			return err
+		}
+		a.now.end += int64(len(fr.head)) + size + frameTail
+		a.now.bytes += size
+		a.now.items++
+	}
+	switch {
+	case cut == 0:
+		return nil
+	case a.now.items == 0:
+		return e.removeLetter(l.name)
+	}
+	head := make([]byte, l.body+slotsSize)
+	if err := readFull(l.f, head[:l.body], 0); err != nil {
+		return err
+	}
+	if err := writeFull(out, head, 0); err != nil {
+		return err
+	}
+	if err := a.flush(); err != nil {
+		return err
+	}
+	a.now.gen++
+	if err := writeFull(out, a.now.encode(), a.body+int64(a.now.gen%2)*slotSize); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(temp, s.letterPath(l.name.String())); err != nil {
+		return err
+	}
+	temp = ""
+	s.spend(a.now.end - l.size)
+	e.out.Remove("letter items", cut)
+	return s.fs.SyncDir(s.path(letterDir))
+}
+
+// claims removes the notes of the user's files.
+func (e *eraser) claims() error {
+	n, err := e.s.claims.Erase(e.ctx, e.id)
+	e.out.Remove("claims", n)
+	if err != nil && e.ctx.Err() == nil {
+		e.out.Leave("claims", 1, "the disk: "+err.Error())
+		return nil
+	}
+	if err != nil {
+		return context.Cause(e.ctx)
+	}
+	return nil
+}
