@@ -29,7 +29,7 @@ type attempt struct {
 	defects   *types.Defects
 }
 
-// try takes the item as far as it comes now. What it returns holds no secret.
+// try makes the attempt. Its error holds no secret.
 func (a *attempt) try(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.AttemptTimeout)
 	defer cancel()
@@ -63,8 +63,8 @@ func (a *attempt) around(ctx context.Context) (context.Context, func(error)) {
 	}
 }
 
-// do runs the callbacks. The user comes first: for nobody's data no item is
-// read.
+// do runs the callbacks. It resolves the user first: items of unknown users are
+// not read.
 func (a *attempt) do() error {
 	if a.it.Class == ClassBad {
 		return a.badness()
@@ -146,8 +146,8 @@ func (a *attempt) reader() (io.ReadCloser, error) {
 	return a.open(a.ctx)
 }
 
-// located says where in its body an item is wrong, and not where in itself. It
-// stood at offset in what was read.
+// located changes the place in an error from one in the item to one in its body.
+// The item was at offset in what was read.
 func (a *attempt) located(err error, offset int64) error {
 	d, ok := errors.AsType[*types.DecodeError](err)
 	if !ok || a.it.Key == "" {
@@ -163,7 +163,7 @@ func (a *attempt) inBody(path string, offset int64) (string, int64) {
 	return strings.Replace(path, a.it.Key+"[0]", fmt.Sprintf("%s[%d]", a.it.Key, a.it.Index), 1), offset + a.it.Offset
 }
 
-// queueError says that the queue failed to give the item.
+// queueError means that the queue failed to return the item.
 type queueError struct{ error }
 
 func (e *queueError) Error() string { return "notify: reading the item: " + e.error.Error() }
@@ -194,7 +194,7 @@ func (a *attempt) badness() error {
 	return &unreadable{errors.New("notify: the item could not be read")}
 }
 
-// tell calls f for each user who has not taken the item yet.
+// tell calls f for each user who has not accepted the item yet.
 func (a *attempt) tell(users []User, id types.ID, f func(*Delivery) error) error {
 	var errs worstOf
 	for _, u := range users {
@@ -203,7 +203,7 @@ func (a *attempt) tell(users []User, id types.ID, f func(*Delivery) error) error
 	return errs.err
 }
 
-// each hands a summary to the users.
+// each passes a summary to the users.
 func (a *attempt) each(users []User, s types.Summary, rev revision, pulled bool) error {
 	var errs worstOf
 	for _, u := range users {

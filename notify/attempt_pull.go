@@ -6,12 +6,12 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// maxPull bounds what of a pull is held until its end: summaries, and samples
-// at a tenth of one.
+// maxPull bounds how much of a pull is held until its end: summaries, with a
+// sample counted as a tenth of one.
 const maxPull = 2000
 
-// pull fetches what a ping announces, by the first user whose token is good,
-// and hands it to every user.
+// pull fetches what a ping announces, with the first user whose token is valid,
+// and passes it to every user.
 func (a *attempt) pull(users []User, ping *Ping) error {
 	a.many = true
 	var err error
@@ -29,16 +29,16 @@ func (a *attempt) pull(users []User, ping *Ping) error {
 	return err
 }
 
-// blamesUser reports whether an error of a call says that the user's token was
+// blamesUser reports whether the error of a call says that the user's token was
 // refused.
 func blamesUser(err error) bool {
 	f, _ := faultOf(err)
 	return f == types.FaultUser && !fromCallback(err)
 }
 
-// follow hands out a pull when it is complete, so that one that breaks and will
-// be repeated, or turns out to be somebody else's, gives nothing. A pull beyond
-// maxPull is handed out in parts.
+// follow delivers a pull when it is complete, so that nothing is delivered of one
+// that breaks off and is repeated, or that has another user's data. A pull beyond
+// maxPull is delivered in parts.
 func (a *attempt) follow(client Client, users []User, ping *Ping) error {
 	var held []types.Summary
 	var errs worstOf
@@ -57,8 +57,8 @@ func (a *attempt) follow(client Client, users []User, ping *Ping) error {
 	}
 	for s, err := range client.Follow(a.ctx, ping.Kind, ping.CallbackURL) {
 		if err != nil {
-			// What came is good. If there will be no other pull, then an item
-			// that could not be read, say, does not cost its neighbours.
+			// What came is valid. If there will be no other pull, deliver it, so
+			// that for example one unreadable item does not cost the others.
 			f, _ := faultOf(err)
 			if f == types.FaultItem || a.last && f != types.FaultUser {
 				flush()

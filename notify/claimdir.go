@@ -25,7 +25,7 @@ import (
 type ClaimDir struct {
 	root   *os.Root
 	holder string
-	life   *os.File               // locked for as long as the holder lives
+	life   *os.File               // locked as long as the holder lives
 	sync   func(f *os.File) error // a test looks at what is synced, and when
 	turn   chan struct{}          // of this handle; the file "lock" is of all
 	swept  time.Time
@@ -48,7 +48,7 @@ func OpenClaimDir(dir string) (*ClaimDir, error) {
 	d.life, err = root.OpenFile(lifeName(d.holder), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err == nil {
 		if _, err = filelock.Try(d.life); errors.Is(err, errors.ErrUnsupported) {
-			err = nil // Leases alone tell who lives.
+			err = nil // Only leases tell who is alive.
 		}
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func (d *ClaimDir) Settle(ctx context.Context, id string, c Claim) error {
 	})
 }
 
-// locked calls f while no other handle of the directory is at work.
+// locked calls f while no other handle uses the directory.
 func (d *ClaimDir) locked(ctx context.Context, id string, f func(name string) error) error {
 	name, err := claimFile(id)
 	if err != nil {
@@ -170,8 +170,8 @@ func (d *ClaimDir) locked(ctx context.Context, id string, f func(name string) er
 	return f(name)
 }
 
-// lockFile takes the lock of the directory. The lock is worth nothing if its
-// file was replaced meanwhile; then it is taken again.
+// lockFile takes the lock of the directory. If the file was replaced in the
+// meantime, the lock is void and is taken again.
 func (d *ClaimDir) lockFile(ctx context.Context) (*os.File, error) {
 	const name = "lock"
 	for {
@@ -219,9 +219,8 @@ func (d *ClaimDir) dead(holder string) bool {
 	return true
 }
 
-// read returns the zero claim if there is none. One that cannot be read counts
-// as begun by a holder that is gone: the worst that is known not to be done
-// twice.
+// read returns the zero claim if there is none. An unreadable one counts as begun
+// by a dead holder, the most cautious state.
 func (d *ClaimDir) read(name string) (Claim, error) {
 	data, err := d.root.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -267,8 +266,8 @@ func (d *ClaimDir) write(name string, c Claim, durable bool) error {
 	return syncDir(d.root, ".", d.sync)
 }
 
-// sweep forgets old claims, of one of the 256 directories at a time. A claim
-// with a time to come, from a clock that was ahead, stays.
+// sweep forgets old claims, of one of the 256 directories at a time. A claim with
+// a future time, from a clock that was ahead, stays.
 func (d *ClaimDir) sweep() {
 	if time.Since(d.swept).Abs() < 10*time.Second {
 		return
@@ -294,7 +293,7 @@ func (d *ClaimDir) sweep() {
 	}
 }
 
-// forgettable reports whether nobody can need the claim once it is old.
+// forgettable reports whether the claim can be forgotten once it is old.
 func (c Claim) forgettable() bool {
 	return c.State == ClaimDone || c.State == ClaimSpent && c.Kept == ""
 }

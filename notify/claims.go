@@ -95,7 +95,7 @@ type Claims interface {
 	Settle(ctx context.Context, id string, c Claim) error
 }
 
-// claimAge is how long a claim that nobody can need any more is kept.
+// claimAge is how long a forgettable claim is kept.
 const claimAge = 30 * 24 * time.Hour
 
 // MaySettle reports whether [Claims.Settle] may change the claim c to the state
@@ -116,7 +116,8 @@ func (c Claim) MaySettle(next ClaimState, holder string) bool {
 	return false
 }
 
-// over reports whether a begun claim may be taken at now, for such a lease.
+// over reports whether a begun claim may be taken at now, for a lease of this
+// length.
 func (c Claim) over(now time.Time, lease time.Duration) bool {
 	return !now.Before(c.Until) || c.Until.After(now.Add(lease))
 }

@@ -49,8 +49,8 @@ type Decoder struct {
 	idle sync.Pool // of *body
 }
 
-// longestText is what an envelope may need. The longest thing in one is a
-// callback URL, of some 300 bytes.
+// longestText bounds the values of an envelope. The longest is a callback URL, of
+// about 300 bytes.
 const longestText = 64 << 10
 
 // ErrItemTooLarge is the cause of an item larger than Decoder.MaxItem.
@@ -107,7 +107,7 @@ func (d *Decoder) DecodeItem(key string, raw []byte) (Event, error) {
 	return ev, nil
 }
 
-// body returns one to reset.
+// body returns a body to be reset.
 func (d *Decoder) body() *body {
 	if b, ok := d.idle.Get().(*body); ok {
 		return b
@@ -115,7 +115,7 @@ func (d *Decoder) body() *body {
 	return d.newBody(nil)
 }
 
-// release gives b to the next who calls body.
+// release lets the next call of body reuse b.
 func (d *Decoder) release(b *body) {
 	b.s.Reset(nil)
 	b.item, b.spare = Position{}, nil
@@ -143,13 +143,13 @@ func (d *Decoder) newBody(r io.Reader) *body {
 	return b
 }
 
-// reset begins another body with what b has allocated.
+// reset starts another body with the memory of b.
 func (b *body) reset(r io.Reader) {
 	b.s.Reset(r)
 	clear(b.count)
 }
 
-// decode is what [Decoder.Decode] promises.
+// decode implements [Decoder.Decode].
 func (b *body) decode(yield func(Event, error) bool) {
 	if !b.lists(yield) {
 		yield(nil, b.failure())
@@ -171,15 +171,15 @@ type body struct {
 	count map[string]int // items seen under each key
 	list  int            // counts the lists
 	item  Position       // the one being read
-	spare any            // a *pushed that turned out to be a ping's, and is zero again
+	spare any            // a *pushed that turned out to be a ping, zeroed for reuse
 }
 
 // maxKeys is how many different root keys are counted. Garmin has about
 // twenty.
 const maxKeys = 1000
 
-// lists reads the whole body. It returns false if the scanner failed, and true
-// if the body is done or the caller has enough.
+// lists reads the whole body. It returns false if the scanner failed, and true if
+// the body has ended or the caller has stopped.
 func (b *body) lists(yield func(Event, error) bool) bool {
 	if !b.s.Document('{') {
 		return false
@@ -260,7 +260,7 @@ func (b *body) unknown(types.Kind) (Event, bool) {
 	return b.finish(nil, errUnknownKey)
 }
 
-// What an item lacks.
+// What an item may lack.
 var (
 	errUnknownKey  = errors.New("unknown list key")
 	errNoUser      = errors.New("no userId")
@@ -340,8 +340,8 @@ func setUser(s types.Summary, user types.UserID) {
 	}
 }
 
-// head is what tells an item of a list of summaries, or of pings for them, from
-// others.
+// head holds the values that identify an item of a list of summaries or of pings
+// for them.
 type head struct {
 	UserID          types.UserID `json:"userId"`
 	UserAccessToken types.Secret `json:"userAccessToken"`
@@ -392,8 +392,7 @@ func (b *body) envelope(kind types.Kind) (Event, bool) {
 	return b.finish(ev, err)
 }
 
-// headed returns the ping that begins with this head, or push, or what the item
-// lacks.
+// headed returns the ping with this head, or push, or what the item lacks.
 func (b *body) headed(kind types.Kind, h head, push *Push) (Event, error) {
 	if err := b.unfit(h.UserID, "callbackURL"); err != nil {
 		return nil, err
@@ -411,8 +410,8 @@ func (b *body) headed(kind types.Kind, h head, push *Push) (Event, error) {
 	return push, nil
 }
 
-// unfit returns why the item that was read is none: it is no object, has no
-// user, or a value under key that could not be read.
+// unfit returns why the item is not valid: it is not an object, has no user, or
+// has an unreadable value under key.
 func (b *body) unfit(user types.UserID, key string) error {
 	if b.s.Type() != jsonscan.Object {
 		return b.s.Type().Refused()
@@ -519,7 +518,7 @@ func whole(i Position) json.RawMessage {
 	return i.Raw
 }
 
-// own sets what the decoder adds to a summary.
+// own sets the fields that the decoder adds to a summary.
 func own(s types.Summary, i Position) {
 	switch s := s.(type) {
 	case *types.Activity:
@@ -533,8 +532,8 @@ func own(s types.Summary, i Position) {
 	}
 }
 
-// unrecognized makes an event of an item that is none. It allocates once for a
-// short item, since a stranger can send millions.
+// unrecognized makes an event of an invalid item. It allocates once for a short
+// item, since a stranger can send millions.
 func (b *body) unrecognized(item Position, err error) *Unrecognized {
 	u := &struct {
 		Unrecognized
@@ -550,8 +549,8 @@ func (b *body) unrecognized(item Position, err error) *Unrecognized {
 	return &u.Unrecognized
 }
 
-// itemError is the error of an item as a whole, a [*types.DecodeError] that is
-// made when somebody asks for it.
+// itemError is the error of an item as a whole. It becomes a [*types.DecodeError]
+// when requested.
 type itemError struct {
 	item *Position
 	err  error

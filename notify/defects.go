@@ -10,8 +10,8 @@ import (
 // mostDefects is how many defects an outcome names.
 const mostDefects = 16
 
-// noteDefects adds to what the outcome tells. place, if not nil, says where in the
-// body a path and an offset are.
+// noteDefects adds defects to the outcome. place, if not nil, translates a path
+// and an offset into those of the body.
 func (a *attempt) noteDefects(d *types.Defects, place func(string, int64) (string, int64)) {
 	if d == nil {
 		return
@@ -46,8 +46,8 @@ func defectsOf(s types.Summary) *types.Defects {
 	return nil
 }
 
-// oddFields remembers which fields the log was told of. When Garmin begins to
-// write one in another way, all items of all users have it.
+// oddFields remembers which fields were logged. When Garmin starts to write one
+// differently, all items of all users have it.
 type oddFields struct {
 	mu   sync.Mutex
 	told map[string]bool
@@ -58,7 +58,7 @@ const mostFields = 1000
 
 var index = regexp.MustCompile(`\[[0-9]+\]`)
 
-// news reports whether a field is among the defects that was not before.
+// news reports whether the defects contain a field that was not logged before.
 func (f *oddFields) news(d *types.Defects) bool {
 	if d == nil {
 		return false

@@ -92,7 +92,7 @@ type Delivery struct {
 
 func newDelivery(it *Item, u User, kind types.Kind, id types.ID, rev revision) *Delivery {
 	hash := hex.EncodeToString(rev[:])
-	part := url.PathEscape // leaves no slash, so that keys cannot run together
+	part := url.PathEscape // escapes slashes, so that keys cannot collide
 	return &Delivery{
 		Key:      strings.Join([]string{part(string(kind)), part(string(it.UserID)), part(string(id)), hash, part(u.ID)}, "/"),
 		Record:   recordOf(kind, it.UserID, id, u.ID),
@@ -109,8 +109,8 @@ func newDelivery(it *Item, u User, kind types.Kind, id types.ID, rev revision) *
 // revision is the hash of an item's content.
 type revision [sha256.Size]byte
 
-// revisionOf is the hash of a pulled summary's bytes on the wire. A [Client]
-// that does not give it gets that of Raw, else of our own JSON.
+// revisionOf is the hash of a pulled summary's bytes on the wire. If a [Client]
+// does not set it, it is that of Raw, or of our own JSON.
 func revisionOf(s types.Summary) (revision, error) {
 	var sum revision
 	var raw []byte

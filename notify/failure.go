@@ -52,7 +52,7 @@ func (e *failure) Unwrap() error             { return e.error }
 func (e *failure) Fault() types.Fault        { return e.fault }
 func (e *failure) RetryAfter() time.Duration { return e.after }
 
-// faultOf reads what err says of itself.
+// faultOf returns the Failure within err.
 func faultOf(err error) (f types.Fault, after time.Duration) {
 	if fe, ok := errors.AsType[Failure](err); ok {
 		return fe.Fault(), fe.RetryAfter()
@@ -60,7 +60,7 @@ func faultOf(err error) (f types.Fault, after time.Duration) {
 	return "", 0
 }
 
-// callbackError is an error of the partner's code. It says nothing of Garmin.
+// callbackError is an error of the partner's code. It says nothing about Garmin.
 type callbackError struct{ error }
 
 func (e *callbackError) Unwrap() error { return e.error }
@@ -70,8 +70,8 @@ func fromCallback(err error) bool {
 	return ok
 }
 
-// worstOf keeps the error that decides: one worth another attempt before one
-// that is not.
+// worstOf returns the error that decides: one worth another attempt takes
+// precedence.
 type worstOf struct {
 	err   error
 	again bool
@@ -87,8 +87,8 @@ func (w *worstOf) add(err error) {
 	}
 }
 
-// attempted calls f, which may call code of the partner's, and turns a panic
-// there into an error, and so an error that panics.
+// attempted calls f, which may call the partner's code, and turns a panic, or an
+// error whose methods panic, into an error.
 func attempted(f func() error) (err error) {
 	if panicked := guard("a callback", func() { err = f() }); panicked != nil {
 		return panicked
@@ -98,11 +98,11 @@ func attempted(f func() error) (err error) {
 
 const maxReason = 1024
 
-// reasonOf is the text of err, of a bounded length.
+// reasonOf returns the text of err, cut to a bounded length.
 func reasonOf(err error) string {
 	text := errorText(err)
 	return text[:min(len(text), maxReason)]
 }
 
-// maxRetryAfter bounds what a server can make us wait.
+// maxRetryAfter bounds how long a server can make us wait.
 const maxRetryAfter = time.Hour

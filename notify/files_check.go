@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// ending is what a look into a file that came has found.
+// ending is the result of checking a received file.
 type ending int
 
 const (
 	endingWhole ending = iota // nothing is missing at its end
 	endingCut                 // its end is missing
-	endingNone                // it is no file, as an error document or nothing
-	endingOpen                // its end cannot be told
+	endingNone                // it is not a file but, for example, an error document or nothing
+	endingOpen                // its end cannot be determined
 )
 
-// finding is that with the reason, for all but endingWhole, and what is odd about
-// the file. The check tells whole from cut. Whether a file is valid is not its
-// business.
+// finding is an ending with its reason, except for endingWhole, and what is odd
+// about the file. The check tells complete files from truncated ones. It does not
+// validate them.
 type finding struct {
 	ending ending
 	why    string
@@ -71,21 +71,21 @@ func check(fileType string, br *bufio.Reader) finding {
 			v.add("it is a %s file and was announced as %.20q", is, fileType)
 		}
 	case !known:
-		// What is expected of such a type is not known.
+		// The format of this type is not known.
 		v = finding{ending: endingOpen, why: fmt.Sprintf("files of the type %.20q cannot be checked", fileType)}
 		v.add("%s", v.why)
 	case is == "":
 		v = finding{ending: endingNone, why: "it is no " + fileType + " file"}
 	case v.ending == endingOpen, v.ending == endingNone:
 	case v.ending == endingCut && is == "?":
-		// It is cut before its root element shows what it is.
+		// It was cut before its root element.
 	default:
 		v = finding{ending: endingNone, text: true, why: fmt.Sprintf("it is an XML document of the kind %.40q", is)}
 	}
 	return v
 }
 
-// errReader keeps the error that is not the end.
+// errReader keeps an error other than io.EOF.
 type errReader struct {
 	r   io.Reader
 	err error
@@ -106,15 +106,15 @@ func isFIT(head []byte) bool {
 	return len(head) >= 12 && string(head[8:12]) == fitMark
 }
 
-// beginsFIT reports whether head is all there is and may be the beginning of a
-// FIT header.
+// beginsFIT reports whether head is everything and may be the start of a FIT
+// header.
 func beginsFIT(head []byte) bool {
 	return len(head) > 0 && len(head) < 12 && (head[0] == 12 || head[0] == 14) &&
 		(len(head) <= 8 || strings.HasPrefix(fitMark, string(head[8:])))
 }
 
-// checkFIT goes through one FIT file, or several after each other, as the FIT
-// protocol allows.
+// checkFIT checks one FIT file or several concatenated ones, as the FIT protocol
+// allows.
 func checkFIT(br *bufio.Reader) finding {
 	var v finding
 	for n := 1; ; n++ {
@@ -137,7 +137,7 @@ func checkFIT(br *bufio.Reader) finding {
 	}
 }
 
-// oneFIT goes through one file, whose header begins with head.
+// oneFIT checks one file, whose header starts with head.
 func oneFIT(br *bufio.Reader, head []byte, v *finding) bool {
 	size := int64(head[0])
 	if size != 12 && size != 14 {

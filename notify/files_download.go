@@ -16,7 +16,7 @@ import (
 
 // ask downloads the file.
 func (d *download) ask(ctx context.Context, client Client, answers []part) (Claim, error) {
-	// All that can fail on our side does so before Garmin is asked.
+	// Everything that can fail on our side fails before Garmin is asked.
 	var err error
 	if d.s.opts.Store == nil {
 		err = d.s.dir.mkdir(d.name)
@@ -38,7 +38,7 @@ func (d *download) ask(ctx context.Context, client Client, answers []part) (Clai
 	}
 	c, cut, err := d.receive(f, &p, body)
 	if err == nil && cut != nil {
-		// A file that has its own end is whole, however its transfer ended.
+		// A file whose own end arrived is complete, however its transfer ended.
 		v, e := d.check(f)
 		if err = e; e == nil && (v.ending != endingWhole || len(v.odd) > 0 || ctx.Err() != nil) {
 			err = cut
@@ -80,23 +80,23 @@ func (d *download) refused(ctx context.Context, answers []part, err error) error
 	return d.note(ctx, Claim{State: ClaimSpent, Why: why, Kept: kept}, err)
 }
 
-// spend notes that Garmin will not give the file out again.
+// spend records that Garmin will not send the file again.
 func (d *download) spend(ctx context.Context, n int64, kept string, cause error) error {
 	return d.note(ctx, Claim{State: ClaimSpent, Size: n, Kept: kept, Why: unspent(cause)}, cause)
 }
 
-// unspent is the reason without the words that [Claim.spent] puts before it.
+// unspent returns the reason without the prefix of [Claim.spent].
 func unspent(err error) string {
 	return strings.TrimPrefix(reasonOf(err), ErrSpent.Error()+": ")
 }
 
-// note settles the claim. If that fails, it stays begun, and the parts tell the
-// rest.
+// note settles the claim. If that fails, the claim stays begun, and the parts
+// tell the rest.
 func (d *download) note(ctx context.Context, c Claim, cause error) error {
 	switch err := d.settle(ctx, c); {
 	case err == nil:
 	case errors.Is(err, ErrLost):
-		// Whoever has the claim now says what becomes of the file.
+		// The current holder of the claim decides about the file.
 		return fmt.Errorf("%w: %v", err, cause) //nolint:errorlint // The cause says that nothing more can be done.
 	default:
 		cause = errors.Join(cause, err)
@@ -104,7 +104,7 @@ func (d *download) note(ctx context.Context, c Claim, cause error) error {
 	return Permanent(cause)
 }
 
-// receive copies the body into the part and counts what came, also after an
+// receive copies the body into the part and counts the bytes, even after an
 // error. cut is the body's error, err that of the disk.
 func (d *download) receive(f *os.File, p *part, body io.ReadCloser) (c Claim, cut, err error) {
 	hash := sha256.New()
@@ -128,8 +128,8 @@ func (d *download) receive(f *os.File, p *part, body io.ReadCloser) (c Claim, cu
 	return Claim{Size: n, SHA256: hex.EncodeToString(hash.Sum(nil))}, cut, err
 }
 
-// grow remembers how large files are, with a margin, and within reason: a disk
-// that has no room for the largest may have it for all others.
+// grow remembers how large files are, with a margin and a limit: a disk without
+// room for the largest may have room for all others.
 func (d *download) grow(n int64) {
 	n = min(n+n/4, mostRoom)
 	for {
@@ -140,7 +140,7 @@ func (d *download) grow(n int64) {
 	}
 }
 
-// broke keeps what came of a transfer that did not end well.
+// broke keeps the bytes of a failed transfer.
 func (d *download) broke(ctx context.Context, p part, err error) error {
 	kept, note := "", ""
 	n := p.size
@@ -162,9 +162,8 @@ func join(a, b error) error {
 	return errors.Join(a, b)
 }
 
-// came decides what the bytes of a transfer are that came to its end, or to the
-// file's if there is a cut. whole tells that the transfer proves that nothing is
-// missing.
+// came handles a transfer that ended, or that was cut after the end of the file.
+// whole means that the transfer proves that nothing is missing.
 func (d *download) came(ctx context.Context, f *os.File, p part, c Claim, cut error, whole bool, answers []part) (Claim, error) {
 	v, err := d.check(f)
 	if err != nil {
@@ -190,8 +189,8 @@ func (d *download) came(ctx context.Context, f *os.File, p part, c Claim, cut er
 	return d.put(ctx, &p, c)
 }
 
-// noFile keeps what came instead of a file, once, and lets it be asked for
-// again.
+// noFile keeps what came instead of a file, once, so that the file can be asked
+// for again.
 func (d *download) noFile(ctx context.Context, p part, v finding, answers []part) error {
 	err := fmt.Errorf("%w: %s", ErrBadFile, v.why)
 	switch {
@@ -213,16 +212,16 @@ func notSent(err error) bool {
 	return errors.As(err, &n) && n.NotSent()
 }
 
-// spends reports whether err says, for certain or as far as anybody knows, that
-// the file will not be given out any more. What only Garmin's own word can say
-// is told by the method Fault.
+// spends reports whether err means that Garmin will certainly, or as far as is
+// known, not send the file again. Only Garmin's own answer counts, as told by the
+// method Fault.
 func spends(err error) bool {
 	f, _ := faultOf(err)
 	return f == types.FaultItem
 }
 
-// proven reports whether the way a body came proves that all of it came: its
-// length was announced, or its end.
+// proven reports whether the transfer of a body proves that all of it came: its
+// length or its end was announced.
 func proven(body io.Reader) bool {
 	w, ok := body.(interface{ Whole() bool })
 	return ok && w.Whole()

@@ -16,33 +16,32 @@ import (
 )
 
 const (
-	// claimLease is how long a claim is safe from others without news of its
-	// holder, who renews it three times as often.
+	// claimLease is how long a claim lasts without renewal. Its holder renews it
+	// three times as often.
 	claimLease = 30 * time.Second
-	// noteTimeout bounds the writing of a note after the attempt has ended.
+	// noteTimeout bounds settling a claim after the attempt has ended.
 	noteTimeout = 10 * time.Second
-	// leastRoom is what has to be free on the disk before Garmin is asked. It
-	// grows with what comes, to mostRoom.
+	// leastRoom is the disk space required before Garmin is asked. It grows with
+	// the files, up to mostRoom.
 	leastRoom = 512 << 10
 	mostRoom  = 32 << 20
 )
 
-// fileStore downloads files. What it has of a file is told by its claim, and
-// by the parts beside the store: a part that holds bytes counts even if its
-// claim is gone.
+// fileStore downloads files. The claim and the parts beside the store tell what
+// it has of a file: a part with bytes counts even if its claim is gone.
 type fileStore struct {
 	opts   Files
 	dir    *FileDir // of the parts, and of the files if there is no other store
 	store  FileStore
 	claims Claims
-	own    io.Closer    // the claims, if they are nobody else's
+	own    io.Closer    // the claims, if the store owns them
 	room   atomic.Int64 // what must be free before Garmin is asked
 
 	mu   sync.Mutex
 	busy map[string]bool // claims being worked on
 }
 
-// Close lets go of directory and claims.
+// Close releases the directory and the claims.
 func (s *fileStore) Close() error {
 	err := s.dir.Close()
 	if s.own != nil {
@@ -67,9 +66,9 @@ type download struct {
 	before Claim
 }
 
-// fetch stores the announced file, unless it is stored already. done tells that
-// the callbacks took it before. What Garmin has given out, or may have, is
-// never asked for again.
+// fetch stores the announced file, unless it is stored already. done means that
+// the callbacks accepted it before. A file that Garmin has sent, or may have
+// sent, is never asked for again.
 func (s *fileStore) fetch(ctx context.Context, client Client, f *types.ActivityFile) (file *File, done bool, err error) {
 	name, err := s.name(f)
 	if err != nil {
@@ -159,7 +158,7 @@ func (d *download) hold(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// settle notes what came of the claim, also when the attempt's time is over.
+// settle records the result of the claim, even if the attempt's time is over.
 func (d *download) settle(ctx context.Context, c Claim) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
@@ -169,7 +168,7 @@ func (d *download) settle(ctx context.Context, c Claim) error {
 	return d.s.claims.Settle(ctx, d.id, c)
 }
 
-// giveBack makes the claim what it was: nothing has happened to the file.
+// giveBack restores the claim: nothing has happened to the file.
 func (d *download) giveBack(ctx context.Context) error {
 	c := d.before
 	if c.State != ClaimBegun {
@@ -196,7 +195,7 @@ func (d *download) run(ctx context.Context, client Client) (Claim, error) {
 		case p.size == 0:
 			d.s.drop(p)
 		case p.kind != partAnswer:
-			// The process died, or could not note what it knew.
+			// The process died, or could not record the result.
 			err := fmt.Errorf("%w: the process died after %d bytes, kept as %q", ErrSpent, p.size, d.s.path(p))
 			return Claim{}, d.spend(ctx, p.size, d.s.path(p), err)
 		}
@@ -207,8 +206,8 @@ func (d *download) run(ctx context.Context, client Client) (Claim, error) {
 	return d.ask(ctx, client, parts)
 }
 
-// redriven looks again at what was kept of a spent download: the check may have
-// learnt, or been switched off.
+// redriven checks again what was kept of a spent download: the check may have
+// improved, or been switched off.
 func (d *download) redriven(ctx context.Context) (Claim, error) {
 	parts, err := d.s.parts(d.id)
 	if err != nil {

@@ -20,12 +20,12 @@ const (
 	maxExtension = 16
 )
 
-// fileName makes the name of a file from what announced it, as
-// "4aacafe8/5001-file_19940666749.fit": the user, the summary id, the activity
-// id if there is one, and the type. Different files have different names, also
-// where the case of letters does not count, and also from the names of
-// sidecars: the elements are escaped so that "/", "_" and "." stand between
-// them alone. No element is one that Windows keeps for itself.
+// fileName makes the name of a file from its announcement, such as
+// "4aacafe8/5001-file_19940666749.fit": the user, the summary id, the activity id
+// if there is one, and the type. Different files have different names, even in a
+// case-insensitive file system, and no name equals that of a sidecar: the
+// elements are escaped so that "/", "_" and "." occur only between them. No
+// element is a name that Windows reserves.
 func fileName(f *types.ActivityFile) string {
 	base := escape(string(f.SummaryID))
 	if f.ActivityID != "" {
@@ -36,7 +36,7 @@ func fileName(f *types.ActivityFile) string {
 	}
 	ext := escapeType(f.FileType)
 	if ext = "." + ext; ext == sidecarEnd {
-		ext = ".%6ason" // The sidecar of a file without a type has the other.
+		ext = ".%6ason" // The other name is that of the sidecar of a file without a type.
 	}
 	ext = strings.TrimSuffix(ext, ".")
 	return userDir(f.UserID) + "/" + shorten(base+ext, maxElement, ext)
@@ -53,8 +53,8 @@ func userDir(id types.UserID) string {
 
 const plainBytes = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
-// escape makes foreign text a part of a name: a-z, 0-9 and "-" stand for
-// themselves and every other byte is written "%41", upper-case letters too.
+// escape makes foreign text part of a name: a-z, 0-9 and "-" stay, and every
+// other byte, including upper-case letters, is written like "%41".
 func escape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -74,8 +74,7 @@ func escapeByte(b *strings.Builder, c byte) {
 	}
 }
 
-// escapeType does the same for a type, with the cases the other way round: FIT
-// becomes "fit".
+// escapeType does the same for a type, with the cases swapped: FIT becomes "fit".
 func escapeType(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -115,15 +114,15 @@ func shorten(element string, most int, ext string) string {
 	return element[:most-len(mark)] + mark
 }
 
-// revised is another name for a file whose own name holds other bytes.
+// revised returns another name for a file whose own name is taken by other bytes.
 func revised(name, sha256 string) string {
 	dir, element := path.Split(name)
 	ext := path.Ext(element)
 	return dir + strings.TrimSuffix(element, ext) + "~" + sha256[:16] + ext
 }
 
-// name returns the file's name in the store. What could not be stored later is
-// refused here, before Garmin is asked.
+// name returns the file's name in the store. It refuses, before Garmin is asked,
+// what could not be stored later.
 func (s *fileStore) name(f *types.ActivityFile) (string, error) {
 	if s.opts.Name == nil {
 		return fileName(f), nil

@@ -18,7 +18,7 @@ type partKind string
 
 const (
 	partArriving partKind = ".part"     // arrives, or the process died meanwhile
-	partWhole    partKind = ".whole"    // came whole, and is to be stored
+	partWhole    partKind = ".whole"    // complete, and to be stored
 	partRejected partKind = ".rejected" // came to an end, but the file is cut
 	partBroken   partKind = ".broken"   // the transfer broke
 	partAnswer   partKind = ".answer"   // came instead of a file
@@ -94,7 +94,7 @@ func (s *fileStore) parts(id string) ([]part, error) {
 	return parts, nil
 }
 
-// turn makes a part one of another kind, durably.
+// turn changes the kind of a part, durably.
 func (s *fileStore) turn(p *part, kind partKind) error {
 	if p.kind == kind {
 		return nil
@@ -107,10 +107,10 @@ func (s *fileStore) turn(p *part, kind partKind) error {
 	return syncDir(s.dir.root, workDir, s.dir.sync)
 }
 
-// drop removes a part that holds nothing, or whose bytes are in the store.
+// drop removes a part that is empty, or whose bytes are in the store.
 func (s *fileStore) drop(p part) { _ = s.dir.root.Remove(p.name()) }
 
-// path is where a person finds the part.
+// path returns where a person finds the part.
 func (s *fileStore) path(p part) string {
 	return filepath.Join(s.opts.Dir, filepath.FromSlash(p.name()))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/garminkit/activityapi/internal/owner"
 )
 
-// put gives a part to the store and notes that. The part stays until then. If
-// the store fails, put may be repeated.
+// put stores a part and records that. The part stays until then. If the store
+// fails, put may be repeated.
 func (d *download) put(ctx context.Context, p *part, c Claim) (Claim, error) {
 	c.State = ClaimStored
 	err := d.place(ctx, *p, &c)
@@ -31,7 +31,8 @@ func (d *download) put(ctx context.Context, p *part, c Claim) (Claim, error) {
 	return c, nil
 }
 
-// clean removes what is in the store, and answers that the file has outrun.
+// clean removes parts that are in the store, and answers that the file has made
+// obsolete.
 func (d *download) clean() {
 	names, _ := fs.Glob(d.s.dir.root.FS(), workDir+"/"+d.id+"-*")
 	for _, name := range names {

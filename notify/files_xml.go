@@ -18,10 +18,10 @@ func beginsXML(text []byte) bool {
 	return false
 }
 
-// checkXML looks for the end of the root element, and for no more: the
-// characters between the tags are not decoded, so that the encoding does not
-// matter as long as its ASCII shows. It returns what the document is: FIT, TCX
-// or GPX, or the name of the root, or "?" and what came if there is none.
+// checkXML only looks for the end of the root element. It does not decode the
+// characters between the tags, so any encoding that contains ASCII will do. It
+// returns the type of the document: FIT, TCX or GPX, or the name of the root, or
+// "?" and the text if there is none.
 func checkXML(br *bufio.Reader) (is string, v finding) {
 	s := &xmlScan{in: br, width: 1}
 	s.begin()
@@ -53,8 +53,7 @@ func checkXML(br *bufio.Reader) (is string, v finding) {
 
 func local(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
 
-// xmlScan goes through a document tag by tag. It takes what is not well-formed
-// as it comes.
+// xmlScan reads a document tag by tag. It tolerates text that is not well-formed.
 type xmlScan struct {
 	in     *bufio.Reader
 	width  int // bytes of a character: 1, or 2 and 4 for UTF-16 and UTF-32
@@ -108,8 +107,8 @@ func (s *xmlScan) begin() {
 	_, _ = s.in.Discard(mark)
 }
 
-// other stands for every character that is not ASCII, where characters are
-// wider than a byte.
+// other stands for every character that is not ASCII if characters are wider than
+// a byte.
 const other = 0x80
 
 // next returns the next character, and 0 with s.end set at the end.
@@ -164,7 +163,7 @@ func nameStart(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == ':' || c >= other
 }
 
-// document reads to the end, or to where it is clear that this is no XML.
+// document reads to the end, or until it is clear that this is not XML.
 func (s *xmlScan) document() {
 	for !s.end && !s.stray {
 		c := s.next()
@@ -378,7 +377,7 @@ func (s *xmlScan) name(first byte) (string, byte) {
 	return string(name), 0
 }
 
-// odd says what a reader of the document may stumble over.
+// odd describes what may trouble a reader of the document.
 func (s *xmlScan) odd() (odd []string) {
 	if s.version != "" && s.version != "1.0" {
 		odd = append(odd, fmt.Sprintf("it is XML %q", s.version))

@@ -120,8 +120,8 @@ func (d *FileDir) Put(ctx context.Context, name string, r io.Reader, size int64,
 	return d.syncDirs(name)
 }
 
-// link gives the synced file from, below the root, a second name that it had
-// not. It reports false if it could not: not every file system has links.
+// link gives the synced file from, below the root, a new second name. It reports
+// false if that fails: not every file system has links.
 func (d *FileDir) link(from, name string, size int64, sum string) (bool, error) {
 	if err := d.mkdir(name); err != nil {
 		return false, err
@@ -176,8 +176,8 @@ func (d *FileDir) syncDirs(name string) error {
 	}
 }
 
-// clear removes the copies that a dead process left half-made. The lock tells
-// them from those of a living one, whatever the clock says; where there are no
+// clear removes unfinished copies of dead processes. The lock tells them from
+// those of a living process, independently of the clock; where there are no
 // locks, they stay.
 func (d *FileDir) clear() {
 	names, _ := fs.Glob(d.root.FS(), workDir+"/put-*.tmp")
@@ -193,7 +193,7 @@ func (d *FileDir) clear() {
 	}
 }
 
-// checkName refuses a name that is no file's below a directory.
+// checkName refuses a name that cannot be a file below a directory.
 func checkName(name string) error {
 	first, _, _ := strings.Cut(name, "/")
 	if name == "." || path.Clean(name) != name || strings.EqualFold(first, workDir) ||
@@ -239,8 +239,8 @@ func replaceFile(root *os.Root, tmp, name string, data []byte, sync func(*os.Fil
 	return err
 }
 
-// syncDir makes the names in a directory survive a power cut. Windows cannot be
-// asked to.
+// syncDir makes the names in a directory survive a power cut. Windows has no call
+// for that.
 func syncDir(root *os.Root, name string, sync func(*os.File) error) error {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 )
 
-// caughtPanic is what guard makes of a panic. Its text names the type of the
-// panic's value and never the value, which may quote a token or a body.
+// caughtPanic is the error that guard makes of a panic. Its text names the type
+// of the panic's value but not the value, which may contain a token or a body.
 type caughtPanic struct {
 	what  string // what was called
 	value string // the type of the panic's value
@@ -21,9 +21,9 @@ func (e *caughtPanic) Error() string {
 	return "panic in " + e.what + " (" + e.value + ")"
 }
 
-// guard calls f, which runs code that is not ours, and returns a panic of it
-// as an error. what names the code for that error's text. A runtime.Goexit is
-// not stopped: it ends the goroutine, after the deferred calls.
+// guard calls f, which runs foreign code, and returns a panic as an error. what
+// names the code in that error's text. A runtime.Goexit is not stopped: it ends
+// the goroutine, after the deferred calls.
 func guard(what string, f func()) (panicked error) {
 	returned := false
 	defer func() {
@@ -40,8 +40,8 @@ func guard(what string, f func()) (panicked error) {
 	return nil
 }
 
-// errorText is err's text, also if its Error method panics. It is for errors
-// that are not ours: package fmt would print the value of such a panic.
+// errorText returns err's text, even if its Error method panics. It is for
+// foreign errors: package fmt would print the value of such a panic.
 func errorText(err error) (text string) {
 	if panicked := guard(fmt.Sprintf("the Error method of %T", err), func() { text = err.Error() }); panicked != nil {
 		return panicked.Error()
@@ -49,9 +49,9 @@ func errorText(err error) (text string) {
 	return text
 }
 
-// tame returns err itself if its methods can be called, and otherwise an error of
-// ours that says that they cannot. It is for errors of code that is not ours: a nil
-// pointer in an error is a common slip.
+// tame returns err itself if its methods can be called, and otherwise our own
+// error that says that they cannot. It is for errors of foreign code: a nil
+// pointer in an error is a common mistake.
 func tame(err error) error {
 	if err == nil {
 		return nil
@@ -97,11 +97,12 @@ func causesLeft(err error, left int) int {
 	return left
 }
 
-// never is an error that there is nowhere, so that all of a chain is asked for it.
+// never is an error that matches nothing, so that errors.Is visits the whole
+// chain.
 type never struct{ error }
 
-// foreignError keeps an error that is not ours in ours: errors.Is and As find
-// it, and its text cannot panic.
+// foreignError wraps a foreign error: errors.Is and As find it, and its text
+// cannot panic.
 type foreignError struct {
 	prefix string
 	err    error
@@ -110,8 +111,8 @@ type foreignError struct {
 func (e *foreignError) Error() string { return e.prefix + errorText(e.err) }
 func (e *foreignError) Unwrap() error { return e.err }
 
-// logger is a slog.Logger that cannot panic, whatever its handler or the
-// values do. The zero value is silent.
+// logger is a slog.Logger that never panics, even if its handler or the values
+// do. The zero value is silent.
 type logger struct{ to *slog.Logger }
 
 // log writes one line. Errors among args are written as their text.

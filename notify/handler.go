@@ -109,9 +109,9 @@ const (
 	lateBy = time.Second
 	// answerTime is how long after that the peer may take to read the answer.
 	answerTime = 5 * time.Second
-	// linger is how long the rest of a refused request may still arrive, so
-	// that its sender sees the answer: a connection that is closed with unread
-	// bytes is reset, and the answer may be lost with it.
+	// linger is how long the rest of a refused request may still arrive, so that
+	// its sender sees the answer: closing a connection with unread bytes resets
+	// it, and the answer may be lost.
 	linger = 500 * time.Millisecond
 )
 
@@ -255,8 +255,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithDeadline(r.Context(), x.deadline)
 	defer cancel()
-	// Garmin hears no from a store that hangs, not silence. Put returns in its
-	// own time; what it says then is not passed on.
+	// If the store hangs, Garmin gets a refusal instead of no answer. Put may
+	// return later; its result is then ignored.
 	late := time.AfterFunc(h.opts.Deadline+lateBy, x.endLate)
 	defer late.Stop()
 	status, err := x.put(ctx)

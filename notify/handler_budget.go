@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// budget limits the bytes that are held of all bodies being received. They are
-// charged as they arrive: a request that promises much and sends nothing takes
-// no room. When there is none left, slow senders make room.
+// budget limits the bytes held of all bodies being received. Bytes count as they
+// arrive: a request that announces much and sends nothing takes no room. When
+// there is no room left, slow senders make room.
 //
-// A sender is as slow as the time in which it would send once more what is held
-// of its body, at the pace of its last seconds. Only the time that the store
-// waits for it counts, so that a slow disk makes nobody slow.
+// The slowness of a sender is the time in which it would send the held bytes
+// again, at the pace of its last seconds. Only the time that the store waits for
+// it counts, so that a slow disk makes no sender slow.
 type budget struct {
 	limit int64
 	epoch time.Time // where the clock of this file begins

@@ -24,14 +24,14 @@ type exchange struct {
 	stored   atomic.Uint64 // the body's number, see StoredAs
 	app      string
 
-	// mu makes sure that there is one answer, from the handler or from the
-	// timer that gives up on the store. It is held while the answer is
-	// written and told of.
+	// mu ensures that there is one answer, from the handler or from the timer
+	// that gives up on the store. It is held while the answer is written and
+	// reported.
 	mu       sync.Mutex
 	answered bool
 	broken   bool // the writer panicked
 
-	// live tells whether the handler has not returned: after that w belongs to
+	// live means that the handler has not returned yet: after that w belongs to
 	// the server.
 	liveMu sync.Mutex
 	live   bool
@@ -45,7 +45,8 @@ func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
 	}
 }
 
-// setDeadlines bounds the time of all that follows, before anything is read.
+// setDeadlines bounds the time of everything that follows, before anything is
+// read.
 func (x *exchange) setDeadlines() {
 	err := x.readUntil(x.deadline)
 	if err == nil {
@@ -93,7 +94,7 @@ func (x *exchange) abortIfBroken() {
 	}
 }
 
-// put stores the body and says what to answer.
+// put stores the body and returns the status to answer.
 func (x *exchange) put(ctx context.Context) (status int, err error) {
 	var failed error
 	ctx = context.WithValue(ctx, storedKey{}, &x.stored)
@@ -101,7 +102,7 @@ func (x *exchange) put(ctx context.Context) (status int, err error) {
 		x.h.log.panicked(ctx, panicked)
 		return http.StatusInternalServerError, panicked
 	}
-	// What is wrong with the body goes before what the store made of it.
+	// An error of the body takes precedence over the store's result.
 	if x.body.failed() {
 		return statusOf(x.body.err), x.body.err
 	}
@@ -134,13 +135,14 @@ func statusOf(err error) int {
 	}
 }
 
-// end answers, unless that has been done.
+// end answers, unless there was an answer already.
 func (x *exchange) end(status int, err error) { x.answer(status, err, false) }
 
-// endLate answers in place of a handler that is stuck in the store.
+// endLate answers instead of a handler that is stuck in the store.
 func (x *exchange) endLate() { x.answer(http.StatusServiceUnavailable, errLate, true) }
 
-// answer also tells of it, so that all is said when the handler returns.
+// answer also reports the answer, so that everything is reported when the handler
+// returns.
 func (x *exchange) answer(status int, err error, now bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock() // also if what is called ends the goroutine
@@ -165,8 +167,8 @@ func (x *exchange) write(status int, now bool) {
 	}
 	refused := status != http.StatusOK && x.r.ProtoMajor < 2
 	if refused {
-		// Else net/http reads the rest of the body before it answers. An HTTP/2
-		// stream is reset without it, and the connection is for others too.
+		// Otherwise net/http reads the rest of the body before it answers. An
+		// HTTP/2 stream is reset without this, and its connection is shared.
 		header.Set("Connection", "close")
 	}
 	if now {

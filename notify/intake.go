@@ -22,15 +22,15 @@ var (
 )
 
 const (
-	// A gzip body may be this many times its compressed size once it is larger
-	// than freeExpansion. Garmin's JSON shrinks 10 to 30 times.
+	// A gzip body larger than freeExpansion may be this many times its compressed
+	// size. Garmin's JSON shrinks 10 to 30 times.
 	maxExpansion  = 200
 	freeExpansion = 4 << 20
 )
 
-// intake is one request's body as the store reads it: decompressed, counted
-// against the limits, and with its end remembered, since a body that was not
-// read to its end is never answered 200.
+// intake is the body of a request as the store reads it: decompressed and counted
+// against the limits. It remembers whether its end was read, since only such a
+// body is answered 200.
 type intake struct {
 	h     *Handler // nil if the request was refused before
 	src   io.Reader
@@ -84,7 +84,8 @@ func (in *intake) open(x *exchange) error {
 	}
 }
 
-// Read reads on. Once it has failed it gives the same error for ever.
+// Read implements io.Reader. Once it has failed, it returns the same error
+// forever.
 func (in *intake) Read(p []byte) (int, error) {
 	if len(in.line) > 0 {
 		n := copy(p, in.line)
@@ -160,7 +161,7 @@ func (in *intake) next(p []byte) (int, error) {
 	return in.unpack.Read(p)
 }
 
-// plain says in words what a reader's error means.
+// plain describes a reader's error in words.
 func plain(err error) error {
 	switch {
 	case err == nil, err == io.EOF, err == errTooLarge, err == errBusy, err == errExpands:

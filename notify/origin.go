@@ -26,7 +26,7 @@ var (
 	errClientID   = errors.New("client id: garmin-client-id is another one")
 )
 
-// minSecret is the shortest path secret that is taken, in characters.
+// minSecret is the minimum length of a path secret in characters.
 const minSecret = 16
 
 // PathSecret requires one segment of the request's path to be a secret. Register

@@ -104,7 +104,7 @@ func (o Outcome) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// text is what the log says of the outcome.
+// text is the log message for the outcome.
 func (o Outcome) text() string {
 	switch o.Result {
 	case ResultOutage:
@@ -121,8 +121,8 @@ func (o Outcome) text() string {
 	return "item not done"
 }
 
-// withoutSecrets returns err itself if its text holds none of the event's secrets, and
-// otherwise an error with the text cleaned that still wraps it.
+// withoutSecrets returns err itself if its text contains none of the event's
+// secrets, and otherwise an error with a cleaned text that wraps it.
 func withoutSecrets(err error, ev Event) error {
 	text := errorText(err)
 	clean := text
@@ -142,8 +142,8 @@ type redactedError struct {
 
 func (e *redactedError) Error() string { return e.text }
 
-// The cause is reachable for Is and As by way of these two, and not by Unwrap,
-// so that nothing prints the chain.
+// Is and As reach the cause through these two methods and not through Unwrap, so
+// that nothing prints the chain.
 func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }
 func (e *redactedError) As(target any) bool   { return errors.As(e.err, target) }
 
@@ -163,8 +163,8 @@ func secretsOf(ev Event) []types.Secret {
 	return nil
 }
 
-// hide blanks a secret, and of a URL the query and each of its values alone,
-// however they are escaped.
+// hide removes a secret, and of a URL also the query and each of its values, in
+// any escaping.
 func hide(text, secret string) string {
 	if secret == "" {
 		return text

@@ -144,7 +144,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	}
 	hung := 0
 	defer func() { p.busy.Store(hung > 0) }()
-	// Attempts outlive ctx by the drain.
+	// Attempts continue after ctx during the drain.
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	r := &run{p: p, ctx: work}
@@ -227,7 +227,7 @@ func (r *run) serve(feed context.Context, share Share) {
 	case <-right.Done():
 	case <-lost:
 	case <-r.ctx.Done():
-		// The drain is over. Wait for what honours its ctx.
+		// The drain is over. Wait for attempts that honour their ctx.
 		select {
 		case <-quiet:
 		case <-time.After(2 * time.Second):
@@ -248,7 +248,7 @@ func (r *run) serve(feed context.Context, share Share) {
 	case <-quiet:
 		share.Release()
 	default:
-		// Something hangs. The right ends by itself, or when that has ended.
+		// An attempt hangs. The share ends by itself, or when the attempt ends.
 		go func() {
 			<-quiet
 			share.Release()
@@ -286,7 +286,7 @@ func (r *run) drain(ctx context.Context, idle <-chan struct{}, cancel context.Ca
 	}
 }
 
-// queueFailed reports that the queue failed, and will be asked again.
+// queueFailed reports that the queue failed and is tried again.
 func (r *run) queueFailed(doing string, err error, wait time.Duration) {
 	r.p.observe(Outcome{Result: ResultQueueFailed, Wait: wait, Err: fmt.Errorf("notify: %s: %w", doing, err)})
 }

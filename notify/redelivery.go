@@ -57,17 +57,17 @@ type Redeliveries struct {
 	within int64 // seconds
 	limit  int
 
-	// ring holds the bodies in the order in which they were added. Once it has
-	// limit entries, next is the oldest, which the next body replaces.
+	// ring holds the bodies in order of addition. Once it has limit entries, next
+	// is the oldest, which the next body replaces.
 	ring []received
 	next int
-	// last says where in ring a body stands that was received last, by the
-	// first half of its sum. If two bodies share it, the earlier is forgotten.
+	// last maps the first half of a body's sum to its latest place in ring. If
+	// two bodies share it, the earlier one is forgotten.
 	last map[uint64]int32
 }
 
-// received is a body. Half of its SHA-256 is kept: nobody finds another body
-// with the same one.
+// received is a body with half of its SHA-256: nobody finds another body with the
+// same half.
 type received struct {
 	sum bodySum
 	at  uint32 // seconds since 1970, until 2106
@@ -128,7 +128,7 @@ func (r *Redeliveries) add(b received) {
 	r.last[b.sum.half()] = int32(i)
 }
 
-// current tells whether ring's i-th body was not received again later.
+// current reports whether ring's i-th body was not received again later.
 func (r *Redeliveries) current(i int) bool {
 	at, ok := r.last[r.ring[i].sum.half()]
 	return ok && at == int32(i)

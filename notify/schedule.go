@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-// scheduler decides which item runs next. It is the whole policy: queues only
-// keep items.
+// scheduler decides which item runs next. All policy is here: queues only keep
+// items.
 //
 // Items of one Garmin user are a lane: they start in order of arrival, one at a
-// time. An item that failed waits outside memory; later items of the lane
-// overtake it, except those that touch the same thing: they stay behind it. A
-// lane whose token was refused parks the items that need it. While Garmin cannot
-// be reached, or refuses the application, all that needs Garmin is held. Ready
-// lanes are served by the earliest deadline of their next items.
+// time. A failed item waits outside memory; later items of the lane overtake it,
+// except those that touch the same thing. A lane whose token was refused parks
+// the items that need it. While Garmin cannot be reached, or refuses the
+// application, all items that need Garmin are held. Ready lanes are served by the
+// earliest deadline of their next items.
 //
-// What waits costs some bytes: an ID and a time, never its bytes or its body.
+// A waiting item costs a few bytes: an ID and a time, never its content or its
+// body.
 type scheduler struct {
 	opts  *ProcessorOptions
 	run   func(*task) verdict
@@ -41,8 +42,8 @@ type scheduler struct {
 }
 
 const (
-	// maxLoaded bounds the bytes of items that are in memory before their turn;
-	// what is beyond is read again.
+	// maxLoaded bounds the bytes of items in memory before their turn; others are
+	// read again.
 	maxLoaded = 16 << 20
 	// loadAhead is how many items of a lane are kept or read at a time at most,
 	// and keptItems how many of all lanes that have several.
@@ -53,18 +54,17 @@ const (
 	// queued.
 	maxReady  = 64 << 10
 	maxQueued = 1 << 20
-	// smallItem is the size up to which an item is read together with others
-	// when its bytes did not come with it.
+	// smallItem is the size up to which items without bytes are read together.
 	smallItem = 8 << 10
-	// maxAgain is how many repeats of a class are ready: they leave room for what
-	// is new.
+	// maxAgain is how many repeats of a class may be ready, to leave room for new
+	// items.
 	maxAgain = 8 << 10
 	// largeItem is the size from which an item has workers of its own, and
 	// maxLarge bounds the bytes of those that run.
 	largeItem = 256 << 10
 	maxLarge  = 32 << 20
-	// accountPatience is how long a deregistration or permission change waits
-	// for the user's attempt that runs.
+	// accountPatience is how long a deregistration or permission change waits for
+	// the user's running attempt.
 	accountPatience = 500 * time.Millisecond
 )
 
@@ -88,11 +88,11 @@ func newScheduler(o *ProcessorOptions, run func(*task) verdict, tell func(Outcom
 	return s
 }
 
-// now is monotonic: a wall clock that jumps moves no deadline and no wait.
+// now is monotonic: a jump of the wall clock changes no deadline and no wait.
 func (s *scheduler) now() time.Duration { return time.Since(s.start) }
 
-// received is when an item came, on the scheduler's clock. A wall clock that was
-// wrong then gives no extra time.
+// received returns when an item came, on the scheduler's clock. A wall clock that
+// was wrong then gives no extra time.
 func (s *scheduler) received(it *Item) time.Duration {
 	const most = 10 * 365 * 24 * time.Hour
 	age := time.Now().Round(0).Sub(it.Received.Round(0))
@@ -161,8 +161,8 @@ type verdict struct {
 	wait time.Duration
 	// settle is what the queue is to record.
 	settle Verdict
-	// good tells that a call with the user's token succeeded, or that their
-	// permissions may be good again.
+	// good records that a call with the user's token succeeded, or that their
+	// permissions may be valid again.
 	good bool
 	// answered tells that Garmin itself answered a call.
 	answered bool
@@ -217,8 +217,9 @@ func (s *scheduler) advance(l *lane) {
 	}
 }
 
-// mayBegin keeps the items of one user apart. A deregistration or permission
-// change goes before the user's other items, and beside one that runs for long.
+// mayBegin keeps the items of a user from running at the same time. A
+// deregistration or permission change runs before the user's other items, and
+// beside a long-running one.
 func (s *scheduler) mayBegin(l *lane) bool {
 	if l.key.account {
 		data := l.share.lanes[laneKey{user: l.key.user}]
@@ -293,7 +294,7 @@ func (s *scheduler) take(c crew) *task {
 	return nil
 }
 
-// putBack lets a ready item wait in its lane again.
+// putBack returns a ready item to its lane.
 func (s *scheduler) putBack(t *task) {
 	t.lane.share.unready(t.lane)
 	t.lane.share.keep(t.Item)
@@ -316,8 +317,8 @@ func (s *scheduler) work(t *task) {
 	}
 }
 
-// attempt gives a verdict even if the partner's code ends the goroutine: then
-// another takes its place.
+// attempt returns a verdict even if the partner's code ends the goroutine;
+// another one then replaces it.
 func (s *scheduler) attempt(t *task) (v verdict) {
 	ended := true
 	defer func() {
@@ -418,7 +419,7 @@ func (s *scheduler) place(t *task, v verdict, now time.Duration) {
 	}
 }
 
-// judge learns from what became of an attempt.
+// judge learns from the result of an attempt.
 func (s *scheduler) judge(t *task, v verdict, now time.Duration) (news Outcome) {
 	l := t.lane
 	if v.good {
@@ -456,7 +457,7 @@ func (s *scheduler) active() int {
 	return s.total()
 }
 
-// stop lets no further attempt begin. The channel is closed when none runs.
+// stop prevents further attempts. The channel is closed when none runs.
 func (s *scheduler) stop() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

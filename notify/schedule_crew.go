@@ -26,8 +26,9 @@ type crewState struct {
 	limit int
 	tasks []*task // that run
 	slow  int     // of these, those that hold no place
-	// patience is how long an attempt holds its place at most. Then another may
-	// begin: callbacks that hang for some users do not stop the others.
+	// patience is the longest time that an attempt holds its place. Then another
+	// may start, so that callbacks that hang for some users do not stop the
+	// others.
 	patience time.Duration
 	usual    time.Duration // how long attempts took lately, 0 before the first ended
 }
@@ -117,9 +118,9 @@ func (s *scheduler) findSlow() {
 	}
 }
 
-// sluggish are users whose last attempt took so long that it lost its place.
-// They have a crew of their own: users whose callbacks hang take places from each
-// other, and each takes one from the others once.
+// sluggish are users whose last attempt lost its place. They have their own crew,
+// so that users with hanging callbacks compete with each other and each delays
+// the others only once.
 type sluggish map[types.UserID]struct{}
 
 // maxSluggish bounds the users that are remembered.

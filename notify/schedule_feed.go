@@ -13,10 +13,10 @@ import (
 // scanMost is how many items a scan asks for.
 const scanMost = 256
 
-// feeder brings the items of some classes of a share to the scheduler: those
-// that a scan finds, and those that have to be read again. There are two, one
-// for accounts and one for all else, so that a deregistration never waits for a
-// scan or a read of the rest.
+// feeder brings the items of some classes of a share to the scheduler: those that
+// a scan finds, and those that must be read again. There are two, one for
+// accounts and one for the rest, so that a deregistration never waits for a scan
+// or a read of other items.
 type feeder struct {
 	sh    *shareState
 	which int // accounts or others
@@ -73,7 +73,7 @@ func (f *feeder) feed(ctx context.Context) {
 	defer t.Stop()
 	f.lookAgain()
 	for {
-		// News is heard however much there is to do.
+		// Handle notices even when busy.
 		select {
 		case <-f.sh.news[f.which]:
 			f.lookAgain()
@@ -101,7 +101,7 @@ func (f *feeder) feed(ctx context.Context) {
 		case <-t.C:
 		}
 		if err != nil {
-			// It failed a moment ago: news does not shorten that.
+			// It has just failed: new items do not shorten the wait.
 			_ = backoff.Sleep(ctx, wait)
 		}
 	}
@@ -152,8 +152,8 @@ func (f *feeder) step(ctx context.Context) (busy bool, wait time.Duration, err e
 	return true, wait, nil
 }
 
-// scanTurns is how often a class is scanned before it is another's turn: what
-// is new does not wait for what is tried again.
+// scanTurns is how often a class is scanned before another's turn: new items do
+// not wait for repeats.
 const scanTurns = 16
 
 // scan brings items of a class, and reports whether there were any.
@@ -223,10 +223,10 @@ func (sh *shareState) searched() {
 // waiting before that is reported.
 const searchPatience = 10 * time.Second
 
-// waitForAccounts returns when all items of accounts are known that came before
-// the items of a scan that has just ended: what a user sends after a
-// deregistration stays behind it. It waits as long as it takes: a queue that
-// cannot tell its deregistrations gives nothing else. It fails if ctx ends.
+// waitForAccounts returns when all account items are known that came before the
+// items of a scan that has just ended, so that a user's later items stay behind a
+// deregistration. It waits as long as necessary: a queue that cannot find its
+// deregistrations delivers nothing else. It fails if ctx ends.
 func (f *feeder) waitForAccounts(ctx context.Context) error {
 	sh := f.sh
 	s, a := sh.s, &sh.search
@@ -256,8 +256,8 @@ func (f *feeder) waitForAccounts(ctx context.Context) error {
 
 var errNoAccounts = errors.New("the scan for deregistrations and permission changes does not end")
 
-// roomFor tells whether a class has room for more items. What waits takes none;
-// only what could run and does not, since there is too much of it.
+// roomFor reports whether a class has room for more items. Waiting items take
+// none; only runnable items in excess do.
 func (sh *shareState) roomFor(c Class) bool {
 	s := sh.s
 	s.mu.Lock()

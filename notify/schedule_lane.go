@@ -7,8 +7,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// laneKey names a lane. A user's deregistrations and permission changes have a
-// lane of their own; what could not be read has one for all.
+// laneKey identifies a lane. A user's deregistrations and permission changes have
+// their own lane; all unreadable items share one.
 type laneKey struct {
 	user    types.UserID
 	account bool
@@ -76,8 +76,8 @@ func (s *scheduler) dueOf(e entry) time.Duration {
 	return s.due(e.class, time.Duration(e.received)*time.Second)
 }
 
-// holdKey names what an item must not change out of order, and 0 nothing. It is
-// keyed, so that nobody can make two names that collide.
+// holdKey identifies what an item must not change out of order; 0 means nothing.
+// It is keyed, so that nobody can construct a collision.
 func (s *scheduler) holdKey(it *Item) uint64 {
 	if it.Touch == (Touch{}) {
 		return 0
@@ -115,7 +115,7 @@ func (sh *shareState) behind(e entry) bool {
 	return true
 }
 
-// letGo ends an item's hold, and lets the first of those behind it have it.
+// letGo ends an item's hold, and passes it to the first item behind.
 func (sh *shareState) letGo(e entry) {
 	if e.hold == 0 || sh.holds[e.hold] != e.id {
 		return
@@ -154,7 +154,7 @@ func (sh *shareState) admit(items []*Item, generation int) {
 		}
 		e := s.newEntry(it)
 		if !it.Next.IsZero() {
-			// An earlier worker said when. Its clock is trusted for one wait.
+			// An earlier worker set the time. Its clock is trusted for one wait.
 			if at := now + min(it.Next.Round(0).Sub(time.Now().Round(0)), s.longestWait()); at > now && !sh.behind(e) {
 				sh.hold(e)
 				sh.waitUntil(at, e)

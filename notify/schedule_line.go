@@ -5,9 +5,9 @@ import (
 	"iter"
 )
 
-// line holds entries by arrival: what comes back goes before what came later.
-// Most entries arrive in order. They are kept in blocks, so that a line of a
-// million grows without being copied, and gives memory back as it shrinks.
+// line holds entries by arrival: a returning entry goes before later ones. Most
+// entries arrive in order. They are kept in blocks, so that a line of a million
+// grows without copying, and releases memory as it shrinks.
 type line struct {
 	run  [][]entry // in order
 	at   int       // where the first block begins

@@ -124,9 +124,9 @@ func (sh *shareState) askAgain(which int, ids []ItemID) {
 	}
 }
 
-// ahead is how many items of a lane are kept or read at a time. Lanes share what
-// may be kept: else the first of them fill it with what is far from its turn,
-// and the next of all others are read one by one.
+// ahead is how many items of a lane are kept or read at a time. Lanes share the
+// limit: otherwise the first lanes would fill it with items far from their turn,
+// and the next items of all others would be read one by one.
 func (sh *shareState) ahead() int {
 	return min(max(keptItems/max(len(sh.lanes), 1), 1), loadAhead)
 }

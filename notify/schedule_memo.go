@@ -1,14 +1,14 @@
 package notify
 
-// memo remembers which deliveries of an item succeeded while others of it did
-// not: a second user's, or the next summary of a pull. scheduler.mu guards it.
+// memo remembers which deliveries of an item succeeded while others failed: for a
+// second user, or of the next summary of a pull. scheduler.mu guards it.
 type memo struct {
 	keys  map[ItemID]map[string]struct{}
 	count int
 }
 
-// maxMemo bounds the keys that are remembered; what is beyond may be delivered
-// again, under the same Delivery.Key.
+// maxMemo bounds the remembered keys; other deliveries may be repeated, under the
+// same Delivery.Key.
 const maxMemo = 200_000
 
 func (sh *shareState) taken(id ItemID, key string) bool {

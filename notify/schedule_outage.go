@@ -34,8 +34,8 @@ type outage struct {
 }
 
 const (
-	// outageRow calls in a row, of outageUsers users at least, must fail before
-	// the network is taken to be down. One user's odd callbacks do not suffice.
+	// outageRow calls in a row, of at least outageUsers users, must fail before
+	// the network counts as down. One user's odd callbacks are not enough.
 	outageRow   = 6
 	outageUsers = 3
 	// outageWait is the longest time between two probes.
@@ -146,8 +146,8 @@ func (s *scheduler) setOutageProbe(o *outage) {
 	o.timer = time.AfterFunc(backoff.Wait(o.tries, s.opts.RetryMin, max(outageWait, s.opts.RetryMin)), func() { s.probeOutage(o) })
 }
 
-// probeOutage picks the item that asks: now the one that came last, now any,
-// so that nobody's odd items are asked alone.
+// probeOutage picks the item that probes: in turn the latest one and a random
+// one, so that one user's odd items are not the only probes.
 func (s *scheduler) probeOutage(o *outage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,10 +7,10 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// park holds the items of a lane that need a token which was refused. One of
-// them asks now and then. An item that was never refused may ask at once, as
-// long as the user's refusals are few: so a forged ping, or fifty, do not keep a
-// file of the same user waiting.
+// park holds the items of a lane whose token was refused. One of them is tried
+// now and then. An item that was never refused may be tried at once, as long as
+// the user has few refusals, so that a forged ping, or fifty, do not delay a file
+// of the same user.
 type park struct {
 	lane    *lane
 	items   []entry
@@ -30,8 +30,8 @@ const (
 	// newcomer how long until one more may.
 	newcomers = 60
 	newcomer  = 15 * time.Second
-	// trust is how long a call that succeeded speaks for a user's token: a
-	// refusal is then the item's own fault.
+	// trust is how long a successful call vouches for a user's token: a refusal
+	// is then the item's own fault.
 	trust = time.Hour
 	// maxTrusted bounds the users whose success is remembered.
 	maxTrusted = 100_000

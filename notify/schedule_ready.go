@@ -5,26 +5,25 @@ import (
 	"time"
 )
 
-// ready are the tasks that a crew may begin. What was never tried goes before
-// what failed: else a user's failing items, which are older and so nearer to
-// their deadline, would keep others' new ones waiting. One in four is a repeat
-// all the same, and so is one that is about to expire.
+// ready holds the tasks that a crew may start. New items go before failed ones:
+// otherwise a user's failing items, which are older and so nearer to their
+// deadline, would delay others' new ones. Still, one in four is a repeat, and an
+// item about to expire goes first.
 type ready struct {
 	fresh freshHeap
 	again readyHeap
 	turn  int
 }
 
-// urgent is how long before its deadline a repeat goes before what is new.
+// urgent is how long before its deadline a repeat goes before new items.
 const urgent = 5 * time.Minute
 
 func (r *ready) len() int { return len(r.fresh) + len(r.again) }
 
-// bodyShare is what an item of a body gives way to others' items: each run of
-// bodyRun items counts as so much later than the one before it. So a body of many
-// items, of as many users perhaps, does not keep a small one waiting that came
-// after it. The items of a run count the same: what stands together in the queue
-// is read, worked on and marked together.
+// bodyShare makes items of a large body give way: each run of bodyRun items
+// counts as this much later than the one before. So a body of many items, perhaps
+// of as many users, does not delay a small later one. Items of a run count the
+// same, so that neighbours in the queue are read, processed and marked together.
 const (
 	bodyRun      = 128
 	bodyShare    = bodyRun * 10 * time.Millisecond

@@ -17,9 +17,9 @@ func (sh *shareState) record(v Verdict) {
 	signal(sh.settle)
 }
 
-// settleAll hands verdicts to the queue until ctx ends. What the queue fails to
-// take is offered again: the callbacks are not called again for it. It reports
-// whether the share is lost.
+// settleAll passes verdicts to the queue until ctx ends. If the queue fails, it
+// offers them again, without calling the callbacks again. It reports whether the
+// share is lost.
 func (sh *shareState) settleAll(ctx context.Context, report func(string, error, time.Duration)) (lost bool) {
 	for fails := 0; ; {
 		select {
@@ -76,8 +76,8 @@ func (sh *shareState) settleSome(ctx context.Context) (more bool, err error) {
 // maxUnsettled bounds the verdicts of a share that its queue has not taken.
 const maxUnsettled = 8192
 
-// clogged tells that nothing of the share begins until its queue has taken
-// verdicts: what a crash would repeat stays little.
+// clogged means that nothing of the share starts until its queue has taken
+// verdicts, so that a crash repeats only little.
 func (sh *shareState) clogged() bool { return len(sh.verdicts) >= maxUnsettled }
 
 // setAside keeps a ready task of a clogged share out of the way of the other

@@ -7,8 +7,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// shareState is what is known of the items of a share while it is ours.
-// scheduler.mu guards it. When the share is lost, it is dropped as a whole.
+// shareState is what is known of the items of an owned share. scheduler.mu guards
+// it. When the share is lost, it is dropped as a whole.
 type shareState struct {
 	s     *scheduler
 	share Share
@@ -65,8 +65,8 @@ func (s *scheduler) takeShare(share Share) *shareState {
 	return sh
 }
 
-// close lets nothing of the share begin any more. The channel is closed when
-// nothing of it runs.
+// close prevents further attempts of the share. The channel is closed when none
+// runs.
 func (sh *shareState) close() <-chan struct{} {
 	sh.s.mu.Lock()
 	defer sh.s.mu.Unlock()
@@ -77,7 +77,8 @@ func (sh *shareState) close() <-chan struct{} {
 	return sh.quiet
 }
 
-// abandon drops all that is known of the share. What runs is heard no more.
+// abandon drops everything known of the share. Results of running attempts are
+// ignored.
 func (sh *shareState) abandon() {
 	s := sh.s
 	s.mu.Lock()

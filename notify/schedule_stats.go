@@ -125,8 +125,8 @@ func (s *scheduler) stats() ProcessorStats {
 	return st
 }
 
-// expiring finds the items whose deadline is near and of which nothing was said
-// yet, queued ones too.
+// expiring finds the items, even queued ones, whose deadline is near and which
+// were not reported yet.
 func (s *scheduler) expiring() (out []Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// waiting is an item that is tried again at a time. Its hold, if it touches
-// anything, keeps its place.
+// waiting is an item to be tried again at a given time. If it touches anything,
+// its hold keeps its place.
 type waiting struct {
 	at time.Duration
 	entry
@@ -59,9 +59,9 @@ func (sh *shareState) fire(now time.Duration) (next time.Duration, ok bool) {
 // fireMost bounds the items whose time comes at once.
 const fireMost = 2 * loadMost
 
-// dueItems are items that are due again, until there is room for them. They go
-// in rounds: what is due when one begins goes in order of arrival, since what
-// came together is read together, and what is due later waits for the next.
+// dueItems are items that are due again but have no room yet. They go in rounds:
+// the items due at the start of a round go in order of arrival, since neighbours
+// are read together, and later ones wait for the next round.
 type dueItems struct {
 	list  []entry
 	round int // how many of the list are of the round that goes on
@@ -86,7 +86,7 @@ func (d *dueItems) next() entry {
 	return e
 }
 
-// longestWait bounds what an earlier worker can have said about the next
+// longestWait bounds the time that an earlier worker can have set for the next
 // attempt.
 func (s *scheduler) longestWait() time.Duration {
 	return max(4*s.opts.RetryMax, maxRetryAfter) * 3 / 2

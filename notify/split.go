@@ -56,7 +56,7 @@ func (c Class) String() string {
 // stands for nothing.
 type Touch [16]byte
 
-// origin keeps the names of different things apart.
+// origin prevents collisions between names of different kinds.
 type origin byte
 
 const (
@@ -91,7 +91,7 @@ type Piece struct {
 	Touch Touch
 }
 
-// singles is how many items that cannot be read are pieces of their own.
+// singles is how many unreadable items become separate pieces.
 const singles = 100
 
 // Split yields the items of a body, in order, with what a queue needs to know of
@@ -187,7 +187,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pieceOf tells what a queue needs to know of an event.
+// pieceOf returns what a queue needs to know of an event.
 func pieceOf(ev Event) Piece {
 	at := ev.Pos()
 	p := Piece{Class: ClassBad, Key: at.Key, Index: at.Index, Offset: at.Offset, Size: at.Size, UserID: ev.Owner()}

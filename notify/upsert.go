@@ -27,12 +27,12 @@ import (
 // of queue, gives greater Orders than the earlier queue, as long as the clocks of
 // the two machines differ by less than the time in between.
 func (d *Delivery) Replaces(order uint64, revision string) bool {
-	// One ping is pulled again after a crash, and may bring a newer content
-	// under the same Order.
+	// After a crash a ping is pulled again, and may return newer content under
+	// the same Order.
 	return d.Order >= order && d.Revision != revision
 }
 
-// recordOf names what the versions of a summary or file have in common.
+// recordOf returns the Record that all versions of a summary or file share.
 func recordOf(kind types.Kind, garmin types.UserID, id types.ID, user string) string {
 	part := url.PathEscape // leaves no slash, so that parts cannot run together
 	return strings.Join([]string{part(string(recordKind(kind))), part(string(garmin)), part(string(id)), part(user)}, "/")

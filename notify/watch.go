@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// watchEvery is how often the queue is looked at for what does not move.
+// watchEvery is how often the queue is checked for stalled items.
 const watchEvery = time.Minute
 
-// watch reports what is near its deadline or does not move, until ctx ends.
+// watch reports items near their deadline and stalled classes, until ctx ends.
 func (r *run) watch(ctx context.Context) {
 	t := time.NewTicker(watchEvery)
 	defer t.Stop()

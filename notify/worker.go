@@ -79,7 +79,7 @@ func (w *Worker) Close() error {
 // attempt may succeed. No error holds a secret of the item.
 func (w *Worker) Attempt(ctx context.Context, it *Item) error {
 	if it.UserID == "" || it.Size == 0 {
-		// A caller with a queue of its own keeps the bytes and no more.
+		// A caller with its own queue keeps only the bytes.
 		clone := *it
 		it = &clone
 		ev, err := w.decoder.DecodeItem(it.Key, it.Raw)
@@ -93,8 +93,8 @@ func (w *Worker) Attempt(ctx context.Context, it *Item) error {
 	return a.try(ctx)
 }
 
-// observe tells the partner and the log of an outcome. Nothing that goes wrong
-// there concerns the item.
+// observe passes an outcome to the partner and the log. A failure there does not
+// affect the item.
 func (w *Worker) observe(o Outcome) {
 	ctx, l := context.Background(), w.logger()
 	if f := w.opts.Observe; f != nil {
