@@ -168,15 +168,16 @@ func (l *leg) share() {
 	}
 	lengths, burned := total(l.summary.NumberOfActiveLengths), total(l.summary.ActiveKilocalories)
 	part := func(total int, at int64) int {
-		if l.end == l.start {
+		if at >= l.end {
 			return total
 		}
 		return int(math.Round(float64(total) * float64(at-l.start) / float64(l.end-l.start)))
 	}
+	swum, spent := 0, 0
 	for i, p := range l.laps {
-		p.kilocalories = part(burned, p.end) - part(burned, p.start)
-		p.firstLength = part(lengths, p.start)
-		p.lengths = part(lengths, p.end) - p.firstLength
+		p.firstLength, p.lengths = swum, part(lengths, p.end)-swum
+		p.kilocalories = part(burned, p.end) - spent
+		swum, spent = swum+p.lengths, spent+p.kilocalories
 		if l.summary.DistanceInMeters == nil {
 			continue
 		}
