@@ -14,7 +14,8 @@ type Defect struct {
 	Want, Have string
 }
 
-// maxDefects is how many defects of an item are named. The others are counted.
+// maxDefects is how many defects of an item are described. The others are only
+// counted.
 const maxDefects = 16
 
 // defects are those of one item.
@@ -69,20 +70,20 @@ func (s *Scanner) Unread(keys ...string) *Error {
 	return nil
 }
 
-// lose makes field i absent for a value at an offset that it cannot hold.
+// lose makes field i absent because it cannot hold the value at an offset.
 func (s *Scanner) lose(f *field, i int, dst Target, vals *Values, off int64, have string) {
 	s.defect(off, s.name(f), f.kind.want(), have)
 	clearField(f, i, dst, vals)
 	vals.lost |= 1 << i
 }
 
-// mismatch loses a value for its JSON type, and reads over it.
+// mismatch loses a value because of its JSON type, and skips it.
 func (s *Scanner) mismatch(f *field, i int, dst Target, vals *Values, depth int) bool {
 	s.lose(f, i, dst, vals, s.offset(), typeOf(s.buf[s.pos]).String())
 	return s.skip(depth)
 }
 
-// want says in an error what a field of the kind holds.
+// want says, for an error, what a field of the kind holds.
 func (k kind) want() string {
 	switch k {
 	case kindString:
@@ -220,8 +221,8 @@ func (s *Scanner) textual(f *field, i int, dst Target, vals *Values, depth int) 
 }
 
 // strings reads a list of strings: an array, whose nulls are left out, or one
-// string in the form of [Names]. If one of its elements cannot be read, then
-// the list cannot: a part is not what was sent.
+// string in the form of [Names]. If an element cannot be read, neither can the
+// list: a part of it is not what was sent.
 func (s *Scanner) strings(f *field, i int, dst Target, vals *Values, depth int) bool {
 	off := s.offset()
 	list := []string{}

@@ -42,7 +42,7 @@ func (s *Scanner) head(p *plan, dst Target, vals *Values) bool {
 	}
 }
 
-// unsure is what headKey returns where member must do.
+// unsure is what headKey returns if member must do the work.
 const unsure = -2
 
 // headKey does what member does, if a key spelt plainly comes next and all of it
@@ -84,8 +84,8 @@ func (s *Scanner) headKey(p *plan, first bool) int {
 	return field
 }
 
-// pass reads over a string or number that is plain and in the window. Otherwise
-// nothing happens.
+// pass skips a string or number that is plain and in the window. Otherwise it
+// does nothing.
 func (s *Scanner) pass() bool {
 	b, i := s.buf, s.pos
 	if len(b)-i < numberRoom {

@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// maxNumber is the longest number, in bytes, that is read as a value. JSON has
-// no limit; nothing that Garmin measures comes near this one.
+// maxNumber is the longest number, in bytes, that is read as a value. JSON has no
+// limit; Garmin's numbers are far shorter.
 const maxNumber = 1024
 
-// numberRoom is how many bytes there must be from the first of a number on for
-// float and integer to look at it: enough for eight at once, and never to mistake
-// the end of the window for the end of the number.
+// numberRoom is how many bytes float and integer need from the start of a number
+// on: enough to read eight at once, and not to mistake the end of the window for
+// the end of the number.
 const numberRoom = 48
 
-// float reads the JSON number at b[i:] and returns it with the index behind
-// it. The index is 0 if the number is not one that can be read exactly and at
-// once: if it may go on behind b, has more than 19 digits, or is no number.
+// float reads the JSON number at b[i:] and returns it with the index after it.
+// The index is 0 if the number cannot be read exactly and at once: if it may
+// continue after b, has more than 19 digits, or is not a number.
 func float(b []byte, i int) (float64, int) {
 	if len(b)-i < numberRoom {
 		return 0, 0
@@ -105,9 +105,9 @@ func float(b []byte, i int) (float64, int) {
 	return f, i
 }
 
-// numberEnd returns the index behind the JSON number at b[i:], or 0 if it is
-// none, has an exponent, or has 16 digits or more before or behind its point.
-// Behind i there must be numberRoom bytes.
+// numberEnd returns the index after the JSON number at b[i:], or 0 if it is not a
+// number, has an exponent, or has 16 digits or more before or after its point.
+// There must be numberRoom bytes after i.
 func numberEnd(b []byte, i int) int {
 	if b[i] == '-' {
 		i++
@@ -141,12 +141,12 @@ func run(b []byte, i int) int {
 // leading returns how many bytes of x, from the lowest, are the values of
 // decimal digits.
 func leading(x uint64) int {
-	// The lowest high bit left marks the first byte that is none.
+	// The lowest remaining high bit marks the first byte that is not a digit.
 	return bits.TrailingZeros64((x|(x+0x7676767676767676))&highs) >> 3
 }
 
-// digits reads the run of decimal digits at b[i:], at most 16 of them. Behind
-// i there must be 16 bytes.
+// digits reads the run of at most 16 decimal digits at b[i:]. There must be 16
+// bytes after i.
 func digits(b []byte, i int) (uint64, int) {
 	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
 	n := leading(x)
@@ -231,7 +231,7 @@ var exact10 = [...]float64{
 }
 
 // integer reads the JSON number at b[i:] if it is written in plain digits, at
-// most 15. The index is 0 otherwise, or if the number may go on behind b.
+// most 15. The index is 0 otherwise, or if the number may continue after b.
 func integer(b []byte, i int) (int64, int) {
 	if len(b)-i < numberRoom {
 		return 0, 0
@@ -259,7 +259,7 @@ func integer(b []byte, i int) (int64, int) {
 	return int64(m), end
 }
 
-// Why a number or string does not fit its field, said behind its type.
+// Why a number or string does not fit its field; it follows the type in an error.
 const (
 	withFraction = " with a fraction"
 	outOfRange   = " out of range"
@@ -269,9 +269,9 @@ const (
 	notUTF8      = " that is not UTF-8"
 )
 
-// anyInteger returns the value of the JSON number text if it is an integer
-// that an int holds, however it is written: 30, 30.0 and 3e1 are the same.
-// Otherwise why is not "".
+// anyInteger returns the value of the JSON number text if it is an integer that
+// fits an int, in any notation: 30, 30.0 and 3e1 are the same. Otherwise why is
+// not "".
 func anyInteger(text []byte) (n int64, why string) {
 	s, neg := strings.CutPrefix(string(text), "-")
 	exp := 0
@@ -340,7 +340,7 @@ func isNumber(text []byte) bool {
 	return state.complete()
 }
 
-// numberState is where in the grammar of a number a scan stands.
+// numberState is the state of a scan in the grammar of a number.
 type numberState uint8
 
 const (
@@ -360,7 +360,7 @@ func (n numberState) complete() bool {
 	return n == numZero || n == numWhole || n == numFraction || n == numExponent
 }
 
-// step returns the state behind byte c, or false if c does not belong to the
+// step returns the state after byte c, or false if c does not belong to the
 // number.
 func (n numberState) step(c byte) (numberState, bool) {
 	digit := c-'0' <= 9

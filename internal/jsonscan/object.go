@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// object reads the object that begins at the place. Values go to vals, and
-// everything else into the struct at dst. Where a key repeats, the last counts.
+// object reads the object at the current place. Values go to vals, and everything
+// else into the struct at dst. If a key is repeated, the last one counts.
 func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	s.pos++
 	o := s.order(p)
@@ -58,8 +58,8 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	}
 }
 
-// plainField does what field does, if the value is of the right type, written
-// in the plainest way, and all in the window. Nothing happens otherwise.
+// plainField does what field does, if the value has the right type, is written in
+// the plainest way, and is entirely in the window. Otherwise it does nothing.
 func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 	b := s.buf
 	switch f.kind {
@@ -107,8 +107,8 @@ func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 	return false
 }
 
-// idOf makes a string of an id. Those of one record often begin with the same
-// digits, and then share them.
+// idOf makes a string of an id. The ids of a record often start with the same
+// digits, and then share memory.
 func (s *Scanner) idOf(text []byte) string {
 	if n := len(text); n <= len(s.lastID) && s.lastID[:n] == string(text) {
 		return s.lastID[:n]
@@ -117,7 +117,7 @@ func (s *Scanner) idOf(text []byte) string {
 	return s.lastID
 }
 
-// member reads what leads to the next value of an object, with its key, or the
+// member reads up to the next value of an object, including its key, or to the
 // end of the object. It returns the index of the key's field.
 func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
 	from, base := s.pos, s.base
@@ -159,7 +159,7 @@ func (s *Scanner) member(o *order, prev int, first bool) (int, bool) {
 	return i, s.err == nil
 }
 
-// field reads the value of field i, which begins at the place.
+// field reads the value of field i at the current place.
 func (s *Scanner) field(f *field, i int, dst Target, vals *Values, depth int) bool {
 	c := s.buf[s.pos]
 	if c == 'n' {

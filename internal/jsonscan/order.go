@@ -1,12 +1,12 @@
 package jsonscan
 
-// order remembers what the objects of one type look like: which field follows
-// which, and the bytes that lead to its value, from the value before it or from
-// the opening brace: white space, comma, key and colon. The objects of a body
-// look much the same, so that one comparison does for all of that.
+// order remembers the layout of the objects of one type: which field follows
+// which, and the bytes before its value, from the value before it or the opening
+// brace on: white space, comma, key and colon. The objects of a body have nearly
+// the same layout, so that one comparison checks all of that.
 type order struct {
 	plan *plan
-	// What stands first has no comma before it, so it is remembered apart.
+	// The first field has no comma before it, so it is remembered separately.
 	first uint8
 	head  []byte
 	next  [maxFields + 1]uint8 // by the field before, or start if that has none
@@ -29,7 +29,7 @@ func newOrder(p *plan) *order {
 	return o
 }
 
-// guess returns the field that is expected and what leads to it.
+// guess returns the expected field and the bytes before its value.
 func (o *order) guess(prev int, first bool) (field int, lead []byte) {
 	if first {
 		return int(o.first), o.head
@@ -38,8 +38,8 @@ func (o *order) guess(prev int, first bool) (field int, lead []byte) {
 	return field, o.lead[field]
 }
 
-// learn notes that field i came first or followed prev, and what led to it. It
-// is not for aliases, so that errors name the key that is there.
+// learn notes that field i came first or followed prev, and the bytes before its
+// value. It is not for aliases, so that errors name the key as it was written.
 func (o *order) learn(prev, i int, first bool, lead []byte) {
 	const most = 128
 	if len(lead) > most {

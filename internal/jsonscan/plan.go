@@ -29,16 +29,16 @@ const (
 
 func (k kind) value() bool { return k >= kindBool }
 
-// stored tells that what is read of the kind waits in Values to be stored.
+// stored reports whether values of the kind wait in Values to be stored.
 func (k kind) stored() bool { return k.value() || k == kindString || k == kindID }
 
-// plan tells how the JSON object of one struct type is read. It is made from
-// the struct's tags, so that a field is declared in one place only:
+// plan describes how to read the JSON object of a struct type. It is made from
+// the struct's tags, so that a field is declared in only one place:
 //
 //	Field T `json:"key,omitempty" alias:"otherKey"`
 //
-// A struct in the struct with the tag `json:",inline"` lends it its fields.
-// A plan does not change once made.
+// An embedded struct with the tag `json:",inline"` adds its fields. A plan does
+// not change once made.
 type plan struct {
 	typ    reflect.Type
 	fields []field
@@ -163,8 +163,8 @@ func kindOf(t reflect.Type) (kind, *plan) {
 	panic(fmt.Sprintf("jsonscan: no way to read a %v", t))
 }
 
-// index finds a field by its key: a hash table in which what collides lies in
-// the next slots.
+// index finds a field by its key: a hash table in which collisions go to the next
+// slots.
 type index struct {
 	keys []string
 	fld  []uint8

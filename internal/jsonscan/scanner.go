@@ -56,8 +56,8 @@ type Options struct {
 	MaxText int
 }
 
-// maxNesting is how deep the values of an item may nest, the item being 1.
-// Garmin's model needs 3, and encoding/json reads as many. A body that nests
+// maxNesting is how deep the values of an item may nest, counting the item as 1.
+// Garmin's models need 3; encoding/json has the same limit. A body that nests
 // deeper ends there.
 const maxNesting = 10_000
 
@@ -91,7 +91,7 @@ type Scanner struct {
 	mangled     bool // the last string was not UTF-8
 	long        bool // the last string was longer than MaxText
 	scratch     []byte
-	borrowed    bool // the window's buffer is somebody else's, and own is ours
+	borrowed    bool // the window's buffer belongs to the caller, and own to the scanner
 	own         []byte
 	padded      int      // bytes of white space behind the text
 	nest        []uint64 // one bit a level, set for objects
@@ -213,7 +213,7 @@ func (s *Scanner) cut() bool {
 	return s.fatal(s.base+int64(len(s.buf)-s.padded), err)
 }
 
-// unexpected ends the body at a byte that JSON does not allow here.
+// unexpected ends the body at a byte that JSON does not allow there.
 func (s *Scanner) unexpected(want string) bool {
 	if s.err != nil {
 		return false
@@ -444,7 +444,7 @@ func (s *Scanner) Only(fields uint64) bool { return s.seen&^fields == 0 }
 // Type returns of which JSON type the last item is.
 func (s *Scanner) Type() Type { return s.what }
 
-// over reports whether the item that is being read is larger than it may be.
+// over reports whether the current item is larger than allowed.
 func (s *Scanner) over() bool { return s.offset() > s.end }
 
 // Empty reports whether the last item was null or an object without keys.

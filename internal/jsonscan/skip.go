@@ -1,9 +1,9 @@
 package jsonscan
 
-// trail remembers the members of objects that were read over: which follows
-// which, and the bytes that lead to its value, from the value before it or from
-// the opening brace. A member is known by the hash of its key, and two that
-// share one forget each other.
+// trail remembers the members of skipped objects: which follows which, and the
+// bytes before its value, from the value before it or the opening brace on. A
+// member is identified by the hash of its key; of two with the same hash, the
+// later replaces the earlier.
 type trail struct {
 	next [trailEnd]uint16 // by the member before
 	lead [trailEnd][]byte
@@ -17,7 +17,7 @@ const (
 	longestLead = 128
 )
 
-// learn notes that a member with this key and lead comes behind prev.
+// learn notes that a member with this key and lead comes after prev.
 func (t *trail) learn(prev uint16, key, lead []byte) uint16 {
 	node := uint16(0)
 	if len(key) > 0 {
@@ -34,9 +34,8 @@ func (t *trail) learn(prev uint16, key, lead []byte) uint16 {
 	return node
 }
 
-// follow returns the index behind what leads from b[i:] to the value of the
-// member that is expected behind prev, and that member. The index is 0 if
-// something else is there.
+// follow returns the member expected after prev, and the index of its value if
+// b[i:] leads to it as expected. The index is 0 if something else is there.
 func (t *trail) follow(b []byte, i int, prev uint16) (next int, node uint16) {
 	node = t.next[prev]
 	lead := t.lead[node]
@@ -46,8 +45,8 @@ func (t *trail) follow(b []byte, i int, prev uint16) (next int, node uint16) {
 	return 0, 0
 }
 
-// find does what follow does for whatever member comes behind prev, if it was
-// seen before.
+// find does what follow does for any member that comes after prev, if it was seen
+// before.
 func (t *trail) find(b []byte, i int, prev uint16) (next int, node uint16) {
 	if prev == trailStart || i >= len(b) || b[i] != ',' {
 		return 0, 0
@@ -69,8 +68,8 @@ func (t *trail) find(b []byte, i int, prev uint16) (next int, node uint16) {
 	return next, node
 }
 
-// skip reads over a value of any kind, which must be good JSON. depth is how
-// deep the place is nested in the item.
+// skip skips a value of any kind, which must be valid JSON. depth is the nesting
+// depth of the place in the item.
 //
 // What is plain and in the window it reads by itself, at b[i:]. For anything
 // else it puts the place back and calls the method for the token.
@@ -192,7 +191,7 @@ func (s *Scanner) skip(depth int) bool {
 	}
 }
 
-// skipScalar reads over a value that is no list or object.
+// skipScalar skips a value that is neither a list nor an object.
 func (s *Scanner) skipScalar() bool {
 	switch s.buf[s.pos] {
 	case '"':
@@ -207,9 +206,9 @@ func (s *Scanner) skipScalar() bool {
 	return s.skipNumber()
 }
 
-// skipKey reads over what leads to the next value of an object, from where
-// buf[from] stood while base was the window's, and makes it the trail's last
-// member.
+// skipKey skips the bytes before the next value of an object, from where
+// buf[from] was when base was the window's, and makes that member the trail's
+// last.
 func (s *Scanner) skipKey(prev *uint16, from int, base int64) bool {
 	if *prev != trailStart && !s.Open(',') {
 		return false
@@ -236,7 +235,7 @@ func (s *Scanner) skipKey(prev *uint16, from int, base int64) bool {
 	return true
 }
 
-// push notes what kind of bracket was opened at a level.
+// push notes which kind of bracket was opened at a level.
 func (s *Scanner) push(level int, object bool) {
 	for len(s.nest) <= level>>6 {
 		s.nest = append(s.nest, 0)

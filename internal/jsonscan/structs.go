@@ -5,9 +5,9 @@ import (
 	"math/bits"
 )
 
-// structs reads the array of objects that field f is. The number of elements
-// is known only at its end, so their values go on the tape first, and then
-// into a slice of exactly the right size.
+// structs reads the array of objects in field f. The number of elements is only
+// known at its end, so their values first go to the tape, and then into a slice
+// of exactly the right size.
 func (s *Scanner) structs(f *field, at int, dst Target, depth int) bool {
 	s.pos++
 	p, o := f.plan, s.order(f.plan)
@@ -51,8 +51,8 @@ func (s *Scanner) structs(f *field, at int, dst Target, depth int) bool {
 	return true
 }
 
-// element reads one object into vals. It returns there == false for what is no
-// object, and is left out: null, and a value that is a defect.
+// element reads one object into vals. It returns there == false for an element to
+// leave out: null, or a value that is a defect.
 func (s *Scanner) element(p *plan, o *order, vals *Values, depth int) (there, ok bool) {
 	vals.Seen = 0
 	switch c := s.buf[s.pos]; c {
@@ -83,10 +83,10 @@ func (s *Scanner) show(vals *Values, n int) bool {
 	return true
 }
 
-// flat reads the object at b[i:] at once, if all of it is there and nothing in
-// it is unusual: keys in their usual spelling, plain numbers, and for unknown
-// keys numbers too. It returns the index behind the object, or 0 where
-// [Scanner.object] must do.
+// flat reads the object at b[i:] at once, if all of it is there and nothing in it
+// is unusual: keys in their usual spelling and plain numbers, also for unknown
+// keys. It returns the index after the object, or 0 if [Scanner.object] must read
+// it.
 func flat(b []byte, i int, o *order, vals *Values, known bool) int {
 	p := o.plan
 	prev := start
@@ -130,11 +130,11 @@ func flat(b []byte, i int, o *order, vals *Values, known bool) int {
 	}
 }
 
-// tape holds the values of a list's elements while their number is not known,
-// in 32-bit words: a mask of the fields that an element has, and then their
-// values, integers in one word and floats in two. If an integer or a time does
-// not fit one word, the mask's top bit says that all of this element's
-// integers have two. The tape is used again for the next list.
+// tape holds the values of a list's elements while their number is unknown, in
+// 32-bit words: a mask of the fields of an element, and then their values,
+// integers in one word and floats in two. If an integer or a time does not fit in
+// one word, the mask's top bit says that all integers of this element have two.
+// The next list reuses the tape.
 type tape struct {
 	parts        [][]uint32
 	used         int
@@ -155,7 +155,7 @@ func (t *tape) reset() {
 	}
 }
 
-// part returns the part with room for one element more.
+// part returns a part with room for one more element.
 func (t *tape) part() *[]uint32 {
 	if t.used > 0 {
 		if last := &t.parts[t.used-1]; cap(*last)-len(*last) >= mostWords {
@@ -182,7 +182,7 @@ func (t *tape) add(p *plan, vals *Values) {
 	*part = (*part)[:len(*part)+n]
 }
 
-// put writes one element to w and returns its size. It says false if a value
+// put writes one element to w and returns its size. It returns false if a value
 // does not fit and long is not set.
 func put(w []uint32, p *plan, vals *Values, long bool) (int, bool) {
 	_ = w[mostWords-1]
@@ -214,7 +214,7 @@ func put(w []uint32, p *plan, vals *Values, long bool) (int, bool) {
 	return n, true
 }
 
-// replay stores the elements in a list. All their floats lie in one array, and
+// replay stores the elements in a list. All their floats are in one array, and
 // all their integers in another.
 func (t *tape) replay(p *plan, list List, vals *Values, a *Arena) {
 	e := 0

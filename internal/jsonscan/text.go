@@ -58,9 +58,9 @@ func blank(b []byte, i int) int {
 	return i
 }
 
-// unquote appends the meaning of s, the inside of a JSON string whose escapes
-// have been checked, to dst. What is no valid UTF-8 and no valid surrogate
-// pair becomes U+FFFD, as in package encoding/json, and mangled tells so.
+// unquote appends the meaning of s, the inside of a JSON string with valid
+// escapes, to dst. Invalid UTF-8 and invalid surrogate pairs become U+FFFD, as in
+// package encoding/json, and mangled reports that.
 func unquote(dst, s []byte) (_ []byte, mangled bool) {
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
@@ -109,8 +109,8 @@ func unquote(dst, s []byte) (_ []byte, mangled bool) {
 	return dst, mangled
 }
 
-// hex4 returns the value of the four hexadecimal digits that s begins with, or
-// -1 if it does not.
+// hex4 returns the value of the four hexadecimal digits at the start of s, or -1
+// if there are none.
 func hex4(s []byte) rune {
 	if len(s) < 4 {
 		return -1
@@ -130,8 +130,8 @@ func hex4(s []byte) rune {
 	return r
 }
 
-// names holds strings that come again and again, such as user ids and device
-// names, so that each is allocated once. It is small and forgets.
+// names holds frequent strings, such as user ids and device names, so that each
+// is allocated once. It is small and replaces old ones.
 type names [64]string
 
 func (t *names) get(b []byte) string {

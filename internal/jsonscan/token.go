@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// text reads a string. What it returns is good until the window or the
-// scanner's scratch buffer is used again. Where the string is not UTF-8, or has
-// half of a surrogate pair, s.mangled is set, and what it returns has U+FFFD
-// there. What belongs to an item that is too large is read over, and is empty, and
-// so is a string longer than MaxText, for which s.long is set.
+// text reads a string. The result is valid until the window or the scanner's
+// scratch buffer is used again. If the string is not UTF-8, or has half of a
+// surrogate pair, s.mangled is set, and the result has U+FFFD there. In an item
+// that is too large the string is skipped and the result is empty, as for a
+// string longer than MaxText, for which s.long is set.
 func (s *Scanner) text() ([]byte, bool) {
 	s.mangled, s.long = false, false
 	if s.peek() != '"' {
@@ -57,7 +57,7 @@ func (s *Scanner) text() ([]byte, bool) {
 // tooLong reports whether n bytes are more than a string may have.
 func (s *Scanner) tooLong(n int64) bool { return s.opts.MaxText > 0 && n > int64(s.opts.MaxText) }
 
-// escape checks the escape sequence that begins n bytes behind the place, and
+// escape checks the escape sequence that starts n bytes after the place, and
 // returns its size.
 func (s *Scanner) escape(n int) (size int, ok bool) {
 	for {
@@ -87,7 +87,7 @@ func (s *Scanner) control(n int) bool {
 	return s.fatal(s.offset()+int64(n), errors.New("control character in a string"))
 }
 
-// skipText reads over a string without keeping it in the window.
+// skipText skips a string without keeping it in the window.
 func (s *Scanner) skipText() bool {
 	s.pos++
 	for {
@@ -132,8 +132,8 @@ func (s *Scanner) literal(word string) bool {
 	return true
 }
 
-// number reads a number and returns its text, which is good until the window
-// is used again. A number that is too long is nil, and is not consumed.
+// number reads a number and returns its text, which is valid until the window is
+// used again. For a number that is too long it returns nil and consumes nothing.
 func (s *Scanner) number() ([]byte, bool) {
 	state, n := numStart, 0
 	for {
@@ -165,7 +165,7 @@ func (s *Scanner) number() ([]byte, bool) {
 	return b, true
 }
 
-// skipNumber reads over a number of any length.
+// skipNumber skips a number of any length.
 func (s *Scanner) skipNumber() bool {
 	state := numStart
 	for {

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// firstBlock and block are how much is read at once: little for a small
-	// body to cost little, and then what stays in the processor's cache.
+	// firstBlock and block are how much to read at once: first a little, so that
+	// a small body costs little, and then what stays in the processor's cache.
 	firstBlock = 4 << 10
 	block      = 64 << 10
-	// keepRaw is about how much of an item is kept behind the place that has
-	// been read, so that a bad item can be shown. With twice as much, the
-	// blocks leave the processor's cache before they come round again, and
-	// decoding loses a fifth of its speed.
+	// keepRaw is about how many bytes of an item are kept after they were read,
+	// so that a bad item can be shown. With twice as many, the blocks leave the
+	// processor's cache before they are reused, and decoding loses a fifth of its
+	// speed.
 	keepRaw = 256 << 10
 )
 
-// window is the part of a body that is in memory: buf[pos:] is to be read, and
-// what lies before it has been. Indexes into buf are good until the next call
-// of more.
+// window is the part of a body in memory: buf[pos:] is still to be read, and the
+// bytes before it were read. Indexes into buf are valid until the next call of
+// more.
 type window struct {
 	buf  []byte
 	pos  int
-	base int64 // where buf[0] stands in the body
+	base int64 // the offset of buf[0] in the body
 	r    io.Reader
 	rerr error // what r said at its end
 
@@ -42,13 +42,13 @@ type window struct {
 	first   int64 // where the item begins in the body
 	end     int64 // where it becomes too large; math.MaxInt64 between items
 
-	// sum, if not nil, hashes the item's bytes; those from buf[fed] on are
-	// still to be fed to it.
+	// sum, if not nil, hashes the item's bytes; those from buf[fed] on are not
+	// hashed yet.
 	sum gohash.Hash
 	fed int
 
-	// again reads the body anew, which began at origin. It is nil if the body
-	// is a stream that is gone once read.
+	// again reads the body again, from origin on. It is nil if the body is a
+	// stream that can only be read once.
 	again  io.ReaderAt
 	origin int64
 }
@@ -65,10 +65,10 @@ func (w *window) init(r io.Reader) {
 	}
 }
 
-// offset returns where the window's place stands in the body.
+// offset returns the offset of the window's place in the body.
 func (w *window) offset() int64 { return w.base + int64(w.pos) }
 
-// more reads at least one more byte, or says false, with the reason in rerr.
+// more reads at least one more byte, or returns false, with the reason in rerr.
 // It may move the bytes of the window, and pos and mark with them.
 func (w *window) more() bool {
 	if w.rerr != nil {
@@ -92,9 +92,9 @@ func (w *window) more() bool {
 	return false
 }
 
-// room makes room behind the bytes that are still to be read, by moving them
-// to the beginning of a buffer. The buffer doubles if they fill half of it, so
-// that a long token is not moved much oftener than it is long.
+// room makes room after the unread bytes by moving them to the start of a buffer.
+// The buffer doubles if they fill half of it, so that the cost of moving a long
+// token stays linear in its length.
 func (w *window) room() {
 	w.feed()
 	w.fed = 0
@@ -122,8 +122,8 @@ func (w *window) room() {
 	}
 }
 
-// retire keeps what the buffer has of the item, and of the oldest no more than
-// it may.
+// retire keeps the item's bytes in the buffer, and drops the oldest beyond the
+// limit.
 func (w *window) retire() {
 	if w.mark < 0 {
 		return
@@ -140,7 +140,7 @@ func (w *window) retire() {
 	}
 }
 
-// feed hashes what was read of the item.
+// feed hashes the bytes of the item that were read.
 func (w *window) feed() {
 	if w.sum != nil && w.fed < w.pos {
 		w.sum.Write(w.buf[w.fed:w.pos])
@@ -148,8 +148,8 @@ func (w *window) feed() {
 	}
 }
 
-// begin marks the place as the beginning of an item, which is too large if it
-// is larger than most, unless that is 0.
+// begin marks the place as the start of an item. The item is too large if it is
+// larger than most, unless most is 0.
 func (w *window) begin(most int64) {
 	for _, b := range w.old {
 		w.spare = append(w.spare, b[:0])
@@ -170,9 +170,9 @@ func (w *window) begin(most int64) {
 	}
 }
 
-// raw appends the item's bytes up to the place to dst, and tells whether they
-// are only the end of it: of an item larger than keepRaw, unless all of it was to
-// be kept.
+// raw appends the item's bytes up to the place to dst, and reports whether they
+// are only its end: for an item larger than keepRaw, unless all of it was to be
+// kept.
 func (w *window) raw(dst []byte, all bool) (raw json.RawMessage, truncated bool) {
 	size := w.offset() - w.first
 	n := size
