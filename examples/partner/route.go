@@ -21,6 +21,9 @@ type route struct {
 
 type dot struct{ X, Y float64 }
 
+// String is the dot as a path has it.
+func (d dot) String() string { return fmt.Sprintf("%.1f %.1f", d.X, d.Y) }
+
 const (
 	routeWidth = 1000
 	routeEdge  = 40
