@@ -56,6 +56,7 @@ func (s *Server) Advance(ctx context.Context, d time.Duration) ([]Delivery, erro
 	s.mu.Lock()
 	s.sweep(s.Now())
 	s.wakeUp()
+	s.touch()
 	s.mu.Unlock()
 	return all, ctx.Err()
 }

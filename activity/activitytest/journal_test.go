@@ -195,6 +195,7 @@ func TestChanges(t *testing.T) {
 	fake := newServer(t)
 	changed, stop := fake.Changes()
 	for i, change := range []func(){
+		func() { _, _ = fake.Advance(t.Context(), 1) },
 		func() { fake.AddUser(nil) },
 		func() { fake.Users()[0].Add(run("1", fake.Now())) },
 		func() { fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Handler: http.NotFoundHandler()}) },

@@ -49,7 +49,7 @@ func (c *fakeCommand) Run(ctx context.Context, out *output) error {
 	}
 	g.ClientID, g.ClientSecret = a.ClientID, cmp.Or(string(given), g.ClientSecret)
 	g.RedirectURL = c.Redirect
-	o := &fake.Options{Listen: c.Listen, URL: c.URL, Scenario: c.Scenario, TLS: c.TLS, CAFile: c.CA,
+	o := &fake.Options{HideSecret: given != "", Listen: c.Listen, URL: c.URL, Scenario: c.Scenario, TLS: c.TLS, CAFile: c.CA,
 		Endpoint: c.Endpoint, Record: c.Record, Replay: c.Replay, AtOnce: c.AtOnce}
 	o.Ready = func() {
 		a.URL, a.CA = g.BaseURL, string(o.CA)

@@ -94,6 +94,7 @@ func main() {
 	g.ClientID, g.ClientSecret = cmp.Or(*id, g.ClientID), cmp.Or(*secret, g.ClientSecret)
 	g.RedirectURL = *redirect
 	o.OAuth1 = oauth1test.Add(g).Connect
+	o.HideSecret = *secret != ""
 	o.Ready = func() {
 		fmt.Printf("fake Garmin on %s\nclient id     %s\nclient secret %s\n%s", g.BaseURL, g.ClientID, g.ClientSecret, o.CA)
 	}

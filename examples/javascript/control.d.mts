@@ -23,6 +23,16 @@ export type Advance = {
   advance: string;
 };
 
+export type App = {
+  /** What stands for each of Garmin's hosts. */
+  baseURL: string;
+  clientId: string;
+  /** Left out if it was given to the program, since it may be a real one. */
+  clientSecret?: string;
+  /** As it is registered. */
+  redirectURL: string;
+};
+
 export type Backfill = {
   /** Part of the range. */
   end?: string;
@@ -567,6 +577,9 @@ export class Control extends Client {
 
   /** What happens, as server-sent events. There are ten events a second of each sort at most. What comes faster is sampled, and the events count what they leave out. */
   followEvents(): Promise<string>;
+
+  /** What a partner's program is configured with. */
+  getApp(): Promise<App>;
 
   /** The server's time. */
   getClock(): Promise<Clock>;

@@ -135,6 +135,11 @@ export class Control extends Client {
     return this.call("GET", `/events`, {  });
   }
 
+  /** What a partner's program is configured with. */
+  getApp() {
+    return this.call("GET", `/app`, {  });
+  }
+
   /** The server's time. */
   getClock() {
     return this.call("GET", `/clock`, {  });

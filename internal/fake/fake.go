@@ -4,7 +4,6 @@ package fake
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"io"
 	"net"
@@ -42,6 +41,9 @@ type Options struct {
 	AtOnce         bool
 	// OAuth1 gives a user a token of OAuth 1.0a. Without it, there are no such users.
 	OAuth1 func(u *activitytest.User) (token, secret string)
+	// HideSecret keeps the client secret, which may be a real one, from the page and
+	// the control API.
+	HideSecret bool
 	// Ready is called once the fake can be reached; BaseURL is then set.
 	Ready func()
 }
@@ -76,7 +78,7 @@ func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer)
 	if g.BaseURL, err = baseURL(ctx, o.URL, o.TLS, l.Addr()); err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: handler(g, &control.Options{Hosts: []string{hostOf(g.BaseURL)}, OAuth1: o.OAuth1}), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: Handler(g, &control.Options{Hosts: []string{hostOf(g.BaseURL)}, OAuth1: o.OAuth1, HideSecret: o.HideSecret}), ReadHeaderTimeout: 10 * time.Second}
 	local, serve := &http.Client{}, func() error { return srv.Serve(l) }
 	if o.TLS {
 		if srv.TLSConfig, o.CA, err = issue(hosts(g.BaseURL, l.Addr())); err != nil {
@@ -126,20 +128,13 @@ func Run(ctx context.Context, g *activitytest.Server, o *Options, out io.Writer)
 	return err
 }
 
-//go:embed page.html
-var page []byte
-
-// handler serves the page and the control API beside the fake, to programs and
+// Handler serves the page and the control API beside the fake, to programs and
 // to its own page: other web pages are kept away.
-func handler(g *activitytest.Server, opts *control.Options) http.Handler {
+func Handler(g *activitytest.Server, opts *control.Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", g)
 	mux.Handle("/control/", http.StripPrefix("/control", control.Handler(g, opts)))
 	mux.HandleFunc("GET /health", health)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; form-action 'self'")
-		w.Write(page)
-	})
+	servePage(mux)
 	return http.NewCrossOriginProtection().Handler(mux)
 }

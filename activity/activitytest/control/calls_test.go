@@ -547,3 +547,10 @@ func follow(t *testing.T, ctx context.Context, base, lastID string) func() (id, 
 		}
 	}
 }
+
+func TestApp(t *testing.T) {
+	c := newCaller(t, nil)
+	require.Contains(t, c.ok("GET", "/app", ``, nil), `"clientSecret":"fake-client-secret"`)
+	c = newCaller(t, &control.Options{HideSecret: true}) // it may be a real one
+	require.NotContains(t, c.ok("GET", "/app", ``, nil), `ecret`)
+}

@@ -24,6 +24,8 @@ type Options struct {
 	// OAuth1 gives a user a token of OAuth 1.0a, as Connect of package oauth1test
 	// does. Without it, the control API makes no such users.
 	OAuth1 func(u *activitytest.User) (token, secret string)
+	// HideSecret keeps the client secret out of GET /app.
+	HideSecret bool
 }
 
 // Handler returns the control API of s, by which a program in any language can
@@ -42,6 +44,7 @@ type Options struct {
 // use it. Other programs can: let it listen on a loopback address.
 //
 //	GET    /state                    users, endpoints, queues, quirks
+//	GET    /app                      base URL, client id and secret
 //	GET    /events                   what happens, as server-sent events
 //	POST   /users                    {"id", "permissions", "accessToken", "firstConnected", "historyFrom", "connected", "oauth1"}
 //	GET    /users/{id}               the user with tokens
@@ -126,6 +129,7 @@ type route struct {
 func (c *control) routes() []route {
 	return []route{
 		{"GET /state", func(*http.Request) (any, error) { return c.state(), nil }},
+		{"GET /app", func(*http.Request) (any, error) { return c.app(), nil }},
 		{"POST /users", c.addUser},
 		{"GET /users/{id}", c.forUser(func(u *activitytest.User, _ *http.Request) (any, error) { return view(u, true), nil })},
 		{"PUT /users/{id}", c.forUser(changeUser)},

@@ -42,6 +42,21 @@ func (c *control) state() stateView {
 	return v
 }
 
+type appView struct {
+	BaseURL      string `json:"baseURL"`
+	ClientID     string `json:"clientId"`
+	ClientSecret string `json:"clientSecret,omitempty"`
+	RedirectURL  string `json:"redirectURL"`
+}
+
+func (c *control) app() (v appView) {
+	c.s.Change(func() { v = appView{c.s.BaseURL, c.s.ClientID, c.s.ClientSecret, c.s.RedirectURL} })
+	if c.opts.HideSecret {
+		v.ClientSecret = ""
+	}
+	return v
+}
+
 func (c *control) restore(r *http.Request) (any, error) {
 	b, err := readRaw(r)
 	if err != nil {
