@@ -1,6 +1,8 @@
 package recording
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 // disguise is what replaces values, the same for a whole recording.
 type disguise struct {
 	rand   *rand.Rand
+	key    [32]byte // of what long texts become
 	texts  map[string]string
 	taken  map[string]bool
 	turn   [3][3]float64
@@ -25,6 +28,9 @@ func newDisguise(seed [32]byte) *disguise {
 		rand:  rand.New(rand.NewChaCha8(seed)),
 		texts: map[string]string{}, taken: map[string]bool{},
 		schema: newSchema(),
+	}
+	for i := range d.key {
+		d.key[i] = byte(d.rand.Uint32())
 	}
 	d.days = -(400 + d.rand.Int64N(2600))
 	d.higher = 37 + float64(d.rand.IntN(90_000))/100
@@ -69,6 +75,9 @@ func (d *disguise) text(s string) string {
 			return d.text(stem) + suffix
 		}
 	}
+	if len(s) >= longText {
+		return d.long(s)
+	}
 	if t, ok := d.texts[s]; ok {
 		return t
 	}
@@ -78,7 +87,7 @@ func (d *disguise) text(s string) string {
 		if t == s { // it has nothing that could tell
 			return s
 		}
-		if !d.taken[t] && !strings.HasSuffix(t, "-detail") && !strings.HasSuffix(t, "-file") {
+		if !d.taken[t] {
 			d.texts[s], d.taken[t] = t, true
 			return t
 		}
@@ -86,6 +95,18 @@ func (d *disguise) text(s string) string {
 			tail += string('0' + byte(d.rand.IntN(10)))
 		}
 	}
+}
+
+// longText is from how many bytes on no two texts become the same by chance: what
+// they become need not be remembered.
+const longText = 24
+
+// long disguises a long text, of which nothing is kept.
+func (d *disguise) long(s string) string {
+	h := hmac.New(sha256.New, d.key[:])
+	h.Write([]byte(s))
+	by := disguise{rand: rand.New(rand.NewChaCha8([32]byte(h.Sum(nil))))}
+	return by.letters(s)
 }
 
 const consonants = "bcdfghjklmnpqrstvwxz"

@@ -313,6 +313,17 @@ func TestOneToOne(t *testing.T) {
 			}
 		}
 	}
+	kept := len(d.texts)
+	for i := range 3000 { // long ones take no memory
+		s := fmt.Sprintf("%032x", i)
+		to := d.text(s)
+		require.Empty(t, seen[to])
+		seen[to] = s
+		require.Equal(t, to, d.text(s))
+		require.Equal(t, to+"-file", d.text(s+"-file"))
+	}
+	require.Len(t, d.texts, kept)
+	require.NotEqual(t, d.text(secretUser), testDisguise(4).text(secretUser), "another recording, another disguise")
 	for _, s := range []string{"", "-", " _-"} {
 		require.Equal(t, s, d.text(s))
 	}
