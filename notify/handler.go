@@ -206,7 +206,7 @@ type Handler struct {
 //	413  the body is larger than HandlerOptions.MaxBody, or expands suspiciously
 //	415  the Content-Encoding is neither gzip nor identity
 //	500  the store panicked
-//	503  the store failed or was late, or too much is in flight
+//	503  the store failed, it or a check was late, or too much is in flight
 //
 // A handler cannot be paused: it accepts what its store takes, so that a user's
 // deregistration is never refused. To stop processing for a while, end
@@ -237,9 +237,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.close()
 	defer x.end(http.StatusInternalServerError, errGone) // if nothing else answered
 	x.setDeadlines()
+	// If the store or a check hangs, Garmin gets a refusal instead of no answer.
+	// Put may return later; its result is then ignored.
+	late := time.AfterFunc(h.opts.Deadline+lateBy, x.endLate)
+	defer late.Stop()
 	err := h.pass(r, h.opts.Origin)
 	if err == nil {
-		x.app, err = h.appOf(r)
+		err = x.route()
 	}
 	if err != nil {
 		x.end(h.opts.OriginStatus, err)
@@ -255,10 +259,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithDeadline(r.Context(), x.deadline)
 	defer cancel()
-	// If the store hangs, Garmin gets a refusal instead of no answer. Put may
-	// return later; its result is then ignored.
-	late := time.AfterFunc(h.opts.Deadline+lateBy, x.endLate)
-	defer late.Stop()
 	status, err := x.put(ctx)
 	if err == nil && !time.Now().Before(x.deadline) {
 		status, err = http.StatusServiceUnavailable, errLate
@@ -282,6 +282,6 @@ func (h *Handler) pass(r *http.Request, checks []OriginCheck) (err error) {
 
 var (
 	errMethod = errors.New("the method is not POST")
-	errLate   = errors.New("the store was too late")
+	errLate   = errors.New("the store or a check was too late")
 	errGone   = errors.New("a callback ended the goroutine")
 )

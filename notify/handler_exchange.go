@@ -94,6 +94,15 @@ func (x *exchange) abortIfBroken() {
 	}
 }
 
+// route finds out for which application the request is.
+func (x *exchange) route() error {
+	app, err := x.h.appOf(x.r)
+	x.mu.Lock() // the answer may be late already
+	defer x.mu.Unlock()
+	x.app = app
+	return err
+}
+
 // put stores the body and returns the status to answer.
 func (x *exchange) put(ctx context.Context) (status int, err error) {
 	var failed error

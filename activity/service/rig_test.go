@@ -212,6 +212,10 @@ func newRig(t *testing.T, x trouble, opts service.Options) *rig {
 				if err == nil {
 					err = r.x.work(ctx, "history")
 				}
+				if r.x.part == "history" && r.x.when == "stop" {
+					<-ctx.Done()
+					err = r.x.at("history", "stop")
+				}
 				if err != nil {
 					yield(nil, err)
 				}
@@ -219,6 +223,10 @@ func newRig(t *testing.T, x trouble, opts service.Options) *rig {
 		},
 	}
 	opts.Close = []io.Closer{closer(func() error { return r.x.at("close 0", "stop") })}
+	opts.Handler = &notify.HandlerOptions{
+		Origin:  []notify.OriginCheck{func(*http.Request) error { return r.x.at("origin", "work") }},
+		Observe: func(context.Context, notify.Receipt) { _ = r.x.at("observer", "work") },
+	}
 	calls := notify.Callbacks{
 		Save: func(_ context.Context, _ *notify.Delivery, s types.Summary) error {
 			if err := r.x.at("callback", "work"); err != nil {

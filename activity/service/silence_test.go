@@ -38,11 +38,14 @@ func trained(t *testing.T, now time.Time) *silence.Detector {
 
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"returns", "panics", "hangs"} {
+	for _, how := range []string{"returns", "panics", "hangs", "has no file"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "silence")
+				if how == "has no file" {
+					path = filepath.Join(path, "in a directory that is not there")
+				}
 				var found []silence.Silence
 				over := make(chan struct{})
 				observed := 0
@@ -80,6 +83,9 @@ func TestSilence(t *testing.T) {
 					return
 				}
 				require.NoError(t, err)
+				if how == "has no file" {
+					return // the log says so
+				}
 				d, err := silence.Load(path, nil)
 				require.NoError(t, err)
 				require.Equal(t, 26, d.Users(), "those of the posts are known, and saved")

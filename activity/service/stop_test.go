@@ -308,6 +308,38 @@ func TestServer(t *testing.T) {
 	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed)
 }
 
+// hangingListener does not come back from Close before it may.
+type hangingListener struct {
+	net.Listener
+	over chan struct{}
+}
+
+func (l *hangingListener) Close() error {
+	<-l.over
+	return l.Listener.Close()
+}
+
+// TestListenerHangs: a server that does not stop keeps no other part from its end.
+func TestListenerHangs(t *testing.T) {
+	t.Parallel()
+	inbox, err := spool.Open(t.TempDir(), nil)
+	require.NoError(t, err)
+	svc, err := service.New(inbox, everybody{}, callbacks(), &service.Options{
+		ReadyDelay: -1, StopTimeout: time.Second, Processor: &notify.ProcessorOptions{DrainTimeout: -1},
+	})
+	require.NoError(t, err)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l := &hangingListener{inner, make(chan struct{})}
+	defer close(l.over)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- svc.Serve(ctx, l, http.NotFoundHandler()) }()
+	cancel()
+	require.ErrorContains(t, <-done, "server: it did not end in time")
+	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed, "the queue is closed all the same")
+}
+
 // TestAddressInUse: a service that cannot listen ends with the reason, and
 // closes what it was given.
 func TestAddressInUse(t *testing.T) {

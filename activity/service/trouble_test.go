@@ -39,8 +39,11 @@ func TestTroubles(t *testing.T) {
 		{"processor", "stop", "panics", goes, 200, 200, 200, "processor: panic (string)", ""},
 		{"processor", "stop", "hangs", goes, 200, 200, 200, "processor: it did not end in time", ""},
 
+		{"processor", "stop", "exits", goes, 200, 200, 200, "processor: its goroutine was ended", ""},
+
 		{"tokens", "start", "fails", ends, 503, 503, 503, "tokens: it is broken", ""},
 		{"tokens", "start", "panics", ends, 503, 503, 503, "tokens: panic (string)", ""},
+		{"tokens", "start", "exits", ends, 503, 503, 503, "tokens: its goroutine was ended", ""},
 		{"tokens", "start", "hangs", goes, 200, 200, 200, "tokens: it did not end in time", ""},
 		{"tokens", "work", "fails", ends, 503, 503, 503, "tokens: it is broken", ""},
 		{"tokens", "work", "panics", ends, 503, 503, 503, "tokens: panic (string)", ""},
@@ -50,6 +53,7 @@ func TestTroubles(t *testing.T) {
 		{"tokens", "stop", "fails", goes, 200, 200, 200, "tokens: it is broken", ""},
 		{"tokens", "stop", "panics", goes, 200, 200, 200, "tokens: panic (string)", ""},
 		{"tokens", "stop", "hangs", goes, 200, 200, 200, "tokens: it did not end in time", ""},
+		{"tokens", "stop", "exits", goes, 200, 200, 200, "tokens: its goroutine was ended", ""},
 		{"tokens", "close", "fails", goes, 200, 200, 200, "tokens: it is broken", ""},
 		{"tokens", "close", "panics", goes, 200, 200, 200, "tokens: panic (string)", ""},
 		{"tokens", "close", "hangs", goes, 200, 200, 200, "tokens: it did not end in time", ""},
@@ -59,6 +63,10 @@ func TestTroubles(t *testing.T) {
 		{"history", "start", "hangs", goes, 200, 200, 200, "history: it did not end in time", ""},
 		{"history", "work", "fails", goes, 200, 200, 200, "", "history: it is broken"},
 		{"history", "work", "panics", goes, 200, 200, 200, "", "history: backfill: panic"},
+		{"history", "work", "hangs", goes, 200, 200, 200, "history: it did not end in time", ""},
+		{"history", "stop", "fails", goes, 200, 200, 200, "", ""}, // it was interrupted, and is asked for again
+		{"history", "stop", "panics", goes, 200, 200, 200, "", ""},
+		{"history", "stop", "hangs", goes, 200, 200, 200, "history: it did not end in time", ""},
 
 		{"server", "start", "fails", ends, 503, 503, 503, "server: it is broken", ""},
 		{"server", "start", "panics", ends, 503, 503, 503, "server: panic (string)", ""},
@@ -66,6 +74,7 @@ func TestTroubles(t *testing.T) {
 		{"server", "work", "fails", ends, 503, 503, 503, "server: it is broken", ""},
 		{"server", "work", "panics", ends, 503, 503, 503, "server: panic (string)", ""},
 		{"server", "work", "exits", ends, 503, 503, 503, "server: its goroutine was ended", ""},
+		{"server", "work", "hangs", goes, 200, 200, 200, "server: it did not end in time", ""},
 		{"server", "stop", "fails", goes, 200, 200, 200, "server: it is broken", ""},
 
 		{"health", "start", "fails", goes, 200, 200, 200, "", ""}, // and is well half a minute later
@@ -73,7 +82,15 @@ func TestTroubles(t *testing.T) {
 		{"health", "start", "hangs", goes, 200, 503, 200, "", "queue: no answer for 1m"},
 		{"health", "work", "fails", goes, 200, 503, 200, "", "queue: it is broken"},
 		{"health", "work", "panics", goes, 200, 503, 200, "", "queue: panic (string)"},
+		{"health", "work", "exits", goes, 200, 503, 200, "", "queue: no answer for"},
 		{"health", "work", "hangs", goes, 200, 503, 200, "", "queue: no answer for"},
+
+		// What the handler asks before a body is read.
+		{"origin", "work", "fails", goes, 404, 200, 200, "", ""},
+		{"origin", "work", "panics", goes, 404, 200, 200, "", ""},
+		{"origin", "work", "exits", goes, 500, 200, 200, "", ""},
+		{"origin", "work", "hangs", goes, 503, 200, 200, "intake: it did not end in time", ""},
+		{"observer", "work", "panics", goes, 200, 200, 200, "", ""},
 
 		{"store", "work", "fails", goes, 503, 200, 200, "", ""},
 		{"store", "work", "panics", goes, 500, 200, 200, "", ""},
@@ -82,7 +99,8 @@ func TestTroubles(t *testing.T) {
 
 		{"callback", "work", "fails", goes, 200, 200, 200, "", ""},
 		{"callback", "work", "panics", goes, 200, 200, 200, "", ""},
-		{"callback", "work", "hangs", goes, 200, 200, 200, "processor: notify: 1 attempts did not end in time", ""},
+		{"callback", "work", "exits", goes, 200, 200, 200, "", ""},
+		{"callback", "work", "hangs", goes, 200, 200, 200, "processor: notify: 2 attempts did not end in time", ""},
 
 		{"queue", "stop", "fails", goes, 200, 200, 200, "queue: it is broken", ""},
 		{"queue", "stop", "panics", goes, 200, 200, 200, "queue: panic (string)", ""},
@@ -109,6 +127,12 @@ func TestTroubles(t *testing.T) {
 
 				stopped := time.Now()
 				r.cancel()
+				if tt.intake == 200 {
+					// It turns not ready first, and takes what comes.
+					synctest.Wait()
+					require.Equal(t, 503, ask(t, r.svc.Ready()).Code)
+					require.True(t, r.takes(), "before the delay is over")
+				}
 				err := <-r.done
 				require.Less(t, time.Since(stopped), 26*time.Second)
 				require.Equal(t, 503, r.post(2), "what the intake answers afterwards")
@@ -125,7 +149,7 @@ func TestTroubles(t *testing.T) {
 					require.ErrorIs(t, err, errBroken)
 					require.Equal(t, 1, strings.Count(err.Error(), errBroken.Error()), "the cause stands once")
 				}
-				require.True(t, tt.part == part.Part || tt.part == "callback" || tt.part == "store", part.Part)
+				require.True(t, tt.part == part.Part || tt.part == "callback" || tt.part == "store" || tt.part == "origin", part.Part)
 			})
 		})
 	}

@@ -132,6 +132,10 @@ func TestNewcomer(t *testing.T) {
 			require.Equal(t, files+1, w.count(`SELECT count(*) FROM track WHERE points LIKE '%Heart%'`))
 		}
 
+		files, err := filepath.Glob(filepath.Join(dir, "files", "[^.]*", "*"))
+		require.NoError(t, err)
+		require.Len(t, files, w.count(`SELECT count(*) FROM track`))
+
 		// Permissions, and a stranger who says that ann has left.
 		ann.SetPermissions(types.PermissionActivityExport)
 		w.deliver()
@@ -162,6 +166,9 @@ func TestNewcomer(t *testing.T) {
 		for _, table := range []string{"user", "summary", "track"} {
 			require.Zero(t, w.count(`SELECT count(*) FROM `+table), table)
 		}
+		files, err = filepath.Glob(filepath.Join(dir, "files", "[^.]*"))
+		require.NoError(t, err)
+		require.Empty(t, files)
 		_, err = svc.Users.Client(t.Context(), ann.ID())
 		require.ErrorIs(t, err, auth.ErrNotConnected)
 		bob := fake.AddUser(&activitytest.UserOptions{NotConnected: true})

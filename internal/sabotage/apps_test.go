@@ -104,6 +104,20 @@ func appRows() []row {
 			pkg:     "./backfill", test: "TestAppsLimiterRestores",
 		},
 		{
+			defence: "who leaves takes the files along",
+			file:    "activity/service/solo/accounts.go",
+			old:     "	_, err := s.files.Erase(ctx, user)\n	return err\n",
+			new:     "	return nil\n",
+			pkg:     "./activity/service/solo", test: "TestLife",
+		},
+		{
+			defence: "a check of the origin that hangs leaves nobody without an answer",
+			file:    "notify/handler.go",
+			old:     "	late := time.AfterFunc(h.opts.Deadline+lateBy, x.endLate)\n	defer late.Stop()\n	err := h.pass",
+			new:     "	late := time.AfterFunc(time.Hour, x.endLate)\n	defer late.Stop()\n	err := h.pass",
+			pkg:     "./activity/service", test: "TestTroubles/origin_work_hangs",
+		},
+		{
 			defence: "the spool's letters keep their application",
 			file:    "notify/spool/letter.go",
 			old:     "line := notify.AppLine(l.head.app()); line != \"\"",

@@ -63,8 +63,8 @@ func notifyRows() []row {
 		{
 			defence: "F5 T10 the deadline is set before anything is read",
 			file:    handler,
-			old:     "	x.setDeadlines()\n	err := h.pass(r",
-			new:     "	err := h.pass(r",
+			old:     "	x.setDeadlines()\n	// If the store",
+			new:     "	// If the store",
 			also:    []edit{{handler, "	ctx, cancel := context.WithDeadline", "	x.setDeadlines()\n	ctx, cancel := context.WithDeadline"}, {exchange, "		_ = x.readUntil(soon)\n", ""}},
 			pkg:     pkg, test: "TestStrangersTimeHTTP1",
 		},

@@ -27,7 +27,8 @@ type Accounts interface {
 	// Permit keeps what a user allows now, unless something newer is kept: at grows.
 	Permit(ctx context.Context, user types.UserID, allowed []types.Permission, at types.Timestamp) error
 	// Forget deletes a user who has left, and what came of the user. The row by
-	// which Account finds the user goes last.
+	// which Account finds the user goes last. Tokens, files, dead letters and the
+	// ledger are deleted already.
 	Forget(ctx context.Context, user types.UserID) error
 	// Save stores a summary: see [notify.Delivery.Replaces].
 	Save(ctx context.Context, d *notify.Delivery, s types.Summary) error
@@ -117,7 +118,7 @@ func (s *Service) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregi
 // forget deletes what is kept of a user: the tokens first, and last the row by
 // which the notification finds the user when it comes again after a failure.
 func (s *Service) forget(ctx context.Context, user types.UserID) error {
-	for _, part := range []func(context.Context, types.UserID) error{s.Users.Forget, s.Ledger.Forget, s.discard, s.accounts.Forget} {
+	for _, part := range []func(context.Context, types.UserID) error{s.Users.Forget, s.Ledger.Forget, s.discard, s.remove, s.accounts.Forget} {
 		if err := part(ctx, user); err != nil {
 			return err
 		}
@@ -140,6 +141,12 @@ func (s *Service) discard(ctx context.Context, user types.UserID) error {
 		}
 	}
 	return nil
+}
+
+// remove removes the user's files.
+func (s *Service) remove(ctx context.Context, user types.UserID) error {
+	_, err := s.files.Erase(ctx, user)
+	return err
 }
 
 // wanted yields all who are connected, with the time before the connection: that of

@@ -87,6 +87,7 @@ type Service struct {
 
 	accounts Accounts
 	tokens   *auth.FileStore
+	files    *notify.FileDir
 	depth    time.Duration
 	log      *slog.Logger
 	mux      *http.ServeMux
@@ -127,6 +128,10 @@ func Open(dir string, accounts Accounts, opts *Options) (_ *Service, err error) 
 		return nil, err
 	}
 	opened = append(opened, s.Ledger)
+	if s.files, err = notify.OpenFileDir(files); err != nil {
+		return nil, err
+	}
+	opened = append(opened, s.files)
 	if s.tokens, err = auth.OpenFile(filepath.Join(dir, "tokens"), &auth.FileOptions{Logger: s.log}); err != nil {
 		return nil, err
 	}
@@ -209,7 +214,7 @@ func (s *Service) receive(o *Options, secret notify.OriginCheck, files string, p
 			Runner: backfill.NewRunner(limiter, s.Ledger, &backfill.RunnerOptions{Logger: s.log}), Users: s.wanted,
 		}
 	}
-	parts.Close = append([]io.Closer{s.Ledger, s.tokens, pool}, parts.Close...)
+	parts.Close = append([]io.Closer{s.Ledger, s.tokens, s.files, pool}, parts.Close...)
 	if s.Service, err = service.New(s.Queue, notify.ResolverFunc(s.resolve), calls, &parts); err != nil {
 		return err
 	}

@@ -122,6 +122,7 @@ type world struct {
 	t        *testing.T
 	fake     *activitytest.Server
 	accounts *accounts
+	dir      string
 	stop     func()
 }
 
@@ -148,7 +149,8 @@ func start(t *testing.T, change func(*solo.Options)) *world {
 		change(o)
 	}
 	var err error
-	w.Service, err = solo.Open(filepath.Join(t.TempDir(), "new"), w.accounts, o)
+	w.dir = filepath.Join(t.TempDir(), "new")
+	w.Service, err = solo.Open(w.dir, w.accounts, o)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -234,6 +236,9 @@ func TestLife(t *testing.T) {
 			require.NoError(t, err)
 			require.Fail(t, "the ledger knows", "%v", c)
 		}
+		files, err := filepath.Glob(filepath.Join(w.dir, "files", "[^.]*", "*"))
+		require.NoError(t, err)
+		require.Empty(t, files)
 		require.Equal(t, http.StatusNotFound, w.get("/admin/", ann).Code, "no operator, no pages")
 		require.Equal(t, http.StatusOK, w.get("/ready", nil).Code)
 		require.Equal(t, http.StatusOK, w.get("/live", nil).Code)
