@@ -54,6 +54,9 @@ func (r *run) each(users iter.Seq2[*User, error], wg *sync.WaitGroup, slots chan
 		if err != nil {
 			return err
 		}
+		if r.begin.Err() != nil {
+			return nil
+		}
 		if r.isRefused(u.ID) {
 			continue
 		}
