@@ -86,7 +86,7 @@ func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
 			l.file.Close()
 		}
 		if l.lock != nil {
-			l.lock.Close()
+			_ = filelock.Close(l.lock)
 		}
 		return nil, fmt.Errorf("backfill: opening ledger: %w", err)
 	}
@@ -108,7 +108,7 @@ func (l *FileLedger) Close() error {
 	for id := range l.book.claims {
 		l.book.loseClaim(id)
 	}
-	return errors.Join(err, l.file.Close(), l.lock.Close())
+	return errors.Join(err, l.file.Close(), filelock.Close(l.lock))
 }
 
 // Claim prevents other runs of this process for the user. Other processes cannot

@@ -12,6 +12,9 @@ func Try(f *os.File) (bool, error) {
 	return false, &os.PathError{Op: "lock", Path: f.Name(), Err: errors.ErrUnsupported}
 }
 
+// Close closes f and ends its lock.
+func Close(f *os.File) error { return f.Close() }
+
 // SyncDir makes a rename in dir survive a crash, where the system can do that.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

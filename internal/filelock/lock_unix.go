@@ -25,6 +25,13 @@ func Try(f *os.File) (bool, error) {
 	}
 }
 
+// Close closes f and ends its lock. A child process that is just being started has a
+// copy of f for a moment: the lock ends all the same.
+func Close(f *os.File) error {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // f may not be locked, or closed
+	return f.Close()
+}
+
 // SyncDir makes a rename in dir survive a crash.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -169,9 +169,9 @@ func (l *dirLock) Held() error {
 }
 
 func (l *dirLock) Close() error {
-	err := l.file.Close()
+	err := filelock.Close(l.file)
 	if l.dir != nil {
-		err = errors.Join(err, l.dir.Close())
+		err = errors.Join(err, filelock.Close(l.dir))
 	}
 	return err
 }
