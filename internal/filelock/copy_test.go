@@ -30,7 +30,7 @@ func TestClose(t *testing.T) {
 	require.True(t, ok)
 	child, err := syscall.Dup(int(a.Fd()))
 	require.NoError(t, err)
-	defer syscall.Close(child) //nolint:errcheck // a copy for the test
+	defer syscall.Close(child)
 	require.NoError(t, filelock.Close(a))
 	ok, err = filelock.Try(b)
 	require.NoError(t, err)
