@@ -64,7 +64,7 @@ func newBody(ctx context.Context, cancel context.CancelCauseFunc, cl *call, resp
 	return b
 }
 
-var errPart = errors.New("it is a part of the file that nobody asked for")
+var errPart = errors.New("it is an unrequested part of the file")
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {

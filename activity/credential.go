@@ -92,7 +92,7 @@ func (b *bearer) token(ctx context.Context) (*oauth2.Token, error) {
 		return nil, context.Cause(ctx)
 	case r := <-done:
 		if r.err == nil && (r.token == nil || r.token.AccessToken == "") {
-			return nil, errors.New("the token source gave no access token")
+			return nil, errors.New("the token source returned no access token")
 		}
 		return r.token, r.err
 	}

@@ -177,7 +177,7 @@ var (
 func parseBase(raw, plain string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, errors.New("activity: Options.BaseURL is no URL")
+		return nil, errors.New("activity: Options.BaseURL is not a URL")
 	}
 	// What is shown holds neither user information nor a query.
 	shown := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()

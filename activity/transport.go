@@ -18,7 +18,7 @@ import (
 
 var (
 	errBlocked = errors.New("the host's address is not one on the internet")
-	errHeader  = errors.New("the credential gave a header that cannot be sent")
+	errHeader  = errors.New("the credential returned a header that cannot be sent")
 )
 
 // newTransport returns the private transport of a pool for the API at host.

@@ -16,7 +16,7 @@ import (
 const mendPause = time.Second
 
 // errTaken says that the directory has another owner.
-var errTaken = errors.New("the lock file was removed or replaced: another program may have the directory; open the ledger anew")
+var errTaken = errors.New("the lock file was removed or replaced: another program may have the directory; reopen the ledger")
 
 // open locks the directory and reads the log.
 func (l *FileLedger) open() error {

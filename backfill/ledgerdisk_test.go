@@ -204,7 +204,7 @@ func TestFileLedgerLockRemoved(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "lock")))
 	second := openLedger(t, dir)
 	require.NoError(t, save(second, planned("u", 1, 2)))
-	require.ErrorContains(t, claim.Save(t.Context(), planned("u", 2, 3)), "open the ledger anew")
+	require.ErrorContains(t, claim.Save(t.Context(), planned("u", 2, 3)), "reopen the ledger")
 	<-claim.Context().Done()
 	require.Error(t, first.Arrived(t.Context(), "u", types.KindActivities, day0))
 	require.Error(t, first.Close())

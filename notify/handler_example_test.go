@@ -76,7 +76,7 @@ func ExampleClientID() {
 	r.Header.Set("garmin-client-id", "11111111-2222-3333-4444-555555555555")
 	fmt.Println(id(r))
 	// Output:
-	// client id: there is no garmin-client-id
+	// client id: no garmin-client-id
 	// <nil>
 }
 

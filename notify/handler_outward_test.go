@@ -259,8 +259,8 @@ func TestHandlerSaysWhichCheckFailed(t *testing.T) {
 	own := func(*http.Request) error { return errOwn }
 	for want, r := range map[string]*http.Request{
 		"origin: path secret: no segment of the path is the secret":   httptest.NewRequest("POST", "/canary-path-0123456789", nil),
-		"origin: client id: there is no garmin-client-id":             httptest.NewRequest("POST", "/"+current, nil),
-		"origin: client id: garmin-client-id is another one":          withIDs(httptest.NewRequest("POST", "/"+current, nil), "canary"),
+		"origin: client id: no garmin-client-id":                      httptest.NewRequest("POST", "/"+current, nil),
+		"origin: client id: garmin-client-id has another value":       withIDs(httptest.NewRequest("POST", "/"+current, nil), "canary"),
 		"origin: client id: garmin-client-id is given more than once": withIDs(httptest.NewRequest("POST", "/"+current, nil), "the-client-id", "canary"),
 		"origin: weekday": withIDs(httptest.NewRequest("POST", "/"+current, nil), "the-client-id"),
 	} {

@@ -21,9 +21,9 @@ type OriginCheck func(r *http.Request) error
 
 var (
 	errPathSecret = errors.New("path secret: no segment of the path is the secret")
-	errNoClientID = errors.New("client id: there is no garmin-client-id")
+	errNoClientID = errors.New("client id: no garmin-client-id")
 	errClientIDs  = errors.New("client id: garmin-client-id is given more than once")
-	errClientID   = errors.New("client id: garmin-client-id is another one")
+	errClientID   = errors.New("client id: garmin-client-id has another value")
 )
 
 // minSecret is the minimum length of a path secret in characters.

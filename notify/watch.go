@@ -43,7 +43,7 @@ type stall struct {
 	told     time.Duration
 }
 
-var errStalled = errors.New("notify: items are due and none is finished")
+var errStalled = errors.New("notify: items are due, but none gets finished")
 
 func (s *stall) look(class Class, st ProcessorStats, patience time.Duration) (Outcome, bool) {
 	c := st.Classes[class]

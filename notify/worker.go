@@ -42,7 +42,7 @@ func newWorker(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions)
 		return nil, err
 	}
 	if calls.File != nil && w.opts.Files == nil {
-		return nil, errors.New("notify: Callbacks.File without ProcessorOptions.Files: every announced file would be given up on")
+		return nil, errors.New("notify: Callbacks.File without ProcessorOptions.Files: every announced file would be given up")
 	}
 	w.decoder = &Decoder{KeepRaw: w.opts.KeepRaw, MaxItem: w.opts.MaxItem}
 	if f := w.opts.UnknownKey; f != nil {

@@ -47,7 +47,7 @@ type effect struct {
 	again, done, buried []notify.Verdict
 }
 
-var errNoLetter = errors.New("it is to be buried and has no letter")
+var errNoLetter = errors.New("it is to be buried but has no letter")
 
 // effects finds what holds in the end: a verdict on what is finished is passed
 // over, and of several Again the last is remembered.

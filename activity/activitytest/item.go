@@ -108,7 +108,7 @@ func (u *User) itemRecord(kind types.Kind, fields members, o *ItemOptions) (*rec
 			return nil, errors.New("activitytest: the item's summaryId is neither a text nor a number")
 		}
 		if id != "" && own != id {
-			return nil, errors.New("activitytest: the item's summaryId is another one")
+			return nil, errors.New("activitytest: the item's summaryId is a different one")
 		}
 		id = own
 	} else {
@@ -224,7 +224,7 @@ func (l members) start(kind types.Kind) (start time.Time, known bool, err error)
 	}
 	var t types.Timestamp
 	if err := json.Unmarshal(raw, &t); err != nil || t < 0 || t > maxStart {
-		return start, false, errors.New("activitytest: the item's startTimeInSeconds is no time")
+		return start, false, errors.New("activitytest: the item's startTimeInSeconds is not a time")
 	}
 	if t == 0 {
 		return time.Unix(0, 0).UTC(), true, nil

@@ -409,7 +409,7 @@ func (s *Server) load(v *snapshot) error {
 			return errors.New("a user without an id of its own")
 		}
 		if !s.loadUser(&u) {
-			return errors.New("a record that is no JSON object")
+			return errors.New("a record that is not a JSON object")
 		}
 	}
 	l := loader{s: s}

@@ -25,7 +25,7 @@ var (
 	ErrDenied = errors.New("auth: consent refused")
 	// ErrState means that a callback does not belong to a connection begun in the
 	// same browser within the last minutes, or is repeated.
-	ErrState = errors.New("auth: callback belongs to no connection under way")
+	ErrState = errors.New("auth: callback without an open connection")
 )
 
 // Error is a failed call to one of Garmin's OAuth servers or to the store, or a

@@ -324,7 +324,7 @@ func ExampleOpenFile() {
 	// Output:
 	// 1 <nil>
 	// <nil>
-	// auth: token changed meanwhile
+	// auth: token has changed
 }
 
 // A store in a database keeps what MarshalBinary returns, in a column for

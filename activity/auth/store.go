@@ -16,7 +16,7 @@ var (
 	ErrNotConnected = errors.New("auth: user not connected")
 	// ErrConflict means that the stored token is not the one that the caller
 	// wanted to replace.
-	ErrConflict = errors.New("auth: token changed meanwhile")
+	ErrConflict = errors.New("auth: token has changed")
 )
 
 // TokenStore keeps the tokens of all users. [FileStore] and [MemoryStore]

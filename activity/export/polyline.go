@@ -33,7 +33,7 @@ func Polylines(o *Options, how *PolylineOptions, tracks ...*Track) ([]string, er
 		return nil, errors.New("export: Precision is neither 5 nor 6")
 	}
 	if !(how.ToleranceInMeters >= 0 && finite(how.ToleranceInMeters)) {
-		return nil, errors.New("export: ToleranceInMeters is negative or no number")
+		return nil, errors.New("export: ToleranceInMeters is negative or not a number")
 	}
 	all, err := passages(o, tracks, true)
 	if err != nil {

@@ -67,7 +67,7 @@ func readXML(b *bufio.Reader, out *output) error {
 		switch tok := tok.(type) {
 		case xml.StartElement:
 			if len(x.path) >= maxDepth {
-				return x.end(in, errors.New("elements stand too deep in each other"), WarnCorrupt)
+				return x.end(in, errors.New("elements are nested too deeply"), WarnCorrupt)
 			}
 			if len(x.path) == 0 {
 				switch tok.Name.Local {

@@ -40,7 +40,7 @@ const (
 )
 
 // ErrRan is the error of a second call of Run.
-var ErrRan = errors.New("service: it ran already")
+var ErrRan = errors.New("service: already run")
 
 // New returns a service. It refuses what [notify.NewProcessor] refuses, and
 // inconsistent settings. If it fails, the caller must close the parts.

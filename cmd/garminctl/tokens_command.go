@@ -45,7 +45,7 @@ type tokenReport struct {
 // Run shows the tokens. Dead ones are status 1.
 func (c *tokensCommand) Run(ctx context.Context, out *output) error {
 	if c.Days < 0 || c.Days > 1000 {
-		return usagef("-days is no number from 0 to 1000")
+		return usagef("-days is not a number from 0 to 1000")
 	}
 	var r *tokenReport
 	var err error

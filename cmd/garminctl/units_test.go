@@ -46,7 +46,7 @@ func TestWhen(t *testing.T) {
 	}
 	for _, text := range []string{"soon", "d", "-1d", "-5h", "1e9d", "999999d", "2026-13-01", "14"} {
 		_, err := when("-after", text, now)
-		require.EqualError(t, err, "-after is no time, such as 2026-01-31, 2026-01-31T12:00:00Z, 36h or 14d", text)
+		require.EqualError(t, err, "-after is not a time, such as 2026-01-31, 2026-01-31T12:00:00Z, 36h or 14d", text)
 	}
 }
 

@@ -25,7 +25,7 @@ func when(flag, text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, usagef("%s is no time, such as 2026-01-31, 2026-01-31T12:00:00Z, 36h or 14d", flag)
+	return time.Time{}, usagef("%s is not a time, such as 2026-01-31, 2026-01-31T12:00:00Z, 36h or 14d", flag)
 }
 
 // stamp writes a time for people.

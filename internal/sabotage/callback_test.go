@@ -295,7 +295,7 @@ func (cl *call) verb() string {`},
 		{
 			defence: "T18 a base URL that is none is not printed",
 			file:    "activity/options.go",
-			old:     `return nil, errors.New("activity: Options.BaseURL is no URL")`,
+			old:     `return nil, errors.New("activity: Options.BaseURL is not a URL")`,
 			new:     "return nil, err",
 			pkg:     "./activity", test: "TestPanicsHideSecrets",
 		},

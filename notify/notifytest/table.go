@@ -267,7 +267,7 @@ func (t *table) settle(r right, verdicts []notify.Verdict) error {
 	return nil
 }
 
-var errNoLetter = errors.New("it is to be buried and has no letter")
+var errNoLetter = errors.New("it is to be buried but has no letter")
 
 func (t *table) stats() notify.QueueStats {
 	var st notify.QueueStats

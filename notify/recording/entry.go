@@ -16,7 +16,7 @@ import (
 )
 
 // ErrFormat means that what is read is no recording, or one of a later version.
-var ErrFormat = errors.New("recording: this is no recording")
+var ErrFormat = errors.New("recording: not a recording")
 
 const (
 	formatName    = "activityapi"

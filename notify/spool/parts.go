@@ -77,4 +77,4 @@ func (s *Spool) openParts(l *largeBody) (*parts, error) {
 	return &parts{partReader{f: f, idx: idx, part: -1}, f}, nil
 }
 
-var errNotYet = errors.New("spool: the body is being taken apart")
+var errNotYet = errors.New("spool: the body is being split")

@@ -127,7 +127,7 @@ func fill(r io.Reader, buf []byte) (n int, ended bool, err error) {
 	for idle := 0; n < len(buf); {
 		m, err := r.Read(buf[n:])
 		if m < 0 || m > len(buf)-n {
-			return n, false, errors.New("spool: the reader gave an impossible count")
+			return n, false, errors.New("spool: the reader returned an impossible count")
 		}
 		n += m
 		if err == io.EOF {

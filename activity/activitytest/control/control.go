@@ -220,7 +220,7 @@ func readBody(r *http.Request, v any) error {
 		return nil
 	case nil:
 		if _, err := d.Token(); err != io.EOF {
-			return errors.New("there is more behind the body's JSON")
+			return errors.New("there is more after the body's JSON")
 		}
 		return nil
 	default:

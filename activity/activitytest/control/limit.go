@@ -74,7 +74,7 @@ func (c *control) setLimits(r *http.Request) (any, error) {
 		return nil, errors.New("pullTokens is required, optional or none")
 	}
 	if u, err := url.Parse(v.RedirectURL); err != nil || v.RedirectURL != "" && (u.Scheme == "" || u.Host == "") {
-		return nil, errors.New("the redirectURL is no URL")
+		return nil, errors.New("the redirectURL is not a URL")
 	}
 	for _, n := range []int{v.Backfill.DaysPerMinute, v.Delivery.BatchItems, v.Retention.Deliveries, v.Retention.Requests} {
 		if n < 0 {

@@ -196,7 +196,7 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-var errAbsent = errors.New("admin: this program did not give that part to admin.Options")
+var errAbsent = errors.New("admin: admin.Options lacks that part")
 
 // stamp, age and bytesText are for the pages.
 func stamp(t time.Time) string {

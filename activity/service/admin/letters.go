@@ -42,7 +42,7 @@ func timeOf(r *http.Request, name string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, badRequest(name + " is no time, such as 2026-01-31T12:00:00Z")
+	return time.Time{}, badRequest(name + " is not a time, such as 2026-01-31T12:00:00Z")
 }
 
 // budget is how long an answer may look for what it lists or acts on.
@@ -53,7 +53,7 @@ func budget(r *http.Request) (time.Duration, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > 20 {
-		return 0, badRequest("seconds is no number from 0 to 20")
+		return 0, badRequest("seconds is not a number from 0 to 20")
 	}
 	return max(time.Duration(n)*time.Second, 80*time.Millisecond), nil
 }

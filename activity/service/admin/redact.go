@@ -70,7 +70,7 @@ type writer struct {
 
 var (
 	errFull = errors.New("enough")
-	errMore = errors.New("bytes behind the value")
+	errMore = errors.New("bytes after the value")
 )
 
 // value copies the value that comes next in d; key is the name it has.

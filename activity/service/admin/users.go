@@ -29,7 +29,7 @@ func (a *Admin) tokens(r *http.Request) (any, error) {
 	if text := r.FormValue("days"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 || n > 1000 {
-			return nil, badRequest("days is no number from 0 to 1000")
+			return nil, badRequest("days is not a number from 0 to 1000")
 		}
 		out.Days = n
 	}
