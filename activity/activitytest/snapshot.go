@@ -398,6 +398,10 @@ func (s *Server) load(v *snapshot) error {
 	if copy(s.secret[:], v.Secret) != len(s.secret) {
 		return errors.New("the secret is too short")
 	}
+	r := v.Rules
+	if min(r.Timeout, r.FirstRetry, r.Backfill.Delay) < 0 || min(r.BatchItems, r.Backfill.DaysPerMinute, r.Retention.Deliveries, r.Retention.Requests) < 0 {
+		return errors.New("a rule that is negative")
+	}
 	for q, share := range v.Quirks {
 		if q.About() == "" {
 			return fmt.Errorf("no quirk %q", string(q))

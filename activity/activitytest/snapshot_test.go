@@ -124,6 +124,8 @@ func TestRestoreRefuses(t *testing.T) {
 		{`"random":"`, `"random":"AA==","x":"`},
 		{`"body":{`, `"body":[],"x":{`},
 		{`"ahead":`, `"ahead":-`},
+		{`"batchItems":2`, `"batchItems":-2`},
+		{`"timeout":0`, `"timeout":-1`},
 		{`{`, ``},
 	} {
 		bad := strings.Replace(string(good), change[0], change[1], 1)
@@ -185,7 +187,19 @@ func TestRestoreUnderWay(t *testing.T) {
 // FuzzRestore: a snapshot that is taken makes the same state each time, and the
 // server can be used.
 func FuzzRestore(f *testing.F) {
-	good, err := busy(f).Snapshot()
+	// Something of each sort, and little of it.
+	fake := activitytest.NewServer()
+	u := fake.AddUser(&activitytest.UserOptions{ID: "u"})
+	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.NotFoundHandler()})
+	u.Add(run("1", fake.Now()))
+	u.AddFile(types.ActivityFile{SummaryID: "f"}, []byte("FIT"))
+	fake.Deliver(f.Context())
+	u.Add(run("2", fake.Now()))
+	require.NoError(f, u.Backfill(types.KindMoveIQ, types.Window{Start: fake.Now().Add(-time.Hour), End: fake.Now()}))
+	u.Refresh()
+	fake.SetQuirk("nulls", .5)
+	fake.Fail(1, activitytest.Fault{Path: "x"})
+	good, err := fake.Snapshot()
 	require.NoError(f, err)
 	f.Add(good)
 	f.Add([]byte(`{"version":1}`))
@@ -202,6 +216,7 @@ func FuzzRestore(f *testing.F) {
 		again, err := fake.Snapshot()
 		require.NoError(t, err)
 		require.Equal(t, string(first), string(again))
+		fake.ClearFaults() // one may be a delay of a year
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 		fake.Deliver(t.Context())
 		for _, u := range fake.Users() {

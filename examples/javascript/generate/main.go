@@ -28,10 +28,10 @@ func main() {
 	for _, name := range clients() {
 		code, types, err := generate(filepath.Join(*from, name+".json"), name)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(*to, name+".mjs"), code, 0o644) //nolint:gosec // they are code
+			err = os.WriteFile(filepath.Join(*to, name+".mjs"), code, 0o644)
 		}
 		if err == nil {
-			err = os.WriteFile(filepath.Join(*to, name+".d.mts"), types, 0o644) //nolint:gosec // they are code
+			err = os.WriteFile(filepath.Join(*to, name+".d.mts"), types, 0o644)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "generate:", err)
