@@ -49,7 +49,7 @@ func simulatedRows() []row {
 		{
 			defence: "Fake: a snapshot that is broken changes nothing",
 			file:    dir + "snapshot.go",
-			old:     `	return l.err
+			old: `	return l.err
 }
 
 func (s *Server) loadUser`,
