@@ -212,7 +212,13 @@ func TestAppsNeverCross(t *testing.T) {
 				},
 			}}}, nil
 		}
-		r.calls.Save = func(_ context.Context, d *notify.Delivery, s types.Summary) error { own(d, s.Owner()); return nil }
+		r.calls.Save = func(_ context.Context, d *notify.Delivery, s types.Summary) error {
+			if details, ok := s.(*types.ActivityDetails); ok {
+				own(d, details.Summary.UserID)
+			}
+			own(d, s.Owner())
+			return nil
+		}
 		r.calls.File = func(_ context.Context, d *notify.Delivery, f *notify.File) error {
 			own(d, f.Announced.UserID)
 			return nil
@@ -232,6 +238,7 @@ func TestAppsNeverCross(t *testing.T) {
 				push("u", "1"), ping("u", "https://apis.garmin.com/wellness-api/rest/activities?x=1"), fitPing("u", "1-file", shared),
 				`{"deregistrations":[{"userId":"u"}]}`,
 				`{"userPermissionsChange":[{"userId":"u","summaryId":"p","permissions":[],"changeTimeInSeconds":1}]}`,
+				`{"activityDetails":[{"userId":"u","summaryId":"1-detail","summary":{"userId":"u","startTimeInSeconds":1700000000,"durationInSeconds":60}}]}`,
 				// A stranger who has this application's secret names another's user.
 				push("u@evaluation", "2"),
 			} {
@@ -244,7 +251,7 @@ func TestAppsNeverCross(t *testing.T) {
 		require.Empty(t, r.letters())
 		for _, app := range apps {
 			id := types.UserID("u").In(app)
-			require.Equal(t, slices.Repeat([]types.UserID{id}, 5), owners[id], "%q", app)
+			require.Equal(t, slices.Repeat([]types.UserID{id}, 7), owners[id], "%q", app)
 			forged := types.UserID("u@evaluation").In(app)
 			require.Equal(t, []types.UserID{forged}, owners[forged])
 			require.Equal(t, 1, downloads[id], "each application downloads its own")

@@ -70,7 +70,7 @@ func (a *attempt) follow(client Client, users []User, ping *Ping) error {
 			if owner.In(ping.UserID.App()) != ping.UserID {
 				return Permanent(fmt.Errorf("%w: %q, not %q", ErrWrongUser, owner, ping.UserID))
 			}
-			setUser(s, ping.UserID)
+			setSummaryOwner(s, ping.UserID)
 		}
 		a.noteDefects(defectsOf(s), nil)
 		held = append(held, s)

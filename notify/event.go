@@ -31,11 +31,19 @@ func setOwner(ev Event, user types.UserID) {
 		ev.File.UserID = user
 	case *Push:
 		ev.UserID = user
-		setUser(ev.Summary, user)
+		setSummaryOwner(ev.Summary, user)
 	case *Deregistration:
 		ev.UserID = user
 	case *PermissionChange:
 		ev.UserID = user
+	}
+}
+
+// setSummaryOwner does that for a summary.
+func setSummaryOwner(s types.Summary, user types.UserID) {
+	setUser(s, user)
+	if d, ok := s.(*types.ActivityDetails); ok && d.Summary.UserID != "" {
+		d.Summary.UserID = user
 	}
 }
 

@@ -42,14 +42,14 @@ func appRows() []row {
 		{
 			defence: "what is pulled has the user's id with the application",
 			file:    "notify/attempt_pull.go",
-			old:     "			setUser(s, ping.UserID)\n",
+			old:     "			setSummaryOwner(s, ping.UserID)\n",
 			new:     "",
 			pkg:     pkg, test: "TestAppsNeverCross",
 		},
 		{
 			defence: "what is pushed has the user's id with the application",
 			file:    "notify/event.go",
-			old:     "		setUser(ev.Summary, user)\n",
+			old:     "		setSummaryOwner(ev.Summary, user)\n",
 			new:     "",
 			pkg:     pkg, test: "TestAppsNeverCross",
 		},

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +123,12 @@ func (a *Admin) content(r *http.Request, whole bool) (any, error) {
 		return nil, err
 	}
 	defer in.Close()
-	text, cut, err := redact(in, whole)
+	// The application is in the letter's user; what follows is as Garmin sent it.
+	body, line := bufio.NewReader(in), notify.AppLine(l.UserID.App())
+	if p, _ := body.Peek(len(line)); string(p) == line {
+		_, _ = body.Discard(len(line))
+	}
+	text, cut, err := redact(body, whole)
 	if err != nil {
 		return nil, fmt.Errorf("admin: reading the letter: %w", err)
 	}
