@@ -33,34 +33,38 @@ type attempt struct {
 func (a *attempt) try(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.AttemptTimeout)
 	defer cancel()
-	ctx, end := a.around(ctx)
-	a.ctx = ctx
-	err = errGone // if a callback ends the goroutine
-	defer func() { end(err) }()
-	if err = attempted(a.do); err != nil {
-		err = withoutSecrets(err, a.ev)
+	if a.opts.Around == nil {
+		a.ctx = ctx
+		return a.clean(attempted(a.do))
 	}
+	inner, end := a.around(ctx)
+	a.ctx = inner
+	err = errGone // if a callback ends the goroutine
+	defer func() {
+		if end != nil {
+			a.logger().panicked(ctx, guard("the end of Around", func() { end(err) }))
+		}
+	}()
+	err = a.clean(attempted(a.do))
 	return err
 }
 
 // around begins what ProcessorOptions.Around wraps an attempt in. What goes wrong
 // there does not concern the item.
-func (a *attempt) around(ctx context.Context) (context.Context, func(error)) {
-	around := a.opts.Around
-	if around == nil {
-		return ctx, func(error) {}
-	}
-	inner := ctx
-	var end func(error)
-	if panicked := guard("Around", func() { inner, end = around(ctx, a.it) }); panicked != nil || inner == nil {
+func (a *attempt) around(ctx context.Context) (inner context.Context, end func(error)) {
+	if panicked := guard("Around", func() { inner, end = a.opts.Around(ctx, a.it) }); panicked != nil || inner == nil {
 		a.logger().panicked(ctx, panicked)
 		inner = ctx
 	}
-	return inner, func(err error) {
-		if end != nil {
-			a.logger().panicked(ctx, guard("the end of Around", func() { end(err) }))
-		}
+	return inner, end
+}
+
+// clean takes the secrets of the item out of an error.
+func (a *attempt) clean(err error) error {
+	if err == nil {
+		return nil
 	}
+	return withoutSecrets(err, a.ev)
 }
 
 // do runs the callbacks. It resolves the user first: items of unknown users are

@@ -43,21 +43,18 @@ type Telemetry struct {
 	below  uint64     // a body whose mark is below is traced
 	dark   trace.Span // what is below it is not traced
 
-	served, called, processed, aged metric.Float64Histogram
-	sent                            metric.Int64Counter
+	served, called, processed metric.Float64Histogram
+	sent                      metric.Int64Counter
 
 	consumer []trace.SpanStartOption                 // of each attempt
 	marks    []attribute.KeyValue                    // of the same
 	times    [notify.Classes][][]metric.RecordOption // by the place in errorTypes
-	ages     [notify.Classes][]metric.RecordOption
-	counts   [notify.Classes][][]atomic.Int64 // by the places in lists and results
+	counts   [notify.Classes][][]atomic.Int64        // by the places in lists and results
+	ages     [notify.Classes]atomic.Int64            // the sum of those of done items, in milliseconds
 }
 
 // seconds are the buckets that the conventions advise for HTTP.
 var seconds = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-
-// ages are the buckets for what may wait for days.
-var ages = metric.WithExplicitBucketBoundaries(0.1, 1, 5, 15, 60, 300, 900, 3600, 4*3600, 24*3600, 3*24*3600, 7*24*3600)
 
 // New returns a Telemetry. It fails if the meter does.
 func New(opts *Options) (*Telemetry, error) {
@@ -82,19 +79,17 @@ func New(opts *Options) (*Telemetry, error) {
 	}
 	t.seed = binary.LittleEndian.Uint64(t.sum(0))
 	t.dark = trace.SpanFromContext(trace.ContextWithSpanContext(context.Background(), t.bodySpan(0, 0)))
-	var errs [6]error
+	var errs [5]error
 	t.served, errs[0] = t.meter.Float64Histogram(serverDuration, metric.WithUnit("s"), seconds,
 		metric.WithDescription("Time from a notification's headers to the answer."))
 	t.called, errs[1] = t.meter.Float64Histogram(clientDuration, metric.WithUnit("s"), seconds,
 		metric.WithDescription("Time of a call to Garmin, until the end of its answer's body."))
 	t.processed, errs[2] = t.meter.Float64Histogram(processDuration, metric.WithUnit("s"), seconds,
 		metric.WithDescription("Time of an attempt at an item."))
-	t.aged, errs[3] = t.meter.Float64Histogram(itemAge, metric.WithUnit("s"), ages,
-		metric.WithDescription("Time from the arrival of an item until it was finished."))
-	t.sent, errs[4] = t.meter.Int64Counter(sentMessages, metric.WithUnit("{message}"),
+	t.sent, errs[3] = t.meter.Int64Counter(sentMessages, metric.WithUnit("{message}"),
 		metric.WithDescription("Bodies that were given to the queue."))
 	t.prepare()
-	errs[5] = t.countResults()
+	errs[4] = t.countResults()
 	return t, errors.Join(errs[:]...)
 }
 

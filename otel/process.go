@@ -2,6 +2,7 @@ package otel
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync/atomic"
 
@@ -39,7 +40,6 @@ func (t *Telemetry) prepare() {
 	t.marks = t.messaging(opProcess)
 	for c := range t.times {
 		class := attribute.String(keyClass, notify.Class(c).String())
-		t.ages[c] = []metric.RecordOption{set(class)}
 		t.counts[c] = make([][]atomic.Int64, len(lists))
 		for l := range lists {
 			t.counts[c][l] = make([]atomic.Int64, len(results))
@@ -54,25 +54,33 @@ func (t *Telemetry) prepare() {
 	}
 }
 
-// countResults gives the counts of results to who reads the metrics. Adding to them
-// must cost nothing.
+// countResults gives what is counted of items to who reads the metrics. Adding to it
+// must cost next to nothing, as a histogram would not.
 func (t *Telemetry) countResults() error {
+	_, ages := t.meter.Float64ObservableCounter(itemAge, metric.WithUnit("s"),
+		metric.WithDescription("Sum of the times from the arrival of an item until it was done."),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			for c := range t.ages {
+				o.Observe(float64(t.ages[c].Load())/1000, set(attribute.String(keyClass, notify.Class(c).String())))
+			}
+			return nil
+		}))
 	_, err := t.meter.Int64ObservableCounter(itemResults, metric.WithUnit("{result}"),
 		metric.WithDescription("What became of items."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for c := range t.counts {
 				for l := range lists {
-					for r := range results {
+					for r, result := range results {
 						if n := t.counts[c][l][r].Load(); n > 0 {
 							o.Observe(n, set(attribute.String(keyClass, notify.Class(c).String()),
-								attribute.String(keyList, lists[l]), attribute.String(keyResult, string(results[r]))))
+								attribute.String(keyList, lists[l]), attribute.String(keyResult, string(result))))
 						}
 					}
 				}
 			}
 			return nil
 		}))
-	return err
+	return errors.Join(ages, err)
 }
 
 // Processor returns options of the processor that count what becomes of items, and
@@ -157,7 +165,7 @@ func (t *Telemetry) outcome(o *notify.Outcome) {
 		t.processed.Record(ctx, o.Took.Seconds(), t.times[class][errorTypeOf(o.Err)]...)
 	}
 	if result == 0 {
-		t.aged.Record(ctx, o.Age.Seconds(), t.ages[class]...)
+		t.ages[class].Add(o.Age.Milliseconds())
 	}
 }
 

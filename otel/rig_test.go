@@ -88,6 +88,10 @@ func points(m metricdata.Metrics) map[string]float64 {
 		for _, p := range d.DataPoints {
 			add(p.Attributes, float64(p.Value))
 		}
+	case metricdata.Sum[float64]:
+		for _, p := range d.DataPoints {
+			add(p.Attributes, p.Value)
+		}
 	case metricdata.Gauge[float64]:
 		for _, p := range d.DataPoints {
 			add(p.Attributes, p.Value)

@@ -529,8 +529,8 @@ func processorRows() []row {
 		{
 			defence: "T18 errors of callbacks and clients are cleaned",
 			file:    attempt,
-			old:     "		err = withoutSecrets(err, a.ev)\n",
-			new:     "",
+			old:     "	return withoutSecrets(err, a.ev)\n",
+			new:     "	return err\n",
 			pkg:     pkg, test: "TestProcessorFaults/error_text",
 		},
 		{
@@ -786,8 +786,8 @@ func fileRows() []row {
 		{
 			defence: "a tracer that panics does not concern the item",
 			file:    "notify/attempt.go",
-			old:     `if panicked := guard("Around", func() { inner, end = around(ctx, a.it) }); panicked != nil || inner == nil {`,
-			new:     `var panicked error; if inner, end = around(ctx, a.it); inner == nil {`,
+			old:     `if panicked := guard("Around", func() { inner, end = a.opts.Around(ctx, a.it) }); panicked != nil || inner == nil {`,
+			new:     `var panicked error; if inner, end = a.opts.Around(ctx, a.it); inner == nil {`,
 			pkg:     pkg, test: "TestAround/panics",
 		},
 	}

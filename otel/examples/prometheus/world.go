@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -43,11 +44,11 @@ const secret = "0123456789abcdef0123456789abcdef" // of the example; yours is ra
 // newWorld starts both.
 func newWorld(dir string, traces *sdktrace.TracerProvider, meters *sdkmetric.MeterProvider) (w *world, err error) {
 	w = &world{garmin: activitytest.NewServer(), gen: activitytest.NewGenerator(1)}
-	defer func() {
+	defer func(w *world) {
 		if err != nil {
 			err = errors.Join(err, w.close())
 		}
-	}()
+	}(w)
 	if w.garmin.BaseURL, err = w.serve(w.garmin); err != nil {
 		return nil, err
 	}
@@ -77,10 +78,14 @@ func newWorld(dir string, traces *sdktrace.TracerProvider, meters *sdkmetric.Met
 	if err != nil {
 		return nil, err
 	}
+	files := filepath.Join(dir, "files")
+	if err := os.Mkdir(files, 0o700); err != nil {
+		return nil, err
+	}
 	report := drift.New()
 	svc, err := service.New(inbox, resolver(users), tel.Wrap(callbacks()), &service.Options{
 		Handler: tel.Handler(&notify.HandlerOptions{Origin: []notify.OriginCheck{origin}}),
-		Processor: tel.Processor(&notify.ProcessorOptions{Observe: func(o notify.Outcome) {
+		Processor: tel.Processor(&notify.ProcessorOptions{Files: &notify.Files{Dir: files}, Observe: func(o notify.Outcome) {
 			if o.Attempt > 0 {
 				w.finished.Add(1)
 			}
