@@ -56,6 +56,7 @@ func TestBouncer(t *testing.T) {
 					notifytest.Run(t, notifytest.Harness{
 						Open:   func(t *testing.T, dir string) notify.Queue { return open(t, at.of(t, dir), with) },
 						Shared: true, Lease: testLease, Parallel: true,
+						InMemory: true, // TestLargeBodyMemory measures it alone
 					})
 				})
 			}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +123,7 @@ func BenchmarkLarge(b *testing.B) {
 	const items = 105_000
 	h := steady(b, pgtest.Schema(b), func(cfg *pgxpool.Config) { cfg.MaxConns = 4 })
 	defer func() { require.NoError(b, h.Close()) }()
-	all := taken2(b, h)
+	all := takenAll(b, h)
 	var put, file, read time.Duration
 	var client, backend int64
 	for b.Loop() {
@@ -177,7 +178,25 @@ func BenchmarkLarge(b *testing.B) {
 	b.ReportMetric(float64(backend)/(1<<20), "backend-MiB")
 }
 
-func taken2(b *testing.B, h *handle) (all []*share) {
+// TestLargeBodyMemory bounds what a body of 100 MB takes. Nothing runs beside it.
+func TestLargeBodyMemory(t *testing.T) {
+	items := 105_000
+	if testing.Short() {
+		items = 30_000
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(20)) // garbage is not what is held
+	h := steady(t, pgtest.Schema(t), func(cfg *pgxpool.Config) { cfg.MaxConns = 4 })
+	defer func() { require.NoError(t, h.Close()) }()
+	require.NoError(t, h.Put(t.Context(), &benchList{left: 5000})) // what every connection needs once
+	stop := watchMemory(h)
+	require.NoError(t, h.Put(t.Context(), &benchList{left: items, id: 1e6}))
+	process, backend := stop()
+	t.Logf("%d items: the process took %d MiB, a server process %d MiB", items, process>>20, backend>>20)
+	require.Less(t, process, int64(32<<20))
+	require.Less(t, backend, int64(16<<20))
+}
+
+func takenAll(b *testing.B, h *handle) (all []*share) {
 	for s, err := range h.Shares(b.Context()) {
 		require.NoError(b, err)
 		if all = append(all, s.(*share)); len(all) == shares {

@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/garminkit/activityapi/notify"
@@ -20,9 +18,6 @@ type settling struct {
 // settleMost is how many items one statement deletes at most, beyond those of
 // one share.
 const settleMost = 4096
-
-// errBusy says that the row of a share was being changed.
-var errBusy = errors.New("the right is being changed")
 
 // settleDone removes items. It is done with those of other shares.
 func (s *share) settleDone(ctx context.Context, ids []notify.ItemID) error {
@@ -105,18 +100,14 @@ func (q *Queue) finish(batch []*settling) error {
 	}
 	ctx, cancel := q.db.call(context.Background())
 	defer cancel()
-	var held, lost []int16
-	err := q.db.pool.QueryRow(ctx, q.db.sql(`SELECT held, lost FROM {s}.finish($1, $2, $3, $4, $5)`), rights, epochs, shares, classes, ids).Scan(&held, &lost)
+	var held []int16
+	err := q.db.pool.QueryRow(ctx, q.db.sql(`SELECT held FROM {s}.finish($1, $2, $3, $4, $5)`), rights, epochs, shares, classes, ids).Scan(&held)
 	if err != nil {
 		return clean(err)
 	}
 	for _, c := range batch {
-		switch {
-		case slices.Contains(held, c.number):
-		case slices.Contains(lost, c.number):
+		if !slices.Contains(held, c.number) {
 			c.err = notify.ErrLost
-		default:
-			c.err = fmt.Errorf("share %d: %w", c.number, errBusy)
 		}
 	}
 	return nil

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"iter"
 	"log/slog"
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +44,8 @@ type handle struct {
 	db   *DB
 	pool *pgxpool.Pool
 	net  *network
+
+	killed atomic.Bool
 }
 
 // testLease is short, so that a takeover is, and long enough for a busy machine.
@@ -88,7 +92,7 @@ func openFor(t testing.TB, schema string, lease time.Duration, with ...func(*pgx
 	require.NoError(t, Migrate(t.Context(), pool, schema))
 	db, err := Open(t.Context(), pool, &Options{Schema: schema, Lease: lease, Logger: testLog(t)})
 	require.NoError(t, err)
-	return &handle{db.Queue(), db, pool, n}
+	return &handle{Queue: db.Queue(), db: db, pool: pool, net: n}
 }
 
 func (h *handle) Close() error {
@@ -99,10 +103,26 @@ func (h *handle) Close() error {
 
 // kill ends the process without a word to anybody.
 func (h *handle) kill() {
+	h.killed.Store(true)
 	h.net.cut(true)
 	h.db.stop()
 	h.db.tasks.Wait()
 	h.pool.Close()
+}
+
+// Shares of a process that was killed says nothing.
+func (h *handle) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+	return func(yield func(notify.Share, error) bool) {
+		for s, err := range h.Queue.Shares(ctx) {
+			if err != nil && h.killed.Load() {
+				<-ctx.Done()
+				return
+			}
+			if !yield(s, err) {
+				return
+			}
+		}
+	}
 }
 
 var errCut = errors.New("the network is cut")

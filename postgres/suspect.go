@@ -97,7 +97,7 @@ SELECT coalesce((SELECT begun FROM up), 0)`, []any{s.number, s.epoch, int16(clas
 	if err != nil {
 		return err
 	}
-	if begun > maxBegun {
+	if begun > s.q.db.begun {
 		return notify.Permanent(errKills)
 	}
 	u.mu.Lock()

@@ -50,7 +50,7 @@ func postgresRows() []row {
 		{
 			defence: "an item that kills its process is given up on",
 			file:    "postgres/suspect.go",
-			old:     "	if begun > maxBegun {\n",
+			old:     "	if begun > s.q.db.begun {\n",
 			new:     "	if begun > 100 {\n",
 			pkg:     pkg, test: "TestItemThatKillsIsGivenUp",
 		},
