@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garminkit/activityapi/notify"
@@ -258,15 +260,26 @@ func (m *member) beat() error {
 	}
 	ctx, cancel := context.WithTimeout(db.ctx, db.lease/3)
 	defer cancel()
+	var b pgx.Batch
+	before := 0
 	if id == 0 && former != 0 {
-		// Or the shares would be divided by our old self, too.
-		if _, err := db.pool.Exec(ctx, db.sql(`DELETE FROM {s}.member WHERE id = $1 AND expires <= clock_timestamp()`), former); err != nil {
+		// Or the shares would be divided by our old self, too. It holds the lock that
+		// beat takes: between the two somebody else would find neither of us.
+		b.Queue(`SELECT pg_advisory_xact_lock($1)`, lockKey(db.schema, "member"))
+		b.Queue(db.sql(`DELETE FROM {s}.member WHERE id = $1 AND expires <= clock_timestamp()`), former)
+		before = 2
+	}
+	b.Queue(db.sql(`SELECT o_member, o_part, o_moved, o_share, o_epoch, o_died, o_now, o_boot FROM {s}.beat($1, $2, $3::interval, $4, $5, $6, $7)`),
+		lockKey(db.schema, "member"), id, db.lease, looping, freed, epochs, busy)
+	sent := time.Now()
+	res := db.pool.SendBatch(ctx, &b)
+	defer func() { _ = res.Close() }()
+	for range before {
+		if _, err := res.Exec(); err != nil {
 			return err
 		}
 	}
-	sent := time.Now()
-	rows, err := db.pool.Query(ctx, db.sql(`SELECT o_member, o_part, o_moved, o_share, o_epoch, o_died, o_now, o_boot FROM {s}.beat($1, $2, $3::interval, $4, $5, $6, $7)`),
-		lockKey(db.schema, "member"), id, db.lease, looping, freed, epochs, busy)
+	rows, err := res.Query()
 	if err != nil {
 		return err
 	}
@@ -292,7 +305,8 @@ func (m *member) beat() error {
 			mine[*number] = g
 		}
 	}
-	if err := rows.Err(); err != nil {
+	rows.Close()
+	if err := cmp.Or(rows.Err(), res.Close()); err != nil { // it is committed by then
 		if isLost(err) {
 			m.mu.Lock()
 			defer m.mu.Unlock()

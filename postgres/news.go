@@ -107,7 +107,11 @@ func (q *Queue) tells() {
 
 // listens hears the news while ctx lasts.
 func (q *Queue) listens(ctx context.Context) {
-	q.db.listens(ctx, q.db.channel(), func() { q.member.signal(everything) }, func(text string) {
+	begun := func() {
+		q.member.signal(everything)
+		signal(q.member.kick) // shares may have been divided anew
+	}
+	q.db.listens(ctx, q.db.channel(), begun, func(text string) {
 		items, kick, _ := strings.Cut(text, " ")
 		if kick != "" {
 			signal(q.member.kick)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/notify"
@@ -90,6 +91,17 @@ func even(t *testing.T, all ...*crew) {
 	}, time.Minute, time.Millisecond)
 }
 
+// gone waits until the server has ended the connections of the processes of a
+// schema.
+func gone(t *testing.T, pool *pgxpool.Pool, schema string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var n int
+		err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = $1`, schema).Scan(&n)
+		return err == nil && n == 0
+	}, time.Minute, 10*time.Millisecond)
+}
+
 // TestOutageMovesNothing has a database that was away for longer than a lease:
 // who comes back first does not take what others had, only to give it back.
 func TestOutageMovesNothing(t *testing.T) {
@@ -113,7 +125,9 @@ func TestOutageMovesNothing(t *testing.T) {
 		_, before[i] = c.count()
 		c.h.net.cut(true)
 	}
-	_, err := newPool(t, pgtest.URL(t)).Exec(ctx, named(schema, `UPDATE {s}.member SET expires = clock_timestamp() - interval '1 second'`))
+	pool := newPool(t, pgtest.URL(t))
+	gone(t, pool, schema) // what was sent before is done
+	_, err := pool.Exec(ctx, named(schema, `UPDATE {s}.member SET expires = clock_timestamp() - interval '1 second'`))
 	require.NoError(t, err)
 	for _, c := range all {
 		m := &c.h.member
@@ -351,11 +365,7 @@ func TestItemsGoByIndex(t *testing.T) {
 	}
 	require.NoError(t, h.Close())
 	pool := newPool(t, pgtest.URL(t))
-	require.Eventually(t, func() bool { // what a connection has counted is told when it ends
-		var n int
-		require.NoError(t, pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE application_name = $1`, schema).Scan(&n))
-		return n == 0
-	}, time.Minute, 10*time.Millisecond)
+	gone(t, pool, schema) // what a connection has counted is told when it ends
 	var whole, byKey int64
 	// Each index was made by a scan.
 	require.NoError(t, pool.QueryRow(ctx, `SELECT t.seq_scan - (SELECT count(*) FROM pg_index x WHERE x.indrelid = t.relid), i.idx_tup_read FROM pg_stat_user_tables t JOIN pg_stat_user_indexes i USING (relid)

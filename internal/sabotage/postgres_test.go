@@ -197,7 +197,7 @@ func postgresRows() []row {
 		{
 			defence: "after an outage who comes first does not take all",
 			file:    late,
-			old:     "AND m.since < clock_timestamp() - lease / 20)",
+			old:     "AND m.since < at - lease / 20)",
 			new:     ")",
 			pkg:     pkg, test: "TestOutageMovesNothing",
 		},
@@ -211,7 +211,7 @@ func postgresRows() []row {
 		{
 			defence: "a lease of a clock that was set back ends",
 			file:    late,
-			old:     "m.expires > clock_timestamp() + 3 * lease;",
+			old:     "m.expires > at + 3 * lease;",
 			new:     "false;",
 			pkg:     pkg, test: "TestClockJumps",
 		},

@@ -17,31 +17,33 @@ DECLARE
   part   integer := 0;
   moved  boolean := false;
   since  uuid;
+  at     timestamptz; -- one for all, or who is late by it and who is not would be two clocks
 BEGIN
   PERFORM pg_advisory_xact_lock(lock_key);
+  at := clock_timestamp();
   SELECT r.boot INTO since FROM {s}.running_since r;
   IF NOT FOUND THEN
     INSERT INTO {s}.running_since AS r (boot) VALUES (gen_random_uuid()) RETURNING r.boot INTO since;
   END IF;
   IF id_ = 0 THEN
     id_ := nextval('{s}.member_seq');
-    INSERT INTO {s}.member (id, expires, works) VALUES (id_, clock_timestamp() + lease, working);
+    INSERT INTO {s}.member (id, expires, works) VALUES (id_, at + lease, working);
     moved := true;
   ELSE
-    SELECT m.works, m.expires <= clock_timestamp() INTO worked, late FROM {s}.member m WHERE m.id = id_;
+    SELECT m.works, m.expires <= at INTO worked, late FROM {s}.member m WHERE m.id = id_;
     IF NOT FOUND THEN
       RAISE EXCEPTION 'the lease was lost' USING ERRCODE = 'AL001';
     END IF;
-    UPDATE {s}.member m SET expires = clock_timestamp() + lease, works = working,
-      since = CASE WHEN late THEN clock_timestamp() ELSE m.since END WHERE m.id = id_;
+    UPDATE {s}.member m SET expires = at + lease, works = working,
+      since = CASE WHEN late THEN at ELSE m.since END WHERE m.id = id_;
     moved := worked <> working;
   END IF;
   UPDATE {s}.share s SET owner = NULL, epoch = s.epoch + 1, died = false FROM unnest(freed, epochs) f (share, epoch)
     WHERE s.share = f.share AND s.epoch = f.epoch;
   moved := moved OR FOUND;
-  UPDATE {s}.member m SET expires = clock_timestamp() + 3 * lease WHERE m.expires > clock_timestamp() + 3 * lease;
-  IF EXISTS (SELECT FROM {s}.member m WHERE m.id = id_ AND m.since < clock_timestamp() - lease / 20) THEN
-    DELETE FROM {s}.member m WHERE m.expires <= clock_timestamp() AND m.id <> id_;
+  UPDATE {s}.member m SET expires = at + 3 * lease WHERE m.expires > at + 3 * lease;
+  IF EXISTS (SELECT FROM {s}.member m WHERE m.id = id_ AND m.since < at - lease / 20) THEN
+    DELETE FROM {s}.member m WHERE m.expires <= at AND m.id <> id_;
     moved := moved OR FOUND;
   END IF;
   UPDATE {s}.share s SET owner = NULL, epoch = s.epoch + 1, died = true WHERE s.owner IS NOT NULL AND s.owner NOT IN (SELECT m.id FROM {s}.member m);
