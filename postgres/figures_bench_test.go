@@ -57,6 +57,7 @@ func BenchmarkPost(b *testing.B) {
 			ended := make(chan struct{})
 			go func() { defer close(ended); _ = p.Run(ctx) }()
 			var n atomic.Int64
+			from := walAt(b, h)
 			for b.Loop() {
 				var all sync.WaitGroup
 				each, end := time.Duration(senders)*time.Second/time.Duration(rate), time.Now().Add(5*time.Second)
@@ -89,6 +90,7 @@ func BenchmarkPost(b *testing.B) {
 			cancel()
 			<-ended
 			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(walAt(b, h)-from)/float64(n.Load()), "WAL-B/body")
 			for name, took := range map[string][]time.Duration{"200": answered, "callback": called} {
 				slices.Sort(took)
 				b.ReportMetric(ms(took[len(took)/2]), name+"-p50-ms")
