@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activity/service/personal"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
@@ -39,6 +40,11 @@ type Options struct {
 	// what is pulled, set UnknownKey of [activity.Options] to its UnknownKey too.
 	// Nil means none.
 	Drift *drift.Report
+
+	// Personal are the stores that [Service.Erase] and [Service.Export] go through
+	// beside the queue, the directory of files and Silence, which the service knows.
+	// Nil means these alone.
+	Personal *personal.Stores
 
 	// Close lists what to close last, in this order: a ledger, a database. The
 	// queue is closed before, if it has a Close method. Closing any of them again

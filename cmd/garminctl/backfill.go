@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/types"
@@ -323,7 +324,7 @@ func (c *backfillReport) panel(ctx context.Context, out *output) (*panel, error)
 	if err != nil {
 		return nil, err
 	}
-	return localPanel(noQueue{}, ledger, out, done)
+	return localPanel(noQueue{}, &admin.Options{Ledger: ledger}, out, done)
 }
 
 // users yields those that were named, or all that the ledger has.

@@ -90,6 +90,8 @@ type commands struct {
 	Tokens   tokensCommand   `cmd:"" help:"Show how long tokens last, without the tokens."`
 	Backfill backfillCommand `cmd:"" help:"Plan, run and account for the fetching of history."`
 	Drift    driftCommand    `cmd:"" help:"Show what Garmin sends and the running service does not know, ready to be pasted into an issue. Status 1 if there is any."`
+	Erase    eraseCommand    `cmd:"" help:"Remove all that is kept of a user. Without -yes it is only counted."`
+	Export   exportCommand   `cmd:"" name:"export-user" help:"Write all that is kept of a user to a zip with a manifest."`
 	Migrate  migrateCommand  `cmd:"" help:"Move users from OAuth 1.0a to OAuth 2, without asking them. It can be stopped and run again."`
 }
 

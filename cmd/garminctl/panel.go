@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/garminkit/activityapi/activity/service/admin"
-	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
@@ -88,8 +88,8 @@ type noQueue struct{ admin.Queue }
 
 // localPanel returns a panel over stores of this process, which done closes. What
 // is done to letters is in its audit log, on standard error.
-func localPanel(q admin.Queue, ledger backfill.Ledger, out *output, done func() error) (*panel, error) {
-	h, err := admin.New(q, slog.New(slog.NewTextHandler(out.stderr, nil)), &admin.Options{Ledger: ledger})
+func localPanel(q admin.Queue, opts *admin.Options, out *output, done func() error) (*panel, error) {
+	h, err := admin.New(q, slog.New(slog.NewTextHandler(out.stderr, nil)), opts)
 	if err != nil {
 		return nil, errors.Join(err, done())
 	}
@@ -100,7 +100,12 @@ func localPanel(q admin.Queue, ledger backfill.Ledger, out *output, done func() 
 type inProcess struct{ h http.Handler }
 
 // RoundTrip implements http.RoundTripper.
-func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p inProcess) RoundTrip(r *http.Request) (_ *http.Response, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = errors.New("the answer was cut short")
+		}
+	}()
 	w := &recorder{status: http.StatusOK, header: http.Header{}}
 	r = r.Clone(r.Context())
 	if r.Body == nil {
@@ -181,4 +186,46 @@ func (p *panel) do(ctx context.Context, method, path string, body io.Reader, v a
 		return fmt.Errorf("the admin API answers %d: does -admin lead to package admin's handler?", resp.StatusCode)
 	}
 	return &refusal{resp.StatusCode, e.Error}
+}
+
+// download posts a form and writes the answer to w.
+func (p *panel) download(ctx context.Context, view string, form url.Values, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+"/api/"+view, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if p.header != "" {
+		req.Header.Set("Authorization", string(p.header))
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		return fmt.Errorf("the admin API is not reached: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/zip" {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return &refusal{resp.StatusCode, fmt.Sprintf("the admin API answers %d: %s", resp.StatusCode, strings.TrimSpace(string(text)))}
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("the admin API: the export was cut short: %w", err)
+	}
+	return nil
+}
+
+// readZipped reads one file of a zip.
+func readZipped(r io.ReaderAt, size int64, name string) ([]byte, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	f, err := z.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/auth/oauth1/oauth1test"
 	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/activity/service/personal"
 	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
@@ -309,12 +310,13 @@ func cmdService(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { inbox.Close() })
 	w := worldOf(ts)
 	w.drift = drift.New()
-	opts := &admin.Options{Drift: w.drift}
+	stores := &personal.Stores{Queue: inbox}
+	opts := &admin.Options{Drift: w.drift, Personal: stores}
 	if len(args) > 2 {
 		store, err := auth.OpenFile(ts.MkAbs(args[2]), nil)
 		ts.Check(err)
 		ts.Defer(func() { store.Close() })
-		opts.Tokens = store
+		opts.Tokens, stores.Tokens = store, store
 	}
 	h, err := admin.New(inbox, slog.New(slog.DiscardHandler), opts)
 	ts.Check(err)

@@ -37,6 +37,8 @@ type Options struct {
 	Tokens    auth.TokenStore
 	// Drift is the report in service.Options.
 	Drift *drift.Report
+	// Personal erases and exports users: a service.Service, or personal.Stores.
+	Personal Personal
 	// Who returns the operator of a request, for the audit log. Nil means that
 	// only the address is logged.
 	Who func(r *http.Request) string
@@ -89,6 +91,8 @@ func New(q Queue, audit *slog.Logger, opts *Options) (*Admin, error) {
 		a.mux.Handle(pattern, a.html(v))
 		a.mux.Handle(v.method+" /api/"+v.name, a.json(v))
 	}
+	a.mux.HandleFunc("POST /export", a.export)
+	a.mux.HandleFunc("POST /api/export", a.export)
 	a.guard.SetDenyHandler(http.HandlerFunc(a.deny))
 	return a, nil
 }
@@ -112,6 +116,7 @@ func (a *Admin) views() []view {
 		{"GET", "history", "", a.history},
 		{"GET", "tokens", "", a.tokens},
 		{"GET", "user", "", a.user},
+		{"POST", "erase", "", a.erase},
 		{"GET", "drift", "", a.drift},
 	}
 }

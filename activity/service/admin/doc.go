@@ -28,6 +28,8 @@
 //	GET  tokens    tokens that end within days
 //	GET  drift     what Garmin sends and this version does not know, without values
 //	GET  user      id: token, history day by day, parked or not
+//	POST erase     user: what there is of a user; dry_run=false to remove it
+//	POST export    user: the same as a zip
 //
 // A long list comes in pieces: its Next is the parameter from of the next piece,
 // and is "" at the end. An answer takes 80 ms, or the requested seconds, up to

@@ -1,0 +1,70 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+
+	"github.com/garminkit/activityapi/activity/service/personal"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
+)
+
+// Erase removes all that the service keeps of a user, or with dryRun counts it.
+// When it has returned nil, nothing of that is delivered any more: remove what the
+// application keeps of the user then. It waits for attempts at the user's items
+// that run, until ctx ends. See [personal.Stores.Erase].
+func (s *Service) Erase(ctx context.Context, user types.UserID, dryRun bool) (*personal.Receipt, error) {
+	stores, done, err := s.stores()
+	if err != nil {
+		return &personal.Receipt{DryRun: dryRun}, err
+	}
+	r, err := stores.Erase(ctx, user, dryRun)
+	err = errors.Join(err, done())
+	// The id is in no receipt; the log has to say whose it is.
+	s.opts.Logger.InfoContext(ctx, "service: erased a user", "user", user, "dry run", dryRun, "complete", r.Complete(), "err", err)
+	return r, err
+}
+
+// Export writes all that the service keeps of a user to w, as a zip. See
+// [personal.Stores.Export].
+func (s *Service) Export(ctx context.Context, user types.UserID, w io.Writer) (*personal.Manifest, error) {
+	stores, done, err := s.stores()
+	if err != nil {
+		return nil, err
+	}
+	m, err := stores.Export(ctx, user, w)
+	return m, errors.Join(err, done())
+}
+
+// stores are those of the options, with what the service knows.
+func (s *Service) stores() (*personal.Stores, func() error, error) {
+	var all personal.Stores
+	if s.opts.Personal != nil {
+		all = *s.opts.Personal
+	}
+	done := func() error { return nil }
+	if all.Queue == nil {
+		all.Queue = s.queue
+	}
+	if all.Processor == nil {
+		all.Processor = s.processor
+	}
+	if w := s.opts.Silence; w != nil && all.Silence == nil {
+		all.Silence, all.SilencePath = w.Detector, w.Path
+	}
+	if f := s.opts.Processor.Files; f != nil && all.Files == nil {
+		d, err := notify.OpenFileDir(f.Dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		all.Files, done = d, d.Close
+		if e, ok := f.Store.(notify.Eraser); ok && f.Store != notify.FileStore(d) {
+			others := map[string]notify.Eraser{"file store": e}
+			maps.Copy(others, all.Others)
+			all.Others = others
+		}
+	}
+	return &all, done, nil
+}

@@ -1,0 +1,230 @@
+// Package personal removes and exports all that is kept of one user, over all
+// stores of a program.
+//
+//	stores := &personal.Stores{Queue: inbox, Files: files, Tokens: tokens, Ledger: ledger}
+//	receipt, err := stores.Erase(ctx, user, false)
+//
+// A service fills in what it knows and has both as one call.
+//
+// # What is erased
+//
+// Erase covers what was there when it was called. What Garmin sends meanwhile and
+// later is kept and processed as of any user: disconnect the user first, and let
+// the resolver answer [notify.ErrUnknownUser]. Erase may be repeated; after a crash
+// or an error, repeat it. Blocks of the disk that the file system has freed, logs
+// and backups are the operator's.
+//
+// The memory of repeats holds half a hash of each body, and no ids. It stays: a
+// body that Garmin sends again is not stored again.
+package personal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activity/join"
+	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/silence"
+	"github.com/garminkit/activityapi/types"
+)
+
+// Stores are where things of users are kept. A field that is nil is left out.
+type Stores struct {
+	// Queue holds items, dead letters, and the claims of files. One that is no
+	// [notify.Eraser] is told as left.
+	Queue notify.Letters
+	// Processor works on the queue in this process.
+	Processor *notify.Processor
+	// Files holds files and what is kept of downloads: a [*notify.FileDir].
+	Files  notify.Eraser
+	Tokens auth.TokenStore
+	Ledger backfill.Ledger
+	Join   join.Store
+	// Silence is written to SilencePath, if that is not "".
+	Silence     *silence.Detector
+	SilencePath string
+	// Others are stores of the application's own, by their names.
+	Others map[string]notify.Eraser
+}
+
+// Receipt tells what was removed of a user, or would be, and what was not. It
+// holds nothing of the user.
+type Receipt struct {
+	At     time.Time `json:"at"`
+	DryRun bool      `json:"dry_run"`
+	Stores []Store   `json:"stores"`
+}
+
+// Store is one store's part of a receipt.
+type Store struct {
+	Name string `json:"name"`
+	notify.Erasure
+	// Error is why the work was not done to its end.
+	Error string `json:"error,omitempty"`
+}
+
+// Complete reports whether nothing is left.
+func (r *Receipt) Complete() bool {
+	return !slices.ContainsFunc(r.Stores, func(s Store) bool { return s.Error != "" || len(s.Left) > 0 })
+}
+
+// Erase removes all that the stores hold of a user, or with dryRun counts it. One
+// store that fails does not keep the others: the error joins theirs, and the
+// receipt tells what was done.
+func (s *Stores) Erase(ctx context.Context, user types.UserID, dryRun bool) (*Receipt, error) {
+	r := &Receipt{At: time.Now().UTC(), DryRun: dryRun}
+	if user == "" {
+		return r, errors.New("personal: no user")
+	}
+	var errs []error
+	for _, p := range s.parts() {
+		store := Store{Name: p.name}
+		do := p.erase
+		if dryRun {
+			do = p.count
+		}
+		e, err := do(ctx, user)
+		if e != nil {
+			store.Erasure = *e
+		}
+		if err != nil {
+			store.Error = err.Error()
+			errs = append(errs, fmt.Errorf("personal: %s: %w", p.name, err))
+		}
+		r.Stores = append(r.Stores, store)
+	}
+	return r, errors.Join(errs...)
+}
+
+// part is a store as Erase and Export see it.
+type part struct {
+	name     string
+	erase    func(context.Context, types.UserID) (*notify.Erasure, error)
+	holdings func(context.Context, types.UserID) iter.Seq2[*notify.Holding, error]
+}
+
+func (p *part) count(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	out := &notify.Erasure{}
+	for h, err := range p.holdings(ctx, user) {
+		if err != nil {
+			return out, err
+		}
+		out.Remove(h.What, 1)
+	}
+	return out, nil
+}
+
+func none(context.Context, types.UserID) iter.Seq2[*notify.Holding, error] {
+	return func(func(*notify.Holding, error) bool) {}
+}
+
+// parts are the stores in the order in which they are erased: first what could
+// be delivered, then what was.
+func (s *Stores) parts() (all []part) {
+	add := func(name string, e notify.Eraser) {
+		all = append(all, part{name, e.Erase, e.Holdings})
+	}
+	if s.Queue != nil {
+		if e, ok := s.Queue.(notify.Eraser); ok {
+			add("queue", e)
+		} else {
+			all = append(all, part{"queue", cannot, none})
+		}
+	}
+	if p := s.Processor; p != nil {
+		all = append(all, part{"processor", func(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+			return nil, p.Reread(ctx, user)
+		}, none})
+	}
+	if s.Files != nil {
+		add("files", s.Files)
+	}
+	if s.Ledger != nil {
+		all = append(all, part{"ledger", s.eraseLedger, s.ledgerHoldings})
+	}
+	if j := s.Join; j != nil {
+		all = append(all, part{"join", func(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+			return nil, j.Forget(ctx, user)
+		}, none})
+	}
+	if s.Silence != nil {
+		all = append(all, part{"silence", s.eraseSilence, none})
+	}
+	if s.Tokens != nil {
+		all = append(all, part{"tokens", s.eraseTokens, s.tokenHoldings})
+	}
+	names := make([]string, 0, len(s.Others))
+	for name := range s.Others {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		add(name, s.Others[name])
+	}
+	return all
+}
+
+func cannot(context.Context, types.UserID) (*notify.Erasure, error) {
+	out := &notify.Erasure{}
+	out.Leave("store", 1, "it is no notify.Eraser")
+	return out, nil
+}
+
+func (s *Stores) eraseLedger(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	out := &notify.Erasure{}
+	if e, ok := s.Ledger.(interface {
+		Erase(context.Context, types.UserID) (int, error)
+	}); ok {
+		n, err := e.Erase(ctx, user)
+		out.Remove("chunks", n)
+		return out, err
+	}
+	for _, err := range s.Ledger.Chunks(ctx, user) {
+		if err != nil {
+			return out, err
+		}
+		out.Remove("chunks", 1)
+	}
+	return out, s.Ledger.Forget(ctx, user)
+}
+
+func (s *Stores) eraseSilence(_ context.Context, user types.UserID) (*notify.Erasure, error) {
+	s.Silence.Forget(user)
+	if s.SilencePath == "" {
+		return nil, nil
+	}
+	return nil, s.Silence.Save(s.SilencePath)
+}
+
+func (s *Stores) eraseTokens(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	out := &notify.Erasure{}
+	if e, ok := s.Tokens.(interface {
+		Erase(context.Context, types.UserID) (bool, error)
+	}); ok {
+		had, err := e.Erase(ctx, user)
+		if had {
+			out.Remove("tokens", 1)
+		}
+		return out, err
+	}
+	for {
+		t, err := s.Tokens.Token(ctx, user)
+		if errors.Is(err, auth.ErrNotConnected) {
+			return out, nil
+		}
+		if err == nil {
+			_, err = s.Tokens.Swap(ctx, t, nil)
+		}
+		if err == nil {
+			out.Remove("tokens", 1)
+		} else if !errors.Is(err, auth.ErrConflict) {
+			return out, err
+		}
+	}
+}
