@@ -25,11 +25,11 @@ var _ notify.Claims = (*claims)(nil)
 // claimAge is how long a claim that nobody can need any more is kept.
 const claimAge = 30 * 24 * time.Hour
 
-// Claims are the notes of downloads that all processes share. Leases go by the
+// Claims returns the claims of downloads that all processes share. Leases use the
 // server's clock.
 func (db *DB) Claims() notify.Claims { return db.claims }
 
-// Claims are those of the database.
+// Claims returns those of the database.
 func (q *Queue) Claims() notify.Claims { return q.db.claims }
 
 // claimSQL reads a claim, and locks it.

@@ -7,18 +7,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Part is what a process uses of a database, for [Grants].
+// Part is a part of the database that a process uses, for [Grants].
 type Part string
 
 // The parts.
 const (
 	// PartQueue is the queue, its letters, and the claims of downloads.
 	PartQueue Part = "queue"
-	// PartTokens is the tokens and the consents.
+	// PartTokens are the tokens and the consents.
 	PartTokens Part = "tokens"
 	// PartHistory is the ledger and the limiter.
 	PartHistory Part = "history"
-	// PartJoined is the activities that were put together.
+	// PartJoined are the joined activities.
 	PartJoined Part = "joined"
 )
 
@@ -75,10 +75,10 @@ func (p Part) rights() []rights {
 	return nil
 }
 
-// Grants is SQL that gives a role what the parts need and no more; without a
-// part, what all need. The role of who runs [Migrate] owns the tables, and is
-// another: no process that faces the net has to be able to change them. "" means
-// [DefaultSchema].
+// Grants returns the SQL that gives a role exactly the rights that the parts
+// need; without a part, those that all need. The role that runs [Migrate] owns
+// the tables and should be a different one: processes that face the network need
+// no right to change tables. "" means [DefaultSchema].
 func Grants(schema, role string, parts ...Part) (string, error) {
 	name, err := schemaName(schema)
 	if err != nil {

@@ -20,7 +20,7 @@ type joined struct{ db *DB }
 
 var _ join.Store = (*joined)(nil)
 
-// Joined is the store of a [join.Joiner] that all processes share. An update
+// Joined returns the store of a [join.Joiner] that all processes share. An update
 // reads, and writes if nobody else has written since. Options.JoinedRetention
 // bounds how long an activity is kept.
 func (db *DB) Joined() join.Store { return &joined{db} }

@@ -19,8 +19,8 @@ type ledger struct{ db *DB }
 
 var _ backfill.Ledger = (*ledger)(nil)
 
-// Ledger is the ledger of all processes. A claim lasts as long as its process is
-// heard of, and Options.Lease longer.
+// Ledger returns the ledger of all processes. A claim ends Options.Lease after
+// the last sign of life of its process.
 func (db *DB) Ledger() backfill.Ledger { return &ledger{db} }
 
 // Claim implements [backfill.Ledger].

@@ -127,7 +127,7 @@ func (q *Queue) Letter(ctx context.Context, id string) (*notify.DeadLetter, erro
 	return l, nil
 }
 
-// OpenLetter implements [notify.Letters]. ctx is that of the reading too.
+// OpenLetter implements [notify.Letters]. ctx also applies to reading.
 func (q *Queue) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
 	n, err := letterID(id)
 	if err != nil {
@@ -258,8 +258,8 @@ func (r *letterReader) next() error {
 	return nil
 }
 
-// Redrive implements [notify.Letters]. The items appear and the letter goes in
-// one transaction, so of several callers one does it.
+// Redrive implements [notify.Letters]. The items appear and the letter is removed
+// in one transaction, so only one of several callers succeeds.
 func (q *Queue) Redrive(ctx context.Context, id string) error {
 	for {
 		l, err := q.Letter(ctx, id)

@@ -69,9 +69,10 @@ type grant struct {
 	ended bool
 }
 
-// Limiter keeps the requests of all processes within a consumer key's days a
-// minute. The name stands for the key, such as the key itself; all who use a name
-// must say the same number of days. Time is that of the server alone.
+// Limiter keeps the requests of all processes within a consumer key's days per
+// minute. The name stands for the key, such as the key itself; all callers with
+// the same name must pass the same number of days. Only the server's clock is
+// used.
 //
 // To change the number, stop the processes that use the name, and set it in the
 // table budget.

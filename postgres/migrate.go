@@ -20,24 +20,24 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// DefaultSchema is the schema that is used if none is named.
+// DefaultSchema is the schema used if none is named.
 const DefaultSchema = "activityapi"
 
 // Migration is a step from one version of the tables to the next.
 type Migration struct {
-	// Version is what the tables have after the step, from 1 on.
+	// Version is the version of the tables after the step, from 1 on.
 	Version int
 	// Name is that of a file, such as "0001_queue.sql".
 	Name string
-	// SQL is the whole step, and belongs into one transaction. It has the marks
-	// of goose, which are comments to others.
+	// SQL is the whole step, to be run in one transaction. It has the marks of
+	// goose, which other tools read as comments.
 	SQL string
 }
 
-// Migrations returns all steps for a schema, in their order, for who applies
-// them with a tool of their own in place of [Migrate]: goose, atlas or psql. ""
-// means [DefaultSchema]. Both ways know of each other, since each step notes its
-// version. The command in cmd/migrations writes them to files.
+// Migrations returns all steps for a schema, in order, to apply them with another
+// tool than [Migrate]: goose, atlas or psql. "" means [DefaultSchema]. Both ways
+// can be mixed, since each step records its version. The command in
+// cmd/migrations writes the steps to files.
 func Migrations(schema string) ([]Migration, error) {
 	name, err := schemaName(schema)
 	if err != nil {
@@ -85,14 +85,14 @@ UPDATE {s}.meta SET version = %[4]d;
 `, begin, version-1, strings.TrimSpace(text), version)
 }
 
-// Migrate brings the tables in a schema to the version that this package works
-// with, and creates the schema if there is none. "" means [DefaultSchema]. It
-// only goes forward, one transaction for each step, and may be called by several
-// processes at once: one does the work. Processes with an earlier version of
-// this package go on meanwhile and after it.
+// Migrate brings the tables in a schema to the version of this package, and
+// creates the schema if necessary. "" means [DefaultSchema]. It only goes
+// forward, with one transaction for each step. Several processes may call it at
+// once; one does the work. Processes with an earlier version of this package keep
+// working during and after it.
 //
-// A step that needs a lock on a table waits for it a few seconds at a time,
-// since whoever needs the table then waits behind it.
+// A step that needs a lock on a table waits only a few seconds at a time, since
+// others that need the table wait behind it.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string) error {
 	return migrateTo(ctx, pool, schema, -1)
 }

@@ -1,8 +1,7 @@
-// Package postgres keeps what several processes share in a PostgreSQL database:
-// the queue of notifications, with order for each user and takeover of what a
-// dead process had, the notes of downloads, tokens and consents, the history that
-// was asked for, the days a minute that may be asked for, and activities that are
-// put together of their parts.
+// Package postgres keeps the state that several processes share in a PostgreSQL
+// database: the queue of notifications, with order per user and takeover from
+// dead processes, the claims of downloads, tokens and consents, the ledger of
+// requested history, the limit of days per minute, and joined activities.
 //
 //	pool, err := pgxpool.New(ctx, url)
 //	err = postgres.Migrate(ctx, pool, "")
@@ -14,14 +13,14 @@
 //	runner := backfill.NewRunner(limiter, db.Ledger(), nil)
 //	joiner := join.New(db.Joined())
 //
-// It needs PostgreSQL 13 or later, and a standby that may take over must be
-// synchronous: what was acknowledged is otherwise lost in a failover.
+// It needs PostgreSQL 13 or later. A standby that may take over must be
+// synchronous: otherwise a failover loses acknowledged bodies.
 //
 // # Security
 //
-// Errors and log lines hold no value that was stored or sent. Tokens can be
-// sealed with a key that the database does not have: Options.Seal. A process needs
-// few rights, which [Grants] lists.
+// Errors and log lines contain no stored or sent value. Tokens can be sealed with
+// a key that the database does not have; see Options.Seal. A process needs few
+// rights; see [Grants].
 package postgres
 
 import (
@@ -40,45 +39,45 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// DefaultLease is how long a process that is not heard of keeps its shares.
+// DefaultLease is how long a silent process keeps its shares.
 const DefaultLease = 15 * time.Second
 
-// Options are the options of [Open]. Zero values are good.
+// Options are the optional settings of [Open]. Zero values mean defaults.
 type Options struct {
-	// Schema is where the tables are, DefaultSchema by default.
+	// Schema holds the tables. The default is DefaultSchema.
 	Schema string
-	// Lease is how long a process that is not heard of keeps its shares,
-	// DefaultLease by default and a second at least. All processes must use the
-	// same. A right ends a third of it earlier where the process is.
+	// Lease is how long a silent process keeps its shares, at least a second. The
+	// default is DefaultLease. All processes must use the same. In the process
+	// itself, a right ends a third of it earlier.
 	Lease time.Duration
-	// RepeatTime is how long after its arrival a body that comes again, byte for
-	// byte, is acknowledged and not stored, as notify.Redeliveries explains. 0
-	// means notify.DefaultRepeatTime, less than zero that each body is stored.
-	// All processes should use the same.
+	// RepeatTime is how long an identical body is acknowledged and not stored
+	// again; see notify.Redeliveries. 0 means notify.DefaultRepeatTime; a
+	// negative value means that each body is stored. All processes should use the
+	// same.
 	//
-	// Some 60 bytes of memory are taken for each body, for the latest million of
-	// them at the most.
+	// Each body takes about 60 bytes of memory, for at most the latest million of
+	// them.
 	RepeatTime time.Duration
-	// Seal encrypts the tokens in the database, for instance AES-GCM as
-	// cipher.NewGCM makes it. They are either sealed from the first day or not at
-	// all. nil means that they are stored in clear.
+	// Seal encrypts the tokens in the database, for instance AES-GCM from
+	// cipher.NewGCM. They must be sealed from the start or not at all. nil means
+	// that they are stored unencrypted.
 	Seal cipher.AEAD
-	// MaxBytes bounds what the items that wait and the dead letters take; a Put
-	// beyond it fails with ErrFull. It is looked at every two seconds, so leave
-	// room on the disk. 0 means no bound but the disk's.
+	// MaxBytes limits the size of waiting items and dead letters; a Put beyond it
+	// fails with ErrFull. It is checked every two seconds, so leave room on the
+	// disk. 0 means no limit but the disk's.
 	MaxBytes int64
 	// LetterRetention is how long a dead letter is kept after it was buried. 0
 	// means until it is redriven or discarded.
 	LetterRetention time.Duration
-	// JoinedRetention is how long an activity of [DB.Joined] is kept after its last
-	// change, in days: a part of one is a whole one. 0 means until its user is
-	// forgotten. All processes should use the same.
+	// JoinedRetention is how long an activity of [DB.Joined] is kept after its
+	// last change, rounded up to days. 0 means until its user is forgotten. All
+	// processes should use the same.
 	JoinedRetention time.Duration
-	// Logger hears of trouble that no caller is told of. nil is silent.
+	// Logger is told of failures that no caller sees. nil is silent.
 	Logger *slog.Logger
 }
 
-// DB is the database as this process has it. It is safe for concurrent use.
+// DB is this process's handle of the database. It is safe for concurrent use.
 type DB struct {
 	pool    *pgxpool.Pool
 	schema  string
@@ -106,12 +105,12 @@ type DB struct {
 // errClosed is the error of a call after Close.
 var errClosed = errors.New("postgres: the database is closed")
 
-// Open opens the tables that [Migrate] has made. The pool stays the caller's,
-// and is closed after the DB. Ten connections are enough for a busy process, and
-// four for any; one more is opened beside the pool to hear of what is new, and one
-// with the first limiter. Behind a pooler that shares sessions between
-// transactions, the pool must use a mode that prepares nothing under a name, such
-// as pgx.QueryExecModeExec.
+// Open opens the tables that [Migrate] has made. The caller owns the pool and
+// closes it after the DB. Ten connections are enough for a busy process, and four
+// are the minimum. Outside the pool, Open uses one more connection to receive
+// notices of new items, and another with the first limiter. Behind a pooler that
+// shares sessions between transactions, the pool must use a mode without named
+// prepared statements, such as pgx.QueryExecModeExec.
 func Open(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*DB, error) {
 	need, err := versions()
 	if err != nil {
@@ -187,12 +186,11 @@ func checkSettings(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// Queue is the queue of all processes that use the schema. It is one value for
-// the life of the DB.
+// Queue returns the queue of all processes that use the schema. It is the same
+// value for the life of the DB.
 func (db *DB) Queue() *Queue { return db.queue }
 
-// Close gives back what the process has and ends its work. The shares that are
-// not released yet are released.
+// Close ends the work of the process and releases its remaining shares.
 func (db *DB) Close() error {
 	db.queue.leave()
 	db.stop()

@@ -16,12 +16,11 @@ import (
 // tables: who changes it must move all items.
 const shares = 64
 
-// Queue is a [notify.Queue] that several processes work on at once.
+// Queue is a [notify.Queue] that several processes share.
 //
-// A body is taken apart in Put, and all its items are committed together, before
-// Put returns nil. Of a Put whose connection was lost at the moment of the
-// commit nobody can tell whether it was stored: it is an error, and the body may
-// be there. Garmin sends it again.
+// Put splits a body and commits all its items together before it returns nil. If
+// the connection is lost during the commit, nobody can tell whether the body was
+// stored: Put returns an error, and the body may be there. Garmin sends it again.
 type Queue struct {
 	db      *DB
 	puts    chan *put
@@ -111,7 +110,7 @@ LATERAL (SELECT min(f.received) AS oldest FROM {s}.share s,
 // work, and compiling one costs half a second.
 const noJIT = `SELECT set_config('jit', 'off', true)`
 
-// Stats implements [notify.Queue]. Bytes is what the tables take on disk.
+// Stats implements [notify.Queue]. Bytes is the disk space of the tables.
 func (q *Queue) Stats(ctx context.Context) (notify.QueueStats, error) {
 	ctx, cancel := q.db.call(ctx)
 	defer cancel()

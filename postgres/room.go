@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrFull says that the queue holds as much as [Options].MaxBytes allows.
+// ErrFull means that the queue holds as much as Options.MaxBytes allows.
 var ErrFull = errors.New("postgres: full")
 
 // room tells whether there is room for more bodies.

@@ -20,9 +20,9 @@ type tokens struct{ db *DB }
 
 var _ auth.TokenStore = (*tokens)(nil)
 
-// Tokens is the store of all processes. They refresh a token once, since a
-// refresh begins with a Swap that claims it. Options.Seal encrypts what is
-// stored.
+// Tokens returns the token store of all processes. They refresh a token once,
+// since a refresh starts with a Swap that claims it. Options.Seal encrypts the
+// stored tokens.
 func (db *DB) Tokens() auth.TokenStore { return &tokens{db} }
 
 // Format implements [fmt.Formatter]: no verb prints a secret.

@@ -15,7 +15,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ErrFormat means that what is read is no recording, or one of a later version.
+// ErrFormat means that the input is not a recording, or one of a later version.
 var ErrFormat = errors.New("recording: not a recording")
 
 const (
@@ -32,23 +32,25 @@ type header struct {
 	Version   int    `json:"version"`
 }
 
-// Entry is one request. Nothing in it is the original but its form.
+// Entry is a request. It keeps only the form of the original.
 type Entry struct {
-	// At is when the request came, from the beginning of the recording, and Took
-	// how long it took to answer.
+	// At is when the request came, from the start of the recording. Took is the
+	// time until the answer.
 	At   time.Duration `json:"at"`
 	Took time.Duration `json:"took"`
-	// Method and Path are those of the request. Path is "" if it is none of
-	// Garmin's API, as that of a notification.
+	// Method and Path are those of the request. Path is "" if it is not a path of
+	// Garmin's API, as for a notification.
 	Method string `json:"method,omitempty"`
 	Path   string `json:"path,omitempty"`
 	Query  string `json:"query,omitempty"`
-	// Status is the answer's, or 0 if there was none.
+	// Status is that of the answer, or 0 if there was none.
 	Status int `json:"status,omitempty"`
-	// Size is that of the body. Body is nil if it was no JSON, or not whole.
+	// Size is that of the body. Body is nil if the body was not JSON or not
+	// complete.
 	Size int64  `json:"size"`
 	Body []byte `json:"-"`
-	// Lost is how many requests were not recorded; it stands alone.
+	// Lost is the number of requests that were not recorded; an entry with it has
+	// no other field.
 	Lost int `json:"lost,omitempty"`
 }
 
@@ -83,7 +85,7 @@ func (e *Entry) UnmarshalJSON(b []byte) error {
 }
 
 // Read yields the requests of a recording in the order in which they ended. The
-// sequence is for one use; an error comes last.
+// sequence is single-use; an error comes last.
 func Read(r io.Reader) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
 		lines := bufio.NewScanner(r)
@@ -109,10 +111,10 @@ func Read(r io.Reader) iter.Seq2[*Entry, error] {
 	}
 }
 
-// Play calls send for the requests of a recording, in the order in which they came:
-// with the times between them, or one after the other if atOnce is set. It ends
-// with the first error of send, of reading or of ctx. What a body that was not kept
-// would have been is up to send.
+// Play calls send for the requests of a recording in order of arrival: with the
+// original gaps, or one after the other if atOnce is set. It ends with the first
+// error of send, of reading or of ctx. send decides how to replace a body that
+// was not kept.
 func Play(ctx context.Context, r io.Reader, atOnce bool, send func(*Entry) error) error {
 	var all []*Entry
 	for e, err := range Read(r) {

@@ -1,5 +1,5 @@
-// Package recording keeps the traffic of a test or of a bad day, without what it
-// says about anybody, to be looked at and sent again.
+// Package recording records the traffic of a test or of an incident, without
+// personal data, so that it can be inspected and sent again.
 //
 //	r, err := recording.New(file, nil)
 //	if err != nil {
@@ -8,34 +8,35 @@
 //	serve(r.Handler(handler))
 //	return r.Close()
 //
-// [Recorder.Handler] stands before a notify.Handler, or before the fake of package
-// activitytest, from which its package replay sends a recording again.
+// Put [Recorder.Handler] in front of a notify.Handler, or of the fake of package
+// activitytest. Package replay beside the fake sends a recording again.
 //
 // # What is left of a body
 //
-// Structure, order, white space and lengths stay, and so does what belongs
-// together. Of the values only what is known to be harmless stays:
+// Structure, order, white space, lengths and relations between values stay. Only
+// values known to be harmless stay:
 //
-//   - ids, names and every other text are disguised, one to one for the whole
-//     recording: what was equal is equal, in a number, a string or a URL. Letters
-//     become consonants, digits other digits.
+//   - ids, names and all other texts are disguised, one to one for the whole
+//     recording: equal values stay equal, in a number, a string or a URL. Letters
+//     become consonants, digits become other digits.
 //   - tokens are crossed out, and so are the parameters of a callback URL that have
 //     one.
-//   - places are turned about the center of the Earth, all by the same turn, so that
-//     distances and shapes stay. Elevations are raised, all by the same height.
+//   - places are rotated about the center of the Earth, all by the same rotation,
+//     so that distances and shapes stay. Elevations are raised, all by the same
+//     height.
 //   - times are moved by the same number of whole days.
-//   - measurements keep five digits; more of them are made up.
+//   - measurements keep five digits; further digits are random.
 //   - keys, activity types, file types and permissions stay if Garmin's documents
 //     have them.
-//   - numbers under a key that nobody knows are made up.
+//   - numbers under unknown keys are random.
 //
-// A body that is no JSON, or larger than [Options.MaxBody], leaves its size alone.
-// Of the request stay its method, the path and the parameters if they are those of
-// Garmin's API, and when it came. Headers are dropped.
+// Of a body that is not JSON, or is larger than [Options.MaxBody], only the size
+// is recorded. Of the request, the method, the time, and the path and parameters
+// of Garmin's API are recorded. Headers are dropped.
 //
-// The turn, the days and the disguise are forgotten when the recorder ends. Who
-// has the original, or a shape and the speed at which it was run, can find it in the
-// recording: keep it among those who may see such data.
+// The rotation, the days and the disguise are forgotten when the recorder ends.
+// Somebody who has the original, or the shape and speed of a route, can find it
+// in the recording: share a recording only with people who may see such data.
 package recording
 
 import (
@@ -54,12 +55,12 @@ import (
 	"time"
 )
 
-// Options are the limits of a [Recorder]. nil is the zero value.
+// Options are the limits of a [Recorder]. nil means the zero value.
 type Options struct {
-	// MaxBody is the largest body that is kept, in bytes. Zero is 16 MiB.
+	// MaxBody is the largest recorded body in bytes. Zero means 16 MiB.
 	MaxBody int64
-	// MaxTotal is the most that is written, in bytes. Zero is 256 MiB. What comes
-	// later is counted alone.
+	// MaxTotal limits the bytes written. Zero means 256 MiB. Later requests are
+	// only counted.
 	MaxTotal int64
 }
 
@@ -124,8 +125,8 @@ func New(w io.Writer, o *Options) (*Recorder, error) {
 	return r, nil
 }
 
-// Handler records the requests to next. What is written about one does not delay
-// its answer. After Close it hands requests on, and records nothing.
+// Handler records the requests to next. Recording does not delay an answer. After
+// Close it passes requests on without recording them.
 func (r *Recorder) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := &heard{
@@ -206,8 +207,8 @@ func (r *Recorder) add(h *heard) {
 	}
 }
 
-// Close writes what waits, ends the recording and returns the first error of
-// writing. It leaves the writer open.
+// Close writes the rest, ends the recording and returns the first error of
+// writing. It does not close the writer.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
 	r.closed = true

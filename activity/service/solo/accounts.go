@@ -15,24 +15,26 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Accounts is the partner's side: a database, most often. What fails is tried again,
-// so each method must bear being called twice. Methods are safe for concurrent use.
+// Accounts is the partner's side, usually a database. Failed calls are repeated,
+// so calling a method twice must do no harm. Methods must be safe for concurrent
+// use.
 type Accounts interface {
-	// Connect notes that an account, which is c.Session, has connected, for the
-	// first time or again. The token is stored already.
+	// Connect records that the account c.Session has connected, for the first
+	// time or again. The token is already stored.
 	Connect(ctx context.Context, c *auth.Connection) error
-	// Account returns the account behind Garmin's id, or an error that wraps
+	// Account returns the account for a Garmin user id, or an error that wraps
 	// [notify.ErrUnknownUser].
 	Account(ctx context.Context, user types.UserID) (string, error)
-	// Permit keeps what a user allows now, unless something newer is kept: at grows.
+	// Permit stores what a user now allows, unless permissions with a later at
+	// are stored.
 	Permit(ctx context.Context, user types.UserID, allowed []types.Permission, at types.Timestamp) error
-	// Forget deletes a user who has left, and what came of the user. The row by
-	// which Account finds the user goes last. Tokens, files, dead letters and the
-	// ledger are deleted already.
+	// Forget deletes a user who has left, and the user's data. Delete the row by
+	// which Account finds the user last. Tokens, files, dead letters and the
+	// ledger are already deleted.
 	Forget(ctx context.Context, user types.UserID) error
 	// Save stores a summary: see [notify.Delivery.Replaces].
 	Save(ctx context.Context, d *notify.Delivery, s types.Summary) error
-	// File is told of a file that is in place.
+	// File is called with a stored file.
 	File(ctx context.Context, d *notify.Delivery, f *notify.File) error
 }
 

@@ -1,5 +1,5 @@
-// Package solo is a whole program on one machine, but for what only a partner can
-// know. Its stores are in one directory, and one handler serves its addresses:
+// Package solo is a whole program for one machine, except for the partner's own
+// code. Its stores are in one directory, and one handler serves its addresses:
 //
 //	svc, err := solo.Open("data", accounts, &solo.Options{
 //		URL: "https://me.example.com", App: app, PathSecret: secret, Session: session,
@@ -9,11 +9,11 @@
 //	}
 //	return svc.ListenAndServe(ctx, ":8080", svc)
 //
-// The partner writes [Accounts]: who has connected, and what came. Users connect at
-// /connect, Garmin sends to /garmin/ with the path secret behind it, and
-// /ready and /live are for whoever watches the process.
+// The partner implements [Accounts], which keeps who has connected and the data
+// that arrives. Users connect at /connect, Garmin sends to /garmin/ followed by
+// the path secret, and /ready and /live are for a supervisor.
 //
-// A program that grows out of it takes its parts: [service.New] with other stores,
+// A program that outgrows it can use the parts: [service.New] with other stores,
 // such as those of module postgres.
 package solo
 
@@ -42,34 +42,34 @@ import (
 
 // Options are the settings of [Open]. URL, App, PathSecret and Session are required.
 type Options struct {
-	// URL is where users and Garmin reach the program, without a path:
-	// https://me.example.com. Register URL/garmin/PathSecret with Garmin as the
-	// endpoint, and URL/connected as the redirect URL.
+	// URL is the address at which users and Garmin reach the program, without a
+	// path: https://me.example.com. Register URL/garmin/PathSecret with Garmin as
+	// the endpoint, and URL/connected as the redirect URL.
 	URL        string
 	App        auth.App
 	PathSecret types.Secret
 	// Session returns the account that a browser is logged in to.
 	Session func(*http.Request) (string, error)
 
-	// Operator lets operators alone pass to the pages below /admin/. Nil means that
-	// there are no such pages.
+	// Operator lets only operators pass to the pages below /admin/. Nil means
+	// that there are no such pages.
 	Operator func(http.Handler) http.Handler
 	// DaysPerMinute is the key's limit of history. Zero means [backfill.Production].
 	DaysPerMinute int
-	// History is how far back from the connection history is fetched. Zero means a
-	// year, less than zero that none is.
+	// History is how far back from the connection to fetch history. Zero means a
+	// year; a negative value means none.
 	History time.Duration
-	// Telemetry, if not nil, hears of all that passes. The Telemetry of module otel
-	// is one.
+	// Telemetry, if not nil, observes everything. Module otel has one.
 	Telemetry Telemetry
-	// Transport carries all calls to Garmin, as in [activity.Options] and
-	// [auth.Options]. Nil means one to Garmin itself.
+	// Transport sends all calls to Garmin, as in [activity.Options] and
+	// [auth.Options]. Nil means the default transport.
 	Transport http.RoundTripper
-	// Service are further settings. What this package sets of it is overwritten.
+	// Service holds further settings. This package overwrites those that it sets
+	// itself.
 	Service service.Options
 }
 
-// Telemetry wraps the places where something passes.
+// Telemetry wraps the places through which data passes.
 type Telemetry interface {
 	Intake(route string, next http.Handler) http.Handler
 	Handler(*notify.HandlerOptions) *notify.HandlerOptions
@@ -78,7 +78,8 @@ type Telemetry interface {
 	Transport(http.RoundTripper) http.RoundTripper
 }
 
-// Service is a [service.Service] with all of its parts. It serves its addresses.
+// Service is a [service.Service] with its parts. It is the handler of its
+// addresses.
 type Service struct {
 	*service.Service
 	Users  *auth.Users
@@ -93,8 +94,9 @@ type Service struct {
 	mux      *http.ServeMux
 }
 
-// Open opens the stores in dir, which it makes if it is not there, and puts the
-// program together. Run, Serve or ListenAndServe starts it and closes the stores.
+// Open opens the stores in dir, which it creates if necessary, and assembles the
+// program. Run, Serve or ListenAndServe starts it, and closes the stores at the
+// end.
 func Open(dir string, accounts Accounts, opts *Options) (_ *Service, err error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -245,8 +247,8 @@ func (s *Service) operate(o *Options) error {
 // [Options].Operator, /admin/.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Disconnect ends the connection of a user, at Garmin first, and forgets it. It can
-// be repeated. Whoever is logged in disconnects by it from your own pages.
+// Disconnect ends the connection of a user, first at Garmin, and forgets it. It
+// can be repeated. Call it from your own pages for the user who is logged in.
 func (s *Service) Disconnect(ctx context.Context, user types.UserID) error {
 	client, err := s.Users.Client(ctx, user)
 	if err == nil {
