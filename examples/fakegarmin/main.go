@@ -12,6 +12,14 @@
 // It starts with -users N users, each with a month of history, which is the same
 // for the same -seed.
 //
+// The page shows deliveries and requests as they come, with both sides of each.
+// /control/openapi.json describes the control API, /control/garmin.json the API and
+// /control/notifications.json the notifications: examples/javascript has a client
+// that is made from them.
+//
+// Consent leads to the URL of -redirect and to no other. Without it, any address of
+// this machine will do.
+//
 // -scenario FILE carries out a list of calls of the control API:
 //
 //	[
