@@ -37,7 +37,7 @@ import (
 // Stores are where things of users are kept. A field that is nil is left out.
 type Stores struct {
 	// Queue holds items, dead letters, and the claims of files. One that is no
-	// [notify.Eraser] is told as left.
+	// [notify.Eraser], as that of module postgres, is told as left.
 	Queue notify.Letters
 	// Processor works on the queue in this process.
 	Processor *notify.Processor
