@@ -70,8 +70,12 @@ async function start() {
   return { url: found["fake Garmin on"], id: found["client id"], secret: found["client secret"], stop };
 }
 
-const deadline = setTimeout(() => { console.error("no end after two minutes"); process.exit(1); }, 120_000);
+// The fake may have to be compiled first; the journey itself takes seconds.
+const within = (/** @type {number} */ minutes) => setTimeout(() => { console.error(`no end after ${minutes} minutes`); process.exit(1); }, minutes * 60_000);
+let deadline = within(10);
 const fake = await start();
+clearTimeout(deadline);
+deadline = within(2);
 say(`the fake listens on ${fake.url}`);
 const control = new Control(fake.url + "/control");
 await control.setLimits({ redirectURL: here + "/back" });
