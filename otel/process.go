@@ -61,7 +61,9 @@ func (t *Telemetry) countResults() error {
 		metric.WithDescription("Sum of the times from the arrival of an item until it was done."),
 		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
 			for c := range t.ages {
-				o.Observe(float64(t.ages[c].Load())/1000, set(attribute.String(keyClass, notify.Class(c).String())))
+				if n := t.ages[c].Load(); n > 0 {
+					o.Observe(float64(n)/1000, set(attribute.String(keyClass, notify.Class(c).String())))
+				}
 			}
 			return nil
 		}))
