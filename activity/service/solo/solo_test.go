@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,10 +106,23 @@ func (a *accounts) File(context.Context, *notify.Delivery, *notify.File) error {
 
 func (a *accounts) Close() error { a.closed = true; return nil }
 
+// seen returns what is kept of a user, and of all.
+func (a *accounts) seen(user types.UserID) (allowed []types.Permission, saved, files int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.allowed[user]), len(a.saved), a.files
+}
+
 func (a *accounts) know(user types.UserID) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.names[user] != ""
+}
+
+func (a *accounts) forgetPermissions(user types.UserID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.allowed, user)
 }
 
 func (a *accounts) setFail(err error) {
@@ -123,6 +138,7 @@ type world struct {
 	fake     *activitytest.Server
 	accounts *accounts
 	dir      string
+	down     atomic.Bool // Garmin answers 503
 	stop     func()
 }
 
@@ -143,6 +159,13 @@ func options(fake *activitytest.Server) *solo.Options {
 func start(t *testing.T, change func(*solo.Options)) *world {
 	w := &world{t: t, fake: activitytest.NewServer(), accounts: newAccounts()}
 	w.fake.Backfill.DaysPerMinute = backfill.Production
+	w.fake.Intercept = func(answer http.ResponseWriter, _ *http.Request) bool {
+		down := w.down.Load()
+		if down {
+			answer.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return down
+	}
 	o := options(w.fake)
 	o.Service.Close = append(o.Service.Close, w.accounts)
 	if change != nil {
@@ -192,6 +215,21 @@ func (w *world) connect(user *activitytest.User, lost string) *httptest.Response
 	})
 }
 
+func (w *world) allowed(user *activitytest.User) []types.Permission {
+	allowed, _, _ := w.accounts.seen(user.ID())
+	return allowed
+}
+
+func (w *world) saved() int {
+	_, saved, _ := w.accounts.seen("")
+	return saved
+}
+
+func (w *world) downloaded() int {
+	_, _, files := w.accounts.seen("")
+	return files
+}
+
 func (w *world) settle() {
 	_, err := w.fake.DeliverAll(w.t.Context())
 	require.NoError(w.t, err)
@@ -210,7 +248,7 @@ func TestLife(t *testing.T) {
 		w.settle()
 		w.settle()
 		require.Zero(t, w.fake.BackfillViolations())
-		require.GreaterOrEqual(t, len(w.accounts.saved), user.Count(types.KindActivities))
+		require.GreaterOrEqual(t, w.saved(), user.Count(types.KindActivities))
 		asked := len(user.Backfilled(types.KindActivities))
 		require.Positive(t, asked)
 		time.Sleep(13 * time.Hour) // two more passes
@@ -218,10 +256,10 @@ func TestLife(t *testing.T) {
 
 		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
 		w.settle()
-		require.Positive(t, w.accounts.files)
+		require.Positive(t, w.downloaded())
 		user.SetPermissions(types.PermissionActivityExport)
 		w.settle()
-		require.Equal(t, []types.Permission{types.PermissionActivityExport}, w.accounts.allowed[user.ID()])
+		require.Equal(t, []types.Permission{types.PermissionActivityExport}, w.allowed(user))
 
 		user.Deregister()
 		w.accounts.setFail(errors.New("the database is down"))
@@ -272,13 +310,10 @@ func TestDisconnect(t *testing.T) {
 		w := start(t, nil)
 		user := w.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
 		require.Equal(t, http.StatusSeeOther, w.connect(user, "").Code)
-		w.fake.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return true
-		}
+		w.down.Store(true)
 		require.Error(t, w.Disconnect(t.Context(), user.ID()))
 		require.True(t, w.accounts.know(user.ID()))
-		w.fake.Intercept = nil
+		w.down.Store(false)
 		require.NoError(t, w.Disconnect(t.Context(), user.ID()))
 		require.False(t, w.accounts.know(user.ID()))
 		require.NoError(t, w.Disconnect(t.Context(), user.ID()))
@@ -309,9 +344,9 @@ func TestStrangers(t *testing.T) {
 			return n
 		}
 		require.Equal(t, 1, letters())
-		w.accounts.allowed[user.ID()] = nil
+		w.accounts.forgetPermissions(user.ID())
 		post(`{"userPermissionsChange":[{"userId":"` + string(user.ID()) + `","summaryId":"p1","changeTimeInSeconds":1}]}`)
-		require.ElementsMatch(t, user.Permissions(), w.accounts.allowed[user.ID()])
+		require.ElementsMatch(t, user.Permissions(), w.allowed(user))
 		post(`{"activities":[{"userId":"stranger","summaryId":"1","startTimeInSeconds":1700000000,"durationInSeconds":60}]}`)
 		w.settle()
 		require.Equal(t, 2, letters(), "nobody's data")
@@ -333,20 +368,17 @@ func TestDatabaseDown(t *testing.T) {
 		user.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
 		w.FetchHistory()
 		w.settle()
-		require.Empty(t, w.accounts.saved)
+		require.Zero(t, w.saved())
 		w.accounts.setFail(nil)
 		time.Sleep(time.Hour)
-		require.NotEmpty(t, w.accounts.saved)
-		require.Len(t, w.accounts.allowed[user.ID()], 2)
+		require.Positive(t, w.saved())
+		require.Len(t, w.allowed(user), 2)
 
 		user.Deregister()
-		w.fake.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return true
-		}
+		w.down.Store(true)
 		w.settle()
 		require.True(t, w.accounts.know(user.ID()), "nobody said that it is true")
-		w.fake.Intercept = nil
+		w.down.Store(false)
 		time.Sleep(time.Hour)
 		require.False(t, w.accounts.know(user.ID()))
 	})
