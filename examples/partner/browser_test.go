@@ -121,6 +121,20 @@ func press(selector, next string) chromedp.Action {
 	return chromedp.Tasks{chromedp.Click(selector, chromedp.ByQuery), chromedp.WaitReady(next, chromedp.ByQuery)}
 }
 
+// still opens the page of the history that stands still. The one that does not may
+// load itself again in the same moment, which breaks off what was begun.
+func still(address string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		for range 5 {
+			err = chromedp.Navigate(address + "/history?still").Do(ctx)
+			if err == nil || !strings.Contains(err.Error(), "ERR_ABORTED") {
+				return err
+			}
+		}
+		return err
+	})
+}
+
 // wider finds what is wider than the window.
 const wider = `[...document.querySelectorAll("body, body *")].filter(e => !e.closest(".skip, .hidden, svg") &&
 	(e.getBoundingClientRect().right > innerWidth + 1 || document.documentElement.scrollWidth > innerWidth)).map(e => e.tagName + "." + e.className).slice(0, 5)`
@@ -204,7 +218,7 @@ func TestBrowser(t *testing.T) {
 	b.do(chromedp.SetValue(`select[name=user]`, users[1], chromedp.ByQuery),
 		chromedp.Click(`input[value=HISTORICAL_DATA_EXPORT]`, chromedp.ByQuery),
 		press(`button[value=agree]`, "main.page-history progress"),
-		chromedp.Navigate(address+"/history?still"))
+		still(address))
 	b.watch("history")
 
 	deadline := time.Now().Add(2 * time.Minute)
@@ -215,7 +229,7 @@ func TestBrowser(t *testing.T) {
 		require.NoError(t, err)
 	}
 	b.watch("year")
-	b.do(chromedp.Navigate(address + "/history?still"))
+	b.do(still(address))
 	b.watch("history-done")
 	b.do(press(`nav a[href="/list"]`, "main.page-list"))
 	b.watch("list")

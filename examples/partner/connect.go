@@ -122,7 +122,6 @@ func (p *partner) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregi
 // own row last, by which the notification finds the user when it comes again
 // after a failure.
 func (p *partner) forget(ctx context.Context, garminID types.UserID) error {
-	p.troubles.left(garminID)
 	if err := p.users.Forget(ctx, garminID); err != nil {
 		return err
 	}

@@ -50,13 +50,13 @@ func (p *partner) operatorPages(c *config) error {
 
 func (p *partner) operatorPage(w http.ResponseWriter, r *http.Request, url string) {
 	page := &operatorPage{URL: url}
-	page.Troubles, page.Accepted = p.troubles.list()
 	ready := &recorder{header: http.Header{}}
 	p.svc.Ready().ServeHTTP(ready, r)
 	err := json.Unmarshal(ready.body.Bytes(), &page.Health)
 	if err == nil {
 		page.Connections, page.Orphans, err = p.countConnections(r.Context())
 	}
+	page.Troubles, page.Accepted = p.troubles.list()
 	if err != nil {
 		p.broken(w, r, err)
 		return
@@ -75,6 +75,7 @@ func (p *partner) countConnections(ctx context.Context) (connected, orphans int,
 	for _, c := range all {
 		known[c.GarminID] = true
 	}
+	p.troubles.stay(known)
 	for t, err := range p.store.Tokens(ctx) {
 		if err != nil {
 			return 0, 0, err

@@ -172,8 +172,17 @@ func (t *troubles) history(p *backfill.Progress) {
 	t.note(troubleKey{"history", string(p.UserID)}, p.Err.Error(), false) // seen again at the next pass
 }
 
-// left ends what is only of a user who is no more.
-func (t *troubles) left(user types.UserID) { t.over("history", string(user)) }
+// stay ends what is of users who are no more. Who leaves while history is asked for
+// may be refused before or after we know.
+func (t *troubles) stay(users map[types.UserID]bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key := range t.all {
+		if key.kind == "history" && !users[types.UserID(key.of)] {
+			t.remove(key)
+		}
+	}
+}
 
 // page looks at why a page could not be shown.
 func (t *troubles) page(err error) { t.seen("pages", err.Error()) }

@@ -115,6 +115,7 @@ func TestTroubles(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := start(t, nil)
+				require.NoError(t, p.db.connect(t.Context(), "bob", "a user", nil)) // for whom no history is asked
 				require.False(t, p.shows(kind))
 				tt.begin(p)
 				require.True(t, p.shows(kind))
@@ -154,6 +155,7 @@ func (w *world) lose(table string) {
 func TestTroublesOfUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, nil)
+		settle() // its history has been asked for
 		fail := func(err error) {
 			p.troubles.history(&backfill.Progress{UserID: p.user.ID(), Err: &backfill.UserError{UserID: p.user.ID(), Err: err}})
 		}
@@ -165,6 +167,7 @@ func TestTroublesOfUsers(t *testing.T) {
 		p.user.Deregister()
 		p.garmin.Deliver(t.Context())
 		settle()
+		fail(errors.New("403, which was on its way"))
 		require.False(t, p.shows("history"))
 	})
 }
