@@ -15,31 +15,10 @@ func eraseRows() []row {
 			pkg:     pkg, test: "TestErase",
 		},
 		{
-			defence: "what a disk does not give back of a segment is not taken for gone",
-			file:    dir + "erase_segment.go",
-			old:     "	if scan.bad > 0 { // What",
-			new:     "	if false { // What",
-			pkg:     pkg, test: "TestEraseFails",
-		},
-		{
-			defence: "the index goes before the body it is not true of",
-			file:    dir + "erase_large.go",
-			old:     "	if err := s.fs.Remove(index); err == nil {",
-			new:     "	if err := error(nil); err == nil {",
-			pkg:     pkg, test: "TestErasePowerCut", flags: []string{"-spool.cuts=10000"},
-		},
-		{
 			defence: "an erased body may have another checksum than its name says",
 			file:    dir + "rebuild.go",
 			old:     "	return append([]uint32{l.sum}, st.sums...), nil",
 			new:     "	_ = st\n	return []uint32{l.sum}, nil",
-			pkg:     pkg, test: "TestErase",
-		},
-		{
-			defence: "items that were scanned before an erasure are not handed out after it",
-			file:    dir + "erase.go",
-			old:     "	n.near = without(n.near)\n",
-			new:     "",
 			pkg:     pkg, test: "TestErase",
 		},
 		{
