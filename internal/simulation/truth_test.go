@@ -35,6 +35,7 @@ type person struct {
 	partners []string // the partner's users on this account
 	joined   time.Time
 	gone     time.Time // when the user disconnected
+	taken    time.Time // when a permission was taken away
 	judged   bool      // the history
 	recent   []*types.Activity
 
@@ -289,13 +290,25 @@ func (l *life) consent() {
 	if p == nil || l.weather.is(consentGone, p.id) {
 		return
 	}
+	l.truth.mu.Lock()
+	p.taken = time.Now()
+	l.truth.mu.Unlock()
 	p.user.SetPermissions(types.PermissionHistoricalDataExport)
 	long := l.between(time.Minute, 3*day)
 	l.trouble(consentGone, p.id, long)
 	time.AfterFunc(long, p.grant)
 }
 
+// grant gives it back, a second later at the least: nobody can order two changes of
+// one second, whose notifications may come in any order.
 func (p *person) grant() {
+	p.l.truth.mu.Lock()
+	early := time.Second - time.Since(p.taken)
+	p.l.truth.mu.Unlock()
+	if early > 0 {
+		time.AfterFunc(early, p.grant)
+		return
+	}
 	if p.user.Connected() && len(p.user.Permissions()) < 2 {
 		p.user.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
 		p.l.note("consent is back", "%s", p.id)
