@@ -119,7 +119,7 @@ type Processor struct {
 }
 
 // NewProcessor returns a processor for q. It copies calls and opts. It refuses
-// callbacks without Save, Deregistration or PermissionChange.
+// callbacks without Save, Deregistration or PermissionChange. Close it after the last Run.
 func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*Processor, error) {
 	if q == nil {
 		return nil, errors.New("notify: the queue is nil")

@@ -301,3 +301,16 @@ func openFiles() int {
 	}
 	return len(list)
 }
+
+// openNames says which they are.
+func openNames() string {
+	list, _ := os.ReadDir("/proc/self/fd")
+	var names []string
+	for _, f := range list {
+		name, err := os.Readlink(filepath.Join("/proc/self/fd", f.Name()))
+		if err == nil {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "\n")
+}

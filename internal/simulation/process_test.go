@@ -37,6 +37,7 @@ type process struct {
 	ledger  backfill.Ledger
 	book    *backfill.FileLedger
 	limiter *backfill.MemoryLimiter
+	proc    *notify.Processor
 	ctx     context.Context
 	stop    context.CancelFunc
 
@@ -109,7 +110,7 @@ func (l *life) launch() {
 	})
 	must(err)
 	ctx, stop := context.WithCancel(l.end)
-	p.ctx, p.stop = ctx, stop
+	p.proc, p.ctx, p.stop = proc, ctx, stop
 	go func() { p.done <- proc.Run(ctx) }()
 	p.fetchAll(ctx)
 	l.mu.Lock()
@@ -135,6 +136,9 @@ func (l *life) land() {
 
 func (p *process) close() {
 	p.background.Wait()
+	if err := p.proc.Close(); err != nil {
+		p.l.fail("I6", "", "the processor does not close: %v", err)
+	}
 	if p.spool != nil {
 		if err := p.spool.Close(); err != nil {
 			p.l.fail("I6", "", "the spool does not close: %v", err)

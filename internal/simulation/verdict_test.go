@@ -374,7 +374,7 @@ func (l *life) judgeResources(m int) {
 	}
 	var stacks strings.Builder
 	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
-	l.fail("I6", "", "%d goroutines and %d files in month %d, %d and %d in the first:\n%s", g, f, m, l.goroutines, l.fds, &stacks)
+	l.fail("I6", "", "%d goroutines and %d files in month %d, %d and %d in the first:\n%s\n%s", g, f, m, l.goroutines, l.fds, openNames(), &stacks)
 }
 
 // clean archives the files, and gives the notes of downloads the time of this
