@@ -217,6 +217,9 @@ func TestForgottenAfterLong(t *testing.T) {
 
 func TestRestartChangesNothing(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it plays five months, twice")
+	}
 	w := newWorld(3, 100, 150*day)
 	want := w.run(newDetector(t, nil), 10*time.Minute, nil)
 	r := rand.New(rand.NewPCG(2, 2))

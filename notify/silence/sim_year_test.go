@@ -22,6 +22,9 @@ var (
 // users and a year.
 func TestYear(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it plays three months")
+	}
 	w := newWorld(*seed, *users, time.Duration(*days)*day)
 	d, err := silence.New(nil)
 	require.NoError(t, err)
