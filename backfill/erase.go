@@ -29,22 +29,13 @@ func (l *FileLedger) Erase(ctx context.Context, userID types.UserID) (chunks int
 	if err := l.flush(true); err != nil {
 		return chunks, err
 	}
-	l.mu.Lock()
-	upTo := l.last
-	pending := l.pending
-	l.pending = nil // rewrite has it, from the book
-	replaced, err := l.rewrite()
-	if err != nil && !replaced {
-		l.pending = pending
-	}
-	l.mu.Unlock()
+	replaced, err := l.renew()
 	switch {
 	case err != nil && replaced:
 		return chunks, l.heal(err)
 	case err != nil:
 		return chunks, fmt.Errorf("backfill: writing ledger: %w", err)
 	}
-	l.synced = upTo
 	return chunks, l.eraseDamaged(userID)
 }
 

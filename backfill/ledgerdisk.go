@@ -178,18 +178,9 @@ func (l *FileLedger) flush(sync bool) error {
 // shrink rewrites a log that is mostly out of date. If that fails, the old one
 // stays in use.
 func (l *FileLedger) shrink() error {
-	l.mu.Lock()
-	upTo := l.last
-	pending := l.pending
-	l.pending = nil // rewrite has it, from the book
-	replaced, err := l.rewrite()
-	if err != nil && !replaced {
-		l.pending = pending
-	}
-	l.mu.Unlock()
+	replaced, err := l.renew()
 	switch {
 	case err == nil:
-		l.synced = upTo
 		return nil
 	case replaced:
 		return l.heal(err)
@@ -197,6 +188,24 @@ func (l *FileLedger) shrink() error {
 	l.logger.Warn("backfill: the ledger cannot be written anew and grows on", "err", err)
 	l.full = l.size + l.size/2
 	return l.flush(true)
+}
+
+// renew writes the log anew from the book, what is pending included. replaced tells
+// that the old one is gone. disk is held.
+func (l *FileLedger) renew() (replaced bool, err error) {
+	l.mu.Lock()
+	upTo := l.last
+	pending := l.pending
+	l.pending = nil // rewrite has it, from the book
+	replaced, err = l.rewrite()
+	if err != nil && !replaced {
+		l.pending = pending
+	}
+	l.mu.Unlock()
+	if err == nil {
+		l.synced = upTo
+	}
+	return replaced, err
 }
 
 // heal writes the log anew after the old one failed for the reason why. If that

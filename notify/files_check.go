@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/garminkit/activityapi/internal/fitsum"
 )
 
 // ending is the result of checking a received file.
@@ -173,21 +175,10 @@ func oneFIT(br *bufio.Reader, head []byte, v *finding) bool {
 	return true
 }
 
-// fitCRC is the CRC-16 of the FIT protocol: the polynomial 0x8005, reflected.
+// fitCRC is the checksum of what is written.
 type fitCRC struct{ crc uint16 }
 
-// fitNibbles has what each four bits do to the sum.
-var fitNibbles = [16]uint16{
-	0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,
-	0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400,
-}
-
 func (c *fitCRC) Write(p []byte) (int, error) {
-	crc := c.crc
-	for _, b := range p {
-		crc = crc>>4 ^ fitNibbles[(crc^uint16(b))&15]
-		crc = crc>>4 ^ fitNibbles[(crc^uint16(b>>4))&15]
-	}
-	c.crc = crc
+	c.crc = fitsum.Add(c.crc, p)
 	return len(p), nil
 }

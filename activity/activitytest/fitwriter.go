@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+
+	"github.com/garminkit/activityapi/internal/fitsum"
 )
 
 // fitBase is a base type of the FIT protocol, which Garmin publishes.
@@ -118,9 +120,9 @@ func (w *fitWriter) define(local byte, number uint16, fields []fitField) {
 func (w *fitWriter) file() []byte {
 	head := []byte{14, 0x20, 0x54, 0x08, 0, 0, 0, 0, '.', 'F', 'I', 'T'}
 	binary.LittleEndian.PutUint32(head[4:], uint32(len(w.data)))
-	head = binary.LittleEndian.AppendUint16(head, fitSum(head))
+	head = binary.LittleEndian.AppendUint16(head, fitsum.Add(0, head))
 	file := append(head, w.data...)
-	return binary.LittleEndian.AppendUint16(file, fitSum(file))
+	return binary.LittleEndian.AppendUint16(file, fitsum.Add(0, file))
 }
 
 // whole is an integer field.
@@ -171,19 +173,4 @@ func bytesField(num byte, s string) fitField {
 // developed is a field of the first developer.
 func developed(num byte, base fitBase, bits uint32) fitField {
 	return fitField{fitShape: fitShape{num: num, size: base.size(), base: base, developer: true}, bits: bits}
-}
-
-// fitSum is the CRC-16 of the FIT format.
-func fitSum(b []byte) (sum uint16) {
-	for _, c := range b {
-		sum ^= uint16(c)
-		for range 8 {
-			if sum&1 != 0 {
-				sum = sum>>1 ^ 0xa001
-			} else {
-				sum >>= 1
-			}
-		}
-	}
-	return sum
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/fitsum"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -51,7 +52,7 @@ func withoutHeaderSum(file []byte) []byte {
 	file = slices.Clone(file)
 	file[12], file[13] = 0, 0
 	end := len(file) - 2
-	sum := fitSum(file[:end])
+	sum := fitsum.Add(0, file[:end])
 	file[end], file[end+1] = byte(sum), byte(sum>>8)
 	return file
 }

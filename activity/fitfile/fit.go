@@ -15,6 +15,7 @@ import (
 	"github.com/muktihari/fit/proto"
 
 	"github.com/garminkit/activityapi/activitytype"
+	"github.com/garminkit/activityapi/internal/fitsum"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -122,27 +123,10 @@ func mendHeader(b *bufio.Reader, out *output) {
 	if err != nil || head[0] != 14 {
 		return // what is wrong is seen when it is read
 	}
-	if sum := binary.LittleEndian.Uint16(head[12:]); sum != 0 && sum != fitSum(head[:12]) {
+	if sum := binary.LittleEndian.Uint16(head[12:]); sum != 0 && sum != fitsum.Add(0, head[:12]) {
 		out.warn(WarnChecksum, "the checksum of the header is wrong")
-		binary.LittleEndian.PutUint16(head[12:], fitSum(head[:12])) // Peek gives the buffer itself
+		binary.LittleEndian.PutUint16(head[12:], fitsum.Add(0, head[:12])) // Peek gives the buffer itself
 	}
-}
-
-// fitSum is the CRC-16 of the FIT format.
-func fitSum(b []byte) uint16 { return addFITSum(0, b) }
-
-func addFITSum(sum uint16, b []byte) uint16 {
-	for _, c := range b {
-		sum ^= uint16(c)
-		for range 8 {
-			if sum&1 != 0 {
-				sum = sum>>1 ^ 0xa001
-			} else {
-				sum >>= 1
-			}
-		}
-	}
-	return sum
 }
 
 // unsummed returns the length of a file whose header has no checksum, and else 0.
@@ -170,7 +154,7 @@ type counter struct {
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if part := min(int64(n), c.length-c.n); part > 0 {
-		c.sum = addFITSum(c.sum, p[:part])
+		c.sum = fitsum.Add(c.sum, p[:part])
 	}
 	c.n += int64(n)
 	if err != nil {
