@@ -31,10 +31,12 @@ func (l *FileLedger) Erase(ctx context.Context, userID types.UserID) (chunks int
 	}
 	replaced, err := l.renew()
 	switch {
-	case err != nil && replaced:
-		return chunks, l.heal(err)
-	case err != nil:
+	case err != nil && !replaced:
 		return chunks, fmt.Errorf("backfill: writing ledger: %w", err)
+	case err != nil:
+		if err := l.heal(err); err != nil {
+			return chunks, err
+		}
 	}
 	return chunks, l.eraseDamaged(userID)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/backfill"
 )
 
 // TestFileLedgerErase: no byte of a user is left in the directory, in the log and
@@ -43,4 +45,30 @@ func TestFileLedgerErase(t *testing.T) {
 	check()
 	_, err = l.Erase(t.Context(), "")
 	require.Error(t, err)
+}
+
+// TestFileLedgerEraseHeals: a log that had to be written twice keeps no damaged log
+// of the user's either.
+func TestFileLedgerEraseHeals(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fails := 0
+	l, err := backfill.OpenLedgerOn(dir, (*os.File).Sync, func(string) error {
+		if fails > 0 {
+			fails--
+			return errStub
+		}
+		return nil
+	}, nil)
+	require.NoError(t, err)
+	require.NoError(t, save(l, planned("victim-id", 0, 2)))
+	damaged := filepath.Join(dir, "ledger.damaged-1")
+	require.NoError(t, os.WriteFile(damaged, []byte("xxvictim-idxx"), 0o600))
+	fails = 1 // the directory's sync behind the rename
+	n, err := l.Erase(t.Context(), "victim-id")
+	require.NoError(t, err)
+	require.Positive(t, n)
+	require.Zero(t, fails)
+	require.NoFileExists(t, damaged)
+	require.NoError(t, l.Close())
 }
