@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,18 +160,21 @@ var faults = map[string]func() *broken{
 		}
 	},
 	"VersionsNeverReturn": func() *broken {
-		stores := make(map[int64]*auth.MemoryStore) // a new one whenever the last is empty
-		current := &auth.MemoryStore{}
+		var mu sync.Mutex
+		current := &auth.MemoryStore{} // a new one whenever the last is empty
 		return &broken{
 			swap: func(_ *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				got, err := current.Swap(ctx, old, new)
 				if err == nil && new == nil {
-					stores[int64(len(stores))] = current
 					current = &auth.MemoryStore{}
 				}
 				return got, err
 			},
 			get: func(_ *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				return current.Token(ctx, userID)
 			},
 		}
@@ -185,12 +189,15 @@ var faults = map[string]func() *broken{
 		}}
 	},
 	"Copies": func() *broken {
+		var mu sync.Mutex // it breaks the contract, and not the memory
 		cache := make(map[types.UserID]*auth.Token)
 		return &broken{get: func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 			t, err := s.Token(ctx, userID)
 			if err != nil {
 				return nil, err
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if c := cache[userID]; c != nil && c.Version == t.Version {
 				return c, nil
 			}
@@ -227,14 +234,17 @@ var faults = map[string]func() *broken{
 	"Due": filtered(func(t *auth.Token) bool { return !t.RefreshExpiry.IsZero() }),
 	// an index that was made once
 	"DueFollows": func() *broken {
+		var mu sync.Mutex
 		var first []*auth.Token
 		return &broken{due: func(s *auth.MemoryStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
 			return func(yield func(*auth.Token, error) bool) {
+				mu.Lock()
 				if first == nil {
 					for t := range s.Tokens(ctx) {
 						first = append(first, t)
 					}
 				}
+				mu.Unlock()
 				for _, t := range first {
 					if t.RefreshExpiry.Before(before) && !yield(t, nil) {
 						return
