@@ -37,7 +37,7 @@ func (r *row) edits() []edit {
 // rows returns all defences.
 func rows() []row {
 	var all []row
-	for _, part := range [][]row{notifyRows(), processorRows(), fileRows(), spoolRows(), eraseRows(), decodeRows(), activityRows(), authRows(), faultRows(), backfillRows(), sharedRows(), postgresRows(), riverRows(), productRows(), lossRows(), serviceRows(), adminRows(), garminctlRows(), appRows(), fakeRows(), simulatedRows()} {
+	for _, part := range [][]row{notifyRows(), processorRows(), fileRows(), spoolRows(), sealRows(), eraseRows(), decodeRows(), activityRows(), authRows(), faultRows(), backfillRows(), sharedRows(), postgresRows(), riverRows(), productRows(), lossRows(), serviceRows(), adminRows(), garminctlRows(), appRows(), fakeRows(), simulatedRows()} {
 		all = append(all, part...)
 	}
 	return all

@@ -1,0 +1,286 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+)
+
+const (
+	// ChunkSize is how much text a chunk of a stream holds.
+	ChunkSize = 64 << 10
+
+	magic  = "aaseal1\n"
+	idSize = 16
+)
+
+// ID is the random name of a stream: no two are equal.
+type ID [idSize]byte
+
+// headSize is how long the head of a stream is.
+func (b *Box) headSize() int64 { return int64(len(magic) + idSize + b.Overhead()) }
+
+// SealedSize is how long a stream of so much text is.
+func (b *Box) SealedSize(text int64) int64 {
+	chunks := max(1, (text+int64(b.chunk)-1)/int64(b.chunk))
+	return b.headSize() + text + chunks*int64(b.Overhead())
+}
+
+// textSize is how much text a stream of this length holds.
+func (b *Box) textSize(sealed int64) (text, chunks int64, ok bool) {
+	whole := int64(b.chunk + b.Overhead())
+	rest := sealed - b.headSize()
+	chunks = (rest + whole - 1) / whole
+	text = rest - chunks*int64(b.Overhead())
+	ok = chunks > 0 && text >= 0 && b.SealedSize(text) == sealed
+	return text, chunks, ok
+}
+
+// stream is what all chunks of a stream have in common.
+type stream struct {
+	box   *Box
+	id    ID
+	about []byte // what is authenticated with a chunk: kind, id, number, last, and the caller's
+	buf   *buffers
+}
+
+type buffers struct {
+	text, sealed []byte
+}
+
+const numberAt = 1 + idSize
+
+func newStream(b *Box, id ID, about []byte) stream {
+	a := append([]byte{kindChunk}, id[:]...)
+	a = append(a, make([]byte, 9)...)
+	return stream{box: b, id: id, about: append(a, about...), buf: b.pool.Get().(*buffers)}
+}
+
+// chunk is what is authenticated with a chunk.
+func (s *stream) chunk(number int64, last bool) []byte {
+	binary.BigEndian.PutUint64(s.about[numberAt:], uint64(number))
+	s.about[numberAt+8] = 0
+	if last {
+		s.about[numberAt+8] = 1
+	}
+	return s.about
+}
+
+func (s *stream) free() {
+	if s.buf != nil {
+		s.box.pool.Put(s.buf)
+		s.buf = nil
+	}
+}
+
+// headAbout is what is authenticated with a head.
+func headAbout(id ID, about []byte) []byte {
+	return append(append([]byte{kindHead}, id[:]...), about...)
+}
+
+var errClosed = errors.New("seal: closed")
+
+// Writer seals a stream. It is not safe for concurrent use.
+type Writer struct {
+	stream
+	w      io.Writer
+	have   int   // text in buf
+	number int64 // of the next chunk
+	err    error
+}
+
+// NewWriter begins a stream: it is complete when Close has returned nil. The head
+// is written with the first chunk.
+func (b *Box) NewWriter(w io.Writer, about []byte) *Writer {
+	var id ID
+	rand.Read(id[:])
+	return &Writer{stream: newStream(b, id, about), w: w}
+}
+
+// ID returns the stream's name.
+func (w *Writer) ID() ID { return w.id }
+
+// Write adds text to the stream. After an error the stream is of no use.
+func (w *Writer) Write(p []byte) (n int, err error) {
+	for len(p) > 0 && w.err == nil {
+		if w.have == w.box.chunk { // It is not the last one.
+			if w.flush(false); w.err != nil {
+				break
+			}
+		}
+		m := copy(w.buf.text[w.have:], p)
+		w.have, n, p = w.have+m, n+m, p[m:]
+	}
+	return n, w.err
+}
+
+func (w *Writer) flush(last bool) {
+	b := w.box
+	if w.number == 0 {
+		head := append([]byte(magic), w.id[:]...)
+		head = b.seal(head, nil, headAbout(w.id, w.about[numberAt+9:]))
+		if _, w.err = w.w.Write(head); w.err != nil {
+			return
+		}
+	}
+	w.buf.sealed = b.seal(w.buf.sealed[:0], w.buf.text[:w.have], w.chunk(w.number, last))
+	if len(w.buf.sealed) != w.have+b.Overhead() {
+		w.err = errors.New("seal: the AEAD's overhead varies")
+		return
+	}
+	_, w.err = w.w.Write(w.buf.sealed)
+	w.have = 0
+	w.number++
+}
+
+// Close writes what is left and ends the stream. It does not close the writer
+// below. Without Close, what was written does not open as a whole.
+func (w *Writer) Close() error {
+	if w.err != nil {
+		if w.err == errClosed {
+			return nil
+		}
+		w.free()
+		return w.err
+	}
+	w.flush(true)
+	w.free()
+	if w.err != nil {
+		return w.err
+	}
+	w.err = errClosed
+	return nil
+}
+
+// Reader reads a stream from any place. It is safe for concurrent use, but one
+// reads at a time.
+type Reader struct {
+	r      io.ReaderAt
+	size   int64
+	chunks int64
+
+	mu sync.Mutex
+	stream
+	at int64 // the chunk in buf, -1 if none
+}
+
+// NewReader opens a stream of the given length. It reads the head, and fails with
+// ErrNotSealed if it is none, with ErrKey if it does not open, and with ErrDamaged
+// if no stream has this length.
+func (b *Box) NewReader(r io.ReaderAt, size int64, about []byte) (*Reader, error) {
+	if size < int64(len(magic)) {
+		return nil, ErrNotSealed
+	}
+	head := make([]byte, min(size, b.headSize()))
+	if err := readFull(r, head, 0); err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(head, []byte(magic)) {
+		return nil, ErrNotSealed
+	}
+	text, chunks, ok := b.textSize(size)
+	if !ok {
+		return nil, ErrDamaged
+	}
+	id := ID(head[len(magic):])
+	if _, err := b.open(nil, head[len(magic)+idSize:], headAbout(id, about)); err != nil {
+		return nil, ErrKey
+	}
+	s := &Reader{r: r, size: text, chunks: chunks, stream: newStream(b, id, about), at: -1}
+	if text == 0 {
+		// Nobody is going to read the chunk, and any stream could be cut to this.
+		if err := s.load(nil, 0, 0); err != nil {
+			s.free()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Size is how much text the stream holds, if it is whole.
+func (r *Reader) Size() int64 { return r.size }
+
+// ID returns the stream's name.
+func (r *Reader) ID() ID { return r.id }
+
+// ReadAt reads text. What it returns is what was sealed; the error is ErrDamaged
+// where that cannot be told.
+func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if off < 0 {
+		return 0, errors.New("seal: negative offset")
+	}
+	if r.buf == nil {
+		return 0, errClosed
+	}
+	chunk := int64(r.box.chunk)
+	for n < len(p) {
+		if off >= r.size {
+			return n, io.EOF
+		}
+		number, skip := off/chunk, int(off%chunk)
+		size := int(min(chunk, r.size-number*chunk))
+		if skip == 0 && len(p)-n >= size && r.at != number {
+			// All of it is wanted.
+			if err := r.load(p[n:n], number, size); err != nil {
+				return n, err
+			}
+			n, off = n+size, off+int64(size)
+			continue
+		}
+		if r.at != number {
+			r.at = -1
+			if err := r.load(r.buf.text[:0], number, size); err != nil {
+				return n, err
+			}
+			r.at = number
+		}
+		m := copy(p[n:], r.buf.text[skip:size])
+		n, off = n+m, off+int64(m)
+	}
+	return n, nil
+}
+
+// load opens a chunk with so much text into dst, which has room for it.
+func (r *Reader) load(dst []byte, number int64, size int) error {
+	b := r.box
+	sealed := r.buf.sealed[:size+b.Overhead()]
+	if err := readFull(r.r, sealed, b.headSize()+number*int64(b.chunk+b.Overhead())); err != nil {
+		if err == io.ErrUnexpectedEOF {
+			return ErrDamaged
+		}
+		return err
+	}
+	out, err := b.open(dst, sealed, r.chunk(number, number == r.chunks-1))
+	if err != nil {
+		return err
+	}
+	if len(out) != size {
+		return ErrDamaged
+	}
+	copy(dst[:size], out) // It is there already, unless the AEAD wanted more room.
+	return nil
+}
+
+// Close makes the reader's room free. It does not close the reader below.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.free()
+	return nil
+}
+
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
