@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// cleaner makes UTF-8 that package xml reads out of what programs write: files in
-// Latin-1 and windows-1252, with a byte order mark, of XML 1.1, and with
-// characters that XML does not allow.
+// cleaner converts a file to UTF-8 that package xml accepts. Programs also write
+// Latin-1 and windows-1252, byte order marks, XML 1.1, and characters that XML
+// does not allow.
 type cleaner struct {
 	in     *bufio.Reader
 	name   string // of the encoding
@@ -26,13 +26,13 @@ type cleaner struct {
 
 var encodingForm = regexp.MustCompile(`encoding\s*=\s*["']([A-Za-z0-9._-]+)["']`)
 
-// maxRun is how many bytes there may be from one < to the next: package xml keeps
-// that much in memory.
+// maxRun limits the bytes from one < to the next, since package xml keeps that much
+// in memory.
 const maxRun = 1 << 20
 
 var errLongRun = errors.New("there is a text of more than 1 MiB, or a tag")
 
-// prolog takes the declaration off, if there is one.
+// prolog removes the XML declaration, if there is one.
 func (c *cleaner) prolog() error {
 	c.name = "UTF-8"
 	if mark, _ := c.in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
@@ -58,8 +58,9 @@ func (c *cleaner) prolog() error {
 	return err
 }
 
-// upper are the characters of windows-1252 from 0x80 to 0x9f. Files that say
-// Latin-1 have them too, where Latin-1 has none that XML allows.
+// upper maps 0x80 to 0x9f to the characters of windows-1252. It is used for Latin-1
+// as well: files that claim Latin-1 contain them, and XML allows none of Latin-1's
+// own characters there.
 const upper = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ"
 
 func (c *cleaner) Read(p []byte) (int, error) {
@@ -74,7 +75,7 @@ func (c *cleaner) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill makes the next piece.
+// fill converts the next piece.
 func (c *cleaner) fill() {
 	c.buf = c.buf[:0]
 	raw, err := c.in.Peek(4096)

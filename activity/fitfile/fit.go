@@ -19,7 +19,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// fitReader turns the messages of the FIT profile into ours.
+// fitReader converts the decoder's messages to those of this package.
 type fitReader struct {
 	out    *output
 	cancel context.CancelFunc
@@ -49,9 +49,8 @@ func readFIT(b *bufio.Reader, out *output) (err error) {
 	defer cancel()
 	f := &fitReader{out: out, cancel: cancel, fields: map[[2]byte]developer{}}
 	defer func() {
-		// The decoder is of a third party, and the bytes are foreign: what it
-		// stumbles over ends the file and not the program. A panic of the caller's
-		// loop is the caller's.
+		// A third party's decoder reads foreign bytes: if it panics, the file ends and
+		// the program continues. A panic of the caller's loop is passed on.
 		if p := recover(); p != nil {
 			if f.inLoop {
 				panic(p)
@@ -100,7 +99,7 @@ func readFIT(b *bufio.Reader, out *output) (err error) {
 	}
 }
 
-// end ends a file, with a warning if something was read, and else with an error.
+// end ends a file: with a warning if something was read, otherwise with an error.
 func (f *fitReader) end(err error, w Warn) error {
 	if err != nil {
 		if f.out.n == 0 {
@@ -116,8 +115,8 @@ func (f *fitReader) end(err error, w Warn) error {
 	return nil
 }
 
-// mendHeader makes a header checksum right that is wrong: the decoder would read
-// nothing of the file.
+// mendHeader corrects a wrong checksum of the header, because of which the decoder
+// would refuse the file.
 func mendHeader(b *bufio.Reader, out *output) {
 	head, err := b.Peek(14)
 	if err != nil || head[0] != 14 {
@@ -129,7 +128,7 @@ func mendHeader(b *bufio.Reader, out *output) {
 	}
 }
 
-// unsummed returns the length of a file whose header has no checksum, and else 0.
+// unsummed returns the length of a file whose header has no checksum, otherwise 0.
 func unsummed(b *bufio.Reader) int64 {
 	head, err := b.Peek(14)
 	if err != nil || head[0] != 14 || head[12] != 0 || head[13] != 0 {
@@ -138,15 +137,15 @@ func unsummed(b *bufio.Reader) int64 {
 	return 14 + int64(binary.LittleEndian.Uint32(head[4:])) + 2
 }
 
-// counter counts what was read, and keeps the reader's error.
+// counter counts the bytes read, and keeps the reader's error.
 type counter struct {
 	r   io.Reader
 	n   int64
 	err error
 
-	// Of a file without a checksum of the header, length is its length and sum
-	// that of all that was read of it. The decoder leaves the header out of its
-	// own, and many programs do not.
+	// length and sum are used if the header has no checksum: the length of the file,
+	// and the checksum of all its bytes read so far. The decoder leaves the header
+	// out of its own sum, but many programs include it.
 	length int64
 	sum    uint16
 }
@@ -163,16 +162,16 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// whole reports whether the sum of everything, itself included, is right.
+// whole reports whether the sum over the whole file, its checksum included, is right.
 func (c *counter) whole() bool { return c.length > 0 && c.n >= c.length && c.sum == 0 }
 
-// more reports whether there is anything behind what was summed.
+// more reports whether there are bytes after those that were summed.
 func (c *counter) more() bool {
 	_, _ = c.Read(make([]byte, 1))
 	return c.n > c.length
 }
 
-// put hands a message to the caller's loop.
+// put yields a message to the caller's loop.
 func (f *fitReader) put(m Message) {
 	f.inLoop = true
 	more := f.out.put(m)
@@ -182,7 +181,7 @@ func (f *fitReader) put(m Message) {
 	}
 }
 
-// OnMesg takes a message of the decoder. It is good for the time of the call.
+// OnMesg takes a message of the decoder, which is only valid during the call.
 func (f *fitReader) OnMesg(m proto.Message) {
 	if f.next {
 		f.next = false
@@ -223,8 +222,8 @@ func (f *fitReader) OnMesg(m proto.Message) {
 	}
 }
 
-// recordSlots are the fields of a record, by their numbers in the FIT profile;
-// negative is none.
+// recordSlots maps the number of a record's field in the FIT profile to its place;
+// negative means that it is not kept.
 var recordSlots = func() (slots [256]int8) {
 	for i := range slots {
 		slots[i] = -1
@@ -312,8 +311,8 @@ func (f *fitReader) onRecord(m *proto.Message) {
 	f.put(r)
 }
 
-// packed is what old devices write: speed and distance in three bytes, of which
-// the distance is a counter that goes round.
+// packed reads the field in which old devices write speed and distance in three
+// bytes. The distance is a counter that wraps around.
 type packed struct {
 	last, sum uint32
 }

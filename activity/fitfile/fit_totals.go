@@ -11,7 +11,7 @@ import (
 	"github.com/garminkit/activityapi/activitytype"
 )
 
-// epoch is 1989-12-31, from where FIT counts.
+// epoch is 1989-12-31, the start of FIT's time.
 const epoch = 631065600
 
 func fitTime(v float64) time.Time { return time.Unix(int64(v)+epoch, 0).UTC() }
@@ -202,7 +202,7 @@ func (f *fitReader) onZones(m *proto.Message) {
 	f.zones(z)
 }
 
-// zones puts what has something in it.
+// zones puts a message unless it is empty.
 func (f *fitReader) zones(z *TimeInZones) {
 	if z.HeartRate != nil || z.Speed != nil || z.Cadence != nil || z.Power != nil {
 		f.put(z)

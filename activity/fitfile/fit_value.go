@@ -17,8 +17,8 @@ func number(f *proto.Field) (float64, bool) {
 	return v/f.Scale - f.Offset, true
 }
 
-// numeric returns a number as it is written, or false for what FIT calls
-// invalid, which stands for a value that is not there.
+// numeric returns a number as it is written, or false for FIT's invalid value,
+// which means that the value is absent.
 func numeric(v proto.Value) (float64, bool) {
 	switch v.Type() {
 	case proto.TypeUint8:
@@ -58,7 +58,7 @@ func numeric(v proto.Value) (float64, bool) {
 	return 0, false
 }
 
-// text returns what a string field says.
+// text returns the value of a string field.
 func text(v proto.Value) string {
 	s := ""
 	switch v.Type() {
@@ -67,11 +67,11 @@ func text(v proto.Value) string {
 	case proto.TypeSliceString:
 		s = strings.Join(v.SliceString(), " ")
 	}
-	// A copy, since the decoder uses its memory again.
+	// Copied, since the decoder reuses its memory.
 	return strings.Clone(strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD"))
 }
 
-// numbers returns a list in its unit; a value that is not there is NaN.
+// numbers returns a list in its unit; an absent value is NaN.
 func numbers(f *proto.Field) []float64 {
 	var list []float64
 	add := func(v float64, ok bool) {
@@ -103,7 +103,7 @@ func numbers(f *proto.Field) []float64 {
 	return list
 }
 
-// durations returns a list of seconds; a value that is not there is 0.
+// durations returns a list of seconds; an absent value is 0.
 func durations(f *proto.Field) []time.Duration {
 	var list []time.Duration
 	for _, v := range numbers(f) {

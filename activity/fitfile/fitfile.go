@@ -1,4 +1,4 @@
-// Package fitfile reads the files that devices record, FIT, TCX and GPX, as one
+// Package fitfile reads the files that devices record, FIT, TCX and GPX, into one
 // model.
 //
 //	for m, err := range fitfile.Messages(r) {
@@ -13,21 +13,21 @@
 //		}
 //	}
 //
-// [Messages] is a stream, and [Read] the whole file with its parts put under the
-// sessions they belong to. A module of its own holds it, since FIT is read by
+// [Messages] streams a file. [Read] returns the whole file, with its parts under the
+// sessions that they belong to. The package is a separate module because it links
 // github.com/muktihari/fit.
 //
-// # Lenient
+// # Damaged files
 //
-// A file that was cut, has a wrong checksum, bytes behind its end, another
-// encoding than it says, or lacks the messages that a complete one has, is read
-// as far as it goes: a [Warning] says what was wrong. An error means that the
-// reader failed, or that the file is none of the three.
+// A file is read as far as possible if it was cut, has a wrong checksum, bytes after
+// its end, another encoding than it claims, or lacks messages that a complete one
+// has. A [Warning] says what is wrong. An error means that the reader failed, or that
+// the file has none of the three formats.
 //
 // # Units
 //
-// A [Record] has the fields of [types.Sample] with the units of their names, and
-// further ones with theirs. Times are UTC.
+// A [Record] has the fields of [types.Sample] and more; the unit is in the name of
+// each field. Times are UTC.
 package fitfile
 
 import (
@@ -48,13 +48,12 @@ import (
 // ErrFormat means that a file is neither FIT nor TCX nor GPX.
 var ErrFormat = errors.New("fitfile: the file is neither FIT nor TCX nor GPX")
 
-// Messages yields what is in a file, in the file's order, which differs from
-// device to device: a session may come before or after its laps and records. A
-// file that has records and no session gets one at its end, computed from them.
+// Messages yields the messages of a file in the file's order, which depends on the
+// device: a session may come before or after its laps and records. If a file has
+// records but no session, a session computed from them comes last.
 //
-// A [*Record] is good until the next message; all others may be kept. An error
-// comes last. The file is read once, so that the sequence is good for one use;
-// reading ends when the loop does.
+// A [*Record] is valid until the next message; all others may be kept. An error comes
+// last. The sequence can be used once. Reading ends when the loop does.
 func Messages(r io.Reader) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		b := bufio.NewReader(r)
@@ -78,14 +77,14 @@ func Messages(r io.Reader) iter.Seq2[Message, error] {
 	}
 }
 
-// looksLikeXML reports whether a file may begin like this.
+// looksLikeXML reports whether an XML file may begin with head.
 func looksLikeXML(head []byte) bool {
 	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
 	head = bytes.TrimLeft(head, " \t\r\n")
 	return len(head) > 0 && head[0] == '<'
 }
 
-// output hands messages on, and remembers what the end of a file has to know.
+// output yields messages, and remembers what is needed at the end of the file.
 type output struct {
 	yield func(Message, error) bool
 	ended bool // the loop was left
@@ -95,7 +94,7 @@ type output struct {
 	made     totaller
 }
 
-// put reports whether to go on.
+// put yields m and reports whether to continue.
 func (o *output) put(m Message) bool {
 	if o.ended {
 		return false
@@ -121,7 +120,7 @@ func (o *output) warn(w Warn, format string, args ...any) bool {
 	return o.put(&Warning{Warn: w, Text: fmt.Sprintf(format, args...)})
 }
 
-// finish adds the session that a file did not have.
+// finish adds a session if the file has none.
 func (o *output) finish(sport Session) {
 	if o.sessions > 0 || o.made.records == 0 || o.ended {
 		return
@@ -132,7 +131,7 @@ func (o *output) finish(sport Session) {
 	}
 }
 
-// Activity is a file as a whole.
+// Activity is the content of a whole file.
 type Activity struct {
 	FileID   *FileID // nil if the file has none
 	Devices  []*Device
@@ -140,8 +139,8 @@ type Activity struct {
 	Warnings []*Warning
 }
 
-// Whole is a session with what belongs to it by time. What came before the first
-// session belongs to the first.
+// Whole is a session with the parts that belong to it by time. Parts before the first
+// session belong to the first.
 type Whole struct {
 	Session
 	Laps    []*Lap
@@ -151,8 +150,8 @@ type Whole struct {
 	Zones   []*TimeInZones
 }
 
-// Read reads a file to its end. It takes memory for every record: use [Messages]
-// where that may be too much.
+// Read reads a whole file. It keeps every record in memory; use [Messages] if that may
+// be too much.
 func Read(r io.Reader) (*Activity, error) {
 	a := &Activity{}
 	var all Whole
@@ -209,7 +208,7 @@ func Read(r io.Reader) (*Activity, error) {
 	return a, nil
 }
 
-// at is the session that a moment belongs to.
+// at returns the session that a moment belongs to.
 func (a *Activity) at(t time.Time) *Whole {
 	i, found := slices.BinarySearchFunc(a.Sessions, t, func(s *Whole, t time.Time) int { return s.Start.Compare(t) })
 	if !found {
@@ -228,9 +227,9 @@ func (a *Activity) Device() *Device {
 	return &Device{}
 }
 
-// Tracks returns a track for each session, to be exported. The device name of an
-// activity is known to Garmin by another name than to the file; set DeviceName
-// to the one of the summary where there is one.
+// Tracks returns a track for each session, for package export. Garmin's summaries and
+// the file name the device differently: set DeviceName to that of the summary if there
+// is one.
 func (a *Activity) Tracks() []*export.Track {
 	var tracks []*export.Track
 	for _, s := range a.Sessions {

@@ -7,9 +7,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Message is one thing that a file tells: a [*FileID], [*Device], [*Session],
-// [*Lap], [*Length], [*Record], [*Event], [*TimeInZones] or [*Warning]. No other
-// package can add to the set.
+// Message is one part of a file: a [*FileID], [*Device], [*Session], [*Lap],
+// [*Length], [*Record], [*Event], [*TimeInZones] or [*Warning]. Other packages cannot
+// implement it.
 type Message interface{ message() }
 
 func (*FileID) message()      {}
@@ -22,8 +22,8 @@ func (*Event) message()       {}
 func (*TimeInZones) message() {}
 func (*Warning) message()     {}
 
-// FileID tells what a FIT file is. Numbers are those of the FIT profile: type 4
-// is an activity, manufacturer 1 Garmin.
+// FileID says what a FIT file contains and who made it. The numbers are those of the
+// FIT profile: type 4 is an activity, manufacturer 1 is Garmin.
 type FileID struct {
 	Type         uint8
 	Manufacturer uint16
@@ -32,24 +32,24 @@ type FileID struct {
 	Created      time.Time
 }
 
-// Device is a device or sensor that took part.
+// Device is a device or sensor that recorded the activity.
 type Device struct {
-	// Creator tells that the device wrote the file.
+	// Creator is true for the device that wrote the file.
 	Creator bool
-	// Name is free text, and "" where the file has numbers only.
+	// Name is free text, or "" if the file has only numbers.
 	Name         string
 	Manufacturer uint16
 	Product      uint16
 	SerialNumber uint32
-	// SoftwareVersion is as in "12.34", or "".
+	// SoftwareVersion has the form "12.34", or is "".
 	SoftwareVersion string
 }
 
-// Totals are what a device counted over a session or a lap. What it did not
-// count is nil, or zero for a time.
+// Totals are the device's totals of a session or lap. A total that it did not count
+// is nil, or zero for a time.
 type Totals struct {
 	Start time.Time
-	// Elapsed counts pauses, Timer does not, Moving only movement.
+	// Elapsed includes pauses, Timer does not, Moving only includes movement.
 	Elapsed, Timer, Moving time.Duration
 
 	DistanceInMeters *float64
@@ -59,7 +59,7 @@ type Totals struct {
 
 	AverageSpeedInMetersPerSecond, MaxSpeedInMetersPerSecond *float64
 	AverageHeartRate, MaxHeartRate                           *float64
-	// Cadences are in rounds a minute; of a runner, those of one foot.
+	// Cadences are in revolutions per minute; for a runner, those of one foot.
 	AverageCadence, MaxCadence                                   *float64
 	AveragePowerInWatts, MaxPowerInWatts, NormalizedPowerInWatts *float64
 	Cycles                                                       *float64 // strokes, or strides
@@ -68,7 +68,7 @@ type Totals struct {
 // Session is one activity, or one leg of a multisport activity.
 type Session struct {
 	Totals
-	// Type is what Garmin calls the sport; FIT has it as in the file.
+	// Type is Garmin's name of the sport; FIT is the sport as the file has it.
 	Type activitytype.Type
 	FIT  activitytype.FIT
 	// Name is the title of a GPX track or the notes of a TCX activity.
@@ -79,8 +79,8 @@ type Session struct {
 	PoolLengthInMeters     *float64
 }
 
-// Lap is one lap. Garmin's numbers for what ended it and how hard it was are in
-// the FIT profile: trigger 0 is by hand, intensity 0 active.
+// Lap is one lap. Trigger and intensity are numbers of the FIT profile: trigger 0 is
+// by hand, intensity 0 is active.
 type Lap struct {
 	Totals
 	Trigger, Intensity *int
@@ -97,8 +97,8 @@ type Length struct {
 	AverageSpeedInMetersPerSecond *float64
 }
 
-// Event is what happened, by the numbers of the FIT profile: event 0 is the
-// timer, type 0 a start, 1 and 4 are stops.
+// Event is an event with the numbers of the FIT profile: event 0 is the timer, type 0
+// is a start, 1 and 4 are stops.
 type Event struct {
 	Time  time.Time
 	Event uint8
@@ -106,13 +106,12 @@ type Event struct {
 	Data  *uint32
 }
 
-// TimeInZones is how long values were in each zone, the lowest first; zone 0 is
-// below the first. Bounds are the upper ends of the zones. What the device did
-// not count is nil.
+// TimeInZones is the time spent in each zone, lowest first; zone 0 is below the first.
+// Bounds are the upper ends of the zones. A list that the device did not record is
+// nil.
 type TimeInZones struct {
 	Time time.Time
-	// Session tells that it is about a session, else it is about a lap; Index
-	// counts them from 0.
+	// Session is true for a session and false for a lap; Index counts them from 0.
 	Session bool
 	Index   int
 
@@ -120,23 +119,22 @@ type TimeInZones struct {
 	HeartRateBounds, SpeedBounds, CadenceBounds, PowerBounds []float64
 }
 
-// Record is one sample. StepsPerMinute
-// and BikeCadenceInRPM are set where the sport is known when the record comes; by
-// [Read] always.
+// Record is one sample. [Read] always sets StepsPerMinute or BikeCadenceInRPM;
+// [Messages] only if the sport is known before the record.
 type Record struct {
 	types.Sample
 	Dynamics
 
-	// Developer are the fields that apps on the device added.
+	// Developer holds the fields that apps on the device added.
 	Developer []DeveloperField
 
 	values [slots]float64
 	heart  int
 }
 
-// Dynamics are what a record of a FIT file has beyond a sample.
+// Dynamics are the values of a FIT record that a sample does not have.
 type Dynamics struct {
-	// CadenceInRPM is as recorded: of a runner, that of one foot.
+	// CadenceInRPM is as recorded: for a runner, that of one foot.
 	CadenceInRPM                     *float64
 	GradeInPercent                   *float64
 	GPSAccuracyInMeters              *float64
@@ -145,20 +143,20 @@ type Dynamics struct {
 	StanceTimeInMilliseconds         *float64
 	StanceTimeBalanceInPercent       *float64
 	StepLengthInMillimeters          *float64
-	// LeftRightBalance is the raw number: its low seven bits are per cent, its
-	// highest tells that they are of the right.
+	// LeftRightBalance is the raw number: the low seven bits are per cent, and the
+	// highest bit says that they are those of the right side.
 	LeftRightBalance        *float64
 	BreathsPerMinute        *float64
 	AccumulatedPowerInWatts *float64
 }
 
-// DeveloperField is a field that an app on the device defined. Value is a number
-// with the field's scale and offset applied, or Text what is no number.
+// DeveloperField is a field that an app on the device defined. A number is in Value,
+// with the field's scale and offset applied; anything else is in Text.
 type DeveloperField struct {
 	Name, Units string
 	Value       *float64
 	Text        string
-	// Native is the number of the record's field that it stands for, or 255.
+	// Native is the number of the record's field that it replaces, or 255.
 	Native uint8
 }
 
@@ -179,7 +177,7 @@ const (
 	WarnValue       Warn = "value"        // a value could not be read, and is absent
 )
 
-// Warning tells of something that is wrong with a file, or of what is missing.
+// Warning reports something that is wrong or missing in a file.
 type Warning struct {
 	Warn Warn
 	Text string

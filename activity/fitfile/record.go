@@ -8,8 +8,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Where the values of a record are kept: its pointers lead there, so that a
-// record is one piece of memory.
+// The places of a record's values. The record's pointers point to them, so that a
+// record is one allocation.
 const (
 	latitude = iota
 	longitude
@@ -34,7 +34,7 @@ const (
 	slots
 )
 
-// field returns the pointer of a value.
+// field returns the pointer field of a value.
 func (r *Record) field(slot int) **float64 {
 	switch slot {
 	case latitude:
@@ -90,7 +90,7 @@ func (r *Record) setHeart(v int) {
 	r.HeartRate = &r.heart
 }
 
-// setCadence says what turned, once the sport is known.
+// setCadence sets the steps or revolutions from the cadence, once the sport is known.
 func (r *Record) setCadence(t activitytype.Type) {
 	r.StepsPerMinute, r.BikeCadenceInRPM = nil, nil
 	if r.CadenceInRPM == nil {
@@ -111,13 +111,13 @@ func onFoot(t activitytype.Type) bool {
 	return false
 }
 
-// clear makes a record that is used again empty.
+// clear empties a record for reuse.
 func (r *Record) clear() {
 	r.Sample, r.Dynamics = types.Sample{}, Dynamics{}
 	r.Developer = r.Developer[:0]
 }
 
-// clone returns a record that stays good.
+// clone returns a copy that may be kept.
 func (r *Record) clone() *Record {
 	c := *r
 	for slot := range slots {
@@ -138,7 +138,7 @@ func (r *Record) clone() *Record {
 	return &c
 }
 
-// totaller computes what a session would have said.
+// totaller computes the totals of a missing session.
 type totaller struct {
 	records     int
 	first, last time.Time

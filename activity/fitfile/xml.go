@@ -16,11 +16,11 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// maxDepth is how deep elements may stand in each other. TCX and GPX need 12.
+// maxDepth limits how deep elements may be nested. TCX and GPX need 12.
 const maxDepth = 64
 
-// xmlReader reads TCX and GPX. Elements are known by the names of the last few
-// of them, and not by their namespaces, which programs get wrong.
+// xmlReader reads TCX and GPX. It recognizes an element by its name and those of its
+// parents, not by namespaces, which programs get wrong.
 type xmlReader struct {
 	out  *output
 	path []string
@@ -100,7 +100,7 @@ func readXML(b *bufio.Reader, out *output) error {
 	}
 }
 
-// end ends a file: what is open is put out as far as it got.
+// end ends a file, and puts what is unfinished.
 func (x *xmlReader) end(in *cleaner, err error, w Warn) error {
 	if x.namespace == "" {
 		if err == nil {
@@ -119,7 +119,7 @@ func (x *xmlReader) end(in *cleaner, err error, w Warn) error {
 	return nil
 }
 
-// at reports whether the last elements are these.
+// at reports whether names are those of the innermost elements.
 func (x *xmlReader) at(names ...string) bool {
 	n := len(x.path) - len(names)
 	return n >= 0 && slices.Equal(x.path[n:], names)
@@ -177,7 +177,7 @@ func (x *xmlReader) newRecord() {
 	x.inRecord = true
 }
 
-// stop takes the text of an element that ends.
+// stop takes the text of an element at its end.
 func (x *xmlReader) stop() {
 	name := x.path[len(x.path)-1]
 	switch name {
@@ -317,8 +317,8 @@ func (x *xmlReader) endLap() {
 	x.lap = nil
 }
 
-// endSession puts a session, with the totals of its laps, or of its records if
-// there are none.
+// endSession puts a session with the totals of its laps, or of its records if it has no
+// laps.
 func (x *xmlReader) endSession() {
 	x.endRecord()
 	x.endLap()
@@ -374,7 +374,7 @@ func (s *Session) add(l *Lap) {
 	}
 }
 
-// bad tells of a value that could not be read, of the first few.
+// bad warns of a value that could not be read, up to a limit.
 func (x *xmlReader) bad(text string) {
 	if x.warnings++; x.warnings <= 20 {
 		x.out.warn(WarnValue, "%s is %.40q", x.path[len(x.path)-1], text)
@@ -382,7 +382,7 @@ func (x *xmlReader) bad(text string) {
 }
 
 func (x *xmlReader) number(text string) (float64, bool) {
-	// Some programs write a comma, as their user's country does.
+	// Some programs write a decimal comma, as in their user's country.
 	v, err := strconv.ParseFloat(strings.Replace(strings.TrimSpace(text), ",", ".", 1), 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		x.bad(text)
