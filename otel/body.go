@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// sum is what the ids of a body's trace are made of.
+// sum is the hash from which the ids of a body's trace are made.
 func (t *Telemetry) sum(body uint64) []byte {
 	text := make([]byte, 0, 128)
 	text = append(append(append(text, scope...), 0), t.queue...)
@@ -18,8 +18,8 @@ func (t *Telemetry) sum(body uint64) []byte {
 	return sum[:]
 }
 
-// bodySpan is where the trace of a body begins. Both sides of the queue make it of
-// what both know.
+// bodySpan returns the root of a body's trace. Both sides of the queue compute it
+// from what both know.
 func (t *Telemetry) bodySpan(body uint64, flags trace.TraceFlags) trace.SpanContext {
 	sum := t.sum(body)
 	return trace.NewSpanContext(trace.SpanContextConfig{
@@ -27,8 +27,8 @@ func (t *Telemetry) bodySpan(body uint64, flags trace.TraceFlags) trace.SpanCont
 	})
 }
 
-// traces tells whether a body is traced. Of one without a number nobody else
-// decides.
+// traces reports whether a body is traced. For a body without a number this process
+// decides alone.
 func (t *Telemetry) traces(body uint64) bool {
 	switch {
 	case t.tracer == nil:
@@ -38,14 +38,15 @@ func (t *Telemetry) traces(body uint64) bool {
 	case body == 0:
 		return rand.Uint64() < t.below
 	}
-	// The finish of splitmix64, so that numbers in a row are far apart.
+	// The last step of splitmix64, so that consecutive numbers are far apart.
 	x := body + t.seed
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x^x>>31 < t.below
 }
 
-// untraced is ctx for what is not traced: nor is what the partner's code does there.
+// untraced returns ctx with a span that is not recorded, so that the partner's spans
+// below it are not recorded either.
 func (t *Telemetry) untraced(ctx context.Context) context.Context {
 	return trace.ContextWithSpan(ctx, t.dark)
 }

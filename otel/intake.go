@@ -16,9 +16,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Intake makes a span and a duration of each request to the handler of notifications.
-// The route is what is written in place of the path, such as "/garmin/{secret}": a
-// path may hold your secret.
+// Intake records a span and the duration of each request to the notification handler.
+// It writes route, such as "/garmin/{secret}", in place of the path, which may contain
+// your secret.
 func (t *Telemetry) Intake(route string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w}
@@ -30,8 +30,8 @@ func (t *Telemetry) Intake(route string, next http.Handler) http.Handler {
 	})
 }
 
-// answered tells of a request. Its span is made now, since the number of its body
-// says to which trace it belongs.
+// answered records a request. It makes the span only now, because the number of the
+// body determines the trace.
 func (t *Telemetry) answered(route string, r *http.Request, x *exchange, start time.Time, returned bool) {
 	end := time.Now()
 	method, scheme := methodOf(r.Method), "http"
@@ -55,7 +55,7 @@ func (t *Telemetry) answered(route string, r *http.Request, x *exchange, start t
 	if what != "" {
 		attrs = append(attrs, attribute.String(keyError, what))
 	}
-	// Nothing of the request's ctx: a stranger may name a trace.
+	// The request's ctx is not used: a stranger may have named a trace in it.
 	ctx := context.Background()
 	t.served.Record(ctx, end.Sub(start).Seconds(), metric.WithAttributes(attrs...))
 	receipt := x.receipt.Load()
@@ -88,8 +88,8 @@ func (t *Telemetry) answered(route string, r *http.Request, x *exchange, start t
 
 type exchangeKey struct{}
 
-// exchange remembers the status and the receipt. What else a ResponseWriter can do is
-// found by Unwrap.
+// exchange remembers the status and the receipt. Unwrap gives access to the other
+// methods of the ResponseWriter.
 type exchange struct {
 	http.ResponseWriter
 	status  atomic.Int32
@@ -106,8 +106,8 @@ func (x *exchange) WriteHeader(status int) {
 // Unwrap is for [http.ResponseController].
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// Handler returns options of the handler of notifications that tell of bodies that
-// were stored. It copies o, whose Observe is called too; nil means the defaults.
+// Handler returns options for notify.NewHandler that count the stored bodies. It copies
+// o, whose Observe is called too; nil means the defaults.
 func (t *Telemetry) Handler(o *notify.HandlerOptions) *notify.HandlerOptions {
 	var clone notify.HandlerOptions
 	if o != nil {
@@ -123,7 +123,7 @@ func (t *Telemetry) Handler(o *notify.HandlerOptions) *notify.HandlerOptions {
 	return &clone
 }
 
-// received tells of a body that was given to the queue.
+// received counts a body that was given to the queue.
 func (t *Telemetry) received(ctx context.Context, r *notify.Receipt) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		x.receipt.Store(r)

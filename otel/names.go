@@ -3,7 +3,7 @@ package otel
 // scope is the name of the instrumentation.
 const scope = "github.com/garminkit/activityapi/otel"
 
-// The stable conventions of HTTP.
+// Names of the stable conventions for HTTP.
 const (
 	serverDuration = "http.server.request.duration"
 	clientDuration = "http.client.request.duration"
@@ -20,7 +20,7 @@ const (
 	keyError    = "error.type"
 )
 
-// The draft of the conventions of messaging, as of version 1.43.
+// Names of the draft conventions for messaging, version 1.43.
 const (
 	sentMessages    = "messaging.client.sent.messages"
 	processDuration = "messaging.process.duration"
@@ -36,7 +36,7 @@ const (
 	opProcess = "process"
 )
 
-// What no convention knows.
+// Names that no convention defines.
 const (
 	itemResults   = "garmin.item.results"
 	itemAge       = "garmin.item.age"
@@ -75,5 +75,5 @@ const (
 	keyPulled   = "garmin.pulled"
 )
 
-// system is what messaging.system says.
+// system is the value of messaging.system.
 const system = "activityapi"

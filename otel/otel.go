@@ -17,24 +17,25 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Options are where telemetry goes. Nil means nowhere.
+// Options say where telemetry goes. A nil provider means nowhere.
 type Options struct {
-	// TracerProvider makes spans. Nil means that there are none.
+	// TracerProvider makes spans. Nil means no spans.
 	TracerProvider trace.TracerProvider
-	// MeterProvider makes metrics. Nil means that there are none.
+	// MeterProvider makes metrics. Nil means no metrics.
 	MeterProvider metric.MeterProvider
-	// Queue names the queue: as messaging.destination.name, and in the ids of the
-	// traces of its bodies. All processes that share a queue give the same name, and
-	// queues whose traces go to one place different ones. "" means "garmin".
+	// Queue is the name of the queue. It is messaging.destination.name, and part of the
+	// ids of its bodies' traces. Processes that share a queue must use the same name,
+	// and queues whose traces are collected together must have different ones. ""
+	// means "garmin".
 	Queue string
-	// Fraction is how many of the bodies are traced, each with all of its items or
-	// not at all. Zero means 0.01, less than zero none. It is decided here, so that
-	// the two sides of a queue agree: leave the sampler of the SDK at its default,
-	// which takes what it is given.
+	// Fraction is the share of bodies that are traced, each with all of its items or
+	// not at all. Zero means 0.01, a negative value none. The decision is made here, so
+	// that both sides of a queue agree: keep the SDK's default sampler, which follows
+	// it.
 	Fraction float64
 }
 
-// Telemetry makes spans and metrics of what passes. It is safe for concurrent use.
+// Telemetry records spans and metrics. It is safe for concurrent use.
 type Telemetry struct {
 	queue  string
 	tracer trace.Tracer // nil if nothing is traced
@@ -53,7 +54,7 @@ type Telemetry struct {
 	ages     [notify.Classes]atomic.Int64            // the sum of those of done items, in milliseconds
 }
 
-// seconds are the buckets that the conventions advise for HTTP.
+// seconds are the buckets that the conventions advise for durations of HTTP requests.
 var seconds = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
 // New returns a Telemetry. It fails if the meter does.
@@ -93,7 +94,7 @@ func New(opts *Options) (*Telemetry, error) {
 	return t, errors.Join(errs[:]...)
 }
 
-// set makes an option of attributes. It is used again, so that it costs nothing then.
+// set makes an option of attributes, which is built once and reused.
 func set(kv ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(kv...))
 }

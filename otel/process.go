@@ -15,16 +15,16 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// results are what an outcome may be; the last stands for all others.
+// results are the results of outcomes; the last stands for all others.
 var results = []notify.Result{
 	notify.ResultDone, notify.ResultBuried, notify.ResultQuarantined, notify.ResultUnknownUser, notify.ResultRetry, notify.ResultParked,
 	notify.ResultExpiring, notify.ResultOutage, notify.ResultResumed, notify.ResultStalled, notify.ResultQueueFailed, other,
 }
 
-// attempts is how many of the results are of an attempt that was made.
+// attempts is how many of results, from the first, mean that an attempt was made.
 const attempts = 6
 
-// resultOf is the place of a result in results.
+// resultOf returns the index of a result in results.
 func resultOf(r notify.Result) int {
 	for i := range len(results) - 1 {
 		if results[i] == r {
@@ -34,7 +34,7 @@ func resultOf(r notify.Result) int {
 	return len(results) - 1
 }
 
-// prepare makes what is used for each item.
+// prepare builds what is reused for each item.
 func (t *Telemetry) prepare() {
 	t.consumer = []trace.SpanStartOption{trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer)}
 	t.marks = t.messaging(opProcess)
@@ -54,8 +54,8 @@ func (t *Telemetry) prepare() {
 	}
 }
 
-// countResults gives what is counted of items to who reads the metrics. Adding to it
-// must cost next to nothing, as a histogram would not.
+// countResults reports the counts of items when metrics are read. Adding to them must
+// cost almost nothing; a histogram costs more.
 func (t *Telemetry) countResults() error {
 	_, ages := t.meter.Float64ObservableCounter(itemAge, metric.WithUnit("s"),
 		metric.WithDescription("Sum of the times from the arrival of an item until it was done."),
@@ -85,9 +85,9 @@ func (t *Telemetry) countResults() error {
 	return errors.Join(ages, err)
 }
 
-// Processor returns options of the processor that count what becomes of items, and
-// make a span of each attempt at one. It copies o, whose Around and Observe are called
-// too; nil means the defaults.
+// Processor returns options for notify.NewProcessor that count the results of items and
+// make a span of each attempt. It copies o, whose Around and Observe are called too; nil
+// means the defaults.
 func (t *Telemetry) Processor(o *notify.ProcessorOptions) *notify.ProcessorOptions {
 	var clone notify.ProcessorOptions
 	if o != nil {
@@ -150,13 +150,14 @@ func (t *Telemetry) attempt(ctx context.Context, it *notify.Item) (context.Conte
 	}
 }
 
-// failed marks a span. The text of an error may quote anything.
+// failed marks a span as failed, without the text of the error, which may quote
+// anything.
 func failed(span trace.Span, what string) {
 	span.SetAttributes(attribute.String(keyError, what))
 	span.SetStatus(codes.Error, "")
 }
 
-// classOf keeps a class that is not known from being more than the last.
+// classOf maps an unknown class to the last.
 func classOf(c notify.Class) notify.Class { return min(c, notify.Classes-1) }
 
 // outcome counts a result.
@@ -171,8 +172,7 @@ func (t *Telemetry) outcome(o *notify.Outcome) {
 	}
 }
 
-// Wrap returns callbacks that call those of c, each in a span below that of its
-// attempt.
+// Wrap returns callbacks that call those of c, each in a child span of its attempt's.
 func (t *Telemetry) Wrap(c notify.Callbacks) notify.Callbacks {
 	if save := c.Save; save != nil {
 		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {

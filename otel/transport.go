@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Transport makes a span and a duration of each request that base sends. It is for
-// [activity.Options] and [auth.Options], as their Wrap: there it sees each attempt of a
-// call, below the credential. It returns nil for nil.
+// Transport records a span and the duration of each request that base sends. Use it as
+// Wrap of [activity.Options] and [auth.Options], where it sees each attempt of a call,
+// with its credential. It returns nil for nil.
 func (t *Telemetry) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		return nil
@@ -75,8 +75,8 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// calling begins the span of a call, below that of its attempt. One that belongs to no
-// attempt, such as a request for history, is traced as a body without a number is.
+// calling begins the span of a call, as a child of its attempt's. A call outside of an
+// attempt, such as a request for history, is treated like a body without a number.
 func (t *Telemetry) calling(ctx context.Context, name string, attrs []attribute.KeyValue) (context.Context, trace.Span) {
 	above := trace.SpanFromContext(ctx)
 	if t.tracer == nil || above.SpanContext().IsValid() && !above.IsRecording() || !above.SpanContext().IsValid() && !t.traces(0) {
@@ -96,7 +96,7 @@ func portOf(scheme, port string) int {
 	return 443
 }
 
-// tracedBody tells of its end once.
+// tracedBody calls its function once, at its end.
 type tracedBody struct {
 	io.ReadCloser
 	once sync.Once
@@ -121,11 +121,11 @@ func (b *tracedBody) Close() error {
 	return err
 }
 
-// Hide lets instrument, such as otelhttp.NewTransport, see what base sends without what
-// is secret in it: the query of the URL, in which callback URLs have their token, and
-// the headers Authorization and Cookie. base sends the request as it was, with the
-// headers that instrument has added. It is for the Wrap of [activity.Options] where
-// a stock instrumentation is to be kept:
+// Hide shows instrument, such as otelhttp.NewTransport, the requests that base sends
+// without their secrets: the query of the URL, which holds the token of a callback URL,
+// and the headers Authorization and Cookie. base sends the original request, with the
+// headers that instrument has added. Use it as Wrap of [activity.Options] to keep stock
+// instrumentation:
 //
 //	Wrap: func(base http.RoundTripper) http.RoundTripper {
 //		return otel.Hide(base, func(hidden http.RoundTripper) http.RoundTripper { return otelhttp.NewTransport(hidden) })
@@ -134,10 +134,10 @@ func Hide(base http.RoundTripper, instrument func(http.RoundTripper) http.RoundT
 	return &hiding{instrument(revealing{base})}
 }
 
-// hidden is the key of the request that was hidden.
+// hidden is the context key of the original request.
 type hidden struct{}
 
-// hiding stands above the instrumentation.
+// hiding is the transport above the instrumentation.
 type hiding struct{ next http.RoundTripper }
 
 func (h *hiding) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -152,7 +152,7 @@ func (h *hiding) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// revealing stands below it.
+// revealing is the transport below it.
 type revealing struct{ base http.RoundTripper }
 
 func (v revealing) RoundTrip(shown *http.Request) (*http.Response, error) {

@@ -13,20 +13,20 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// other is said in place of what is not known: by us, and by the conventions.
+// other stands for unknown values: ours, and that of the conventions.
 const (
 	other     = "other"
 	otherType = "_OTHER"
 )
 
-// lists are the list keys that are told apart; the last stands for all others.
+// lists are the known list keys; the last stands for all others.
 var lists = []string{
 	string(types.KindActivities), string(types.KindManualActivities), string(types.KindActivityDetails),
 	string(types.KindActivityFiles), string(types.KindMoveIQ),
 	string(types.KindDeregistrations), string(types.KindPermissionChanges), other,
 }
 
-// listOf is the place of a list key in lists.
+// listOf returns the index of a list key in lists.
 func listOf(key string) int {
 	switch types.Kind(key) {
 	case types.KindActivities:
@@ -47,14 +47,14 @@ func listOf(key string) int {
 	return len(lists) - 1
 }
 
-// errorTypes are what an attempt may fail of; the first is none, the last stands for
+// errorTypes are the types of an attempt's error; the first is none, the last stands for
 // all others.
 var errorTypes = []string{
 	"", string(types.FaultItem), string(types.FaultUser), string(types.FaultApplication), string(types.FaultNetwork),
 	string(types.FaultGarmin), "unreadable", "unknown user", "timeout", "canceled", otherType,
 }
 
-// errorTypeOf is the place of an attempt's error in errorTypes.
+// errorTypeOf returns the index of an attempt's error in errorTypes.
 func errorTypeOf(err error) int {
 	if err == nil {
 		return 0
@@ -80,7 +80,7 @@ func errorTypeOf(err error) int {
 	return at
 }
 
-// failureOf is the type of an error of a call over the network.
+// failureOf returns the type of an error of a call over the network.
 func failureOf(err error) string {
 	if n, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && n.Timeout() {
 		return "timeout"
@@ -91,7 +91,7 @@ func failureOf(err error) string {
 	return otherType
 }
 
-// methodOf is a method as the conventions have it.
+// methodOf returns a method as the conventions write it.
 func methodOf(method string) string {
 	switch method {
 	case "":
@@ -103,7 +103,7 @@ func methodOf(method string) string {
 	return otherType
 }
 
-// protocolOf is a version of HTTP.
+// protocolOf returns a version of HTTP as the conventions write it.
 func protocolOf(major, minor int) string {
 	switch {
 	case major == 2 || major == 3:
@@ -114,10 +114,10 @@ func protocolOf(major, minor int) string {
 	return "1.1"
 }
 
-// apiPath is where the API stands on Garmin's hosts.
+// apiPath is the path of the API on Garmin's hosts.
 const apiPath = "/wellness-api/rest"
 
-// templates are the resources that are called, below the path of the API.
+// templates are the known resources, below the path of the API.
 var templates = func() map[string]bool {
 	all := map[string]bool{"/user/id": true, "/user/permissions": true, "/user/registration": true}
 	for _, k := range types.Kinds() {
@@ -127,7 +127,7 @@ var templates = func() map[string]bool {
 	return all
 }()
 
-// templateOf is the template of a request's path. What is not known is "other".
+// templateOf returns the template of a request's path, "other" if it is unknown.
 func templateOf(path string) string {
 	for _, token := range []string{"/oauth/token", "/oauth/request_token", "/oauth/access_token"} {
 		if strings.HasSuffix(path, token) {

@@ -16,14 +16,14 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Sources are what is asked for figures whenever somebody reads them. What is nil is
-// left out.
+// Sources are asked for their figures whenever metrics are read. A nil source is left
+// out.
 type Sources struct {
-	// Queue is asked for its depth. A [spool.Spool] tells of its syncs too.
+	// Queue reports its depth; a [spool.Spool] also its syncs.
 	Queue interface {
 		Stats(ctx context.Context) (notify.QueueStats, error)
 	}
-	// Processor tells of what runs in this process.
+	// Processor reports what runs in this process.
 	Processor *notify.Processor
 	// Limiter is a [backfill.MemoryLimiter], or that of module postgres.
 	Limiter interface {
@@ -39,7 +39,7 @@ type Sources struct {
 // patience is how long a source may take to answer.
 const patience = 2 * time.Second
 
-// Watch makes gauges and counters of the sources, until stop is called.
+// Watch reports the sources as gauges and counters until stop is called.
 func (t *Telemetry) Watch(s *Sources) (stop func() error, err error) {
 	w := &watch{Sources: *s}
 	var all []metric.Observable
@@ -104,7 +104,7 @@ func (t *Telemetry) Watch(s *Sources) (stop func() error, err error) {
 	return registered.Unregister, nil
 }
 
-// watch is what a Watch observes.
+// watch observes the sources of a Watch.
 type watch struct {
 	Sources
 	spool func() spool.Counts
@@ -117,8 +117,8 @@ type watch struct {
 	asked, counted                        one
 }
 
-// observe is called whenever somebody reads the metrics. What one source does not
-// tell is left out.
+// observe is called whenever metrics are read. A source that does not answer is left
+// out.
 func (w *watch) observe(ctx context.Context, o metric.Observer) error {
 	if w.Queue != nil {
 		w.observeQueue(ctx, o)
@@ -206,13 +206,14 @@ func (w *watch) observeWork(o metric.Observer) {
 	}
 }
 
-// one lets one question at a time be asked.
+// one allows one question at a time.
 type one struct{ busy atomic.Bool }
 
 var errBusy = errors.New("otel: the question before has no answer yet")
 
-// ask calls f, and does not wait for it longer than patience, nor ask a second time while
-// the first has not come back: a queue that hangs must not hang who reads metrics.
+// ask calls f and waits for it no longer than patience. It does not call f again while
+// an earlier call has not returned: a queue that hangs must not block those who read
+// metrics.
 func ask[T any](ctx context.Context, only *one, f func(context.Context) (T, error)) (v T, err error) {
 	if !only.busy.CompareAndSwap(false, true) {
 		return v, errBusy
@@ -227,7 +228,7 @@ func ask[T any](ctx context.Context, only *one, f func(context.Context) (T, erro
 	go func() {
 		a := answer{err: errors.New("otel: a source panicked")}
 		defer func() {
-			// What panics has told nothing. The next question finds out again.
+			// A panic counts as no answer. The next reading asks again.
 			_ = recover()
 			only.busy.Store(false)
 			done <- a

@@ -26,7 +26,7 @@ type backfillCommand struct {
 	Report backfillReport `cmd:"" help:"Show what became of it, day by day."`
 }
 
-// historyWanted says whose history is wanted, and of when.
+// historyWanted says whose history is wanted, and for which time.
 type historyWanted struct {
 	User          []types.UserID `placeholder:"ID" help:"Of this Garmin user; give it again for more."`
 	From          string         `required:"" placeholder:"TIME" help:"From when: a date, a time, or how long ago, as 90d."`
@@ -69,7 +69,7 @@ type backfillPlan struct {
 	DB     database `embed:""`
 }
 
-// planLine is what a run would ask for one user.
+// planLine is what a run would request for one user.
 type planLine struct {
 	User    types.UserID `json:"user"`
 	Days    int          `json:"days"`
@@ -91,7 +91,7 @@ func chunkOf(c *backfill.Chunk) chunkLine {
 	return chunkLine{c.Kind, c.Window.Start.UTC(), c.Window.End.UTC(), backfill.Cost(c.Window), c.State.String(), string(c.Reason)}
 }
 
-// Run plans.
+// Run prints the plan.
 func (c *backfillPlan) Run(ctx context.Context, out *output) (err error) {
 	w, err := c.window()
 	if err != nil {
@@ -150,7 +150,7 @@ type stepLine struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Run asks for history.
+// Run requests history.
 func (c *backfillRun) Run(ctx context.Context, out *output) (err error) {
 	w, err := c.window()
 	if err != nil {
@@ -198,7 +198,7 @@ func (c *backfillRun) Run(ctx context.Context, out *output) (err error) {
 	return nil
 }
 
-// historyStores are what a run works on.
+// historyStores are the stores of a run.
 type historyStores struct {
 	ledger  backfill.Ledger
 	limiter backfill.Limiter
@@ -281,13 +281,13 @@ type backfillReport struct {
 	User   []types.UserID `placeholder:"ID" help:"Of this user; all by default."`
 }
 
-// reportLine is what became of one user's history.
+// reportLine is the state of one user's history.
 type reportLine struct {
 	User    types.UserID        `json:"user"`
 	History []adminapi.Calendar `json:"history"`
 }
 
-// Run reports.
+// Run prints the report.
 func (c *backfillReport) Run(ctx context.Context, out *output) (err error) {
 	p, err := c.panel(ctx, out)
 	if err != nil {
@@ -354,7 +354,7 @@ func (c *backfillReport) users(ctx context.Context, p *panel) iter.Seq2[types.Us
 	}
 }
 
-// calendars writes what became of each range of days, latest last.
+// calendars writes the state of each range of days, latest last.
 func calendars(w io.Writer, id types.UserID, history []adminapi.Calendar) {
 	for _, c := range history {
 		var rows []string
@@ -382,7 +382,7 @@ func calendars(w io.Writer, id types.UserID, history []adminapi.Calendar) {
 	}
 }
 
-// makeLedger opens a ledger, which may be a new one.
+// makeLedger opens a ledger, and makes it if it does not exist.
 func makeLedger(dir string) (*backfill.FileLedger, error) {
 	l, err := backfill.OpenLedger(dir, nil)
 	if err != nil {

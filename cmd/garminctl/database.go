@@ -13,17 +13,17 @@ import (
 	"github.com/garminkit/activityapi/postgres"
 )
 
-// database says that the stores are in PostgreSQL. Many processes share them, so
-// the service may be running.
+// database selects stores in PostgreSQL. Processes share them, so the service may be
+// running.
 type database struct {
 	Database bool   `help:"The stores are in PostgreSQL, at GARMIN_DATABASE_URL; the service may be running."`
 	Schema   string `env:"GARMIN_SCHEMA" help:"Schema of the tables, activityapi by default."`
 }
 
-// connections is how many a command opens at the most.
+// connections is the most that a command opens.
 const connections = 4
 
-// pool connects. Its errors hold nothing of the URL, which has a password in it.
+// pool connects. Its errors contain no part of the URL, which has a password.
 func (d *database) pool(ctx context.Context) (*pgxpool.Pool, error) {
 	url, err := needed(databaseURL)
 	if err != nil {
@@ -34,7 +34,7 @@ func (d *database) pool(ctx context.Context) (*pgxpool.Pool, error) {
 		return nil, usagef("%s is no address of PostgreSQL, such as postgres://user:password@host/database", databaseURL)
 	}
 	config.MaxConns = connections
-	// A pooler that shares sessions between transactions takes this.
+	// This also works with a pooler that shares sessions between transactions.
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 10 * time.Second
@@ -50,7 +50,7 @@ func (d *database) pool(ctx context.Context) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// databaseReason is why a connection failed, without what was connected with.
+// databaseReason says why a connection failed, without any part of the URL.
 func databaseReason(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return "SQLSTATE " + e.Code
@@ -85,7 +85,7 @@ func (d *database) tables(ctx context.Context, pool *pgxpool.Pool) (*postgres.DB
 	return postgres.Open(ctx, pool, &postgres.Options{Schema: d.Schema, Seal: aead})
 }
 
-// database looks at PostgreSQL.
+// database checks PostgreSQL.
 func (c *doctorCommand) database(ctx context.Context, d *diagnosis) {
 	const check = "database"
 	if !c.DB.Database {

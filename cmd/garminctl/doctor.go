@@ -14,7 +14,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// garmin says where Garmin is, and which application is ours.
+// garmin selects Garmin or a fake, and the application.
 type garmin struct {
 	Garmin   string `env:"GARMIN_URL" placeholder:"URL" help:"A fake Garmin's base URL, in place of Garmin's hosts."`
 	ClientID string `env:"GARMIN_CLIENT_ID" placeholder:"ID" help:"Client id of the key in use; its secret is GARMIN_CLIENT_SECRET."`
@@ -30,7 +30,7 @@ func (g *garmin) endpoints() auth.Endpoints {
 	return auth.Endpoints{Authorize: g.base() + "/oauth2Confirm", Token: g.base() + "/di-oauth2-service/oauth/token"}
 }
 
-// pool makes clients. Nothing is repeated many times: somebody waits.
+// pool makes clients. They repeat little, because somebody is waiting.
 func (g *garmin) pool() (*activity.Pool, error) {
 	o := &activity.Options{MaxRetries: 1, UserAgent: "garminctl"}
 	if g.Garmin != "" {
@@ -43,7 +43,7 @@ func (g *garmin) pool() (*activity.Pool, error) {
 	return p, nil
 }
 
-// users are those whose tokens are in store. done waits for what is under way.
+// users returns the users whose tokens are in store. done waits for running refreshes.
 func (g *garmin) users(store auth.TokenStore, scheme auth.Scheme) (users *auth.Users, done func() error, err error) {
 	if g.ClientID == "" {
 		return nil, nil, usagef("set GARMIN_CLIENT_ID, or give -client-id")
@@ -71,7 +71,7 @@ func (g *garmin) tokenServer() string {
 	return g.endpoints().Token
 }
 
-// doctorCommand looks at a whole set-up.
+// doctorCommand checks a whole set-up.
 type doctorCommand struct {
 	garmin
 	EvaluationClientID string        `env:"GARMIN_EVALUATION_CLIENT_ID" placeholder:"ID" help:"Client id of your other key, to see whether the two were swapped."`
@@ -89,7 +89,7 @@ type doctorCommand struct {
 	Timeout            time.Duration `default:"30s" help:"How long to wait for an answer: Garmin waits 30 s for yours."`
 }
 
-// The verdicts on a part of a set-up.
+// The verdicts of a finding.
 const (
 	fine    = "ok"
 	warning = "warn"
@@ -97,7 +97,7 @@ const (
 	skipped = "skip"
 )
 
-// finding is what was seen of a part, and what to do about it.
+// finding is what was found about one part, and what to do about it.
 type finding struct {
 	Check   string `json:"check"`
 	Verdict string `json:"verdict"`
@@ -144,7 +144,7 @@ func (d *diagnosis) write(w io.Writer) {
 	fmt.Fprintf(w, "\n%d failed, %d warnings, %d looked at\n", d.Failed, d.Warnings, len(d.Findings))
 }
 
-// Run looks at everything that it was told of.
+// Run checks everything that the flags name.
 func (c *doctorCommand) Run(ctx context.Context, out *output) error {
 	secrets, err := c.secrets()
 	if err != nil {
@@ -182,7 +182,7 @@ func (c *doctorCommand) Run(ctx context.Context, out *output) error {
 	return nil
 }
 
-// doctorSecrets are those that doctor tries.
+// doctorSecrets are the secrets that doctor tries.
 type doctorSecrets struct{ client, evaluation, path types.Secret }
 
 func (c *doctorCommand) secrets() (s doctorSecrets, err error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
-// disk looks at the room on the disks, and at who can read what is there.
+// disk checks the free space, and who can read the files.
 func (c *doctorCommand) disk(_ context.Context, d *diagnosis) {
 	const check = "disk"
 	places := []struct{ flag, path string }{{"-spool", c.Spool}, {"-tokens", c.Tokens}, {"-ledger", c.Ledger}, {"-files", c.Files}}
@@ -45,7 +45,7 @@ func (c *doctorCommand) disk(_ context.Context, d *diagnosis) {
 	}
 }
 
-// room looks at what is free where dir is.
+// room checks the free space where dir is.
 func (c *doctorCommand) room(d *diagnosis, dir string) {
 	const check = "disk"
 	s, err := spaceOf(dir)
@@ -66,15 +66,15 @@ func (c *doctorCommand) room(d *diagnosis, dir string) {
 	}
 }
 
-// space is what a file system has left for us.
+// space is what is free on a file system.
 type space struct {
 	free               uint64 // bytes
 	inodes, inodesFree uint64 // 0 if it has no fixed number
 	readOnly           bool
 }
 
-// locks looks at who has the spool and the ledger. answers is why the service does
-// not answer.
+// locks checks which process has the spool and the ledger. answers says why the service
+// does not answer.
 func (c *doctorCommand) locks(d *diagnosis, answers error) {
 	const check = "lock"
 	if c.Spool == "" && c.Ledger == "" {
@@ -89,7 +89,7 @@ func (c *doctorCommand) locks(d *diagnosis, answers error) {
 	}
 }
 
-// lock looks at one directory.
+// lock checks one directory.
 func (c *doctorCommand) lock(d *diagnosis, what, dir, name string, answers error) {
 	const check = "lock"
 	held, holder, err := holderOf(dir, filepath.Join(dir, name))
@@ -117,7 +117,7 @@ func (c *doctorCommand) lock(d *diagnosis, what, dir, name string, answers error
 	}
 }
 
-// lockState is what became of a try to lock a directory.
+// lockState is the result of an attempt to lock a directory.
 type lockState int
 
 const (
@@ -126,8 +126,8 @@ const (
 	lockGone // the directory is locked, and its lock file is not
 )
 
-// holderOf tells whether some process has locked dir or the file in it, and which.
-// It takes the locks for a moment to see that.
+// holderOf reports whether a process has locked dir or the file in it, and which. It
+// takes the locks for a moment to find out.
 func holderOf(dir, file string) (lockState, string, error) {
 	var taken [2]bool
 	for i, name := range []string{file, dir} {
@@ -157,7 +157,7 @@ func holderOf(dir, file string) (lockState, string, error) {
 	return lockFree, "", nil
 }
 
-// reason is the text of an error without the operation.
+// reason returns the text of an error without the operation.
 func reason(err error) string {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Path + ": " + p.Err.Error()

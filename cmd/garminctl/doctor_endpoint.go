@@ -21,7 +21,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// http returns a client that follows no redirect, as Garmin does not.
+// http returns a client that follows no redirects, because Garmin does not either.
 func (c *doctorCommand) http(roots *x509.CertPool) (client *http.Client, stop func()) {
 	t := &http.Transport{
 		Proxy:               nil, // what Garmin does not use must not help us
@@ -35,7 +35,7 @@ func (c *doctorCommand) http(roots *x509.CertPool) (client *http.Client, stop fu
 	}, t.CloseIdleConnections
 }
 
-// endpoint looks at the way to the partner's endpoint, and at its answers.
+// endpoint checks the connection to the partner's endpoint, and its answers.
 func (c *doctorCommand) endpoint(ctx context.Context, d *diagnosis, path types.Secret) {
 	if c.Endpoint == "" {
 		d.skip("endpoint", "no -endpoint")
@@ -60,7 +60,7 @@ func (c *doctorCommand) endpoint(ctx context.Context, d *diagnosis, path types.S
 	}
 }
 
-// pathSecret looks at what keeps strangers out.
+// pathSecret checks the secret in the endpoint's path.
 func (c *doctorCommand) pathSecret(d *diagnosis, path types.Secret) {
 	const check = "secret"
 	if path == "" {
@@ -79,7 +79,7 @@ func (c *doctorCommand) pathSecret(d *diagnosis, path types.Secret) {
 	d.ok(check, "there is a path secret of %d characters", len(path))
 }
 
-// names looks the host up.
+// names resolves the host.
 func (c *doctorCommand) names(ctx context.Context, d *diagnosis, u *url.URL) bool {
 	const check = "dns"
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
@@ -118,10 +118,10 @@ func (c *doctorCommand) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// endSoon is how long before its end a certificate is worth a warning.
+// endSoon is how long before its expiry a certificate causes a warning.
 const endSoon = 14 * 24 * time.Hour
 
-// tls looks at the certificate. It is false if no connection was made.
+// tls checks the certificate. It returns false if no connection was made.
 func (c *doctorCommand) tls(ctx context.Context, d *diagnosis, u *url.URL, roots *x509.CertPool) bool {
 	const check = "tls"
 	if u.Scheme == "http" {
@@ -156,8 +156,8 @@ func (c *doctorCommand) tls(ctx context.Context, d *diagnosis, u *url.URL, roots
 	return true
 }
 
-// answers posts an empty object to the endpoint, which holds no item, and one to
-// an address with a wrong secret.
+// answers posts an empty object, which has no items, to the endpoint and to an address
+// with a wrong secret.
 func (c *doctorCommand) answers(ctx context.Context, d *diagnosis, u *url.URL, path types.Secret, roots *x509.CertPool) {
 	const check = "endpoint"
 	status, where, took, err := c.post(ctx, u.String(), roots)
@@ -220,9 +220,8 @@ func (c *doctorCommand) post(ctx context.Context, to string, roots *x509.CertPoo
 	return resp.StatusCode, where, time.Since(start), nil
 }
 
-// unreachable says in words why no answer came, and what to do. ours tells that
-// it is the partner's endpoint. The error's text may hold an address, and is not
-// shown.
+// unreachable describes why no answer came, and what to do. ours is true for the
+// partner's endpoint. The error's text is not shown, because it may contain an address.
 func unreachable(err error, ours bool) (seen, do string) {
 	var (
 		unknown  x509.UnknownAuthorityError

@@ -16,15 +16,16 @@ import (
 )
 
 const (
-	// clockWarning and clockFault are how far off a clock may be. A header Date
-	// has whole seconds; Garmin refuses OAuth 1.0a signatures that are ten
-	// minutes off, and tokens are refreshed ten minutes before their end.
+	// clockWarning and clockFault are the differences that cause a warning or a
+	// failure. A Date header has whole seconds. Garmin refuses OAuth 1.0a signatures
+	// that are ten minutes off, and tokens are refreshed ten minutes before they
+	// expire.
 	clockWarning = 5 * time.Second
 	clockFault   = time.Minute
 )
 
-// clock compares this machine's clock with that of Garmin's token server, and so
-// sees whether that is reached.
+// clock compares this machine's clock with that of Garmin's token server, which also
+// shows whether the server can be reached.
 func (c *doctorCommand) clock(ctx context.Context, d *diagnosis) {
 	const check = "clock"
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
@@ -50,7 +51,7 @@ func (c *doctorCommand) clock(ctx context.Context, d *diagnosis) {
 		d.skip(check, "%s answers without a Date", req.URL.Host)
 		return
 	}
-	// The answer's second began up to a second before it was written.
+	// Date is cut to whole seconds, so it is up to a second early.
 	off := before.Add(after.Sub(before) / 2).Sub(theirs.Add(time.Second / 2))
 	size := off.Abs().Round(time.Second)
 	way := "ahead of"
@@ -69,8 +70,8 @@ func (c *doctorCommand) clock(ctx context.Context, d *diagnosis) {
 	}
 }
 
-// accepted asks the token server whether it takes an application, by a refresh
-// token that it cannot know.
+// accepted asks the token server whether it accepts an application, with a refresh token
+// that does not exist.
 func (c *doctorCommand) accepted(ctx context.Context, id string, secret types.Secret) error {
 	store := &auth.MemoryStore{}
 	probe := &auth.Token{UserID: "doctor", AccessToken: "none", RefreshToken: "none", Expiry: time.Now(), RefreshExpiry: time.Now().Add(time.Hour)}
@@ -132,7 +133,7 @@ func (c *doctorCommand) client(ctx context.Context, d *diagnosis, s doctorSecret
 	d.add(check, fault, "Garmin refuses the client id or secret", do)
 }
 
-// user asks Garmin with one user's token, which is not refreshed.
+// user calls Garmin with one user's token, without refreshing it.
 func (c *doctorCommand) user(ctx context.Context, d *diagnosis) {
 	const check = "user"
 	if c.User == "" || c.Tokens == "" && !c.DB.Database {
@@ -191,8 +192,8 @@ func (c *doctorCommand) user(ctx context.Context, d *diagnosis) {
 	}
 }
 
-// enabled asks for history of a time that Garmin gives to nobody: the refusal
-// says whether the endpoint is enabled, and no range is spent.
+// enabled requests history of a time that Garmin gives to nobody. The refusal shows
+// whether the endpoint is enabled, and no range is used up.
 func (c *doctorCommand) enabled(ctx context.Context, d *diagnosis, client *activity.Client, kind types.Kind) {
 	const check = "enabled"
 	begin := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -11,12 +11,12 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// lateAfter is the age at which a waiting item is worth a warning: a file is lost
-// after 24 hours.
+// lateAfter is the age at which a waiting item causes a warning. A file is lost after 24
+// hours.
 const lateAfter = 6 * time.Hour
 
-// service asks a running service for its figures, and returns why it does not
-// answer.
+// service reads the figures of a running service. If it does not answer, service
+// returns why.
 func (c *doctorCommand) service(ctx context.Context, d *diagnosis) error {
 	const check = "service"
 	if c.Admin == "" {
@@ -52,7 +52,7 @@ func (c *doctorCommand) service(ctx context.Context, d *diagnosis) error {
 	return nil
 }
 
-// figures looks for what a service waits for.
+// figures checks what a service is waiting for.
 func (c *doctorCommand) figures(d *diagnosis, o *adminapi.Overview) {
 	const check = "service"
 	if o.Outage != "" {

@@ -41,8 +41,7 @@ func (f *driftFinding) String() string {
 	return line
 }
 
-// Run prints the report, ready to be pasted, and says by the status whether there
-// is anything in it.
+// Run prints the report, ready to be pasted. The status says whether it has findings.
 func (c *driftCommand) Run(ctx context.Context, out *output) error {
 	p, err := openPanel(c.Admin)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// personalStores says where things of a user are: behind the admin API of a running
-// service, or in what a stopped one has left.
+// personalStores selects the stores of a user's data: those of a running service, through
+// its admin API, or those of a stopped one.
 type personalStores struct {
 	stores
 	Tokens  string `env:"GARMIN_TOKENS" placeholder:"FILE" help:"Token file of a stopped service."`
@@ -219,7 +219,7 @@ func (c *exportCommand) Run(ctx context.Context, out *output) (err error) {
 	return err
 }
 
-// manifestOf reads the manifest of an export that was written whole.
+// manifestOf reads the manifest of a complete export.
 func manifestOf(f *os.File) (*personal.Manifest, error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -30,13 +30,13 @@ type fakeCommand struct {
 type announcement struct {
 	URL      string `json:"url"`
 	ClientID string `json:"client_id"`
-	// ClientSecret is made up. It is left out if it was given.
+	// ClientSecret is generated. It is empty if the caller has set it.
 	ClientSecret string `json:"client_secret,omitempty"`
-	// CA is the certificate of the authority to trust, with -tls.
+	// CA is the certificate of the authority to trust. It is set with -tls.
 	CA string `json:"ca,omitempty"`
 }
 
-// Run serves until it is interrupted, which is how it ends well.
+// Run serves until it is interrupted, which is success.
 func (c *fakeCommand) Run(ctx context.Context, out *output) error {
 	given, err := secret(clientSecret)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// lettersCommand is about dead letters.
+// lettersCommand manages dead letters.
 type lettersCommand struct {
 	List    lettersList    `cmd:"" help:"List letters, oldest first."`
 	Look    lettersLook    `cmd:"" help:"Show what is in a letter, without its values."`
@@ -107,7 +107,7 @@ func dash(text string) string {
 	return text
 }
 
-// letters reads a list piece by piece, until each is false.
+// letters reads a list piece by piece, until each returns false.
 func (p *panel) letters(ctx context.Context, q url.Values, each func(piece *adminapi.Letters, seen int) (bool, error)) error {
 	seen := 0
 	for {
@@ -153,7 +153,7 @@ func (c *lettersLook) Run(ctx context.Context, out *output) error {
 	})
 }
 
-// letterError says of which letter an error is.
+// letterError names the letter that an error is about.
 func letterError(id string, err error) error {
 	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusNotFound {
 		return usagef("there is no letter %q", id)
@@ -161,7 +161,7 @@ func letterError(id string, err error) error {
 	return err
 }
 
-// lettersAct is what redrive and discard have in common.
+// lettersAct has the common parts of redrive and discard.
 type lettersAct struct {
 	stores
 	letterFilter
@@ -175,7 +175,7 @@ type (
 	lettersDiscard struct{ lettersAct }
 )
 
-// Run makes letters items again.
+// Run puts letters back into the queue.
 func (c *lettersRedrive) Run(ctx context.Context, out *output) error {
 	return c.act(ctx, out, "redrive", "redriven")
 }
@@ -255,7 +255,7 @@ func (c *lettersAct) byID(ctx context.Context, p *panel, action string, sum *adm
 	return nil
 }
 
-// byFilter counts first: what is buried later was not counted, and is left alone.
+// byFilter counts first. Letters buried after the count are left alone.
 func (c *lettersAct) byFilter(ctx context.Context, p *panel, out *output, action string, q url.Values, sum *adminapi.Action) error {
 	counted := 0
 	first := ""

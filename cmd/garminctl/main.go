@@ -1,25 +1,24 @@
-// Command garminctl operates what the packages of this repository hold: it is a
-// fake Garmin, tries endpoints, finds what is wrong with a set-up, and looks after
-// dead letters, history, tokens and the move to OAuth 2.
+// Command garminctl is the operator's tool: it serves a fake Garmin, tests endpoints,
+// finds faults in a set-up, and manages dead letters, history, tokens, a user's data,
+// and the move to OAuth 2.
 //
 //	garminctl doctor -endpoint https://me.example.com/garmin -spool inbox -tokens tokens
 //	garminctl letters list -admin https://me.example.com/admin -reason timeout
 //	garminctl migrate -tokens tokens
 //
-// # Where it looks
+// # Stores
 //
-// With -admin, or GARMIN_ADMIN, it speaks to the JSON API of a running service,
-// package activity/service/admin. With -spool, -tokens and -ledger it opens what a
-// stopped service has left: a spool and a ledger belong to one process at a time,
-// and a token file may be open in several. With -database it opens the tables of
-// module postgres, which a running service may use meanwhile. With -garmin it calls a fake in place
-// of Garmin.
+// With -admin, or GARMIN_ADMIN, it uses the JSON API of a running service, package
+// activity/service/admin. With -spool, -tokens and -ledger it opens the stores of a
+// stopped service: only one process can open a spool or a ledger, but several can open a
+// token file. With -database it opens the tables of module postgres, which a running
+// service may be using. With -garmin it calls a fake instead of Garmin.
 //
 // # Secrets
 //
-// No argument is a secret, and no output, error or log holds one. Each is read
-// from an environment variable, or from the file that the variable of the same
-// name and _FILE names:
+// No argument is a secret, and no output, error or log contains one. A secret is read
+// from an environment variable, or from a file whose path is in the variable with _FILE
+// appended to its name:
 //
 //	GARMIN_CLIENT_SECRET             of the key that is in use
 //	GARMIN_EVALUATION_CLIENT_SECRET  of your other key, for doctor
@@ -31,17 +30,17 @@
 //
 // # Output
 //
-// Results go to standard output, all else to standard error: progress, if that is
-// a terminal, and the audit log of what was done to letters. With -json a result
-// is a JSON object, and a list is an object a line.
+// Results go to standard output. Progress, if it is a terminal, and the audit log of
+// actions on letters go to standard error. With -json a result is a JSON object, and a
+// list is one object per line.
 //
 // # Exit statuses
 //
-//	0  all is well
-//	1  something was found wrong, or was not done for all
-//	2  the arguments or the environment are not right
+//	0  success
+//	1  something was found wrong, or failed for some
+//	2  the arguments or the environment are wrong
 //	3  the work could not be done: nothing answers, or a store is in use
-//	4  it was interrupted; what was done stays done, and the same command goes on
+//	4  interrupted; what was done stays done, and the same command continues
 package main
 
 import (
@@ -67,10 +66,10 @@ const (
 	statusInterrupted
 )
 
-// errFound says that the result, which is out already, tells of something wrong.
+// errFound means that the result, already printed, reports something wrong.
 var errFound = errors.New("something was found wrong")
 
-// usageError is an error of who called.
+// usageError is an error in the arguments or the environment.
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
@@ -102,7 +101,7 @@ func main() {
 	os.Exit(status)
 }
 
-// run carries out the arguments and returns the exit status.
+// run executes the command line and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
 	var c commands
 	exited := -1
@@ -147,7 +146,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	return statusBroken
 }
 
-// oneDash is a flag as Go's own flags are written.
+// oneDash matches a flag in Go's style.
 var oneDash = regexp.MustCompile(`^-[a-z][a-z-]+(=|$)`)
 
 // twoDashes writes -flag as --flag, so that both can be used.

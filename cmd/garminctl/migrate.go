@@ -28,7 +28,7 @@ type migrateCommand struct {
 	Timeout time.Duration `default:"30s" help:"How long to wait for an answer."`
 }
 
-// userError says what became of one user.
+// userError is the failure of one user.
 type userError struct {
 	User  types.UserID `json:"user"`
 	Error string       `json:"error"`
@@ -38,30 +38,30 @@ type userError struct {
 type migration struct {
 	Preflight *diagnosis `json:"preflight"`
 	DaysLeft  int        `json:"days_left"`
-	// OAuth1 are the users that were to be moved at the start, and OAuth2 those who
-	// were moved before or have connected so.
+	// OAuth1 counts the users with OAuth 1.0a at the start, and OAuth2 those who
+	// already had OAuth 2.
 	OAuth1 int `json:"oauth1"`
 	OAuth2 int `json:"oauth2"`
 	Moved  int `json:"moved"`
-	// Reconnect are users who are gone, or must connect again. Failed ones go on
-	// with OAuth 1.0a, and the same command tries them again.
+	// Reconnect are users who have left or must connect again. Failed ones still have
+	// OAuth 1.0a, and the same command tries them again.
 	Reconnect []userError `json:"reconnect"`
 	Failed    []userError `json:"failed"`
-	// Left are those who still have OAuth 1.0a.
+	// Left counts those who still have OAuth 1.0a.
 	Left int `json:"left"`
-	// Stopped says why not all were tried.
+	// Stopped says why some were not tried.
 	Stopped string `json:"stopped,omitempty"`
 }
 
 const (
-	// failuresInRow is how many users may fail one after the other before the
-	// cause is taken for one of all.
+	// failuresInRow is how many users in a row may fail before the cause is assumed to
+	// concern all.
 	failuresInRow = 10
-	// sampled is how many users are asked for before any is moved.
+	// sampled is how many users are checked before any is moved.
 	sampled = 3
 )
 
-// Run sees whether all is ready, and moves the users.
+// Run checks that everything is ready, and moves the users.
 func (c *migrateCommand) Run(ctx context.Context, out *output) (err error) {
 	consumer, err := needed(consumerSecret)
 	if err != nil {
@@ -126,7 +126,7 @@ func left(ctx context.Context, store auth.TokenStore) (n int, err error) {
 	return n, nil
 }
 
-// preflight looks at everything that would fail for all, and changes nothing.
+// preflight checks everything that would fail for all users. It changes nothing.
 func (c *migrateCommand) preflight(ctx context.Context, out *output, m *migration, users *auth.Users, store auth.TokenStore) error {
 	out.progress("looking at the tokens …")
 	var first []types.UserID
@@ -170,7 +170,7 @@ func (c *migrateCommand) preflight(ctx context.Context, out *output, m *migratio
 	return c.sample(ctx, d, users, first)
 }
 
-// sample asks Garmin who a few users are, by OAuth 1.0a: that tells whether the
+// sample asks Garmin for the ids of a few users with OAuth 1.0a. That shows whether the
 // consumer secret is right, and whether the stored ids are Garmin's.
 func (c *migrateCommand) sample(ctx context.Context, d *diagnosis, users *auth.Users, ids []types.UserID) error {
 	const check = "sample"
@@ -205,7 +205,7 @@ func (c *migrateCommand) sample(ctx context.Context, d *diagnosis, users *auth.U
 	return nil
 }
 
-// move moves the users, one after the other.
+// move moves the users, one at a time.
 func (c *migrateCommand) move(ctx context.Context, out *output, m *migration, users *auth.Users, store auth.TokenStore) {
 	row, tried := 0, 0
 	for id, err := range oauth1.Migrate(ctx, users, store) {

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-// output is where results and remarks go.
+// output writes results and remarks.
 type output struct {
 	stdout, stderr io.Writer
 	json           bool
@@ -30,7 +30,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// value prints v as JSON, or else what text writes.
+// value prints v as JSON, or as text writes it.
 func (o *output) value(v any, text func(w io.Writer)) error {
 	o.progress("")
 	if o.json {
@@ -40,7 +40,7 @@ func (o *output) value(v any, text func(w io.Writer)) error {
 	return nil
 }
 
-// table prints rows in columns, whose cells tabs part.
+// table prints rows in columns. Tabs separate the cells.
 func table(w io.Writer, rows ...string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
@@ -49,14 +49,14 @@ func table(w io.Writer, rows ...string) {
 	_ = t.Flush()
 }
 
-// remark is for people: it goes to stderr.
+// remark writes to stderr, for people.
 func (o *output) remark(format string, args ...any) {
 	o.progress("")
 	fmt.Fprintf(o.stderr, format+"\n", args...)
 }
 
-// progress shows a line in place of the one before, if somebody can see it. ""
-// takes it away.
+// progress replaces the previous line of progress, if stderr is a terminal. "" removes
+// it.
 func (o *output) progress(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	if !o.terminal || line == o.shown {
@@ -66,7 +66,7 @@ func (o *output) progress(format string, args ...any) {
 	o.shown = line
 }
 
-// bar draws how much of the whole is done.
+// bar draws a progress bar.
 func bar(done, total int) string {
 	const width = 30
 	full := 0

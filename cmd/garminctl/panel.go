@@ -18,16 +18,16 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// stores says where things are: behind the admin API of a running service, or in
-// the directories of a stopped one.
+// stores selects the stores: those of a running service, through its admin API, or the
+// directories of a stopped one.
 type stores struct {
 	Admin string   `env:"GARMIN_ADMIN" placeholder:"URL" help:"Admin API of the running service, such as https://me.example.com/admin."`
 	Spool string   `env:"GARMIN_SPOOL" placeholder:"DIR" help:"Spool of a stopped service."`
 	DB    database `embed:""`
 }
 
-// panel speaks to the admin API: over the network, or to one of its own over the
-// stores of a stopped service. So both do the same.
+// panel is a client of the admin API. For a stopped service, the API runs in this process
+// over the service's stores, so both cases behave the same.
 type panel struct {
 	base   string
 	header types.Secret
@@ -35,7 +35,7 @@ type panel struct {
 	close  func() error
 }
 
-// maxPanelAnswer bounds an answer. A letter is shown up to a megabyte.
+// maxPanelAnswer limits an answer. A letter is shown up to a megabyte.
 const maxPanelAnswer = 32 << 20
 
 // openPanel returns the panel of a running service.
@@ -56,7 +56,7 @@ func openPanel(base string) (*panel, error) {
 	return &panel{strings.TrimRight(base, "/"), header, &http.Client{CheckRedirect: refuse}, func() error { return nil }}, nil
 }
 
-// open returns the panel of what was given.
+// open returns the panel that the flags select.
 func (s *stores) open(ctx context.Context, out *output) (*panel, error) {
 	given := 0
 	for _, yes := range []bool{s.Admin != "", s.Spool != "", s.DB.Database} {
@@ -83,11 +83,11 @@ func (s *stores) open(ctx context.Context, out *output) (*panel, error) {
 	return localPanel(inbox, nil, out, inbox.Close)
 }
 
-// noQueue is for a panel that is asked for nothing of a queue.
+// noQueue is the queue of a panel that does not use one.
 type noQueue struct{ admin.Queue }
 
-// localPanel returns a panel over stores of this process, which done closes. What
-// is done to letters is in its audit log, on standard error.
+// localPanel returns a panel over stores that this process opens and done closes. Its
+// audit log goes to standard error.
 func localPanel(q admin.Queue, opts *admin.Options, out *output, done func() error) (*panel, error) {
 	h, err := admin.New(q, slog.New(slog.NewTextHandler(out.stderr, nil)), opts)
 	if err != nil {
@@ -96,7 +96,7 @@ func localPanel(q admin.Queue, opts *admin.Options, out *output, done func() err
 	return &panel{base: "http://stopped", client: &http.Client{Transport: inProcess{h}}, close: done}, nil
 }
 
-// inProcess answers requests by a handler.
+// inProcess is a transport that calls a handler.
 type inProcess struct{ h http.Handler }
 
 // RoundTrip implements http.RoundTripper.
@@ -135,7 +135,7 @@ type refusal struct {
 
 func (e *refusal) Error() string { return e.text }
 
-// get asks for a view and reads the answer into v, if it is not nil.
+// get requests a view and decodes the answer into v, if v is not nil.
 func (p *panel) get(ctx context.Context, view string, q url.Values, v any) error {
 	return p.do(ctx, http.MethodGet, view+"?"+q.Encode(), nil, v)
 }

@@ -22,12 +22,11 @@ const (
 	databaseURL      = "GARMIN_DATABASE_URL"
 )
 
-// longestSecret is how much of a file is read.
+// longestSecret is the most that is read of a file.
 const longestSecret = 64 << 10
 
-// secret returns the value of an environment variable, or what is in the file
-// that the variable of the same name and _FILE names. "" means that neither is
-// set.
+// secret returns the value of an environment variable, or the content of the file whose
+// path is in the variable with _FILE appended to its name. "" means that neither is set.
 func secret(name string) (types.Secret, error) {
 	value, file := os.Getenv(name), os.Getenv(name+"_FILE")
 	switch {
@@ -52,7 +51,7 @@ func secret(name string) (types.Secret, error) {
 	return types.Secret(text), nil
 }
 
-// needed is a secret that cannot be done without.
+// needed returns a required secret.
 func needed(name string) (types.Secret, error) {
 	s, err := secret(name)
 	if err == nil && s == "" {
@@ -61,7 +60,7 @@ func needed(name string) (types.Secret, error) {
 	return s, err
 }
 
-// seal returns what seals the token file, or nil if it is not sealed.
+// seal returns the AEAD of the token file, or nil if the file is not sealed.
 func seal() (cipher.AEAD, error) {
 	text, err := secret(tokensKey)
 	if err != nil || text == "" {

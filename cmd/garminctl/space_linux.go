@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// spaceOf returns what is left where dir is, for who is not root.
+// spaceOf returns what is free where dir is, for users other than root.
 func spaceOf(dir string) (space, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -23,8 +23,7 @@ func spaceOf(dir string) (space, error) {
 	}, nil
 }
 
-// holderName names the process that has locked a file, as far as this machine
-// tells.
+// holderName names the process that has locked a file, if this machine knows it.
 func holderName(name string) string {
 	const unknown = "another process"
 	info, err := os.Stat(name)
@@ -45,7 +44,7 @@ func holderName(name string) string {
 		if len(words) < 6 || words[1] != "FLOCK" || !strings.HasSuffix(words[5], ":"+strconv.FormatUint(st.Ino, 10)) {
 			continue
 		}
-		// Its owner may be in another container, and then has no number here.
+		// A process in another container has no number here.
 		if comm, err := os.ReadFile("/proc/" + words[4] + "/comm"); err == nil {
 			return fmt.Sprintf("process %s (%s)", words[4], strings.TrimSpace(string(comm)))
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/garminkit/activityapi/notify/spool"
 )
 
-// A store is opened where it is, and never made: a wrong name is an error.
+// A store must exist: a wrong name is an error and makes nothing.
 
-// openTokens opens the token file, or the table in its place.
+// openTokens opens the token file or the table of tokens.
 func openTokens(ctx context.Context, path string, d *database) (store auth.TokenStore, done func() error, err error) {
 	switch {
 	case d.Database && path != "":
@@ -44,7 +44,7 @@ func openTokens(ctx context.Context, path string, d *database) (store auth.Token
 	return file, file.Close, nil
 }
 
-// openLedger opens the ledger in a directory, or the tables in its place.
+// openLedger opens the ledger in a directory or its tables.
 func openLedger(ctx context.Context, dir string, d *database) (ledger backfill.Ledger, done func() error, err error) {
 	switch {
 	case d.Database && dir != "":

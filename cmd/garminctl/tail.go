@@ -23,7 +23,7 @@ type tailCommand struct {
 	Figures bool          `help:"Show the depth of the queue each time."`
 }
 
-// event is something that was seen.
+// event is one line of tail.
 type event struct {
 	Time time.Time `json:"time"`
 	// Event is letter, refused, taken, outage, over or figures.
@@ -34,7 +34,7 @@ type event struct {
 	Figures *adminapi.Overview `json:"figures,omitempty"`
 }
 
-// follower knows what was seen before.
+// follower remembers what was already shown.
 type follower struct {
 	*tailCommand
 	panel   *panel
@@ -45,7 +45,7 @@ type follower struct {
 	outage  types.Fault
 }
 
-// Run looks until it is interrupted, which is how it ends well.
+// Run polls until it is interrupted, which is success.
 func (c *tailCommand) Run(ctx context.Context, out *output) (err error) {
 	if c.N < 0 || c.Every < time.Millisecond {
 		return usagef("-n is below 0, or -every below a millisecond")
@@ -76,7 +76,7 @@ func (c *tailCommand) Run(ctx context.Context, out *output) (err error) {
 	}
 }
 
-// look shows what is new.
+// look polls once and shows what is new.
 func (f *follower) look(ctx context.Context) error {
 	if err := f.letters(ctx); err != nil {
 		return err
@@ -104,8 +104,8 @@ func (f *follower) look(ctx context.Context) error {
 	return f.parked(ctx)
 }
 
-// letters shows those that were buried since the last look, and at first the
-// latest.
+// letters shows the letters that were buried since the last look; the first look shows
+// the latest.
 func (f *follower) letters(ctx context.Context) error {
 	q := url.Values{"seconds": {"2"}}
 	if f.last != "" {
@@ -136,7 +136,7 @@ func (f *follower) buried(letters []adminapi.Letter) error {
 	return nil
 }
 
-// parked shows whose token Garmin has begun to refuse, and whose it takes again.
+// parked shows users whose token Garmin has begun to refuse or accepts again.
 func (f *follower) parked(ctx context.Context) error {
 	var now adminapi.Parked
 	err := f.panel.get(ctx, "parked", nil, &now)
@@ -156,7 +156,7 @@ func (f *follower) parked(ctx context.Context) error {
 		}
 	}
 	if now.Total > len(now.Users) {
-		// Not all are told of: who is missing need not be back.
+		// The list was cut, so a missing user may still be parked.
 		for id := range f.refused {
 			still[id] = true
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// health is what is known of the tokens of a store.
+// health summarizes the tokens of a store.
 type health struct {
 	Total  int `json:"total"`
 	Good   int `json:"good"`
@@ -19,8 +19,8 @@ type health struct {
 	// Revoked and ended tokens are dead: these users must connect again.
 	Revoked int `json:"revoked"`
 	OAuth1  int `json:"oauth1"`
-	// Claimed counts those that a process has claimed to refresh for longer than
-	// it may: it died, or a clock jumped.
+	// Claimed counts tokens that a process has claimed for longer than a refresh may
+	// take: it died, or a clock jumped.
 	Claimed int `json:"claimed"`
 }
 
@@ -36,7 +36,7 @@ const (
 // longestClaim is more than any refresh takes.
 const longestClaim = 10 * time.Minute
 
-// stateOf judges a token. soon is when one counts as ending.
+// stateOf returns the state of a token. soon is when one counts as ending soon.
 func stateOf(t *auth.Token, now, soon time.Time) string {
 	switch {
 	case t.Revoked:
@@ -70,10 +70,10 @@ func (h *health) add(t *auth.Token, state string, now time.Time) {
 	}
 }
 
-// oauth1End is when Garmin takes no request of OAuth 1.0a any more.
+// oauth1End is when Garmin stops accepting OAuth 1.0a.
 var oauth1End = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// tokens looks at the tokens for doctor.
+// tokens checks the tokens for doctor.
 func (c *doctorCommand) tokens(ctx context.Context, d *diagnosis) {
 	const check = "tokens"
 	if c.Tokens == "" && !c.DB.Database {
@@ -127,7 +127,7 @@ func (c *doctorCommand) tokens(ctx context.Context, d *diagnosis) {
 	}
 }
 
-// some names a few of many.
+// some lists the first few names.
 func some(ids []types.UserID) string {
 	text := ""
 	for i, id := range ids {

@@ -15,7 +15,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// tokensCommand shows how long tokens last.
+// tokensCommand shows when tokens expire.
 type tokensCommand struct {
 	Admin  string         `env:"GARMIN_ADMIN" placeholder:"URL" help:"Admin API of the running service."`
 	Tokens string         `env:"GARMIN_TOKENS" placeholder:"FILE" help:"The token file; the service may be running."`
@@ -25,7 +25,7 @@ type tokensCommand struct {
 	Users  []types.UserID `arg:"" optional:"" name:"user" help:"Only these users."`
 }
 
-// tokenLine is a token without the token.
+// tokenLine describes a token without its secrets.
 type tokenLine struct {
 	adminapi.Token
 	State string `json:"state"`
@@ -33,16 +33,16 @@ type tokenLine struct {
 
 // tokenReport is the result of tokens.
 type tokenReport struct {
-	// Health is of a token file; an admin API tells nothing of good tokens.
+	// Health is set for a token file; the admin API does not report good tokens.
 	Health *health     `json:"health,omitempty"`
 	Tokens []tokenLine `json:"tokens"`
-	// Refused are the users whose token Garmin refuses to the running service.
+	// Refused are users of the running service whose token Garmin refuses.
 	Refused []adminapi.ParkedUser `json:"refused,omitempty"`
-	// More tells that there are others that end soon.
+	// More is true if others expire soon.
 	More bool `json:"more,omitempty"`
 }
 
-// Run shows the tokens. Dead ones are status 1.
+// Run shows the tokens. The status is 1 if some are dead.
 func (c *tokensCommand) Run(ctx context.Context, out *output) error {
 	if c.Days < 0 || c.Days > 1000 {
 		return usagef("-days is not a number from 0 to 1000")
@@ -130,7 +130,7 @@ func (c *tokensCommand) ofService(ctx context.Context) (*tokenReport, error) {
 	now := time.Now()
 	r := &tokenReport{Tokens: []tokenLine{}}
 	add := func(t *adminapi.Token) {
-		// What stateOf looks at.
+		// The fields that stateOf uses.
 		shown := auth.Token{RefreshToken: "-", Revoked: t.Revoked, RefreshExpiry: t.RefreshExpiry}
 		if t.OAuth == 1 {
 			shown = auth.Token{TokenSecret: "-", Revoked: t.Revoked}

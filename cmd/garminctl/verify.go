@@ -26,7 +26,7 @@ type verifyCommand struct {
 	Small      bool          `help:"Leave the 10 MB and 100 MB bodies out."`
 }
 
-// Run tries the endpoint.
+// Run tests the endpoint.
 func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 	path, err := secret(pathSecret)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 	return nil
 }
 
-// readUsers reads a file of users, with their access tokens or without.
+// readUsers reads a file of users, with or without their access tokens.
 func readUsers(name string) (users []*activitytest.UserOptions, err error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -77,8 +77,8 @@ func readUsers(name string) (users []*activitytest.UserOptions, err error) {
 	return users, lines.Err()
 }
 
-// withSecret puts the path secret into the address of an endpoint: in place of
-// {secret}, or as its last segment.
+// withSecret adds the path secret to the address of an endpoint: it replaces {secret}, or
+// becomes the last segment.
 func withSecret(endpoint string, path types.Secret) string {
 	switch {
 	case path == "":

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// when reads a time: a date, RFC 3339, or how long ago, as 36h or 14d, which is a
-// midnight UTC. "" is the zero time.
+// when parses a time: a date, RFC 3339, or how long ago, such as 36h, or 14d, which gives
+// a midnight UTC. "" is the zero time.
 func when(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -28,7 +28,7 @@ func when(flag, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, usagef("%s is not a time, such as 2026-01-31, 2026-01-31T12:00:00Z, 36h or 14d", flag)
 }
 
-// stamp writes a time for people.
+// stamp formats a time for people.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return "-"

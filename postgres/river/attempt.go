@@ -11,8 +11,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// AttemptArgs is the job that tries an item which the partner keeps. It has the
-// partner's id for it: the item itself may hold a callback URL.
+// AttemptArgs is the job that attempts an item that the partner keeps. It only has the
+// partner's id of the item, because the item may contain a callback URL.
 type AttemptArgs struct {
 	ID string `json:"id"`
 }
@@ -23,23 +23,23 @@ func (AttemptArgs) Kind() string { return "garmin_attempt" }
 // InsertOpts implements [river.JobArgsWithInsertOpts].
 func (AttemptArgs) InsertOpts() river.InsertOpts { return single("") }
 
-// ErrNoItem means that there is no item with an id.
+// ErrNoItem means that no item has the id.
 var ErrNoItem = errors.New("garminriver: no such item")
 
-// Items are where the partner keeps items that River tries.
+// Items is where the partner keeps the items that River attempts.
 type Items interface {
-	// Item reads one. If there is none any more, its error wraps [ErrNoItem], and
-	// the job is done.
+	// Item returns the item with an id. If it no longer exists, the error wraps
+	// [ErrNoItem], and the job is done.
 	Item(ctx context.Context, id string) (*notify.Item, error)
-	// Settle removes one: after an attempt that did all, with nil, or with the
-	// error that no other attempt would mend. A crash may come before it, so that
-	// the item is tried once more.
+	// Settle removes an item. err is nil after a successful attempt, otherwise the
+	// error that another attempt would not change. After a crash before Settle, the
+	// item is attempted again.
 	Settle(ctx context.Context, id string, err error) error
 }
 
-// Attempt is the worker of [AttemptArgs]: River decides when an item is tried
-// again. The items of a user are tried in any order, so this is not for a queue of
-// notifications, but for what a partner has set aside.
+// Attempt is the worker of [AttemptArgs]. River decides when an item is attempted again,
+// and a user's items are attempted in any order. So it is for items that a partner has
+// set aside, not for a queue of notifications.
 type Attempt struct {
 	river.WorkerDefaults[AttemptArgs]
 	worker *notify.Worker

@@ -1,6 +1,6 @@
-// Package garminriver lets River, a job queue in PostgreSQL, do what is done now
-// and then: keep tokens alive, sweep, ask for history, and try items of a
-// partner's own again.
+// Package garminriver runs periodic work as jobs of River, a job queue in PostgreSQL:
+// it keeps tokens alive, sweeps, requests history, and retries items that the partner
+// has set aside.
 //
 //	workers := river.NewWorkers()
 //	river.AddWorker(workers, garminriver.NewKeepAlive(users, nil))
@@ -21,9 +21,9 @@
 //		SoftStopTimeout: 10 * time.Second,
 //	})
 //
-// River elects one process that makes the periodic jobs, and no job of ours is
-// there twice at a time. The arguments of a job are ids and names: no token, no
-// URL and no data of a user is in River's tables.
+// River elects one process that makes the periodic jobs, and no job of this package
+// exists twice at a time. The arguments of a job are ids and names: River's tables
+// contain no token, no URL and no data of a user.
 //
 // # What River does not do
 //
@@ -33,11 +33,11 @@
 //
 // # After a crash
 //
-// River takes a job for dead when it has run for Config.RescueStuckJobsAfter, an
-// hour by default, and longer than its worker's Timeout. All workers here have
-// one of less than an hour, and end in time: a longer work is done in pieces. A
-// worker with a Timeout of -1 would never be taken for dead. What a dead process
-// had asked for is in the ledger, so the next one asks for the rest.
+// River considers a job dead when it has run for Config.RescueStuckJobsAfter, an hour
+// by default, and longer than its worker's Timeout. All workers here have a timeout of
+// less than an hour and end in time; longer work is done in pieces. A worker with a
+// Timeout of -1 would never be considered dead. The ledger has what a dead process
+// requested, so the next one requests the rest.
 package garminriver
 
 import (
@@ -48,24 +48,23 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// Every makes a job each time d has passed, and one when the process that makes
-// them is elected: River remembers no times.
+// Every makes a job each time d has passed, and one whenever a process is elected to
+// make them, because River does not remember times.
 func Every(d time.Duration, args river.JobArgs) *river.PeriodicJob {
 	return river.NewPeriodicJob(river.PeriodicInterval(d),
 		func() (river.JobArgs, *river.InsertOpts) { return args, nil },
 		&river.PeriodicJobOpts{RunOnStart: true})
 }
 
-// atMost is how long a job of ours runs. It is short beside the hour after which
-// River takes one for dead.
+// atMost is how long a job may run. It is much shorter than the hour after which River
+// considers a job dead.
 const atMost = 30 * time.Minute
 
-// grace is how much later River ends a job that should have ended by itself.
+// grace is how much later River ends a job that should have ended on its own.
 const grace = 10 * time.Minute
 
-// single is for a job that is there once at a time: not while another waits or
-// runs. With River's own choice a job that was completed is in the way of the
-// next for a day.
+// single allows one job at a time: none is made while another waits or runs. With
+// River's default states, a completed job would prevent the next one for a day.
 func single(queue string) river.InsertOpts {
 	return river.InsertOpts{Queue: queue, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
@@ -73,9 +72,8 @@ func single(queue string) river.InsertOpts {
 	}}}
 }
 
-// resumed is the error of a job that has to go on: at once if its time was over,
-// and when there is a process for it if this one stops. None of these counts as a
-// failure.
+// resumed returns the error of a job that must continue: at once if its time is over,
+// or in another process if this one stops. Neither counts as a failure.
 func resumed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return river.JobSnooze(0)

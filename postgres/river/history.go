@@ -18,12 +18,12 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// QueueHistory is the queue of the jobs that ask for history. They wait for the
-// limiter, and would be in the way of others. Eight workers use up any key.
+// QueueHistory is the queue of the jobs that request history. They have their own queue
+// because they wait for the limiter. Eight workers use the whole limit of any key.
 const QueueHistory = "garmin_history"
 
-// HistoryArgs is the job that asks for the history of a user. Insert it when one
-// has connected, best in the same transaction.
+// HistoryArgs is the job that requests the history of a user. Insert it when a user has
+// connected, preferably in the same transaction.
 type HistoryArgs struct {
 	UserID types.UserID `json:"user_id"`
 }
@@ -34,17 +34,17 @@ func (HistoryArgs) Kind() string { return "garmin_history" }
 // InsertOpts implements [river.JobArgsWithInsertOpts].
 func (HistoryArgs) InsertOpts() river.InsertOpts { return single(QueueHistory) }
 
-// HistoryOptions change a History. Zero values are good.
+// HistoryOptions are the optional settings of a History. Zero values mean defaults.
 type HistoryOptions struct {
-	// Slice is how long a job asks for one user before another has its turn.
-	// Zero means ten minutes; it is 30 at most.
+	// Slice is how long a job works for one user before another has its turn. Zero
+	// means ten minutes; the maximum is 30.
 	Slice time.Duration
-	// MaxWait is how long a job waits for leave to send a request, before it lets
-	// others have its worker for as long. Zero means two minutes: days that are
-	// held are free again after one.
+	// MaxWait is how long a job waits for the limiter before it gives its worker to
+	// others for as long. Zero means two minutes; used days are free again after one.
 	MaxWait time.Duration
-	// Busy is the time until the next try for a user whom another run has. Zero
-	// means half a minute: the claim of a dead process has ended by then.
+	// Busy is the time until the next attempt for a user who is claimed by another
+	// run. Zero means half a minute, after which the claim of a dead process has
+	// expired.
 	Busy time.Duration
 	// Runner is for [backfill.NewRunner].
 	Runner *backfill.RunnerOptions
@@ -52,10 +52,9 @@ type HistoryOptions struct {
 	Progress func(*backfill.Progress)
 }
 
-// History is the worker of [HistoryArgs]. It stands beside other runs and after
-// those that died: the ledger's claim keeps two from asking for one user, and
-// what the ledger has is not asked for again. All workers of a key use its
-// limiter.
+// History is the worker of [HistoryArgs]. It can run beside other runs and after runs
+// that died: the ledger's claim prevents two runs for one user, and what the ledger has
+// is not requested again. All workers of a key use its limiter.
 type History struct {
 	river.WorkerDefaults[HistoryArgs]
 	limiter backfill.Limiter
@@ -65,8 +64,8 @@ type History struct {
 	pause   pause
 }
 
-// NewHistory returns the worker. user finds whom to ask for, with the client of
-// the user: its error may wrap [auth.ErrNotConnected].
+// NewHistory returns the worker. user returns the user of an id with the user's client;
+// its error may wrap [auth.ErrNotConnected].
 func NewHistory(limiter backfill.Limiter, ledger backfill.Ledger, user func(context.Context, types.UserID) (*backfill.User, error), opts *HistoryOptions) *History {
 	w := &History{limiter: limiter, ledger: ledger, user: user}
 	if opts != nil {
@@ -100,7 +99,7 @@ func (w *History) Work(ctx context.Context, job *river.Job[HistoryArgs]) error {
 	return err
 }
 
-// run asks for what is missing, until the slice is over.
+// run requests what is missing, until the slice is over.
 func (w *History) run(ctx context.Context, id types.UserID) error {
 	user, err := w.user(ctx, id)
 	if err != nil {
@@ -118,7 +117,7 @@ func (w *History) run(ctx context.Context, id types.UserID) error {
 	return nil
 }
 
-// ofUser tells that Garmin will not give the history until the user has done
+// ofUser reports whether Garmin will not give the history until the user has done
 // something.
 func ofUser(err error) bool {
 	var permission *backfill.PermissionError
@@ -143,9 +142,8 @@ type HistoryScan struct {
 	wanted func(context.Context) iter.Seq2[types.UserID, error]
 }
 
-// NewHistoryScan returns the worker. wanted yields the users whose history is not
-// known to be complete: a job that has nothing to ask for does no harm, but costs
-// what a job costs.
+// NewHistoryScan returns the worker. wanted yields the users whose history may be
+// incomplete. A job with nothing to request does no harm, but it costs a job.
 func NewHistoryScan(wanted func(context.Context) iter.Seq2[types.UserID, error]) *HistoryScan {
 	return &HistoryScan{wanted: wanted}
 }

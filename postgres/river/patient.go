@@ -10,8 +10,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// patient is the limiter of one run. It gives up what takes long, so that the run
-// ends and its job can be put off.
+// patient is the limiter of one run. It gives up a wait that takes too long, so that the
+// run ends and its job can be postponed.
 type patient struct {
 	backfill.Limiter
 	until time.Time     // nothing is begun after it
@@ -19,7 +19,7 @@ type patient struct {
 	pause *pause
 }
 
-// laterError puts a job off.
+// laterError postpones a job.
 type laterError struct{ wait time.Duration }
 
 func (e *laterError) Error() string { return fmt.Sprintf("garminriver: put off for %v", e.wait) }
@@ -48,7 +48,7 @@ func (p *patient) Acquire(ctx context.Context, userID types.UserID, days int) (b
 	return nil, &laterError{p.wait}
 }
 
-// noted is a grant that notes a 429.
+// noted is a grant that records a 429.
 type noted struct {
 	backfill.Grant
 	pause *pause
@@ -61,14 +61,14 @@ func (g *noted) End(ctx context.Context, o backfill.Outcome) error {
 	return g.Grant.End(ctx, o)
 }
 
-// pause is until when this process asks for nothing, after a 429. The limiter
-// keeps the same pause; this one is so that no worker stands and waits for it.
+// pause is the time until which this process requests nothing after a 429. The limiter
+// has the same pause; with this one no worker is occupied by waiting for it.
 type pause struct {
 	mu    sync.Mutex
 	until time.Time
 }
 
-// set heeds what Garmin asked for as a limiter does.
+// set extends the pause as a limiter does.
 func (p *pause) set(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -28,8 +28,8 @@ func (SweepArgs) Kind() string { return "garmin_sweep" }
 // InsertOpts implements [river.JobArgsWithInsertOpts].
 func (SweepArgs) InsertOpts() river.InsertOpts { return single("") }
 
-// Sweep removes what nobody needs any more. Run is called again after it was cut
-// off, and then goes on where there is something left.
+// Sweep removes what is no longer needed. After an interruption Run is called again, and
+// continues with what is left.
 type Sweep struct {
 	Name string
 	Run  func(ctx context.Context) error
@@ -41,7 +41,7 @@ type Sweeper struct {
 	sweeps map[string]Sweep
 }
 
-// NewSweeper returns the worker of some sweeps, each with a name of its own.
+// NewSweeper returns the worker of sweeps, which must have different names.
 func NewSweeper(sweeps ...Sweep) *Sweeper {
 	w := &Sweeper{sweeps: map[string]Sweep{}}
 	for _, s := range sweeps {
@@ -64,16 +64,15 @@ func (w *Sweeper) Work(ctx context.Context, job *river.Job[SweepArgs]) error {
 	return resumed(c, s.Run(c))
 }
 
-// SweepLetters is the sweep "letters": it discards the dead letters that were
-// buried longer ago than age. A queue in PostgreSQL also does so by itself, with
-// Options.LetterRetention.
+// SweepLetters is the sweep "letters": it discards dead letters that were buried longer
+// ago than age. A queue in PostgreSQL can do so itself, with Options.LetterRetention.
 func SweepLetters(letters notify.Letters, age time.Duration) Sweep {
 	return Sweep{"letters", func(ctx context.Context) error {
 		for l, err := range letters.Letters(ctx, &notify.LetterFilter{Before: time.Now().Add(-age)}) {
 			if err != nil {
 				return err
 			}
-			// Somebody else may have been faster.
+			// Another process may have discarded it.
 			if err := letters.Discard(ctx, l.ID); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -82,8 +81,8 @@ func SweepLetters(letters notify.Letters, age time.Duration) Sweep {
 	}}
 }
 
-// SweepHistory is the sweep "history": it removes from the ledger the users who
-// are no longer connected, for instance since Ledger.Forget failed when they left.
+// SweepHistory is the sweep "history": it removes users from the ledger who are no longer
+// connected, for instance because Ledger.Forget failed when they left.
 func SweepHistory(ledger backfill.Ledger, tokens auth.TokenStore) Sweep {
 	return Sweep{"history", func(ctx context.Context) error {
 		var gone []types.UserID
@@ -107,10 +106,10 @@ func SweepHistory(ledger backfill.Ledger, tokens auth.TokenStore) Sweep {
 	}}
 }
 
-// SweepFiles is the sweep "files": below dir, which is that of [notify.Files], it
-// removes what is kept of downloads that broke or brought no whole file, if it is
-// older than age. Dead letters name these bytes, so let age be longer than letters
-// are kept. Files that are stored stay, and so does what is to be stored.
+// SweepFiles is the sweep "files": below dir, the directory of [notify.Files], it removes
+// the rest of failed or incomplete downloads that are older than age. Dead letters name
+// these files, so age should be longer than letters are kept. Stored files stay, and so
+// do complete ones that are about to be stored.
 func SweepFiles(dir string, age time.Duration) Sweep {
 	const kept = ".downloads"
 	return Sweep{"files", func(ctx context.Context) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 )
 
-// KeepAliveArgs is the job that refreshes the tokens which are due.
+// KeepAliveArgs is the job that refreshes tokens that are due.
 type KeepAliveArgs struct{}
 
 // Kind implements [river.JobArgs].
@@ -18,22 +18,21 @@ func (KeepAliveArgs) Kind() string { return "garmin_keep_alive" }
 // InsertOpts implements [river.JobArgsWithInsertOpts].
 func (KeepAliveArgs) InsertOpts() river.InsertOpts { return single("") }
 
-// Refresher is what a KeepAlive needs of [*auth.Users].
+// Refresher is the part of [*auth.Users] that a KeepAlive uses.
 type Refresher interface {
 	RefreshDue(ctx context.Context, opts *auth.KeepAliveOptions) error
 }
 
 var _ Refresher = (*auth.Users)(nil)
 
-// KeepAlive is the worker of [KeepAliveArgs]. A look that takes long is done in
-// pieces.
+// KeepAlive is the worker of [KeepAliveArgs]. Long work is done in pieces.
 type KeepAlive struct {
 	river.WorkerDefaults[KeepAliveArgs]
 	users Refresher
 	opts  *auth.KeepAliveOptions
 }
 
-// NewKeepAlive returns the worker. Of opts, Every is not heeded: see [Every].
+// NewKeepAlive returns the worker. opts.Every is ignored; see [Every].
 func NewKeepAlive(users Refresher, opts *auth.KeepAliveOptions) *KeepAlive {
 	return &KeepAlive{users: users, opts: opts}
 }
