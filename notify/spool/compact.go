@@ -41,9 +41,8 @@ func (s *Spool) compactAll() {
 	}
 }
 
-// compact replaces a segment by one of the same name with only the unfinished
-// bodies. Its marks remain valid, since they name bodies by number. A crash
-// leaves the old or the new one.
+// compact writes a segment anew with only the unfinished bodies, if that frees
+// half of it.
 func (s *Spool) compact(g *segment) error {
 	m := g.marks
 	m.mu.Lock()
@@ -58,7 +57,7 @@ func (s *Spool) compact(g *segment) error {
 	}
 	defer in.Close()
 	// First find what would stay.
-	var stay []found
+	var stay []kept
 	var bytes int64
 	scan := g.scanner(in, 0, g.end, scanAhead)
 	defer scan.close()
@@ -85,7 +84,7 @@ func (s *Spool) compact(g *segment) error {
 			}
 			if !st.isDone(pieceID(it.seq, &pieces[i]), k) {
 				it.body = nil
-				stay = append(stay, it)
+				stay = append(stay, kept{found: it})
 				bytes += it.next - it.off
 				break
 			}
@@ -97,45 +96,14 @@ func (s *Spool) compact(g *segment) error {
 	if bytes > g.end/2 {
 		return nil
 	}
-	temp := s.tempPath(logDir)
-	out, err := s.fs.Create(temp)
-	if err != nil {
+	replaced := false
+	if err = s.rewrite(g, in, stay, func() { replaced = true }); !replaced {
 		return err
 	}
-	defer func() {
-		out.Close()
-		if err != nil {
-			_ = s.fs.Remove(temp)
-		}
-	}()
-	next := segment{base: g.base}
-	buf := make([]byte, recordSize(maxSmall))
-	for _, it := range stay {
-		p := buf[:it.next-it.off]
-		if err = readFull(in, p, it.off); err != nil {
-			return err
-		}
-		if err = writeFull(out, p, next.end); err != nil {
-			return err
-		}
-		next.place(it.seq, next.end, p[7]&(sizeAccount>>24) != 0 || it.look&sizeLooked == 0)
-		next.end += int64(len(p))
-	}
-	if err = out.Sync(); err != nil {
-		return err
-	}
-	if err = s.fs.Rename(temp, s.path(logDir, g.file)); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.spend(next.end - g.size)
-	g.end, g.size, g.spots = next.end, next.end, next.spots
-	g.version++
-	s.mu.Unlock()
 	// Marks on removed bodies have no meaning.
 	left := map[uint64]bool{}
-	for _, it := range stay {
-		left[it.seq] = true
+	for i := range stay {
+		left[stay[i].seq] = true
 	}
 	for id := range st.done.all() {
 		if !left[seqOf(id)] {
@@ -143,7 +111,5 @@ func (s *Spool) compact(g *segment) error {
 		}
 	}
 	clear(st.dealt)
-	return s.fs.SyncDir(s.path(logDir))
+	return err
 }
-
-var ()

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"bytes"
-	"hash/crc32"
 	"path/filepath"
 
 	"github.com/garminkit/activityapi/internal/erasure"
@@ -153,12 +152,6 @@ type segmentWriter struct {
 	numbered bool
 }
 
-// kept is a record that stays, with what is cut out of it.
-type kept struct {
-	found
-	cuts []erasure.Cut
-}
-
 // look decides what becomes of a record.
 func (w *segmentWriter) look(it *found) error {
 	finished := w.st.isFinished(it.seq)
@@ -218,62 +211,19 @@ func (w *segmentWriter) look(it *found) error {
 }
 
 // write puts the new segment in the place of the old one.
-func (w *segmentWriter) write(in file) (err error) {
-	s, g := w.e.s, w.g
-	temp := s.tempPath(logDir)
-	out, err := s.fs.Create(temp)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		out.Close()
-		if err != nil {
-			_ = s.fs.Remove(temp)
+func (w *segmentWriter) write(in file) error {
+	g := w.g
+	return w.e.s.rewrite(g, in, w.stay, func() {
+		for _, seq := range w.dropped {
+			if seq > g.recorded && seq > g.through {
+				g.records = max(g.records-1, 0)
+			}
 		}
-	}()
-	next := segment{base: g.base}
-	buf := make([]byte, recordSize(maxSmall))
-	for _, it := range w.stay {
-		p := buf[:it.next-it.off]
-		if err = readFull(in, p, it.off); err != nil {
-			return err
+		if len(w.stay) == 0 {
+			g.through, g.recorded, g.records = g.last, g.last, 0
+			g.counted = itemID(g.last, wholeBody)
+		} else {
+			g.last = w.stay[len(w.stay)-1].seq
 		}
-		if len(it.cuts) > 0 {
-			body := bytes.Clone(p[it.bodyAt():][:it.size])
-			erasure.Apply(body, it.cuts)
-			h := it.header
-			h.sum = crc32.Checksum(body, castagnoli)
-			p = buf[:recordSize(len(body))]
-			h.encode(p, g.salt)
-			clear(p[headerSize+copy(p[headerSize:], body):])
-		}
-		if err = writeFull(out, p, next.end); err != nil {
-			return err
-		}
-		next.place(it.seq, next.end, p[7]&(sizeAccount>>24) != 0 || it.look&sizeLooked == 0)
-		next.end += int64(len(p))
-	}
-	if err = out.Sync(); err != nil {
-		return err
-	}
-	if err = s.fs.Rename(temp, s.path(logDir, g.file)); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.spend(next.end - g.size)
-	g.end, g.size, g.spots = next.end, next.end, next.spots
-	g.version++
-	for _, seq := range w.dropped {
-		if seq > g.recorded && seq > g.through {
-			g.records = max(g.records-1, 0)
-		}
-	}
-	if len(w.stay) == 0 {
-		g.through, g.recorded, g.records = g.last, g.last, 0
-		g.counted = itemID(g.last, wholeBody)
-	} else {
-		g.last = w.stay[len(w.stay)-1].seq
-	}
-	s.mu.Unlock()
-	return s.fs.SyncDir(s.path(logDir))
+	})
 }
