@@ -37,7 +37,7 @@
 //
 // A part that ends, fails or panics while the service runs stops the whole
 // service: it is not ready, the intake answers 503, the steps above follow
-// without the delay, and Run returns a [*PartError] that names the part. The
+// without the delay, and Run's error names the part. The
 // program should then end and be restarted from outside. [Service.Ready] and
 // [Service.Live] detect parts that hang.
 //

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// PartError names the part of a service that failed: "processor", "tokens",
+// partError names the part of a service that failed: "processor", "tokens",
 // "history", "silence", "server", "intake", "queue", or "close" with the place in
 // Options.Close.
-type PartError struct {
+type partError struct {
 	Part string
 	Err  error
 }
 
 // Error names the part and the cause.
-func (e *PartError) Error() string { return "service: " + e.Part + ": " + e.Err.Error() }
+func (e *partError) Error() string { return "service: " + e.Part + ": " + e.Err.Error() }
 
 // Unwrap returns Err.
-func (e *PartError) Unwrap() error { return e.Err }
+func (e *partError) Unwrap() error { return e.Err }
 
 // part is a goroutine that the service watches over.
 type part struct {
@@ -68,7 +68,7 @@ func (p *part) within(deadline time.Time) error {
 	case <-p.done:
 		return p.failure()
 	case <-t.C:
-		return &PartError{p.name, errHangs}
+		return &partError{p.name, errHangs}
 	}
 }
 
@@ -79,5 +79,5 @@ func (p *part) failure() error {
 	if p.err == nil {
 		return nil
 	}
-	return &PartError{p.name, p.err}
+	return &partError{p.name, p.err}
 }

@@ -39,8 +39,7 @@ const (
 	stateFailed
 )
 
-// ErrRan is the error of a second call of Run.
-var ErrRan = errors.New("service: already run")
+var errRan = errors.New("service: already run")
 
 // New returns a service. It refuses what [notify.NewProcessor] refuses, and
 // inconsistent settings. If it fails, the caller must close the parts.
@@ -77,7 +76,7 @@ func (s *Service) Processor() *notify.Processor { return s.processor }
 
 // Run works until ctx ends or a part fails, and then stops the service. It
 // returns nil if ctx ended and everything finished in time. Otherwise the error
-// holds a [*PartError] for each part that failed or hangs, the first cause first.
+// names each part that failed or hangs, the first cause first.
 // The caller has its own HTTP server, and shuts it down afterwards.
 func (s *Service) Run(ctx context.Context) error { return s.run(ctx, nil, nil) }
 
@@ -94,7 +93,7 @@ func (s *Service) ListenAndServe(ctx context.Context, addr string, h http.Handle
 // from l and closes it.
 func (s *Service) Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	err := s.run(ctx, func() (net.Listener, error) { return l, nil }, h)
-	if errors.Is(err, ErrRan) {
+	if errors.Is(err, errRan) {
 		err = errors.Join(err, l.Close())
 	}
 	return err
@@ -102,13 +101,13 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, h http.Handler) err
 
 func (s *Service) run(ctx context.Context, listen func() (net.Listener, error), h http.Handler) error {
 	if !s.begin() {
-		return ErrRan
+		return errRan
 	}
 	log := s.opts.Logger
 	// The parts outlive ctx by the delay.
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	failed := make(chan *PartError, 1)
+	failed := make(chan *partError, 1)
 	var parts []*part
 	add := func(name string, f func() error) {
 		p := start(name, log, f)
@@ -116,7 +115,7 @@ func (s *Service) run(ctx context.Context, listen func() (net.Listener, error), 
 		go func() {
 			<-p.done
 			select {
-			case failed <- &PartError{name, cmp.Or(p.err, errEnded)}:
+			case failed <- &partError{name, cmp.Or(p.err, errEnded)}:
 			default: // it is not the first
 			}
 		}()
@@ -166,7 +165,7 @@ func ended(ctx context.Context, err error) error {
 }
 
 // delay is no longer ready, and goes on for a while all the same.
-func (s *Service) delay(failed <-chan *PartError, server *http.Server) error {
+func (s *Service) delay(failed <-chan *partError, server *http.Server) error {
 	s.become(stateStopping, nil)
 	if server != nil {
 		server.SetKeepAlivesEnabled(false)
@@ -193,7 +192,7 @@ func (s *Service) stop(ctx context.Context, end func(), server *http.Server, par
 	log := s.opts.Logger
 	s.intake.close()
 	now, rest := time.Now(), s.opts.StopTimeout
-	var cause *PartError
+	var cause *partError
 	if state, err := s.state(); state == stateStopping {
 		rest -= s.opts.ReadyDelay
 	} else {

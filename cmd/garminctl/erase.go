@@ -55,7 +55,7 @@ func (s *personalStores) personal(ctx context.Context, out *output) (*panel, err
 	if !ok {
 		q = noQueue{}
 	}
-	return localPanel(q, &admin.Options{Personal: &all}, out, done)
+	return localPanel(q, &admin.Options{Erase: all.Erase, Export: all.Export}, out, done)
 }
 
 // fill opens the stores of a stopped service.

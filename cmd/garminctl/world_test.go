@@ -311,7 +311,7 @@ func cmdService(ts *testscript.TestScript, _ bool, args []string) {
 	w := worldOf(ts)
 	w.drift = drift.New()
 	stores := &personal.Stores{Queue: inbox}
-	opts := &admin.Options{Drift: w.drift, Personal: stores}
+	opts := &admin.Options{Drift: w.drift, Erase: stores.Erase, Export: stores.Export}
 	if len(args) > 2 {
 		store, err := auth.OpenFile(ts.MkAbs(args[2]), nil)
 		ts.Check(err)

@@ -46,9 +46,9 @@ CREATE TABLE IF NOT EXISTS track (record TEXT PRIMARY KEY, user TEXT NOT NULL RE
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	svc, mux, err := open(ctx, "data", os.Args[1], os.Getenv, nil)
+	p, mux, err := open(ctx, "data", os.Args[1], os.Getenv, nil)
 	if err == nil {
-		err = svc.ListenAndServe(ctx, ":8080", mux)
+		err = p.Service.ListenAndServe(ctx, ":8080", mux)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -56,7 +56,7 @@ func main() {
 }
 
 // open puts the parts together. garmin is nil but in tests.
-func open(ctx context.Context, dir, url string, getenv func(string) string, garmin http.RoundTripper) (*solo.Service, http.Handler, error) {
+func open(ctx context.Context, dir, url string, getenv func(string) string, garmin http.RoundTripper) (*solo.Program, http.Handler, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
@@ -75,7 +75,7 @@ func open(ctx context.Context, dir, url string, getenv func(string) string, garm
 	if err != nil {
 		return nil, nil, err
 	}
-	svc, err := solo.Open(dir, accounts{db}, &solo.Options{
+	p, err := solo.Open(dir, accounts{db}, &solo.Options{
 		URL:        url,
 		App:        auth.App{ClientID: getenv("GARMIN_KEY"), ClientSecret: types.Secret(getenv("GARMIN_SECRET"))},
 		PathSecret: types.Secret(getenv("GARMIN_PATH_SECRET")),
@@ -89,10 +89,10 @@ func open(ctx context.Context, dir, url string, getenv func(string) string, garm
 		return nil, nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", svc)
+	mux.Handle("/", p.Handler)
 	mux.Handle("GET /metrics", promhttp.Handler())
-	_, err = tel.Watch(&otel.Sources{Queue: svc.Queue, Processor: svc.Processor(), Tokens: svc.Users})
-	return svc, mux, err
+	_, err = tel.Watch(&otel.Sources{Queue: p.Queue, Processor: p.Service.Processor(), Tokens: p.Users})
+	return p, mux, err
 }
 
 // account is who is logged in: the proxy before this program says it.

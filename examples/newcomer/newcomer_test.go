@@ -32,7 +32,7 @@ const (
 type world struct {
 	t    *testing.T
 	fake *activitytest.Server
-	svc  *solo.Service
+	svc  *solo.Program
 	web  http.Handler
 	db   *sql.DB
 }
@@ -99,7 +99,7 @@ func TestNewcomer(t *testing.T) {
 		w := &world{t: t, fake: fake, svc: svc, web: web, db: db}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- svc.Run(ctx) }()
+		go func() { done <- svc.Service.Run(ctx) }()
 		defer stop()
 		synctest.Wait()
 		require.Equal(t, http.StatusOK, w.get("/ready", nil).Code)

@@ -45,7 +45,7 @@ func serviceRows() []row {
 		{
 			defence: "service: what hangs is left behind",
 			file:    dir + "part.go",
-			old:     "case <-t.C:\n\t\treturn &PartError{p.name, errHangs}\n",
+			old:     "case <-t.C:\n\t\treturn &partError{p.name, errHangs}\n",
 			new:     "",
 			pkg:     pkg, test: "TestTroubles/^tokens_stop_hangs$",
 		},

@@ -20,7 +20,7 @@ const (
 )
 
 // act counts letters, or does to them what do does.
-func (a *Admin) act(r *http.Request, name string, do func(context.Context, string) error) (any, error) {
+func (a *pages) act(r *http.Request, name string, do func(context.Context, string) error) (any, error) {
 	if id := r.FormValue("id"); id != "" {
 		a.begin(r, name, "letter", id)
 		err := do(r.Context(), id)
@@ -62,7 +62,7 @@ func (a *Admin) act(r *http.Request, name string, do func(context.Context, strin
 	return out, err
 }
 
-func (a *Admin) count(ctx context.Context, out *adminapi.Action, from string, until time.Time) error {
+func (a *pages) count(ctx context.Context, out *adminapi.Action, from string, until time.Time) error {
 	for {
 		found, _, next, err := a.find(ctx, &out.Filter, from, 10*batch, until)
 		if err != nil {
@@ -76,7 +76,7 @@ func (a *Admin) count(ctx context.Context, out *adminapi.Action, from string, un
 	}
 }
 
-func (a *Admin) each(ctx context.Context, out *adminapi.Action, from string, until time.Time, do func(context.Context, string) error) error {
+func (a *pages) each(ctx context.Context, out *adminapi.Action, from string, until time.Time, do func(context.Context, string) error) error {
 	for {
 		found, _, next, err := a.find(ctx, &out.Filter, from, batch, until)
 		if err != nil {
@@ -114,12 +114,12 @@ func (a *Admin) each(ctx context.Context, out *adminapi.Action, from string, unt
 }
 
 // begin writes to the audit log that somebody wants to do something.
-func (a *Admin) begin(r *http.Request, action string, args ...any) {
+func (a *pages) begin(r *http.Request, action string, args ...any) {
 	a.note(r, slog.LevelInfo, "admin: begins", action, args...)
 }
 
 // end writes what came of it.
-func (a *Admin) end(r *http.Request, action string, err error, args ...any) {
+func (a *pages) end(r *http.Request, action string, err error, args ...any) {
 	if err != nil {
 		a.note(r, slog.LevelError, "admin: failed", action, append(args, "err", err.Error())...)
 		return
@@ -127,7 +127,7 @@ func (a *Admin) end(r *http.Request, action string, err error, args ...any) {
 	a.note(r, slog.LevelInfo, "admin: done", action, args...)
 }
 
-func (a *Admin) note(r *http.Request, level slog.Level, text, action string, args ...any) {
+func (a *pages) note(r *http.Request, level slog.Level, text, action string, args ...any) {
 	args = append([]any{"action", action, "who", a.who(r), "from", r.RemoteAddr}, args...)
 	a.audit.Log(r.Context(), level, text, args...)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -15,9 +16,11 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activity/service/personal"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
+	"github.com/garminkit/activityapi/types"
 )
 
 //go:embed page
@@ -37,31 +40,33 @@ type Options struct {
 	Tokens    auth.TokenStore
 	// Drift is the report in service.Options.
 	Drift *drift.Report
-	// Personal erases and exports users: a service.Service, or personal.Stores.
-	Personal Personal
+	// Erase removes a user's data or counts it, Export writes it as a zip: the
+	// methods of a service.Service, or of personal.Stores.
+	Erase  func(ctx context.Context, user types.UserID, dryRun bool) (*personal.Receipt, error)
+	Export func(ctx context.Context, user types.UserID, w io.Writer) (*personal.Manifest, error)
 	// Who returns the operator of a request, for the audit log. Nil means that
 	// only the address is logged.
 	Who func(r *http.Request) string
 }
 
-// Admin is the handler. See the package comment.
-type Admin struct {
+// pages is the handler.
+type pages struct {
 	queue Queue
 	audit *slog.Logger
 	opts  Options
 	mux   *http.ServeMux
-	pages map[string]*template.Template
+	sheets map[string]*template.Template
 	rates rates
 	guard http.CrossOriginProtection
 }
 
 // New returns a handler for q. audit is required and gets a line for every
 // action.
-func New(q Queue, audit *slog.Logger, opts *Options) (*Admin, error) {
+func New(q Queue, audit *slog.Logger, opts *Options) (http.Handler, error) {
 	if q == nil || audit == nil {
 		return nil, errors.New("admin: New without a queue or an audit log")
 	}
-	a := &Admin{queue: q, audit: audit, mux: http.NewServeMux(), pages: map[string]*template.Template{}}
+	a := &pages{queue: q, audit: audit, mux: http.NewServeMux(), sheets: map[string]*template.Template{}}
 	if opts != nil {
 		a.opts = *opts
 	}
@@ -82,7 +87,7 @@ func New(q Queue, audit *slog.Logger, opts *Options) (*Admin, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.pages[v.name] = page
+		a.sheets[v.name] = page
 		pattern := v.method + " /" + v.name
 		if v.name == "overview" {
 			pattern = "GET /{$}"
@@ -104,7 +109,7 @@ type view struct {
 	get          func(r *http.Request) (any, error)
 }
 
-func (a *Admin) views() []view {
+func (a *pages) views() []view {
 	return []view{
 		{"GET", "overview", "", a.overview},
 		{"GET", "parked", "", a.parked},
@@ -122,7 +127,7 @@ func (a *Admin) views() []view {
 }
 
 // ServeHTTP serves the pages and the API.
-func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -135,20 +140,20 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // deny refuses what a browser sent from another site.
-func (a *Admin) deny(w http.ResponseWriter, r *http.Request) {
+func (a *pages) deny(w http.ResponseWriter, r *http.Request) {
 	a.audit.WarnContext(r.Context(), "admin: refused a request from another site",
 		"path", r.URL.Path, "who", a.who(r), "from", r.RemoteAddr, "site", r.Header.Get("Sec-Fetch-Site"))
 	http.Error(w, "a request from another site", http.StatusForbidden)
 }
 
-func (a *Admin) who(r *http.Request) string {
+func (a *pages) who(r *http.Request) string {
 	if a.opts.Who == nil {
 		return ""
 	}
 	return a.opts.Who(r)
 }
 
-func (a *Admin) json(v view) http.Handler {
+func (a *pages) json(v view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		data, err := v.get(r)
@@ -160,7 +165,7 @@ func (a *Admin) json(v view) http.Handler {
 	})
 }
 
-func (a *Admin) html(v view) http.Handler {
+func (a *pages) html(v view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		data, err := v.get(r)
@@ -174,7 +179,7 @@ func (a *Admin) html(v view) http.Handler {
 			View string
 			Data any
 		}{v.name, data}
-		if err := a.pages[v.name].ExecuteTemplate(&b, name, shown); err != nil {
+		if err := a.sheets[v.name].ExecuteTemplate(&b, name, shown); err != nil {
 			a.audit.ErrorContext(r.Context(), "admin: a page cannot be written", "page", v.name, "err", err)
 			http.Error(w, "the page cannot be written", http.StatusInternalServerError)
 			return

@@ -50,7 +50,7 @@ var engines = map[string]func(t *testing.T) notify.Queue{
 type rig struct {
 	t     *testing.T
 	queue notify.Queue
-	admin *admin.Admin
+	admin http.Handler
 	log   logs
 	items int // that were made
 }

@@ -62,7 +62,7 @@ func budget(r *http.Request) (time.Duration, error) {
 // find collects letters that the filter lets pass, up to most of them, behind the
 // letter from. It looks at each letter itself, so that it can stop in time
 // whatever it finds; next is where to go on, "" at the end.
-func (a *Admin) find(ctx context.Context, f *adminapi.Filter, from string, most int, until time.Time) (found []*notify.DeadLetter, seen int, next string, err error) {
+func (a *pages) find(ctx context.Context, f *adminapi.Filter, from string, most int, until time.Time) (found []*notify.DeadLetter, seen int, next string, err error) {
 	match := &notify.LetterFilter{Key: f.Key, UserID: f.User, Reason: f.Reason, After: f.After, Before: f.Before}
 	for l, err := range a.queue.Letters(ctx, &notify.LetterFilter{From: from}) {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +82,7 @@ func (a *Admin) find(ctx context.Context, f *adminapi.Filter, from string, most 
 	return found, seen, "", nil
 }
 
-func (a *Admin) letters(r *http.Request) (any, error) {
+func (a *pages) letters(r *http.Request) (any, error) {
 	f, err := filterOf(r)
 	if err != nil {
 		return nil, err
@@ -102,9 +102,9 @@ func (a *Admin) letters(r *http.Request) (any, error) {
 	return out, nil
 }
 
-func (a *Admin) letter(r *http.Request) (any, error) { return a.content(r, false) }
+func (a *pages) letter(r *http.Request) (any, error) { return a.content(r, false) }
 
-func (a *Admin) reveal(r *http.Request) (any, error) {
+func (a *pages) reveal(r *http.Request) (any, error) {
 	id := r.FormValue("id")
 	a.begin(r, "reveal", "letter", id)
 	c, err := a.content(r, true)
@@ -112,7 +112,7 @@ func (a *Admin) reveal(r *http.Request) (any, error) {
 	return c, err
 }
 
-func (a *Admin) content(r *http.Request, whole bool) (any, error) {
+func (a *pages) content(r *http.Request, whole bool) (any, error) {
 	ctx, id := r.Context(), r.FormValue("id")
 	l, err := a.queue.Letter(ctx, id)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-func (a *Admin) overview(r *http.Request) (any, error) {
+func (a *pages) overview(r *http.Request) (any, error) {
 	st, err := a.queue.Stats(r.Context())
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func restarted(old, s *sample) bool {
 // pieceSize is how many lines a list has at the most.
 const pieceSize = 100
 
-func (a *Admin) parked(*http.Request) (any, error) {
+func (a *pages) parked(*http.Request) (any, error) {
 	p := a.opts.Processor
 	if p == nil {
 		return nil, errAbsent
@@ -109,7 +109,7 @@ func parkedUser(u *notify.ParkedUser) adminapi.ParkedUser {
 }
 
 // drift is what Garmin has changed, as [drift.Report] writes it.
-func (a *Admin) drift(*http.Request) (any, error) {
+func (a *pages) drift(*http.Request) (any, error) {
 	if a.opts.Drift == nil {
 		return nil, errAbsent
 	}

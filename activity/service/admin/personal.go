@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"context"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -10,16 +8,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Personal erases and exports what is kept of a user: a service, or
-// [personal.Stores].
-type Personal interface {
-	Erase(ctx context.Context, user types.UserID, dryRun bool) (*personal.Receipt, error)
-	Export(ctx context.Context, user types.UserID, w io.Writer) (*personal.Manifest, error)
-}
-
 // erase counts what there is of a user, or with dry_run=false removes it.
-func (a *Admin) erase(r *http.Request) (any, error) {
-	if a.opts.Personal == nil {
+func (a *pages) erase(r *http.Request) (any, error) {
+	if a.opts.Erase == nil {
 		return nil, errAbsent
 	}
 	user := types.UserID(r.FormValue("user"))
@@ -35,12 +26,12 @@ func (a *Admin) erase(r *http.Request) (any, error) {
 	}
 	out := &erased{User: user}
 	if dry {
-		receipt, err := a.opts.Personal.Erase(r.Context(), user, true)
+		receipt, err := a.opts.Erase(r.Context(), user, true)
 		out.Receipt = receipt
 		return out, err
 	}
 	a.begin(r, "erase", "user", string(user))
-	receipt, err := a.opts.Personal.Erase(r.Context(), user, false)
+	receipt, err := a.opts.Erase(r.Context(), user, false)
 	out.Receipt = receipt
 	a.end(r, "erase", err, "user", string(user), "complete", receipt != nil && receipt.Complete())
 	if receipt != nil && len(receipt.Stores) > 0 {
@@ -57,10 +48,10 @@ type erased struct {
 
 // export answers with a zip. An answer that was cut short is no zip: its end is
 // missing.
-func (a *Admin) export(w http.ResponseWriter, r *http.Request) {
+func (a *pages) export(w http.ResponseWriter, r *http.Request) {
 	user := types.UserID(r.FormValue("user"))
 	switch {
-	case a.opts.Personal == nil:
+	case a.opts.Export == nil:
 		http.Error(w, errAbsent.Error(), statusOf(errAbsent))
 		return
 	case user == "":
@@ -70,7 +61,7 @@ func (a *Admin) export(w http.ResponseWriter, r *http.Request) {
 	a.begin(r, "export", "user", string(user))
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Disposition", `attachment; filename="export.zip"`)
-	m, err := a.opts.Personal.Export(r.Context(), user, w)
+	m, err := a.opts.Export(r.Context(), user, w)
 	n := 0
 	if m != nil {
 		n = len(m.Entries)

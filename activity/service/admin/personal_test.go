@@ -21,9 +21,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-type failingPersonal struct{ admin.Personal }
-
-func (failingPersonal) Export(_ context.Context, _ types.UserID, w io.Writer) (*personal.Manifest, error) {
+func failingExport(_ context.Context, _ types.UserID, w io.Writer) (*personal.Manifest, error) {
 	_, _ = w.Write([]byte("PK"))
 	return nil, errors.New("the disk")
 }
@@ -37,7 +35,7 @@ func TestPersonal(t *testing.T) {
 	require.NoError(t, q.Put(t.Context(), strings.NewReader(`{"activities":[{"userId":"u<1>","summaryId":"1"},{"userId":"b","summaryId":"2"}]}`)))
 	var log bytes.Buffer
 	stores := &personal.Stores{Queue: q}
-	a, err := admin.New(q, slog.New(slog.NewTextHandler(&log, nil)), &admin.Options{Personal: stores})
+	a, err := admin.New(q, slog.New(slog.NewTextHandler(&log, nil)), &admin.Options{Erase: stores.Erase, Export: stores.Export})
 	require.NoError(t, err)
 	post := func(h http.Handler, path string, form url.Values, site string) (int, string, http.Header) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(form.Encode()))
@@ -73,7 +71,7 @@ func TestPersonal(t *testing.T) {
 	require.Len(t, z.File, 2)
 	require.Contains(t, log.String(), "action=export")
 	require.Panics(t, func() {
-		b, err := admin.New(q, slog.New(slog.DiscardHandler), &admin.Options{Personal: failingPersonal{stores}})
+		b, err := admin.New(q, slog.New(slog.DiscardHandler), &admin.Options{Export: failingExport})
 		require.NoError(t, err)
 		post(b, "/export", user, "same-origin")
 	}, "an export that was cut short does not look whole")

@@ -21,7 +21,7 @@ func tokenOf(t *auth.Token, now time.Time) *adminapi.Token {
 	return out
 }
 
-func (a *Admin) tokens(r *http.Request) (any, error) {
+func (a *pages) tokens(r *http.Request) (any, error) {
 	if a.opts.Tokens == nil {
 		return nil, errAbsent
 	}
@@ -46,7 +46,7 @@ func (a *Admin) tokens(r *http.Request) (any, error) {
 	return out, nil
 }
 
-func (a *Admin) history(r *http.Request) (any, error) {
+func (a *pages) history(r *http.Request) (any, error) {
 	if a.opts.Ledger == nil {
 		return nil, errAbsent
 	}
@@ -71,7 +71,7 @@ func (a *Admin) history(r *http.Request) (any, error) {
 	return out, nil
 }
 
-func (a *Admin) user(r *http.Request) (any, error) {
+func (a *pages) user(r *http.Request) (any, error) {
 	ctx := r.Context()
 	out := &adminapi.User{ID: types.UserID(r.FormValue("id"))}
 	if out.ID == "" {

@@ -39,7 +39,7 @@ type Accounts interface {
 }
 
 // resolve finds the account and the client of a user.
-func (s *Service) resolve(ctx context.Context, user types.UserID) ([]notify.User, error) {
+func (s *Program) resolve(ctx context.Context, user types.UserID) ([]notify.User, error) {
 	account, err := s.accounts.Account(ctx, user)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (s *Service) resolve(ctx context.Context, user types.UserID) ([]notify.User
 	return []notify.User{{ID: account, Client: client}}, nil
 }
 
-func (s *Service) save(ctx context.Context, d *notify.Delivery, sum types.Summary) error {
+func (s *Program) save(ctx context.Context, d *notify.Delivery, sum types.Summary) error {
 	if err := s.accounts.Save(ctx, d, sum); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Service) save(ctx context.Context, d *notify.Delivery, sum types.Summar
 }
 
 // connected answers a browser that comes back from Garmin's consent page.
-func (s *Service) connected(w http.ResponseWriter, r *http.Request, c *auth.Connection, err error) {
+func (s *Program) connected(w http.ResponseWriter, r *http.Request, c *auth.Connection, err error) {
 	if err == nil {
 		err = s.accounts.Connect(r.Context(), c)
 	}
@@ -72,7 +72,7 @@ func (s *Service) connected(w http.ResponseWriter, r *http.Request, c *auth.Conn
 	}
 	switch {
 	case err == nil:
-		s.FetchHistory()
+		s.Service.FetchHistory()
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	case errors.Is(err, auth.ErrDenied):
 		http.Error(w, "You have not connected your Garmin account. You can do so at any time.", http.StatusForbidden)
@@ -85,7 +85,7 @@ func (s *Service) connected(w http.ResponseWriter, r *http.Request, c *auth.Conn
 }
 
 // permitted keeps what a user allows, and fetches history if that is new.
-func (s *Service) permitted(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
+func (s *Program) permitted(ctx context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
 	allowed := e.Permissions
 	if allowed == nil { // Garmin left it out
 		client, err := s.Users.Client(ctx, d.UserID)
@@ -100,13 +100,13 @@ func (s *Service) permitted(ctx context.Context, d *notify.Delivery, e *notify.P
 		return err
 	}
 	if slices.Contains(allowed, types.PermissionHistoricalDataExport) {
-		s.FetchHistory()
+		s.Service.FetchHistory()
 	}
 	return nil
 }
 
 // left forgets a user. Anybody can send a deregistration, so Garmin is asked.
-func (s *Service) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
+func (s *Program) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
 	gone, err := s.Users.Disconnected(ctx, d.UserID)
 	if err != nil {
 		return err // Garmin cannot be asked now; it comes again
@@ -119,7 +119,7 @@ func (s *Service) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregi
 
 // forget deletes what is kept of a user: the tokens first, and last the row by
 // which the notification finds the user when it comes again after a failure.
-func (s *Service) forget(ctx context.Context, user types.UserID) error {
+func (s *Program) forget(ctx context.Context, user types.UserID) error {
 	for _, part := range []func(context.Context, types.UserID) error{s.Users.Forget, s.Ledger.Forget, s.discard, s.remove, s.accounts.Forget} {
 		if err := part(ctx, user); err != nil {
 			return err
@@ -129,7 +129,7 @@ func (s *Service) forget(ctx context.Context, user types.UserID) error {
 }
 
 // discard removes the user's dead letters.
-func (s *Service) discard(ctx context.Context, user types.UserID) error {
+func (s *Program) discard(ctx context.Context, user types.UserID) error {
 	var ids []string
 	for l, err := range s.Queue.Letters(ctx, &notify.LetterFilter{UserID: user}) {
 		if err != nil {
@@ -146,14 +146,14 @@ func (s *Service) discard(ctx context.Context, user types.UserID) error {
 }
 
 // remove removes the user's files.
-func (s *Service) remove(ctx context.Context, user types.UserID) error {
+func (s *Program) remove(ctx context.Context, user types.UserID) error {
 	_, err := s.files.Erase(ctx, user)
 	return err
 }
 
 // wanted yields all who are connected, with the time before the connection: that of
 // which the ledger knows already, or from now back.
-func (s *Service) wanted(ctx context.Context) iter.Seq2[*backfill.User, error] {
+func (s *Program) wanted(ctx context.Context) iter.Seq2[*backfill.User, error] {
 	return func(yield func(*backfill.User, error) bool) {
 		for t, err := range s.tokens.Tokens(ctx) {
 			var user *backfill.User
@@ -171,7 +171,7 @@ func (s *Service) wanted(ctx context.Context) iter.Seq2[*backfill.User, error] {
 }
 
 // want returns whose history is wanted, or nil for who is about to leave.
-func (s *Service) want(ctx context.Context, t *auth.Token) (*backfill.User, error) {
+func (s *Program) want(ctx context.Context, t *auth.Token) (*backfill.User, error) {
 	if t.Revoked {
 		return nil, nil
 	}

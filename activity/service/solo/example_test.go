@@ -13,13 +13,13 @@ import (
 
 // serve is a whole program; the package comment shows it.
 func serve(ctx context.Context, accounts solo.Accounts, app auth.App, secret types.Secret, session func(*http.Request) (string, error)) error {
-	svc, err := solo.Open("data", accounts, &solo.Options{
+	p, err := solo.Open("data", accounts, &solo.Options{
 		URL: "https://me.example.com", App: app, PathSecret: secret, Session: session,
 	})
 	if err != nil {
 		return err
 	}
-	return svc.ListenAndServe(ctx, ":8080", svc)
+	return p.Service.ListenAndServe(ctx, ":8080", p.Handler)
 }
 
 var _ = serve
@@ -39,13 +39,13 @@ func ExampleOpen() {
 		Session:    func(r *http.Request) (string, error) { return r.Header.Get("X-Account"), nil },
 	}
 	opts.Service.ReadyDelay = -1
-	svc, err := solo.Open(dir, newAccounts(), opts)
+	p, err := solo.Open(dir, newAccounts(), opts)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background()) // signal.NotifyContext in a program
 	stop()
-	fmt.Println(svc.ListenAndServe(ctx, "127.0.0.1:0", svc))
+	fmt.Println(p.Service.ListenAndServe(ctx, "127.0.0.1:0", p.Handler))
 	// Output: <nil>
 }

@@ -1,13 +1,13 @@
 // Package solo is a whole program for one machine, except for the partner's own
 // code. Its stores are in one directory, and one handler serves its addresses:
 //
-//	svc, err := solo.Open("data", accounts, &solo.Options{
+//	p, err := solo.Open("data", accounts, &solo.Options{
 //		URL: "https://me.example.com", App: app, PathSecret: secret, Session: session,
 //	})
 //	if err != nil {
 //		return err
 //	}
-//	return svc.ListenAndServe(ctx, ":8080", svc)
+//	return p.Service.ListenAndServe(ctx, ":8080", p.Handler)
 //
 // The partner implements [Accounts], which keeps who has connected and the data
 // that arrives. Users connect at /connect, Garmin sends to /garmin/ followed by
@@ -78,26 +78,27 @@ type Telemetry interface {
 	Transport(http.RoundTripper) http.RoundTripper
 }
 
-// Service is a [service.Service] with its parts. It is the handler of its
-// addresses.
-type Service struct {
-	*service.Service
-	Users  *auth.Users
-	Queue  *spool.Spool
-	Ledger *backfill.FileLedger
+// Program is what [Open] has assembled.
+type Program struct {
+	// Service runs the program, and closes its stores at the end.
+	Service *service.Service
+	// Handler serves /connect, /connected, /garmin/, /ready, /live and, with
+	// [Options].Operator, /admin/.
+	Handler http.Handler
+	Users   *auth.Users
+	Queue   *spool.Spool
+	Ledger  *backfill.FileLedger
 
 	accounts Accounts
 	tokens   *auth.FileStore
 	files    *notify.FileDir
 	depth    time.Duration
 	log      *slog.Logger
-	mux      *http.ServeMux
 }
 
 // Open opens the stores in dir, which it creates if necessary, and assembles the
-// program. Run, Serve or ListenAndServe starts it, and closes the stores at the
-// end.
-func Open(dir string, accounts Accounts, opts *Options) (_ *Service, err error) {
+// program, which has to be run: see [Program].
+func Open(dir string, accounts Accounts, opts *Options) (_ *Program, err error) {
 	o, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
@@ -113,7 +114,8 @@ func Open(dir string, accounts Accounts, opts *Options) (_ *Service, err error) 
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return nil, fmt.Errorf("solo: %w", err)
 	}
-	s := &Service{accounts: accounts, depth: o.History, log: o.Service.Logger, mux: http.NewServeMux()}
+	mux := http.NewServeMux()
+	s := &Program{accounts: accounts, depth: o.History, log: o.Service.Logger, Handler: mux}
 	var opened []io.Closer
 	defer func() {
 		if err != nil {
@@ -151,12 +153,12 @@ func Open(dir string, accounts Accounts, opts *Options) (_ *Service, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.receive(o, secret, files, pool); err != nil {
+	if err := s.receive(mux, o, secret, files, pool); err != nil {
 		return nil, err
 	}
-	s.mux.HandleFunc("GET /connect", connector.Start)
-	s.mux.HandleFunc("GET /connected", connector.Callback)
-	if err := s.operate(o); err != nil {
+	mux.HandleFunc("GET /connect", connector.Start)
+	mux.HandleFunc("GET /connected", connector.Callback)
+	if err := s.operate(mux, o); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -192,7 +194,7 @@ func (o *Options) wrap(base http.RoundTripper) http.RoundTripper {
 }
 
 // receive puts the service together.
-func (s *Service) receive(o *Options, secret notify.OriginCheck, files string, pool io.Closer) (err error) {
+func (s *Program) receive(mux *http.ServeMux, o *Options, secret notify.OriginCheck, files string, pool io.Closer) (err error) {
 	var handler notify.HandlerOptions
 	if o.Service.Handler != nil {
 		handler = *o.Service.Handler
@@ -220,36 +222,32 @@ func (s *Service) receive(o *Options, secret notify.OriginCheck, files string, p
 	if s.Service, err = service.New(s.Queue, notify.ResolverFunc(s.resolve), calls, &parts); err != nil {
 		return err
 	}
-	intake := s.Intake()
+	intake := s.Service.Intake()
 	if o.Telemetry != nil {
 		intake = o.Telemetry.Intake("/garmin/{secret}", intake)
 	}
-	s.mux.Handle("/garmin/", intake)
-	s.mux.Handle("GET /ready", s.Ready())
-	s.mux.Handle("GET /live", s.Live())
+	mux.Handle("/garmin/", intake)
+	mux.Handle("GET /ready", s.Service.Ready())
+	mux.Handle("GET /live", s.Service.Live())
 	return nil
 }
 
 // operate serves the operator's pages.
-func (s *Service) operate(o *Options) error {
+func (s *Program) operate(mux *http.ServeMux, o *Options) error {
 	if o.Operator == nil {
 		return nil
 	}
-	pages, err := admin.New(s.Queue, s.log, &admin.Options{Processor: s.Processor(), Ledger: s.Ledger, Tokens: s.tokens, Drift: o.Service.Drift})
+	pages, err := admin.New(s.Queue, s.log, &admin.Options{Processor: s.Service.Processor(), Ledger: s.Ledger, Tokens: s.tokens, Drift: o.Service.Drift})
 	if err != nil {
 		return err
 	}
-	s.mux.Handle("/admin/", o.Operator(http.StripPrefix("/admin", pages)))
+	mux.Handle("/admin/", o.Operator(http.StripPrefix("/admin", pages)))
 	return nil
 }
 
-// ServeHTTP serves /connect, /connected, /garmin/, /ready, /live and, with
-// [Options].Operator, /admin/.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
-
 // Disconnect ends the connection of a user, first at Garmin, and forgets it. It
 // can be repeated. Call it from your own pages for the user who is logged in.
-func (s *Service) Disconnect(ctx context.Context, user types.UserID) error {
+func (s *Program) Disconnect(ctx context.Context, user types.UserID) error {
 	client, err := s.Users.Client(ctx, user)
 	if err == nil {
 		err = client.Deregister(ctx)

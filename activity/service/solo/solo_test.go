@@ -133,7 +133,7 @@ func (a *accounts) setFail(err error) {
 
 // world is a program on a fake Garmin, all in memory but the stores.
 type world struct {
-	*solo.Service
+	*solo.Program
 	t        *testing.T
 	fake     *activitytest.Server
 	accounts *accounts
@@ -173,14 +173,14 @@ func start(t *testing.T, change func(*solo.Options)) *world {
 	}
 	var err error
 	w.dir = filepath.Join(t.TempDir(), "new")
-	w.Service, err = solo.Open(w.dir, w.accounts, o)
+	w.Program, err = solo.Open(w.dir, w.accounts, o)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
+	go func() { done <- w.Service.Run(ctx) }()
 	w.stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-done) })
 	t.Cleanup(w.stop)
-	w.fake.SetEndpoints(activitytest.Endpoint{Handler: w, URL: public + "/garmin/" + secret, Enabled: true, Push: true})
+	w.fake.SetEndpoints(activitytest.Endpoint{Handler: w.Handler, URL: public + "/garmin/" + secret, Enabled: true, Push: true})
 	return w
 }
 
@@ -190,7 +190,7 @@ func (w *world) get(path string, change func(*http.Request)) *httptest.ResponseR
 		change(r)
 	}
 	answer := httptest.NewRecorder()
-	w.ServeHTTP(answer, r)
+	w.Handler.ServeHTTP(answer, r)
 	return answer
 }
 
@@ -330,7 +330,7 @@ func TestStrangers(t *testing.T) {
 		post := func(body string) {
 			r := httptest.NewRequest(http.MethodPost, public+"/garmin/"+secret, strings.NewReader(body))
 			answer := httptest.NewRecorder()
-			w.ServeHTTP(answer, r)
+			w.Handler.ServeHTTP(answer, r)
 			require.Equal(t, http.StatusOK, answer.Code)
 			w.settle()
 		}
@@ -366,7 +366,7 @@ func TestDatabaseDown(t *testing.T) {
 		w.accounts.setFail(errors.New("the database is down"))
 		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
 		user.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
-		w.FetchHistory()
+		w.Service.FetchHistory()
 		w.settle()
 		require.Zero(t, w.saved())
 		w.accounts.setFail(nil)
@@ -461,7 +461,7 @@ func TestOpenRefuses(t *testing.T) {
 			require.NoError(t, err, name)
 			ctx, stop := context.WithCancel(t.Context())
 			stop()
-			require.NoError(t, s.Run(ctx))
+			require.NoError(t, s.Service.Run(ctx))
 		}
 	}
 	_, err := solo.Open(t.TempDir(), nil, options(fake))
