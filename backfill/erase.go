@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -56,5 +57,5 @@ func (l *FileLedger) eraseDamaged(userID types.UserID) error {
 			return fmt.Errorf("backfill: a damaged ledger: %w", err)
 		}
 	}
-	return l.syncDir(l.dir)
+	return atomicfile.SyncDir(l.root.Open, ".", l.sync)
 }

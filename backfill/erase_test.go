@@ -53,12 +53,12 @@ func TestFileLedgerEraseHeals(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	fails := 0
-	l, err := backfill.OpenLedgerOn(dir, (*os.File).Sync, func(string) error {
-		if fails > 0 {
+	l, err := backfill.OpenLedgerOn(dir, func(f *os.File) error {
+		if isDir(f) && fails > 0 {
 			fails--
 			return errStub
 		}
-		return nil
+		return f.Sync()
 	}, nil)
 	require.NoError(t, err)
 	require.NoError(t, save(l, planned("victim-id", 0, 2)))

@@ -28,9 +28,9 @@ func WriteBy(l *FileLedger, write func(*os.File, []byte) (int, error)) { l.write
 // Heals lets the next call of a ledger that cannot be written try again.
 func Heals(l *FileLedger) { l.mend = time.Time{} }
 
-// OpenLedgerOn is OpenLedger with other syncs.
-func OpenLedgerOn(dir string, sync func(*os.File) error, syncDir func(string) error, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: sync, syncDir: syncDir}
+// OpenLedgerOn is OpenLedger with another sync, of files and directories.
+func OpenLedgerOn(dir string, sync func(*os.File) error, opts *LedgerOptions) (*FileLedger, error) {
+	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: sync}
 	return l.start(opts)
 }
 

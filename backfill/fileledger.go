@@ -28,13 +28,13 @@ import (
 // "ledger.damaged-"; it may contain users who are forgotten later.
 type FileLedger struct {
 	dir    string
+	root   *os.Root // is dir
 	logger *slog.Logger
 	lock   *os.File
 
-	// (*os.File).Write, its Sync and filelock.SyncDir, but in tests
-	write   func(*os.File, []byte) (int, error)
-	sync    func(*os.File) error
-	syncDir func(dir string) error
+	// (*os.File).Write, and its Sync, of files and directories, but in tests
+	write func(*os.File, []byte) (int, error)
+	sync  func(*os.File) error
 
 	mu      sync.Mutex // of what follows
 	book    *book
@@ -71,11 +71,11 @@ const (
 // OpenLedger opens the ledger in dir, or creates one. It fails if another
 // process, or this one, has it open.
 func OpenLedger(dir string, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: (*os.File).Sync, syncDir: filelock.SyncDir}
+	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: (*os.File).Sync}
 	return l.start(opts)
 }
 
-// start opens a ledger of which dir and the syncs are set.
+// start opens a ledger of which dir, write and sync are set.
 func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
 	l.logger, l.book = slog.New(slog.DiscardHandler), newBook(0)
 	if opts != nil && opts.Logger != nil {
@@ -87,6 +87,9 @@ func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
 		}
 		if l.lock != nil {
 			_ = filelock.Close(l.lock)
+		}
+		if l.root != nil {
+			l.root.Close()
 		}
 		return nil, fmt.Errorf("backfill: opening ledger: %w", err)
 	}
@@ -108,7 +111,7 @@ func (l *FileLedger) Close() error {
 	for id := range l.book.claims {
 		l.book.loseClaim(id)
 	}
-	return errors.Join(err, l.file.Close(), filelock.Close(l.lock))
+	return errors.Join(err, l.file.Close(), filelock.Close(l.lock), l.root.Close())
 }
 
 // Claim prevents other runs of this process for the user. Other processes cannot

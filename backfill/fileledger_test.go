@@ -284,7 +284,7 @@ func TestFileLedgerPowerCut(t *testing.T) {
 		require.NoError(t, disk.Cut(cut))
 		return lines(t, openLedger(t, cut))
 	}
-	l, err := backfill.OpenLedgerOn(dir, disk.Sync, disk.SyncDir, nil)
+	l, err := backfill.OpenLedgerOn(dir, disk.Sync, nil)
 	require.NoError(t, err)
 	before, err := os.Stat(filepath.Join(dir, "ledger.log"))
 	require.NoError(t, err)
@@ -323,7 +323,7 @@ func TestFileLedgerPowerCut(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	require.Len(t, left(), 1)
-	l, err = backfill.OpenLedgerOn(dir, disk.Sync, disk.SyncDir, nil)
+	l, err = backfill.OpenLedgerOn(dir, disk.Sync, nil)
 	require.NoError(t, err)
 	require.Len(t, lines(t, l), 2)
 	require.Len(t, left(), 2, "what was read is not on disk")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
@@ -24,7 +25,10 @@ func (l *FileLedger) open() error {
 		return err
 	}
 	var err error
-	if l.lock, err = os.OpenFile(filepath.Join(l.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	if l.root, err = os.OpenRoot(l.dir); err != nil {
+		return err
+	}
+	if l.lock, err = l.root.OpenFile(lockName, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
 	ok, err := filelock.Try(l.lock)
@@ -34,8 +38,7 @@ func (l *FileLedger) open() error {
 	if !ok || !l.has(l.lock, lockName) {
 		return fmt.Errorf("%s is in use", l.dir)
 	}
-	path := filepath.Join(l.dir, logName)
-	l.file, err = os.OpenFile(path, os.O_RDWR, 0)
+	l.file, err = l.root.OpenFile(logName, os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		_, err := l.rewrite()
 		return err
@@ -52,8 +55,8 @@ func (l *FileLedger) open() error {
 	}
 	if r.lost > 0 {
 		l.logger.Warn("backfill: ledger was damaged", "records lost at", r.lostAt, "bytes", r.lost)
-		kept := filepath.Join(l.dir, fmt.Sprintf("ledger.damaged-%d", time.Now().UnixNano()))
-		if err := os.Link(path, kept); err != nil {
+		kept := fmt.Sprintf("ledger.damaged-%d", time.Now().UnixNano())
+		if err := l.root.Link(logName, kept); err != nil {
 			return fmt.Errorf("keeping the damaged log: %w", err)
 		}
 	} else if r.torn > 0 {
@@ -102,24 +105,16 @@ func (l *FileLedger) has(f *os.File, name string) bool {
 // which an error may still leave in doubt. Both mutexes are held, or l is not
 // yet shared.
 func (l *FileLedger) rewrite() (replaced bool, err error) {
-	next, err := os.OpenFile(filepath.Join(l.dir, newName), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	var size int64
+	next, err := atomicfile.Replace(l.root, newName, logName, l.sync, func(f *os.File) (err error) {
+		size, err = l.book.writeTo(f)
+		return err
+	})
 	if err != nil {
-		return false, err
-	}
-	size, err := l.book.writeTo(next)
-	if err == nil {
-		err = l.sync(next)
-	}
-	if err == nil {
-		err = os.Rename(next.Name(), filepath.Join(l.dir, logName))
-		replaced = err == nil
-	}
-	if err == nil {
-		err = l.syncDir(l.dir)
-	}
-	if err != nil {
-		next.Close()
-		return replaced, err
+		if next != nil {
+			next.Close()
+		}
+		return next != nil, err
 	}
 	if l.file != nil {
 		l.file.Close()

@@ -30,6 +30,11 @@ func kept(t *testing.T, dir string) []string {
 	return lines(t, openLedger(t, sub))
 }
 
+func isDir(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.IsDir()
+}
+
 // A write that fails, as on a log whose descriptor is bad, is made good in a
 // new log: the save returns nil, and what it saved is on disk.
 func TestFileLedgerWriteFails(t *testing.T) {
@@ -59,6 +64,9 @@ func TestFileLedgerSyncFails(t *testing.T) {
 	syncs := 0
 	failed := map[*os.File]bool{}
 	sync := func(f *os.File) error {
+		if isDir(f) {
+			return disk.Sync(f)
+		}
 		if syncs++; syncs%3 == 0 {
 			failed[f] = true
 			return errStub // and nothing of it is on disk, now or later
@@ -68,7 +76,7 @@ func TestFileLedgerSyncFails(t *testing.T) {
 		}
 		return disk.Sync(f)
 	}
-	l, err := backfill.OpenLedgerOn(dir, sync, disk.SyncDir, nil)
+	l, err := backfill.OpenLedgerOn(dir, sync, nil)
 	require.NoError(t, err)
 	for i := range 60 {
 		require.NoError(t, save(l, planned(types.UserID(fmt.Sprint("u", i)), 0, 25)), "save %d", i)
@@ -91,18 +99,16 @@ func TestFileLedgerHeals(t *testing.T) {
 			dir := t.TempDir()
 			var failSync, failDir atomic.Bool
 			sync := func(f *os.File) error {
-				if failSync.Load() {
+				fails := &failSync
+				if isDir(f) {
+					fails = &failDir
+				}
+				if fails.Load() {
 					return errStub
 				}
 				return f.Sync()
 			}
-			syncDir := func(string) error {
-				if failDir.Load() {
-					return errStub
-				}
-				return nil
-			}
-			l, err := backfill.OpenLedgerOn(dir, sync, syncDir, nil)
+			l, err := backfill.OpenLedgerOn(dir, sync, nil)
 			require.NoError(t, err)
 			requested := planned("u", 0, 25)
 			requested.State, requested.Requested = backfill.StateRequested, day0
@@ -132,12 +138,15 @@ func TestFileLedgerHeals(t *testing.T) {
 func TestFileLedgerHealsSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
-		l, err := backfill.OpenLedgerOn(t.TempDir(), func(*os.File) error {
+		l, err := backfill.OpenLedgerOn(t.TempDir(), func(f *os.File) error {
+			if isDir(f) {
+				return nil
+			}
 			if tries++; tries > 1 {
 				return errStub
 			}
 			return nil
-		}, func(string) error { return nil }, nil)
+		}, nil)
 		require.NoError(t, err)
 		for range 1000 {
 			require.ErrorIs(t, save(l, planned("u", 0, 1)), errStub)
@@ -293,7 +302,7 @@ func TestFileLedgerFailingDiskInParallel(t *testing.T) {
 		}
 		return f.Sync()
 	}
-	l, err := backfill.OpenLedgerOn(dir, sync1, func(string) error { return nil }, nil)
+	l, err := backfill.OpenLedgerOn(dir, sync1, nil)
 	require.NoError(t, err)
 	var mu sync.Mutex
 	saved := map[string]bool{}

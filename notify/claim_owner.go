@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/types"
 )
@@ -67,5 +68,5 @@ func (d *ClaimDir) eraseIn(dir string, user types.UserID) (n int, err error) {
 	if n+torn == 0 {
 		return 0, nil
 	}
-	return n, syncDir(d.root, dir, d.sync)
+	return n, atomicfile.SyncDir(d.root.Open, dir, d.sync)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
@@ -255,15 +256,12 @@ func (d *ClaimDir) write(name string, c Claim, durable bool) error {
 	}
 	sync := d.sync
 	if !durable {
-		sync = nil
+		sync = func(*os.File) error { return nil }
 	}
-	if err := replaceFile(d.root, strings.TrimSuffix(name, ".json")+".tmp", name, data, sync); err != nil || !durable {
+	if err := atomicfile.Write(d.root, strings.TrimSuffix(name, ".json")+".tmp", name, sync, data); err != nil || made != nil {
 		return err
 	}
-	if err := syncDir(d.root, dir, d.sync); err != nil || made != nil {
-		return err
-	}
-	return syncDir(d.root, ".", d.sync)
+	return atomicfile.SyncDir(d.root.Open, ".", sync)
 }
 
 // sweep forgets old claims, of one of the 256 directories at a time. A claim with

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/garminkit/activityapi/internal/atomicfile"
 )
 
 // partKind is the ending of a file that holds the bytes of a download which
@@ -104,7 +106,7 @@ func (s *fileStore) turn(p *part, kind partKind) error {
 		return err
 	}
 	*p = to
-	return syncDir(s.dir.root, workDir, s.dir.sync)
+	return atomicfile.SyncDir(s.dir.root.Open, workDir, s.dir.sync)
 }
 
 // drop removes a part that is empty, or whose bytes are in the store.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/owner"
 )
 
@@ -85,9 +86,7 @@ func (d *download) putSidecar(ctx context.Context, c Claim) error {
 		if data, err = d.s.opts.Sidecar(d.stored(c)); err != nil {
 			return err
 		}
-		if err = replaceFile(d.s.dir.root, kept+".tmp", kept, data, d.s.dir.sync); err == nil {
-			err = syncDir(d.s.dir.root, workDir, d.s.dir.sync)
-		}
+		err = atomicfile.Write(d.s.dir.root, kept+".tmp", kept, d.s.dir.sync, data)
 	}
 	if err != nil {
 		return err

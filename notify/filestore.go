@@ -11,9 +11,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
@@ -170,7 +170,7 @@ func (d *FileDir) mkdir(name string) error {
 // syncDirs makes a new name durable, and the directories that lead to it.
 func (d *FileDir) syncDirs(name string) error {
 	for dir := path.Dir(name); ; dir = path.Dir(dir) {
-		if err := syncDir(d.root, dir, d.sync); err != nil || dir == "." {
+		if err := atomicfile.SyncDir(d.root.Open, dir, d.sync); err != nil || dir == "." {
 			return err
 		}
 	}
@@ -214,41 +214,4 @@ func (r *ctxReader) Read(p []byte) (int, error) {
 		return 0, context.Cause(r.ctx)
 	}
 	return r.r.Read(p)
-}
-
-// replaceFile writes tmp and renames it to name, so that a crash leaves the old
-// or the new file. sync may be nil. The directory is the caller's to sync.
-func replaceFile(root *os.Root, tmp, name string, data []byte, sync func(*os.File) error) error {
-	f, err := root.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil && sync != nil {
-		err = sync(f)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = root.Rename(tmp, name)
-	}
-	if err != nil {
-		_ = root.Remove(tmp)
-	}
-	return err
-}
-
-// syncDir makes the names in a directory survive a power cut. Windows has no call
-// for that.
-func syncDir(root *os.Root, name string, sync func(*os.File) error) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return sync(d)
 }

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/types"
 )
@@ -49,14 +50,14 @@ func (d *FileDir) eraseFiles(ctx context.Context, user types.UserID, out *Erasur
 		out.Remove(h.What, 1)
 	}
 	for dir := range dirs {
-		if err := syncDir(d.root, dir, d.sync); err != nil {
+		if err := atomicfile.SyncDir(d.root.Open, dir, d.sync); err != nil {
 			return err
 		}
 	}
 	if err := d.removeDirs(userDir(user)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDir(d.root, ".", d.sync)
+	return atomicfile.SyncDir(d.root.Open, ".", d.sync)
 }
 
 // removeDirs removes a directory in which there are directories only.

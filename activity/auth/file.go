@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/garminkit/activityapi/internal/filelock"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -48,9 +47,7 @@ type FileStore struct {
 	path   string
 	aead   cipher.AEAD
 	logger *slog.Logger
-	// (*os.File).Sync and filelock.SyncDir, but in tests
-	sync    func(*os.File) error
-	syncDir func(dir string) error
+	sync   func(*os.File) error // of files and directories; a test has its own
 
 	// lock guards what follows. It is a channel so that waiting for it ends
 	// with the context.
@@ -94,7 +91,7 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if p, err := filepath.EvalSymlinks(path); err == nil {
 		path = p // the file is replaced, not the link to it
 	}
-	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, sync: (*os.File).Sync, syncDir: filelock.SyncDir, lock: make(chan struct{}, 1)}
+	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, sync: (*os.File).Sync, lock: make(chan struct{}, 1)}
 	if f.logger == nil {
 		f.logger = slog.New(slog.DiscardHandler)
 	}

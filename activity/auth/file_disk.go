@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/internal/filelock"
 	"github.com/garminkit/activityapi/types"
@@ -321,40 +322,33 @@ func (f *FileStore) rewrite() error {
 // replace puts a file with this content in place. It is locked before it has
 // its name.
 func (f *FileStore) replace(b []byte) error {
-	temp := f.path + ".tmp"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	file, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	dir, name := filepath.Split(f.path)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
-	if lockData {
-		_, err = filelock.Try(file)
-	}
-	if err == nil {
-		_, err = file.Write(b)
-	}
-	if err == nil {
-		err = f.sync(file)
-	}
-	if err == nil && !lockData {
-		err = file.Close()
-	}
-	if err == nil {
-		err = os.Rename(temp, f.path)
-	}
-	if err != nil {
+	defer root.Close()
+	file, err := atomicfile.Replace(root, name+".tmp", name, f.sync, func(file *os.File) error {
+		if lockData {
+			if _, err := filelock.Try(file); err != nil {
+				return err
+			}
+		}
+		_, err := file.Write(b)
+		return err
+	})
+	switch {
+	case file == nil:
+		return err
+	case !lockData:
 		file.Close()
-		return errors.Join(err, os.Remove(temp))
-	}
-	if lockData {
+	default:
 		if f.replacing != nil {
 			f.replacing.Close()
 		}
 		f.replacing = file // until the lock is given back
 	}
-	if err := f.syncDir(filepath.Dir(f.path)); err != nil {
+	if err != nil {
 		return err
 	}
 	held, err := os.Open(f.path)

@@ -162,7 +162,10 @@ func TestFileStoreLockFollowsTheFile(t *testing.T) {
 	put(t, a, nil, "u", "one")
 	inside, release := make(chan struct{}), make(chan struct{})
 	var once bool
-	a.SetSyncDir(func(string) error {
+	a.SetSync(func(f *os.File) error {
+		if info, err := f.Stat(); err != nil || !info.IsDir() {
+			return err
+		}
 		if !once {
 			once = true
 			close(inside)

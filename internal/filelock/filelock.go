@@ -1,4 +1,3 @@
-// Package filelock has the two things that package os lacks for keeping state
-// in files: a lock between processes, which ends with the process that holds
-// it, and a directory made to survive a power cut.
+// Package filelock has what package os lacks for state that several processes
+// share: a lock on a file, which ends with the process that holds it.
 package filelock

@@ -14,13 +14,3 @@ func Try(f *os.File) (bool, error) {
 
 // Close closes f and ends its lock.
 func Close(f *os.File) error { return f.Close() }
-
-// SyncDir makes a rename in dir survive a crash, where the system can do that.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	d.Sync() // Not every one can.
-	return d.Close()
-}

@@ -31,13 +31,3 @@ func Close(f *os.File) error {
 	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // f may not be locked, or closed
 	return f.Close()
 }
-
-// SyncDir makes a rename in dir survive a crash.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

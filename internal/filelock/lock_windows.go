@@ -30,6 +30,3 @@ func Try(f *os.File) (bool, error) {
 
 // Close closes f and ends its lock.
 func Close(f *os.File) error { return f.Close() }
-
-// SyncDir does nothing: Windows cannot flush a directory.
-func SyncDir(string) error { return nil }

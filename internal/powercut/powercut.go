@@ -10,9 +10,10 @@ import (
 	"sync"
 )
 
-// Disk stands in for the syncs of a program. Of the files it knows, only what
-// was synced survives: the bytes as they were at the last Sync, under the names
-// as they were at the last SyncDir. The zero value is an empty disk.
+// Disk stands in for the syncs of a program that keeps files in one directory.
+// Of the files it knows, only what was synced survives: the bytes as they were at
+// the last Sync, under the names as they were at the last Sync of the directory.
+// The zero value is an empty disk.
 type Disk struct {
 	mu    sync.Mutex
 	files []*file
@@ -25,11 +26,14 @@ type file struct {
 	text []byte
 }
 
-// Sync is for [os.File.Sync].
+// Sync is for [os.File.Sync], of a file or of the directory.
 func (d *Disk) Sync(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
+	}
+	if info.IsDir() {
+		return d.syncDir(f.Name())
 	}
 	text, err := io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
 	if err != nil {
@@ -52,8 +56,8 @@ func (d *Disk) Sync(f *os.File) error {
 	return nil
 }
 
-// SyncDir makes the names in dir last.
-func (d *Disk) SyncDir(dir string) error {
+// syncDir makes the names in dir last.
+func (d *Disk) syncDir(dir string) error {
 	names, err := infos(dir)
 	if err != nil {
 		return err

@@ -315,8 +315,8 @@ func authRows() []row {
 		{
 			defence: "F14 a file is replaced in one step",
 			file:    "activity/auth/file_disk.go",
-			old:     `temp := f.path + ".tmp"`,
-			new:     "temp := f.path",
+			old:     `name+".tmp", name, f.sync`,
+			new:     "name, name, f.sync",
 			pkg:     "./activity/auth", test: "TestFileStoreRewriteFails",
 		},
 		{
@@ -347,21 +347,18 @@ func authRows() []row {
 		},
 		{
 			defence: "F16 a new file is synced before it takes the old one's place",
-			file:    "activity/auth/file_disk.go",
-			old: `		err = f.sync(file)
+			file:    "internal/atomicfile/atomicfile.go",
+			old: `		err = sync(f)
 `,
 			new: "",
 			pkg: "./activity/auth", test: "TestFileStorePowerCut",
 		},
 		{
 			defence: "F16 the directory is synced",
-			file:    "activity/auth/file_disk.go",
-			old: `	if err := f.syncDir(filepath.Dir(f.path)); err != nil {
-		return err
-	}
-`,
-			new: "	_ = filepath.Dir\n",
-			pkg: "./activity/auth", test: "TestFileStorePowerCut",
+			file:    "internal/atomicfile/atomicfile.go",
+			old:     "return f, SyncDir(root.Open, path.Dir(name), sync)",
+			new:     "return f, SyncDir(root.Open, path.Dir(name), func(*os.File) error { return nil })",
+			pkg:     "./activity/auth", test: "TestFileStorePowerCut",
 		},
 		{
 			defence: "F17 a torn write is written over",
@@ -450,9 +447,9 @@ func authRows() []row {
 		},
 		{
 			defence: "the token file is private",
-			file:    "activity/auth/file_disk.go",
-			old:     "os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)",
-			new:     "os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)",
+			file:    "internal/atomicfile/atomicfile.go",
+			old:     "f, err := root.OpenFile(name, flags, 0o600)",
+			new:     "f, err := root.OpenFile(name, flags, 0o644)",
 			pkg:     "./activity/auth", test: "TestFileStoreIsPrivate",
 		},
 		{

@@ -769,23 +769,18 @@ func backfillRows() []row {
 		},
 		{
 			defence: "F16 a rewritten log is synced",
-			file:    "backfill/ledgerdisk.go",
-			old: `	if err == nil {
-		err = l.sync(next)
-	}
+			file:    "internal/atomicfile/atomicfile.go",
+			old: `		err = sync(f)
 `,
 			new: "",
 			pkg: "./backfill", test: "TestFileLedgerPowerCut",
 		},
 		{
 			defence: "F16 the directory is synced (backfill)",
-			file:    "backfill/ledgerdisk.go",
-			old: `	if err == nil {
-		err = l.syncDir(l.dir)
-	}
-`,
-			new: "",
-			pkg: "./backfill", test: "TestFileLedgerPowerCut",
+			file:    "internal/atomicfile/atomicfile.go",
+			old:     "return f, SyncDir(root.Open, path.Dir(name), sync)",
+			new:     "return f, SyncDir(root.Open, path.Dir(name), func(*os.File) error { return nil })",
+			pkg:     "./backfill", test: "TestFileLedgerPowerCut",
 		},
 		{
 			defence: "F16 what a crash left is synced before it is built on",
@@ -906,9 +901,9 @@ func backfillRows() []row {
 		},
 		{
 			defence: "F17 a half rewrite is no log",
-			file:    "backfill/ledgerdisk.go",
-			old:     "os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)",
-			new:     "os.O_CREATE|os.O_RDWR, 0o600)",
+			file:    "internal/atomicfile/atomicfile.go",
+			old:     "const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL",
+			new:     "const flags = os.O_RDWR | os.O_CREATE",
 			pkg:     "./backfill", test: "TestFileLedgerIgnoresHalfRewrite",
 		},
 		{
@@ -930,7 +925,7 @@ func backfillRows() []row {
 		{
 			defence: "F18 a damaged log is kept",
 			file:    "backfill/ledgerdisk.go",
-			old:     "\t\tif err := os.Link(path, kept); err != nil {",
+			old:     "\t\tif err := l.root.Link(logName, kept); err != nil {",
 			new:     `		if kept == "" {`,
 			pkg:     "./backfill", test: "TestFileLedgerBitFlips",
 		},

@@ -64,8 +64,8 @@ func faultRows() []row {
 		{
 			defence: "C2 a new file is locked before it has its name",
 			file:    "activity/auth/file_disk.go",
-			old:     "		_, err = filelock.Try(file)",
-			new:     "		err = nil",
+			old:     "if _, err := filelock.Try(file); err != nil {",
+			new:     "if err := error(nil); err != nil {",
 			pkg:     "./activity/auth", test: "TestFileStoreLockFollowsTheFile",
 		},
 		{

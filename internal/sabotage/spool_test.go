@@ -180,7 +180,7 @@ func spoolRows() []row {
 		{
 			defence: "F16 F17 a directory of the real disk is synced",
 			file:    dir + "fs.go",
-			old:     "{ return filelock.SyncDir(dir) }",
+			old:     "{ return atomicfile.SyncDir(os.Open, dir, (*os.File).Sync) }",
 			new:     "{ return nil }",
 			pkg:     pkg, test: "TestRealDiskIsSynced",
 		},

@@ -367,6 +367,9 @@ func TestFile(t *testing.T) {
 	d, err = silence.Load(path, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, d.Users())
+	// What a crash left has users that may be forgotten.
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), ".silence-"+filepath.Base(path)+"-123"), nil, 0o600))
+	require.NoError(t, d.Save(path))
 	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, left, 1)

@@ -1,6 +1,7 @@
 package silence
 
 import (
+	"crypto/rand"
 	"encoding"
 	"encoding/binary"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/internal/appname"
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -121,29 +123,23 @@ func (d *Detector) Save(path string) error {
 		return err
 	}
 	// What a crash left holds users that may have been forgotten since.
-	dir, temp := filepath.Dir(path), ".silence-"+filepath.Base(path)+"-"
-	names, err := os.ReadDir(dir)
+	dir, name := filepath.Split(path)
+	root, err := os.OpenRoot(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	temp := ".silence-" + name + "-"
+	names, err := fs.ReadDir(root.FS(), ".")
 	for _, e := range names {
 		if strings.HasPrefix(e.Name(), temp) {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+			err = errors.Join(err, root.Remove(e.Name()))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, temp+"*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing to remove
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.Write(root, temp+rand.Text(), name, (*os.File).Sync, data)
 }
 
 // Load returns a detector with the snapshot in a file, or an empty one if the

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
 )
 
@@ -113,7 +114,7 @@ func (diskFS) List(dir string) ([]entry, error) {
 	return list, nil
 }
 
-func (diskFS) SyncDir(dir string) error { return filelock.SyncDir(dir) }
+func (diskFS) SyncDir(dir string) error { return atomicfile.SyncDir(os.Open, dir, (*os.File).Sync) }
 
 func (diskFS) Link(old, new string) error { return os.Link(old, new) }
 
