@@ -38,7 +38,8 @@ type Options struct {
 
 	// Drift counts what Garmin sends and this version does not know. To include
 	// what is pulled, set UnknownKey of [activity.Options] to its UnknownKey too.
-	// Nil means none.
+	// The Logger gets the report at the stop, if there is anything in it. Nil means
+	// none.
 	Drift *drift.Report
 
 	// Personal are the stores that [Service.Erase] and [Service.Export] go through

@@ -233,6 +233,9 @@ func (s *Service) stop(ctx context.Context, end func(), server *http.Server, par
 	for i, c := range s.opts.Close {
 		closing(fmt.Sprintf("close %d", i), c.Close)
 	}
+	if d := s.opts.Drift; d != nil && d.Len() > 0 {
+		log.WarnContext(ctx, "service: Garmin has sent what this version does not know", "report", d)
+	}
 	log.InfoContext(ctx, "service: stopped", "took", time.Since(now))
 	return errors.Join(errs...)
 }

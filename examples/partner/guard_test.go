@@ -150,6 +150,9 @@ func TestOperatorPages(t *testing.T) {
 			require.NotContains(t, w.Body.String(), p.user.AccessToken())
 			require.NotContains(t, w.Body.String(), secret)
 		}
+		p.changes.UnknownKey("activities[0].moonPhase")
+		w := p.ask("", "GET", public+"/operator/queue/api/drift", func(r *http.Request) { r.SetBasicAuth("operator", operator) })
+		require.Contains(t, w.Body.String(), "moonPhase")
 	})
 }
 

@@ -35,7 +35,7 @@ type health struct {
 // and the panel of package admin.
 func (p *partner) operatorPages(c *config) error {
 	panel, err := admin.New(p.inbox, p.log, &admin.Options{
-		Processor: p.svc.Processor(), Ledger: p.ledger, Tokens: p.store,
+		Processor: p.svc.Processor(), Ledger: p.ledger, Tokens: p.store, Drift: p.changes,
 		Who: func(*http.Request) string { return "operator" },
 	})
 	if err != nil {

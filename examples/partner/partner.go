@@ -45,11 +45,13 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/join"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -59,6 +61,7 @@ type partner struct {
 	log      *slog.Logger
 	db       *database
 	store    *auth.FileStore
+	pool     *activity.Pool
 	users    *auth.Users
 	conn     *auth.Connector
 	ledger   *backfill.FileLedger
@@ -67,6 +70,7 @@ type partner struct {
 	sessions *scs.SessionManager
 	logins   *logins
 	troubles *troubles
+	changes  *drift.Report // what Garmin sends and we do not know
 	views    views
 	fake     *fake  // nil but with -fake
 	files    string // the directory of downloaded files
@@ -81,7 +85,7 @@ type partner struct {
 func newPartner(ctx context.Context, c *config, log *slog.Logger, opts *auth.Options) (*partner, error) {
 	p := &partner{
 		log: log, mux: http.NewServeMux(), pages: http.NewServeMux(), troubles: newTroubles(log),
-		logins: newLogins(), files: filepath.Join(c.dir, "files"),
+		logins: newLogins(), changes: drift.New(), files: filepath.Join(c.dir, "files"),
 	}
 	if err := p.open(ctx, c, opts); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -142,7 +146,13 @@ func (p *partner) connecting(c *config, opts *auth.Options) error {
 	p.store, p.opened = store, append(p.opened, store)
 	if opts == nil {
 		opts = &auth.Options{Logger: p.log}
+		opts.Pool, err = activity.NewPool(&activity.Options{UnknownKey: p.changes.UnknownKey, Logger: p.log})
+		if err != nil {
+			return err
+		}
+		p.opened = append(p.opened, opts.Pool)
 	}
+	p.pool = opts.Pool
 	users, err := auth.NewUsers(c.app, store, opts)
 	if err != nil {
 		return err
@@ -187,7 +197,8 @@ func (p *partner) receiving(c *config) error {
 			Users:    p.wantHistory,
 			Progress: p.troubles.history,
 		},
-		Close:  []io.Closer{p.ledger, p.store, p.db},
+		Drift:  p.changes,
+		Close:  []io.Closer{p.ledger, p.store, p.db, p.pool},
 		Logger: p.log,
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
 	"github.com/garminkit/activityapi/notify/spool"
 )
 
@@ -35,8 +36,7 @@ func run(ctx context.Context, dir, listen, secret string) error {
 	if err != nil {
 		return err
 	}
-	opts := &service.Options{Logger: slog.Default(), Handler: &notify.HandlerOptions{Origin: []notify.OriginCheck{origin}}}
-	svc, err := service.New(inbox, notify.ResolverFunc(resolve), callbacks(), opts)
+	svc, err := service.New(inbox, notify.ResolverFunc(resolve), callbacks(), &service.Options{Handler: &notify.HandlerOptions{Origin: []notify.OriginCheck{origin}}, Drift: drift.New(), Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

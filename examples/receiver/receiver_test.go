@@ -59,6 +59,7 @@ func TestReceiver(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "user of 4aacafe8 has activities x1") }, 20*time.Second, 10*time.Millisecond)
 	stop()
 	require.NoError(t, <-done)
+	require.Contains(t, out.String(), "activities[].newKey", "what the version does not know is in the log")
 	require.NotContains(t, out.String(), secret)
 }
 
@@ -87,7 +88,7 @@ func get(url string) int {
 
 func post(t *testing.T, url string) int {
 	t.Helper()
-	body := `{"activities":[{"userId":"4aacafe8","summaryId":"x1","activityId":1,"activityType":"RUNNING","startTimeInSeconds":1700000000,"durationInSeconds":60}]}`
+	body := `{"activities":[{"userId":"4aacafe8","summaryId":"x1","activityId":1,"activityType":"RUNNING","startTimeInSeconds":1700000000,"durationInSeconds":60,"newKey":1}]}`
 	resp, err := http.Post(url, "application/json", strings.NewReader(body))
 	require.NoError(t, err)
 	_, err = io.Copy(io.Discard, resp.Body)

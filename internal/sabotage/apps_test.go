@@ -104,13 +104,6 @@ func appRows() []row {
 			pkg:     "./backfill", test: "TestAppsLimiterRestores",
 		},
 		{
-			defence: "who leaves takes the files along",
-			file:    "activity/service/solo/accounts.go",
-			old:     "	_, err := s.files.Erase(ctx, user)\n	return err\n",
-			new:     "	return nil\n",
-			pkg:     "./activity/service/solo", test: "TestLife",
-		},
-		{
 			defence: "a check of the origin that hangs leaves nobody without an answer",
 			file:    "notify/handler.go",
 			old:     "	late := time.AfterFunc(h.opts.Deadline+lateBy, x.endLate)\n	defer late.Stop()\n	err := h.pass",

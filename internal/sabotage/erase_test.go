@@ -35,5 +35,19 @@ func eraseRows() []row {
 			new:     "	for range 1 {",
 			pkg:     "./internal/erasure", test: "TestNamed",
 		},
+		{
+			defence: "who leaves is noted before anything goes",
+			file:    "activity/service/solo/leaving.go",
+			old:     "	if err := l.note(user); err != nil {",
+			new:     "	if err := error(nil); err != nil {",
+			pkg:     "./activity/service/solo", test: "TestLeaving",
+		},
+		{
+			defence: "who leaves goes from the queue too",
+			file:    "activity/service/solo/accounts.go",
+			old:     "	receipt, err := s.Service.Erase(ctx, user, false)",
+			new:     "	receipt, err := s.Service.Erase(ctx, user, true)",
+			pkg:     "./activity/service/solo", test: "TestLeaving",
+		},
 	}
 }

@@ -3,7 +3,7 @@ package solo
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -28,9 +28,9 @@ type Accounts interface {
 	// Permit stores what a user now allows, unless permissions with a later at
 	// are stored.
 	Permit(ctx context.Context, user types.UserID, allowed []types.Permission, at types.Timestamp) error
-	// Forget deletes a user who has left, and the user's data. Delete the row by
-	// which Account finds the user last. Tokens, files, dead letters and the
-	// ledger are already deleted.
+	// Forget deletes a user who has left, and the user's data. It is called last:
+	// what the program keeps itself is removed before, as far as that went. If any
+	// of it fails, all is repeated.
 	Forget(ctx context.Context, user types.UserID) error
 	// Save stores a summary: see [notify.Delivery.Replaces].
 	Save(ctx context.Context, d *notify.Delivery, s types.Summary) error
@@ -40,6 +40,9 @@ type Accounts interface {
 
 // resolve finds the account and the client of a user.
 func (s *Program) resolve(ctx context.Context, user types.UserID) ([]notify.User, error) {
+	if s.leaving.has(user) {
+		return nil, notify.ErrUnknownUser
+	}
 	account, err := s.accounts.Account(ctx, user)
 	if err != nil {
 		return nil, err
@@ -63,6 +66,13 @@ func (s *Program) save(ctx context.Context, d *notify.Delivery, sum types.Summar
 
 // connected answers a browser that comes back from Garmin's consent page.
 func (s *Program) connected(w http.ResponseWriter, r *http.Request, c *auth.Connection, err error) {
+	if err == nil {
+		err = s.leaving.back(r.Context(), c.UserID)
+	}
+	if err == nil {
+		// Who was just erased has no token any more.
+		_, err = s.Users.Client(r.Context(), c.UserID)
+	}
 	if err == nil {
 		err = s.accounts.Connect(r.Context(), c)
 	}
@@ -105,7 +115,7 @@ func (s *Program) permitted(ctx context.Context, d *notify.Delivery, e *notify.P
 	return nil
 }
 
-// left forgets a user. Anybody can send a deregistration, so Garmin is asked.
+// left lets a user go. Anybody can send a deregistration, so Garmin is asked.
 func (s *Program) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
 	gone, err := s.Users.Disconnected(ctx, d.UserID)
 	if err != nil {
@@ -114,41 +124,29 @@ func (s *Program) left(ctx context.Context, d *notify.Delivery, _ *notify.Deregi
 	if !gone {
 		return notify.Permanent(errors.New("the user is still connected"))
 	}
-	return s.forget(ctx, d.UserID)
-}
-
-// forget deletes what is kept of a user: the tokens first, and last the row by
-// which the notification finds the user when it comes again after a failure.
-func (s *Program) forget(ctx context.Context, user types.UserID) error {
-	for _, part := range []func(context.Context, types.UserID) error{s.Users.Forget, s.Ledger.Forget, s.discard, s.remove, s.accounts.Forget} {
-		if err := part(ctx, user); err != nil {
-			return err
-		}
+	if err := s.leaving.begin(d.UserID); err != nil {
+		return err
 	}
+	// Erase waits for the attempts at the user's items. This is one.
+	s.leaving.later(d.UserID)
 	return nil
 }
 
-// discard removes the user's dead letters.
-func (s *Program) discard(ctx context.Context, user types.UserID) error {
-	var ids []string
-	for l, err := range s.Queue.Letters(ctx, &notify.LetterFilter{UserID: user}) {
-		if err != nil {
-			return err
-		}
-		ids = append(ids, l.ID)
+// eraseAll removes all that is kept of a user, here and at the partner.
+func (s *Program) eraseAll(ctx context.Context, user types.UserID) error {
+	receipt, err := s.Service.Erase(ctx, user, false)
+	if err != nil {
+		return err
 	}
-	for _, id := range ids {
-		if err := s.Queue.Discard(ctx, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+	for _, store := range receipt.Stores {
+		for _, l := range store.Left {
+			// Others' items that name the user stay for good.
+			if l.What != "items" && l.What != "letter items" {
+				return fmt.Errorf("solo: %s: %s left: %s", store.Name, l.What, l.Why)
+			}
 		}
 	}
 	return nil
-}
-
-// remove removes the user's files.
-func (s *Program) remove(ctx context.Context, user types.UserID) error {
-	_, err := s.files.Erase(ctx, user)
-	return err
 }
 
 // wanted yields all who are connected, with the time before the connection: that of

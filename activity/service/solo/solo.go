@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -34,8 +35,10 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/activity/service/personal"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/notify/drift"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -91,7 +94,7 @@ type Program struct {
 
 	accounts Accounts
 	tokens   *auth.FileStore
-	files    *notify.FileDir
+	leaving  *leaving
 	depth    time.Duration
 	log      *slog.Logger
 }
@@ -132,15 +135,15 @@ func Open(dir string, accounts Accounts, opts *Options) (_ *Program, err error) 
 		return nil, err
 	}
 	opened = append(opened, s.Ledger)
-	if s.files, err = notify.OpenFileDir(files); err != nil {
-		return nil, err
+	if s.leaving, err = openLeaving(filepath.Join(dir, "leaving"), s.log); err != nil {
+		return nil, fmt.Errorf("solo: %w", err)
 	}
-	opened = append(opened, s.files)
+	s.leaving.erase = s.eraseAll
 	if s.tokens, err = auth.OpenFile(filepath.Join(dir, "tokens"), &auth.FileOptions{Logger: s.log}); err != nil {
 		return nil, err
 	}
 	opened = append(opened, s.tokens)
-	pool, err := activity.NewPool(&activity.Options{Transport: o.Transport, Wrap: o.wrap, Logger: s.log})
+	pool, err := activity.NewPool(&activity.Options{Transport: o.Transport, Wrap: o.wrap, UnknownKey: o.Service.Drift.UnknownKey, Logger: s.log})
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +164,7 @@ func Open(dir string, accounts Accounts, opts *Options) (_ *Program, err error) 
 	if err := s.operate(mux, o); err != nil {
 		return nil, err
 	}
+	s.leaving.resume()
 	return s, nil
 }
 
@@ -179,6 +183,9 @@ func (o *Options) withDefaults() (*Options, error) {
 	}
 	d.DaysPerMinute = cmp.Or(d.DaysPerMinute, backfill.Production)
 	d.History = cmp.Or(d.History, 365*24*time.Hour)
+	if d.Service.Drift == nil {
+		d.Service.Drift = drift.New()
+	}
 	if d.Service.Logger == nil {
 		d.Service.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -218,7 +225,18 @@ func (s *Program) receive(mux *http.ServeMux, o *Options, secret notify.OriginCh
 			Runner: backfill.NewRunner(limiter, s.Ledger, &backfill.RunnerOptions{Logger: s.log}), Users: s.wanted,
 		}
 	}
-	parts.Close = append([]io.Closer{s.Ledger, s.tokens, s.files, pool}, parts.Close...)
+	var stores personal.Stores
+	if parts.Personal != nil {
+		stores = *parts.Personal
+	}
+	stores.Tokens, stores.Ledger = s.tokens, s.Ledger
+	stores.Others = maps.Clone(stores.Others)
+	if stores.Others == nil {
+		stores.Others = map[string]notify.Eraser{}
+	}
+	stores.Others["partner"] = account{s.accounts}
+	parts.Personal = &stores
+	parts.Close = append([]io.Closer{s.leaving, s.Ledger, s.tokens, pool}, parts.Close...)
 	if s.Service, err = service.New(s.Queue, notify.ResolverFunc(s.resolve), calls, &parts); err != nil {
 		return err
 	}
@@ -237,7 +255,7 @@ func (s *Program) operate(mux *http.ServeMux, o *Options) error {
 	if o.Operator == nil {
 		return nil
 	}
-	pages, err := admin.New(s.Queue, s.log, &admin.Options{Processor: s.Service.Processor(), Ledger: s.Ledger, Tokens: s.tokens, Drift: o.Service.Drift})
+	pages, err := admin.New(s.Queue, s.log, &admin.Options{Processor: s.Service.Processor(), Ledger: s.Ledger, Tokens: s.tokens, Drift: o.Service.Drift, Erase: s.Service.Erase, Export: s.Service.Export})
 	if err != nil {
 		return err
 	}
@@ -245,8 +263,11 @@ func (s *Program) operate(mux *http.ServeMux, o *Options) error {
 	return nil
 }
 
-// Disconnect ends the connection of a user, first at Garmin, and forgets it. It
-// can be repeated. Call it from your own pages for the user who is logged in.
+// Disconnect ends the connection of a user, first at Garmin, and removes all that is
+// kept of the user, as after a deregistration. It can be repeated; once Garmin
+// knows, a removal that fails is also repeated in the background, and after a
+// restart. Call it from your own pages for the user who is logged in, and not from a
+// method of Accounts: it waits for attempts at the user's items.
 func (s *Program) Disconnect(ctx context.Context, user types.UserID) error {
 	client, err := s.Users.Client(ctx, user)
 	if err == nil {
@@ -257,5 +278,12 @@ func (s *Program) Disconnect(ctx context.Context, user types.UserID) error {
 			return err
 		}
 	}
-	return s.forget(ctx, user)
+	if err := s.leaving.begin(user); err != nil {
+		return err
+	}
+	if err := s.leaving.now(ctx, user); err != nil {
+		s.leaving.later(user)
+		return err
+	}
+	return nil
 }

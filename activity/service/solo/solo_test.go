@@ -1,6 +1,7 @@
 package solo_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -43,6 +44,7 @@ type accounts struct {
 	saved   []types.ID
 	files   int
 	fail    error // of everything
+	keep    error // of Forget
 	closed  bool
 }
 
@@ -84,10 +86,11 @@ func (a *accounts) Permit(_ context.Context, user types.UserID, allowed []types.
 func (a *accounts) Forget(_ context.Context, user types.UserID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.fail == nil {
+	err := cmp.Or(a.fail, a.keep)
+	if err == nil {
 		delete(a.names, user)
 	}
-	return a.fail
+	return err
 }
 
 func (a *accounts) Save(_ context.Context, _ *notify.Delivery, s types.Summary) error {
@@ -125,6 +128,12 @@ func (a *accounts) forgetPermissions(user types.UserID) {
 	delete(a.allowed, user)
 }
 
+func (a *accounts) setKeep(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keep = err
+}
+
 func (a *accounts) setFail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -157,7 +166,7 @@ func options(fake *activitytest.Server) *solo.Options {
 }
 
 func start(t *testing.T, change func(*solo.Options)) *world {
-	w := &world{t: t, fake: activitytest.NewServer(), accounts: newAccounts()}
+	w := &world{t: t, fake: activitytest.NewServer(), accounts: newAccounts(), dir: filepath.Join(t.TempDir(), "new")}
 	w.fake.Backfill.DaysPerMinute = backfill.Production
 	w.fake.Intercept = func(answer http.ResponseWriter, _ *http.Request) bool {
 		down := w.down.Load()
@@ -166,22 +175,27 @@ func start(t *testing.T, change func(*solo.Options)) *world {
 		}
 		return down
 	}
+	w.open(change)
+	return w
+}
+
+// open runs the program, for the first time or again.
+func (w *world) open(change func(*solo.Options)) {
+	w.t.Helper()
 	o := options(w.fake)
 	o.Service.Close = append(o.Service.Close, w.accounts)
 	if change != nil {
 		change(o)
 	}
 	var err error
-	w.dir = filepath.Join(t.TempDir(), "new")
 	w.Program, err = solo.Open(w.dir, w.accounts, o)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
+	require.NoError(w.t, err)
+	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.Service.Run(ctx) }()
-	w.stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-done) })
-	t.Cleanup(w.stop)
+	w.stop = sync.OnceFunc(func() { cancel(); require.NoError(w.t, <-done) })
+	w.t.Cleanup(w.stop)
 	w.fake.SetEndpoints(activitytest.Endpoint{Handler: w.Handler, URL: public + "/garmin/" + secret, Enabled: true, Push: true})
-	return w
 }
 
 func (w *world) get(path string, change func(*http.Request)) *httptest.ResponseRecorder {
