@@ -57,5 +57,5 @@ func (l *FileLedger) eraseDamaged(userID types.UserID) error {
 			return fmt.Errorf("backfill: a damaged ledger: %w", err)
 		}
 	}
-	return atomicfile.SyncDir(l.root.Open, ".", l.sync)
+	return atomicfile.SyncDir(l.root.Open, ".", l.device.Sync)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -23,14 +24,17 @@ func Abandon(l *FileLedger) {
 }
 
 // WriteBy makes a ledger write by another function.
-func WriteBy(l *FileLedger, write func(*os.File, []byte) (int, error)) { l.write = write }
+func WriteBy(l *FileLedger, write func(f *os.File, b []byte, at int64) (int, error)) {
+	l.device.Write = write
+}
 
 // Heals lets the next call of a ledger that cannot be written try again.
 func Heals(l *FileLedger) { l.mend = time.Time{} }
 
 // OpenLedgerOn is OpenLedger with another sync, of files and directories.
 func OpenLedgerOn(dir string, sync func(*os.File) error, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: sync}
+	l := &FileLedger{dir: dir, device: recordlog.NewDisk()}
+	l.device.Sync = sync
 	return l.start(opts)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/internal/filelock"
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -32,9 +33,7 @@ type FileLedger struct {
 	logger *slog.Logger
 	lock   *os.File
 
-	// (*os.File).Write, and its Sync, of files and directories, but in tests
-	write func(*os.File, []byte) (int, error)
-	sync  func(*os.File) error
+	device recordlog.Disk
 
 	mu      sync.Mutex // of what follows
 	book    *book
@@ -71,11 +70,11 @@ const (
 // OpenLedger opens the ledger in dir, or creates one. It fails if another
 // process, or this one, has it open.
 func OpenLedger(dir string, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, write: (*os.File).Write, sync: (*os.File).Sync}
+	l := &FileLedger{dir: dir, device: recordlog.NewDisk()}
 	return l.start(opts)
 }
 
-// start opens a ledger of which dir, write and sync are set.
+// start opens a ledger of which dir and device are set.
 func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
 	l.logger, l.book = slog.New(slog.DiscardHandler), newBook(0)
 	if opts != nil && opts.Logger != nil {

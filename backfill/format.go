@@ -3,10 +3,10 @@ package backfill
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"math"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -50,16 +50,13 @@ const (
 
 var errRecord = errors.New("backfill: malformed record")
 
-// checksum is the CRC-32C of b.
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
-
 // appendFrame appends a record whose payload is written by fill.
 func appendFrame(b []byte, fill func([]byte) []byte) []byte {
 	at := len(b)
 	b = fill(append(b, make([]byte, frameSize)...))
 	payload := b[at+frameSize:]
 	binary.LittleEndian.PutUint32(b[at:], uint32(len(payload)))
-	binary.LittleEndian.PutUint32(b[at+4:], checksum(payload))
+	binary.LittleEndian.PutUint32(b[at+4:], recordlog.Checksum(payload))
 	return b
 }
 

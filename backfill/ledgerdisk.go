@@ -3,13 +3,12 @@ package backfill
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
+	"github.com/garminkit/activityapi/internal/recordlog"
 )
 
 // mendPause is the least time between two rewrites of a log that cannot be
@@ -35,7 +34,7 @@ func (l *FileLedger) open() error {
 	if err != nil {
 		return err
 	}
-	if !ok || !l.has(l.lock, lockName) {
+	if !ok || recordlog.Linked(l.lock, l.path(lockName)) != nil {
 		return fmt.Errorf("%s is in use", l.dir)
 	}
 	l.file, err = l.root.OpenFile(logName, os.O_RDWR, 0)
@@ -68,10 +67,8 @@ func (l *FileLedger) open() error {
 		return err
 	}
 	// What was read may not be synced yet, if a crash came before.
-	if err := l.cut(l.size); err != nil {
-		return err
-	}
-	return l.sync(l.file)
+	_, err = l.device.Append(l.file, l.path(logName), l.size, nil, true)
+	return err
 }
 
 // perUser is about what a user with a few chunks takes in a log, in bytes.
@@ -81,24 +78,7 @@ const perUser = 128
 // is worth rewriting.
 func fullAt(live int64) int64 { return max(1<<20, 3*live) }
 
-// cut shortens the log to size and goes on from there.
-func (l *FileLedger) cut(size int64) error {
-	if err := l.file.Truncate(size); err != nil {
-		return err
-	}
-	_, err := l.file.Seek(size, io.SeekStart)
-	return err
-}
-
-// has reports whether f is the file of that name in the directory.
-func (l *FileLedger) has(f *os.File, name string) bool {
-	open, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Stat(filepath.Join(l.dir, name))
-	return err == nil && os.SameFile(open, named)
-}
+func (l *FileLedger) path(name string) string { return filepath.Join(l.dir, name) }
 
 // rewrite puts a log of what the book holds in the place of the old one, and
 // leaves it in l.file. replaced is true if the old one is no longer the log,
@@ -106,7 +86,7 @@ func (l *FileLedger) has(f *os.File, name string) bool {
 // yet shared.
 func (l *FileLedger) rewrite() (replaced bool, err error) {
 	var size int64
-	next, err := atomicfile.Replace(l.root, newName, logName, l.sync, func(f *os.File) (err error) {
+	next, err := l.device.Replace(l.root, newName, logName, func(f *os.File) (err error) {
 		size, err = l.book.writeTo(f)
 		return err
 	})
@@ -134,39 +114,29 @@ func (l *FileLedger) flush(sync bool) error {
 	l.pending = nil // while sick, the book alone counts
 	l.mu.Unlock()
 
-	if !l.has(l.lock, lockName) {
+	if recordlog.Linked(l.lock, l.path(lockName)) != nil {
 		return l.fail(errTaken)
 	}
 	if sick != nil {
 		return l.heal(sick)
 	}
-	n, err := l.write(l.file, out)
-	if err != nil {
-		// The disk may be full. If the part that was written can be taken back,
-		// the log is as it was.
-		if l.cut(l.size) == nil && l.sync(l.file) == nil && l.has(l.file, logName) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.pending = append(out, l.pending...)
-			return fmt.Errorf("backfill: writing ledger: %w", err)
-		}
+	sound, err := l.device.Append(l.file, l.path(logName), l.size, out, sync)
+	switch {
+	case err != nil && sound:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.pending = append(out, l.pending...)
+		return fmt.Errorf("backfill: writing ledger: %w", err)
+	case err != nil:
 		return l.heal(err)
 	}
-	l.size += int64(n)
+	l.size += int64(len(out))
+	if sync {
+		l.synced = upTo
+	}
 	if l.size > l.full {
 		return l.shrink()
 	}
-	if !sync {
-		return nil
-	}
-	if err := l.sync(l.file); err != nil {
-		// A second sync may claim what the first could not do.
-		return l.heal(err)
-	}
-	if !l.has(l.file, logName) {
-		return l.heal(errors.New("the log was removed or replaced"))
-	}
-	l.synced = upTo
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/internal/powercut"
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -166,8 +167,8 @@ func TestFileLedgerDiskFull(t *testing.T) {
 	require.NoError(t, save(l, planned("u", 0, 1)))
 	before, err := os.Stat(filepath.Join(dir, "ledger.log"))
 	require.NoError(t, err)
-	backfill.WriteBy(l, func(f *os.File, b []byte) (int, error) {
-		n, err := f.Write(b[:len(b)/2])
+	backfill.WriteBy(l, func(f *os.File, b []byte, at int64) (int, error) {
+		n, err := f.WriteAt(b[:len(b)/2], at)
 		if err == nil {
 			err = errStub
 		}
@@ -177,7 +178,7 @@ func TestFileLedgerDiskFull(t *testing.T) {
 		require.ErrorIs(t, save(l, planned("u", i+1, i+2)), errStub)
 		require.Len(t, kept(t, dir), 1, "part of a record stays")
 	}
-	backfill.WriteBy(l, (*os.File).Write)
+	backfill.WriteBy(l, recordlog.NewDisk().Write)
 	require.NoError(t, save(l, planned("u", 4, 5)))
 	require.Len(t, kept(t, dir), 5)
 	after, err := os.Stat(filepath.Join(dir, "ledger.log"))

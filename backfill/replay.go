@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -96,7 +97,7 @@ func (r *replay) records(size int64, rec *record) error {
 		if _, err := io.ReadFull(in, buf); err != nil {
 			return notEOF(err)
 		}
-		if checksum(buf) != sum || rec.parse(buf) != nil {
+		if recordlog.Checksum(buf) != sum || rec.parse(buf) != nil {
 			r.whole = true
 			return nil //nolint:nilerr // the good part of the log ends here
 		}
@@ -126,7 +127,7 @@ func (r *replay) resync(size int64, rec *record) (int64, error) {
 		if payload[0] < typeSave || payload[0] > typeForget {
 			continue
 		}
-		if checksum(payload) == binary.LittleEndian.Uint32(b[4:]) && rec.parse(payload) == nil {
+		if recordlog.Checksum(payload) == binary.LittleEndian.Uint32(b[4:]) && rec.parse(payload) == nil {
 			return r.good + int64(i), nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -47,7 +48,7 @@ type FileStore struct {
 	path   string
 	aead   cipher.AEAD
 	logger *slog.Logger
-	sync   func(*os.File) error // of files and directories; a test has its own
+	disk   recordlog.Disk
 
 	// lock guards what follows. It is a channel so that waiting for it ends
 	// with the context.
@@ -63,7 +64,7 @@ type FileStore struct {
 	due     dueIndex
 	live    int64    // length of the lines of tokens
 	damaged [][]byte // lines
-	suspect bool     // a write failed: do not append to this file any more
+	suspect bool     // a write failed: this file must not be appended to any more
 
 	// replacing is the file that was put in place under the lock, and locked
 	// with it.
@@ -91,7 +92,7 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if p, err := filepath.EvalSymlinks(path); err == nil {
 		path = p // the file is replaced, not the link to it
 	}
-	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, sync: (*os.File).Sync, lock: make(chan struct{}, 1)}
+	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, disk: recordlog.NewDisk(), lock: make(chan struct{}, 1)}
 	if f.logger == nil {
 		f.logger = slog.New(slog.DiscardHandler)
 	}

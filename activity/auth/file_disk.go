@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/internal/filelock"
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -54,7 +54,7 @@ func (f *FileStore) exclusive(ctx context.Context, create bool, do func() error)
 			return err
 		}
 		ok, err := filelock.Try(l)
-		if ok && linked(l, path) == nil {
+		if ok && recordlog.Linked(l, path) == nil {
 			defer f.unlock(l)
 			return do()
 		}
@@ -74,24 +74,6 @@ func (f *FileStore) unlock(l *os.File) {
 		f.replacing.Close()
 		f.replacing = nil
 	}
-}
-
-var errUnlinked = errors.New("the file was removed or replaced while it was written")
-
-// linked returns an error unless path leads to file.
-func linked(file *os.File, path string) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	now, err := os.Stat(path)
-	if err != nil {
-		return errors.Join(errUnlinked, err)
-	}
-	if !os.SameFile(info, now) {
-		return errUnlinked
-	}
-	return nil
 }
 
 // hold makes file the one that was read. It stays open, so that its number is
@@ -238,10 +220,8 @@ func (f *FileStore) append(r *logRecord) error {
 			return err
 		}
 	}
-	if err := f.write(line); err != nil {
-		// What is on disk now is not known, and after a failed fsync the
-		// system may take lost pages for written.
-		f.suspect = true
+	if sound, err := f.write(line); err != nil {
+		f.suspect = !sound
 		return err
 	}
 	f.size += int64(len(line))
@@ -258,37 +238,26 @@ func (f *FileStore) append(r *logRecord) error {
 
 // write appends line behind what was read, and sees to it that it is on disk
 // under the file's name.
-func (f *FileStore) write(line []byte) error {
+func (f *FileStore) write(line []byte) (sound bool, err error) {
 	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !os.SameFile(f.info, info) {
-		return errUnlinked
+		return false, recordlog.ErrUnlinked
 	}
-	if info.Size() > f.size {
-		if err := file.Truncate(f.size); err != nil {
-			return err
-		}
-	}
-	if _, err := file.WriteAt(line, f.size); err != nil {
-		return errors.Join(err, file.Truncate(f.size))
-	}
-	if err := f.sync(file); err != nil {
-		return errors.Join(err, file.Truncate(f.size))
-	}
-	if err := linked(file, f.path); err != nil {
-		return err
+	if sound, err := f.disk.Append(file, f.path, f.size, line, true); err != nil {
+		return sound, err
 	}
 	if info, err := file.Stat(); err == nil {
 		f.info = info
 	}
-	return file.Close()
+	return true, nil
 }
 
 // rewrite puts a file in place that holds what is in memory.
@@ -328,7 +297,7 @@ func (f *FileStore) replace(b []byte) error {
 		return err
 	}
 	defer root.Close()
-	file, err := atomicfile.Replace(root, name+".tmp", name, f.sync, func(file *os.File) error {
+	file, err := f.disk.Replace(root, name+".tmp", name, func(file *os.File) error {
 		if lockData {
 			if _, err := filelock.Try(file); err != nil {
 				return err
@@ -353,10 +322,10 @@ func (f *FileStore) replace(b []byte) error {
 	}
 	held, err := os.Open(f.path)
 	if err != nil {
-		return errors.Join(errUnlinked, err)
+		return errors.Join(recordlog.ErrUnlinked, err)
 	}
 	if lockData {
-		if err := linked(file, f.path); err != nil {
+		if err := recordlog.Linked(file, f.path); err != nil {
 			held.Close()
 			return err
 		}

@@ -305,6 +305,36 @@ func TestFileStoreSyncFails(t *testing.T) {
 	require.Equal(t, map[types.UserID]string{"a": "a3"}, content(t, openFile(t, path, nil)))
 }
 
+// A full disk takes part of a record. The part is taken back, so the file stays
+// in use: it need not be written anew, for which there would be no room.
+func TestFileStoreDiskFull(t *testing.T) {
+	t.Parallel()
+	path := tokenPath(t)
+	s := openFile(t, path, nil)
+	a := put(t, s, nil, "a", "a1")
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	full := errors.New("no space left on device")
+	s.SetWrite(func(f *os.File, b []byte, at int64) (int, error) {
+		n, err := f.WriteAt(b[:len(b)/2], at)
+		return n, errors.Join(err, full)
+	})
+	for range 3 {
+		_, err := s.Swap(t.Context(), a, &auth.Token{UserID: "a", AccessToken: "a2"})
+		require.ErrorIs(t, err, full)
+		require.Equal(t, map[types.UserID]string{"a": "a1"}, content(t, s))
+		now, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, before.Size(), now.Size(), "part of a record stays")
+	}
+	s.SetWrite((*os.File).WriteAt)
+	put(t, s, a, "a", "a3")
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after), "the file was written anew")
+	require.Equal(t, map[types.UserID]string{"a": "a3"}, content(t, openFile(t, path, nil)))
+}
+
 // F16, F17: when a swap has returned, it survives a power cut, also when the
 // file was written anew.
 func TestFileStorePowerCut(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -50,8 +50,7 @@ func (r *logRecord) user() types.UserID {
 }
 
 var (
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	sealCheck  = []byte("garmin_tokens")
+	sealCheck = []byte("garmin_tokens")
 
 	errNotTokenFile = errors.New("not a token file")
 	errSeal         = errors.New("sealed with another key, or not sealed")
@@ -59,7 +58,7 @@ var (
 )
 
 func checksum(payload []byte) string {
-	return fmt.Sprintf("%08x", crc32.Checksum(payload, castagnoli))
+	return fmt.Sprintf("%08x", recordlog.Checksum(payload))
 }
 
 // appendLine appends the line of payload to b.

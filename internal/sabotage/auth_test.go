@@ -315,35 +315,37 @@ func authRows() []row {
 		{
 			defence: "F14 a file is replaced in one step",
 			file:    "activity/auth/file_disk.go",
-			old:     `name+".tmp", name, f.sync`,
-			new:     "name, name, f.sync",
+			old:     `name+".tmp", name, func`,
+			new:     "name, name, func",
 			pkg:     "./activity/auth", test: "TestFileStoreRewriteFails",
 		},
 		{
 			defence: "F16 a swap is synced",
 			file:    "activity/auth/file_disk.go",
-			old: `	if err := f.sync(file); err != nil {
-		return errors.Join(err, file.Truncate(f.size))
-	}
-`,
-			new: "",
-			pkg: "./activity/auth", test: "TestFileStoreSyncFails",
+			old:     "f.disk.Append(file, f.path, f.size, line, true)",
+			new:     "f.disk.Append(file, f.path, f.size, line, false)",
+			pkg:     "./activity/auth", test: "TestFileStoreSyncFails",
 		},
 		{
 			defence: "F16 after a failed sync the file is not appended to",
 			file:    "activity/auth/file_disk.go",
-			old:     "f.suspect = true",
-			new:     "",
+			old:     "f.suspect = !sound",
+			new:     "_ = sound",
 			pkg:     "./activity/auth", test: "TestFileStoreSyncFails",
 		},
 		{
 			defence: "F16 a swap that failed is undone",
-			file:    "activity/auth/file_disk.go",
-			old: `if err := f.sync(file); err != nil {
-		return errors.Join(err, file.Truncate(f.size))`,
-			new: `if err := f.sync(file); err != nil {
-		return err`,
-			pkg: "./activity/auth", test: "TestFileStoreSyncFails",
+			file:    "internal/recordlog/recordlog.go",
+			old:     "return false, errors.Join(err, f.Truncate(size))",
+			new:     "return false, err",
+			pkg:     "./activity/auth", test: "TestFileStoreSyncFails",
+		},
+		{
+			defence: "F16 a full disk does not make the token file be written anew",
+			file:    "internal/recordlog/recordlog.go",
+			old:     "return undone == nil, errors.Join(err, undone)",
+			new:     "return false, errors.Join(err, undone)",
+			pkg:     "./activity/auth", test: "TestFileStoreDiskFull",
 		},
 		{
 			defence: "F16 a new file is synced before it takes the old one's place",
@@ -362,14 +364,14 @@ func authRows() []row {
 		},
 		{
 			defence: "F17 a torn write is written over",
-			file:    "activity/auth/file_disk.go",
-			old: `	if info.Size() > f.size {
-		if err := file.Truncate(f.size); err != nil {
-			return err
+			file:    "internal/recordlog/recordlog.go",
+			old: `	if info.Size() > size {
+		if err := f.Truncate(size); err != nil {
+			return false, err
 		}
 	}
-	if _, err := file.WriteAt(line, f.size); err != nil {`,
-			new: "\tif _, err := file.WriteAt(line, info.Size()); err != nil {",
+`,
+			new: "\tsize = info.Size()\n",
 			pkg: "./activity/auth", test: "TestFileStoreTornWrite",
 		},
 		{

@@ -763,8 +763,8 @@ func backfillRows() []row {
 		{
 			defence: "F14 F16 a save is synced",
 			file:    "backfill/ledgerdisk.go",
-			old:     "if err := l.sync(l.file); err != nil {\n\t\t// A second",
-			new:     "if err := error(nil); err != nil {\n\t\t// A second",
+			old:     "l.device.Append(l.file, l.path(logName), l.size, out, sync)",
+			new:     "l.device.Append(l.file, l.path(logName), l.size, out, false)",
 			pkg:     "./backfill", test: "TestFileLedgerPowerCut",
 		},
 		{
@@ -785,21 +785,15 @@ func backfillRows() []row {
 		{
 			defence: "F16 what a crash left is synced before it is built on",
 			file:    "backfill/ledgerdisk.go",
-			old: `	return l.sync(l.file)
-}
-
-// perUser`,
-			new: `	return nil
-}
-
-// perUser`,
-			pkg: "./backfill", test: "TestFileLedgerPowerCut",
+			old:     "l.device.Append(l.file, l.path(logName), l.size, nil, true)",
+			new:     "l.device.Append(l.file, l.path(logName), l.size, nil, false)",
+			pkg:     "./backfill", test: "TestFileLedgerPowerCut",
 		},
 		{
 			defence: "F16 a file whose sync failed is not synced again",
-			file:    "backfill/ledgerdisk.go",
-			old:     "\t\t// A second sync may claim what the first could not do.\n\t\treturn l.heal(err)",
-			new:     "\t\tif err = l.sync(l.file); err != nil {\n\t\t\treturn l.heal(err)\n\t\t}",
+			file:    "internal/recordlog/recordlog.go",
+			old:     "	if err := d.Sync(f); err != nil {",
+			new:     "	if err := d.Sync(f); err != nil && d.Sync(f) != nil {",
 			pkg:     "./backfill", test: "TestFileLedgerSyncFails",
 		},
 		{
@@ -832,23 +826,23 @@ func backfillRows() []row {
 		},
 		{
 			defence: "nothing is acknowledged into a log without a name",
-			file:    "backfill/ledgerdisk.go",
-			old:     "if !l.has(l.file, logName) {",
-			new:     "if false {",
+			file:    "internal/recordlog/recordlog.go",
+			old:     "	if err := Linked(f, path); err != nil {",
+			new:     "	if err := error(nil); err != nil {",
 			pkg:     "./backfill", test: "TestFileLedgerRemoved",
 		},
 		{
 			defence: "a removed lock does not give two owners",
 			file:    "backfill/ledgerdisk.go",
-			old:     "\tif !l.has(l.lock, lockName) {\n\t\treturn l.fail(errTaken)\n\t}\n",
+			old:     "\tif recordlog.Linked(l.lock, l.path(lockName)) != nil {\n\t\treturn l.fail(errTaken)\n\t}\n",
 			new:     "",
 			pkg:     "./backfill", test: "TestFileLedgerLockRemoved",
 		},
 		{
 			defence: "F16 a write that failed is taken back",
-			file:    "backfill/ledgerdisk.go",
-			old:     "if l.cut(l.size) == nil && l.sync(l.file) == nil && l.has(l.file, logName) {",
-			new:     "if true {",
+			file:    "internal/recordlog/recordlog.go",
+			old:     "errors.Join(f.Truncate(size), d.Sync(f), Linked(f, path))",
+			new:     "errors.Join(d.Sync(f), Linked(f, path))",
 			pkg:     "./backfill", test: "TestFileLedgerDiskFull",
 		},
 		{
@@ -871,13 +865,9 @@ func backfillRows() []row {
 		{
 			defence: "F16 a failed write is told",
 			file:    "backfill/ledgerdisk.go",
-			old:     "	n, err := l.write(l.file, out)\n",
-			new:     "\tn, _ := l.write(l.file, out)\n\tvar err error\n",
-			also: []edit{
-				{"backfill/ledgerdisk.go", "if err := l.sync(l.file); err != nil {\n\t\t// A second", "if err := error(nil); err != nil {\n\t\t// A second"},
-				{"backfill/ledgerdisk.go", "if !l.has(l.file, logName) {", "if false {"},
-			},
-			pkg: "./backfill", test: "TestFileLedgerWriteFails",
+			old:     "	case err != nil:\n		return l.heal(err)\n	}\n	l.size",
+			new:     "	}\n	l.size",
+			pkg:     "./backfill", test: "TestFileLedgerWriteFails",
 		},
 		{
 			defence: "F14 a kill loses no save",
@@ -894,10 +884,15 @@ func backfillRows() []row {
 		},
 		{
 			defence: "F17 a torn end is cut off",
-			file:    "backfill/ledgerdisk.go",
-			old:     "\tif err := l.file.Truncate(size); err != nil {\n\t\treturn err\n\t}\n\t_, err := l.file.Seek(size, io.SeekStart)",
-			new:     "\t_, err := l.file.Seek(0, io.SeekEnd)",
-			pkg:     "./backfill", test: "TestFileLedgerTornAnywhere",
+			file:    "internal/recordlog/recordlog.go",
+			old: `	if info.Size() > size {
+		if err := f.Truncate(size); err != nil {
+			return false, err
+		}
+	}
+`,
+			new: "\tsize = info.Size()\n",
+			pkg: "./backfill", test: "TestFileLedgerTornAnywhere",
 		},
 		{
 			defence: "F17 a half rewrite is no log",
@@ -909,7 +904,7 @@ func backfillRows() []row {
 		{
 			defence: "F18 each record has a checksum (backfill)",
 			file:    "backfill/replay.go",
-			old:     "if checksum(buf) != sum || rec.parse(buf) != nil {",
+			old:     "if recordlog.Checksum(buf) != sum || rec.parse(buf) != nil {",
 			new:     "if _ = sum; rec.parse(buf) != nil {",
 			pkg:     "./backfill", test: "TestFileLedgerBitFlips",
 		},
@@ -940,8 +935,8 @@ func backfillRows() []row {
 		{
 			defence: "a second process",
 			file:    "backfill/ledgerdisk.go",
-			old:     "if !ok || !l.has(l.lock, lockName) {",
-			new:     "if _ = ok; !l.has(l.lock, lockName) {",
+			old:     "if !ok || recordlog.Linked(l.lock, l.path(lockName)) != nil {",
+			new:     "if _ = ok; recordlog.Linked(l.lock, l.path(lockName)) != nil {",
 			pkg:     "./backfill", test: "TestFileLedgerInUse",
 		},
 		{

@@ -77,9 +77,9 @@ func faultRows() []row {
 		},
 		{
 			defence: "C2 what was synced still has its name",
-			file:    "activity/auth/file_disk.go",
-			old:     "	if err := linked(file, f.path); err != nil {\n		return err\n	}\n	if info",
-			new:     "	if info",
+			file:    "internal/recordlog/recordlog.go",
+			old:     "	if err := Linked(f, path); err != nil {",
+			new:     "	if err := error(nil); err != nil {",
 			pkg:     "./activity/auth", test: "TestFileStoreTakenAway/^file_removed$",
 		},
 		{
