@@ -149,10 +149,10 @@ func TestAppsConnect(t *testing.T) {
 	require.NoError(t, err)
 	key := make([]byte, 32)
 	var connected []types.UserID
-	var refused int
+	var refused []error
 	done := func(_ http.ResponseWriter, _ *http.Request, c *auth.Connection, err error) {
 		if err != nil {
-			refused++
+			refused = append(refused, err)
 			return
 		}
 		connected = append(connected, c.UserID)
@@ -180,14 +180,17 @@ func TestAppsConnect(t *testing.T) {
 	}
 	connect(0, 0)
 	connect(1, 1)
-	require.Equal(t, []types.UserID{"4aacafe8", "4aacafe8@evaluation"}, connected, "%d refused", refused)
+	require.Equal(t, []types.UserID{"4aacafe8", "4aacafe8@evaluation"}, connected, "refused: %v", refused)
 	for _, id := range connected {
 		client, err := users.Client(t.Context(), id)
 		require.NoError(t, err)
 		_, err = client.Permissions(t.Context())
 		require.NoError(t, err)
 	}
+	garmins[1].ClearRequests()
 	connect(0, 1)
-	require.Equal(t, 1, refused)
 	require.Len(t, connected, 2)
+	require.Len(t, refused, 1)
+	require.ErrorIs(t, refused[0], auth.ErrState)
+	require.Empty(t, garmins[1].Requests(), "one application's code went to another's token server")
 }

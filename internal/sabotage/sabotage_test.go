@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -22,6 +23,7 @@ import (
 var (
 	sabotage = flag.Bool("sabotage", false, "switch each defence off and see its test fail")
 	only     = flag.String("only", "", "with -sabotage: only the defences in files whose path has this in it")
+	logFile  = flag.String("log", "", "with -sabotage: add each verdict to this file; rows that failed in it already are not run again")
 )
 
 // verdict is how a run of a test ended.
@@ -164,8 +166,9 @@ func TestSabotage(t *testing.T) {
 		table.Flush()
 		t.Logf("\n%s", report.String())
 	})
+	done := readLog(t, *logFile)
 	for _, r := range rows() {
-		if !strings.Contains(r.file, *only) {
+		if !strings.Contains(r.file, *only) || done[r.defence] {
 			continue
 		}
 		t.Run(r.defence, func(t *testing.T) {
@@ -181,6 +184,7 @@ func TestSabotage(t *testing.T) {
 			with := whole[key]
 			mu.Unlock()
 			if with := with(); with.verdict != passed {
+				writeLog(t, *logFile, &r, "with its defence: "+with.verdict, begin, with.output)
 				t.Errorf("with its defence, %s %s %s:\n%s", r.pkg, r.test, with.verdict, with.output)
 				return
 			}
@@ -190,11 +194,56 @@ func TestSabotage(t *testing.T) {
 			mu.Lock()
 			fmt.Fprintf(table, "%s\t%s %s\t%s\t%.0fs\t%s\n", r.defence, r.pkg, r.test, without.verdict, took, firstFailure(without.output))
 			mu.Unlock()
+			writeLog(t, *logFile, &r, without.verdict, begin, without.output)
 			if without.verdict != failed {
 				t.Errorf("without its defence, %s %s %s:\n%s", r.pkg, r.test, without.verdict, without.output)
 			}
 		})
 	}
+}
+
+// readLog returns the defences whose tests failed without them in an earlier
+// run, by the lines of writeLog. The run of all takes hours and is done in parts.
+func readLog(t *testing.T, name string) map[string]bool {
+	t.Helper()
+	done := map[string]bool{}
+	if name == "" {
+		return done
+	}
+	data, err := os.ReadFile(name)
+	if !os.IsNotExist(err) {
+		require.NoError(t, err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if cells := strings.Split(line, "\t"); len(cells) > 1 && cells[0] == string(failed) {
+			done[cells[1]] = true
+		}
+	}
+	return done
+}
+
+// writeLog adds a row's verdict to the log: verdict, defence, package, test,
+// seconds and what failed first, between tabs.
+func writeLog(t *testing.T, name string, r *row, verdict verdict, begin time.Time, output string) {
+	t.Helper()
+	if name == "" {
+		return
+	}
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	require.NoError(t, err)
+	_, err = fmt.Fprintf(file, "%s\t%s\t%s\t%s\t%.0f\t%s\n", verdict, r.defence, r.pkg, r.test, time.Since(begin).Seconds(), firstFailure(output))
+	require.NoError(t, errors.Join(err, file.Close()))
+}
+
+// TestLog holds that what is written is found again, and only what failed.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "log")
+	require.Empty(t, readLog(t, name))
+	for _, v := range []verdict{failed, passed, notBuilt, "with its defence: " + failed} {
+		writeLog(t, name, &row{defence: "without: " + string(v), pkg: "./p", test: "TestA"}, v, time.Now(), "--- FAIL: TestA (0.00s)\n")
+	}
+	require.Equal(t, map[string]bool{"without: failed": true}, readLog(t, name))
 }
 
 // firstFailure names the innermost test that failed first, or the panic.
