@@ -51,13 +51,13 @@ type Options struct {
 
 // pages is the handler.
 type pages struct {
-	queue Queue
-	audit *slog.Logger
-	opts  Options
-	mux   *http.ServeMux
+	queue  Queue
+	audit  *slog.Logger
+	opts   Options
+	mux    *http.ServeMux
 	sheets map[string]*template.Template
-	rates rates
-	guard http.CrossOriginProtection
+	rates  rates
+	guard  http.CrossOriginProtection
 }
 
 // New returns a handler for q. audit is required and gets a line for every
