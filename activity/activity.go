@@ -7,7 +7,7 @@
 //		return err
 //	}
 //	defer pool.Close()
-//	client, err := pool.Client(activity.OAuth2{Source: tokens}) // one for each user
+//	client, err := pool.Client(activity.OAuth2(tokens)) // one for each user
 //	if err != nil {
 //		return err
 //	}

@@ -87,7 +87,7 @@ func BenchmarkPull(b *testing.B) {
 			shared := new(http.Transport)
 			defer shared.CloseIdleConnections()
 			plain := &http.Client{Transport: &oauth2.Transport{Source: source, Base: shared}}
-			c, err := poolClient(activity.OAuth2{Source: source}, &activity.Options{BaseURL: base, Transport: shared})
+			c, err := poolClient(activity.OAuth2(source), &activity.Options{BaseURL: base, Transport: shared})
 			require.NoError(b, err)
 			run := [2]func() int{
 				func() int {

@@ -3,7 +3,6 @@ package activity
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 )
 
@@ -20,9 +19,6 @@ type Client struct {
 
 // Format implements [fmt.Formatter]: a client prints without its credential.
 func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.text()) }
-
-// LogValue implements [slog.LogValuer].
-func (c *Client) LogValue() slog.Value { return slog.StringValue(c.text()) }
 
 func (c *Client) text() string {
 	if c == nil || c.pool == nil || c.pool.base == nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-func bearer(token string) activity.OAuth2 {
-	return activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})}
+func bearer(token string) activity.Credential {
+	return activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token}))
 }
 
 // header is a credential that makes an Authorization header for each attempt.

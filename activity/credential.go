@@ -3,9 +3,6 @@ package activity
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -15,8 +12,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Credential proves to Garmin that a request is made for one user. It is an
-// [OAuth2] or another implementation, such as that of package auth.
+// Credential proves to Garmin that a request is made for one user. It comes
+// from [OAuth2] or another implementation, such as that of package auth.
 type Credential interface {
 	// Transport returns a RoundTripper that adds the credential to a copy of each
 	// request and passes it to base, which accepts only requests to the API
@@ -32,33 +29,25 @@ type Credential interface {
 	Transport(base http.RoundTripper) (http.RoundTripper, error)
 }
 
-// OAuth2 is the credential of a user who connected with OAuth 2: every request
+// OAuth2 returns the credential of a user who connected with OAuth 2: every request
 // carries the source's access token. Clients of package auth need no source: they
 // refresh the token and survive its rotation.
 //
-// A call whose context ends does not wait for Source, which continues in the
-// background.
-type OAuth2 struct {
-	// Source is required. It must be safe for concurrent use.
-	Source oauth2.TokenSource
+// The source must be safe for concurrent use. A call whose context ends does not
+// wait for it; it continues in the background.
+func OAuth2(source oauth2.TokenSource) Credential {
+	return credentialFunc(func(base http.RoundTripper) (http.RoundTripper, error) {
+		if source == nil {
+			return nil, errors.New("OAuth2 without a source")
+		}
+		return &bearer{source, base}, nil
+	})
 }
 
-// Transport implements [Credential].
-func (o OAuth2) Transport(base http.RoundTripper) (http.RoundTripper, error) {
-	if o.Source == nil {
-		return nil, errors.New("OAuth2 without Source")
-	}
-	return &bearer{o.Source, base}, nil
-}
+// credentialFunc prints as an address, whatever its source holds.
+type credentialFunc func(base http.RoundTripper) (http.RoundTripper, error)
 
-// Format implements [fmt.Formatter]; the source may hold a token.
-func (o OAuth2) Format(f fmt.State, _ rune) { io.WriteString(f, "activity.OAuth2([REDACTED])") }
-
-// LogValue implements [slog.LogValuer].
-func (o OAuth2) LogValue() slog.Value { return slog.StringValue("[REDACTED]") }
-
-// MarshalJSON writes a placeholder.
-func (o OAuth2) MarshalJSON() ([]byte, error) { return []byte(`"[REDACTED]"`), nil }
+func (f credentialFunc) Transport(base http.RoundTripper) (http.RoundTripper, error) { return f(base) }
 
 type bearer struct {
 	source oauth2.TokenSource

@@ -38,7 +38,7 @@ func exampleClient() (*activity.Client, *activitytest.User) {
 	if err != nil {
 		panic(err)
 	}
-	client, err := pool.Client(activity.OAuth2{Source: tokens})
+	client, err := pool.Client(activity.OAuth2(tokens))
 	if err != nil {
 		panic(err)
 	}
@@ -52,7 +52,7 @@ func pull(ctx context.Context, tokens oauth2.TokenSource, callbackURL types.Secr
 		return err
 	}
 	defer pool.Close()
-	client, err := pool.Client(activity.OAuth2{Source: tokens}) // one for each user
+	client, err := pool.Client(activity.OAuth2(tokens)) // one for each user
 	if err != nil {
 		return err
 	}
@@ -83,16 +83,11 @@ func ExamplePool_Client() {
 		return
 	}
 	defer pool.Close()
-	client, err := pool.Client(activity.OAuth2{
-		Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(client)
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
+	client, err := pool.Client(activity.OAuth2(tokens))
+	fmt.Println(client != nil, err)
 	// Output:
-	// activity.Client(https://apis.garmin.com/wellness-api/rest)
+	// true <nil>
 }
 
 func ExampleNewPool() {
@@ -104,7 +99,7 @@ func ExampleNewPool() {
 	defer pool.Close()
 	for _, token := range []string{"anna's", "ben's"} {
 		tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})
-		client, err := pool.Client(activity.OAuth2{Source: tokens})
+		client, err := pool.Client(activity.OAuth2(tokens))
 		fmt.Println(client != nil, err)
 	}
 	// Output:
@@ -260,7 +255,7 @@ func ExampleError() {
 		fmt.Println(err)
 		return
 	}
-	client, err := pool.Client(activity.OAuth2{Source: tokens})
+	client, err := pool.Client(activity.OAuth2(tokens))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -136,7 +136,7 @@ func TestOptions(t *testing.T) {
 		opts activity.Options
 	}{
 		"no credential":             {cred: nil},
-		"no source":                 {cred: activity.OAuth2{}},
+		"no source":                 {cred: activity.OAuth2(nil)},
 		"failing credential":        {cred: failingCredential{}},
 		"http":                      {good, activity.Options{BaseURL: "http://apis.garmin.com/wellness-api/rest"}},
 		"http to a look-alike":      {good, activity.Options{BaseURL: "http://localhost.evil.example/wellness-api/rest"}},

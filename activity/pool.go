@@ -3,8 +3,6 @@ package activity
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 )
@@ -81,17 +79,4 @@ func (p *Pool) Close() error {
 		t.CloseIdleConnections()
 	}
 	return nil
-}
-
-// Format implements [fmt.Formatter]: a pool prints as its base URL.
-func (p *Pool) Format(f fmt.State, _ rune) { io.WriteString(f, p.text()) }
-
-// LogValue implements [slog.LogValuer].
-func (p *Pool) LogValue() slog.Value { return slog.StringValue(p.text()) }
-
-func (p *Pool) text() string {
-	if p == nil || p.base == nil {
-		return "activity.Pool(nil)"
-	}
-	return "activity.Pool(" + p.base.String() + ")"
 }

@@ -424,7 +424,7 @@ func TestContextWins(t *testing.T) {
 			res.Body, res.ContentLength = stalled{r.Context()}, -1
 			return res, nil
 		})}},
-		"waiting for a token": {opts: activity.Options{Transport: slow}, cred: activity.OAuth2{Source: slowSource(2 * time.Hour)}},
+		"waiting for a token": {opts: activity.Options{Transport: slow}, cred: activity.OAuth2(slowSource(2 * time.Hour))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -639,10 +639,10 @@ func TestCredentialErrors(t *testing.T) {
 			t.Run(test.name+"/"+m.op, func(t *testing.T) {
 				s := &script{steps: []step{m.good}}
 				asked := 0
-				c, err := poolClient(activity.OAuth2{Source: source(func() (*oauth2.Token, error) {
+				c, err := poolClient(activity.OAuth2(source(func() (*oauth2.Token, error) {
 					asked++
 					return nil, test.err
-				})}, &activity.Options{Transport: s})
+				})), &activity.Options{Transport: s})
 				require.NoError(t, err)
 				err = m.call(context.Background(), c)
 				require.Error(t, err)

@@ -134,16 +134,16 @@ func TestSecretsStayHidden(t *testing.T) {
 			return `OAuth oauth_consumer_key="key", oauth_token="` + canaryUserToken + `", oauth_signature="CANARY%3D"`
 		}),
 		"OAuth2": bearer(canaryAccessToken),
-		"refused": activity.OAuth2{Source: source(func() (*oauth2.Token, error) {
+		"refused": activity.OAuth2(source(func() (*oauth2.Token, error) {
 			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "400 CANARY"}, Body: []byte("CANARY"), ErrorCode: "CANARY", ErrorDescription: "CANARY"}
-		})},
-		"unreachable": activity.OAuth2{Source: source(func() (*oauth2.Token, error) {
+		})),
+		"unreachable": activity.OAuth2(source(func() (*oauth2.Token, error) {
 			return nil, fmt.Errorf("oauth2: %w", &url.Error{Op: "Post", URL: "https://token.example/?client_secret=CANARY", Err: io.EOF})
-		})},
+		})),
 	}
 	pull := types.Secret(base + "/activities?uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2&token=" + canaryPullToken)
 	file := types.Secret(base + "/activityFile?id=1&token=" + canaryFileToken)
-	show(t, "a source that hides nothing", activity.OAuth2{Source: openSource{canaryAccessToken}})
+	show(t, "a source that hides nothing", activity.OAuth2(openSource{canaryAccessToken}))
 	failures := 0
 	for credName, cred := range creds {
 		show(t, credName, cred)
@@ -289,7 +289,7 @@ func TestPanicsHideSecrets(t *testing.T) {
 	// Misuse.
 	for _, misuse := range []func() error{
 		func() error { _, err := poolClient(nil, nil); return err },
-		func() error { _, err := poolClient(activity.OAuth2{}, nil); return err },
+		func() error { _, err := poolClient(activity.OAuth2(nil), nil); return err },
 		func() error {
 			_, err := poolClient(bearer("x"), &activity.Options{BaseURL: "https://user:CANARY@host/?x=CANARY"})
 			return err

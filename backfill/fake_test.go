@@ -23,7 +23,7 @@ import (
 func connect(t *testing.T, fake *activitytest.Server, u *activitytest.User) *activity.Client {
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)
-	c, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})})
+	c, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})))
 	require.NoError(t, err)
 	return c
 }

@@ -37,7 +37,7 @@ func answering(t *testing.T, answer func(start int64) (int, string)) backfill.Re
 	})})
 	require.NoError(t, err)
 	t.Cleanup(func() { pool.Close() })
-	c, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})})
+	c, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})))
 	require.NoError(t, err)
 	return backfill.RequesterFunc(func(ctx context.Context, k types.Kind, w types.Window) error { return c.Backfill(ctx, k, w) })
 }

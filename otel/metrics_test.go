@@ -310,7 +310,7 @@ func TestWatchWork(t *testing.T) {
 	limiter := backfill.NewLimiter(backfill.Evaluation, nil)
 	_, err := limiter.Acquire(t.Context(), "u", 30)
 	require.NoError(t, err)
-	users, err := auth.NewUsers(auth.App{ClientID: "x", ClientSecret: "y"}, new(auth.MemoryStore), nil)
+	users, err := auth.NewUsers(auth.App{ClientID: "x", ClientSecret: "y"}, auth.NewMemory(), nil)
 	require.NoError(t, err)
 	defer users.Close()
 	stop, err := w.tel.Watch(&otel.Sources{Queue: w.inbox, Processor: w.svc.Processor(), Limiter: limiter, Tokens: users})

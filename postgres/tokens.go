@@ -25,6 +25,9 @@ var _ auth.TokenStore = (*tokens)(nil)
 // stored tokens.
 func (db *DB) Tokens() auth.TokenStore { return &tokens{db} }
 
+// Close does nothing: the connections are those of the DB.
+func (*tokens) Close() error { return nil }
+
 // Format implements [fmt.Formatter]: no verb prints a secret.
 func (*tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "postgres.Tokens") }
 

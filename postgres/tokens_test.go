@@ -25,6 +25,8 @@ type tokenHandle struct {
 	*handle
 }
 
+func (h tokenHandle) Close() error { return h.handle.Close() }
+
 // testSeal is the key of sealed tokens.
 func testSeal(t testing.TB, key string) cipher.AEAD {
 	block, err := aes.NewCipher([]byte(key))

@@ -91,8 +91,8 @@ func TestOddTokenAnswers(t *testing.T) {
 					}
 					return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(tt.body)), Request: r}, nil
 				})
-				var store auth.MemoryStore
-				users := newUsers(t, rt, &store)
+				store := auth.NewMemory()
+				users := newUsers(t, rt, store)
 				defer users.Close()
 				_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: "u", AccessToken: "a1", RefreshToken: "r1", Expiry: time.Now(), RefreshExpiry: time.Now().Add(time.Hour)})
 				require.NoError(t, err)
@@ -162,8 +162,8 @@ func TestEveryStatusOfTheTokenServer(t *testing.T) {
 					rt := recorder(func(r *http.Request) (*http.Response, error) {
 						return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 					})
-					var store auth.MemoryStore
-					users := newUsers(t, rt, &store)
+					store := auth.NewMemory()
+					users := newUsers(t, rt, store)
 					_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: "u", AccessToken: "a1", RefreshToken: "r1", Expiry: time.Now(), RefreshExpiry: time.Now().Add(time.Hour)})
 					require.NoError(t, err)
 					_, err = users.Token(t.Context(), "u")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -69,14 +68,8 @@ func (a App) check(scheme Scheme) error {
 	return nil
 }
 
-// String returns the client id.
-func (a App) String() string { return "App(" + a.ClientID + ")" }
-
-// Format implements [fmt.Formatter]: every verb prints String.
-func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, a.String()) }
-
-// LogValue implements [slog.LogValuer].
-func (a App) LogValue() slog.Value { return slog.StringValue(a.String()) }
+// Format implements [fmt.Formatter]: every verb prints the client id alone.
+func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, "App("+a.ClientID+")") }
 
 // MarshalJSON returns the client id alone.
 func (a App) MarshalJSON() ([]byte, error) {

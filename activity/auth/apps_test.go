@@ -27,7 +27,7 @@ var evaluationApp = auth.App{Name: "evaluation", ClientID: "client-0002", Client
 func TestAppsRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &auth.MemoryStore{}
+		store := auth.NewMemory()
 		var asked []string
 		refused := false
 		server := &tokenServer{}
@@ -102,11 +102,11 @@ func TestAppsOfUsers(t *testing.T) {
 	for _, apps := range [][]auth.App{
 		{app}, {evaluationApp, evaluationApp}, {{Name: "x"}}, {{Name: "a@b", ClientID: "x", ClientSecret: "y"}},
 	} {
-		_, err := auth.NewUsers(app, &auth.MemoryStore{}, &auth.Options{Apps: apps})
+		_, err := auth.NewUsers(app, auth.NewMemory(), &auth.Options{Apps: apps})
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), "canary")
 	}
-	users, err := auth.NewUsers(app, &auth.MemoryStore{}, &auth.Options{Apps: []auth.App{evaluationApp}})
+	users, err := auth.NewUsers(app, auth.NewMemory(), &auth.Options{Apps: []auth.App{evaluationApp}})
 	require.NoError(t, err)
 	_, err = auth.NewConnector(users, callbackURL, nil, &auth.ConnectorOptions{App: "production"})
 	require.ErrorContains(t, err, "production")
@@ -144,7 +144,7 @@ func TestAppsConnect(t *testing.T) {
 	garmins[1].ClientID, garmins[1].ClientSecret = evaluationApp.ClientID, string(evaluationApp.ClientSecret)
 	pool, err := activity.NewPool(&activity.Options{Transport: garmins})
 	require.NoError(t, err)
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	users, err := auth.NewUsers(fakeApp(garmins[0]), store, &auth.Options{Transport: garmins, Pool: pool, Apps: []auth.App{evaluationApp}})
 	require.NoError(t, err)
 	key := make([]byte, 32)

@@ -235,24 +235,24 @@ func TestSessionTooLongForACookie(t *testing.T) {
 func TestComesInBetween(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		between func(t *testing.T, store *auth.MemoryStore, now *auth.Token)
+		between func(t *testing.T, store auth.TokenStore, now *auth.Token)
 		want    string // access token afterwards, "" if there is none
 	}{
-		"forgotten": {func(t *testing.T, s *auth.MemoryStore, now *auth.Token) {
+		"forgotten": {func(t *testing.T, s auth.TokenStore, now *auth.Token) {
 			_, err := s.Swap(t.Context(), now, nil)
 			require.NoError(t, err)
 		}, ""},
-		"connected anew": {func(t *testing.T, s *auth.MemoryStore, now *auth.Token) {
+		"connected anew": {func(t *testing.T, s auth.TokenStore, now *auth.Token) {
 			_, err := s.Swap(t.Context(), now, &auth.Token{UserID: now.UserID, AccessToken: "new", RefreshToken: "new", Expiry: time.Now().Add(day)})
 			require.NoError(t, err)
 		}, "new"},
-		"forgotten and connected anew": {func(t *testing.T, s *auth.MemoryStore, now *auth.Token) {
+		"forgotten and connected anew": {func(t *testing.T, s auth.TokenStore, now *auth.Token) {
 			_, err := s.Swap(t.Context(), now, nil)
 			require.NoError(t, err)
 			_, err = s.Swap(t.Context(), nil, &auth.Token{UserID: now.UserID, AccessToken: "new", RefreshToken: "new", Expiry: time.Now().Add(day)})
 			require.NoError(t, err)
 		}, "new"},
-		"marked": {func(t *testing.T, s *auth.MemoryStore, now *auth.Token) {
+		"marked": {func(t *testing.T, s auth.TokenStore, now *auth.Token) {
 			now2 := *now
 			now2.ClaimedUntil = time.Time{}
 			_, err := s.Swap(t.Context(), now, &now2)
@@ -263,7 +263,7 @@ func TestComesInBetween(t *testing.T) {
 			t.Parallel()
 			fake := activitytest.NewServer()
 			user := fake.AddUser(nil)
-			store := &auth.MemoryStore{}
+			store := auth.NewMemory()
 			_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: user.ID(), AccessToken: "old", RefreshToken: types.Secret(user.RefreshToken()), Expiry: time.Now().Add(-time.Hour)})
 			require.NoError(t, err)
 			fake.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {

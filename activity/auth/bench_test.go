@@ -31,7 +31,7 @@ func userID(i int) types.UserID {
 }
 
 // fillFile makes a token file of n users.
-func fillFile(t testing.TB, path string, n int) *auth.FileStore {
+func fillFile(t testing.TB, path string, n int) auth.TokenStore {
 	t.Helper()
 	s := openFile(t, path, nil)
 	for i := range n {

@@ -26,7 +26,7 @@ const callbackURL = "https://partner.example/garmin/callback?tenant=7"
 // partner is an application on the fake Garmin.
 type partner struct {
 	fake  *activitytest.Server
-	store *auth.MemoryStore
+	store auth.TokenStore
 	users *auth.Users
 	*auth.Connector
 	// what the DoneFunc was given last
@@ -46,7 +46,7 @@ func fakeApp(fake *activitytest.Server) auth.App {
 func newPartner(t testing.TB, opts *auth.ConnectorOptions) *partner {
 	t.Helper()
 	fake := activitytest.NewServer()
-	p := &partner{fake: fake, store: &auth.MemoryStore{}}
+	p := &partner{fake: fake, store: auth.NewMemory()}
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)
 	p.users, err = auth.NewUsers(fakeApp(fake), p.store, &auth.Options{Transport: fake, Pool: pool})
@@ -432,7 +432,7 @@ func connectOverTLS(t *testing.T, http2 bool) {
 	pool, err := activity.NewPool(&activity.Options{BaseURL: garmin.URL + "/wellness-api/rest", Transport: garmin.Client().Transport})
 	require.NoError(t, err)
 	defer pool.Close()
-	users, err := auth.NewUsers(fakeApp(fake), &auth.MemoryStore{}, &auth.Options{
+	users, err := auth.NewUsers(fakeApp(fake), auth.NewMemory(), &auth.Options{
 		Pool:      pool,
 		Transport: garmin.Client().Transport,
 		Endpoints: auth.Endpoints{

@@ -84,7 +84,7 @@ func TestDisconnected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fake, users := connected(t, 1, &auth.MemoryStore{})
+			fake, users := connected(t, 1, auth.NewMemory())
 			if test.before != nil {
 				test.before(t, fake, users)
 			}
@@ -118,7 +118,7 @@ func TestRefusalsThatLast(t *testing.T) {
 				server, garmin := &tokenServer{}, &refuser{refuses: func(string) bool { return bad }}
 				pool, err := activity.NewPool(&activity.Options{Transport: garmin, MaxRetries: -1})
 				require.NoError(t, err)
-				store := &auth.MemoryStore{}
+				store := auth.NewMemory()
 				server.connect(t, store, "u", time.Now().Add(24*time.Hour))
 				users, err := auth.NewUsers(app, store, &auth.Options{Transport: server, Pool: pool})
 				require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestWhoseFault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, users := connected(t, 1, &auth.MemoryStore{})
+				fake, users := connected(t, 1, auth.NewMemory())
 				time.Sleep(25 * time.Hour)
 				client, err := users.Client(t.Context(), userID(0))
 				require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestWhoseFault(t *testing.T) {
 func TestDeadTokenLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, users := connected(t, 1, &auth.MemoryStore{})
+		fake, users := connected(t, 1, auth.NewMemory())
 		user := fake.User(userID(0))
 		resolver := notify.ResolverFunc(func(ctx context.Context, garminID types.UserID) ([]notify.User, error) {
 			client, err := users.Client(ctx, garminID)

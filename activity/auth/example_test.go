@@ -76,7 +76,7 @@ func Example() {
 // registered with Garmin.
 func ExampleConnector() {
 	fake := activitytest.NewServer()
-	users := exampleUsers(fake, &auth.MemoryStore{})
+	users := exampleUsers(fake, auth.NewMemory())
 	done := func(w http.ResponseWriter, r *http.Request, c *auth.Connection, err error) {
 		switch {
 		case errors.Is(err, auth.ErrDenied):
@@ -117,7 +117,7 @@ func ExampleConnector() {
 // app's server, keeps the sealed text with the user's device.
 func ExampleConnector_Begin() {
 	fake := activitytest.NewServer()
-	users := exampleUsers(fake, &auth.MemoryStore{})
+	users := exampleUsers(fake, auth.NewMemory())
 	connector, err := auth.NewConnector(users, "https://example.com/garmin/callback", nil, nil)
 	if err != nil {
 		log.Fatal(err)
@@ -161,7 +161,7 @@ func exampleUser(fake *activitytest.Server, store auth.TokenStore, o *activityte
 }
 
 func ExampleUsers_Client() {
-	ctx, fake, store := context.Background(), activitytest.NewServer(), &auth.MemoryStore{}
+	ctx, fake, store := context.Background(), activitytest.NewServer(), auth.NewMemory()
 	users := exampleUsers(fake, store)
 	id := exampleUser(fake, store, &activitytest.UserOptions{ID: "d3315b10"})
 
@@ -180,7 +180,7 @@ func ExampleUsers_Client() {
 
 // Anybody can send a deregistration. Ask whether it is true, then forget.
 func ExampleUsers_Disconnected() {
-	ctx, fake, store := context.Background(), activitytest.NewServer(), &auth.MemoryStore{}
+	ctx, fake, store := context.Background(), activitytest.NewServer(), auth.NewMemory()
 	users := exampleUsers(fake, store)
 	id := exampleUser(fake, store, &activitytest.UserOptions{ID: "d3315b10"})
 	deregistration := func(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
@@ -205,7 +205,7 @@ func ExampleUsers_Disconnected() {
 // Users find the clients for a notify.Processor. Here each Garmin user is one
 // of the application's; otherwise look up who that is, too.
 func ExampleUsers_Client_resolver() {
-	ctx, fake, store := context.Background(), activitytest.NewServer(), &auth.MemoryStore{}
+	ctx, fake, store := context.Background(), activitytest.NewServer(), auth.NewMemory()
 	users := exampleUsers(fake, store)
 	exampleUser(fake, store, &activitytest.UserOptions{ID: "d3315b10"})
 
@@ -230,7 +230,7 @@ func ExampleUsers_Client_resolver() {
 }
 
 func ExampleUsers_Token() {
-	ctx, fake, store := context.Background(), activitytest.NewServer(), &auth.MemoryStore{}
+	ctx, fake, store := context.Background(), activitytest.NewServer(), auth.NewMemory()
 	users := exampleUsers(fake, store)
 	id := exampleUser(fake, store, &activitytest.UserOptions{ID: "d3315b10"})
 
@@ -251,7 +251,7 @@ func ExampleUsers_Token() {
 func ExampleUsers_KeepAlive() {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	fake, store := activitytest.NewServer(), &auth.MemoryStore{}
+	fake, store := activitytest.NewServer(), auth.NewMemory()
 	users := exampleUsers(fake, store)
 	exampleUser(fake, store, &activitytest.UserOptions{})
 
@@ -266,7 +266,7 @@ func ExampleUsers_KeepAlive() {
 // A job of a scheduler, for instance twice a day.
 func ExampleUsers_RefreshDue() {
 	ctx := context.Background()
-	fake, store := activitytest.NewServer(), &auth.MemoryStore{}
+	fake, store := activitytest.NewServer(), auth.NewMemory()
 	users := exampleUsers(fake, store)
 	id := exampleUser(fake, store, &activitytest.UserOptions{})
 	before, err := store.Token(ctx, id)
@@ -282,7 +282,7 @@ func ExampleUsers_RefreshDue() {
 }
 
 func ExampleUsers_Forget() {
-	ctx, fake, store := context.Background(), activitytest.NewServer(), &auth.MemoryStore{}
+	ctx, fake, store := context.Background(), activitytest.NewServer(), auth.NewMemory()
 	users := exampleUsers(fake, store)
 	id := exampleUser(fake, store, &activitytest.UserOptions{})
 

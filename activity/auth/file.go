@@ -16,7 +16,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// FileOptions configures a FileStore. A nil *FileOptions means the defaults.
+// FileOptions configures [OpenFile]. A nil *FileOptions means the defaults.
 type FileOptions struct {
 	// AEAD seals the tokens in the file, for instance AES-GCM from cipher.NewGCM.
 	// A file must be sealed from the start or not at all. Nil means that tokens
@@ -26,24 +26,12 @@ type FileOptions struct {
 	Logger *slog.Logger
 }
 
-// FileStore is a TokenStore in one file on a local disk. All tokens are also held
-// in memory, so that reading one costs only a look at the file's size. Several
-// processes on one machine may open the same file.
-//
-// The file has mode 0600. It is a log: a swap appends one checked record and
-// waits until it is on disk. When more than half of the file is outdated, it is
-// rewritten and replaced atomically. After a crash the file holds every confirmed
-// change, and perhaps the one that was not confirmed.
-//
-// Writers lock the file itself. A store keeps its file open, so that another file
-// cannot be mistaken for it. If the file is removed or replaced by anything but a
-// store, Swap fails, since what it wrote is lost. On Windows, where an open file
-// keeps its name, a file with the suffix ".lock" is locked instead.
+// fileStore is the store of [OpenFile].
 //
 // Each line is a record: its CRC-32C in eight hex digits, a space, and a JSON
 // object or the base64 of a sealed one. The first one names the format; the last
 // one of a user counts. A damaged record is skipped, logged and kept.
-type FileStore struct {
+type fileStore struct {
 	opaque
 	path   string
 	aead   cipher.AEAD
@@ -76,9 +64,25 @@ type fileEntry struct {
 	n     int64 // length of its line
 }
 
-// OpenFile opens the token file at path, and creates it if necessary. It refuses
-// a file of another kind.
-func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
+// OpenFile opens the token file at path, and creates it if necessary: a TokenStore
+// in one file on a local disk. It refuses a file of another kind.
+//
+// All tokens are also held in memory, so that reading one costs only a look at the file's size. Several
+// processes on one machine may open the same file.
+//
+// The file has mode 0600. It is a log: a swap appends one checked record and
+// waits until it is on disk. When more than half of the file is outdated, it is
+// rewritten and replaced atomically. After a crash the file holds every confirmed
+// change, and perhaps the one that was not confirmed.
+//
+// The store also has a method Erase(ctx, userID) (bool, error), which package
+// personal uses: it leaves no byte of a user in the file.
+//
+// Writers lock the file itself. A store keeps its file open, so that another file
+// cannot be mistaken for it. If the file is removed or replaced by anything but a
+// store, Swap fails, since what it wrote is lost. On Windows, where an open file
+// keeps its name, a file with the suffix ".lock" is locked instead.
+func OpenFile(path string, opts *FileOptions) (TokenStore, error) {
 	if opts == nil {
 		opts = &FileOptions{}
 	}
@@ -92,7 +96,7 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 	if p, err := filepath.EvalSymlinks(path); err == nil {
 		path = p // the file is replaced, not the link to it
 	}
-	f := &FileStore{path: path, aead: opts.AEAD, logger: opts.Logger, disk: recordlog.NewDisk(), lock: make(chan struct{}, 1)}
+	f := &fileStore{path: path, aead: opts.AEAD, logger: opts.Logger, disk: recordlog.NewDisk(), lock: make(chan struct{}, 1)}
 	if f.logger == nil {
 		f.logger = slog.New(slog.DiscardHandler)
 	}
@@ -123,7 +127,7 @@ func OpenFile(path string, opts *FileOptions) (*FileStore, error) {
 
 // Close closes the file. Other methods then fail with an error that wraps
 // [os.ErrClosed].
-func (f *FileStore) Close() error {
+func (f *fileStore) Close() error {
 	f.lock <- struct{}{}
 	defer f.release()
 	f.closed = true
@@ -131,7 +135,7 @@ func (f *FileStore) Close() error {
 }
 
 // Token implements [TokenStore].
-func (f *FileStore) Token(ctx context.Context, userID types.UserID) (*Token, error) {
+func (f *fileStore) Token(ctx context.Context, userID types.UserID) (*Token, error) {
 	if err := f.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -147,7 +151,7 @@ func (f *FileStore) Token(ctx context.Context, userID types.UserID) (*Token, err
 }
 
 // Tokens implements [TokenStore].
-func (f *FileStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
+func (f *fileStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 	return func(yield func(*Token, error) bool) {
 		ts, err := f.all(ctx)
 		for _, t := range ts {
@@ -166,7 +170,7 @@ func (f *FileStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 
 // Due implements [TokenStore]. Its cost depends on the tokens due, not on all
 // tokens.
-func (f *FileStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error] {
+func (f *fileStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error] {
 	return func(yield func(*Token, error) bool) {
 		ts, err := f.dueBefore(ctx, before)
 		for _, t := range ts {
@@ -183,7 +187,7 @@ func (f *FileStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token,
 	}
 }
 
-func (f *FileStore) dueBefore(ctx context.Context, before time.Time) ([]*Token, error) {
+func (f *fileStore) dueBefore(ctx context.Context, before time.Time) ([]*Token, error) {
 	if err := f.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -195,10 +199,10 @@ func (f *FileStore) dueBefore(ctx context.Context, before time.Time) ([]*Token, 
 }
 
 // stored returns the token of a user, or nil.
-func (f *FileStore) stored(userID types.UserID) *Token { return f.tokens[userID].token }
+func (f *fileStore) stored(userID types.UserID) *Token { return f.tokens[userID].token }
 
 // all returns the stored tokens, which nobody changes any more.
-func (f *FileStore) all(ctx context.Context) ([]*Token, error) {
+func (f *fileStore) all(ctx context.Context) ([]*Token, error) {
 	if err := f.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -214,7 +218,7 @@ func (f *FileStore) all(ctx context.Context) ([]*Token, error) {
 }
 
 // Swap implements [TokenStore].
-func (f *FileStore) Swap(ctx context.Context, old, new *Token) (*Token, error) {
+func (f *fileStore) Swap(ctx context.Context, old, new *Token) (*Token, error) {
 	userID, version, err := swapUser(old, new)
 	if err != nil {
 		return nil, err

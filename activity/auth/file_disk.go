@@ -17,7 +17,7 @@ import (
 )
 
 // acquire takes the store for this goroutine.
-func (f *FileStore) acquire(ctx context.Context) error {
+func (f *fileStore) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -33,14 +33,14 @@ func (f *FileStore) acquire(ctx context.Context) error {
 	}
 }
 
-func (f *FileStore) release() { <-f.lock }
+func (f *fileStore) release() { <-f.lock }
 
 // exclusive calls do while no other process writes the file. With create, the
 // file is made if it is missing.
 //
 // The lock is on the file itself, and taken again if the file was replaced
 // meanwhile: whoever has the lock has the file that the name leads to.
-func (f *FileStore) exclusive(ctx context.Context, create bool, do func() error) error {
+func (f *fileStore) exclusive(ctx context.Context, create bool, do func() error) error {
 	path, flags := f.path, os.O_RDWR
 	if !lockData {
 		path = f.path + ".lock"
@@ -68,7 +68,7 @@ func (f *FileStore) exclusive(ctx context.Context, create bool, do func() error)
 	}
 }
 
-func (f *FileStore) unlock(l *os.File) {
+func (f *fileStore) unlock(l *os.File) {
 	l.Close()
 	if f.replacing != nil {
 		f.replacing.Close()
@@ -78,7 +78,7 @@ func (f *FileStore) unlock(l *os.File) {
 
 // hold makes file the one that was read. It stays open, so that its number is
 // not given to another file: that one would be taken for it.
-func (f *FileStore) hold(file *os.File, info os.FileInfo) {
+func (f *fileStore) hold(file *os.File, info os.FileInfo) {
 	_ = f.letGo() // it was read only
 	f.info = info
 	if lockData {
@@ -88,7 +88,7 @@ func (f *FileStore) hold(file *os.File, info os.FileInfo) {
 	}
 }
 
-func (f *FileStore) letGo() error {
+func (f *fileStore) letGo() error {
 	if f.file == nil {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (f *FileStore) letGo() error {
 
 // readSurely brings the memory up to date with the file, for whoever has the
 // lock and is about to write. It does not believe the size alone.
-func (f *FileStore) readSurely() error {
+func (f *fileStore) readSurely() error {
 	if err := f.read(); err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (f *FileStore) readSurely() error {
 }
 
 // read brings the memory up to date with the file.
-func (f *FileStore) read() error {
+func (f *fileStore) read() error {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return err
@@ -165,14 +165,14 @@ func section(file *os.File, from, to int64) ([]byte, error) {
 
 // continues reports whether file still has, before the place up to which it
 // was read, the line that was read there.
-func (f *FileStore) continues(file *os.File) bool {
+func (f *fileStore) continues(file *os.File) bool {
 	line := make([]byte, len(f.last))
 	_, err := file.ReadAt(line, f.size-int64(len(line)))
 	return err == nil && bytes.Equal(line, f.last)
 }
 
 // take takes over what follows the place up to which the file was read.
-func (f *FileStore) take(b []byte) {
+func (f *fileStore) take(b []byte) {
 	n := parseRecords(b, f.aead, f.apply)
 	f.size += int64(n)
 	if n > 0 {
@@ -181,14 +181,14 @@ func (f *FileStore) take(b []byte) {
 }
 
 // reset forgets the content of the file.
-func (f *FileStore) reset(seq int64) {
+func (f *fileStore) reset(seq int64) {
 	f.size, f.seq = 0, seq
 	f.tokens, f.due, f.live, f.damaged = make(map[types.UserID]fileEntry), dueIndex{}, 0, nil
 	f.suspect = false
 }
 
 // apply takes a line of the file into memory.
-func (f *FileStore) apply(line []byte, r *logRecord) {
+func (f *fileStore) apply(line []byte, r *logRecord) {
 	if r == nil {
 		f.logger.Error("damaged record in token file", "path", f.path, "bytes", len(line))
 		f.damaged = append(f.damaged, bytes.Clone(line))
@@ -210,7 +210,7 @@ func (f *FileStore) apply(line []byte, r *logRecord) {
 
 // append writes r behind what was read and takes it into memory. Whatever
 // follows what was read is a write that was cut off.
-func (f *FileStore) append(r *logRecord) error {
+func (f *fileStore) append(r *logRecord) error {
 	line, err := appendRecord(nil, f.aead, r)
 	if err != nil {
 		return err
@@ -238,7 +238,7 @@ func (f *FileStore) append(r *logRecord) error {
 
 // write appends line behind what was read, and sees to it that it is on disk
 // under the file's name.
-func (f *FileStore) write(line []byte) (sound bool, err error) {
+func (f *fileStore) write(line []byte) (sound bool, err error) {
 	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
 	if err != nil {
 		return false, err
@@ -261,7 +261,7 @@ func (f *FileStore) write(line []byte) (sound bool, err error) {
 }
 
 // rewrite puts a file in place that holds what is in memory.
-func (f *FileStore) rewrite() error {
+func (f *fileStore) rewrite() error {
 	b := appendHeader(make([]byte, 0, f.live+4096), f.aead, f.seq)
 	for _, line := range f.damaged {
 		b = append(append(b, line...), '\n')
@@ -290,7 +290,7 @@ func (f *FileStore) rewrite() error {
 
 // replace puts a file with this content in place. It is locked before it has
 // its name.
-func (f *FileStore) replace(b []byte) error {
+func (f *fileStore) replace(b []byte) error {
 	dir, name := filepath.Split(f.path)
 	root, err := os.OpenRoot(dir)
 	if err != nil {

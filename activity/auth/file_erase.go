@@ -13,7 +13,7 @@ import (
 // of earlier tokens included: a Swap leaves them there until the file is written
 // anew. It reports whether the user had a token. A damaged record that names the
 // user is removed too. After a crash, Erase again.
-func (f *FileStore) Erase(ctx context.Context, userID types.UserID) (had bool, err error) {
+func (f *fileStore) Erase(ctx context.Context, userID types.UserID) (had bool, err error) {
 	if userID == "" {
 		return false, errors.New("auth: token file: erase without a user")
 	}

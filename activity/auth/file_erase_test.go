@@ -20,13 +20,12 @@ func TestFileErase(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "tokens")
-	s, err := auth.OpenFile(path, nil)
-	require.NoError(t, err)
+	s := openFile(t, path, nil)
 	defer s.Close()
-	other, err := auth.OpenFile(path, nil)
-	require.NoError(t, err)
+	other := openFile(t, path, nil)
 	defer other.Close()
 	var last *auth.Token
+	var err error
 	for i := range 3 {
 		for _, user := range []types.UserID{"victim-id", "b"} {
 			old, _ := s.Token(ctx, user)

@@ -39,9 +39,9 @@ const (
 // these endpoints.
 func calls(t testing.TB, rt http.RoundTripper, endpoints auth.Endpoints, logger *slog.Logger) map[string]func(context.Context) error {
 	t.Helper()
-	var store auth.MemoryStore
+	store := auth.NewMemory()
 	users, err := auth.NewUsers(
-		auth.App{ClientID: "id", ClientSecret: canarySecret}, &store,
+		auth.App{ClientID: "id", ClientSecret: canarySecret}, store,
 		&auth.Options{Transport: rt, Endpoints: endpoints, Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(func() { users.Close() })
@@ -367,7 +367,7 @@ func noCanary(t testing.TB, name string, v any) {
 func TestNoSecretInTypes(t *testing.T) {
 	t.Parallel()
 	app := auth.App{ClientID: "id", ClientSecret: canarySecret}
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	file := openFile(t, tokenPath(t), nil)
 	tok := &auth.Token{UserID: "u", AccessToken: canaryAccess, RefreshToken: canaryRefresh, TokenSecret: canaryScheme}
 	for _, s := range []auth.TokenStore{store, file} {
@@ -412,7 +412,7 @@ func TestNoSecretInTypes(t *testing.T) {
 // F46.
 func TestConstructorsRefuse(t *testing.T) {
 	t.Parallel()
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	for name, test := range map[string]struct {
 		app   auth.App
 		store auth.TokenStore

@@ -19,7 +19,7 @@ const day = 24 * time.Hour
 func TestKeepAliveForYears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		start := time.Now()
 		for i := range 3 {
@@ -56,7 +56,7 @@ func TestKeepAliveForYears(t *testing.T) {
 func TestKeepAliveIsPaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		for i := range 100 {
 			tok := server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
@@ -81,7 +81,7 @@ func TestKeepAliveIsPaced(t *testing.T) {
 func TestKeepAliveGoesOnAfterFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		for i := range 10 {
 			tok := server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
@@ -106,7 +106,7 @@ func TestKeepAliveGoesOnAfterFailures(t *testing.T) {
 func TestKeepAliveStopsAtInvalidClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		for i := range 10 {
 			server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
 		}
@@ -126,7 +126,7 @@ func TestKeepAliveStopsAtInvalidClient(t *testing.T) {
 func TestRefreshDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		for i := range 10 {
 			tok := server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
@@ -161,7 +161,7 @@ func TestRefreshDue(t *testing.T) {
 func TestKeepAliveTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{before: func() { time.Sleep(300 * time.Millisecond) }}, &auth.MemoryStore{}
+		server, store := &tokenServer{before: func() { time.Sleep(300 * time.Millisecond) }}, auth.NewMemory()
 		for i := range 20 {
 			server.connect(t, store, types.UserID(fmt.Sprint("u", i)), time.Now().Add(day))
 		}
@@ -181,7 +181,7 @@ func TestKeepAliveTwice(t *testing.T) {
 
 func TestKeepAliveRefusesNegativeOptions(t *testing.T) {
 	t.Parallel()
-	users := newUsers(t, &tokenServer{}, &auth.MemoryStore{})
+	users := newUsers(t, &tokenServer{}, auth.NewMemory())
 	err := users.KeepAlive(t.Context(), &auth.KeepAliveOptions{Pace: -1})
 	require.Error(t, err)
 	require.NotErrorIs(t, err, context.Canceled)

@@ -57,7 +57,7 @@ func connected(t testing.TB, n int, store auth.TokenStore) (*activitytest.Server
 func TestManyUsers(t *testing.T) {
 	t.Parallel()
 	n := manyUsers()
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	fake, one := connected(t, n, store)
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func TestClientsAreSmall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures memory")
 	}
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	n := manyUsers()
 	_, users := connected(t, n, store)
 	clients := make([]*activity.Client, n)
@@ -136,7 +136,7 @@ func heap() int64 {
 // alone, and tells so.
 func TestRevokedDuringABatch(t *testing.T) {
 	t.Parallel()
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	fake, users := connected(t, 3, store)
 	clients := make([]*activity.Client, 3)
 	for i := range clients {
@@ -186,7 +186,7 @@ func TestRevokedDuringABatch(t *testing.T) {
 // The context of a request ends its wait for a refresh.
 func TestClientWaitsNoLongerThanItsContext(t *testing.T) {
 	t.Parallel()
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	_, users := connected(t, 1, store)
 	client, err := users.Client(t.Context(), userID(0))
 	require.NoError(t, err)
@@ -197,7 +197,7 @@ func TestClientWaitsNoLongerThanItsContext(t *testing.T) {
 }
 
 func BenchmarkUsersToken(b *testing.B) {
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	_, users := connected(b, 1000, store)
 	for i := range 1000 {
 		_, err := users.Token(b.Context(), userID(i))

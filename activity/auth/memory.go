@@ -11,11 +11,11 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryStore is a TokenStore for tests. When the process ends it loses all
-// tokens, and the users must connect again.
-//
-// The zero value is an empty store.
-type MemoryStore struct {
+// NewMemory returns an empty TokenStore for tests. When the process ends it loses
+// all tokens, and the users must connect again.
+func NewMemory() TokenStore { return &memoryStore{tokens: make(map[types.UserID]*Token)} }
+
+type memoryStore struct {
 	opaque
 	mu     sync.Mutex
 	last   int64
@@ -23,8 +23,11 @@ type MemoryStore struct {
 	due    dueIndex
 }
 
+// Close implements [TokenStore]: there is nothing to release.
+func (*memoryStore) Close() error { return nil }
+
 // Token implements [TokenStore].
-func (m *MemoryStore) Token(ctx context.Context, userID types.UserID) (*Token, error) {
+func (m *memoryStore) Token(ctx context.Context, userID types.UserID) (*Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -38,7 +41,7 @@ func (m *MemoryStore) Token(ctx context.Context, userID types.UserID) (*Token, e
 }
 
 // Swap implements [TokenStore].
-func (m *MemoryStore) Swap(ctx context.Context, old, new *Token) (*Token, error) {
+func (m *memoryStore) Swap(ctx context.Context, old, new *Token) (*Token, error) {
 	userID, version, err := swapUser(old, new)
 	if err != nil {
 		return nil, err
@@ -58,9 +61,6 @@ func (m *MemoryStore) Swap(ctx context.Context, old, new *Token) (*Token, error)
 	m.last++
 	t := new.clone()
 	t.Version = m.last
-	if m.tokens == nil {
-		m.tokens = make(map[types.UserID]*Token)
-	}
 	prev := m.tokens[userID]
 	m.tokens[userID] = t
 	m.due.add(t, prev, len(m.tokens), m.stored)
@@ -68,7 +68,7 @@ func (m *MemoryStore) Swap(ctx context.Context, old, new *Token) (*Token, error)
 }
 
 // Tokens implements [TokenStore].
-func (m *MemoryStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
+func (m *memoryStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 	return func(yield func(*Token, error) bool) {
 		m.mu.Lock()
 		ts := slices.Collect(maps.Values(m.tokens))
@@ -86,7 +86,7 @@ func (m *MemoryStore) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 }
 
 // Due implements [TokenStore].
-func (m *MemoryStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error] {
+func (m *memoryStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error] {
 	return func(yield func(*Token, error) bool) {
 		m.mu.Lock()
 		ts := m.due.before(before, m.stored)
@@ -108,4 +108,4 @@ func (m *MemoryStore) Due(ctx context.Context, before time.Time) iter.Seq2[*Toke
 }
 
 // stored returns the token of a user, or nil.
-func (m *MemoryStore) stored(userID types.UserID) *Token { return m.tokens[userID] }
+func (m *memoryStore) stored(userID types.UserID) *Token { return m.tokens[userID] }

@@ -44,11 +44,11 @@ func (g *refuser) requests() int {
 
 // renewing returns n clients of user u, each as of another process, whose
 // token looks good for a day and is refused.
-func renewing(t *testing.T, n int, server *tokenServer, garmin *refuser) (clients []*activity.Client, store *auth.MemoryStore) {
+func renewing(t *testing.T, n int, server *tokenServer, garmin *refuser) (clients []*activity.Client, store auth.TokenStore) {
 	t.Helper()
 	pool, err := activity.NewPool(&activity.Options{Transport: garmin, MaxRetries: -1})
 	require.NoError(t, err)
-	store = &auth.MemoryStore{}
+	store = auth.NewMemory()
 	old := server.connect(t, store, "u", time.Now().Add(24*time.Hour))
 	if garmin.refuses == nil {
 		garmin.refuses = func(token string) bool { return token == string(old.AccessToken) }

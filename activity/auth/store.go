@@ -19,8 +19,8 @@ var (
 	ErrConflict = errors.New("auth: token has changed")
 )
 
-// TokenStore keeps the tokens of all users. [FileStore] and [MemoryStore]
-// implement it; package authtest checks others.
+// TokenStore keeps the tokens of all users. [OpenFile] and [NewMemory] return one;
+// package authtest checks others.
 //
 // An implementation must be safe for concurrent use. If several processes share
 // the data, Swap must compare and store atomically across all of them. Methods
@@ -54,6 +54,9 @@ type TokenStore interface {
 	// it is like Tokens. It is called repeatedly, so its cost must depend on the
 	// tokens due: in a database, use an index.
 	Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error]
+
+	// Close releases what the store has opened. Users does not call it.
+	Close() error
 }
 
 // swapUser returns the user whom a Swap is about, and the version it expects:

@@ -18,7 +18,7 @@ func TestMemoryStore(t *testing.T) {
 	authtest.Run(t, authtest.Harness{
 		Open: func(t *testing.T, state string) auth.TokenStore {
 			if stores[state] == nil {
-				stores[state] = &auth.MemoryStore{}
+				stores[state] = auth.NewMemory()
 			}
 			return stores[state]
 		},
@@ -54,7 +54,7 @@ func openFile(t testing.TB, path string, opts *auth.FileOptions) *auth.FileStore
 	t.Helper()
 	s, err := auth.OpenFile(path, opts)
 	require.NoError(t, err)
-	return s
+	return s.(*auth.FileStore)
 }
 
 func newAEAD(t testing.TB, seed byte) cipher.AEAD {

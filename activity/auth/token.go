@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"time"
 	"unicode/utf8"
 
@@ -161,19 +159,8 @@ func (t *Token) UnmarshalJSON([]byte) error {
 	return errors.New("auth: the JSON of a Token has no secrets: use MarshalBinary and UnmarshalBinary")
 }
 
-// String returns the user id and the times, and no secret.
-func (t Token) String() string {
-	return fmt.Sprintf("Token(user %s, expires %s)", t.UserID, t.Expiry.UTC().Format(time.RFC3339))
-}
-
-// Format implements [fmt.Formatter]: every verb prints String.
-func (t Token) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
-
-// LogValue implements [slog.LogValuer].
-func (t Token) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("user", string(t.UserID)),
-		slog.Time("expiry", t.Expiry),
-		slog.Time("refresh_expiry", t.RefreshExpiry),
-	)
+// Format implements [fmt.Formatter]: every verb prints the user id and the expiry,
+// and no secret.
+func (t Token) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "Token(user %s, expires %s)", t.UserID, t.Expiry.UTC().Format(time.RFC3339))
 }

@@ -41,7 +41,7 @@ func oracle(b []byte) map[types.UserID]string {
 // load reads b in pieces that end at the given places, as a store does that
 // looks at a growing file. It reports false if b is no token file.
 func load(b []byte, ends ...int) (map[types.UserID]string, bool) {
-	f := &FileStore{logger: slog.New(slog.DiscardHandler)}
+	f := &fileStore{logger: slog.New(slog.DiscardHandler)}
 	seq, n, err := parseHeader(b, nil)
 	if err != nil {
 		return nil, false

@@ -22,7 +22,7 @@ import (
 func TestTokenRefreshesWithin600Seconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		old := server.connect(t, store, "u", time.Now().Add(24*time.Hour))
 
@@ -54,7 +54,7 @@ func TestTokenRefreshesWithin600Seconds(t *testing.T) {
 func TestWrap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		var seen []string
 		users, err := auth.NewUsers(app, store, &auth.Options{Transport: server, Wrap: func(next http.RoundTripper) http.RoundTripper {
 			return recorder(func(r *http.Request) (*http.Response, error) {
@@ -77,7 +77,7 @@ func TestWrap(t *testing.T) {
 func TestOneFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, &auth.MemoryStore{}
+		server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		server.connect(t, store, "u", time.Now().Add(time.Minute))
 
@@ -104,7 +104,7 @@ func TestOneFlight(t *testing.T) {
 func TestCallerMayLeaveTheFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{before: func() { time.Sleep(5 * time.Second) }}, &auth.MemoryStore{}
+		server, store := &tokenServer{before: func() { time.Sleep(5 * time.Second) }}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		server.connect(t, store, "u", time.Now().Add(-time.Minute))
 
@@ -130,7 +130,7 @@ func TestCallerMayLeaveTheFlight(t *testing.T) {
 func TestRefreshOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{before: func() { time.Sleep(5 * time.Second) }}, &auth.MemoryStore{}
+		server, store := &tokenServer{before: func() { time.Sleep(5 * time.Second) }}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		old := server.connect(t, store, "u", time.Now().Add(-time.Minute))
 
@@ -150,7 +150,7 @@ func TestRefreshOutlivesItsCaller(t *testing.T) {
 func TestProcessesDoNotRefreshTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, &auth.MemoryStore{}
+		server, store := &tokenServer{before: func() { time.Sleep(time.Second) }}, auth.NewMemory()
 		server.connect(t, store, "u", time.Now().Add(-time.Minute))
 		var wg sync.WaitGroup
 		for range 20 {
@@ -170,7 +170,7 @@ func TestProcessesDoNotRefreshTwice(t *testing.T) {
 func TestInvalidGrantIsOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		server.connect(t, store, "u", time.Now().Add(-time.Minute))
 		clear(server.current)
@@ -191,7 +191,7 @@ func TestInvalidGrantIsOneAttempt(t *testing.T) {
 func TestInvalidClientLeavesTheUserAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		server.connect(t, store, "u", time.Now().Add(-time.Minute))
 		wrong := auth.App{ClientID: clientID, ClientSecret: "canary-wrong"}
 		misconfigured, err := auth.NewUsers(wrong, store, &auth.Options{Transport: server})
@@ -213,7 +213,7 @@ func TestInvalidClientLeavesTheUserAlone(t *testing.T) {
 func TestPassingTroubleUsesTheOldToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		old := server.connect(t, store, "u", time.Now().Add(5*time.Minute))
 		server.answer = func(w http.ResponseWriter, r *http.Request) bool {
@@ -248,7 +248,7 @@ func TestPassingTroubleUsesTheOldToken(t *testing.T) {
 func TestOutageIsNotMultiplied(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		server.connect(t, store, "u", time.Now().Add(time.Hour))
 		server.answer = func(w http.ResponseWriter, r *http.Request) bool {
@@ -281,7 +281,7 @@ func TestOutageIsNotMultiplied(t *testing.T) {
 
 // brokenStore fails swaps while fail returns an error.
 type brokenStore struct {
-	auth.MemoryStore
+	auth.TokenStore
 	fail func(new *auth.Token) error
 }
 
@@ -289,7 +289,7 @@ func (s *brokenStore) Swap(ctx context.Context, old, new *auth.Token) (*auth.Tok
 	if err := s.fail(new); err != nil {
 		return nil, err
 	}
-	return s.MemoryStore.Swap(ctx, old, new)
+	return s.TokenStore.Swap(ctx, old, new)
 }
 
 func TestRotatedTokenWaitsForTheStore(t *testing.T) {
@@ -297,7 +297,7 @@ func TestRotatedTokenWaitsForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("disk full")
 		broken := false
-		store := &brokenStore{fail: func(new *auth.Token) error {
+		store := &brokenStore{TokenStore: auth.NewMemory(), fail: func(new *auth.Token) error {
 			if broken && new != nil && new.ClaimedUntil.IsZero() {
 				return full
 			}
@@ -327,7 +327,7 @@ func TestRotationOutlastsTheStoresTrouble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		store := &brokenStore{fail: func(new *auth.Token) error {
+		store := &brokenStore{TokenStore: auth.NewMemory(), fail: func(new *auth.Token) error {
 			if at := time.Since(start); new != nil && at > 100*time.Second && at < 125*time.Second {
 				return errors.New("disk full")
 			}
@@ -355,7 +355,7 @@ func TestRotationOutlastsTheStoresTrouble(t *testing.T) {
 func TestStoreIsTriedFirst(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
-	store := &brokenStore{fail: func(new *auth.Token) error { return nil }}
+	store := &brokenStore{TokenStore: auth.NewMemory(), fail: func(new *auth.Token) error { return nil }}
 	server := &tokenServer{}
 	users := newUsers(t, server, store)
 	server.connect(t, store, "u", time.Now().Add(-time.Minute))
@@ -370,7 +370,7 @@ func TestForeignTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	fake := activitytest.NewServer()
 	a, b := fake.AddUser(nil), fake.AddUser(nil)
-	store := &mixedUp{}
+	store := &mixedUp{TokenStore: auth.NewMemory()}
 	_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: b.ID(), AccessToken: types.Secret(b.AccessToken()), Expiry: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
@@ -387,12 +387,12 @@ func TestForeignTokenIsRefused(t *testing.T) {
 }
 
 type mixedUp struct {
-	auth.MemoryStore
+	auth.TokenStore
 	as types.UserID
 }
 
 func (s *mixedUp) Token(ctx context.Context, userID types.UserID) (*auth.Token, error) {
-	return s.MemoryStore.Token(ctx, s.as)
+	return s.TokenStore.Token(ctx, s.as)
 }
 
 // A process that died with a claim holds up nobody longer than the claim lives,
@@ -400,7 +400,7 @@ func (s *mixedUp) Token(ctx context.Context, userID types.UserID) (*auth.Token, 
 func TestClaimOfTheDeadRunsOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, store := &tokenServer{}, &auth.MemoryStore{}
+		server, store := &tokenServer{}, auth.NewMemory()
 		users := newUsers(t, server, store)
 		for user, expiry := range map[types.UserID]time.Duration{"expired": -time.Minute, "holds": 5 * time.Minute} {
 			tok := server.connect(t, store, user, time.Now().Add(expiry))
@@ -434,7 +434,7 @@ func TestClaimsWhenTheClockIsSet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, store := &tokenServer{}, &auth.MemoryStore{}
+				server, store := &tokenServer{}, auth.NewMemory()
 				users := newUsers(t, server, store)
 				tok := server.connect(t, store, "u", time.Now().Add(-time.Minute))
 				tok.ClaimedUntil = time.Now().Add(test.until)
@@ -462,7 +462,7 @@ func TestLoserReadsAgain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			server := &tokenServer{before: func() { time.Sleep(time.Second) }}
-			store := &brokenStore{fail: func(new *auth.Token) error {
+			store := &brokenStore{TokenStore: auth.NewMemory(), fail: func(new *auth.Token) error {
 				if new.ClaimedUntil.IsZero() && new.Version == 0 { // a token that Garmin gave
 					time.Sleep(tt.store)
 				}

@@ -25,7 +25,7 @@ func ExampleOptions_apps() {
 	if err != nil {
 		panic(err)
 	}
-	store, ledger := &auth.MemoryStore{}, backfill.NewLedger()
+	store, ledger := auth.NewMemory(), backfill.NewLedger()
 	wanted := func(context.Context) iter.Seq2[*backfill.User, error] {
 		return func(func(*backfill.User, error) bool) {}
 	}

@@ -75,7 +75,7 @@ func receive(ctx context.Context, text string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, garmin.Close()) }()
-	client, err := garmin.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "day"})})
+	client, err := garmin.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "day"})))
 	if err != nil {
 		return err
 	}

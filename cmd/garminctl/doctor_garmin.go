@@ -73,7 +73,7 @@ func (c *doctorCommand) clock(ctx context.Context, d *diagnosis) {
 // accepted asks the token server whether it accepts an application, with a refresh token
 // that does not exist.
 func (c *doctorCommand) accepted(ctx context.Context, id string, secret types.Secret) error {
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	probe := &auth.Token{UserID: "doctor", AccessToken: "none", RefreshToken: "none", Expiry: time.Now(), RefreshExpiry: time.Now().Add(time.Hour)}
 	if _, err := store.Swap(ctx, nil, probe); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (c *doctorCommand) user(ctx context.Context, d *diagnosis) {
 		return
 	}
 	defer pool.Close()
-	client, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: string(t.AccessToken)})})
+	client, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: string(t.AccessToken)})))
 	if err != nil {
 		d.add(check, fault, err.Error(), "look at the user's token")
 		return

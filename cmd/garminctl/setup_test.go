@@ -46,7 +46,7 @@ type setup struct {
 	views   *http.ServeMux // of the admin API
 	panel   *httptest.Server
 	dir     string
-	tokens  *auth.FileStore
+	tokens  auth.TokenStore
 	env     map[string]string
 	args    []string
 }

@@ -60,7 +60,7 @@ import (
 type partner struct {
 	log      *slog.Logger
 	db       *database
-	store    *auth.FileStore
+	store    auth.TokenStore
 	pool     *activity.Pool
 	users    *auth.Users
 	conn     *auth.Connector

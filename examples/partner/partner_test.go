@@ -295,7 +295,7 @@ func TestTokensGoFirst(t *testing.T) {
 		p := start(t, nil)
 		ann := p.user
 		store := p.users
-		broken := &brokenStore{}
+		broken := &brokenStore{auth.NewMemory()}
 		var err error
 		p.users, err = auth.NewUsers(auth.App{ClientID: "id", ClientSecret: "secret"}, broken, nil)
 		require.NoError(t, err)
@@ -311,7 +311,7 @@ func TestTokensGoFirst(t *testing.T) {
 
 var errBroken = errors.New("the store is broken")
 
-type brokenStore struct{ auth.MemoryStore }
+type brokenStore struct{ auth.TokenStore }
 
 func (*brokenStore) Token(context.Context, types.UserID) (*auth.Token, error) { return nil, errBroken }
 

@@ -136,7 +136,7 @@ func (d *demonstration) user(name string) (*activitytest.User, error) {
 
 func (d *demonstration) connect(garminID types.UserID, name, accessToken string) error {
 	token := &oauth2.Token{AccessToken: accessToken}
-	client, err := d.pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(token)})
+	client, err := d.pool.Client(activity.OAuth2(oauth2.StaticTokenSource(token)))
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func Example_verify() {
 func Example_migrate() {
 	ctx, fake := context.Background(), activitytest.NewServer()
 	clientID, secret, consumerSecret := fake.ClientID, types.Secret(fake.ClientSecret), types.Secret(fake.ClientSecret)
-	store := new(auth.MemoryStore)
+	store := auth.NewMemory()
 	old := fake.AddUser(nil)
 	token, tokenSecret := oauth1test.Add(fake).Connect(old)
 	_, err := store.Swap(ctx, nil, &auth.Token{UserID: old.ID(), AccessToken: types.Secret(token), TokenSecret: types.Secret(tokenSecret)})

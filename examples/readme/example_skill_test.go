@@ -115,7 +115,7 @@ func Example_deregistrationWrong() {
 
 func Example_deregistration() {
 	fake := activitytest.NewServer()
-	users, err := auth.NewUsers(auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)}, new(auth.MemoryStore), &auth.Options{Transport: fake})
+	users, err := auth.NewUsers(auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)}, auth.NewMemory(), &auth.Options{Transport: fake})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func Example_pull() {
 		log.Fatal(err)
 	}
 	defer pool.Close()
-	client, err := pool.Client(activity.OAuth2{Source: tokens})
+	client, err := pool.Client(activity.OAuth2(tokens))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func (w *world) join(after time.Duration) error {
 		AccessToken: fmt.Sprintf("soak-%d-%d", w.round, w.added),
 	})
 	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: g.AccessToken()})
-	client, err := w.pool.Client(activity.OAuth2{Source: token})
+	client, err := w.pool.Client(activity.OAuth2(token))
 	if err != nil {
 		return err
 	}

@@ -295,7 +295,7 @@ func answering(t *testing.T, status int, body string) *activity.Client {
 		UnknownKey: func(path string) { t.Errorf("unknown key %s", path) },
 	})
 	require.NoError(t, err)
-	client, err := pool.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})})
+	client, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})))
 	require.NoError(t, err)
 	return client
 }

@@ -279,20 +279,6 @@ func (cl *call) verb() string {`},
 			pkg: "./activity", test: "TestSecretsStayHidden",
 		},
 		{
-			defence: "T18 OAuth2 prints no secret",
-			file:    "activity/credential.go",
-			old:     "func (o OAuth2) Format(",
-			new:     "func (o OAuth2) format(",
-			pkg:     "./activity", test: "TestSecretsStayHidden",
-		},
-		{
-			defence: "T18 OAuth2 gives no secret to JSON",
-			file:    "activity/credential.go",
-			old:     "func (o OAuth2) MarshalJSON(",
-			new:     "func (o OAuth2) marshalJSON(",
-			pkg:     "./activity", test: "TestSecretsStayHidden",
-		},
-		{
 			defence: "T18 a base URL that is none is not printed",
 			file:    "activity/options.go",
 			old:     `return nil, errors.New("activity: Options.BaseURL is not a URL")`,
@@ -339,17 +325,17 @@ func (cl *call) verb() string {`},
 		{
 			defence: "trap 21: clients share no oauth1.Config",
 			file:    "activity/auth/oauth1/credential.go",
-			old: `	config := &dghubble.Config{
-		ConsumerKey:    c.ConsumerKey,
-		ConsumerSecret: string(c.ConsumerSecret),
-		Noncer:         dghubble.HexNoncer{},
-	}`,
-			new: `	config := sharedConfig
-	config.ConsumerKey, config.ConsumerSecret = c.ConsumerKey, string(c.ConsumerSecret)`,
+			old: `		config := &dghubble.Config{
+			ConsumerKey:    consumerKey,
+			ConsumerSecret: string(consumerSecret),
+			Noncer:         dghubble.HexNoncer{},
+		}`,
+			new: `		config := sharedConfig
+		config.ConsumerKey, config.ConsumerSecret = consumerKey, string(consumerSecret)`,
 			also: []edit{
-				{"activity/auth/oauth1/credential.go", "// Format implements", `var sharedConfig = &dghubble.Config{}
+				{"activity/auth/oauth1/credential.go", "// credential prints", `var sharedConfig = &dghubble.Config{}
 
-// Format implements`},
+// credential prints`},
 			},
 			pkg: "./activity/auth/oauth1", test: "TestClientsShareNothing",
 			flags: []string{"-race"},
@@ -357,7 +343,7 @@ func (cl *call) verb() string {`},
 		{
 			defence: "trap 26: nonces are plain",
 			file:    "activity/auth/oauth1/credential.go",
-			old: `		Noncer:         dghubble.HexNoncer{},
+			old: `			Noncer:         dghubble.HexNoncer{},
 `,
 			new: "",
 			pkg: "./activity/auth/oauth1", test: "TestSignatures",

@@ -797,14 +797,14 @@ func clientRows() []row {
 		{
 			defence: "F46 OAuth 1.0a needs all its parts",
 			file:    "activity/auth/oauth1/credential.go",
-			old:     `if c.ConsumerKey == "" || c.ConsumerSecret == "" || c.Token == "" || c.TokenSecret == "" {`,
+			old:     `if consumerKey == "" || consumerSecret == "" || t.AccessToken == "" || t.TokenSecret == "" {`,
 			new:     "if false {",
 			pkg:     "./activity/auth/oauth1", test: "TestConstructorRefuses",
 		},
 		{
 			defence: "F46 OAuth 2 needs a source",
 			file:    "activity/credential.go",
-			old:     "if o.Source == nil {",
+			old:     "if source == nil {",
 			new:     "if false {",
 			pkg:     "./activity", test: "TestOptions/^no_source$",
 		},

@@ -240,7 +240,7 @@ func (p *process) Resolve(ctx context.Context, garmin types.UserID) ([]notify.Us
 }
 
 func (p *process) client(who *person) (*activity.Client, error) {
-	return p.pool.Client(activity.OAuth2{Source: who})
+	return p.pool.Client(activity.OAuth2(who))
 }
 
 // deregister is the partner's own, for a user who leaves the partner.

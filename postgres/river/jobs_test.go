@@ -33,7 +33,7 @@ import (
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), newRig(t)
-	fake, store := activitytest.NewServer(), &auth.MemoryStore{}
+	fake, store := activitytest.NewServer(), auth.NewMemory()
 	const people = 5
 	secret := []string{fake.ClientSecret}
 	for i := range people {
@@ -171,7 +171,7 @@ func TestSweeps(t *testing.T) {
 		require.Equal(t, 1, left())
 	})
 	t.Run("history", func(t *testing.T) {
-		ledger, store := backfill.NewLedger(), &auth.MemoryStore{}
+		ledger, store := backfill.NewLedger(), auth.NewMemory()
 		for _, id := range []types.UserID{"here", "gone"} {
 			c, err := ledger.Claim(ctx, id)
 			require.NoError(t, err)

@@ -35,45 +35,45 @@ func TestStore(t *testing.T) {
 
 // broken is a MemoryStore with one fault.
 type broken struct {
-	auth.MemoryStore
-	swap   func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error)
-	get    func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error)
-	tokens func(s *auth.MemoryStore, ctx context.Context) iter.Seq2[*auth.Token, error]
-	due    func(s *auth.MemoryStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error]
+	auth.TokenStore
+	swap   func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error)
+	get    func(s auth.TokenStore, ctx context.Context, userID types.UserID) (*auth.Token, error)
+	tokens func(s auth.TokenStore, ctx context.Context) iter.Seq2[*auth.Token, error]
+	due    func(s auth.TokenStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error]
 }
 
 func (b *broken) Swap(ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 	if b.swap == nil {
-		return b.MemoryStore.Swap(ctx, old, new)
+		return b.TokenStore.Swap(ctx, old, new)
 	}
-	return b.swap(&b.MemoryStore, ctx, old, new)
+	return b.swap(b.TokenStore, ctx, old, new)
 }
 
 func (b *broken) Token(ctx context.Context, userID types.UserID) (*auth.Token, error) {
 	if b.get == nil {
-		return b.MemoryStore.Token(ctx, userID)
+		return b.TokenStore.Token(ctx, userID)
 	}
-	return b.get(&b.MemoryStore, ctx, userID)
+	return b.get(b.TokenStore, ctx, userID)
 }
 
 func (b *broken) Tokens(ctx context.Context) iter.Seq2[*auth.Token, error] {
 	if b.tokens == nil {
-		return b.MemoryStore.Tokens(ctx)
+		return b.TokenStore.Tokens(ctx)
 	}
-	return b.tokens(&b.MemoryStore, ctx)
+	return b.tokens(b.TokenStore, ctx)
 }
 
 func (b *broken) Due(ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
 	if b.due == nil {
-		return b.MemoryStore.Due(ctx, before)
+		return b.TokenStore.Due(ctx, before)
 	}
-	return b.due(&b.MemoryStore, ctx, before)
+	return b.due(b.TokenStore, ctx, before)
 }
 
 // filtered is a Due that passes over some tokens.
 func filtered(pass func(t *auth.Token) bool) func() *broken {
 	return func() *broken {
-		return &broken{due: func(s *auth.MemoryStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
+		return &broken{TokenStore: auth.NewMemory(), due: func(s auth.TokenStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
 			return func(yield func(*auth.Token, error) bool) {
 				for t, err := range s.Due(ctx, before) {
 					if err == nil && !pass(t) {
@@ -91,7 +91,7 @@ func filtered(pass func(t *auth.Token) bool) func() *broken {
 // faults are stores that break the contract, by the subtest that must tell.
 var faults = map[string]func() *broken{
 	"SwapNeedsVersion": func() *broken { // last write wins
-		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			if old != nil {
 				if now, err := s.Token(ctx, old.UserID); err == nil {
 					old = now
@@ -101,7 +101,7 @@ var faults = map[string]func() *broken{
 		}}
 	},
 	"Concurrent": func() *broken { // compares, then stores
-		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			if old == nil || new == nil || old.UserID != new.UserID {
 				return s.Swap(ctx, old, new)
 			}
@@ -124,7 +124,7 @@ var faults = map[string]func() *broken{
 		}}
 	},
 	"KeepsAllFields": func() *broken {
-		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			if new != nil {
 				c := *new
 				c.Revoked = false
@@ -134,7 +134,7 @@ var faults = map[string]func() *broken{
 		}}
 	},
 	"CreateOnlyOnce": func() *broken {
-		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			if old == nil && new != nil {
 				old, _ = s.Token(ctx, new.UserID)
 			}
@@ -150,29 +150,29 @@ var faults = map[string]func() *broken{
 			c.UserID = types.UserID(strings.ToLower(strings.TrimSpace(string(t.UserID))))
 			return &c
 		}
-		return &broken{
-			swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(),
+			swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 				return s.Swap(ctx, fold(old), fold(new))
 			},
-			get: func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
+			get: func(s auth.TokenStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 				return s.Token(ctx, types.UserID(strings.ToLower(strings.TrimSpace(string(userID)))))
 			},
 		}
 	},
 	"VersionsNeverReturn": func() *broken {
 		var mu sync.Mutex
-		current := &auth.MemoryStore{} // a new one whenever the last is empty
-		return &broken{
-			swap: func(_ *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		current := auth.NewMemory() // a new one whenever the last is empty
+		return &broken{TokenStore: auth.NewMemory(),
+			swap: func(_ auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				got, err := current.Swap(ctx, old, new)
 				if err == nil && new == nil {
-					current = &auth.MemoryStore{}
+					current = auth.NewMemory()
 				}
 				return got, err
 			},
-			get: func(_ *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
+			get: func(_ auth.TokenStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				return current.Token(ctx, userID)
@@ -180,7 +180,7 @@ var faults = map[string]func() *broken{
 		}
 	},
 	"Empty": func() *broken {
-		return &broken{get: func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), get: func(s auth.TokenStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 			t, err := s.Token(ctx, userID)
 			if err != nil && ctx.Err() == nil {
 				return nil, nil
@@ -191,7 +191,7 @@ var faults = map[string]func() *broken{
 	"Copies": func() *broken {
 		var mu sync.Mutex // it breaks the contract, and not the memory
 		cache := make(map[types.UserID]*auth.Token)
-		return &broken{get: func(s *auth.MemoryStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), get: func(s auth.TokenStore, ctx context.Context, userID types.UserID) (*auth.Token, error) {
 			t, err := s.Token(ctx, userID)
 			if err != nil {
 				return nil, err
@@ -206,7 +206,7 @@ var faults = map[string]func() *broken{
 		}}
 	},
 	"Tokens": func() *broken {
-		return &broken{tokens: func(s *auth.MemoryStore, ctx context.Context) iter.Seq2[*auth.Token, error] {
+		return &broken{TokenStore: auth.NewMemory(), tokens: func(s auth.TokenStore, ctx context.Context) iter.Seq2[*auth.Token, error] {
 			return func(yield func(*auth.Token, error) bool) { // the first page alone
 				n := 0
 				for t, err := range s.Tokens(ctx) {
@@ -223,7 +223,7 @@ var faults = map[string]func() *broken{
 	"DueOfTheOther":       alone,
 	"ConcurrentHandles":   alone,
 	"Paused": func() *broken { // last write wins
-		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			if now, err := s.Token(ctx, "u"); err == nil && old != nil {
 				old = now
 			}
@@ -236,7 +236,7 @@ var faults = map[string]func() *broken{
 	"DueFollows": func() *broken {
 		var mu sync.Mutex
 		var first []*auth.Token
-		return &broken{due: func(s *auth.MemoryStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
+		return &broken{TokenStore: auth.NewMemory(), due: func(s auth.TokenStore, ctx context.Context, before time.Time) iter.Seq2[*auth.Token, error] {
 			return func(yield func(*auth.Token, error) bool) {
 				mu.Lock()
 				if first == nil {
@@ -254,12 +254,12 @@ var faults = map[string]func() *broken{
 		}}
 	},
 	"EndedContext": func() *broken {
-		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			return s.Swap(context.WithoutCancel(ctx), old, new)
 		}}
 	},
 	"Remove": func() *broken {
-		return &broken{swap: func(s *auth.MemoryStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
+		return &broken{TokenStore: auth.NewMemory(), swap: func(s auth.TokenStore, ctx context.Context, old, new *auth.Token) (*auth.Token, error) {
 			if old != nil && new == nil {
 				new = &auth.Token{UserID: old.UserID} // a tombstone that shows
 			}
@@ -272,7 +272,7 @@ var faults = map[string]func() *broken{
 var private = map[string]bool{"SurvivesKill": true, "VersionsSurviveKill": true, "SeesTheOther": true, "DueOfTheOther": true, "ConcurrentHandles": true}
 
 // alone is a store that is right, for itself.
-func alone() *broken { return &broken{} }
+func alone() *broken { return &broken{TokenStore: auth.NewMemory()} }
 
 const faultEnv = "AUTHTEST_FAULT"
 

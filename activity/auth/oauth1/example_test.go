@@ -15,7 +15,7 @@ import (
 
 // exampleUsers returns users who connected with OAuth 1.0a, on a fake Garmin.
 func exampleUsers(ids ...types.UserID) (*auth.Users, auth.TokenStore) {
-	fake, store := activitytest.NewServer(), &auth.MemoryStore{}
+	fake, store := activitytest.NewServer(), auth.NewMemory()
 	garmin := oauth1test.Add(fake)
 	for _, id := range ids {
 		token, secret := garmin.Connect(fake.AddUser(&activitytest.UserOptions{ID: id}))
@@ -82,10 +82,9 @@ func ExampleCredential() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client, err := pool.Client(oauth1.Credential{
-		ConsumerKey: fake.ClientID, ConsumerSecret: types.Secret(fake.ClientSecret),
-		Token: types.Secret(token), TokenSecret: types.Secret(secret),
-	})
+	client, err := pool.Client(oauth1.Credential(fake.ClientID, types.Secret(fake.ClientSecret), &auth.Token{
+		AccessToken: types.Secret(token), TokenSecret: types.Secret(secret),
+	}))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // Begin implements [auth.Scheme]. The pending token is Garmin's request token.
-func (s *Scheme) Begin(ctx context.Context, redirectURL string, base http.RoundTripper) (consentURL string, pending *auth.Token, err error) {
+func (s *scheme) Begin(ctx context.Context, redirectURL string, base http.RoundTripper) (consentURL string, pending *auth.Token, err error) {
 	token, secret, err := s.config(ctx, redirectURL, base).RequestToken()
 	if err != nil {
 		return "", nil, failed(err, auth.ErrInvalidClient)
@@ -29,10 +29,10 @@ func (s *Scheme) Begin(ctx context.Context, redirectURL string, base http.RoundT
 }
 
 // State implements [auth.Scheme].
-func (s *Scheme) State() string { return "oauth_token" }
+func (s *scheme) State() string { return "oauth_token" }
 
 // Finish implements [auth.Scheme].
-func (s *Scheme) Finish(ctx context.Context, pending *auth.Token, callback url.Values, base http.RoundTripper) (*auth.Token, error) {
+func (s *scheme) Finish(ctx context.Context, pending *auth.Token, callback url.Values, base http.RoundTripper) (*auth.Token, error) {
 	verifiers := callback["oauth_verifier"]
 	switch {
 	case len(verifiers) > 1:
@@ -48,7 +48,7 @@ func (s *Scheme) Finish(ctx context.Context, pending *auth.Token, callback url.V
 }
 
 // Exchange implements [auth.Scheme].
-func (s *Scheme) Exchange(ctx context.Context, t *auth.Token, base http.RoundTripper) (*http.Response, error) {
+func (s *scheme) Exchange(ctx context.Context, t *auth.Token, base http.RoundTripper) (*http.Response, error) {
 	var form url.Values
 	if s.form != nil {
 		form = s.form(t)
@@ -80,7 +80,7 @@ func (s *Scheme) Exchange(ctx context.Context, t *auth.Token, base http.RoundTri
 
 // config returns the configuration of one call. It must not be shared: the
 // library writes to it.
-func (s *Scheme) config(ctx context.Context, redirectURL string, base http.RoundTripper) *dghubble.Config {
+func (s *scheme) config(ctx context.Context, redirectURL string, base http.RoundTripper) *dghubble.Config {
 	return &dghubble.Config{
 		ConsumerKey:    s.key,
 		ConsumerSecret: string(s.secret),

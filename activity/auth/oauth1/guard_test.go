@@ -34,7 +34,7 @@ func calls(t testing.TB, rt http.RoundTripper, opts *oauth1.Options, logger *slo
 	fake := activitytest.NewServer()
 	fake.ClientID, fake.ClientSecret = "id", canary
 	oauth1test.Add(fake)
-	store := &auth.MemoryStore{}
+	store := auth.NewMemory()
 	_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: "one", AccessToken: canary, TokenSecret: canary})
 	require.NoError(t, err)
 	key := bytes.Repeat([]byte("k"), 32)

@@ -22,11 +22,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
@@ -46,9 +46,8 @@ type Options struct {
 	Form func(t *auth.Token) url.Values
 }
 
-// Scheme is OAuth 1.0a for one application. It is an [auth.Scheme], immutable and
-// safe for concurrent use.
-type Scheme struct {
+// scheme is OAuth 1.0a for one application. It is immutable.
+type scheme struct {
 	key       string
 	secret    types.Secret
 	form      func(*auth.Token) url.Values
@@ -59,8 +58,9 @@ type Scheme struct {
 // between them, and of the exchange.
 type endpoints struct{ request, consent, access, exchange string }
 
-// New returns the scheme of an application, whose consumer key is its client id.
-func New(consumerKey string, consumerSecret types.Secret, opts *Options) (*Scheme, error) {
+// New returns the scheme of an application, for auth.Options. consumerKey is its
+// client id.
+func New(consumerKey string, consumerSecret types.Secret, opts *Options) (auth.Scheme, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
@@ -79,7 +79,7 @@ func New(consumerKey string, consumerSecret types.Secret, opts *Options) (*Schem
 		api = strings.TrimRight(opts.BaseURL, "/")
 		connect, partner = api, api
 	}
-	return &Scheme{
+	return &scheme{
 		key: consumerKey, secret: consumerSecret, form: opts.Form,
 		endpoints: endpoints{
 			request:  api + "/oauth-service/oauth/request_token",
@@ -90,14 +90,8 @@ func New(consumerKey string, consumerSecret types.Secret, opts *Options) (*Schem
 	}, nil
 }
 
-// Format implements [fmt.Formatter]: every verb prints the consumer key.
-func (s *Scheme) Format(f fmt.State, _ rune) { io.WriteString(f, "oauth1.Scheme("+s.key+")") }
-
-// LogValue implements [slog.LogValuer].
-func (s *Scheme) LogValue() slog.Value { return slog.StringValue("oauth1.Scheme(" + s.key + ")") }
-
 // Sign implements [auth.Scheme].
-func (s *Scheme) Sign(t *auth.Token, req *http.Request, base http.RoundTripper) (*http.Response, error) {
+func (s *scheme) Sign(t *auth.Token, req *http.Request, base http.RoundTripper) (*http.Response, error) {
 	signer, err := s.credential(t).Transport(base)
 	if err != nil {
 		if req.Body != nil {
@@ -108,14 +102,14 @@ func (s *Scheme) Sign(t *auth.Token, req *http.Request, base http.RoundTripper) 
 	return signer.RoundTrip(req)
 }
 
-func (s *Scheme) credential(t *auth.Token) Credential {
-	return Credential{ConsumerKey: s.key, ConsumerSecret: s.secret, Token: t.AccessToken, TokenSecret: t.TokenSecret}
+func (s *scheme) credential(t *auth.Token) activity.Credential {
+	return Credential(s.key, s.secret, t)
 }
 
 // Migrate moves all users in the store from OAuth 1.0a to OAuth 2, without asking
 // for consent again, and yields each user with an error or nil. Garmin must have
 // migrated the application first, and users must have been made with the store
-// and a [Scheme].
+// and a scheme.
 //
 // A user who could not be moved keeps OAuth 1.0a, unless the error wraps
 // [auth.ErrReconnect]; call Migrate again. An error without a user is the
@@ -136,3 +130,6 @@ func Migrate(ctx context.Context, users *auth.Users, store auth.TokenStore) iter
 		}
 	}
 }
+
+// Format implements [fmt.Formatter]: every verb prints the consumer key.
+func (s *scheme) Format(f fmt.State, _ rune) { io.WriteString(f, "oauth1.Scheme("+s.key+")") }

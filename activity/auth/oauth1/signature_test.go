@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/auth/oauth1"
 	"github.com/garminkit/activityapi/types"
 )
@@ -172,7 +173,9 @@ func TestSignatures(t *testing.T) {
 	}
 	nonces := make(map[string]bool, n)
 	for i := range n {
-		cred := oauth1.Credential{ConsumerKey: text(odd, 20), ConsumerSecret: types.Secret(text(odd, 20)), Token: types.Secret(text(odd, 20)), TokenSecret: types.Secret(text(odd, 20))}
+		key, secret := text(odd, 20), text(odd, 20)
+		token := &auth.Token{AccessToken: types.Secret(text(odd, 20)), TokenSecret: types.Secret(text(odd, 20))}
+		cred := oauth1.Credential(key, types.Secret(secret), token)
 		w := &wire{}
 		root := bases[r.IntN(len(bases))]
 		opts := &activity.Options{BaseURL: root, Transport: w, MaxRetries: -1}
@@ -210,11 +213,11 @@ func TestSignatures(t *testing.T) {
 		params := rfcHeader(got.Header.Get("Authorization"))
 		// What goes over the wire, as net/http writes it.
 		path, query, _ := strings.Cut(got.URL.RequestURI(), "?")
-		want := rfcSignature(got.Method, got.URL.Scheme, got.URL.Host, path, query, params, string(cred.ConsumerSecret), string(cred.TokenSecret))
+		want := rfcSignature(got.Method, got.URL.Scheme, got.URL.Host, path, query, params, secret, string(token.TokenSecret))
 		if params["oauth_signature"] != want {
 			t.Fatalf("request %d: %s %s: signature differs from the reference", i, got.Method, got.URL)
 		}
-		if params["oauth_consumer_key"] != cred.ConsumerKey || params["oauth_token"] != string(cred.Token) ||
+		if params["oauth_consumer_key"] != key || params["oauth_token"] != string(token.AccessToken) ||
 			params["oauth_signature_method"] != "HMAC-SHA1" || nonces[params["oauth_nonce"]] ||
 			strings.Trim(params["oauth_nonce"], "0123456789abcdef") != "" {
 			t.Fatalf("request %d: bad parameters", i)
@@ -232,7 +235,7 @@ func TestClientsShareNothing(t *testing.T) {
 		return answer(r, 200, `{"userId":"u"}`), nil
 	})})
 	require.NoError(t, err)
-	cred := oauth1.Credential{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}
+	cred := oauth1.Credential("k", "s", &auth.Token{AccessToken: "t", TokenSecret: "ts"})
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {

@@ -177,7 +177,7 @@ func api[T any](r *rig, method, path string, args ...string) (out T) {
 func TestUsersInPieces(t *testing.T) {
 	t.Parallel()
 	const users = 150
-	store, ledger := new(auth.MemoryStore), backfill.NewLedger()
+	store, ledger := auth.NewMemory(), backfill.NewLedger()
 	window := types.Window{Start: time.Unix(1_700_000_000, 0), End: time.Unix(1_700_086_400, 0)}
 	for i := range users {
 		id := types.UserID(fmt.Sprintf("u%03d", i))
@@ -221,7 +221,7 @@ func TestUsersInPieces(t *testing.T) {
 // TestViews: each page and its JSON show what is there, and nothing secret.
 func TestViews(t *testing.T) {
 	t.Parallel()
-	store := new(auth.MemoryStore)
+	store := auth.NewMemory()
 	now := time.Now()
 	_, err := store.Swap(t.Context(), nil, &auth.Token{
 		UserID: "u1", AccessToken: "ACCESS-CANARY", RefreshToken: "REFRESH-CANARY", Expiry: now.Add(time.Hour), RefreshExpiry: now.Add(48 * time.Hour),

@@ -33,7 +33,7 @@ func ExampleStores_Erase() {
 		log.Fatal(err)
 	}
 	defer files.Close()
-	tokens, ledger := &auth.MemoryStore{}, backfill.NewLedger()
+	tokens, ledger := auth.NewMemory(), backfill.NewLedger()
 	err = inbox.Put(ctx, strings.NewReader(`{"activities":[{"userId":"4aac","summaryId":"1"},{"userId":"b","summaryId":"2"}]}`))
 	if err != nil {
 		log.Fatal(err)

@@ -93,7 +93,7 @@ type Program struct {
 	Ledger  *backfill.FileLedger
 
 	accounts Accounts
-	tokens   *auth.FileStore
+	tokens   auth.TokenStore
 	leaving  *leaving
 	depth    time.Duration
 	log      *slog.Logger

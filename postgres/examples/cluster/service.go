@@ -67,7 +67,7 @@ func serve(text string) error {
 	defer func() { _ = garmin.Close() }()
 	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		// A partner looks the user up, and their token in db.Tokens.
-		client, err := garmin.Client(activity.OAuth2{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: tokenOf(id)})})
+		client, err := garmin.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: tokenOf(id)})))
 		return []notify.User{{ID: string(id), Client: client}}, err
 	})
 	keep := func(ctx context.Context, d *notify.Delivery, id types.ID) error {
