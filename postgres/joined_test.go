@@ -34,8 +34,8 @@ func TestJoined(t *testing.T) {
 			t.Cleanup(func() { _ = h.Close() })
 			return joinedHandle{h.db.Joined(), h}
 		},
-		Durable: true,
-		Shared:  true,
+		Kill:   func(_ *testing.T, s join.Store) { s.(joinedHandle).kill() },
+		Shared: true,
 	})
 }
 

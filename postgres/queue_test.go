@@ -20,8 +20,8 @@ func TestQueue(t *testing.T) {
 			q.db.begun = 100 // some clauses kill one process after another for no fault of an item
 			return q
 		},
-		Kill:   func(q notify.Queue) { q.(*handle).kill() },
-		Cut:    func(q notify.Queue, off bool) { q.(*handle).net.cut(off) },
+		Kill:   func(_ *testing.T, q notify.Queue) { q.(*handle).kill() },
+		Cut:    func(_ *testing.T, q notify.Queue, off bool) { q.(*handle).net.cut(off) },
 		Shared: true, Lease: testLease, Parallel: true,
 		InMemory: true, // TestLargeBodyMemory measures it alone
 	}

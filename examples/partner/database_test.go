@@ -74,7 +74,8 @@ func TestJoinStore(t *testing.T) {
 			Open: func(t *testing.T, state string) join.Store {
 				return &joinStore{open(t, state), "u1"}
 			},
-			Durable: true, Shared: true,
+			Kill:   func(*testing.T, join.Store) {},
+			Shared: true,
 		})
 	})
 }

@@ -3,8 +3,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -80,14 +80,17 @@ func (s *server) start() error {
 		_ = run.Wait()
 		os.RemoveAll(dir)
 	}
+	// A server that has a socket may still be starting up, and refuse.
+	address := "postgres://postgres@/postgres?host=" + dir
 	for range 600 {
-		if c, err := net.Dial("unix", filepath.Join(dir, ".s.PGSQL.5432")); err == nil {
-			s.address = "postgres://postgres@/postgres?host=" + dir
-			return c.Close()
+		var db *database
+		if db, err = openDatabase(context.Background(), "", address); err == nil {
+			s.address = address
+			return db.Close()
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return fmt.Errorf("the server in %s does not answer", dir)
+	return fmt.Errorf("the server in %s does not answer: %w", dir, err)
 }
 
 // as gives a user a directory.

@@ -257,7 +257,7 @@ func bentHarness(how *bend, several bool) notifytest.Harness {
 		last = &bent{Memory: m, number: opened, how: how, given: map[notify.ItemID]*notify.Item{}}
 		return last
 	}
-	kill := func(q notify.Queue) {
+	kill := func(_ *testing.T, q notify.Queue) {
 		b := q.(*bent)
 		if how.killing != nil {
 			how.killing(b)
@@ -267,7 +267,7 @@ func bentHarness(how *bend, several bool) notifytest.Harness {
 	}
 	h.Kill, h.PowerCut = kill, kill
 	if several {
-		h.Cut = func(q notify.Queue, off bool) { q.(*bent).Cut(off) }
+		h.Cut = func(_ *testing.T, q notify.Queue, off bool) { q.(*bent).Cut(off) }
 	}
 	return h
 }

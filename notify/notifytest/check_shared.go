@@ -251,7 +251,7 @@ func cutOff(s *subject) {
 	a.keep = true
 	a.mu.Unlock()
 	mine := a.glance()
-	s.h.Cut(a.queue, true)
+	s.h.Cut(s.T, a.queue, true)
 	early := false
 	s.until(3*s.lease(), func() bool {
 		live := map[notify.ItemID]bool{}
@@ -269,7 +269,7 @@ func cutOff(s *subject) {
 	if early {
 		s.fail("another process has a share while Context has not ended")
 	}
-	s.h.Cut(a.queue, false)
+	s.h.Cut(s.T, a.queue, false)
 	s.lost(mine[0])
 	for _, it := range s.all(a, b) {
 		if it.Attempts != 0 {
@@ -301,7 +301,7 @@ func takeover(s *subject) {
 	s.until(s.lease(), func() bool { return len(s.all(a, b)) == users }, "the shares come to no rest")
 	before := len(b.glance())
 	s.done(a.glance()[0])
-	s.h.Kill(a.queue)
+	s.h.Kill(s.T, a.queue)
 	a.abandon()
 	s.pass(s.lease() / 2)
 	if n := len(b.glance()); n != before {

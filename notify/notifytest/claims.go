@@ -21,7 +21,7 @@ type ClaimsHarness struct {
 	Open func(t *testing.T, dir string) notify.Claims
 	// Kill ends the process of a handle, which is not closed. nil means that
 	// there is nothing to do.
-	Kill func(c notify.Claims)
+	Kill func(t *testing.T, c notify.Claims)
 	// Advance moves the clock of the claims. nil means that they go by
 	// [time.Now]; each check then runs in a bubble of package synctest.
 	Advance func(t *testing.T, d time.Duration)
@@ -78,7 +78,7 @@ func (s *claimsSubject) close() {
 
 func (s *claimsSubject) kill(c notify.Claims) {
 	if s.h.Kill != nil {
-		s.h.Kill(c)
+		s.h.Kill(s.T, c)
 	}
 }
 

@@ -25,7 +25,7 @@ type FileStoreHarness struct {
 	Open func(t *testing.T, dir string) notify.FileStore
 	// Kill ends the process of a handle, which is not closed. nil means that
 	// there is nothing to do.
-	Kill func(s notify.FileStore)
+	Kill func(t *testing.T, s notify.FileStore)
 }
 
 // RunFileStore checks an implementation of [notify.FileStore], clause by clause.
@@ -204,7 +204,7 @@ var fileClauses = []struct {
 		_ = dying.Put(s.ctx, "u/g", iotest.ErrReader(errors.New("the process dies")), 9, sumOf([]byte("the bytes")))
 		for _, c := range []notify.FileStore{s.one, dying} {
 			if s.h.Kill != nil {
-				s.h.Kill(c)
+				s.h.Kill(s.T, c)
 			}
 		}
 		s.holds("u/f", "the bytes")

@@ -27,8 +27,8 @@ func single() notifytest.Harness {
 			}
 			return last[dir]
 		},
-		Kill:     func(q notify.Queue) { q.(*notifytest.Memory).Kill() },
-		PowerCut: func(q notify.Queue) { q.(*notifytest.Memory).Kill() },
+		Kill:     func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
+		PowerCut: func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
 		InMemory: true,
 		Test:     bubble,
 	}
@@ -45,9 +45,9 @@ func shared(opts notifytest.SharedOptions) notifytest.Harness {
 			}
 			return queues[dir].Open()
 		},
-		Kill:     func(q notify.Queue) { q.(*notifytest.Memory).Kill() },
-		PowerCut: func(q notify.Queue) { q.(*notifytest.Memory).Kill() },
-		Cut:      func(q notify.Queue, off bool) { q.(*notifytest.Memory).Cut(off) },
+		Kill:     func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
+		PowerCut: func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
+		Cut:      func(_ *testing.T, q notify.Queue, off bool) { q.(*notifytest.Memory).Cut(off) },
 		Shared:   true,
 		Lease:    opts.Lease,
 		InMemory: true,

@@ -38,17 +38,17 @@ type Harness struct {
 	// memory is lost, and what it passed to the operating system or a server
 	// stays. A queue that cannot separate these may be dropped and reopened from
 	// a copy of its files. Running calls must return, with or without an error.
-	Kill func(q notify.Queue)
+	Kill func(t *testing.T, q notify.Queue)
 
 	// PowerCut ends it together with the machine: what was not synced is lost.
-	PowerCut func(q notify.Queue)
+	PowerCut func(t *testing.T, q notify.Queue)
 
 	// Cut disconnects q from its storage, or reconnects it. It is for shared
 	// queues.
-	Cut func(q notify.Queue, off bool)
+	Cut func(t *testing.T, q notify.Queue, off bool)
 
 	// Advance lets d pass on the clock of the leases. nil means time.Sleep.
-	Advance func(d time.Duration)
+	Advance func(t *testing.T, d time.Duration)
 
 	// Shared means that several processes may have the queue open. Lease is the
 	// time after which others get the shares of a killed one.
@@ -191,9 +191,9 @@ func (s *subject) reopen() {
 }
 
 // crash ends the latest process by kill, and opens the queue again.
-func (s *subject) crash(kill func(notify.Queue)) {
+func (s *subject) crash(kill func(*testing.T, notify.Queue)) {
 	s.Helper()
-	kill(s.queue)
+	kill(s.T, s.queue)
 	s.opened = s.opened[:len(s.opened)-1]
 	s.crew.abandon()
 	s.open()
@@ -216,7 +216,7 @@ func (s *subject) end() {
 // pass lets time go by.
 func (s *subject) pass(d time.Duration) {
 	if s.h.Advance != nil {
-		s.h.Advance(d)
+		s.h.Advance(s.T, d)
 		return
 	}
 	time.Sleep(d)

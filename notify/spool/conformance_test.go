@@ -93,7 +93,7 @@ func TestConformance(t *testing.T) {
 			require.NoError(t, err)
 			return s
 		},
-		Kill: func(q notify.Queue) {
+		Kill: func(t *testing.T, q notify.Queue) {
 			s := q.(*Spool)
 			s.fs.(*mortal).kill()
 			t.Cleanup(func() { s.Close() })
@@ -106,7 +106,7 @@ func TestConformancePowerCut(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	disks := map[string]*disk{}
-	cut := func(q notify.Queue, how loss) {
+	cut := func(t *testing.T, q notify.Queue, how loss) {
 		s := q.(*Spool)
 		d := s.fs.(*disk)
 		d.mu.Lock()
@@ -139,8 +139,8 @@ func TestConformancePowerCut(t *testing.T) {
 			require.NoError(t, err)
 			return s
 		},
-		Kill:     func(q notify.Queue) { cut(q, loseNone) },
-		PowerCut: func(q notify.Queue) { cut(q, loseAll) },
+		Kill:     func(t *testing.T, q notify.Queue) { cut(t, q, loseNone) },
+		PowerCut: func(t *testing.T, q notify.Queue) { cut(t, q, loseAll) },
 		InMemory: true,
 	})
 }

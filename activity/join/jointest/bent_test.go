@@ -113,7 +113,8 @@ func (s *store) Forget(_ context.Context, user types.UserID) error {
 func open(bend func(*store)) jointest.Harness {
 	stores := map[string]*store{}
 	return jointest.Harness{
-		Durable: true, Shared: true,
+		Kill:   func(*testing.T, join.Store) {},
+		Shared: true,
 		Open: func(_ *testing.T, state string) join.Store {
 			if stores[state] == nil {
 				stores[state] = &store{recs: map[string]join.Record{}, user: map[string]types.UserID{}}

@@ -11,7 +11,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"sync"
 	"testing"
 
@@ -19,16 +18,17 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Harness opens stores of an implementation.
+// Harness opens stores of an implementation and ends them like a crash.
 type Harness struct {
 	// Open returns the store named state: the path of an empty directory, which
-	// the store may use or take as a name. Open fails the test if it cannot open.
+	// the store may use or take as a name. Open fails the test if it cannot open,
+	// and closes the store at the end of the test.
 	Open func(t *testing.T, state string) join.Store
 
-	// Durable means that a second Open of a state, after the first store was
-	// closed if it is an [io.Closer], finds what the first kept. If false, the
-	// clause about that is skipped.
-	Durable bool
+	// Kill ends a store like a killed process, without closing it properly. A
+	// second Open of its state must find what it kept. nil means that records are
+	// lost with their process; the clause about that is skipped.
+	Kill func(t *testing.T, s join.Store)
 
 	// Shared means that two stores of one state may be open at the same time. If
 	// false, the clause about that is skipped.
@@ -54,19 +54,15 @@ func Run(t *testing.T, h Harness) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, h.Open(t, t.TempDir())) })
 	}
-	t.Run("Durable", func(t *testing.T) {
-		if !h.Durable {
+	t.Run("SurvivesKill", func(t *testing.T) {
+		if h.Kill == nil {
 			t.Skip("the store does not outlive its process")
 		}
 		state := t.TempDir()
 		s := h.Open(t, state)
 		want := full()
 		put(t, s, join.Key{User: "u1", ID: "5001"}, want)
-		if c, ok := s.(io.Closer); ok {
-			if err := c.Close(); err != nil {
-				t.Fatalf("Close: %v", err)
-			}
-		}
+		h.Kill(t, s)
 		same(t, want, load(t, h.Open(t, state), join.Key{User: "u1", ID: "5001"}))
 	})
 	t.Run("Shared", func(t *testing.T) {
