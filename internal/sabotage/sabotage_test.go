@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,7 @@ const (
 type outcome struct {
 	verdict verdict
 	output  string
+	ok      bool // the command said so
 }
 
 // started is the line of "go test -v" for the test itself.
@@ -85,25 +87,65 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// run runs a row's test with the files of an overlay, nil for the code as it is.
-func run(ctx context.Context, r *row, overlay string) outcome {
+// pattern is what -run takes for a row's test.
+func (r *row) pattern() string {
 	top, rest, sub := strings.Cut(r.test, "/")
-	pattern := "^" + top + "$"
-	if sub {
-		pattern += "/" + rest
+	if !sub {
+		return "^" + top + "$"
 	}
-	args := []string{"test", "-count=1", "-v", "-vet=off", "-timeout=120s", "-run", pattern}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
+	return "^" + top + "$/" + rest
+}
+
+// run runs a row's test with the files of an overlay.
+func run(ctx context.Context, r *row, overlay string) outcome {
 	dir, pkg := moduleOf(r.pkg)
-	cmd := exec.CommandContext(ctx, "go", append(append(args, r.flags...), pkg)...)
+	args := []string{"test", "-count=1", "-v", "-vet=off", "-timeout=120s", "-run", r.pattern(), "-overlay", overlay}
+	return judged(ctx, r, dir, "go", append(append(args, r.flags...), pkg)...)
+}
+
+// binaries are the tests of packages with all defences, each built once, in a
+// directory.
+type binaries struct {
+	dir  string
+	mu   sync.Mutex
+	made map[string]func() outcome
+}
+
+// run runs a row's test with all defences.
+func (b *binaries) run(ctx context.Context, r *row) outcome {
+	race := slices.Contains(r.flags, "-race")
+	name := filepath.Join(b.dir, fmt.Sprint(strings.ReplaceAll(r.pkg, "/", "_"), race))
+	dir, pkg := moduleOf(r.pkg)
+	b.mu.Lock()
+	if b.made[name] == nil {
+		b.made[name] = sync.OnceValue(func() outcome {
+			args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", fmt.Sprint("-race=", race), "-o", name, pkg}
+			return judged(context.WithoutCancel(ctx), r, dir, "go", args...)
+		})
+	}
+	build := b.made[name]
+	b.mu.Unlock()
+	if built := build(); !built.ok {
+		return outcome{verdict: notBuilt, output: built.output}
+	}
+	args := []string{"-test.v", "-test.paniconexit0", "-test.timeout=120s", "-test.run", r.pattern()}
+	for _, flag := range r.flags {
+		if flag != "-race" {
+			args = append(args, "-test."+strings.TrimPrefix(flag, "-"))
+		}
+	}
+	return judged(ctx, r, filepath.Join(root, r.pkg), name, args...)
+}
+
+// judged runs a command for a row's test.
+func judged(ctx context.Context, r *row, dir, command string, args ...string) outcome {
+	cmd := exec.CommandContext(ctx, command, args...)
 	cmd.Dir = dir
 	cmd.WaitDelay = 10 * time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
-	return outcome{judge(r.test, out.String(), err == nil), out.String()}
+	return outcome{judge(r.test, out.String(), err == nil), out.String(), err == nil}
 }
 
 // moduleOf is the directory of the module that has a package, some are nested,
@@ -158,6 +200,7 @@ func TestSabotage(t *testing.T) {
 	var (
 		mu     sync.Mutex
 		whole  = map[string]func() outcome{} // runs with all defences, by test and flags
+		builds = binaries{dir: t.TempDir(), made: map[string]func() outcome{}}
 		report bytes.Buffer
 		places = make(chan struct{}, 2) // a run has goroutines and processes of its own
 		table  = tabwriter.NewWriter(&report, 0, 8, 2, ' ', 0)
@@ -179,7 +222,7 @@ func TestSabotage(t *testing.T) {
 			mu.Lock()
 			key := fmt.Sprint(r.pkg, r.test, r.flags)
 			if whole[key] == nil {
-				whole[key] = sync.OnceValue(func() outcome { return run(context.Background(), &r, "") })
+				whole[key] = sync.OnceValue(func() outcome { return builds.run(context.WithoutCancel(t.Context()), &r) })
 			}
 			with := whole[key]
 			mu.Unlock()
