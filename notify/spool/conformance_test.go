@@ -72,6 +72,24 @@ func (f mortalFile) WriteAt(p []byte, off int64) (int, error) {
 	return f.file.WriteAt(p, off)
 }
 
+// Begin and Sync leave the bytes with the kernel: there they outlive a process
+// that is killed. What outlives the power is TestConformancePowerCut's.
+func (f mortalFile) Begin(int64, int64) {}
+
+func (f mortalFile) Sync() error {
+	if f.dead.Load() {
+		return syscall.EIO
+	}
+	return nil
+}
+
+func (m *mortal) SyncDir(string) error {
+	if m.dead.Load() {
+		return syscall.EIO
+	}
+	return nil
+}
+
 func (f mortalFile) Truncate(size int64) error {
 	if f.dead.Load() {
 		return syscall.EIO
