@@ -159,7 +159,7 @@ func TestGrantsAreEnough(t *testing.T) {
 			Advance: func(_ *testing.T, d time.Duration) { ahead.Add(int64(d)) },
 		})
 		h := notifytest.Harness{
-			Open:   func(t *testing.T, dir string) notify.Queue { return of(t, dir) },
+			Open:   func(t *testing.T, dir string) notify.Queue { return &noOwner{of(t, dir)} },
 			Shared: true, Lease: testLease, Parallel: true,
 			InMemory: true, // TestLargeBodyMemory measures it alone
 		}
@@ -171,11 +171,30 @@ func TestGrantsAreEnough(t *testing.T) {
 			_, err := q.Stats(t.Context())
 			require.NoError(t, err)
 			require.NoError(t, q.sweep(t.Context()))
+			q.db.older = time.Hour
+			out, err := q.Erase(t.Context(), "u")
+			require.NoError(t, err)
+			require.Equal(t, map[string]int{"items": 2}, out.Removed)
+			require.Equal(t, []notify.Leftover{{What: "tables", Count: len(queueTables), Why: "the role of this process does not own them: their files keep what was deleted until VACUUM FULL"}}, out.Left)
 			require.NoError(t, q.Close())
 			return
 		}
 		notifytest.Run(t, h)
 	})
+}
+
+// noOwner is a process that may delete rows and not write tables anew, which an
+// Erase tells.
+type noOwner struct{ *handle }
+
+func (n *noOwner) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	n.db.older = time.Hour
+	out, err := n.handle.Erase(ctx, user)
+	if err == nil && (len(out.Left) != 1 || out.Left[0].What != "tables") {
+		err = fmt.Errorf("it tells %+v", out.Left)
+	}
+	out.Left = nil
+	return out, err
 }
 
 // TestGrantsAreNoMore holds that a role has its part alone, and cannot change the

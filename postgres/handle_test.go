@@ -65,7 +65,13 @@ func steady(t testing.TB, schema string, with ...func(*pgxpool.Config)) *handle 
 
 func openFor(t testing.TB, schema string, lease time.Duration, with ...func(*pgxpool.Config)) *handle {
 	t.Helper()
-	cfg, err := pgxpool.ParseConfig(pgtest.URL(t))
+	return openOn(t, pgtest.URL(t), schema, lease, with...)
+}
+
+// openOn is a new process, of a server of its own.
+func openOn(t testing.TB, url, schema string, lease time.Duration, with ...func(*pgxpool.Config)) *handle {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
 	require.NoError(t, err)
 	cfg.MaxConns = 8
 	cfg.ConnConfig.RuntimeParams["application_name"] = schema

@@ -22,13 +22,15 @@ const letterPage = 500
 
 const letterSQL = `SELECT id, key, user_id, items, reason, quarantined, attempts, received, buried, size FROM {s}.letter `
 
-func scanLetter(row pgx.Row) (*notify.DeadLetter, int64, error) {
+// scanLetter reads a letter, and what Redrive has to know of it.
+func scanLetter(row pgx.Row) (*notify.DeadLetter, *seen, error) {
 	var l notify.DeadLetter
-	var id int64
+	var s seen
 	var key, user, reason []byte
-	err := row.Scan(&id, &key, &user, &l.Items, &reason, &l.Quarantined, &l.Attempts, &l.Received, &l.Buried, &l.Size)
-	l.ID, l.Key, l.UserID, l.Reason = strconv.FormatInt(id, 10), string(key), types.UserID(user), string(reason)
-	return &l, id, err
+	err := row.Scan(&s.id, &key, &user, &s.items, &reason, &l.Quarantined, &l.Attempts, &l.Received, &l.Buried, &s.size)
+	l.ID, l.Key, l.UserID, l.Reason = strconv.FormatInt(s.id, 10), string(key), types.UserID(user), string(reason)
+	l.Items, l.Size = int(s.items), letterSize(s.size)
+	return &l, &s, err
 }
 
 // Letters implements [notify.Letters].
@@ -84,11 +86,11 @@ func (q *Queue) letters(ctx context.Context, f *notify.LetterFilter, after int64
 	}
 	defer rows.Close()
 	for rows.Next() {
-		l, id, err := scanLetter(rows)
+		l, s, err := scanLetter(rows)
 		if err != nil {
 			return page, last, err
 		}
-		page, last = append(page, l), id
+		page, last = append(page, l), s.id
 	}
 	return page, last, rows.Err()
 }
@@ -111,20 +113,25 @@ func noLetter(id string) error {
 
 // Letter implements [notify.Letters].
 func (q *Queue) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
+	l, _, err := q.letter(ctx, id)
+	return l, err
+}
+
+func (q *Queue) letter(ctx context.Context, id string) (*notify.DeadLetter, *seen, error) {
 	n, err := letterID(id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := q.db.call(ctx)
 	defer cancel()
-	l, _, err := scanLetter(q.db.pool.QueryRow(ctx, q.db.sql(letterSQL+`WHERE id = $1`), n))
+	l, s, err := scanLetter(q.db.pool.QueryRow(ctx, q.db.sql(letterSQL+`WHERE id = $1`), n))
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, noLetter(id)
+		return nil, nil, noLetter(id)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("postgres: letter: %w", clean(err))
+		return nil, nil, fmt.Errorf("postgres: letter: %w", clean(err))
 	}
-	return l, nil
+	return l, s, nil
 }
 
 // OpenLetter implements [notify.Letters]. ctx also applies to reading.
@@ -262,11 +269,7 @@ func (r *letterReader) next() error {
 // in one transaction, so only one of several callers succeeds.
 func (q *Queue) Redrive(ctx context.Context, id string) error {
 	for {
-		l, err := q.Letter(ctx, id)
-		if err != nil {
-			return err
-		}
-		n, err := letterID(id)
+		_, s, err := q.letter(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -274,8 +277,8 @@ func (q *Queue) Redrive(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		err = q.putLarge(ctx, r, &seen{n, int64(l.Items), l.Size})
-		// The letter is gone, or has grown: Letter tells which.
+		err = q.putLarge(ctx, r, s)
+		// The letter is gone, has grown, or an Erase has changed it: letter tells which.
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

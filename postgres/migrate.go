@@ -133,7 +133,7 @@ const (
 
 func isLockTimeout(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && e.Code == "55P03"
+	return errors.As(err, &e) && (e.Code == "55P03" || e.Code == "40P01") // or undone in favour of another
 }
 
 // migrate takes a step, unless it was taken.

@@ -88,6 +88,7 @@ type DB struct {
 	letters time.Duration // 0: they are kept
 	joins   time.Duration // activities; 0: they are kept
 	begun   int           // how many processes may die at an item
+	older   time.Duration // how long an Erase waits for other transactions
 	seal    cipher.AEAD   // nil: tokens are stored in clear
 	log     *slog.Logger
 
@@ -152,7 +153,7 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 	}
 	db := &DB{
 		pool: pool, schema: schema, names: namer(schema), lease: o.Lease, repeat: max(0, o.RepeatTime),
-		begun: maxBegun, most: o.MaxBytes, letters: o.LetterRetention, joins: o.JoinedRetention, seal: o.Seal, log: o.Logger,
+		begun: maxBegun, older: rewriteWait, most: o.MaxBytes, letters: o.LetterRetention, joins: o.JoinedRetention, seal: o.Seal, log: o.Logger,
 	}
 	db.ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.holder.init(db)

@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"testing"
+	"time"
 
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
@@ -18,6 +19,7 @@ func TestQueue(t *testing.T) {
 		Open: func(t *testing.T, dir string) notify.Queue {
 			q := open(t, at.of(t, dir))
 			q.db.begun = 100 // some clauses kill one process after another for no fault of an item
+			q.db.older = time.Hour
 			return q
 		},
 		Kill:   func(_ *testing.T, q notify.Queue) { q.(*handle).kill() },

@@ -37,7 +37,7 @@ import (
 // Stores are where things of users are kept. A field that is nil is left out.
 type Stores struct {
 	// Queue holds items, dead letters, and the claims of files. One that is no
-	// [notify.Eraser], as that of module postgres, is told as left.
+	// [notify.Eraser] is told as left.
 	Queue notify.Letters
 	// Processor works on the queue in this process.
 	Processor *notify.Processor
@@ -150,6 +150,9 @@ func (s *Stores) parts() (all []part) {
 	}
 	if j := s.Join; j != nil {
 		all = append(all, part{"join", func(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+			if e, ok := j.(eraser); ok {
+				return e.Erase(ctx, user)
+			}
 			return nil, j.Forget(ctx, user)
 		}, none})
 	}
@@ -176,7 +179,15 @@ func cannot(context.Context, types.UserID) (*notify.Erasure, error) {
 	return out, nil
 }
 
+// eraser is a store that tells of an erasure itself.
+type eraser interface {
+	Erase(context.Context, types.UserID) (*notify.Erasure, error)
+}
+
 func (s *Stores) eraseLedger(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	if e, ok := s.Ledger.(eraser); ok {
+		return e.Erase(ctx, user)
+	}
 	out := &notify.Erasure{}
 	if e, ok := s.Ledger.(interface {
 		Erase(context.Context, types.UserID) (int, error)
@@ -203,6 +214,9 @@ func (s *Stores) eraseSilence(_ context.Context, user types.UserID) (*notify.Era
 }
 
 func (s *Stores) eraseTokens(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	if e, ok := s.Tokens.(eraser); ok {
+		return e.Erase(ctx, user)
+	}
 	out := &notify.Erasure{}
 	if e, ok := s.Tokens.(interface {
 		Erase(context.Context, types.UserID) (bool, error)
