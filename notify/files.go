@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/garminkit/activityapi/types"
 )
@@ -64,6 +65,17 @@ type Files struct {
 	// Garmin is asked for a file. On Linux it is reserved. Zero means 512 KiB, or
 	// 1.25 times the largest file seen if that is more, up to 32 MiB.
 	Room int64
+
+	// Retention is how long a file stays in Dir after it was stored, with its
+	// sidecar, whether or not a callback has accepted it: it should not be shorter
+	// than dead letters are kept. With Name, every file below Dir is one, so that Dir
+	// must hold nothing else. It cannot be set with Store. Zero means for ever; less
+	// than 8 days is refused, since that long an item may be tried.
+	Retention time.Duration
+	// PartRetention is how long what came of a download is kept that never became
+	// a file. Garmin does not send it again. Zero means for ever; less than 8 days
+	// is refused.
+	PartRetention time.Duration
 }
 
 // File is a downloaded and stored file.
@@ -104,6 +116,14 @@ func (f *Files) check() error {
 	if f.Room < 0 {
 		return errors.New("notify: Files.Room is negative")
 	}
+	for _, r := range []time.Duration{f.Retention, f.PartRetention} {
+		if r != 0 && r < leastRetention {
+			return fmt.Errorf("notify: Files: a retention of %v is shorter than %v, the time that an item may be tried", r, leastRetention)
+		}
+	}
+	if f.Retention != 0 && f.Store != nil {
+		return errors.New("notify: Files.Retention with Files.Store: the files are not in Dir")
+	}
 	return nil
 }
 
@@ -121,17 +141,16 @@ func (f *Files) open(q Store) (*fileStore, error) {
 	if s.store == nil {
 		s.store = dir
 	}
-	if s.claims != nil {
-		return s, nil
-	}
-	if q, ok := q.(interface{ Claims() Claims }); ok {
+	if q, ok := q.(interface{ Claims() Claims }); ok && s.claims == nil {
 		s.claims = q.Claims()
-		return s, nil
 	}
-	own, err := OpenClaimDir(filepath.Join(f.Dir, workDir, "claims"))
-	if err != nil {
-		return nil, errors.Join(err, dir.Close())
+	if s.claims == nil {
+		own, err := OpenClaimDir(filepath.Join(f.Dir, workDir, "claims"))
+		if err != nil {
+			return nil, errors.Join(err, dir.Close())
+		}
+		s.claims, s.own = own, own
 	}
-	s.claims, s.own = own, own
+	s.keep()
 	return s, nil
 }

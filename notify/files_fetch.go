@@ -39,10 +39,14 @@ type fileStore struct {
 
 	mu   sync.Mutex
 	busy map[string]bool // claims being worked on
+
+	stop    func()       // ends the sweeps
+	placing sync.RWMutex // no file is swept away while others are stored
 }
 
 // Close releases the directory and the claims.
 func (s *fileStore) Close() error {
+	s.stop()
 	err := s.dir.Close()
 	if s.own != nil {
 		err = errors.Join(err, s.own.Close())

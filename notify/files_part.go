@@ -24,6 +24,8 @@ const (
 	partRejected partKind = ".rejected" // came to an end, but the file is cut
 	partBroken   partKind = ".broken"   // the transfer broke
 	partAnswer   partKind = ".answer"   // came instead of a file
+
+	sidecarPart partKind = ".sidecar" // what is stored beside the file
 )
 
 // part is such a file, in workDir.

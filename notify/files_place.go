@@ -17,7 +17,9 @@ import (
 // fails, put may be repeated.
 func (d *download) put(ctx context.Context, p *part, c Claim) (Claim, error) {
 	c.State = ClaimStored
+	d.s.placing.RLock()
 	err := d.place(ctx, *p, &c)
+	d.s.placing.RUnlock()
 	if err != nil {
 		err = fmt.Errorf("notify: storing a file, kept as %q: %w", d.s.path(*p), err)
 		if d.before.State != ClaimSpent {
@@ -80,7 +82,7 @@ func (d *download) putSidecar(ctx context.Context, c Claim) error {
 		return nil
 	}
 	nameSum := sha256.Sum256([]byte(c.Name))
-	kept := workDir + "/" + d.id + partOwner(owner.Of(d.file.UserID)) + hex.EncodeToString(nameSum[:4]) + ".sidecar"
+	kept := workDir + "/" + d.id + partOwner(owner.Of(d.file.UserID)) + hex.EncodeToString(nameSum[:4]) + string(sidecarPart)
 	data, err := d.s.dir.root.ReadFile(kept)
 	if errors.Is(err, fs.ErrNotExist) {
 		if data, err = d.s.opts.Sidecar(d.stored(c)); err != nil {

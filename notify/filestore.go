@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
@@ -131,6 +132,9 @@ func (d *FileDir) link(from, name string, size int64, sum string) (bool, error) 
 		if !d.holds(name, size, sum) {
 			return false, &fs.PathError{Op: "put", Path: name, Err: fs.ErrExist}
 		}
+		// Its retention begins anew.
+		now := time.Now()
+		_ = d.root.Chtimes(name, now, now)
 		err = nil
 	}
 	if err != nil {

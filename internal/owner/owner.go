@@ -9,8 +9,11 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
+// Size is how long a mark is.
+const Size = 16
+
 // Of returns 16 hexadecimal digits of a hash of the user's id.
 func Of(user types.UserID) string {
 	sum := sha256.Sum256([]byte("owner\x00" + user))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:Size/2])
 }

@@ -49,5 +49,26 @@ func eraseRows() []row {
 			new:     "	receipt, err := s.Service.Erase(ctx, user, true)",
 			pkg:     "./activity/service/solo", test: "TestLeaving",
 		},
+		{
+			defence: "what is kept of a download stays while the download is under way",
+			file:    "notify/files_retain.go",
+			old:     "	if !ok || !isPart(name) || !s.lock(id) {\n		return\n	}\n	defer s.unlock(id)\n",
+			new:     "	if !ok || !isPart(name) || id == \"\" {\n		return\n	}\n",
+			pkg:     "./notify", test: "TestRetention",
+		},
+		{
+			defence: "retention removes no file that has another's name",
+			file:    "notify/files_retain.go",
+			old:     "	return s.opts.Name != nil || madeName.MatchString(name)",
+			new:     "	return s.opts.Name != nil || madeName != nil && name != \"\"",
+			pkg:     "./notify", test: "TestRetention",
+		},
+		{
+			defence: "the retention of a file that is stored again begins anew",
+			file:    "notify/filestore.go",
+			old:     "		_ = d.root.Chtimes(name, now, now)\n",
+			new:     "		_ = now\n",
+			pkg:     "./notify", test: "TestStoredAgain",
+		},
 	}
 }
