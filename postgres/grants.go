@@ -35,6 +35,7 @@ func (p Part) rights() []rights {
 			{"large", all},
 			{"chunk", "SELECT, INSERT, DELETE"},
 			{"staged", "SELECT, INSERT, DELETE"},
+			{"staged_list", "SELECT, INSERT, DELETE"},
 			{"letter", all},
 			{"letter_item", "SELECT, INSERT, DELETE"},
 			{"member", all},

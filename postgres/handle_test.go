@@ -227,6 +227,10 @@ func (s *schemas) of(t *testing.T, dir string) string {
 	var name string
 	if n := len(s.free); n > 0 {
 		name, s.free = s.free[n-1], s.free[:n-1]
+		// Its numbers begin at the clock, as those of a new one.
+		_, err := newPool(t, pgtest.URL(t)).Exec(t.Context(), named(name, `DELETE FROM {s}.running; UPDATE {s}.reserved SET upto = 0;
+SELECT setval('{s}.item_seq', (extract(epoch FROM clock_timestamp()) * 250000000)::bigint)`))
+		require.NoError(t, err)
 	} else {
 		name = pgtest.Schema(t)
 	}

@@ -16,15 +16,15 @@ import (
 
 const (
 	chunkSize  = 256 << 10
-	flushSize  = 4 << 20
+	flushSize  = 2 << 20 // a multiple of chunkSize
 	stagedRows = 2048
 	// staleAfter is after what time a large body that is not complete is taken
 	// for one whose process has died.
 	staleAfter = time.Hour
 )
 
-// putLarge stores the bytes in chunks as they come and the items beside them, in
-// short transactions: while a sender is slow, no connection is held. The last
+// putLarge stores the bytes in chunks as they come and lists of the items beside
+// them, in short transactions: while a sender is slow, no connection is held. The last
 // transaction makes the items appear, all at once. If a letter is named, it also
 // removes that letter, and fails with fs.ErrNotExist if it cannot.
 func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err error) {
@@ -41,15 +41,19 @@ func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err er
 	if w.body, err = q.bodies.take(ctx); err != nil {
 		return err
 	}
-	if err := w.exec(`INSERT INTO {s}.large (body) VALUES ($1)`, w.body); err != nil {
-		return fmt.Errorf("postgres: put: %w", err)
-	}
 	ready := false
 	defer func() {
 		if !ready {
+			_ = w.wait()
 			w.discard()
 		}
 	}()
+	if err := w.start(func(ctx context.Context) error {
+		_, err := q.db.pool.Exec(ctx, q.db.sql(`INSERT INTO {s}.large (body) VALUES ($1)`), w.body)
+		return err
+	}); err != nil {
+		return fmt.Errorf("postgres: put: %w", err)
+	}
 	var split notify.Splitter
 	hash := sha256.New()
 	mayRepeat := q.db.repeat > 0 && letter == nil
@@ -65,7 +69,7 @@ func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err er
 			return fmt.Errorf("postgres: put: %w", err)
 		}
 	}
-	if err := errors.Join(w.flush(true), w.flushItems()); err != nil {
+	if err := errors.Join(w.flush(), w.flushItems(), w.wait()); err != nil {
 		return fmt.Errorf("postgres: put: %w", err)
 	}
 	if ctx.Err() != nil {
@@ -91,13 +95,17 @@ func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err er
 // seen is a letter as it was read: the rest of a body may grow meanwhile.
 type seen struct{ id, items, size int64 }
 
-// stager writes a large body to the tables.
+// stager writes a large body to the tables: what is full is stored while the next
+// is read. No statement waits for the disk but the last, which makes sure that
+// everything is there.
 type stager struct {
 	q      *Queue
 	ctx    context.Context
 	body   int64
 	chunks int32
 	buf    []byte
+	other  []byte     // buf and other take turns
+	stores chan error // the result of what is being stored; nil if nothing is
 	items  int32
 	sum    []byte // nil if it is stored even as a repeat
 	since  int64  // what was received before is known
@@ -105,47 +113,70 @@ type stager struct {
 	news   newItems
 }
 
-func (w *stager) exec(text string, args ...any) error {
-	ctx, cancel := w.q.db.call(w.ctx)
-	defer cancel()
-	_, err := w.q.db.pool.Exec(ctx, w.q.db.sql(text), args...)
-	return clean(err)
+// start has f done while the caller goes on. It returns how what was started
+// before has ended.
+func (w *stager) start(f func(ctx context.Context) error) error {
+	if err := w.wait(); err != nil {
+		return err
+	}
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	stores := make(chan error, 1)
+	w.stores = stores
+	go func() {
+		ctx, cancel := w.q.db.call(w.ctx)
+		defer cancel()
+		stores <- clean(f(ctx))
+	}()
+	return nil
+}
+
+// wait waits for what is being stored.
+func (w *stager) wait() error {
+	if w.stores == nil {
+		return nil
+	}
+	err := <-w.stores
+	w.stores = nil
+	return err
 }
 
 // Write takes the bytes in.
 func (w *stager) Write(p []byte) (int, error) {
-	w.buf = append(w.buf, p...)
-	if len(w.buf) >= flushSize {
-		if err := w.flush(false); err != nil {
-			return 0, err
+	for rest := p; len(rest) > 0; {
+		n := min(len(rest), flushSize-len(w.buf))
+		w.buf = append(w.buf, rest[:n]...)
+		rest = rest[n:]
+		if len(w.buf) == flushSize {
+			if err := w.flush(); err != nil {
+				return 0, err
+			}
 		}
 	}
 	return len(p), nil
 }
 
-// flush stores whole chunks, and in the end what is left.
-func (w *stager) flush(last bool) error {
-	if w.ctx.Err() != nil {
-		return context.Cause(w.ctx)
+// flush stores the bytes that are there: whole chunks, except in the end.
+func (w *stager) flush() error {
+	if len(w.buf) == 0 {
+		return nil
 	}
 	var rows [][]any
-	buf := w.buf
-	for len(buf) >= chunkSize || last && len(buf) > 0 {
+	for buf := w.buf; len(buf) > 0; {
 		k := min(chunkSize, len(buf))
 		rows = append(rows, []any{w.body, w.chunks, buf[:k]})
 		w.chunks++
 		buf = buf[k:]
 	}
-	if len(rows) > 0 {
-		ctx, cancel := w.q.db.call(w.ctx)
-		defer cancel()
-		_, err := w.q.db.pool.CopyFrom(ctx, pgx.Identifier{w.q.db.schema, "chunk"}, []string{"body", "n", "data"}, pgx.CopyFromRows(rows))
-		if err != nil {
-			return clean(err)
-		}
-	}
-	w.buf = append(w.buf[:0], buf...)
-	return nil
+	err := w.start(func(ctx context.Context) error {
+		return w.q.db.unwaited(ctx, func(tx pgx.Tx) error {
+			_, err := tx.CopyFrom(ctx, pgx.Identifier{w.q.db.schema, "chunk"}, []string{"body", "n", "data"}, pgx.CopyFromRows(rows))
+			return err
+		})
+	})
+	w.buf, w.other = w.other[:0], w.buf
+	return err
 }
 
 // stage notes an item.
@@ -161,18 +192,19 @@ func (w *stager) stage(p notify.Piece) error {
 }
 
 func (w *stager) flushItems() error {
-	c := w.cols
+	c, first := w.cols, w.items
 	if c == nil {
 		return nil
 	}
-	err := w.exec(`INSERT INTO {s}.staged (body, n, share, class, key, idx, off, size, user_id, touch)
-SELECT $1, $2::integer + n, share, class, key, idx, off, size, user_id, touch
-FROM unnest($3::smallint[], $4::smallint[], $5::bytea[], $6::integer[], $7::bigint[], $8::bigint[], $9::bytea[], $10::bytea[])
-WITH ORDINALITY t (share, class, key, idx, off, size, user_id, touch, n)`,
-		w.body, w.items, c.shares, c.classes, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches)
-	w.items += int32(len(c.shares))
 	w.cols = nil
-	return err
+	w.items += int32(len(c.shares))
+	return w.start(func(ctx context.Context) error {
+		return w.q.db.unwaited(ctx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, w.q.db.sql(`INSERT INTO {s}.staged_list (body, first, shares, classes, keys, idxs, offs, sizes, users, touches)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`), w.body, first, c.shares, c.classes, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches)
+			return err
+		})
+	})
 }
 
 func (w *stager) publish(letter *seen) error {
@@ -183,8 +215,8 @@ func (w *stager) publish(letter *seen) error {
 	ctx, cancel := db.call(w.ctx)
 	defer cancel()
 	var ok, done bool
-	if err := db.pool.QueryRow(ctx, db.sql(`CALL {s}.publish($1, $2, $3, $4, $5, $6, $7, NULL, NULL)`), lockKey(db.schema, "append"),
-		w.body, letter.id, letter.items, letter.size, w.sum, w.since).Scan(&ok, &done); err != nil {
+	if err := db.pool.QueryRow(ctx, db.sql(`CALL {s}.publish_lists($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, NULL)`), lockKey(db.schema, "append"),
+		w.body, int64(w.items), int64(w.chunks), letter.id, letter.items, letter.size, w.sum, w.since).Scan(&ok, &done); err != nil {
 		return clean(err)
 	}
 	switch {

@@ -53,4 +53,4 @@ func (q *Queue) measure(ctx context.Context) error {
 
 // tablesSQL is what the tables take on the disk.
 const tablesSQL = `SELECT sum(pg_total_relation_size(t::regclass))::bigint
-FROM unnest(ARRAY['{s}.item', '{s}.chunk', '{s}.large', '{s}.staged', '{s}.letter', '{s}.letter_item']) t`
+FROM unnest(ARRAY['{s}.item', '{s}.chunk', '{s}.large', '{s}.staged', '{s}.staged_list', '{s}.letter', '{s}.letter_item']) t`

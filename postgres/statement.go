@@ -26,6 +26,17 @@ func (db *DB) call(ctx context.Context) (context.Context, context.CancelFunc) {
 	return c, func() { unhook(); cancel() }
 }
 
+// unwaited has f done in a transaction that does not wait for the disk. A crash of
+// the server may undo it.
+func (db *DB) unwaited(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, db.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'off', true)`); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
 // doing is whether a statement may be sent again when nobody knows whether the
 // first one was carried out.
 type doing bool

@@ -3,8 +3,10 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -30,6 +32,49 @@ func openOld(t *testing.T, schema string, version int) *handle {
 	return &handle{Queue: db.Queue(), db: db, pool: pool}
 }
 
+// putLargeBefore stores a large body as programs did before version 11.
+func (h *handle) putLargeBefore(ctx context.Context, r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	body, err := h.bodies.take(ctx)
+	if err != nil {
+		return err
+	}
+	var pieces []notify.Piece
+	var split notify.Splitter
+	for p, err := range split.Split(bytes.NewReader(raw)) {
+		if err != nil {
+			return err
+		}
+		pieces = append(pieces, p)
+	}
+	c := newColumns(len(pieces))
+	for _, p := range pieces {
+		c.add(p)
+	}
+	if _, err := h.pool.Exec(ctx, named(h.db.schema, `INSERT INTO {s}.large (body) VALUES ($1)`), body); err != nil {
+		return err
+	}
+	if _, err := h.pool.Exec(ctx, named(h.db.schema, `INSERT INTO {s}.chunk (body, n, data) VALUES ($1, 0, $2)`), body, raw); err != nil {
+		return err
+	}
+	if _, err := h.pool.Exec(ctx, named(h.db.schema, `INSERT INTO {s}.staged (body, n, share, class, key, idx, off, size, user_id, touch)
+SELECT $1, n, share, class, key, idx, off, size, user_id, touch
+FROM unnest($2::smallint[], $3::smallint[], $4::bytea[], $5::integer[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[])
+WITH ORDINALITY t (share, class, key, idx, off, size, user_id, touch, n)`),
+		body, c.shares, c.classes, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches); err != nil {
+		return err
+	}
+	var ok, done bool
+	err = h.pool.QueryRow(ctx, named(h.db.schema, `CALL {s}.publish($1, $2, 0, 0, 0, NULL, 0, NULL, NULL)`), lockKey(h.db.schema, "append"), body).Scan(&ok, &done)
+	if err == nil && (!ok || !done) {
+		err = fmt.Errorf("published: %t, %t", ok, done)
+	}
+	return err
+}
+
 // TestTwoVersions runs a program of an earlier version before, while and after the
 // tables are brought forward, beside one of this version.
 func TestTwoVersions(t *testing.T) {
@@ -49,11 +94,11 @@ func TestTwoVersions(t *testing.T) {
 			default:
 			}
 			begun := time.Now()
-			size := 1
+			put := old.Put
 			if i%10 == 0 {
-				size = 2 * small
+				put = old.putLargeBefore
 			}
-			if err := old.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u%d","summaryId":"%d","pad":%q}]}`, i%5, i, strings.Repeat("x", size)))); err != nil {
+			if err := put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u%d","summaryId":"%d"}]}`, i%5, i))); err != nil {
 				failed <- err
 				return
 			}

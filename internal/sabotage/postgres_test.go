@@ -13,6 +13,20 @@ func postgresRows() []row {
 	)
 	return []row{
 		{
+			defence: "a large body of whose bytes the server has lost some is not published",
+			file:    "postgres/migrations/0011_large.sql",
+			old:     "    IF stored <> chunks THEN\n",
+			new:     "    IF false THEN\n",
+			pkg:     pkg, test: "TestLargeBodyIsWhole",
+		},
+		{
+			defence: "a large body of whose items the server has lost some is not published",
+			file:    "postgres/migrations/0011_large.sql",
+			old:     "    IF stored <> items THEN\n",
+			new:     "    IF false THEN\n",
+			pkg:     pkg, test: "TestLargeBodyIsWhole",
+		},
+		{
 			defence: "a share that the process forgot comes back",
 			file:    member,
 			old:     "		if m.hand[n] != nil || slices.Contains(m.ended, right{n, g.epoch}) {\n",
