@@ -21,8 +21,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -418,7 +418,7 @@ func (c *faultyClaims) Settle(ctx context.Context, id string, claim notify.Claim
 
 func fileNoClaim(t *testing.T) {
 	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
-	claims := &faultyClaims{Claims: notifytest.NewMemoryClaims()}
+	claims := &faultyClaims{Claims: memqueue.NewClaims()}
 	claims.broken.Store(true)
 	r.opts.Files.Claims = claims
 	r.start()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -37,7 +37,7 @@ func BenchmarkProcessor(b *testing.B) {
 			b.Cleanup(func() { q.Close() })
 			return q
 		},
-		"memory": func(*testing.B) notify.Queue { return notifytest.NewMemory() },
+		"memory": func(*testing.B) notify.Queue { return memqueue.NewMemory() },
 	}
 	for _, name := range []string{"spool", "memory"} {
 		for _, perBody := range []int{1, 100} {

@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -166,7 +166,7 @@ func failing(n int64, err error) func() error {
 
 func settleFails(t *testing.T) {
 	r := newRig(t, nil)
-	memory := r.queue.(*notifytest.Memory)
+	memory := r.queue.(*memqueue.Memory)
 	r.queue = &faulty{Queue: memory, settle: failing(5, errFull)}
 	r.start()
 	r.put(push("u", "1"))
@@ -198,7 +198,7 @@ func buryFails(t *testing.T) {
 
 func settleKeepsFailing(t *testing.T) {
 	r := newRig(t, nil)
-	memory := r.queue.(*notifytest.Memory)
+	memory := r.queue.(*memqueue.Memory)
 	var broken atomic.Bool
 	broken.Store(true)
 	r.queue = &faulty{Queue: memory, settle: func() error {
@@ -225,7 +225,7 @@ func settleKeepsFailing(t *testing.T) {
 
 func settleHangs(t *testing.T) {
 	r := newRig(t, nil)
-	hung, fine := notifytest.NewMemory(), notifytest.NewMemory()
+	hung, fine := memqueue.NewMemory(), memqueue.NewMemory()
 	gate := make(chan struct{})
 	r.queue = &joined{Queue: hung, others: []notify.Queue{
 		&faulty{Queue: hung, settle: func() error { <-gate; return nil }}, fine,
@@ -286,7 +286,7 @@ func (q *joined) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
 func scanFails(t *testing.T) {
 	for _, at := range []int64{1, 2, 7} {
 		r := newRig(t, nil)
-		memory := r.queue.(*notifytest.Memory)
+		memory := r.queue.(*memqueue.Memory)
 		q := &faulty{Queue: memory, scan: failing(at, syscall.EIO), load: failing(at, syscall.EIO)}
 		r.queue = q
 		r.start()
@@ -305,7 +305,7 @@ func scanFails(t *testing.T) {
 
 func openFails(t *testing.T) {
 	r := newRig(t, nil)
-	memory := r.queue.(*notifytest.Memory)
+	memory := r.queue.(*memqueue.Memory)
 	r.queue = &faulty{Queue: memory, open: failing(3, syscall.EIO)}
 	r.start()
 	r.put(push("u", "1"), push("v", "2"))
@@ -318,7 +318,7 @@ func openFails(t *testing.T) {
 
 func itemGone(t *testing.T) {
 	r := newRig(t, nil)
-	memory := r.queue.(*notifytest.Memory)
+	memory := r.queue.(*memqueue.Memory)
 	r.queue = &faulty{Queue: memory, open: failing(1, fmt.Errorf("open: %w", fs.ErrNotExist))}
 	r.start()
 	r.put(push("u", "1"), push("u", "1"), push("u", "2"))
@@ -371,7 +371,7 @@ func queueFails(t *testing.T) {
 
 func shareLost(t *testing.T) {
 	r := newRig(t, nil)
-	memory := r.queue.(*notifytest.Memory)
+	memory := r.queue.(*memqueue.Memory)
 	q := &faulty{Queue: memory, lost: make(chan struct{})}
 	r.queue = q
 	var cause error
@@ -399,7 +399,7 @@ func shareLost(t *testing.T) {
 
 func shareWanted(t *testing.T) {
 	r := newRig(t, nil)
-	memory := r.queue.(*notifytest.Memory)
+	memory := r.queue.(*memqueue.Memory)
 	q := &faulty{Queue: memory, wanted: make(chan struct{})}
 	r.queue = q
 	save := r.calls.Save

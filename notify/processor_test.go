@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -41,7 +41,7 @@ type rig struct {
 
 // newRig resolves every user to one of the same id with the given client.
 func newRig(t *testing.T, client notify.Client) *rig {
-	r := &rig{t: t, queue: notifytest.NewMemory()}
+	r := &rig{t: t, queue: memqueue.NewMemory()}
 	r.users = func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: "local-" + string(id), Client: client}}, nil
 	}
@@ -158,7 +158,7 @@ func (r *rig) letters() []*letter {
 	return all
 }
 
-func (r *rig) left() int { return r.queue.(*notifytest.Memory).Len() }
+func (r *rig) left() int { return r.queue.(*memqueue.Memory).Len() }
 
 // count returns how often a result was observed.
 func (r *rig) count(result notify.Result) (n int) {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -20,7 +20,7 @@ import (
 func TestReread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := notifytest.NewMemory()
+		q := memqueue.NewMemory()
 		defer q.Close()
 		var mu sync.Mutex
 		delivered := map[string]int{}

@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -81,7 +81,7 @@ func TestWaitingMemory(t *testing.T) {
 // bounded, however many users they are of.
 func TestReadyMemory(t *testing.T) {
 	const n = 4000
-	q := notifytest.NewMemory()
+	q := memqueue.NewMemory()
 	require.NoError(t, q.Put(t.Context(), strings.NewReader(list("moveIQActivities", n, func(i int) string {
 		return moveIQ(fmt.Sprint("user", i), i, "")
 	}))))

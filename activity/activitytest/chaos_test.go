@@ -18,8 +18,8 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -74,7 +74,7 @@ func TestChaos(t *testing.T) {
 				require.NoError(t, err)
 				defer pool.Close()
 				p := &partner{saved: make(map[string]bool), files: make(map[string]string), users: make(map[types.UserID]notify.User)}
-				queue := notifytest.NewMemory()
+				queue := memqueue.NewMemory()
 				processor, err := notify.NewProcessor(queue, p, notify.Callbacks{
 					Save:             p.save,
 					File:             p.file,

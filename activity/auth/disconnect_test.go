@@ -12,8 +12,8 @@ import (
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -213,7 +213,7 @@ func TestDeadTokenLosesNothing(t *testing.T) {
 		var saved []types.ID
 		left := false
 		outcomes := map[notify.Result]int{}
-		queue := notifytest.NewMemory()
+		queue := memqueue.NewMemory()
 		processor, err := notify.NewProcessor(queue, resolver, notify.Callbacks{
 			Save: func(_ context.Context, _ *notify.Delivery, s types.Summary) error {
 				saved = append(saved, s.ID())

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/service"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -183,7 +183,7 @@ func (b *books) callbacks() notify.Callbacks {
 func TestRollingRestarts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		shared, books := notifytest.NewShared(nil), newBooks()
+		shared, books := memqueue.NewShared(nil), newBooks()
 		type process struct {
 			svc    *service.Service
 			cancel context.CancelFunc

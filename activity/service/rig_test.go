@@ -23,8 +23,8 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -68,7 +68,7 @@ func (x *trouble) work(ctx context.Context, part string) error {
 
 // stubQueue is a queue in memory with troubles.
 type stubQueue struct {
-	*notifytest.Memory
+	*memqueue.Memory
 	x     *trouble
 	start time.Time
 }
@@ -201,7 +201,7 @@ type rig struct {
 func newRig(t *testing.T, x trouble, opts service.Options) *rig {
 	x.over = make(chan struct{})
 	r := &rig{t: t, x: &x, done: make(chan error, 1), saved: map[types.ID]int{}}
-	r.queue = &stubQueue{Memory: notifytest.NewMemory(), x: r.x, start: time.Now()}
+	r.queue = &stubQueue{Memory: memqueue.NewMemory(), x: r.x, start: time.Now()}
 	opts.Tokens = &stubTokens{r.x}
 	ledger := backfill.NewLedger()
 	opts.History = &service.History{

@@ -16,8 +16,8 @@ import (
 
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -129,7 +129,7 @@ func TestOrder(t *testing.T) {
 					}
 					return nil
 				}
-				q := &orderly{Memory: notifytest.NewMemory(), step: step}
+				q := &orderly{Memory: memqueue.NewMemory(), step: step}
 				svc, err := service.New(q, everybody{}, callbacks(), &service.Options{
 					Tokens: &orderlyTokens{step},
 					Close:  []io.Closer{closer(func() error { return step("ledger") }), closer(func() error { return step("database") })},
@@ -161,7 +161,7 @@ func TestOrder(t *testing.T) {
 }
 
 type orderly struct {
-	*notifytest.Memory
+	*memqueue.Memory
 	step func(string) error
 }
 
@@ -371,10 +371,10 @@ func TestRefused(t *testing.T) {
 		"handler":              {Handler: &notify.HandlerOptions{MaxBody: -1}},
 		"processor":            {Processor: &notify.ProcessorOptions{Workers: -1}},
 	} {
-		_, err := service.New(notifytest.NewMemory(), everybody{}, callbacks(), opts)
+		_, err := service.New(memqueue.NewMemory(), everybody{}, callbacks(), opts)
 		require.Error(t, err, name)
 	}
-	_, err := service.New(notifytest.NewMemory(), everybody{}, notify.Callbacks{}, nil)
+	_, err := service.New(memqueue.NewMemory(), everybody{}, notify.Callbacks{}, nil)
 	require.Error(t, err)
 	_, err = service.New(nil, everybody{}, callbacks(), nil)
 	require.Error(t, err)

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -52,8 +52,8 @@ type life struct {
 	script *rand.Rand
 	fake   *activitytest.Server
 	gen    *activitytest.Generator
-	base   string             // directory of all processes' disks
-	memory *notifytest.Memory // nil with a spool
+	base   string           // directory of all processes' disks
+	memory *memqueue.Memory // nil with a spool
 	end    context.Context
 
 	truth   truth
@@ -99,7 +99,7 @@ func live(t *testing.T, p plan) (map[string]int, *breach) {
 		l.line.init(l)
 		l.secrets.init()
 		if !l.spool {
-			l.memory = notifytest.NewMemory()
+			l.memory = memqueue.NewMemory()
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		l.end = ctx

@@ -13,8 +13,8 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -54,7 +54,7 @@ var sabotages = []sabotage{
 		})
 	}},
 	{name: "store forgets what it has on a restart", breaks: []string{"I1", "I2"}, queue: func(p *process, q notify.Queue) notify.Queue {
-		p.l.memory = notifytest.NewMemory()
+		p.l.memory = memqueue.NewMemory()
 		return p.l.memory
 	}},
 	{name: "store cuts long bodies", breaks: []string{"I1", "I2"}, store: func(_ *process, s notify.Store) notify.Store {

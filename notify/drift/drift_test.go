@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -23,7 +23,7 @@ func run(t *testing.T, bodies ...string) *drift.Report {
 	t.Helper()
 	r := drift.New()
 	synctest.Test(t, func(t *testing.T) {
-		q := notifytest.NewMemory()
+		q := memqueue.NewMemory()
 		defer q.Close()
 		users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil

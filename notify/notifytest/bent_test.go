@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
@@ -16,7 +17,7 @@ import (
 // bent is a queue that breaks one clause of the contract, by a function that
 // takes the place of a method.
 type bent struct {
-	*notifytest.Memory
+	*memqueue.Memory
 	number  int // of the handle
 	how     *bend
 	puts    int
@@ -41,9 +42,9 @@ type bend struct {
 	erase    func(b *bent, ctx context.Context, user types.UserID) (*notify.Erasure, error)
 	holdings func(b *bent, ctx context.Context, user types.UserID) iter.Seq2[*notify.Holding, error]
 	stats    func(b *bent, ctx context.Context) (notify.QueueStats, error)
-	reopen   func(b *bent, killed bool) *notifytest.Memory
+	reopen   func(b *bent, killed bool) *memqueue.Memory
 	killing  func(b *bent)
-	// unfenced is a rule of the model, see notifytest.SharedOptions.
+	// unfenced is a rule of the model, see memqueue.SharedOptions.
 	unfenced string
 
 	mu   sync.Mutex
@@ -239,7 +240,7 @@ func (b *bentShare) Context() context.Context {
 func bentHarness(how *bend, several bool) notifytest.Harness {
 	h := single()
 	if several {
-		h = shared(notifytest.SharedOptions{Unfenced: how.unfenced})
+		h = shared(memqueue.SharedOptions{Unfenced: how.unfenced})
 	}
 	opened := 0
 	killed := false
@@ -247,11 +248,11 @@ func bentHarness(how *bend, several bool) notifytest.Harness {
 	right := h.Open
 	h.Open = func(t *testing.T, dir string) notify.Queue {
 		opened++
-		var m *notifytest.Memory
+		var m *memqueue.Memory
 		if last != nil && how.reopen != nil {
 			m = how.reopen(last, killed)
 		} else {
-			m = right(t, dir).(*notifytest.Memory)
+			m = right(t, dir).(*memqueue.Memory)
 		}
 		killed = false
 		last = &bent{Memory: m, number: opened, how: how, given: map[notify.ItemID]*notify.Item{}}

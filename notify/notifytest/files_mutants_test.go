@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
@@ -154,7 +155,7 @@ func TestFilesMutant(t *testing.T) {
 		notifytest.RunClaims(t, notifytest.ClaimsHarness{Open: func(t *testing.T, dir string) notify.Claims {
 			c := m.bent
 			if c.Claims = open(t, dir); m.own {
-				c.Claims = notifytest.NewMemoryClaims()
+				c.Claims = memqueue.NewClaims()
 			}
 			return &c
 		}})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
@@ -20,10 +21,10 @@ func TestClaimDir(t *testing.T) {
 
 // openMemory returns handles of claims in memory, one set for each name.
 func openMemory() func(t *testing.T, dir string) notify.Claims {
-	first := map[string]*notifytest.MemoryClaims{}
+	first := map[string]*memqueue.Claims{}
 	return func(_ *testing.T, dir string) notify.Claims {
 		if first[dir] == nil {
-			first[dir] = notifytest.NewMemoryClaims()
+			first[dir] = memqueue.NewClaims()
 		}
 		return first[dir].Another()
 	}

@@ -11,43 +11,44 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
 // single is the harness of the queue for one process.
 func single() notifytest.Harness {
-	last := map[string]*notifytest.Memory{}
+	last := map[string]*memqueue.Memory{}
 	return notifytest.Harness{
 		Open: func(_ *testing.T, dir string) notify.Queue {
 			if m := last[dir]; m != nil {
 				last[dir] = m.Reopen()
 			} else {
-				last[dir] = notifytest.NewMemory()
+				last[dir] = memqueue.NewMemory()
 			}
 			return last[dir]
 		},
-		Kill:     func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
-		PowerCut: func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
+		Kill:     func(_ *testing.T, q notify.Queue) { q.(*memqueue.Memory).Kill() },
+		PowerCut: func(_ *testing.T, q notify.Queue) { q.(*memqueue.Memory).Kill() },
 		InMemory: true,
 		Test:     bubble,
 	}
 }
 
 // shared is the harness of a queue for several.
-func shared(opts notifytest.SharedOptions) notifytest.Harness {
-	queues := map[string]*notifytest.Shared{}
+func shared(opts memqueue.SharedOptions) notifytest.Harness {
+	queues := map[string]*memqueue.Shared{}
 	opts.Lease = 15 * time.Second
 	return notifytest.Harness{
 		Open: func(_ *testing.T, dir string) notify.Queue {
 			if queues[dir] == nil {
-				queues[dir] = notifytest.NewShared(&opts)
+				queues[dir] = memqueue.NewShared(&opts)
 			}
 			return queues[dir].Open()
 		},
-		Kill:     func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
-		PowerCut: func(_ *testing.T, q notify.Queue) { q.(*notifytest.Memory).Kill() },
-		Cut:      func(_ *testing.T, q notify.Queue, off bool) { q.(*notifytest.Memory).Cut(off) },
+		Kill:     func(_ *testing.T, q notify.Queue) { q.(*memqueue.Memory).Kill() },
+		PowerCut: func(_ *testing.T, q notify.Queue) { q.(*memqueue.Memory).Kill() },
+		Cut:      func(_ *testing.T, q notify.Queue, off bool) { q.(*memqueue.Memory).Cut(off) },
 		Shared:   true,
 		Lease:    opts.Lease,
 		InMemory: true,
@@ -57,15 +58,15 @@ func shared(opts notifytest.SharedOptions) notifytest.Harness {
 
 func TestMemory(t *testing.T) { notifytest.Run(t, single()) }
 
-func TestManyProcesses(t *testing.T) { notifytest.Run(t, shared(notifytest.SharedOptions{})) }
+func TestManyProcesses(t *testing.T) { notifytest.Run(t, shared(memqueue.SharedOptions{})) }
 
 // TestManyProcessesSlow has calls that take their time, and scans that return little.
 func TestManyProcessesSlow(t *testing.T) {
-	notifytest.Run(t, shared(notifytest.SharedOptions{
+	notifytest.Run(t, shared(memqueue.SharedOptions{
 		Shares:   5,
 		ScanMost: 3,
-		Trip: func(int, string) notifytest.Trip {
-			return notifytest.Trip{There: time.Millisecond, Back: time.Millisecond}
+		Trip: func(int, string) memqueue.Trip {
+			return memqueue.Trip{There: time.Millisecond, Back: time.Millisecond}
 		},
 	}))
 }
@@ -82,7 +83,7 @@ func bubble(t *testing.T, f func(*testing.T)) {
 // from the next one.
 func TestGrantedTooLate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		m := notifytest.NewSlowMemory(func(_ int, op string) (trip notifytest.Trip) {
+		m := memqueue.NewSlow(func(_ int, op string) (trip memqueue.Trip) {
 			if op == "beat" {
 				trip.There, trip.Back = time.Second, time.Second
 			}
@@ -114,7 +115,7 @@ func TestMillion(t *testing.T) {
 	}
 	const bodies, each = 1000, 1000
 	ctx := t.Context()
-	m := notifytest.NewMemory()
+	m := memqueue.NewMemory()
 	for b := range bodies {
 		var body strings.Builder
 		body.WriteString(`{"deregistrations":[`)

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
 // scanMutants break the clauses of check_scan.go.
@@ -28,12 +28,12 @@ func scanMutants() map[string]mutant {
 		"received now":            {"Received", scans(later())},
 		"stores large ones later": {"Order", largeLater},
 		"stores large later":      {"ConcurrentOrder", largeLater},
-		"counts anew": {"NeverReused", &bend{reopen: func(b *bent, _ bool) *notifytest.Memory {
+		"counts anew": {"NeverReused", &bend{reopen: func(b *bent, _ bool) *memqueue.Memory {
 			if b.Len() > 0 {
 				return b.Reopen()
 			}
 			b.Kill()
-			return notifytest.NewMemoryFrom(0)
+			return memqueue.NewFrom(0)
 		}}},
 		"passes over an item": {"NothingBehind", &bend{share: func(b *bent, s notify.Share) notify.Share {
 			return &bentShare{Share: s, scan: func(s notify.Share, ctx context.Context, class notify.Class, after notify.ItemID, most int) ([]*notify.Item, error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
@@ -118,9 +119,9 @@ func latest(items []*notify.Item) (last []*notify.Item) {
 
 // Bends that more than one clause has to notice.
 var (
-	memoryOnly = &bend{reopen: func(b *bent, killed bool) *notifytest.Memory {
+	memoryOnly = &bend{reopen: func(b *bent, killed bool) *memqueue.Memory {
 		if killed {
-			return notifytest.NewMemory()
+			return memqueue.NewMemory()
 		}
 		return b.Reopen()
 	}}

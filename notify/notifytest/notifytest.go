@@ -1,7 +1,5 @@
 // Package notifytest checks an implementation of [notify.Queue] against its
-// contract. It also has two queues in memory: [Memory] for tests of code that
-// needs a queue, and [Shared] as the model of a queue that several processes
-// share.
+// contract. [NewMemory] returns one in memory, for tests of code that needs a queue.
 //
 // An implementation's test is one call:
 //
@@ -21,8 +19,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 )
+
+// NewMemory returns an empty queue in memory, for one process. Its content lives as
+// long as the value. It is safe for concurrent use, and uses package time, so that
+// it works under testing/synctest.
+func NewMemory() notify.Queue { return memqueue.NewMemory() }
 
 // Harness tells [Run] about a queue. Only Open is required. Clauses that need a
 // missing field are skipped, and [Run] says so.

@@ -30,7 +30,6 @@ func ExampleDetector_Wrap() {
 		return
 	}
 	inbox := notifytest.NewMemory()
-	defer inbox.Close()
 	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
 	})

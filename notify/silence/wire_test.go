@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -21,7 +21,7 @@ func TestOnlyTheirOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDetector(t, nil)
-		q := notifytest.NewMemory()
+		q := memqueue.NewMemory()
 		defer q.Close()
 		users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			if id == "ours" {

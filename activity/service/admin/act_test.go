@@ -15,8 +15,8 @@ import (
 
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/internal/adminapi"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
 // lines are the audit log's.
@@ -164,7 +164,7 @@ func TestPieces(t *testing.T) {
 }
 
 // picky is a queue in which some letters cannot be redriven.
-type picky struct{ *notifytest.Memory }
+type picky struct{ *memqueue.Memory }
 
 func (p *picky) Redrive(ctx context.Context, id string) error {
 	l, err := p.Letter(ctx, id)
@@ -181,7 +181,7 @@ func (p *picky) Redrive(ctx context.Context, id string) error {
 // go on.
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, &picky{notifytest.NewMemory()}, nil)
+	r := newRig(t, &picky{memqueue.NewMemory()}, nil)
 	r.bury(100, "no")
 	a := api[adminapi.Action](r, "POST", "redrive", "before", "2999-01-01", "dry_run", "false", "seconds", "20")
 	require.Equal(t, 75, a.Done)
@@ -213,7 +213,7 @@ func TestRates(t *testing.T) {
 }
 
 // endless is a queue with letters without end, each of which takes a while.
-type endless struct{ *notifytest.Memory }
+type endless struct{ *memqueue.Memory }
 
 func (e *endless) Letters(context.Context, *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
 	return func(yield func(*notify.DeadLetter, error) bool) {
@@ -228,7 +228,7 @@ func (e *endless) Letters(context.Context, *notify.LetterFilter) iter.Seq2[*noti
 func TestStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, &endless{notifytest.NewMemory()}, nil)
+		r := newRig(t, &endless{memqueue.NewMemory()}, nil)
 		for seconds, want := range map[string]time.Duration{"0": 80 * time.Millisecond, "3": 3 * time.Second} {
 			for _, key := range []string{"activities", "nothing like it"} {
 				begin := time.Now()

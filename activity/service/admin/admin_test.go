@@ -23,9 +23,9 @@ import (
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/internal/adminapi"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
@@ -37,8 +37,8 @@ var planted = []string{"ACCESS-CANARY", "REFRESH-CANARY", "PULL-CANARY", "PUSHED
 
 // engines are the queues that the tests run on.
 var engines = map[string]func(t *testing.T) notify.Queue{
-	"memory": func(*testing.T) notify.Queue { return notifytest.NewMemory() },
-	"shared": func(*testing.T) notify.Queue { return notifytest.NewShared(nil).Open() },
+	"memory": func(*testing.T) notify.Queue { return memqueue.NewMemory() },
+	"shared": func(*testing.T) notify.Queue { return memqueue.NewShared(nil).Open() },
 	"spool": func(t *testing.T) notify.Queue {
 		s, err := spool.Open(t.TempDir(), nil)
 		require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestUsersInPieces(t *testing.T) {
 		require.NoError(t, claim.Save(t.Context(), &backfill.Chunk{UserID: id, Kind: types.KindMoveIQ, Window: window, State: backfill.StatePlanned}))
 		claim.Release()
 	}
-	r := newRig(t, notifytest.NewMemory(), &admin.Options{Ledger: ledger, Tokens: store})
+	r := newRig(t, memqueue.NewMemory(), &admin.Options{Ledger: ledger, Tokens: store})
 	tokens := api[adminapi.Tokens](r, "GET", "tokens")
 	require.Len(t, tokens.Tokens, 100)
 	require.True(t, tokens.More)
@@ -212,7 +212,7 @@ func TestUsersInPieces(t *testing.T) {
 	for _, path := range []string{"/api/tokens?days=-1", "/api/tokens?days=x", "/api/tokens?days=1001", "/api/user"} {
 		require.Equal(t, http.StatusBadRequest, r.do("GET", path, nil, nil).Code, path)
 	}
-	bare := newRig(t, notifytest.NewMemory(), nil)
+	bare := newRig(t, memqueue.NewMemory(), nil)
 	for _, path := range []string{"/api/tokens", "/api/history"} {
 		require.Equal(t, http.StatusNotImplemented, bare.do("GET", path, nil, nil).Code, path)
 	}
@@ -234,7 +234,7 @@ func TestViews(t *testing.T) {
 	require.NoError(t, claim.Save(t.Context(), &backfill.Chunk{UserID: "u1", Kind: types.KindMoveIQ, Window: window, State: backfill.StatePlanned}))
 	claim.Release()
 
-	queue := notifytest.NewMemory()
+	queue := memqueue.NewMemory()
 	processor, err := notify.NewProcessor(queue, everybody{}, notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
@@ -298,7 +298,7 @@ func TestViews(t *testing.T) {
 // TestErrors: what is wrong with a request is said, as a page and as JSON.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, notifytest.NewMemory(), nil)
+	r := newRig(t, memqueue.NewMemory(), nil)
 	for _, tt := range []struct {
 		method, path string
 		form         url.Values
@@ -331,7 +331,7 @@ func TestErrors(t *testing.T) {
 	}
 	_, err := admin.New(nil, slog.New(slog.DiscardHandler), nil)
 	require.Error(t, err)
-	_, err = admin.New(notifytest.NewMemory(), nil, nil)
+	_, err = admin.New(memqueue.NewMemory(), nil, nil)
 	require.Error(t, err, "no action without an audit log")
 }
 
@@ -355,7 +355,7 @@ func TestCrossSite(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for _, path := range []string{"/discard", "/api/discard", "/api/redrive", "/reveal"} {
-				r := newRig(t, notifytest.NewMemory(), &admin.Options{Who: func(*http.Request) string { return "olga" }})
+				r := newRig(t, memqueue.NewMemory(), &admin.Options{Who: func(*http.Request) string { return "olga" }})
 				r.bury(1, "no")
 				id := api[adminapi.Letters](r, "GET", "letters").Letters[0].ID
 				w := r.do("POST", path, url.Values{"id": {id}}, tt.header)

@@ -33,7 +33,6 @@ var _ = mount // it is shown in the package comment
 // What the pages show is there as JSON too.
 func ExampleNew() {
 	inbox := notifytest.NewMemory()
-	defer inbox.Close()
 	panel, err := admin.New(inbox, slog.Default(), nil)
 	if err != nil {
 		fmt.Println(err)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/activity/service/personal"
-	"github.com/garminkit/activityapi/notify/notifytest"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -30,7 +30,7 @@ func failingExport(_ context.Context, _ types.UserID, w io.Writer) (*personal.Ma
 // line in the audit log and refused to other sites.
 func TestPersonal(t *testing.T) {
 	t.Parallel()
-	q := notifytest.NewMemory()
+	q := memqueue.NewMemory()
 	defer q.Close()
 	require.NoError(t, q.Put(t.Context(), strings.NewReader(`{"activities":[{"userId":"u<1>","summaryId":"1"},{"userId":"b","summaryId":"2"}]}`)))
 	var log bytes.Buffer

@@ -16,8 +16,8 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -36,7 +36,7 @@ type place struct {
 type life struct {
 	w      *world
 	number int
-	handle *notifytest.Memory
+	handle *memqueue.Memory
 	stop   context.CancelFunc
 	done   chan struct{} // Run has returned
 	err    error         // of Run

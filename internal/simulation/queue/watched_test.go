@@ -7,13 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
 // watched is a process's queue, with a look at what it records.
 type watched struct {
-	*notifytest.Memory
+	*memqueue.Memory
 	l *life
 }
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
 const (
@@ -38,7 +38,7 @@ type plan struct {
 // world is one schedule.
 type world struct {
 	plan
-	db   *notifytest.Shared
+	db   *memqueue.Shared
 	calm atomic.Bool
 	hist *history
 	ctx  context.Context
@@ -65,13 +65,13 @@ func (w *world) rng(actor string) *rand.Rand {
 func run(t *testing.T, p plan, sum *summary) []string {
 	w := &world{plan: p, hist: newHistory(), ctx: t.Context(), trips: map[string]*rand.Rand{}, lives: map[int]*life{}}
 	rng := w.rng("world")
-	opts := notifytest.SharedOptions{
+	opts := memqueue.SharedOptions{
 		Shares: 1 + rng.IntN(8), Lease: lease, Unfenced: p.unfenced, Trip: w.trip,
 	}
 	if rng.IntN(2) == 0 {
 		opts.ScanMost = 1 + rng.IntN(4)
 	}
-	w.db = notifytest.NewShared(&opts)
+	w.db = memqueue.NewShared(&opts)
 	w.files = rng.IntN(8) == 0
 	var actors sync.WaitGroup
 	for i := range 2 + rng.IntN(3) {
@@ -109,7 +109,7 @@ func run(t *testing.T, p plan, sum *summary) []string {
 }
 
 // trip is the network.
-func (w *world) trip(process int, op string) (trip notifytest.Trip) {
+func (w *world) trip(process int, op string) (trip memqueue.Trip) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer func() {
@@ -136,9 +136,9 @@ func (w *world) trip(process int, op string) (trip notifytest.Trip) {
 	case n < 10:
 		trip.There, trip.Back = ms(1000), ms(1000)
 	case n < 13:
-		trip.Lost = notifytest.LostRequest
+		trip.Lost = memqueue.LostRequest
 	case n < 17:
-		trip.Lost = notifytest.LostAnswer
+		trip.Lost = memqueue.LostAnswer
 	}
 	return trip
 }

@@ -31,15 +31,15 @@ import (
 
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/types"
 )
 
 // start serves an admin over a queue with letters, below a prefix.
-func start(t *testing.T) (*httptest.Server, *notifytest.Memory) {
+func start(t *testing.T) (*httptest.Server, *memqueue.Memory) {
 	t.Helper()
-	q := notifytest.NewMemory()
+	q := memqueue.NewMemory()
 	t.Cleanup(func() { q.Close() })
 	ledger := backfill.NewLedger()
 	claim, err := ledger.Claim(t.Context(), "u1")

@@ -1,4 +1,4 @@
-package notifytest
+package memqueue
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 // table is what a database is to a shared queue: all that outlives a process.
 // Its methods hold its lock from beginning to end, so each is one transaction.
 type table struct {
-	claims   *MemoryClaims
+	claims   *Claims
 	lease    time.Duration // 0: for one process, which has its share for ever
 	unfenced string        // as in SharedOptions
 	scanMost int           // as in SharedOptions
@@ -98,7 +98,7 @@ type slot struct {
 }
 
 func newTable(shares int, lease time.Duration) *table {
-	t := &table{lease: lease, claims: NewMemoryClaims(), items: map[notify.ItemID]*row{}, rests: map[uint64]*letter{}}
+	t := &table{lease: lease, claims: NewClaims(), items: map[notify.ItemID]*row{}, rests: map[uint64]*letter{}}
 	t.ids = notify.ItemID(t.now().UnixNano()) * 2 // IDs are Orders
 	for range shares {
 		t.shares = append(t.shares, new(slot))
@@ -175,7 +175,7 @@ func (t *table) fence(op string, r right) error {
 	if op == t.unfenced || s.owner == r.owner && s.epoch == r.epoch && !t.lapsed(s) {
 		return nil
 	}
-	return fmt.Errorf("notifytest: %s: %w", op, notify.ErrLost)
+	return fmt.Errorf("memqueue: %s: %w", op, notify.ErrLost)
 }
 
 // lapsed tells that the lease on a share has ended.
@@ -186,7 +186,7 @@ func (t *table) scan(r right, class notify.Class, after notify.ItemID, most int)
 		return nil, err
 	}
 	if class >= notify.Classes {
-		return nil, fmt.Errorf("notifytest: scan: there is no %v", class)
+		return nil, fmt.Errorf("memqueue: scan: there is no %v", class)
 	}
 	s := t.shares[r.share]
 	few := t.scanMost > 0 && most > t.scanMost
@@ -231,7 +231,7 @@ func (t *table) open(r right, id notify.ItemID) ([]byte, error) {
 	}
 	row := t.find(r, id)
 	if row == nil {
-		return nil, fmt.Errorf("notifytest: item %d: %w", id, fs.ErrNotExist)
+		return nil, fmt.Errorf("memqueue: item %d: %w", id, fs.ErrNotExist)
 	}
 	return row.data, nil
 }
@@ -243,9 +243,9 @@ func (t *table) settle(r right, verdicts []notify.Verdict) error {
 	for _, v := range verdicts {
 		switch {
 		case v.Fate < notify.Done || v.Fate > notify.Buried:
-			return fmt.Errorf("notifytest: item %d: there is no fate %d", v.ID, v.Fate)
+			return fmt.Errorf("memqueue: item %d: there is no fate %d", v.ID, v.Fate)
 		case v.Fate == notify.Buried && v.Letter == nil:
-			return fmt.Errorf("notifytest: item %d: %w", v.ID, errNoLetter)
+			return fmt.Errorf("memqueue: item %d: %w", v.ID, errNoLetter)
 		}
 	}
 	for _, v := range verdicts {

@@ -1,4 +1,4 @@
-package notifytest
+package memqueue
 
 import (
 	"context"
@@ -99,8 +99,8 @@ func (s *Shared) Step(d time.Duration) {
 }
 
 var (
-	errKilled   = errors.New("notifytest: the process was killed")
-	errNetwork  = errors.New("notifytest: the connection was lost")
+	errKilled   = errors.New("memqueue: the process was killed")
+	errNetwork  = errors.New("memqueue: the connection was lost")
 	errReleased = fmt.Errorf("%w: it was released", notify.ErrLost)
 )
 

@@ -1,4 +1,4 @@
-package notifytest
+package memqueue
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// MemoryClaims are [notify.Claims] in memory, for tests. Each handle represents a
+// Claims are [notify.Claims] in memory, for tests. Each handle represents a
 // process. They use [time.Now].
-type MemoryClaims struct {
+type Claims struct {
 	shared *sharedClaims
 	holder string
 }
@@ -22,23 +22,23 @@ type sharedClaims struct {
 	claims  map[string]notify.Claim
 }
 
-// NewMemoryClaims returns the first handle of a new set of claims.
-func NewMemoryClaims() *MemoryClaims {
-	return (&MemoryClaims{shared: &sharedClaims{claims: map[string]notify.Claim{}}}).Another()
+// NewClaims returns the first handle of a new set of claims.
+func NewClaims() *Claims {
+	return (&Claims{shared: &sharedClaims{claims: map[string]notify.Claim{}}}).Another()
 }
 
 // Another returns another handle of the same claims.
-func (m *MemoryClaims) Another() *MemoryClaims {
+func (m *Claims) Another() *Claims {
 	m.shared.mu.Lock()
 	defer m.shared.mu.Unlock()
 	m.shared.handles++
-	return &MemoryClaims{m.shared, strconv.Itoa(m.shared.handles)}
+	return &Claims{m.shared, strconv.Itoa(m.shared.handles)}
 }
 
-var _ notify.Claims = (*MemoryClaims)(nil)
+var _ notify.Claims = (*Claims)(nil)
 
 // Begin implements [notify.Claims].
-func (m *MemoryClaims) Begin(_ context.Context, id string, lease time.Duration) (notify.Claim, bool, error) {
+func (m *Claims) Begin(_ context.Context, id string, lease time.Duration) (notify.Claim, bool, error) {
 	m.shared.mu.Lock()
 	defer m.shared.mu.Unlock()
 	before := m.shared.claims[id]
@@ -58,7 +58,7 @@ func (m *MemoryClaims) Begin(_ context.Context, id string, lease time.Duration) 
 }
 
 // Renew implements [notify.Claims].
-func (m *MemoryClaims) Renew(_ context.Context, id string, lease time.Duration) error {
+func (m *Claims) Renew(_ context.Context, id string, lease time.Duration) error {
 	m.shared.mu.Lock()
 	defer m.shared.mu.Unlock()
 	c := m.shared.claims[id]
@@ -71,7 +71,7 @@ func (m *MemoryClaims) Renew(_ context.Context, id string, lease time.Duration) 
 }
 
 // Settle implements [notify.Claims].
-func (m *MemoryClaims) Settle(_ context.Context, id string, c notify.Claim) error {
+func (m *Claims) Settle(_ context.Context, id string, c notify.Claim) error {
 	m.shared.mu.Lock()
 	defer m.shared.mu.Unlock()
 	before := m.shared.claims[id]

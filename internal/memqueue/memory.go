@@ -1,4 +1,6 @@
-package notifytest
+// Package memqueue is a [notify.Queue] in memory, for tests: [Memory] for one
+// process, and [Shared] as the model of a queue that several processes share.
+package memqueue
 
 import (
 	"bytes"
@@ -17,7 +19,7 @@ import (
 // that it works under testing/synctest.
 type Memory struct {
 	t      *table
-	claims *MemoryClaims
+	claims *Claims
 	number int
 	trip   func(process int, op string) Trip
 	margin time.Duration

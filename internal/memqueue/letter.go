@@ -1,4 +1,4 @@
-package notifytest
+package memqueue
 
 import (
 	"bytes"
@@ -59,7 +59,7 @@ func fromOf(f *notify.LetterFilter) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(f.From, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("notifytest: letter %q: %w", f.From, fs.ErrNotExist)
+		return 0, fmt.Errorf("memqueue: letter %q: %w", f.From, fs.ErrNotExist)
 	}
 	return n, nil
 }
@@ -68,7 +68,7 @@ func (t *table) letter(id string) (int, error) {
 	n, err := strconv.ParseUint(id, 10, 64)
 	i, found := slices.BinarySearchFunc(t.letters, n, func(l *letter, n uint64) int { return cmp.Compare(l.number, n) })
 	if err != nil || !found || t.letters[i].ID != id {
-		return 0, fmt.Errorf("notifytest: letter %q: %w", id, fs.ErrNotExist)
+		return 0, fmt.Errorf("memqueue: letter %q: %w", id, fs.ErrNotExist)
 	}
 	return i, nil
 }

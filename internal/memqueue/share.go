@@ -1,4 +1,4 @@
-package notifytest
+package memqueue
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func (s *share) call(ctx context.Context, op string, f func(*table) error) error
 	released := s.released
 	s.m.mu.Unlock()
 	if released {
-		return fmt.Errorf("notifytest: %s: %w", op, errReleased)
+		return fmt.Errorf("memqueue: %s: %w", op, errReleased)
 	}
 	return s.m.call(ctx, op, f)
 }
