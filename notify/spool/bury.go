@@ -22,7 +22,7 @@ type burial struct {
 // undo removes the letters, since their items were not marked.
 func (b *burial) undo() {
 	for _, n := range b.names {
-		_ = b.s.removeLetter(n.String())
+		_ = b.s.unlinkLetter(n.String())
 	}
 	for _, r := range b.rests {
 		r.undo()

@@ -72,7 +72,7 @@ func (e *eraser) letter(n letterName) error {
 }
 
 func (e *eraser) removeLetter(n letterName) error {
-	if err := e.s.removeLetters(n.String()); err != nil {
+	if err := e.s.removeLetter(n.String()); err != nil {
 		return err
 	}
 	e.out.Remove("letters", 1)

@@ -89,11 +89,10 @@ func (s *Spool) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error
 func (s *Spool) Redrive(ctx context.Context, id string) error {
 	s.erasing.RLock()
 	defer s.erasing.RUnlock()
-	if n, ok := parseLetterName(id); ok && n.kind == ofRest {
-		// Nothing is added to it meanwhile.
-		s.settling.Lock()
-		defer s.settling.Unlock()
-	}
+	// Two calls for one letter must not store two bodies.
+	s.redriving.Lock()
+	defer s.redriving.Unlock()
+	s.endRest(id)
 	l, err := s.openLetterFile(id)
 	if err != nil {
 		return err
@@ -110,29 +109,55 @@ func (s *Spool) Redrive(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return s.removeLetters(id)
+	return s.takeLetter(id)
 }
 
 // Discard removes a letter for good.
 func (s *Spool) Discard(ctx context.Context, id string) error {
-	if n, ok := parseLetterName(id); ok && n.kind == ofRest {
-		s.settling.Lock()
-		defer s.settling.Unlock()
-	}
+	s.redriving.Lock()
+	defer s.redriving.Unlock()
+	s.endRest(id)
 	l, err := s.openLetterFile(id)
 	if err != nil {
 		return err
 	}
 	l.f.Close()
-	return s.removeLetters(id)
+	return s.takeLetter(id)
 }
 
-// removeLetters removes letters for good.
-func (s *Spool) removeLetters(ids ...string) error {
-	for _, id := range ids {
-		if err := s.removeLetter(id); err != nil {
-			return err
-		}
+// endRest makes later items of the body go to another letter, if this one is of
+// the rest of a body. It waits for those that are being added.
+func (s *Spool) endRest(id string) {
+	n, ok := parseLetterName(id)
+	if !ok || n.kind != ofRest {
+		return
+	}
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	s.forgetRest(n)
+}
+
+func (s *Spool) forgetRest(n letterName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rests[n.seq] == n {
+		delete(s.rests, n.seq)
+	}
+}
+
+// takeLetter removes a letter, between enter and leave.
+func (s *Spool) takeLetter(id string) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.removeLetter(id)
+}
+
+// removeLetter removes a letter for good. The caller has entered.
+func (s *Spool) removeLetter(id string) error {
+	if err := s.unlinkLetter(id); err != nil {
+		return err
 	}
 	if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -140,11 +165,9 @@ func (s *Spool) removeLetters(ids ...string) error {
 	return nil
 }
 
-func (s *Spool) removeLetter(id string) error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.leave()
+// unlinkLetter removes a letter, which a power cut may undo. The caller has
+// entered.
+func (s *Spool) unlinkLetter(id string) error {
 	size := s.sizeOf(s.letterPath(id))
 	if err := s.fs.Remove(s.letterPath(id)); err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -153,9 +176,7 @@ func (s *Spool) removeLetter(id string) error {
 	n, _ := parseLetterName(id)
 	s.letters.remove(n)
 	if n.kind == ofRest {
-		s.mu.Lock()
-		delete(s.rests, n.seq)
-		s.mu.Unlock()
+		s.forgetRest(n)
 	}
 	for _, suffix := range []string{bytesSuffix, damagedSuffix} {
 		name := s.path(letterDir, id+suffix)
@@ -286,7 +307,7 @@ func (s *Spool) markBuried(n letterName) error {
 }
 
 // sweepLetters removes letters that are expired and already were in the call
-// before. So a clock that is wrong for a moment, as when a machine starts,
+// before; the caller has entered. So a clock that is wrong for a moment, as when a machine starts,
 // expires nothing. Failures are tried again.
 func (s *Spool) sweepLetters(names []letterName) {
 	if s.opts.LetterRetention == 0 {
@@ -311,7 +332,7 @@ func (s *Spool) sweepLetters(names []letterName) {
 			first = now
 		}
 		// The time between is that of the monotonic clock.
-		if now.Sub(first) < sweepEvery/2 || s.removeLetter(n.String()) != nil {
+		if now.Sub(first) < sweepEvery/2 || s.unlinkLetter(n.String()) != nil {
 			expired[n] = first
 		}
 	}

@@ -244,7 +244,7 @@ func (a *restAdder) undo() {
 		s.spend(-a.now.end)
 		_ = s.fs.Remove(a.temp)
 	case a.made:
-		_ = s.removeLetter(a.name.String())
+		_ = s.unlinkLetter(a.name.String())
 	default:
 		s.spend(a.was.end - a.now.end)
 		back := a.was

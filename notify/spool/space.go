@@ -129,7 +129,11 @@ func (s *Spool) keep() {
 			tidy.Reset(keepEvery)
 			continue
 		case <-sweep:
+			if s.enter() != nil {
+				return
+			}
 			s.sweepLetters(s.letters.all())
+			s.leave()
 			continue
 		case <-tidy.C:
 			work = s.untidy

@@ -82,7 +82,8 @@ type Spool struct {
 	building sync.Mutex     // one of them at a time
 
 	// gate is held for reading by everything outside the writer that changes the
-	// directory, so that Close can wait for it.
+	// directory, so that Close can wait for it. Who holds it must not ask for it
+	// again: a Close that waits would let neither go on.
 	gate sync.RWMutex
 	// settling is held while finished items or letters change. It is locked
 	// before the locks of files of marks, and these before mu.
@@ -91,6 +92,9 @@ type Spool struct {
 	// erasing is held for reading by who makes a body of what is stored already,
 	// and for writing by Erase. It is taken before settling.
 	erasing sync.RWMutex
+	// redriving is held while a letter is put back or discarded. It is taken
+	// before gate and settling.
+	redriving sync.Mutex
 
 	gathering *gathering
 	oldest    oldest

@@ -1,0 +1,98 @@
+package spool
+
+// How the spool works, for those who change it. doc.go says what it promises.
+//
+// # Files
+//
+//	LOCK                        held by the process that has the directory open
+//	FORMAT                      the version
+//	RESERVE                     room that is given up to record what is done, see space.go
+//	repeats                     digests of recent bodies, see repeats.go
+//	log/BASE-ORDER-RANDOM.seg   a segment: the records of many small bodies, see record.go
+//	log/….marks                 what is finished in that segment, see marks.go
+//	large/NUMBER.….body         a body of more than 64 KiB, its bytes as received, see large.go
+//	large/….items               the index of its items, see index.go
+//	large/….marks               what is finished in it
+//	letters/ID.letter           a dead letter, see letter.go
+//	letters/ID.bytes            a whole large body that is a letter: a second name of its file
+//	letters/ID.damaged          the same, with a wrong checksum
+//	claims/                     the downloads that were requested, see notify.ClaimDir
+//	….tmp                       unfinished; the next Open removes it
+//
+// What is needed to find a thing is in its name: number, order, size, checksum.
+// So a name and the file's bytes become valid together, by one rename.
+//
+// # The life of a body
+//
+// Put reads up to 64 KiB. If the body ends there, it is a record, and joins the
+// batch of the Puts that are waiting. The writer, the only goroutine that writes
+// to the newest segment, writes the batch behind the records that are safe, syncs
+// once, and lets all of these Puts return. A larger body goes to a file of its
+// own, and is split while it arrives, so that it need not be read again.
+//
+// The body gets its number and its orders when it is stored. An item's ID is the
+// body's number and the item's offset, and its order is the body's order and the
+// offset. No list of items exists anywhere: a scan reads the bodies in order of
+// their numbers, splits them, and skips what the marks say is finished. That is
+// why waiting items take no memory, and why a restart needs no recovery of them.
+//
+// Settle first makes the letters of buried items safe, and then appends a cell for
+// each item to the marks of its unit, a segment or a large body. When every item
+// of a unit is finished, its files are removed. A segment in which only a few
+// items wait is rewritten without the finished bodies.
+//
+// # What must be safe before what
+//
+//  1. A Put returns nil after the bytes and the name are synced.
+//  2. An item is handed out only if its record is safe: Open syncs the segments in
+//     which it finds unfinished bodies. Otherwise a power cut could remove a body
+//     that was already worked on and give its number to another.
+//  3. A letter, with its name, is synced before the mark of its item, and the mark
+//     is synced too. So a crash in between leaves the item and its letter; Settle
+//     then writes the letter again. It never leaves neither.
+//  4. A mark without a letter is not synced. If a power cut undoes it, the item
+//     runs again, which every receiver must expect anyway.
+//  5. A file that replaces another is synced before the rename, and the directory
+//     after it. A crash leaves the old file or the new one.
+//
+// TestPowerCut cuts the power after each write, sync and name, and checks these
+// rules; TestPowerCutSeesMissingSyncs takes each kind of sync away and must find a
+// loss.
+//
+// # When the disk fails
+//
+// After a failed write or sync, the kernel may have dropped bytes and report
+// success for the next sync of that file. So a file with a failed sync is never
+// trusted again: the segment is cut back to its safe end and closed, and marks
+// are rewritten to a new file. A page that cannot be read is skipped, and the unit
+// is pinned: it stays, with everything in it, for the next Open.
+//
+// Bytes can also be wrong. Each record, large body, block of an index, mark and
+// letter has a checksum, salted with a random part of the file's name where a
+// sender could otherwise imitate one. A damaged body becomes a letter; a damaged
+// index or file of repeats is made again; a damaged mark makes its item run again.
+//
+// # Locks
+//
+// They are taken in this order; whoever holds one may only take later ones:
+//
+//	erasing         Erase, against whoever stores again what is already stored
+//	redriving       one letter at a time is put back or discarded
+//	building        one index at a time is rebuilt
+//	gate            for reading: a change of the directory; for writing: Close
+//	settling        a change of finished items or of letters
+//	share.mu        one scan, and share.account one for accounts; never with settling
+//	largeBody.swap  opening a large body with its index, or replacing both
+//	markFile.mu     of each file of marks, in the order of their units
+//	Spool.mu        the lists of segments and large bodies, and their fields
+//
+// enter takes the gate for reading, and nobody may enter twice: a Close that waits
+// in between would make all three wait for ever. TestCloseAtEveryOperation closes
+// the spool at each operation on the disk. Spool.mu is never held during one.
+//
+// # Memory
+//
+// It grows with the number of files and not with bodies or items. Marks and indexes
+// are read when they are needed and dropped when others need the room (maxMarks and
+// keepIndex). Items that a scan has found and nobody has asked for are
+// kept whole up to maxHeld bytes for each class, and beyond that as IDs.
