@@ -52,7 +52,7 @@ func Example() {
 // Nothing is shown of the user's home, and nobody sees the heart rate.
 func ExampleOptions() {
 	o := &export.Options{
-		Omit:  export.HeartRate,
+		Omit:  export.Fields{HeartRate: true},
 		Zones: []export.Zone{{LatitudeInDegree: 47.0707, LongitudeInDegree: 15.4395, RadiusInMeters: 250}},
 		Key:   []byte("32 random bytes, kept as a secret"),
 	}
@@ -75,7 +75,7 @@ func ExampleFromJoined() {
 }
 
 func ExampleWriteTCX() {
-	if err := export.WriteTCX(os.Stdout, &export.Options{Omit: export.Position}, export.FromDetails(run())); err != nil {
+	if err := export.WriteTCX(os.Stdout, &export.Options{Omit: export.Fields{Position: true}}, export.FromDetails(run())); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
@@ -96,7 +96,7 @@ func ExampleWriteTCX() {
 }
 
 func ExampleWriteGeoJSON() {
-	if err := export.WriteGeoJSON(os.Stdout, &export.Options{Omit: export.HeartRate}, export.FromDetails(run())); err != nil {
+	if err := export.WriteGeoJSON(os.Stdout, &export.Options{Omit: export.Fields{HeartRate: true}}, export.FromDetails(run())); err != nil {
 		log.Fatal(err)
 	}
 	// Output:

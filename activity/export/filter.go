@@ -171,7 +171,7 @@ type lapCounter struct {
 }
 
 func lapsOf(p *passage) *lapCounter {
-	if p.o.omits(Laps) {
+	if p.o.Omit.Laps {
 		return &lapCounter{}
 	}
 	return &lapCounter{starts: p.Laps}

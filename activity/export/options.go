@@ -7,24 +7,21 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Fields is a set of the fields of a track.
-type Fields uint
-
-// The fields, to be combined with |.
-const (
-	Name     Fields = 1 << iota
-	Device          // without it the attribution is "Garmin"
-	Position        // latitude and longitude
-	Elevation
-	Distance
-	Speed
-	HeartRate
-	Cadence // of steps, pedals, strokes and pushes
-	Power
-	Temperature
-	Laps
-	Kilocalories
-)
+// Fields names fields of a track.
+type Fields struct {
+	Name         bool
+	Device       bool // without it the attribution is "Garmin"
+	Position     bool // latitude and longitude
+	Elevation    bool
+	Distance     bool
+	Speed        bool
+	HeartRate    bool
+	Cadence      bool // of steps, pedals, strokes and pushes
+	Power        bool
+	Temperature  bool
+	Laps         bool
+	Kilocalories bool
+}
 
 // Options says what not to write. nil means to write everything.
 type Options struct {
@@ -49,36 +46,34 @@ func (o *Options) check() error {
 	return nil
 }
 
-func (o *Options) omits(f Fields) bool { return o.Omit&f != 0 }
-
 // mask returns a sample without the fields that are left out, and without what
 // no format writes.
 func (o *Options) mask(s *types.Sample) types.Sample {
 	c := *s
 	c.TimerDurationInSeconds, c.ClockDurationInSeconds, c.MovingDurationInSeconds = nil, nil, nil
-	if c.LatitudeInDegree == nil || c.LongitudeInDegree == nil || o.omits(Position) ||
+	if c.LatitudeInDegree == nil || c.LongitudeInDegree == nil || o.Omit.Position ||
 		!valid(*c.LatitudeInDegree, *c.LongitudeInDegree) {
 		c.LatitudeInDegree, c.LongitudeInDegree = nil, nil
 	}
 	for _, f := range []struct {
-		field Fields
+		omit  bool
 		value **float64
 	}{
-		{Elevation, &c.ElevationInMeters},
-		{Distance, &c.TotalDistanceInMeters},
-		{Speed, &c.SpeedMetersPerSecond},
-		{Cadence, &c.StepsPerMinute},
-		{Cadence, &c.BikeCadenceInRPM},
-		{Cadence, &c.SwimCadenceInStrokesPerMinute},
-		{Cadence, &c.DirectWheelchairCadence},
-		{Power, &c.PowerInWatts},
-		{Temperature, &c.AirTemperatureCelcius},
+		{o.Omit.Elevation, &c.ElevationInMeters},
+		{o.Omit.Distance, &c.TotalDistanceInMeters},
+		{o.Omit.Speed, &c.SpeedMetersPerSecond},
+		{o.Omit.Cadence, &c.StepsPerMinute},
+		{o.Omit.Cadence, &c.BikeCadenceInRPM},
+		{o.Omit.Cadence, &c.SwimCadenceInStrokesPerMinute},
+		{o.Omit.Cadence, &c.DirectWheelchairCadence},
+		{o.Omit.Power, &c.PowerInWatts},
+		{o.Omit.Temperature, &c.AirTemperatureCelcius},
 	} {
-		if *f.value != nil && (o.omits(f.field) || !finite(**f.value)) {
+		if *f.value != nil && (f.omit || !finite(**f.value)) {
 			*f.value = nil
 		}
 	}
-	if o.omits(HeartRate) {
+	if o.Omit.HeartRate {
 		c.HeartRate = nil
 	}
 	return c
@@ -86,14 +81,14 @@ func (o *Options) mask(s *types.Sample) types.Sample {
 
 // attribution is the text that Garmin asks for.
 func (o *Options) attribution(t *Track) string {
-	if o.omits(Device) {
+	if o.Omit.Device {
 		return types.Attribution("")
 	}
 	return types.Attribution(t.DeviceName)
 }
 
 func (o *Options) name(t *Track) string {
-	if o.omits(Name) {
+	if o.Omit.Name {
 		return ""
 	}
 	return t.Name

@@ -128,7 +128,7 @@ func (p *passage) head(w *writer, l *lap, laps int) {
 		w.element("MaximumSpeed", &l.speed)
 	}
 	w.text("<Calories>")
-	if laps == 1 && !p.o.omits(Kilocalories) && !p.zoned() {
+	if laps == 1 && !p.o.Omit.Kilocalories && !p.zoned() {
 		w.int(min(max(p.Kilocalories, 0), 65535))
 	} else {
 		w.text("0")

@@ -342,7 +342,7 @@ func TestReadsWhatExportWrites(t *testing.T) {
 		require.Len(t, s.Records, i)
 		// And once more the same way.
 		var again bytes.Buffer
-		require.NoError(t, export.WriteGPX(&again, &export.Options{Omit: export.Cadence}, a.Tracks()...))
+		require.NoError(t, export.WriteGPX(&again, &export.Options{Omit: export.Fields{Cadence: true}}, a.Tracks()...))
 	})
 }
 

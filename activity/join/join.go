@@ -29,9 +29,9 @@
 //
 // # State
 //
-// A [Store] keeps one [Record] with all parts of an activity. [Memory] is a
+// A [Store] keeps one [Record] with all parts of an activity. [NewMemory] returns a
 // bounded store; package jointest checks your own. A store may lose a record, as
-// [Memory] does when it is full; later parts then start a new one. So when a part
+// [NewMemory] does when it is full; later parts then start a new one. So when a part
 // is missing, do not delete the one that you have stored.
 package join
 

@@ -34,7 +34,7 @@ func summaryOf(order uint64, id, parent types.ID, at float64, name string) deliv
 		UserID: "u1", SummaryID: id, ParentSummaryID: parent, IsParent: id == "9", ActivityName: name,
 		StartTimeInSeconds: types.Timestamp(start + at),
 	}
-	return delivery{item: join.Item{User: "u1", Order: order, Summary: a}, id: id, part: join.PartSummary}
+	return delivery{item: join.Item{User: "u1", Order: order, Summary: a}, id: id, part: "summary"}
 }
 
 func editOf(order uint64, id, parent types.ID, at float64, name string) delivery {
@@ -53,7 +53,7 @@ func detailsOf(order uint64, id, parent types.ID, at float64) delivery {
 		Summary: types.Activity{ParentSummaryID: parent, IsParent: whole.IsParent, StartTimeInSeconds: whole.StartTimeInSeconds},
 		Samples: []types.Sample{{StartTimeInSeconds: types.Timestamp(float64(order))}},
 	}
-	d.part = join.PartDetails
+	d.part = "details"
 	return d
 }
 
@@ -63,7 +63,7 @@ func fileOf(order uint64, id types.ID) delivery {
 		Size:      int64(order),
 		Announced: types.ActivityFile{UserID: "u1", SummaryID: id + "-file", FileType: "FIT", CallbackURL: "https://x/?token=secret"},
 	}
-	return delivery{item: join.Item{User: "u1", Order: order, File: f}, id: id, part: join.PartFile}
+	return delivery{item: join.Item{User: "u1", Order: order, File: f}, id: id, part: "file"}
 }
 
 // truth is what an activity must be, of everything that came in any order.

@@ -40,15 +40,15 @@ type Joined struct {
 	edited bool // Manual is newer than Summary
 }
 
-// Part is one of the parts of an activity.
+// Part is a part of an activity: "summary", which stands for an edit too,
+// "details", "file" or, of a multisport activity, "legs".
 type Part string
 
-// The parts of an activity.
 const (
-	PartSummary Part = "summary" // Summary or Manual
-	PartDetails Part = "details"
-	PartFile    Part = "file"
-	PartLegs    Part = "legs" // of a multisport activity
+	partSummary Part = "summary" // Summary or Manual
+	partDetails Part = "details"
+	partFile    Part = "file"
+	partLegs    Part = "legs" // of a multisport activity
 )
 
 // Missing returns the parts that have not arrived, or nil. It does not look into
@@ -57,16 +57,16 @@ const (
 func (j *Joined) Missing() []Part {
 	var missing []Part
 	if j.Summary == nil && j.Manual == nil {
-		missing = append(missing, PartSummary)
+		missing = append(missing, partSummary)
 	}
 	if j.Details == nil {
-		missing = append(missing, PartDetails)
+		missing = append(missing, partDetails)
 	}
 	if j.File == nil {
-		missing = append(missing, PartFile)
+		missing = append(missing, partFile)
 	}
 	if a := j.Activity(); a != nil && a.IsParent && len(j.Legs) == 0 {
-		missing = append(missing, PartLegs)
+		missing = append(missing, partLegs)
 	}
 	return missing
 }

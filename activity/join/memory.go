@@ -9,7 +9,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryOptions bounds a [Memory]. Zero values mean defaults.
+// MemoryOptions bounds the store of [NewMemory]. Zero values mean defaults.
 type MemoryOptions struct {
 	// Records is the maximum number of activities. 0 means 100,000.
 	Records int
@@ -18,11 +18,7 @@ type MemoryOptions struct {
 	Bytes int64
 }
 
-// Memory is a [Store] in memory. When it is full, it forgets the least recently
-// used activities; later parts of them start a new record. Its content ends with
-// the process. Use it in tests, and where joined activities are stored elsewhere
-// and an edit years later may be without the other parts.
-type Memory struct {
+type memory struct {
 	options MemoryOptions
 
 	mu    sync.Mutex
@@ -31,16 +27,20 @@ type Memory struct {
 	bytes int64
 }
 
-// kept is one record of a Memory.
+// kept is one record of a memory.
 type kept struct {
 	key   Key
 	rec   *Record
 	bytes int64
 }
 
-// NewMemory returns an empty store; nil means defaults.
-func NewMemory(options *MemoryOptions) *Memory {
-	m := &Memory{users: map[types.UserID]map[types.ID]*list.Element{}, used: list.New()}
+// NewMemory returns an empty [Store] in memory; nil means defaults. When it is full,
+// it forgets the least recently used activities; later parts of them start a new
+// record. Its content ends with the process. Use it in tests, and where joined
+// activities are stored elsewhere and an edit years later may be without the other
+// parts.
+func NewMemory(options *MemoryOptions) Store {
+	m := &memory{users: map[types.UserID]map[types.ID]*list.Element{}, used: list.New()}
 	if options != nil {
 		m.options = *options
 	}
@@ -50,7 +50,7 @@ func NewMemory(options *MemoryOptions) *Memory {
 }
 
 // Update changes a record.
-func (m *Memory) Update(ctx context.Context, key Key, f func(*Record) bool) error {
+func (m *memory) Update(ctx context.Context, key Key, f func(*Record) bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (m *Memory) Update(ctx context.Context, key Key, f func(*Record) bool) erro
 }
 
 // Load returns a record.
-func (m *Memory) Load(ctx context.Context, key Key) (*Record, error) {
+func (m *memory) Load(ctx context.Context, key Key) (*Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (m *Memory) Load(ctx context.Context, key Key) (*Record, error) {
 }
 
 // Forget removes all records of a user.
-func (m *Memory) Forget(ctx context.Context, user types.UserID) error {
+func (m *memory) Forget(ctx context.Context, user types.UserID) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (m *Memory) Forget(ctx context.Context, user types.UserID) error {
 	return nil
 }
 
-func (m *Memory) remove(e *list.Element) {
+func (m *memory) remove(e *list.Element) {
 	k := m.used.Remove(e).(*kept)
 	m.bytes -= k.bytes
 	delete(m.users[k.key.User], k.key.ID)

@@ -118,8 +118,8 @@ func productRows() []row {
 		{
 			defence: "calories do not tell what was done where nothing is shown",
 			file:    "activity/export/tcx.go",
-			old:     "!p.o.omits(Kilocalories) && !p.zoned()",
-			new:     "!p.o.omits(Kilocalories)",
+			old:     "!p.o.Omit.Kilocalories && !p.zoned()",
+			new:     "!p.o.Omit.Kilocalories",
 			pkg:     "./activity/export", test: "TestHiddenWayIsNotCounted",
 		},
 	}

@@ -121,7 +121,7 @@ func knownPermission(p types.Permission) bool {
 func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 	if save := c.Save; save != nil {
 		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
-			r.Summary(s)
+			r.see(s)
 			return save(ctx, d, s)
 		}
 	}
@@ -150,8 +150,8 @@ func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 	return c
 }
 
-// Summary counts what is unknown in a summary.
-func (r *Report) Summary(s types.Summary) {
+// see counts what is unknown in a summary.
+func (r *Report) see(s types.Summary) {
 	var defects *types.Defects
 	switch s := s.(type) {
 	case *types.Activity:

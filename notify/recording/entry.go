@@ -15,8 +15,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ErrFormat means that the input is not a recording, or one of a later version.
-var ErrFormat = errors.New("recording: not a recording")
+// errFormat means that the input is not a recording, or one of a later version.
+var errFormat = errors.New("recording: not a recording")
 
 const (
 	formatName    = "activityapi"
@@ -54,52 +54,40 @@ type Entry struct {
 	Lost int `json:"lost,omitempty"`
 }
 
-// MarshalJSON implements json.Marshaler: the body is a string.
-func (e Entry) MarshalJSON() ([]byte, error) {
-	type plain Entry
-	v := struct {
-		plain
-		Body *string `json:"body,omitempty"`
-	}{plain: plain(e)}
+// line is an entry in the file, where the body is a string.
+type line struct {
+	*Entry
+	Body *string `json:"body,omitempty"`
+}
+
+func lineOf(e *Entry) *line {
+	l := &line{Entry: e}
 	if e.Body != nil {
-		v.Body = new(string(e.Body))
+		l.Body = new(string(e.Body))
 	}
-	return json.Marshal(v)
+	return l
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (e *Entry) UnmarshalJSON(b []byte) error {
-	type plain Entry
-	var v struct {
-		plain
-		Body *string `json:"body"`
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		return err
-	}
-	*e = Entry(v.plain)
-	if e.Body = nil; v.Body != nil {
-		e.Body = []byte(*v.Body)
-	}
-	return nil
-}
-
-// Read yields the requests of a recording in the order in which they ended. The
+// read yields the requests of a recording in the order in which they ended. The
 // sequence is single-use; an error comes last.
-func Read(r io.Reader) iter.Seq2[*Entry, error] {
+func read(r io.Reader) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(nil, longestLine)
 		var h header
 		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &h) != nil || h.Recording != formatName || h.Version != formatVersion {
-			yield(nil, errors.Join(ErrFormat, lines.Err()))
+			yield(nil, errors.Join(errFormat, lines.Err()))
 			return
 		}
 		for n := 2; lines.Scan(); n++ {
 			e := &Entry{}
-			if err := json.Unmarshal(lines.Bytes(), e); err != nil {
-				yield(nil, fmt.Errorf("%w: line %d", ErrFormat, n))
+			l := line{Entry: e}
+			if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+				yield(nil, fmt.Errorf("%w: line %d", errFormat, n))
 				return
+			}
+			if l.Body != nil {
+				e.Body = []byte(*l.Body)
 			}
 			if !yield(e, nil) {
 				return
@@ -117,7 +105,7 @@ func Read(r io.Reader) iter.Seq2[*Entry, error] {
 // was not kept.
 func Play(ctx context.Context, r io.Reader, atOnce bool, send func(*Entry) error) error {
 	var all []*Entry
-	for e, err := range Read(r) {
+	for e, err := range read(r) {
 		if err != nil {
 			return err
 		}

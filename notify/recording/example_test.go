@@ -42,13 +42,13 @@ func Example() {
 	}
 
 	fmt.Println(strings.Contains(file.String(), "4aacafe8"), strings.Contains(file.String(), "5001"))
-	for e, err := range recording.Read(&file) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
+	err = recording.Play(context.Background(), &file, true, func(e *recording.Entry) error {
 		_, rest, _ := strings.Cut(string(e.Body), `"activityType"`)
 		fmt.Println(e.Method, e.Status, e.Size, rest)
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
 	}
 	// Output:
 	// false false

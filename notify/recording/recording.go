@@ -230,7 +230,7 @@ func (r *Recorder) run() {
 			lost := r.lost
 			r.mu.Unlock()
 			if lost > 0 {
-				r.line(Entry{Lost: lost})
+				r.line(lineOf(&Entry{Lost: lost}))
 			}
 			return
 		}
@@ -244,7 +244,8 @@ func (r *Recorder) run() {
 			r.mu.Unlock()
 			continue
 		}
-		r.line(r.redacted(h))
+		e := r.redacted(h)
+		r.line(lineOf(&e))
 	}
 }
 

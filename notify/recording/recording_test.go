@@ -50,7 +50,7 @@ func notification(body string, change func(*http.Request)) *http.Request {
 
 func entries(t *testing.T, recording string) (list []*Entry) {
 	t.Helper()
-	for e, err := range Read(strings.NewReader(recording)) {
+	for e, err := range read(strings.NewReader(recording)) {
 		require.NoError(t, err)
 		list = append(list, e)
 	}
@@ -209,13 +209,13 @@ func TestReadRefuses(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"recording":"other","version":1}`, `{"recording":"activityapi","version":2}`, "no JSON",
 		`{"recording":"activityapi","version":1}` + "\n{}\n{"} {
 		var last error
-		for e, err := range Read(strings.NewReader(text)) {
+		for e, err := range read(strings.NewReader(text)) {
 			require.NoError(t, last)
 			require.Equal(t, err == nil, e != nil)
 			last = err
 		}
-		require.ErrorIs(t, last, ErrFormat, text)
-		require.ErrorIs(t, Play(t.Context(), strings.NewReader(text), true, func(*Entry) error { return nil }), ErrFormat)
+		require.ErrorIs(t, last, errFormat, text)
+		require.ErrorIs(t, Play(t.Context(), strings.NewReader(text), true, func(*Entry) error { return nil }), errFormat)
 	}
 }
 
@@ -228,7 +228,7 @@ func sample() string {
 		{At: 61 * time.Second, Method: "POST", Status: 503, Size: 9},
 		{Lost: 3},
 	} {
-		b, _ := json.Marshal(e)
+		b, _ := json.Marshal(lineOf(&e))
 		lines = append(lines, string(b))
 	}
 	return strings.Join(lines, "\n") + "\n"

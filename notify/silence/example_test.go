@@ -49,8 +49,8 @@ func ExampleDetector_Wrap() {
 	for _, s := range d.Check(time.Now()) {
 		alarm(s.String())
 	}
-	fmt.Println(d.Users(), d.Save(path))
-	// Output: 0 <nil>
+	fmt.Println(d.Save(path))
+	// Output: <nil>
 }
 
 // Users who come every day, and one of them whose token is refused.

@@ -15,3 +15,10 @@ func (d *Detector) All() iter.Seq[Silence] {
 		}
 	}
 }
+
+// MarshalBinary and UnmarshalBinary are what is between a detector and its file.
+func (d *Detector) MarshalBinary() ([]byte, error)    { return d.snapshot() }
+func (d *Detector) UnmarshalBinary(data []byte) error { return d.restore(data) }
+
+// ErrSnapshot is wrapped by the error of an unreadable file.
+var ErrSnapshot = errSnapshot

@@ -41,7 +41,6 @@ package silence
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -175,19 +174,4 @@ func (s Silence) String() string {
 		text += fmt.Sprintf(", %.0f expected", s.Expected)
 	}
 	return text + "; " + s.Cause.text()
-}
-
-// LogValue returns the fields that are set.
-func (s Silence) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.Time("since", s.Since)}
-	add := func(name, value string) {
-		if value != "" {
-			attrs = append(attrs, slog.String(name, value))
-		}
-	}
-	add("key", s.Key)
-	add("user", string(s.User))
-	add("kind", string(s.Kind))
-	add("cause", string(s.Cause))
-	return slog.GroupValue(attrs...)
 }

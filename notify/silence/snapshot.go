@@ -2,7 +2,6 @@ package silence
 
 import (
 	"crypto/rand"
-	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,20 +20,14 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ErrSnapshot is wrapped by the error of an unreadable snapshot.
-var ErrSnapshot = errors.New("silence: snapshot")
+// errSnapshot is wrapped by the error of an unreadable snapshot.
+var errSnapshot = errors.New("silence: snapshot")
 
 // header is the format and its version.
 const header = "gsilence\x01"
 
-var (
-	_ encoding.BinaryMarshaler   = (*Detector)(nil)
-	_ encoding.BinaryUnmarshaler = (*Detector)(nil)
-)
-
-// MarshalBinary returns a snapshot of the detector for
-// [Detector.UnmarshalBinary].
-func (d *Detector) MarshalBinary() ([]byte, error) {
+// snapshot returns the detector for restore.
+func (d *Detector) snapshot() ([]byte, error) {
 	w := new(writer)
 	w.data = append(w.data, header...)
 	for a := range d.each() {
@@ -59,15 +52,15 @@ func (d *Detector) write(w *writer) {
 	}
 }
 
-// UnmarshalBinary replaces the detector's state by a snapshot from MarshalBinary.
+// restore replaces the detector's state by that of a snapshot.
 // Its options stay. After an error the state is unchanged.
-func (d *Detector) UnmarshalBinary(data []byte) error {
+func (d *Detector) restore(data []byte) error {
 	n := len(data) - 4
 	if n < len(header) || string(data[:len(header)]) != header {
-		return fmt.Errorf("%w: not one of this version", ErrSnapshot)
+		return fmt.Errorf("%w: not one of this version", errSnapshot)
 	}
 	if binary.LittleEndian.Uint32(data[n:]) != crc32.ChecksumIEEE(data[:n]) {
-		return fmt.Errorf("%w: the checksum is wrong", ErrSnapshot)
+		return fmt.Errorf("%w: the checksum is wrong", errSnapshot)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,7 +78,7 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 		}
 	}
 	if r.err != nil {
-		return fmt.Errorf("%w: %w", ErrSnapshot, r.err)
+		return fmt.Errorf("%w: %w", errSnapshot, r.err)
 	}
 	d.now, d.lived, d.awake, d.scanned = next.now, next.lived, next.awake, next.scanned
 	d.whole, d.kinds, d.cause, d.users, d.apps = next.whole, next.kinds, next.cause, next.users, next.apps
@@ -118,7 +111,7 @@ func (d *Detector) read(r *reader) {
 func (d *Detector) Save(path string) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	data, err := d.MarshalBinary()
+	data, err := d.snapshot()
 	if err != nil {
 		return err
 	}
@@ -154,7 +147,7 @@ func Load(path string, opts *Options) (*Detector, error) {
 		return d, nil
 	}
 	if err == nil {
-		err = d.UnmarshalBinary(data)
+		err = d.restore(data)
 	}
 	if err != nil {
 		return nil, err
