@@ -13,85 +13,125 @@ import (
 // limit; Garmin's numbers are far shorter.
 const maxNumber = 1024
 
-// numberRoom is how many bytes float and integer need from the start of a number
-// on: enough to read eight at once, and not to mistake the end of the window for
-// the end of the number.
-const numberRoom = 48
+// numberRoom is how many bytes it takes to read a lead and a number: enough to
+// read eight at once, and not to mistake the end of the window for the end of the
+// number.
+const numberRoom = leadRoom + 72
 
 // float reads the JSON number at b[i:] and returns it with the index after it.
 // The index is 0 if the number cannot be read exactly and at once: if it may
 // continue after b, has more than 19 digits, or is not a number.
 func float(b []byte, i int) (float64, int) {
+	at := place{form: formFloat}
+	v, next := at.number(b, i)
+	return math.Float64frombits(v), next
+}
+
+// integer reads the JSON number at b[i:] if it is written in plain digits, at
+// most 15. The index is 0 otherwise, or if the number may continue after b.
+func integer(b []byte, i int) (int64, int) {
+	at := place{form: formInt}
+	v, next := at.number(b, i)
+	return int64(v), next
+}
+
+// number reads the lead at b[i:] and the number behind it.
+func (at *place) number(b []byte, i int) (v uint64, next int) {
 	if len(b)-i < numberRoom {
 		return 0, 0
 	}
-	neg := b[i] == '-'
-	if neg {
-		i++
+	all := (*[numberRoom]byte)(b[i : i+numberRoom])
+	l := &at.lead
+	x := l.near[0].differs(all[0:]) | l.near[1].differs(all[8:]) | l.near[2].differs(all[16:]) | l.near[3].differs(all[24:])
+	if l.long {
+		x |= l.far[0].differs(all[32:]) | l.far[1].differs(all[40:]) | l.far[2].differs(all[48:]) | l.far[3].differs(all[56:])
 	}
-	// The digits before the point; see digits.
-	first := b[i]
-	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+	if x != 0 {
+		return 0, 0
+	}
+	lead := l.n % leadRoom
+	p := (*[numberRoom - leadRoom]byte)(all[lead:])
+	n := uint(0)
+	if p[0] == '-' {
+		n = 1
+	}
+	first := p[n]
+	x = binary.LittleEndian.Uint64(p[n:]) ^ '0'*ones
 	whole := leading(x)
 	var m uint64
 	if whole < 8 {
-		m = eight(x << (64 - 8*whole))
-		i += whole
+		m = eight(x << ((64 - 8*whole) & 63))
 	} else {
-		start := i
-		m, i = digits(b, i)
-		whole = i - start
+		m = eight(x)
+		x = binary.LittleEndian.Uint64(p[n+8:]) ^ '0'*ones
+		k := leading(x)
+		m = m*pow10[k] + eight(x<<(64-8*k))
+		whole += k
 	}
+	n += whole
+	c := p[n&63]
 	if whole == 0 || whole == 16 || whole > 1 && first == '0' {
 		return 0, 0
 	}
-	exp := 0
-	if b[i] == '.' {
-		i++
-		x = binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
-		n := leading(x)
-		if n == 8 {
-			m = m*1e8 + eight(x)
-			x = binary.LittleEndian.Uint64(b[i+8:]) ^ '0'*ones
-			if n = leading(x); n == 8 {
-				m = m*1e8 + eight(x)
-				n = 0
-				exp = -8
-				// Up to three digits more are possible.
-				for b[i+16+n]-'0' <= 9 {
-					m = m*10 + uint64(b[i+16+n]-'0')
-					if n++; n > 3 {
-						return 0, 0
-					}
-				}
-			} else {
-				m = m*pow10[n] + eight(x<<(64-8*n))
-			}
-			exp -= 8 + n
-		} else {
-			m = m*pow10[n] + eight(x<<(64-8*n))
-			exp = -n
+	if at.form != formFloat {
+		v := int64(m)
+		if p[0] == '-' {
+			v = -v
 		}
-		i -= exp
-		if exp == 0 || whole-exp > 19 {
+		if at.form != formInt || c == '.' || c|0x20 == 'e' || int64(int(v)) != v {
 			return 0, 0
 		}
+		return uint64(v), i + int(lead+n)
 	}
-	if b[i]|0x20 == 'e' {
-		e, next := exponent(b, i+1)
-		if next == 0 {
+	exp := 0
+	if c == '.' {
+		n++
+		from := n
+		x = binary.LittleEndian.Uint64(p[n&63:]) ^ '0'*ones
+		k := leading(x)
+		n += k
+		if k == 8 {
+			m = m*1e8 + eight(x)
+			x = binary.LittleEndian.Uint64(p[n&63:]) ^ '0'*ones
+			if k = leading(x); k > 0 {
+				m = m*pow10[k] + eight(x<<((64-8*k)&63))
+				n += k
+			}
+			// Up to three digits more are possible.
+			for p[n&63]-'0' <= 9 {
+				m = m*10 + uint64(p[n&63]-'0')
+				if n++; n-from > 19 {
+					return 0, 0
+				}
+			}
+		} else if k == 0 {
+			return 0, 0
+		} else if k == 1 && p[from&63] == '0' {
+			from = n // nothing to add
+		} else {
+			m = m*pow10[k] + eight(x<<((64-8*k)&63))
+		}
+		if exp = int(from - n); int(whole)-exp > 19 {
 			return 0, 0
 		}
-		exp, i = exp+e, next
+		c = p[n&63]
+	}
+	next = i + int(lead+n)
+	if c|0x20 == 'e' {
+		e, end := exponent(b, next+1)
+		if end == 0 {
+			return 0, 0
+		}
+		exp, next = exp+e, end
 	}
 	var f float64
 	if m < 1<<53 && -22 <= exp && exp <= 22 {
 		// Both operands are exact, so the one rounding is the right one
 		// (Clinger).
 		if exp < 0 {
-			f = float64(m) / exact10[-exp]
+			f = float64(int64(m)) / exact10[-exp]
 		} else {
-			f = float64(m) * exact10[exp]
+			f = float64(int64(m)) * exact10[exp]
 		}
 	} else if m != 0 {
 		var ok bool
@@ -99,10 +139,10 @@ func float(b []byte, i int) (float64, int) {
 			return 0, 0
 		}
 	}
-	if neg {
+	if p[0] == '-' {
 		f = -f
 	}
-	return f, i
+	return math.Float64bits(f), next
 }
 
 // numberEnd returns the index after the JSON number at b[i:], or 0 if it is not a
@@ -135,14 +175,14 @@ func run(b []byte, i int) int {
 	if n == 8 {
 		n += leading(binary.LittleEndian.Uint64(b[i+8:]) ^ '0'*ones)
 	}
-	return n
+	return int(n)
 }
 
 // leading returns how many bytes of x, from the lowest, are the values of
 // decimal digits.
-func leading(x uint64) int {
+func leading(x uint64) uint {
 	// The lowest remaining high bit marks the first byte that is not a digit.
-	return bits.TrailingZeros64((x|(x+0x7676767676767676))&highs) >> 3
+	return uint(bits.TrailingZeros64((x|(x+0x7676767676767676))&highs)) >> 3
 }
 
 // digits reads the run of at most 16 decimal digits at b[i:]. There must be 16
@@ -151,17 +191,17 @@ func digits(b []byte, i int) (uint64, int) {
 	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
 	n := leading(x)
 	if n < 8 {
-		return eight(x << (64 - 8*n)), i + n
+		return eight(x << (64 - 8*n)), i + int(n)
 	}
 	m := eight(x)
 	x = binary.LittleEndian.Uint64(b[i+8:]) ^ '0'*ones
 	if n = leading(x); n == 8 {
 		return m*1e8 + eight(x), i + 16
 	}
-	return m*pow10[n] + eight(x<<(64-8*n)), i + 8 + n
+	return m*pow10[n] + eight(x<<(64-8*n)), i + 8 + int(n)
 }
 
-var pow10 = [8]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}
+var pow10 = [9]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 
 // eight makes a number of eight digit values, the first in the lowest byte, by
 // adding neighbours: ones to tens, hundreds to ten thousands and so on.
@@ -228,35 +268,6 @@ func lemire(m uint64, exp int) (float64, bool) {
 var exact10 = [...]float64{
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-}
-
-// integer reads the JSON number at b[i:] if it is written in plain digits, at
-// most 15. The index is 0 otherwise, or if the number may continue after b.
-func integer(b []byte, i int) (int64, int) {
-	if len(b)-i < numberRoom {
-		return 0, 0
-	}
-	neg := b[i] == '-'
-	if neg {
-		i++
-	}
-	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
-	n := leading(x)
-	var m uint64
-	if n < 8 {
-		m = eight(x << (64 - 8*n))
-	} else {
-		m, n = digits(b, i)
-		n -= i
-	}
-	end := i + n
-	if n == 0 || n == 16 || n > 1 && b[i] == '0' || b[end] == '.' || b[end]|0x20 == 'e' {
-		return 0, 0
-	}
-	if neg {
-		return -int64(m), end
-	}
-	return int64(m), end
 }
 
 // Why a number or string does not fit its field; it follows the type in an error.

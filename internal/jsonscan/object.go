@@ -11,11 +11,11 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	s.pos++
 	o := s.order(p)
 	prev, first := start, true
+	at := &o.first
 	for {
-		i, lead := o.guess(prev, first)
-		spelt := "" // as the field's own key
-		if len(lead) > 0 && len(s.buf)-s.pos > len(lead) && string(s.buf[s.pos:s.pos+len(lead)]) == string(lead) {
-			s.pos += len(lead)
+		i, spelt := at.field, "" // spelt as the field's own key
+		if at.lead.at(s.buf, s.pos) {
+			s.pos += int(at.lead.n)
 		} else if k, next := o.find(s.buf, s.pos, prev, first); next > 0 && k != unknown {
 			i, s.pos = k, next
 		} else {
@@ -55,6 +55,7 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 		if !ok {
 			return false
 		}
+		at = o.after(prev)
 	}
 }
 
@@ -248,7 +249,9 @@ func (s *Scanner) settle(p *plan, dst Target, vals *Values) {
 		dst.Store(vals, &s.arena)
 		return
 	}
-	s.arena.reset(bits.OnesCount64(vals.Seen&p.floatPtrs), bits.OnesCount64(vals.Seen&p.intPtrs))
-	dst.Store(vals, &s.arena)
-	s.arena = Arena{}
+	a := &s.arena
+	a.reset(bits.OnesCount64(vals.Seen&p.floatPtrs), bits.OnesCount64(vals.Seen&p.intPtrs))
+	a.gather(p, vals)
+	dst.Store(vals, a)
+	*a = Arena{}
 }

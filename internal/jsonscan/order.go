@@ -1,16 +1,34 @@
 package jsonscan
 
+import (
+	"encoding/binary"
+	"math"
+)
+
 // order remembers the layout of the objects of one type: which field follows
 // which, and the bytes before its value, from the value before it or the opening
 // brace on: white space, comma, key and colon. The objects of a body have nearly
 // the same layout, so that one comparison checks all of that.
 type order struct {
 	plan *plan
-	// The first field has no comma before it, so it is remembered separately.
-	first uint8
-	head  []byte
-	next  [maxFields + 1]uint8 // by the field before, or start if that has none
-	lead  [maxFields + 1][]byte
+	// first is what an object begins with. It has no comma, so it is remembered
+	// separately.
+	first place
+	// places has one for each field, and one for the end of the object. What
+	// comes after unknown keys alone is in the next of the last.
+	places [maxFields + 1]place
+	// seam is what stands between the last value of a list's element and the first
+	// of the next, whose brace is behind so many bytes.
+	seam  place
+	brace int
+}
+
+// place is what is expected somewhere in an object.
+type place struct {
+	field int // or end
+	form  form
+	next  int // the field that comes after it, or end
+	lead  lead
 }
 
 const (
@@ -23,34 +41,38 @@ const (
 func newOrder(p *plan) *order {
 	o := &order{plan: p}
 	for i := range p.fields {
-		o.next[i] = uint8(i + 1)
+		o.places[i] = place{field: i, form: p.fields[i].kind.form(), next: i + 1}
 	}
-	o.next[len(p.fields)-1] = end
+	o.places[len(p.fields)-1].next = end
+	o.places[end] = place{field: end}
+	for i := range o.places {
+		o.places[i].lead.set(nil)
+	}
+	o.first, o.seam = o.places[0], o.places[0]
 	return o
 }
 
-// guess returns the expected field and the bytes before its value.
-func (o *order) guess(prev int, first bool) (field int, lead []byte) {
-	if first {
-		return int(o.first), o.head
-	}
-	field = int(o.next[prev])
-	return field, o.lead[field]
-}
+// after returns what is expected after field prev.
+func (o *order) after(prev int) *place { return &o.places[o.places[prev].next] }
 
 // learn notes that field i came first or followed prev, and the bytes before its
 // value. It is not for aliases, so that errors name the key as it was written.
-func (o *order) learn(prev, i int, first bool, lead []byte) {
-	const most = 128
-	if len(lead) > most {
-		lead = nil
-	}
+func (o *order) learn(prev, i int, first bool, text []byte) {
 	if first {
-		o.first, o.head = uint8(i), append(o.head[:0], lead...)
+		o.first.field, o.first.form = i, o.places[i].form
+		o.first.lead.set(text)
 		return
 	}
-	o.next[prev] = uint8(i)
-	o.lead[i] = append(o.lead[i][:0], lead...)
+	o.places[prev].next = i
+	o.places[i].lead.set(text)
+}
+
+// learnSeam notes that an element's field i comes first, and the bytes before its
+// value from the last value of the element before on, with the brace behind so
+// many of them.
+func (o *order) learnSeam(i int, text []byte, brace int) {
+	o.seam.field, o.seam.form, o.brace = i, o.places[i].form, brace
+	o.seam.lead.set(text)
 }
 
 // find does what [Scanner.member] does, if all of it is in b[i:] and the key is
@@ -90,4 +112,53 @@ func (o *order) find(b []byte, i, prev int, first bool) (field, next int) {
 		o.learn(prev, field, first, b[from:i])
 	}
 	return field, i
+}
+
+// lead is the text that stands before a value.
+type lead struct {
+	near, far [4]part // its first and last 32 bytes; far is only for long ones
+	n         uint    // its length
+	long      bool
+}
+
+// part is eight bytes of a lead, of which those in the mask count.
+type part struct{ bytes, mask uint64 }
+
+func (w *part) differs(p []byte) uint64 { return (binary.LittleEndian.Uint64(p) ^ w.bytes) & w.mask }
+
+// leadRoom is more than the longest lead has.
+const leadRoom = 64
+
+// set makes l the lead with this text. It is none if that is too long.
+func (l *lead) set(text []byte) {
+	*l = lead{n: uint(len(text)), long: len(text) > leadRoom/2}
+	if l.n == 0 || l.n >= leadRoom {
+		*l = lead{near: [4]part{{math.MaxUint64, math.MaxUint64}}}
+		return
+	}
+	var all, mask [leadRoom]byte
+	copy(all[:], text)
+	for i := range text {
+		mask[i] = math.MaxUint8
+	}
+	for i := range 4 {
+		l.near[i] = part{binary.LittleEndian.Uint64(all[8*i:]), binary.LittleEndian.Uint64(mask[8*i:])}
+		l.far[i] = part{binary.LittleEndian.Uint64(all[leadRoom/2+8*i:]), binary.LittleEndian.Uint64(mask[leadRoom/2+8*i:])}
+	}
+}
+
+// differs returns 0 if p begins with the lead.
+func (l *lead) differs(p *[numberRoom]byte) uint64 {
+	w := &l.near
+	x := w[0].differs(p[0:]) | w[1].differs(p[8:]) | w[2].differs(p[16:]) | w[3].differs(p[24:])
+	if l.long {
+		w = &l.far
+		x |= w[0].differs(p[32:]) | w[1].differs(p[40:]) | w[2].differs(p[48:]) | w[3].differs(p[56:])
+	}
+	return x
+}
+
+// at reports whether the lead stands at b[i:].
+func (l *lead) at(b []byte, i int) bool {
+	return len(b)-i >= numberRoom && l.n > 0 && l.differs((*[numberRoom]byte)(b[i:])) == 0
 }

@@ -29,6 +29,25 @@ const (
 
 func (k kind) value() bool { return k >= kindBool }
 
+// form is how a number is read.
+type form uint8
+
+const (
+	formNone form = iota // it is no number
+	formInt
+	formFloat
+)
+
+func (k kind) form() form {
+	switch k {
+	case kindInt, kindIntPtr:
+		return formInt
+	case kindFloat, kindFloatPtr:
+		return formFloat
+	}
+	return formNone
+}
+
 // stored reports whether values of the kind wait in Values to be stored.
 func (k kind) stored() bool { return k.value() || k == kindString || k == kindID }
 

@@ -148,7 +148,7 @@ func (s *Scanner) ResetText(text []byte) {
 }
 
 // slack is numberRoom bytes of white space.
-const slack = "                                                "
+const slack = "        " + "                                " + "                                " + "                                " + "                                "
 
 // forget makes s a new scanner with the same options and memory.
 func (s *Scanner) forget() {

@@ -10,70 +10,84 @@ import (
 // of exactly the right size.
 func (s *Scanner) structs(f *field, at int, dst Target, depth int) bool {
 	s.pos++
-	p, o := f.plan, s.order(f.plan)
-	visit := s.opts.Visit != nil && p.typ == s.opts.Element
+	l := list{plan: f.plan, order: s.order(f.plan), vals: s.values(depth), base: -1}
+	l.visit = s.opts.Visit != nil && l.plan.typ == s.opts.Element
 	s.tape.reset()
 	level := len(s.path)
 	s.path = append(s.path, step{f.key(), -1})
-	vals := s.values(depth)
-	n := 0 // the elements that are there
-	for i := 0; s.Next(']', i == 0); i++ {
-		s.path[level].index = i
-		if s.over() {
-			if !s.skip(depth) {
-				return false
-			}
-			continue
-		}
-		there, ok := s.element(p, o, vals, depth)
-		switch {
-		case !ok:
-			return false
-		case !there:
-			continue
-		case !visit:
-			s.tape.add(p, vals)
-		case !s.show(vals, n):
+	for ; s.Next(']', l.index == 0); l.index++ {
+		s.path[level].index = l.index
+		if !s.elements(&l, depth) {
 			return false
 		}
-		n++
 	}
 	if s.err != nil {
 		return false
 	}
 	s.path = s.path[:level]
-	if visit {
+	if l.visit {
 		return true
 	}
-	s.arena.reset(s.tape.floats, s.tape.ints)
-	s.tape.replay(p, dst.List(at, n), vals, &s.arena)
+	s.tape.fill(&s.arena)
+	s.tape.replay(l.plan, dst.List(at, l.n), l.vals, &s.arena)
 	s.arena = Arena{}
 	return true
 }
 
-// element reads one object into vals. It returns there == false for an element to
-// leave out: null, or a value that is a defect.
-func (s *Scanner) element(p *plan, o *order, vals *Values, depth int) (there, ok bool) {
-	vals.Seen = 0
-	switch c := s.buf[s.pos]; c {
-	case '{':
-		if next := flat(s.buf, s.pos, o, vals, s.opts.UnknownKey != nil); next > 0 {
-			s.pos = next
-			return true, true
+// list is an array of objects while it is read.
+type list struct {
+	plan  *plan
+	order *order
+	vals  *Values
+	visit bool
+	index int // of the element
+	n     int // the elements that are there
+
+	// The last value of the last element ended at tail in the window that began at
+	// base.
+	tail int
+	base int64
+}
+
+// elements reads one element, and those behind it that are as plain. It leaves out
+// null, and a value that is a defect.
+func (s *Scanner) elements(l *list, depth int) bool {
+	switch c := s.buf[s.pos]; {
+	case s.over():
+		return s.skip(depth)
+	case c == '{':
+		if done, ok := s.run(l); done || !ok {
+			return ok
 		}
-		vals.Seen = 0
-		return true, s.object(p, nil, vals, depth+1)
-	case 'n':
-		return false, s.literal("null")
+		s.path[len(s.path)-1].index = l.index
+		if s.over() {
+			return s.skip(depth)
+		}
+		l.vals.Seen = 0
+		return s.object(l.plan, nil, l.vals, depth+1) && s.keep(l)
+	case c == 'n':
+		return s.literal("null")
 	default:
 		s.defect(s.offset(), "", "an object", typeOf(c).String())
-		return false, s.skip(depth)
+		return s.skip(depth)
 	}
 }
 
+// keep adds an element to the list.
+func (s *Scanner) keep(l *list) bool {
+	n := l.n
+	l.n++
+	if l.visit {
+		return s.show(l.plan, l.vals, n)
+	}
+	s.tape.add(l.plan, l.vals)
+	return true
+}
+
 // show hands an element to the visitor.
-func (s *Scanner) show(vals *Values, n int) bool {
+func (s *Scanner) show(p *plan, vals *Values, n int) bool {
 	s.arena = Arena{s.visitFloats[:], s.visitInts[:]}
+	s.arena.gather(p, vals)
 	err := s.opts.Visit(n, vals, &s.arena)
 	s.arena = Arena{}
 	if err != nil {
@@ -83,163 +97,182 @@ func (s *Scanner) show(vals *Values, n int) bool {
 	return true
 }
 
-// flat reads the object at b[i:] at once, if all of it is there and nothing in it
-// is unusual: keys in their usual spelling and plain numbers, also for unknown
-// keys. It returns the index after the object, or 0 if [Scanner.object] must read
-// it.
-func flat(b []byte, i int, o *order, vals *Values, known bool) int {
-	p := o.plan
-	prev := start
-	i++
-	for first := true; ; first = false {
-		k, lead := o.guess(prev, first)
-		if n := i + len(lead); n <= len(b) && len(lead) > 0 && string(b[i:n]) == string(lead) {
-			i = n
-		} else if k, i = o.find(b, i, prev, first); i == 0 || known && k == unknown {
-			return 0
-		}
-		if k == end {
-			return i
-		}
-		if k == unknown {
-			if _, i = float(b, i); i == 0 {
-				return 0
+// run reads objects at once, as long as all of one is there and nothing in it is
+// unusual: keys in their usual spelling and plain numbers, also for unknown keys.
+// It returns done == false with the place at an object that [Scanner.object] must
+// read.
+func (s *Scanner) run(l *list) (done, ok bool) {
+	b, o, vals := s.buf, l.order, l.vals
+	i := s.pos + 1
+	prev, first := start, true
+	at := &o.first
+	vals.Seen = 0
+	for {
+		k := at.field
+		v, next := at.number(b, i)
+		if next > 0 {
+			if at == &o.seam {
+				s.pos = i + o.brace
+				if !s.keep(l) {
+					return false, false
+				}
+				if l.index++; s.over() {
+					return false, true
+				}
+				vals.Seen = 0
 			}
-			continue
-		}
-		prev = k
-		switch p.fields[k].kind {
-		case kindFloat, kindFloatPtr:
-			var v float64
-			v, i = float(b, i)
-			vals.Bits[k] = math.Float64bits(v)
-		case kindInt, kindIntPtr:
-			var v int64
-			v, i = integer(b, i)
-			if int64(int(v)) != v {
-				return 0
+			i = next
+		} else {
+			from := i
+			if at == &o.seam {
+				at = &o.places[end]
 			}
-			vals.Bits[k] = uint64(v)
-		default:
-			return 0
+			if k = at.field; at.lead.at(b, i) {
+				i += int(at.lead.n)
+			} else if k, i = o.find(b, i, prev, first); i == 0 || k == unknown && s.opts.UnknownKey != nil {
+				return false, true
+			}
+			switch {
+			case k == unknown:
+				if _, i = float(b, i); i == 0 {
+					return false, true
+				}
+				first = false
+				at = o.after(prev)
+				continue
+			case k == end:
+				l.tail, l.base = from, s.base
+				s.pos = i
+				return true, s.keep(l)
+			case first && l.base == s.base:
+				o.learnSeam(k, b[l.tail:i], s.pos-l.tail)
+			}
+			value := place{form: o.places[k].form}
+			if v, i = value.number(b, i); i == 0 {
+				return false, true
+			}
 		}
-		if i == 0 {
-			return 0
-		}
+		first = false
+		vals.Bits[k&63] = v
 		vals.Seen |= 1 << k
+		prev = k
+		if next := o.places[k].next; next == end {
+			at = &o.seam
+		} else {
+			at = &o.places[next]
+		}
 	}
 }
 
-// tape holds the values of a list's elements while their number is unknown, in
-// 32-bit words: a mask of the fields of an element, and then their values,
-// integers in one word and floats in two. If an integer or a time does not fit in
-// one word, the mask's top bit says that all integers of this element have two.
-// The next list reuses the tape.
+// tape holds the values of a list's elements while their number is unknown. The
+// next list reuses it.
 type tape struct {
-	parts        [][]uint32
-	used         int
-	floats, ints int
+	// heads has for each element the mask of its fields, and the bits of those
+	// that are no pointers.
+	heads  column[uint64]
+	floats column[float64]
+	ints   column[int]
 }
-
-const (
-	wide      = 1 << 31
-	firstPart = 1 << 10
-	mostPart  = 1 << 16 // words, so that little is left unused
-	mostWords = 1 + 2*31
-)
 
 func (t *tape) reset() {
-	t.used, t.floats, t.ints = 0, 0, 0
-	for i := range t.parts {
-		t.parts[i] = t.parts[i][:0]
-	}
-}
-
-// part returns a part with room for one more element.
-func (t *tape) part() *[]uint32 {
-	if t.used > 0 {
-		if last := &t.parts[t.used-1]; cap(*last)-len(*last) >= mostWords {
-			return last
-		}
-	}
-	if t.used == len(t.parts) {
-		size := min(firstPart<<(2*min(t.used, 8)), mostPart)
-		t.parts = append(t.parts, make([]uint32, 0, size))
-	}
-	t.used++
-	return &t.parts[t.used-1]
+	t.heads.reset()
+	t.floats.reset()
+	t.ints.reset()
 }
 
 func (t *tape) add(p *plan, vals *Values) {
-	t.floats += bits.OnesCount64(vals.Seen & p.floatPtrs)
-	t.ints += bits.OnesCount64(vals.Seen & p.intPtrs)
-	part := t.part()
-	words := (*part)[len(*part) : len(*part)+mostWords]
-	n, ok := put(words, p, vals, false)
-	if !ok {
-		n, _ = put(words, p, vals, true)
+	w, n := t.heads.room(), 1
+	w[0] = vals.Seen
+	for m := vals.Seen &^ (p.floatPtrs | p.intPtrs); m != 0; m &= m - 1 {
+		w[n&31] = vals.Bits[bits.TrailingZeros64(m)]
+		n++
 	}
-	*part = (*part)[:len(*part)+n]
+	t.heads.take(n)
+	floats, n := t.floats.room(), 0
+	for m := vals.Seen & p.floatPtrs; m != 0; m &= m - 1 {
+		floats[n&31] = math.Float64frombits(vals.Bits[bits.TrailingZeros64(m)])
+		n++
+	}
+	t.floats.take(n)
+	ints, n := t.ints.room(), 0
+	for m := vals.Seen & p.intPtrs; m != 0; m &= m - 1 {
+		ints[n&31] = int(vals.Bits[bits.TrailingZeros64(m)])
+		n++
+	}
+	t.ints.take(n)
 }
 
-// put writes one element to w and returns its size. It returns false if a value
-// does not fit and long is not set.
-func put(w []uint32, p *plan, vals *Values, long bool) (int, bool) {
-	_ = w[mostWords-1]
-	w[0] = uint32(vals.Seen)
-	if long {
-		w[0] |= wide
-	}
-	n := 1
-	for m := vals.Seen; m != 0; m &= m - 1 {
-		i := bits.TrailingZeros64(m)
-		v := vals.Bits[i]
-		if k := p.fields[i].kind; k != kindFloatPtr && !long {
-			if k == kindFloat {
-				f := math.Float64frombits(v)
-				v = uint64(uint32(int64(f)))
-				if float64(v) != f || f == 0 {
-					return 0, false
-				}
-			} else if int64(int32(v)) != int64(v) {
-				return 0, false
-			}
-			w[n] = uint32(v)
-			n++
-			continue
-		}
-		w[n], w[n+1] = uint32(v), uint32(v>>32)
-		n += 2
-	}
-	return n, true
+// fill makes a the room of all numbers on the tape, with them in it.
+func (t *tape) fill(a *Arena) {
+	a.Floats, a.Ints = t.floats.all(), t.ints.all()
 }
 
-// replay stores the elements in a list. All their floats are in one array, and
-// all their integers in another.
+// replay stores the elements in a list, to whose numbers a leads.
 func (t *tape) replay(p *plan, list List, vals *Values, a *Arena) {
 	e := 0
-	for _, part := range t.parts[:t.used] {
+	for _, part := range t.heads.parts[:t.heads.used] {
 		for len(part) > 0 {
-			mask := part[0]
+			vals.Seen = part[0]
 			n := 1
-			vals.Seen = uint64(mask &^ wide)
-			for m := mask &^ wide; m != 0; m &= m - 1 {
-				i := bits.TrailingZeros32(m)
-				v := uint64(part[n])
+			for m := vals.Seen &^ (p.floatPtrs | p.intPtrs); m != 0; m &= m - 1 {
+				vals.Bits[bits.TrailingZeros64(m)] = part[n]
 				n++
-				if k := p.fields[i].kind; mask&wide != 0 || k == kindFloatPtr {
-					v |= uint64(part[n]) << 32
-					n++
-				} else if k == kindFloat {
-					v = math.Float64bits(float64(v))
-				} else {
-					v = uint64(int32(v))
-				}
-				vals.Bits[i] = v
 			}
 			list.Store(e, vals, a)
 			e++
 			part = part[n:]
 		}
 	}
+}
+
+// column is a list that grows without being copied.
+type column[T any] struct {
+	parts [][]T
+	used  int
+}
+
+const (
+	firstPart = 1 << 8
+	mostPart  = 1 << 13 // so that little is left unused
+	partRoom  = 32      // of an element
+)
+
+func (c *column[T]) reset() {
+	c.used = 0
+	for i := range c.parts {
+		c.parts[i] = c.parts[i][:0]
+	}
+}
+
+// room returns the room for the next values, of which take takes n.
+func (c *column[T]) room() *[partRoom]T {
+	if c.used > 0 {
+		if last := c.parts[c.used-1]; cap(last)-len(last) >= partRoom {
+			return (*[partRoom]T)(last[len(last) : len(last)+partRoom])
+		}
+	}
+	if c.used == len(c.parts) {
+		size := min(firstPart<<(2*min(c.used, 8)), mostPart)
+		c.parts = append(c.parts, make([]T, 0, size))
+	}
+	c.used++
+	return (*[partRoom]T)(c.parts[c.used-1][:partRoom])
+}
+
+func (c *column[T]) take(n int) {
+	last := &c.parts[c.used-1]
+	*last = (*last)[:len(*last)+n]
+}
+
+// all returns a copy of the list.
+func (c *column[T]) all() []T {
+	n := 0
+	for _, part := range c.parts[:c.used] {
+		n += len(part)
+	}
+	all := make([]T, 0, n)
+	for _, part := range c.parts[:c.used] {
+		all = append(all, part...)
+	}
+	return all
 }

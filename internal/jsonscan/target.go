@@ -45,8 +45,8 @@ func (v *Values) set(i int, bits uint64) {
 	v.Bits[i] = bits
 }
 
-// Arena is the room for the numbers that a struct, or a list of them, points to.
-// Whoever stores takes from the front, and leaves the rest.
+// Arena holds the numbers that a struct, or a list of them, points to, in the
+// order of the fields. Whoever stores takes from the front, and leaves the rest.
 type Arena struct {
 	Floats []float64
 	Ints   []int
@@ -55,6 +55,20 @@ type Arena struct {
 // reset makes room for so many.
 func (a *Arena) reset(floats, ints int) {
 	a.Floats, a.Ints = make([]float64, floats), make([]int, ints)
+}
+
+// gather puts the numbers that vals has for pointers at the front.
+func (a *Arena) gather(p *plan, vals *Values) {
+	n := 0
+	for m := vals.Seen & p.floatPtrs; m != 0; m &= m - 1 {
+		a.Floats[n] = math.Float64frombits(vals.Bits[bits.TrailingZeros64(m)])
+		n++
+	}
+	n = 0
+	for m := vals.Seen & p.intPtrs; m != 0; m &= m - 1 {
+		a.Ints[n] = int(vals.Bits[bits.TrailingZeros64(m)])
+		n++
+	}
 }
 
 // reflected is a target that needs nothing generated.
@@ -109,11 +123,9 @@ func (r reflected) Store(v *Values, a *Arena) {
 		case kindFloat:
 			f.SetFloat(math.Float64frombits(x))
 		case kindIntPtr:
-			a.Ints[0] = int(x)
 			f.Set(reflect.ValueOf(&a.Ints[0]))
 			a.Ints = a.Ints[1:]
 		case kindFloatPtr:
-			a.Floats[0] = math.Float64frombits(x)
 			f.Set(reflect.ValueOf(&a.Floats[0]))
 			a.Floats = a.Floats[1:]
 		}

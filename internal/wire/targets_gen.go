@@ -29,8 +29,8 @@ func (t *activity) Clear(field int) {
 
 func (t *activity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	seen := v.Seen & (1<<36 - 1)
-	floats := a.Floats
-	ints := a.Ints
+	floats, f := a.Floats, 0
+	ints, i := a.Ints, 0
 	if seen&(1<<0) != 0 {
 		t.UserID = types.UserID(v.Text[0])
 	}
@@ -62,114 +62,92 @@ func (t *activity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 		t.DurationInSeconds = int(v.Bits[8])
 	}
 	if seen&(1<<9) != 0 {
-		ints[0] = int(v.Bits[9])
-		t.AverageHeartRateInBeatsPerMinute = &ints[0]
-		ints = ints[1:]
+		t.AverageHeartRateInBeatsPerMinute = &ints[i]
+		i++
 	}
 	if seen&(1<<10) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[10])
-		t.MaxHeartRateInBeatsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxHeartRateInBeatsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<11) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[11])
-		t.AverageSpeedInMetersPerSecond = &floats[0]
-		floats = floats[1:]
+		t.AverageSpeedInMetersPerSecond = &floats[f]
+		f++
 	}
 	if seen&(1<<12) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[12])
-		t.MaxSpeedInMetersPerSecond = &floats[0]
-		floats = floats[1:]
+		t.MaxSpeedInMetersPerSecond = &floats[f]
+		f++
 	}
 	if seen&(1<<13) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[13])
-		t.AveragePaceInMinutesPerKilometer = &floats[0]
-		floats = floats[1:]
+		t.AveragePaceInMinutesPerKilometer = &floats[f]
+		f++
 	}
 	if seen&(1<<14) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[14])
-		t.MaxPaceInMinutesPerKilometer = &floats[0]
-		floats = floats[1:]
+		t.MaxPaceInMinutesPerKilometer = &floats[f]
+		f++
 	}
 	if seen&(1<<15) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[15])
-		t.AverageRunCadenceInStepsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AverageRunCadenceInStepsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<16) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[16])
-		t.MaxRunCadenceInStepsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxRunCadenceInStepsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<17) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[17])
-		t.AverageBikeCadenceInRoundsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AverageBikeCadenceInRoundsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<18) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[18])
-		t.MaxBikeCadenceInRoundsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxBikeCadenceInRoundsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<19) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[19])
-		t.AverageSwimCadenceInStrokesPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AverageSwimCadenceInStrokesPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<20) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[20])
-		t.AveragePushCadenceInPushesPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AveragePushCadenceInPushesPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<21) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[21])
-		t.MaxPushCadenceInPushesPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxPushCadenceInPushesPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<22) != 0 {
-		ints[0] = int(v.Bits[22])
-		t.Pushes = &ints[0]
-		ints = ints[1:]
+		t.Pushes = &ints[i]
+		i++
 	}
 	if seen&(1<<23) != 0 {
-		ints[0] = int(v.Bits[23])
-		t.ActiveKilocalories = &ints[0]
-		ints = ints[1:]
+		t.ActiveKilocalories = &ints[i]
+		i++
 	}
 	if seen&(1<<24) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[24])
-		t.DistanceInMeters = &floats[0]
-		floats = floats[1:]
+		t.DistanceInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<25) != 0 {
-		ints[0] = int(v.Bits[25])
-		t.Steps = &ints[0]
-		ints = ints[1:]
+		t.Steps = &ints[i]
+		i++
 	}
 	if seen&(1<<26) != 0 {
-		ints[0] = int(v.Bits[26])
-		t.NumberOfActiveLengths = &ints[0]
-		ints = ints[1:]
+		t.NumberOfActiveLengths = &ints[i]
+		i++
 	}
 	if seen&(1<<27) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[27])
-		t.StartingLatitudeInDegree = &floats[0]
-		floats = floats[1:]
+		t.StartingLatitudeInDegree = &floats[f]
+		f++
 	}
 	if seen&(1<<28) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[28])
-		t.StartingLongitudeInDegree = &floats[0]
-		floats = floats[1:]
+		t.StartingLongitudeInDegree = &floats[f]
+		f++
 	}
 	if seen&(1<<29) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[29])
-		t.TotalElevationGainInMeters = &floats[0]
-		floats = floats[1:]
+		t.TotalElevationGainInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<30) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[30])
-		t.TotalElevationLossInMeters = &floats[0]
-		floats = floats[1:]
+		t.TotalElevationLossInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<31) != 0 {
 		t.DeviceName = v.Text[31]
@@ -186,8 +164,8 @@ func (t *activity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	if seen&(1<<35) != 0 {
 		t.IsWebUpload = v.Bits[35] != 0
 	}
-	a.Floats = floats
-	a.Ints = ints
+	a.Floats = floats[f:]
+	a.Ints = ints[i:]
 }
 
 type manualActivity types.ManualActivity
@@ -209,8 +187,8 @@ func (t *manualActivity) Clear(field int) {
 
 func (t *manualActivity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	seen := v.Seen & (1<<36 - 1)
-	floats := a.Floats
-	ints := a.Ints
+	floats, f := a.Floats, 0
+	ints, i := a.Ints, 0
 	if seen&(1<<0) != 0 {
 		t.UserID = types.UserID(v.Text[0])
 	}
@@ -242,114 +220,92 @@ func (t *manualActivity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 		t.DurationInSeconds = int(v.Bits[8])
 	}
 	if seen&(1<<9) != 0 {
-		ints[0] = int(v.Bits[9])
-		t.AverageHeartRateInBeatsPerMinute = &ints[0]
-		ints = ints[1:]
+		t.AverageHeartRateInBeatsPerMinute = &ints[i]
+		i++
 	}
 	if seen&(1<<10) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[10])
-		t.MaxHeartRateInBeatsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxHeartRateInBeatsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<11) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[11])
-		t.AverageSpeedInMetersPerSecond = &floats[0]
-		floats = floats[1:]
+		t.AverageSpeedInMetersPerSecond = &floats[f]
+		f++
 	}
 	if seen&(1<<12) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[12])
-		t.MaxSpeedInMetersPerSecond = &floats[0]
-		floats = floats[1:]
+		t.MaxSpeedInMetersPerSecond = &floats[f]
+		f++
 	}
 	if seen&(1<<13) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[13])
-		t.AveragePaceInMinutesPerKilometer = &floats[0]
-		floats = floats[1:]
+		t.AveragePaceInMinutesPerKilometer = &floats[f]
+		f++
 	}
 	if seen&(1<<14) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[14])
-		t.MaxPaceInMinutesPerKilometer = &floats[0]
-		floats = floats[1:]
+		t.MaxPaceInMinutesPerKilometer = &floats[f]
+		f++
 	}
 	if seen&(1<<15) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[15])
-		t.AverageRunCadenceInStepsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AverageRunCadenceInStepsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<16) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[16])
-		t.MaxRunCadenceInStepsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxRunCadenceInStepsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<17) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[17])
-		t.AverageBikeCadenceInRoundsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AverageBikeCadenceInRoundsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<18) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[18])
-		t.MaxBikeCadenceInRoundsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxBikeCadenceInRoundsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<19) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[19])
-		t.AverageSwimCadenceInStrokesPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AverageSwimCadenceInStrokesPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<20) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[20])
-		t.AveragePushCadenceInPushesPerMinute = &floats[0]
-		floats = floats[1:]
+		t.AveragePushCadenceInPushesPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<21) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[21])
-		t.MaxPushCadenceInPushesPerMinute = &floats[0]
-		floats = floats[1:]
+		t.MaxPushCadenceInPushesPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<22) != 0 {
-		ints[0] = int(v.Bits[22])
-		t.Pushes = &ints[0]
-		ints = ints[1:]
+		t.Pushes = &ints[i]
+		i++
 	}
 	if seen&(1<<23) != 0 {
-		ints[0] = int(v.Bits[23])
-		t.ActiveKilocalories = &ints[0]
-		ints = ints[1:]
+		t.ActiveKilocalories = &ints[i]
+		i++
 	}
 	if seen&(1<<24) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[24])
-		t.DistanceInMeters = &floats[0]
-		floats = floats[1:]
+		t.DistanceInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<25) != 0 {
-		ints[0] = int(v.Bits[25])
-		t.Steps = &ints[0]
-		ints = ints[1:]
+		t.Steps = &ints[i]
+		i++
 	}
 	if seen&(1<<26) != 0 {
-		ints[0] = int(v.Bits[26])
-		t.NumberOfActiveLengths = &ints[0]
-		ints = ints[1:]
+		t.NumberOfActiveLengths = &ints[i]
+		i++
 	}
 	if seen&(1<<27) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[27])
-		t.StartingLatitudeInDegree = &floats[0]
-		floats = floats[1:]
+		t.StartingLatitudeInDegree = &floats[f]
+		f++
 	}
 	if seen&(1<<28) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[28])
-		t.StartingLongitudeInDegree = &floats[0]
-		floats = floats[1:]
+		t.StartingLongitudeInDegree = &floats[f]
+		f++
 	}
 	if seen&(1<<29) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[29])
-		t.TotalElevationGainInMeters = &floats[0]
-		floats = floats[1:]
+		t.TotalElevationGainInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<30) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[30])
-		t.TotalElevationLossInMeters = &floats[0]
-		floats = floats[1:]
+		t.TotalElevationLossInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<31) != 0 {
 		t.DeviceName = v.Text[31]
@@ -366,8 +322,8 @@ func (t *manualActivity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	if seen&(1<<35) != 0 {
 		t.IsWebUpload = v.Bits[35] != 0
 	}
-	a.Floats = floats
-	a.Ints = ints
+	a.Floats = floats[f:]
+	a.Ints = ints[i:]
 }
 
 type activityDetails types.ActivityDetails
@@ -535,8 +491,8 @@ type sample types.Sample
 
 func (t *sample) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	seen := v.Seen & (1<<16 - 1)
-	floats := a.Floats
-	ints := a.Ints
+	floats, f := a.Floats, 0
+	ints, i := a.Ints, 0
 	if seen&(1<<0) != 0 {
 		t.StartTimeInSeconds = types.Timestamp(math.Float64frombits(v.Bits[0]))
 	}
@@ -544,82 +500,67 @@ func (t *sample) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 		return
 	}
 	if seen&(1<<1) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[1])
-		t.LatitudeInDegree = &floats[0]
-		floats = floats[1:]
+		t.LatitudeInDegree = &floats[f]
+		f++
 	}
 	if seen&(1<<2) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[2])
-		t.LongitudeInDegree = &floats[0]
-		floats = floats[1:]
+		t.LongitudeInDegree = &floats[f]
+		f++
 	}
 	if seen&(1<<3) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[3])
-		t.ElevationInMeters = &floats[0]
-		floats = floats[1:]
+		t.ElevationInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<4) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[4])
-		t.AirTemperatureCelcius = &floats[0]
-		floats = floats[1:]
+		t.AirTemperatureCelcius = &floats[f]
+		f++
 	}
 	if seen&(1<<5) != 0 {
-		ints[0] = int(v.Bits[5])
-		t.HeartRate = &ints[0]
-		ints = ints[1:]
+		t.HeartRate = &ints[i]
+		i++
 	}
 	if seen&(1<<6) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[6])
-		t.SpeedMetersPerSecond = &floats[0]
-		floats = floats[1:]
+		t.SpeedMetersPerSecond = &floats[f]
+		f++
 	}
 	if seen&(1<<7) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[7])
-		t.StepsPerMinute = &floats[0]
-		floats = floats[1:]
+		t.StepsPerMinute = &floats[f]
+		f++
 	}
 	if seen&(1<<8) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[8])
-		t.TotalDistanceInMeters = &floats[0]
-		floats = floats[1:]
+		t.TotalDistanceInMeters = &floats[f]
+		f++
 	}
 	if seen&(1<<9) != 0 {
-		ints[0] = int(v.Bits[9])
-		t.TimerDurationInSeconds = &ints[0]
-		ints = ints[1:]
+		t.TimerDurationInSeconds = &ints[i]
+		i++
 	}
 	if seen&(1<<10) != 0 {
-		ints[0] = int(v.Bits[10])
-		t.ClockDurationInSeconds = &ints[0]
-		ints = ints[1:]
+		t.ClockDurationInSeconds = &ints[i]
+		i++
 	}
 	if seen&(1<<11) != 0 {
-		ints[0] = int(v.Bits[11])
-		t.MovingDurationInSeconds = &ints[0]
-		ints = ints[1:]
+		t.MovingDurationInSeconds = &ints[i]
+		i++
 	}
 	if seen&(1<<12) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[12])
-		t.PowerInWatts = &floats[0]
-		floats = floats[1:]
+		t.PowerInWatts = &floats[f]
+		f++
 	}
 	if seen&(1<<13) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[13])
-		t.BikeCadenceInRPM = &floats[0]
-		floats = floats[1:]
+		t.BikeCadenceInRPM = &floats[f]
+		f++
 	}
 	if seen&(1<<14) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[14])
-		t.DirectWheelchairCadence = &floats[0]
-		floats = floats[1:]
+		t.DirectWheelchairCadence = &floats[f]
+		f++
 	}
 	if seen&(1<<15) != 0 {
-		floats[0] = math.Float64frombits(v.Bits[15])
-		t.SwimCadenceInStrokesPerMinute = &floats[0]
-		floats = floats[1:]
+		t.SwimCadenceInStrokesPerMinute = &floats[f]
+		f++
 	}
-	a.Floats = floats
-	a.Ints = ints
+	a.Floats = floats[f:]
+	a.Ints = ints[i:]
 }
 
 type samples []types.Sample

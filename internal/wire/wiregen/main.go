@@ -157,13 +157,13 @@ func store(w *bytes.Buffer, t reflect.Type) {
 				value = m.Type.String() + "(" + value + ")"
 			}
 		case reflect.Pointer:
-			room, number := "ints", "int("+bits+")"
+			room, n := "ints", "i"
 			if m.Type.Elem().Kind() == reflect.Float64 {
-				room, number, floats = "floats", "math.Float64frombits("+bits+")", true
+				room, n, floats = "floats", "f", true
 			} else {
 				ints = true
 			}
-			fmt.Fprintf(&body, "if seen&(1<<%[1]d) != 0 {\n%[2]s[0] = %[3]s\nt.%[4]s = &%[2]s[0]\n%[2]s = %[2]s[1:]\n}\n", m.index, room, number, m.Name)
+			fmt.Fprintf(&body, "if seen&(1<<%[1]d) != 0 {\nt.%[4]s = &%[2]s[%[3]s]\n%[3]s++\n}\n", m.index, room, n, m.Name)
 			continue
 		default:
 			continue
@@ -175,17 +175,17 @@ func store(w *bytes.Buffer, t reflect.Type) {
 		fmt.Fprintf(w, "seen := v.Seen & (1<<%d - 1)\n", len(members(t)))
 	}
 	if floats {
-		fmt.Fprint(w, "floats := a.Floats\n")
+		fmt.Fprint(w, "floats, f := a.Floats, 0\n")
 	}
 	if ints {
-		fmt.Fprint(w, "ints := a.Ints\n")
+		fmt.Fprint(w, "ints, i := a.Ints, 0\n")
 	}
 	_, _ = body.WriteTo(w)
 	if floats {
-		fmt.Fprint(w, "a.Floats = floats\n")
+		fmt.Fprint(w, "a.Floats = floats[f:]\n")
 	}
 	if ints {
-		fmt.Fprint(w, "a.Ints = ints\n")
+		fmt.Fprint(w, "a.Ints = ints[i:]\n")
 	}
 	fmt.Fprint(w, "}\n")
 }
