@@ -118,7 +118,7 @@ func (d *Decoder) body() *body {
 // release lets the next call of body reuse b.
 func (d *Decoder) release(b *body) {
 	b.s.Reset(nil)
-	b.item, b.spare = Position{}, nil
+	b.item, b.spare, b.room, b.pings = Position{}, nil, nil, several[Ping]{}
 	d.idle.Put(b)
 }
 
@@ -146,6 +146,7 @@ func (d *Decoder) newBody(r io.Reader) *body {
 // reset starts another body with the memory of b.
 func (b *body) reset(r io.Reader) {
 	b.s.Reset(r)
+	b.room, b.pings = nil, several[Ping]{}
 	clear(b.count)
 }
 
@@ -172,6 +173,28 @@ type body struct {
 	list  int            // counts the lists
 	item  Position       // the one being read
 	spare any            // a *pushed that turned out to be a ping, zeroed for reuse
+	room  any            // a *several of the type of spare
+	pings several[Ping]
+}
+
+// several allocates values for a few items at once. The first is alone, as in most
+// bodies.
+type several[T any] struct {
+	free []T
+	last int // how many there were
+}
+
+// mostAtOnce bounds what an item that is kept keeps of its neighbours.
+const mostAtOnce = 8
+
+func (s *several[T]) next() *T {
+	if len(s.free) == 0 {
+		s.last = min(s.last+1, mostAtOnce)
+		s.free = make([]T, s.last)
+	}
+	v := &s.free[0]
+	s.free = s.free[1:]
+	return v
 }
 
 // maxKeys is how many different root keys are counted. Garmin has about
@@ -303,7 +326,7 @@ func push[T any, P interface {
 	}
 	p, ok := b.spare.(*pushed[T])
 	if !ok {
-		p = new(pushed[T])
+		p = nextPushed[T](b)
 		p.Target = wire.Target(&p.Data)
 		p.fields = p.Len()
 	}
@@ -325,6 +348,20 @@ func push[T any, P interface {
 	}
 	b.spare = p
 	return b.finish(ev, err)
+}
+
+// nextPushed allocates a *pushed. Details are alone, since one that is kept would
+// keep the samples of the others.
+func nextPushed[T any](b *body) *pushed[T] {
+	if _, details := any((*T)(nil)).(*types.ActivityDetails); details {
+		return new(pushed[T])
+	}
+	room, ok := b.room.(*several[pushed[T]])
+	if !ok {
+		room = new(several[pushed[T]])
+		b.room = room
+	}
+	return room.next()
 }
 
 func setUser(s types.Summary, user types.UserID) {
@@ -398,7 +435,9 @@ func (b *body) headed(kind types.Kind, h head, push *Push) (Event, error) {
 		return nil, err
 	}
 	if h.CallbackURL != "" {
-		return &Ping{Kind: kind, UserID: h.UserID, UserAccessToken: h.UserAccessToken, CallbackURL: h.CallbackURL}, nil
+		ping := b.pings.next()
+		ping.Kind, ping.UserID, ping.UserAccessToken, ping.CallbackURL = kind, h.UserID, h.UserAccessToken, h.CallbackURL
+		return ping, nil
 	}
 	if err := b.s.Unread("summaryId"); err != nil {
 		return nil, (*types.DecodeError)(err)
@@ -505,7 +544,9 @@ func (b *body) finish(ev Event, err error) (Event, bool) {
 		ev.Position = item
 	case *Push:
 		ev.Position = item
-		own(ev.Summary, item)
+		if item.Raw != nil {
+			own(ev.Summary, item)
+		}
 	}
 	return ev, true
 }

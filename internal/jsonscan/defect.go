@@ -72,7 +72,7 @@ func (s *Scanner) Unread(keys ...string) *Error {
 
 // lose makes field i absent because it cannot hold the value at an offset.
 func (s *Scanner) lose(f *field, i int, dst Target, vals *Values, off int64, have string) {
-	s.defect(off, s.name(f), f.kind.want(), have)
+	s.defect(off, s.spelling(f), f.kind.want(), have)
 	clearField(f, i, dst, vals)
 	vals.lost |= 1 << i
 }
@@ -214,7 +214,7 @@ func (s *Scanner) textual(f *field, i int, dst Target, vals *Values, depth int) 
 	if f.kind == kindID {
 		vals.Text[i] = s.idOf(text)
 	} else {
-		vals.Text[i] = s.names.get(text)
+		vals.Text[i] = s.name(text)
 	}
 	vals.Seen |= 1 << i
 	return true
@@ -270,7 +270,7 @@ func (s *Scanner) strings(f *field, i int, dst Target, vals *Values, depth int) 
 				case s.long:
 					with = "a string" + tooMuch
 				}
-				list = append(list, s.names.get(text))
+				list = append(list, s.name(text))
 			case c == 'n':
 				if !s.literal("null") {
 					return false

@@ -22,18 +22,19 @@ const numberRoom = leadRoom + 72
 // The index is 0 if the number cannot be read exactly and at once: if it may
 // continue after b, has more than 19 digits, or is not a number.
 func float(b []byte, i int) (float64, int) {
-	at := place{form: formFloat}
-	v, next := at.number(b, i)
+	v, next := bare[formFloat].number(b, i)
 	return math.Float64frombits(v), next
 }
 
 // integer reads the JSON number at b[i:] if it is written in plain digits, at
 // most 15. The index is 0 otherwise, or if the number may continue after b.
 func integer(b []byte, i int) (int64, int) {
-	at := place{form: formInt}
-	v, next := at.number(b, i)
+	v, next := bare[formInt].number(b, i)
 	return int64(v), next
 }
+
+// bare are places of numbers without lead.
+var bare = [...]place{formNone: {}, formInt: {form: formInt}, formFloat: {form: formFloat}}
 
 // number reads the lead at b[i:] and the number behind it.
 func (at *place) number(b []byte, i int) (v uint64, next int) {

@@ -31,7 +31,7 @@ func TestPowersOfTen(t *testing.T) {
 	}
 }
 
-var room = "," + strings.Repeat("1234567.", numberRoom/8)
+var behind = "," + strings.Repeat("1234567.", numberRoom/8)
 
 // exact fails the test if s is read as anything else than strconv's value. It
 // returns whether the fast way read it.
@@ -40,7 +40,7 @@ func exact(t testing.TB, s string) bool {
 		return false
 	}
 	want, err := strconv.ParseFloat(s, 64)
-	v, next := float([]byte(s+room), 0)
+	v, next := float([]byte(s+behind), 0)
 	if next != 0 && (next != len(s) || err != nil || math.Float64bits(v) != math.Float64bits(want)) {
 		t.Fatalf("%s: have %v (%x) up to %d, want %v (%x)", s, v, math.Float64bits(v), next, want, math.Float64bits(want))
 	}
@@ -50,7 +50,7 @@ func exact(t testing.TB, s string) bool {
 			t.Fatalf("%s cut at %d is read as %v", s, n, v)
 		}
 	}
-	if n, next := integer([]byte(s+room), 0); next != 0 {
+	if n, next := integer([]byte(s+behind), 0); next != 0 {
 		if w, err := strconv.ParseInt(s, 10, 64); err != nil || w != n || next != len(s) {
 			t.Fatalf("%s: integer %d, want %d, %v", s, n, w, err)
 		}

@@ -13,9 +13,20 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	prev, first := start, true
 	at := &o.first
 	for {
+		if at.form != formNone && !s.over() {
+			if v, next := at.number(s.buf, s.pos); next > 0 {
+				s.pos, first, prev = next, false, at.field
+				vals.set(prev, v)
+				at = o.after(prev)
+				continue
+			}
+		}
 		i, spelt := at.field, "" // spelt as the field's own key
 		if at.lead.at(s.buf, s.pos) {
 			s.pos += int(at.lead.n)
+		} else if other := o.rival(s.buf, s.pos, prev, first); other != nil {
+			i = other.field
+			s.pos += int(other.lead.n)
 		} else if k, next := o.find(s.buf, s.pos, prev, first); next > 0 && k != unknown {
 			i, s.pos = k, next
 		} else {
@@ -98,7 +109,7 @@ func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 			return false
 		}
 		if f.kind == kindString {
-			vals.Text[i] = s.names.get(b[from:to])
+			vals.Text[i] = s.name(b[from:to])
 		} else {
 			vals.Text[i] = s.idOf(b[from:to])
 		}
@@ -114,7 +125,7 @@ func (s *Scanner) idOf(text []byte) string {
 	if n := len(text); n <= len(s.lastID) && s.lastID[:n] == string(text) {
 		return s.lastID[:n]
 	}
-	s.lastID = string(text)
+	s.lastID = s.texts.take(text)
 	return s.lastID
 }
 
@@ -209,8 +220,8 @@ func clearField(f *field, i int, dst Target, vals *Values) {
 	vals.Seen &^= 1 << i
 }
 
-// name returns the key of a field as the body spells it.
-func (s *Scanner) name(f *field) string {
+// spelling returns the key of a field as the body spells it.
+func (s *Scanner) spelling(f *field) string {
 	if s.spelt != "" {
 		return s.spelt
 	}
@@ -239,19 +250,20 @@ func (s *Scanner) values(depth int) *Values {
 	return v
 }
 
-// settle stores vals in a struct. All its floats lie in one array, and all its
-// integers in another.
+// settle stores vals in a struct. All its floats lie beside each other, and all
+// its integers.
 func (s *Scanner) settle(p *plan, dst Target, vals *Values) {
 	if vals.Seen&p.stored == 0 {
 		return
 	}
-	if vals.Seen&(p.floatPtrs|p.intPtrs) == 0 {
-		dst.Store(vals, &s.arena)
-		return
-	}
 	a := &s.arena
-	a.reset(bits.OnesCount64(vals.Seen&p.floatPtrs), bits.OnesCount64(vals.Seen&p.intPtrs))
+	if n := bits.OnesCount64(vals.Seen & p.floatPtrs); n > 0 {
+		a.Floats = s.floats.take(n)
+	}
+	if n := bits.OnesCount64(vals.Seen & p.intPtrs); n > 0 {
+		a.Ints = s.ints.take(n)
+	}
 	a.gather(p, vals)
 	dst.Store(vals, a)
-	*a = Arena{}
+	s.arena = Arena{}
 }

@@ -27,9 +27,13 @@ type order struct {
 type place struct {
 	field int // or end
 	form  form
-	next  int // the field that comes after it, or end
+	next  [rivals]uint8 // the fields seen after it, or end, the last seen first
 	lead  lead
 }
+
+// rivals is how many fields may come after one before one is forgotten. Records of
+// different sports have different fields.
+const rivals = 4
 
 const (
 	start   = maxFields // stands before the first field
@@ -41,9 +45,9 @@ const (
 func newOrder(p *plan) *order {
 	o := &order{plan: p}
 	for i := range p.fields {
-		o.places[i] = place{field: i, form: p.fields[i].kind.form(), next: i + 1}
+		o.places[i] = place{field: i, form: p.fields[i].kind.form(), next: [rivals]uint8{uint8(i + 1)}}
 	}
-	o.places[len(p.fields)-1].next = end
+	o.places[len(p.fields)-1].next[0] = end
 	o.places[end] = place{field: end}
 	for i := range o.places {
 		o.places[i].lead.set(nil)
@@ -53,7 +57,24 @@ func newOrder(p *plan) *order {
 }
 
 // after returns what is expected after field prev.
-func (o *order) after(prev int) *place { return &o.places[o.places[prev].next] }
+func (o *order) after(prev int) *place { return &o.places[o.places[prev].next[0]] }
+
+// rival returns what came after prev at some time before and stands at b[i:], or
+// nil, and expects it from now on.
+func (o *order) rival(b []byte, i, prev int, first bool) *place {
+	if first {
+		return nil
+	}
+	next := &o.places[prev].next
+	for n := 1; n < rivals; n++ {
+		if at := &o.places[next[n]]; at.lead.at(b, i) {
+			copy(next[1:n+1], next[:n])
+			next[0] = uint8(at.field)
+			return at
+		}
+	}
+	return nil
+}
 
 // learn notes that field i came first or followed prev, and the bytes before its
 // value. It is not for aliases, so that errors name the key as it was written.
@@ -63,7 +84,13 @@ func (o *order) learn(prev, i int, first bool, text []byte) {
 		o.first.lead.set(text)
 		return
 	}
-	o.places[prev].next = i
+	next := &o.places[prev].next
+	n := 0
+	for n < rivals-1 && int(next[n]) != i {
+		n++
+	}
+	copy(next[1:n+1], next[:n])
+	next[0] = uint8(i)
 	o.places[i].lead.set(text)
 }
 

@@ -99,6 +99,9 @@ type Scanner struct {
 	tape        tape
 	vals        []*Values // by depth
 	arena       Arena
+	floats      room[float64]
+	ints        room[int]
+	texts       texts
 	visitFloats [31]float64 // what the element of a visit points to
 	visitInts   [31]int
 	digest      [sha256.Size]byte // room for a hash
@@ -167,7 +170,8 @@ func (s *Scanner) forget() {
 	s.err, s.visitErr = nil, nil
 	s.list, s.index, s.named, s.lastID = "", 0, false, ""
 	s.clean()
-	s.tape = tape{}
+	s.tape, s.arena = tape{}, Arena{}
+	s.floats, s.ints, s.texts = room[float64]{}, room[int]{}, texts{}
 	for _, v := range s.vals {
 		clear(v.Text[:])
 	}
@@ -325,7 +329,7 @@ func (s *Scanner) Key() (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return s.names.get(key), s.Open(':')
+	return s.name(key), s.Open(':')
 }
 
 // Null consumes a null, if that is what comes next.

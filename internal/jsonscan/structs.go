@@ -28,7 +28,7 @@ func (s *Scanner) structs(f *field, at int, dst Target, depth int) bool {
 	if l.visit {
 		return true
 	}
-	s.tape.fill(&s.arena)
+	s.arena = s.tape.numbers()
 	s.tape.replay(l.plan, dst.List(at, l.n), l.vals, &s.arena)
 	s.arena = Arena{}
 	return true
@@ -88,9 +88,7 @@ func (s *Scanner) keep(l *list) bool {
 func (s *Scanner) show(p *plan, vals *Values, n int) bool {
 	s.arena = Arena{s.visitFloats[:], s.visitInts[:]}
 	s.arena.gather(p, vals)
-	err := s.opts.Visit(n, vals, &s.arena)
-	s.arena = Arena{}
-	if err != nil {
+	if err := s.opts.Visit(n, vals, &s.arena); err != nil {
 		s.visitErr = err
 		return s.fatal(s.offset(), err)
 	}
@@ -129,6 +127,9 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 			}
 			if k = at.field; at.lead.at(b, i) {
 				i += int(at.lead.n)
+			} else if at := o.rival(b, i, prev, first); at != nil {
+				k = at.field
+				i += int(at.lead.n)
 			} else if k, i = o.find(b, i, prev, first); i == 0 || k == unknown && s.opts.UnknownKey != nil {
 				return false, true
 			}
@@ -147,8 +148,7 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 			case first && l.base == s.base:
 				o.learnSeam(k, b[l.tail:i], s.pos-l.tail)
 			}
-			value := place{form: o.places[k].form}
-			if v, i = value.number(b, i); i == 0 {
+			if v, i = bare[o.places[k].form].number(b, i); i == 0 {
 				return false, true
 			}
 		}
@@ -156,7 +156,7 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 		vals.Bits[k&63] = v
 		vals.Seen |= 1 << k
 		prev = k
-		if next := o.places[k].next; next == end {
+		if next := o.places[k].next[0]; next == end {
 			at = &o.seam
 		} else {
 			at = &o.places[next]
@@ -202,10 +202,8 @@ func (t *tape) add(p *plan, vals *Values) {
 	t.ints.take(n)
 }
 
-// fill makes a the room of all numbers on the tape, with them in it.
-func (t *tape) fill(a *Arena) {
-	a.Floats, a.Ints = t.floats.all(), t.ints.all()
-}
+// numbers returns a copy of all numbers on the tape.
+func (t *tape) numbers() Arena { return Arena{t.floats.all(), t.ints.all()} }
 
 // replay stores the elements in a list, to whose numbers a leads.
 func (t *tape) replay(p *plan, list List, vals *Values, a *Arena) {
@@ -232,15 +230,17 @@ type column[T any] struct {
 }
 
 const (
-	firstPart = 1 << 8
-	mostPart  = 1 << 13 // so that little is left unused
+	firstPart = 1 << 7
+	mostPart  = 1 << 16 // so that little is left unused
 	partRoom  = 32      // of an element
 )
 
+// reset makes the list empty. The last part is the largest: the others are not
+// worth their number.
 func (c *column[T]) reset() {
 	c.used = 0
-	for i := range c.parts {
-		c.parts[i] = c.parts[i][:0]
+	if n := len(c.parts); n > 0 {
+		c.parts = append(c.parts[:0], c.parts[n-1][:0])
 	}
 }
 
@@ -252,7 +252,10 @@ func (c *column[T]) room() *[partRoom]T {
 		}
 	}
 	if c.used == len(c.parts) {
-		size := min(firstPart<<(2*min(c.used, 8)), mostPart)
+		size := firstPart
+		if c.used > 0 {
+			size = min(4*cap(c.parts[c.used-1]), mostPart)
+		}
 		c.parts = append(c.parts, make([]T, 0, size))
 	}
 	c.used++
@@ -264,8 +267,11 @@ func (c *column[T]) take(n int) {
 	*last = (*last)[:len(*last)+n]
 }
 
-// all returns a copy of the list.
+// all returns a copy of the list. That of one part need not be cleared first.
 func (c *column[T]) all() []T {
+	if c.used == 1 {
+		return append([]T(nil), c.parts[0]...)
+	}
 	n := 0
 	for _, part := range c.parts[:c.used] {
 		n += len(part)

@@ -52,11 +52,6 @@ type Arena struct {
 	Ints   []int
 }
 
-// reset makes room for so many.
-func (a *Arena) reset(floats, ints int) {
-	a.Floats, a.Ints = make([]float64, floats), make([]int, ints)
-}
-
 // gather puts the numbers that vals has for pointers at the front.
 func (a *Arena) gather(p *plan, vals *Values) {
 	n := 0

@@ -16,20 +16,30 @@ const (
 // plain part of a string: a quote, a backslash, a control character or a byte
 // that is not ASCII. It is len(b) if there is none.
 func plain(b []byte, i int) int {
-	for len(b)-i >= 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		// A byte's high bit comes out set if the byte was zero before the
-		// subtraction or less than a space; borrows reach later bytes only.
-		odd := (x | ((x ^ '"'*ones) - ones) | ((x ^ '\\'*ones) - ones) | (x - ' '*ones)) & highs
-		if odd != 0 {
+	for len(b)-i >= 16 {
+		p := (*[16]byte)(b[i : i+16])
+		if odd := special(binary.LittleEndian.Uint64(p[:])); odd != 0 {
 			return i + bits.TrailingZeros64(odd)>>3
 		}
-		i += 8
+		if odd := special(binary.LittleEndian.Uint64(p[8:])); odd != 0 {
+			return i + 8 + bits.TrailingZeros64(odd)>>3
+		}
+		i += 16
 	}
 	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' && b[i] < utf8.RuneSelf {
 		i++
 	}
 	return i
+}
+
+// special returns a word whose lowest bit that is set is in the first byte of x
+// that ends the plain part of a string, or 0.
+func special(x uint64) uint64 {
+	// A byte's high bit comes out set if it was less than what is subtracted;
+	// borrows reach later bytes only. The first difference changes places of a space
+	// and a quote, and of 33 and 35: so one comparison finds a quote and what is less
+	// than a space.
+	return (x | ((x ^ 2*ones) - ('"'-1)*ones) | ((x ^ '\\'*ones) - ones)) & highs
 }
 
 // blank returns the index of the first byte of b at or after i that is not
@@ -130,17 +140,17 @@ func hex4(s []byte) rune {
 	return r
 }
 
+// longestName is the longest string that may be frequent.
+const longestName = 64
+
 // names holds frequent strings, such as user ids and device names, so that each
 // is allocated once. It is small and replaces old ones.
 type names [64]string
 
 func (t *names) get(b []byte) string {
 	n := len(b)
-	switch {
-	case n == 0:
+	if n == 0 {
 		return ""
-	case n > 64:
-		return string(b)
 	}
 	h := uint64(n)
 	if n >= 8 {

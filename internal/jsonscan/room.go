@@ -1,0 +1,62 @@
+package jsonscan
+
+import "strings"
+
+// What items point to is allocated for several at once. So an item that is kept
+// keeps a little of its neighbours', and at most what the constants here say.
+
+// roomOf is how many items share an allocation. The first of a body shares with
+// none: most bodies have one.
+const roomOf = 8
+
+// mostRoom is the most that items share, in numbers and in bytes of text.
+const (
+	mostNumbers = 128
+	mostText    = 2 << 10
+)
+
+// room hands out slices.
+type room[T any] struct {
+	free []T
+	used int // counts what was handed out, up to roomOf
+}
+
+func (r *room[T]) take(n int) []T {
+	if len(r.free) < n {
+		if r.used < roomOf {
+			r.used++
+		}
+		r.free = make([]T, max(n, min(n*r.used, mostNumbers)))
+	}
+	t := r.free[:n:n]
+	r.free = r.free[n:]
+	return t
+}
+
+// texts makes strings.
+type texts struct {
+	b    strings.Builder
+	used int
+}
+
+func (t *texts) take(text []byte) string {
+	n := len(text)
+	if t.b.Cap()-t.b.Len() < n {
+		if t.used < roomOf {
+			t.used++
+		}
+		t.b.Reset()
+		t.b.Grow(max(n, min(n*t.used, mostText)))
+	}
+	from := t.b.Len()
+	t.b.Write(text)
+	return t.b.String()[from:]
+}
+
+// name makes a string of a text that may be frequent.
+func (s *Scanner) name(text []byte) string {
+	if len(text) > longestName {
+		return s.texts.take(text)
+	}
+	return s.names.get(text)
+}
