@@ -75,6 +75,9 @@ type Options struct {
 	JoinedRetention time.Duration
 	// Logger is told of failures that no caller sees. nil is silent.
 	Logger *slog.Logger
+
+	// patience is for tests that do not wait for the usual one.
+	patience time.Duration
 }
 
 // DB is this process's handle of the database. It is safe for concurrent use.
@@ -89,8 +92,10 @@ type DB struct {
 	joins   time.Duration // activities; 0: they are kept
 	begun   int           // how many processes may die at an item
 	older   time.Duration // how long an Erase waits for other transactions
-	seal    cipher.AEAD   // nil: tokens are stored in clear
-	log     *slog.Logger
+
+	patience time.Duration // how long a statement may take
+	seal     cipher.AEAD   // nil: tokens are stored in clear
+	log      *slog.Logger
 
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
@@ -142,6 +147,9 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 	if o.MaxBytes < 0 || o.LetterRetention < 0 || o.JoinedRetention < 0 {
 		return nil, errors.New("postgres: MaxBytes, LetterRetention or JoinedRetention is negative")
 	}
+	if o.patience == 0 {
+		o.patience = patience
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -153,7 +161,7 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 	}
 	db := &DB{
 		pool: pool, schema: schema, names: namer(schema), lease: o.Lease, repeat: max(0, o.RepeatTime),
-		begun: maxBegun, older: rewriteWait, most: o.MaxBytes, letters: o.LetterRetention, joins: o.JoinedRetention, seal: o.Seal, log: o.Logger,
+		begun: maxBegun, older: rewriteWait, patience: o.patience, most: o.MaxBytes, letters: o.LetterRetention, joins: o.JoinedRetention, seal: o.Seal, log: o.Logger,
 	}
 	db.ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.holder.init(db)

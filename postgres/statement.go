@@ -19,9 +19,11 @@ import (
 // patience is how long a statement may take, with its repeats.
 const patience = 30 * time.Second
 
-// call bounds a call by patience and by the life of the DB.
+// call bounds a call by patience and by the life of the DB. A server that has taken
+// over and waits for a standby that is not there answers nothing: whoever waits for
+// it gets an error, and the server is told to stop waiting, so that it holds no lock.
 func (db *DB) call(ctx context.Context) (context.Context, context.CancelFunc) {
-	c, cancel := context.WithTimeout(ctx, patience)
+	c, cancel := context.WithTimeout(ctx, db.patience)
 	unhook := context.AfterFunc(db.ctx, cancel)
 	return c, func() { unhook(); cancel() }
 }

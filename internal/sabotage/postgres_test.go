@@ -104,6 +104,20 @@ func postgresRows() []row {
 			pkg:     pkg, test: "TestRepeats",
 		},
 		{
+			defence: "nobody waits for ever for a standby that is not there",
+			file:    "postgres/statement.go",
+			old:     "context.WithTimeout(ctx, db.patience)",
+			new:     "context.WithTimeout(ctx, 1000*db.patience)",
+			pkg:     pkg, test: "TestMissingStandby",
+		},
+		{
+			defence: "the bytes of items whose turn is far stay in the database",
+			file:    "notify/schedule.go",
+			old:     "	maxLoaded = 16 << 20\n",
+			new:     "	maxLoaded = 16 << 30\n",
+			pkg:     pkg, test: "TestBacklogLeavesMemory",
+		},
+		{
 			defence: "an Erase leaves nothing of rows that were deleted",
 			file:    "postgres/rewrite.go",
 			old:     "`CLUSTER {s}.`+table+` USING `+table+`_pkey`",
@@ -119,7 +133,7 @@ func postgresRows() []row {
 		},
 		{
 			defence: "ANALYZE copies nothing of a user",
-			file:    "postgres/migrations/0011_statistics.sql",
+			file:    "postgres/migrations/0012_statistics.sql",
 			old:     "    EXECUTE format('ALTER TABLE %s ALTER %I SET STATISTICS 0', c.of, c.name);\n",
 			new:     "",
 			pkg:     pkg, test: "TestEraseBytes",
