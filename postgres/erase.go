@@ -60,7 +60,7 @@ type eraser struct {
 }
 
 // queueTables are those of the queue that tell of users.
-var queueTables = []string{"item", "letter", "letter_item", "chunk", "staged", "claim"}
+var queueTables = []string{"item", "letter", "letter_item", "chunk", "staged", "staged_list", "claim"}
 
 func (e *eraser) erase() error {
 	var bodies, coming []int64
