@@ -15,7 +15,7 @@ import (
 // Erase is Forget, and writes the log anew at once, so that nothing of the user
 // is left in it. Damaged logs that were kept and name the user are removed; chunks
 // tells how many the user had. After a crash, Erase again.
-func (l *FileLedger) Erase(ctx context.Context, userID types.UserID) (chunks int, err error) {
+func (l *fileLedger) Erase(ctx context.Context, userID types.UserID) (chunks int, err error) {
 	if userID == "" {
 		return 0, errors.New("backfill: erase without a user")
 	}
@@ -43,7 +43,7 @@ func (l *FileLedger) Erase(ctx context.Context, userID types.UserID) (chunks int
 }
 
 // eraseDamaged removes the damaged logs in which the user is named.
-func (l *FileLedger) eraseDamaged(userID types.UserID) error {
+func (l *fileLedger) eraseDamaged(userID types.UserID) error {
 	names, err := filepath.Glob(filepath.Join(l.dir, "ledger.damaged-*"))
 	if err != nil {
 		return err

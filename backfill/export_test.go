@@ -15,27 +15,28 @@ import (
 func Settled(c *Chunk) bool { return c.settled() }
 
 // BreakDisk makes all writes of a ledger fail.
-func BreakDisk(l *FileLedger) { l.file.Close() }
+func BreakDisk(l Ledger) { l.(*fileLedger).file.Close() }
 
 // Abandon leaves a ledger as a killed process does.
-func Abandon(l *FileLedger) {
+func Abandon(l *fileLedger) {
 	l.file.Close()
 	l.lock.Close()
 }
 
 // WriteBy makes a ledger write by another function.
-func WriteBy(l *FileLedger, write func(f *os.File, b []byte, at int64) (int, error)) {
+func WriteBy(ledger Ledger, write func(f *os.File, b []byte, at int64) (int, error)) {
+	l := ledger.(*fileLedger)
 	l.device.Write = write
 }
 
 // Heals lets the next call of a ledger that cannot be written try again.
-func Heals(l *FileLedger) { l.mend = time.Time{} }
+func Heals(l Ledger) { l.(*fileLedger).mend = time.Time{} }
 
 // OpenLedgerOn is OpenLedger with another sync, of files and directories.
-func OpenLedgerOn(dir string, sync func(*os.File) error, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, device: recordlog.NewDisk()}
+func OpenLedgerOn(dir string, sync func(*os.File) error, opts *LedgerOptions) (*fileLedger, error) {
+	l := &fileLedger{dir: dir, device: recordlog.NewDisk()}
 	l.device.Sync = sync
-	return l.start(opts)
+	return l, l.start(opts)
 }
 
 // Replay reads a log and returns the log that a rewrite makes of it, with
@@ -115,7 +116,7 @@ func SeedPayloads() [][]byte {
 
 // LogOf returns the log of a ledger that fill has filled.
 func LogOf(fill func(Ledger)) []byte {
-	l := NewLedger()
+	l := NewLedger().(*memoryLedger)
 	fill(l)
 	var b bytes.Buffer
 	if _, err := l.book.writeTo(&b); err != nil {
@@ -123,3 +124,10 @@ func LogOf(fill func(Ledger)) []byte {
 	}
 	return b.Bytes()
 }
+
+// What the functions return.
+type (
+	FileLedger    = fileLedger
+	MemoryLedger  = memoryLedger
+	MemoryLimiter = memoryLimiter
+)

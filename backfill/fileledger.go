@@ -15,19 +15,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// FileLedger is a [Ledger] for one machine: an append-only log in its own
-// directory, with a copy in memory. Save syncs to disk before it returns; calls
-// of several goroutines share a sync. The log is rewritten when most of it is
-// outdated, when it is opened after a Forget, and after a write or sync failed or
-// the file was removed: once the disk works again, so does the ledger. If its
-// lock file was removed and another process has taken it, the ledger refuses all
-// changes until it is reopened.
-//
-// An unreadable end of the log, as a crash leaves it, is cut off. Damage
-// elsewhere is skipped, which loses only the damaged records. Both are logged. A
-// damaged file is kept beside the log, under a name that begins with
-// "ledger.damaged-"; it may contain users who are forgotten later.
-type FileLedger struct {
+// fileLedger is the ledger of [OpenLedger].
+type fileLedger struct {
 	dir    string
 	root   *os.Root // is dir
 	logger *slog.Logger
@@ -58,8 +47,8 @@ type LedgerOptions struct {
 	Logger *slog.Logger
 }
 
-// ErrClosed is returned by the methods of a ledger after Close.
-var ErrClosed = errors.New("backfill: ledger is closed")
+// errClosed is what the methods of a ledger return after Close.
+var errClosed = fmt.Errorf("backfill: ledger: %w", os.ErrClosed)
 
 const (
 	logName  = "ledger.log"
@@ -69,13 +58,32 @@ const (
 
 // OpenLedger opens the ledger in dir, or creates one. It fails if another
 // process, or this one, has it open.
-func OpenLedger(dir string, opts *LedgerOptions) (*FileLedger, error) {
-	l := &FileLedger{dir: dir, device: recordlog.NewDisk()}
-	return l.start(opts)
+//
+// The ledger is for one machine: an append-only log in its own
+// directory, with a copy in memory. Save syncs to disk before it returns; calls
+// of several goroutines share a sync. The log is rewritten when most of it is
+// outdated, when it is opened after a Forget, and after a write or sync failed or
+// the file was removed: once the disk works again, so does the ledger. If its
+// lock file was removed and another process has taken it, the ledger refuses all
+// changes until it is reopened.
+//
+// An unreadable end of the log, as a crash leaves it, is cut off. Damage
+// elsewhere is skipped, which loses only the damaged records. Both are logged. A
+// damaged file is kept beside the log, under a name that begins with
+// "ledger.damaged-"; it may contain users who are forgotten later.
+//
+// It also has a method Erase(ctx, userID) (int, error), which package personal
+// uses: it leaves no byte of a user in the directory.
+func OpenLedger(dir string, opts *LedgerOptions) (Ledger, error) {
+	l := &fileLedger{dir: dir, device: recordlog.NewDisk()}
+	if err := l.start(opts); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // start opens a ledger of which dir and device are set.
-func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
+func (l *fileLedger) start(opts *LedgerOptions) error {
 	l.logger, l.book = slog.New(slog.DiscardHandler), newBook(0)
 	if opts != nil && opts.Logger != nil {
 		l.logger = opts.Logger
@@ -90,23 +98,23 @@ func (l *FileLedger) start(opts *LedgerOptions) (*FileLedger, error) {
 		if l.root != nil {
 			l.root.Close()
 		}
-		return nil, fmt.Errorf("backfill: opening ledger: %w", err)
+		return fmt.Errorf("backfill: opening ledger: %w", err)
 	}
-	return l, nil
+	return nil
 }
 
 // Close syncs the ledger and releases the directory. Claims end.
-func (l *FileLedger) Close() error {
+func (l *fileLedger) Close() error {
 	l.disk.Lock()
 	defer l.disk.Unlock()
 	l.mend = time.Time{}
 	err := l.flush(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if errors.Is(l.err, ErrClosed) {
+	if errors.Is(l.err, errClosed) {
 		return nil
 	}
-	l.err = ErrClosed
+	l.err = errClosed
 	for id := range l.book.claims {
 		l.book.loseClaim(id)
 	}
@@ -115,7 +123,7 @@ func (l *FileLedger) Close() error {
 
 // Claim prevents other runs of this process for the user. Other processes cannot
 // open the ledger.
-func (l *FileLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
+func (l *fileLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
 	l.mu.Lock()
 	err := l.err
 	l.mu.Unlock()
@@ -126,7 +134,7 @@ func (l *FileLedger) Claim(ctx context.Context, userID types.UserID) (Claim, err
 }
 
 // save stores chunks on disk.
-func (l *FileLedger) save(c *claim, chunks []*Chunk) error {
+func (l *fileLedger) save(c *claim, chunks []*Chunk) error {
 	return l.record(func() error {
 		if err := c.check(); err != nil {
 			return err
@@ -156,7 +164,7 @@ func (l *FileLedger) save(c *claim, chunks []*Chunk) error {
 
 // Forget removes the user's history. Its bytes leave the disk at the next rewrite
 // of the log, at the latest when the ledger is opened again.
-func (l *FileLedger) Forget(ctx context.Context, userID types.UserID) error {
+func (l *fileLedger) Forget(ctx context.Context, userID types.UserID) error {
 	return l.record(func() error {
 		l.book.loseClaim(userID)
 		if l.book.users[userID] == nil {
@@ -171,7 +179,7 @@ func (l *FileLedger) Forget(ctx context.Context, userID types.UserID) error {
 
 // record lets add change the book, with a record of it in pending, and syncs
 // all records so far.
-func (l *FileLedger) record(add func() error) error {
+func (l *fileLedger) record(add func() error) error {
 	l.mu.Lock()
 	err := l.err
 	if err == nil {
@@ -192,7 +200,7 @@ func (l *FileLedger) record(add func() error) error {
 }
 
 // Arrived counts a summary toward the chunk that holds its start.
-func (l *FileLedger) Arrived(ctx context.Context, userID types.UserID, kind types.Kind, start time.Time) error {
+func (l *fileLedger) Arrived(ctx context.Context, userID types.UserID, kind types.Kind, start time.Time) error {
 	l.mu.Lock()
 	if l.err != nil {
 		defer l.mu.Unlock()
@@ -217,21 +225,21 @@ func (l *FileLedger) Arrived(ctx context.Context, userID types.UserID, kind type
 }
 
 // Chunks yields the chunks of one user.
-func (l *FileLedger) Chunks(ctx context.Context, userID types.UserID) iter.Seq2[*Chunk, error] {
+func (l *fileLedger) Chunks(ctx context.Context, userID types.UserID) iter.Seq2[*Chunk, error] {
 	return yieldLocked(&l.mu, func() []*Chunk { return l.book.userChunks(userID) })
 }
 
 // Users yields the users that have chunks.
-func (l *FileLedger) Users(ctx context.Context) iter.Seq2[types.UserID, error] {
+func (l *fileLedger) Users(ctx context.Context) iter.Seq2[types.UserID, error] {
 	return yieldLocked(&l.mu, func() []types.UserID { return l.book.ids() })
 }
 
 // Recent yields the chunks that were requested or answered since.
-func (l *FileLedger) Recent(ctx context.Context, since time.Time) iter.Seq2[*Chunk, error] {
+func (l *fileLedger) Recent(ctx context.Context, since time.Time) iter.Seq2[*Chunk, error] {
 	return yieldLocked(&l.mu, func() []*Chunk { return l.book.recent(since) })
 }
 
 // Arrivals yields the starts that were counted within w.
-func (l *FileLedger) Arrivals(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) iter.Seq2[time.Time, error] {
+func (l *fileLedger) Arrivals(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) iter.Seq2[time.Time, error] {
 	return yieldLocked(&l.mu, func() []time.Time { return l.book.arrivals(userID, kind, w) })
 }

@@ -23,7 +23,7 @@ func openLedger(t testing.TB, dir string) *backfill.FileLedger {
 	l, err := backfill.OpenLedger(dir, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
-	return l
+	return l.(*backfill.FileLedger)
 }
 
 func TestFileLedgerInUse(t *testing.T) {
@@ -34,8 +34,8 @@ func TestFileLedgerInUse(t *testing.T) {
 	require.ErrorContains(t, err, "in use")
 	require.NoError(t, l.Close())
 	require.NoError(t, l.Close())
-	require.ErrorIs(t, save(l, planned("u", 0, 1)), backfill.ErrClosed)
-	require.ErrorIs(t, l.Arrived(t.Context(), "u", types.KindActivities, day0), backfill.ErrClosed)
+	require.ErrorIs(t, save(l, planned("u", 0, 1)), os.ErrClosed)
+	require.ErrorIs(t, l.Arrived(t.Context(), "u", types.KindActivities, day0), os.ErrClosed)
 	openLedger(t, dir)
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// The log of a [FileLedger] is a file of records, which are replayed in order.
+// The log of a fileLedger is a file of records, which are replayed in order.
 //
 //	log     = "gbledger" version record*     version is the byte 1
 //	record  = length checksum payload        length and checksum are 32 bits,

@@ -16,7 +16,7 @@ import (
 
 // explosive is code of a partner's that panics in each of its methods in turn.
 type explosive struct {
-	*backfill.MemoryLedger
+	backfill.Ledger
 	*leases
 	at string
 }
@@ -29,7 +29,7 @@ func (e *explosive) blow(at string) {
 
 func (e *explosive) Claim(ctx context.Context, u types.UserID) (backfill.Claim, error) {
 	e.blow("Claim")
-	c, err := e.MemoryLedger.Claim(ctx, u)
+	c, err := e.Ledger.Claim(ctx, u)
 	return saving(c, func(next func(context.Context, ...*backfill.Chunk) error, ctx context.Context, chunks []*backfill.Chunk) error {
 		if chunks[0].State == backfill.StatePlanned {
 			e.blow("Save of a plan")
@@ -41,7 +41,7 @@ func (e *explosive) Claim(ctx context.Context, u types.UserID) (backfill.Claim, 
 
 func (e *explosive) Chunks(ctx context.Context, u types.UserID) iter.Seq2[*backfill.Chunk, error] {
 	e.blow("Chunks")
-	return e.MemoryLedger.Chunks(ctx, u)
+	return e.Ledger.Chunks(ctx, u)
 }
 
 func (e *explosive) Acquire(ctx context.Context, u types.UserID, days int) (backfill.Grant, error) {
@@ -85,7 +85,7 @@ func TestPanics(t *testing.T) {
 	for _, at := range []string{"Claim", "Save of a plan", "Save of requested", "Save of accepted", "Chunks", "Acquire", "End", "Backfill", "Permissions", "users", "Logger"} {
 		t.Run(at, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &explosive{MemoryLedger: backfill.NewLedger(), leases: &leases{sendWithin: time.Hour, endWithin: time.Hour}, at: at}
+				e := &explosive{Ledger: backfill.NewLedger(), leases: &leases{sendWithin: time.Hour, endWithin: time.Hour}, at: at}
 				runner := backfill.NewRunner(e, e, &backfill.RunnerOptions{Logger: slog.New(e)})
 				users := e.users
 				if at == "Logger" {

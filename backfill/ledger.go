@@ -54,6 +54,10 @@ type Ledger interface {
 	// Arrivals yields the start of each summary that was counted for this user
 	// and kind within w, earliest first.
 	Arrivals(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) iter.Seq2[time.Time, error]
+
+	// Close releases what the ledger has opened. Claims end, and other methods
+	// fail.
+	Close() error
 }
 
 // Claim is the right to request one user's history, and the only way to save

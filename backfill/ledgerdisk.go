@@ -19,7 +19,7 @@ const mendPause = time.Second
 var errTaken = errors.New("the lock file was removed or replaced: another program may have the directory; reopen the ledger")
 
 // open locks the directory and reads the log.
-func (l *FileLedger) open() error {
+func (l *fileLedger) open() error {
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return err
 	}
@@ -78,13 +78,13 @@ const perUser = 128
 // is worth rewriting.
 func fullAt(live int64) int64 { return max(1<<20, 3*live) }
 
-func (l *FileLedger) path(name string) string { return filepath.Join(l.dir, name) }
+func (l *fileLedger) path(name string) string { return filepath.Join(l.dir, name) }
 
 // rewrite puts a log of what the book holds in the place of the old one, and
 // leaves it in l.file. replaced is true if the old one is no longer the log,
 // which an error may still leave in doubt. Both mutexes are held, or l is not
 // yet shared.
-func (l *FileLedger) rewrite() (replaced bool, err error) {
+func (l *fileLedger) rewrite() (replaced bool, err error) {
 	var size int64
 	next, err := l.device.Replace(l.root, newName, logName, func(f *os.File) (err error) {
 		size, err = l.book.writeTo(f)
@@ -104,7 +104,7 @@ func (l *FileLedger) rewrite() (replaced bool, err error) {
 }
 
 // flush writes what is pending and, if asked to, syncs it. l.disk is held.
-func (l *FileLedger) flush(sync bool) error {
+func (l *fileLedger) flush(sync bool) error {
 	l.mu.Lock()
 	if l.err != nil {
 		defer l.mu.Unlock()
@@ -142,7 +142,7 @@ func (l *FileLedger) flush(sync bool) error {
 
 // shrink rewrites a log that is mostly out of date. If that fails, the old one
 // stays in use.
-func (l *FileLedger) shrink() error {
+func (l *fileLedger) shrink() error {
 	replaced, err := l.renew()
 	switch {
 	case err == nil:
@@ -157,7 +157,7 @@ func (l *FileLedger) shrink() error {
 
 // renew writes the log anew from the book, what is pending included. replaced tells
 // that the old one is gone. disk is held.
-func (l *FileLedger) renew() (replaced bool, err error) {
+func (l *fileLedger) renew() (replaced bool, err error) {
 	l.mu.Lock()
 	upTo := l.last
 	pending := l.pending
@@ -175,7 +175,7 @@ func (l *FileLedger) renew() (replaced bool, err error) {
 
 // heal writes the log anew after the old one failed for the reason why. If that
 // cannot be done either, it is tried again by later calls.
-func (l *FileLedger) heal(why error) error {
+func (l *fileLedger) heal(why error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sick = why
@@ -197,7 +197,7 @@ func (l *FileLedger) heal(why error) error {
 }
 
 // fail makes the ledger refuse all further changes.
-func (l *FileLedger) fail(why error) error {
+func (l *fileLedger) fail(why error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = fmt.Errorf("backfill: ledger failed: %w", why)

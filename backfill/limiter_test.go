@@ -70,7 +70,7 @@ func TestFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := backfill.NewLimiter(backfill.Evaluation, nil)
 		free := func() int {
-			n, err := l.Free(t.Context())
+			n, err := l.(*backfill.MemoryLimiter).Free(t.Context())
 			require.NoError(t, err)
 			return n
 		}

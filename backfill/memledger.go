@@ -9,22 +9,25 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryLedger is a [Ledger] in memory that ends with the process, for tests and
-// for viewing a plan.
-type MemoryLedger struct {
+// memoryLedger is the ledger of [NewLedger].
+type memoryLedger struct {
 	mu   sync.Mutex
 	book *book
 }
 
-// NewLedger returns an empty ledger in memory.
-func NewLedger() *MemoryLedger { return &MemoryLedger{book: newBook(0)} }
+// NewLedger returns an empty ledger in memory, for tests and for viewing a plan. It
+// ends with the process.
+func NewLedger() Ledger { return &memoryLedger{book: newBook(0)} }
+
+// Close does nothing.
+func (*memoryLedger) Close() error { return nil }
 
 // Claim prevents other runs for the user.
-func (l *MemoryLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
+func (l *memoryLedger) Claim(ctx context.Context, userID types.UserID) (Claim, error) {
 	return l.book.claim(&l.mu, userID, l.save)
 }
 
-func (l *MemoryLedger) save(c *claim, chunks []*Chunk) error {
+func (l *memoryLedger) save(c *claim, chunks []*Chunk) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := c.check(); err != nil {
@@ -38,7 +41,7 @@ func (l *MemoryLedger) save(c *claim, chunks []*Chunk) error {
 }
 
 // Forget removes the user's history.
-func (l *MemoryLedger) Forget(ctx context.Context, userID types.UserID) error {
+func (l *memoryLedger) Forget(ctx context.Context, userID types.UserID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.book.loseClaim(userID)
@@ -47,22 +50,22 @@ func (l *MemoryLedger) Forget(ctx context.Context, userID types.UserID) error {
 }
 
 // Chunks yields the chunks of one user.
-func (l *MemoryLedger) Chunks(ctx context.Context, userID types.UserID) iter.Seq2[*Chunk, error] {
+func (l *memoryLedger) Chunks(ctx context.Context, userID types.UserID) iter.Seq2[*Chunk, error] {
 	return yieldLocked(&l.mu, func() []*Chunk { return l.book.userChunks(userID) })
 }
 
 // Users yields the users that have chunks.
-func (l *MemoryLedger) Users(ctx context.Context) iter.Seq2[types.UserID, error] {
+func (l *memoryLedger) Users(ctx context.Context) iter.Seq2[types.UserID, error] {
 	return yieldLocked(&l.mu, func() []types.UserID { return l.book.ids() })
 }
 
 // Recent yields the chunks that were requested or answered since.
-func (l *MemoryLedger) Recent(ctx context.Context, since time.Time) iter.Seq2[*Chunk, error] {
+func (l *memoryLedger) Recent(ctx context.Context, since time.Time) iter.Seq2[*Chunk, error] {
 	return yieldLocked(&l.mu, func() []*Chunk { return l.book.recent(since) })
 }
 
 // Arrived counts a summary toward the chunk that holds its start.
-func (l *MemoryLedger) Arrived(ctx context.Context, userID types.UserID, kind types.Kind, start time.Time) error {
+func (l *memoryLedger) Arrived(ctx context.Context, userID types.UserID, kind types.Kind, start time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.book.arrive(userID, kind, start.Unix())
@@ -70,7 +73,7 @@ func (l *MemoryLedger) Arrived(ctx context.Context, userID types.UserID, kind ty
 }
 
 // Arrivals yields the starts that were counted within w.
-func (l *MemoryLedger) Arrivals(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) iter.Seq2[time.Time, error] {
+func (l *memoryLedger) Arrivals(ctx context.Context, userID types.UserID, kind types.Kind, w types.Window) iter.Seq2[time.Time, error] {
 	return yieldLocked(&l.mu, func() []time.Time { return l.book.arrivals(userID, kind, w) })
 }
 

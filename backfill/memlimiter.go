@@ -12,9 +12,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// MemoryLimiter is a [Limiter] for a single process. Use one for everything done
-// with a consumer key. Each call costs O(log n) for n held grants.
-type MemoryLimiter struct {
+// memoryLimiter is the limiter of [NewLimiter].
+type memoryLimiter struct {
 	budget int
 
 	mu      sync.Mutex
@@ -32,7 +31,7 @@ type MemoryLimiter struct {
 	restored atomic.Bool
 }
 
-// NewLimiter returns a limiter of [Evaluation], [Production] or any other number
+// NewLimiter returns a limiter for a single process, of [Evaluation], [Production] or any other number
 // of days per minute. It panics if that is less than 1, which is a programming
 // error.
 //
@@ -40,19 +39,19 @@ type MemoryLimiter struct {
 // earlier process requested in its last minutes, which counts too. If that fails,
 // Acquire fails, and the next one tries again. nil means that nothing was
 // requested before.
-func NewLimiter(daysPerMinute int, ledger Ledger) *MemoryLimiter {
+func NewLimiter(daysPerMinute int, ledger Ledger) Limiter {
 	if daysPerMinute < 1 {
 		panic(fmt.Sprintf("backfill: limit of %d days a minute", daysPerMinute))
 	}
-	return &MemoryLimiter{budget: daysPerMinute, users: map[types.UserID]*queue{}, ledger: ledger, reading: make(chan struct{}, 1)}
+	return &memoryLimiter{budget: daysPerMinute, users: map[types.UserID]*queue{}, ledger: ledger, reading: make(chan struct{}, 1)}
 }
 
 // DaysPerMinute returns the limit.
-func (l *MemoryLimiter) DaysPerMinute() int { return l.budget }
+func (l *memoryLimiter) DaysPerMinute() int { return l.budget }
 
 // Free returns how many days could be requested now, for metrics: none after a
 // 429 until its wait is over. It never fails.
-func (l *MemoryLimiter) Free(context.Context) (int, error) {
+func (l *memoryLimiter) Free(context.Context) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pump()
@@ -75,7 +74,7 @@ type call struct {
 }
 
 // Acquire waits for days to be free.
-func (l *MemoryLimiter) Acquire(ctx context.Context, userID types.UserID, days int) (Grant, error) {
+func (l *memoryLimiter) Acquire(ctx context.Context, userID types.UserID, days int) (Grant, error) {
 	if days < 1 || days > l.budget {
 		return nil, fmt.Errorf("backfill: cannot grant %d days under a limit of %d", days, l.budget)
 	}
@@ -121,7 +120,7 @@ func (l *MemoryLimiter) Acquire(ctx context.Context, userID types.UserID, days i
 
 // isFor refuses users of another application than that of the first user: they have
 // another consumer key.
-func (l *MemoryLimiter) isFor(app string) error {
+func (l *memoryLimiter) isFor(app string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.named {
@@ -134,7 +133,7 @@ func (l *MemoryLimiter) isFor(app string) error {
 }
 
 // retire forgets a queue with no calls left.
-func (l *MemoryLimiter) retire(q *queue) {
+func (l *memoryLimiter) retire(q *queue) {
 	if q.calls.Len() == 0 {
 		l.turns.Remove(q.turn)
 		delete(l.users, q.userID)
@@ -144,7 +143,7 @@ func (l *MemoryLimiter) retire(q *queue) {
 // pump frees what has expired, grants what fits, and sets the timer for the
 // rest. The first call in turn is never overtaken, so that small requests do
 // not starve a large one. l.mu is held.
-func (l *MemoryLimiter) pump() {
+func (l *memoryLimiter) pump() {
 	now := time.Now()
 	for len(l.held) > 0 && !l.held[0].until.After(now) {
 		l.used -= heap.Pop(&l.held).(hold).days
@@ -184,13 +183,13 @@ func (l *MemoryLimiter) pump() {
 }
 
 // holdFor keeps the days of a grant that has ended for d.
-func (l *MemoryLimiter) holdFor(days int, d time.Duration) {
+func (l *memoryLimiter) holdFor(days int, d time.Duration) {
 	heap.Push(&l.held, hold{time.Now().Add(d), days})
 }
 
 // grant implements [Grant].
 type grant struct {
-	l    *MemoryLimiter
+	l    *memoryLimiter
 	days int
 
 	ended bool // l.mu
@@ -228,7 +227,7 @@ func (g *grant) End(ctx context.Context, o Outcome) error {
 // restore holds what the ledger says an earlier process asked for in the last
 // minutes. It does so once, before the first grant: then nothing in the ledger
 // was asked for by this limiter.
-func (l *MemoryLimiter) restore(ctx context.Context) error {
+func (l *memoryLimiter) restore(ctx context.Context) error {
 	if l.ledger == nil || l.restored.Load() {
 		return nil
 	}

@@ -25,11 +25,9 @@ type Sources struct {
 	}
 	// Processor reports what runs in this process.
 	Processor *notify.Processor
-	// Limiter is a [backfill.MemoryLimiter], or that of module postgres.
-	Limiter interface {
-		DaysPerMinute() int
-		Free(ctx context.Context) (int, error)
-	}
+	// Limiter reports its limit, and what is free of it if it has a method
+	// Free(ctx) (int, error), as those of package backfill and module postgres have.
+	Limiter interface{ DaysPerMinute() int }
 	// Tokens are [*auth.Users].
 	Tokens interface{ Counts() auth.Counts }
 	// Drift is the report of a service.
@@ -136,7 +134,11 @@ func (w *watch) observe(ctx context.Context, o metric.Observer) error {
 	}
 	if w.Limiter != nil {
 		o.ObserveInt64(w.limit, int64(w.Limiter.DaysPerMinute()))
-		if n, err := ask(ctx, &w.counted, w.Limiter.Free); err == nil {
+		if l, ok := w.Limiter.(interface {
+			Free(ctx context.Context) (int, error)
+		}); !ok {
+			// It cannot tell.
+		} else if n, err := ask(ctx, &w.counted, l.Free); err == nil {
 			o.ObserveInt64(w.free, int64(n))
 		}
 	}

@@ -23,6 +23,9 @@ var _ backfill.Ledger = (*ledger)(nil)
 // the last sign of life of its process.
 func (db *DB) Ledger() backfill.Ledger { return &ledger{db} }
 
+// Close does nothing: the connections are those of the DB.
+func (*ledger) Close() error { return nil }
+
 // Claim implements [backfill.Ledger].
 func (l *ledger) Claim(ctx context.Context, userID types.UserID) (backfill.Claim, error) {
 	h := &l.db.holder

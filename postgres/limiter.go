@@ -147,7 +147,7 @@ func (ls *limiters) signal(whose string) {
 func (l *limiter) DaysPerMinute() int { return l.days }
 
 // Free returns how many days all processes together could ask for now, as that of
-// [backfill.MemoryLimiter] does.
+// [backfill.NewLimiter] does.
 func (l *limiter) Free(ctx context.Context) (free int, err error) {
 	err = l.db.do(ctx, "limiter", again, func(ctx context.Context) error {
 		return l.db.pool.QueryRow(ctx, l.db.sql(`SELECT CASE WHEN b.blocked > t.now THEN 0 ELSE greatest(0, b.days -

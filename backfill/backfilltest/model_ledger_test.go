@@ -18,7 +18,7 @@ const ttl = 10 * time.Second
 // ledgerDB stands for a database: it outlives the processes that use it.
 type ledgerDB struct {
 	mu    sync.Mutex
-	book  *backfill.MemoryLedger
+	book  backfill.Ledger
 	rows  map[types.UserID]*claimRow
 	flaws map[string]bool
 }
@@ -131,7 +131,7 @@ func (c *modelClaim) Save(ctx context.Context, chunks ...*backfill.Chunk) error 
 	}
 	book := d.book
 	if d.flaws["each handle has a copy"] {
-		book = c.l.Ledger.(*backfill.MemoryLedger)
+		book = c.l.Ledger
 	}
 	inner, err := book.Claim(ctx, c.user)
 	if err != nil {

@@ -127,13 +127,13 @@ func halfStored(flaw string) backfilltest.Harness[backfill.Ledger] {
 			t.Cleanup(func() { l.Close() })
 			return &lossy{l, flaw}
 		},
-		Kill: func(t *testing.T, l backfill.Ledger) { require.NoError(t, l.(*lossy).FileLedger.Close()) },
+		Kill: func(t *testing.T, l backfill.Ledger) { require.NoError(t, l.(*lossy).Ledger.Close()) },
 	}
 }
 
 // lossy drops one kind of record.
 type lossy struct {
-	*backfill.FileLedger
+	backfill.Ledger
 	flaw string
 }
 
@@ -141,14 +141,14 @@ func (l *lossy) Arrived(ctx context.Context, user types.UserID, kind types.Kind,
 	if l.flaw == "arrivals in memory" {
 		return nil
 	}
-	return l.FileLedger.Arrived(ctx, user, kind, start)
+	return l.Ledger.Arrived(ctx, user, kind, start)
 }
 
 func (l *lossy) Forget(ctx context.Context, user types.UserID) error {
 	if l.flaw == "forget in memory" {
 		return nil
 	}
-	return l.FileLedger.Forget(ctx, user)
+	return l.Ledger.Forget(ctx, user)
 }
 
 // TestLimiterMutant is run by TestSuitesCatch, in a process of its own.

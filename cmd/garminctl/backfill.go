@@ -383,7 +383,7 @@ func calendars(w io.Writer, id types.UserID, history []adminapi.Calendar) {
 }
 
 // makeLedger opens a ledger, and makes it if it does not exist.
-func makeLedger(dir string) (*backfill.FileLedger, error) {
+func makeLedger(dir string) (backfill.Ledger, error) {
 	l, err := backfill.OpenLedger(dir, nil)
 	if err != nil {
 		if state, holder, _ := holderOf(dir, filepath.Join(dir, "lock")); state == lockHeld {

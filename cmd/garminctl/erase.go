@@ -51,7 +51,7 @@ func (s *personalStores) personal(ctx context.Context, out *output) (*panel, err
 	if err := s.fill(ctx, &all, &closers); err != nil {
 		return nil, errors.Join(err, done())
 	}
-	q, ok := all.Queue.(admin.Queue)
+	q, ok := all.Queue.(notify.Queue)
 	if !ok {
 		q = noQueue{}
 	}

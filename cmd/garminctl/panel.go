@@ -15,6 +15,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/service/admin"
 	"github.com/garminkit/activityapi/internal/secureurl"
+	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -84,11 +85,11 @@ func (s *stores) open(ctx context.Context, out *output) (*panel, error) {
 }
 
 // noQueue is the queue of a panel that does not use one.
-type noQueue struct{ admin.Queue }
+type noQueue struct{ notify.Queue }
 
 // localPanel returns a panel over stores that this process opens and done closes. Its
 // audit log goes to standard error.
-func localPanel(q admin.Queue, opts *admin.Options, out *output, done func() error) (*panel, error) {
+func localPanel(q notify.Queue, opts *admin.Options, out *output, done func() error) (*panel, error) {
 	h, err := admin.New(q, slog.New(slog.NewTextHandler(out.stderr, nil)), opts)
 	if err != nil {
 		return nil, errors.Join(err, done())

@@ -64,7 +64,7 @@ type partner struct {
 	pool     *activity.Pool
 	users    *auth.Users
 	conn     *auth.Connector
-	ledger   *backfill.FileLedger
+	ledger   backfill.Ledger
 	inbox    *spool.Spool
 	svc      *service.Service
 	sessions *scs.SessionManager

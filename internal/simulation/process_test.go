@@ -35,8 +35,8 @@ type process struct {
 	spool   *spool.Spool // nil with a queue in memory
 	pool    *activity.Pool
 	ledger  backfill.Ledger
-	book    *backfill.FileLedger
-	limiter *backfill.MemoryLimiter
+	book    backfill.Ledger
+	limiter backfill.Limiter
 	proc    *notify.Processor
 	ctx     context.Context
 	stop    context.CancelFunc

@@ -26,12 +26,6 @@ import (
 //go:embed page
 var files embed.FS
 
-// Queue is the part of a [notify.Queue] that the handler uses.
-type Queue interface {
-	notify.Letters
-	Stats(ctx context.Context) (notify.QueueStats, error)
-}
-
 // Options says what else to show. A nil field is left out.
 type Options struct {
 	// Processor is that of this process; others are not shown.
@@ -51,7 +45,7 @@ type Options struct {
 
 // pages is the handler.
 type pages struct {
-	queue  Queue
+	queue  notify.Queue
 	audit  *slog.Logger
 	opts   Options
 	mux    *http.ServeMux
@@ -62,7 +56,7 @@ type pages struct {
 
 // New returns a handler for q. audit is required and gets a line for every
 // action.
-func New(q Queue, audit *slog.Logger, opts *Options) (http.Handler, error) {
+func New(q notify.Queue, audit *slog.Logger, opts *Options) (http.Handler, error) {
 	if q == nil || audit == nil {
 		return nil, errors.New("admin: New without a queue or an audit log")
 	}

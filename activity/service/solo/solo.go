@@ -90,7 +90,7 @@ type Program struct {
 	Handler http.Handler
 	Users   *auth.Users
 	Queue   *spool.Spool
-	Ledger  *backfill.FileLedger
+	Ledger  backfill.Ledger
 
 	accounts Accounts
 	tokens   auth.TokenStore
