@@ -24,7 +24,7 @@ func ExampleOpenFileDir() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	store, err := notify.OpenFileDir(dir)
+	store, err := notify.OpenFileDir(dir, nil)
 	if err != nil {
 		panic(err)
 	}

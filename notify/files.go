@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -66,6 +67,14 @@ type Files struct {
 	// 1.25 times the largest file seen if that is more, up to 32 MiB.
 	Room int64
 
+	// AEAD seals what is written below Dir, for instance AES-GCM from
+	// cipher.NewGCM: files, sidecars, and what came of downloads. What was written
+	// without it stays readable. Names are not sealed: unless Name makes others,
+	// they show the user's id and those of the summary and the activity, as do the
+	// claims. Lengths show too, and who can write to Dir can put one sealed file in
+	// the place of another. Nil means that files are stored as they are.
+	AEAD cipher.AEAD
+
 	// Retention is how long a file stays in Dir after it was stored, with its
 	// sidecar, whether or not a callback has accepted it: it should not be shorter
 	// than dead letters are kept. With Name, every file below Dir is one, so that Dir
@@ -83,7 +92,8 @@ type File struct {
 	// Announced is the announcing item without its spent callback URL.
 	Announced types.ActivityFile
 	// Name is its name in the store, a path with forward slashes. Path is its
-	// place on disk, or "" if the store is not a directory.
+	// place on disk, or "" if the store is not a directory. With Files.AEAD the bytes
+	// there are sealed, and Open reads them.
 	Name string
 	Path string
 	Size int64
@@ -99,7 +109,7 @@ type File struct {
 
 // Open reads the file from its start. The caller closes it.
 func (f *File) Open(ctx context.Context) (io.ReadCloser, error) {
-	if f.Path != "" {
+	if d, ok := f.store.(*FileDir); f.Path != "" && (!ok || d.box == nil) {
 		return os.Open(f.Path)
 	}
 	return f.store.Open(ctx, f.Name)
@@ -129,7 +139,7 @@ func (f *Files) check() error {
 
 // open opens what a run over q needs.
 func (f *Files) open(q Store) (*fileStore, error) {
-	dir, err := OpenFileDir(f.Dir)
+	dir, err := OpenFileDir(f.Dir, &FileDirOptions{AEAD: f.AEAD})
 	if err != nil {
 		return nil, fmt.Errorf("notify: Files.Dir: %w", err)
 	}

@@ -109,7 +109,17 @@ func (d *download) note(ctx context.Context, c Claim, cause error) error {
 func (d *download) receive(f *os.File, p *part, body io.ReadCloser) (c Claim, cut, err error) {
 	hash := sha256.New()
 	in := &countingReader{r: body}
-	n, err := io.Copy(io.MultiWriter(f, hash), in)
+	w := d.s.dir.writer(f)
+	n, err := io.Copy(io.MultiWriter(w, hash), in)
+	if n > 0 {
+		// Also of what broke: it is kept.
+		if e := w.Close(); e != nil {
+			n, err = 0, e
+			if kept, e := f.Seek(0, io.SeekEnd); e == nil {
+				n = kept
+			}
+		}
+	}
 	p.size = n
 	d.grow(n)
 	e := body.Close()
@@ -120,7 +130,7 @@ func (d *download) receive(f *os.File, p *part, body io.ReadCloser) (c Claim, cu
 	}
 	if err == nil {
 		// This also gives back what was reserved and not needed.
-		err = f.Truncate(n)
+		err = f.Truncate(d.s.dir.sizeOnDisk(n))
 	}
 	if err == nil {
 		err = d.s.dir.sync(f)

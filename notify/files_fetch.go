@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/internal/owner"
+	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -252,6 +254,9 @@ func (d *download) look(p part) (c Claim, ok bool, err error) {
 	}
 	defer f.Close()
 	v, err := d.check(f)
+	if errors.Is(err, seal.ErrDamaged) {
+		return Claim{}, false, nil // A crash has cut it short, or the disk has changed it.
+	}
 	if err != nil {
 		return Claim{}, false, err
 	}
@@ -262,11 +267,23 @@ func (d *download) look(p part) (c Claim, ok bool, err error) {
 		return Claim{}, false, nil
 	}
 	c.Odd = v.odd
-	if c.Size, c.SHA256, err = sum(f); err == nil {
+	t, err := d.s.dir.text(f)
+	if err != nil {
+		return Claim{}, false, err
+	}
+	defer t.Close()
+	if c.Size, c.SHA256, err = sum(t); err == nil {
 		err = d.s.dir.sync(f)
 	}
 	return c, err == nil, err
 }
 
 // check looks into a file.
-func (d *download) check(f io.ReadSeeker) (finding, error) { return checkFile(d.file.FileType, f) }
+func (d *download) check(f *os.File) (finding, error) {
+	t, err := d.s.dir.text(f)
+	if err != nil {
+		return finding{}, err
+	}
+	defer t.Close()
+	return checkFile(d.file.FileType, t)
+}

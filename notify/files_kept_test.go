@@ -44,7 +44,7 @@ func (r *rig) kept(kind string) []byte {
 	require.NoError(r.t, err)
 	require.Len(r.t, paths, 1)
 	require.Contains(r.t, r.letters()[0].Reason, strconv.Quote(paths[0]))
-	data, err := os.ReadFile(paths[0])
+	data, err := readText(r.t, paths[0])
 	require.NoError(r.t, err)
 	return data
 }
@@ -138,7 +138,7 @@ func fileNoneGone(t *testing.T) {
 	r.redrive()
 	require.EqualValues(t, 2, calls.Load())
 	require.Len(t, r.files, 1)
-	got, err := os.ReadFile(r.files[0].Path)
+	got, err := readText(t, r.files[0].Path)
 	require.NoError(t, err)
 	require.Equal(t, zip, got)
 	require.Zero(t, r.left())
@@ -239,7 +239,7 @@ func fileDiedAtTheEnd(t *testing.T) {
 		require.Zero(t, calls.Load())
 		if c.taken {
 			require.Len(t, r.files, 1)
-			got, err := os.ReadFile(r.files[0].Path)
+			got, err := readText(t, r.files[0].Path)
 			require.NoError(t, err)
 			require.Equal(t, c.content, got)
 			continue
@@ -401,10 +401,10 @@ func fileSameName(t *testing.T) {
 	require.Len(t, r.files, 3)
 	require.Len(t, r.visible(), 6)
 	for _, f := range r.files {
-		content, err := os.ReadFile(f.Path)
+		content, err := readText(t, f.Path)
 		require.NoError(t, err)
 		require.Equal(t, f.SHA256, fmt.Sprintf("%x", sha256.Sum256(content)))
-		side, err := os.ReadFile(f.Path + ".json")
+		side, err := readText(t, f.Path+".json")
 		require.NoError(t, err)
 		require.Equal(t, string(f.Announced.UserID), string(side))
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/owner"
 )
 
@@ -60,18 +59,18 @@ func (d *download) place(ctx context.Context, p part, c *Claim) error {
 }
 
 func (d *download) putFile(ctx context.Context, p part, c Claim) error {
-	if d.s.opts.Store == nil {
+	f, err := d.s.dir.open(p.name())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if d.s.opts.Store == nil && (f.sealed != nil) == (d.s.dir.box != nil) {
 		// A second name for the same bytes, where the file system can.
 		linked, err := d.s.dir.link(p.name(), c.Name, c.Size, c.SHA256)
 		if linked || errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
-	f, err := d.s.dir.root.Open(p.name())
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	return d.s.store.Put(ctx, c.Name, f, c.Size, c.SHA256)
 }
 
@@ -83,12 +82,12 @@ func (d *download) putSidecar(ctx context.Context, c Claim) error {
 	}
 	nameSum := sha256.Sum256([]byte(c.Name))
 	kept := workDir + "/" + d.id + partOwner(owner.Of(d.file.UserID)) + hex.EncodeToString(nameSum[:4]) + string(sidecarPart)
-	data, err := d.s.dir.root.ReadFile(kept)
+	data, err := d.s.dir.readSmall(kept)
 	if errors.Is(err, fs.ErrNotExist) {
 		if data, err = d.s.opts.Sidecar(d.stored(c)); err != nil {
 			return err
 		}
-		err = atomicfile.Write(d.s.dir.root, kept+".tmp", kept, d.s.dir.sync, data)
+		err = d.s.dir.writeSmall(kept, data)
 	}
 	if err != nil {
 		return err
@@ -118,7 +117,12 @@ func (d *download) inPlace(ctx context.Context) error {
 		return err
 	}
 	defer r.Close()
-	if f, ok := r.(fs.File); ok {
+	switch f := r.(type) {
+	case interface{ Size() int64 }:
+		if f.Size() != d.before.Size {
+			return gone
+		}
+	case fs.File:
 		if info, err := f.Stat(); err == nil && info.Size() != d.before.Size {
 			return gone
 		}

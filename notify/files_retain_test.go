@@ -150,7 +150,7 @@ func TestSteady(t *testing.T) {
 func TestStoredAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	d, err := OpenFileDir(dir)
+	d, err := OpenFileDir(dir, nil)
 	require.NoError(t, err)
 	defer d.Close()
 	put := func() {

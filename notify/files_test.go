@@ -3,6 +3,8 @@ package notify_test
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -22,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/internal/memqueue"
+	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -65,7 +68,7 @@ func fileRig(t *testing.T, answer func(n int) (io.ReadCloser, error)) (*rig, *at
 	r := newRig(t, garmin{download: func(context.Context, types.Secret) (io.ReadCloser, error) {
 		return answer(int(calls.Add(1)))
 	}})
-	r.opts.Files = &notify.Files{Dir: t.TempDir()}
+	r.opts.Files = &notify.Files{Dir: t.TempDir(), AEAD: aeadOf(t)}
 	return r, calls
 }
 
@@ -90,44 +93,78 @@ func (r *rig) visible() []string {
 	return names
 }
 
-func TestFileFaults(t *testing.T) {
-	runFaults(t, []fault{
-		{"none", "the file is whole under its name, and the callback knows it", fileStored},
-		{"file cut at every 64 KiB", "no partial file is visible, one request, a letter that says ErrSpent and how much came", fileCut},
-		{"file 500, then good", "asked again; stored", file500},
-		{"file 410 at first", "a letter; not ErrSpent", file410},
-		{"file lost on its way, announced again", "one request; the repeated ping is ErrSpent", fileLostTwice},
-		{"file whose end is missing", "kept as rejected, a letter that names it, one request", fileRejected},
-		{"file that is odd", "delivered, with what is odd; one request", fileOdd},
-		{"no file", "kept, asked for again, and delivered when it comes", fileNone},
-		{"no file, then 410", "a letter that names what came", fileNoneGone},
-		{"no file for ever", "asked for until the deadline; the first answer is kept", fileNoneForEver},
-		{"rejected file, driven again", "delivered with SkipCheck; not asked for", fileRedriven},
-		{"file that was not sent for", "asked for again, also when it is driven again", fileNotSent},
-		{"process died before the check", "delivered if it is whole, else kept and named", fileDiedAtTheEnd},
-		{"callback fails until the deadline", "driven again days later, the file is handed over and not asked for", fileCallbackFailsForLong},
-		{"two activities with one summary id", "two files", fileSameSummary},
-		{"file that is cut and came whole", "delivered, with what is odd", fileCutAtGarmin},
-		{"error that judges no file", "asked for again, also when it is driven again", fileOtherFaults},
-		{"long name and sidecar", "both in place", fileLongName},
-		{"links that lead out of the directory", "nothing outside; files whose name is free are delivered", fileLinks},
-		{"names that the partner made collide", "two files and two sidecars", fileSameName},
-		{"file announced twice", "one request, one callback", fileTwice},
-		{"file announced twice at once to two users", "one request", fileTwoUsers},
-		{"callback error after the download", "called again with the file in place; one request", fileCallbackError},
-		{"crash before the mark", "the callback may be told again; one request", fileCrashBeforeMark},
-		{"file name leads out of the directory", "refused; nothing outside", fileEscapes},
-		{"sidecar", "beside the file, before the file, without the callback", fileSidecar},
-		{"file directory read-only", "Garmin is not asked until it can be stored", fileReadOnly},
-		{"claim cannot be written", "Garmin is not asked until it can be", fileNoClaim},
-		{"file deadline", "a warning and, 24 hours after its arrival, a letter", fileDeadline},
-		{"no directory", "a letter that says so", fileNoDirectory},
-		{"slow downloads", "pulls do not wait for them", fileSlow},
-		{"process died in a file that cannot be checked", "not asked for again, not taken for whole: ErrSpent", fileHalfUnchecked},
-		{"ids as long as a name may be, and odd ones", "two files under two names", fileOddIDs},
-		{"one user of two has a client", "it downloads; both are told", fileOneClient},
-		{"two tokens for one file", "both are there", fileResent},
-	})
+func TestFileFaults(t *testing.T) { runFaults(t, fileFaults) }
+
+// TestSealedFileFaults: sealed files have the same faults.
+func TestSealedFileFaults(t *testing.T) { runFaults(t, fileFaults) }
+
+// aeadOf returns a key for a test of sealed files, and nil for the others.
+func aeadOf(t *testing.T) cipher.AEAD {
+	if !strings.HasPrefix(t.Name(), "TestSealed") {
+		return nil
+	}
+	return newAEAD(t, 1)
+}
+
+func newAEAD(t testing.TB, key byte) cipher.AEAD {
+	block, err := aes.NewCipher(bytes.Repeat([]byte{key}, 16))
+	require.NoError(t, err)
+	aead, err := cipher.NewGCM(block)
+	require.NoError(t, err)
+	return aead
+}
+
+// readText reads what a file holds, sealed or not.
+func readText(t testing.TB, name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err != nil || !bytes.HasPrefix(data, []byte("aaseal")) {
+		return data, err
+	}
+	box, err := seal.New(newAEAD(t, 1))
+	require.NoError(t, err)
+	r, err := box.NewReader(bytes.NewReader(data), int64(len(data)), []byte("notify file"))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+}
+
+var fileFaults = []fault{
+	{"none", "the file is whole under its name, and the callback knows it", fileStored},
+	{"file cut at every 64 KiB", "no partial file is visible, one request, a letter that says ErrSpent and how much came", fileCut},
+	{"file 500, then good", "asked again; stored", file500},
+	{"file 410 at first", "a letter; not ErrSpent", file410},
+	{"file lost on its way, announced again", "one request; the repeated ping is ErrSpent", fileLostTwice},
+	{"file whose end is missing", "kept as rejected, a letter that names it, one request", fileRejected},
+	{"file that is odd", "delivered, with what is odd; one request", fileOdd},
+	{"no file", "kept, asked for again, and delivered when it comes", fileNone},
+	{"no file, then 410", "a letter that names what came", fileNoneGone},
+	{"no file for ever", "asked for until the deadline; the first answer is kept", fileNoneForEver},
+	{"rejected file, driven again", "delivered with SkipCheck; not asked for", fileRedriven},
+	{"file that was not sent for", "asked for again, also when it is driven again", fileNotSent},
+	{"process died before the check", "delivered if it is whole, else kept and named", fileDiedAtTheEnd},
+	{"callback fails until the deadline", "driven again days later, the file is handed over and not asked for", fileCallbackFailsForLong},
+	{"two activities with one summary id", "two files", fileSameSummary},
+	{"file that is cut and came whole", "delivered, with what is odd", fileCutAtGarmin},
+	{"error that judges no file", "asked for again, also when it is driven again", fileOtherFaults},
+	{"long name and sidecar", "both in place", fileLongName},
+	{"links that lead out of the directory", "nothing outside; files whose name is free are delivered", fileLinks},
+	{"names that the partner made collide", "two files and two sidecars", fileSameName},
+	{"file announced twice", "one request, one callback", fileTwice},
+	{"file announced twice at once to two users", "one request", fileTwoUsers},
+	{"callback error after the download", "called again with the file in place; one request", fileCallbackError},
+	{"crash before the mark", "the callback may be told again; one request", fileCrashBeforeMark},
+	{"file name leads out of the directory", "refused; nothing outside", fileEscapes},
+	{"sidecar", "beside the file, before the file, without the callback", fileSidecar},
+	{"file directory read-only", "Garmin is not asked until it can be stored", fileReadOnly},
+	{"claim cannot be written", "Garmin is not asked until it can be", fileNoClaim},
+	{"file deadline", "a warning and, 24 hours after its arrival, a letter", fileDeadline},
+	{"no directory", "a letter that says so", fileNoDirectory},
+	{"slow downloads", "pulls do not wait for them", fileSlow},
+	{"process died in a file that cannot be checked", "not asked for again, not taken for whole: ErrSpent", fileHalfUnchecked},
+	{"ids as long as a name may be, and odd ones", "two files under two names", fileOddIDs},
+	{"one user of two has a client", "it downloads; both are told", fileOneClient},
+	{"two tokens for one file", "both are there", fileResent},
 }
 
 func fileStored(t *testing.T) {
@@ -153,7 +190,7 @@ func fileStored(t *testing.T) {
 		require.Equal(t, int64(len(content)), f.Size)
 		require.Empty(t, f.Announced.CallbackURL)
 		require.Equal(t, types.ID("7-file"), f.Announced.SummaryID)
-		got, err := os.ReadFile(f.Path)
+		got, err := readText(t, f.Path)
 		require.NoError(t, err)
 		require.Equal(t, content, got)
 		require.Equal(t, "activityFiles/u%2F..%2Fx/7-file/"+f.SHA256+"/local-u%2F..%2Fx", key)
@@ -371,7 +408,7 @@ func fileSidecar(t *testing.T) {
 	synctest.Wait()
 	r.finish()
 	require.Equal(t, []string{"by-date/7.fit", "by-date/7.fit.json"}, r.visible())
-	side, err := os.ReadFile(r.files[0].Path + ".json")
+	side, err := readText(t, r.files[0].Path+".json")
 	require.NoError(t, err)
 	require.Contains(t, string(side), `"summaryId":"7-file"`)
 	require.NotContains(t, string(side), "SECRET")
@@ -464,7 +501,7 @@ func fileSlow(t *testing.T) {
 		},
 		download: func(context.Context, types.Secret) (io.ReadCloser, error) { <-gate; return body(fit(10)) },
 	})
-	r.opts.Files = &notify.Files{Dir: t.TempDir()}
+	r.opts.Files = &notify.Files{Dir: t.TempDir(), AEAD: aeadOf(t)}
 	r.start()
 	for i := range 20 { // more than there are workers for pulls
 		r.put(fitPing(fmt.Sprint("u", i), "7-file", fmt.Sprint(fileURL, i)))

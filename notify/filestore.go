@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
+	"github.com/garminkit/activityapi/internal/seal"
 )
 
 // FileStore stores finished files: a directory, a bucket, a database. Its methods
@@ -48,7 +50,15 @@ type FileStore interface {
 type FileDir struct {
 	dir  string
 	root *os.Root
+	box  *seal.Box            // nil if nothing is sealed
 	sync func(*os.File) error // a test looks at what is synced, and when
+}
+
+// FileDirOptions configures a FileDir. A nil *FileDirOptions means the defaults.
+type FileDirOptions struct {
+	// AEAD seals what is written: see [Files]. Nil means that files are stored as
+	// they are.
+	AEAD cipher.AEAD
 }
 
 var _ FileStore = (*FileDir)(nil)
@@ -58,12 +68,19 @@ const workDir = ".downloads"
 
 // OpenFileDir opens the store in dir, which must exist. It keeps unfinished files
 // in the directory ".downloads" below it. The caller closes the result.
-func OpenFileDir(dir string) (*FileDir, error) {
+func OpenFileDir(dir string, opts *FileDirOptions) (*FileDir, error) {
+	d := &FileDir{dir: dir, sync: (*os.File).Sync}
+	var err error
+	if opts != nil && opts.AEAD != nil {
+		if d.box, err = seal.New(opts.AEAD); err != nil {
+			return nil, fmt.Errorf("notify: the directory for files: %w", err)
+		}
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("notify: the directory for files: %w", err)
 	}
-	d := &FileDir{dir: dir, root: root, sync: (*os.File).Sync}
+	d.root = root
 	if err := root.MkdirAll(workDir, 0o700); err != nil {
 		root.Close()
 		return nil, fmt.Errorf("notify: the directory for files: %w", err)
@@ -75,7 +92,8 @@ func OpenFileDir(dir string) (*FileDir, error) {
 // Close closes the directory.
 func (d *FileDir) Close() error { return d.root.Close() }
 
-// Path returns where the file of that name is or would be.
+// Path returns where the file of that name is or would be. With an AEAD the bytes
+// there are sealed: Open reads them.
 func (d *FileDir) Path(name string) string {
 	return filepath.Join(d.dir, filepath.FromSlash(name))
 }
@@ -96,7 +114,11 @@ func (d *FileDir) Put(ctx context.Context, name string, r io.Reader, size int64,
 	}()
 	_, _ = filelock.Try(f) // so that nobody clears it away
 	hash := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, hash), io.LimitReader(&ctxReader{ctx, r}, size+1))
+	w := d.writer(f)
+	n, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(&ctxReader{ctx, r}, size+1))
+	if e := w.Close(); err == nil {
+		err = e
+	}
 	switch {
 	case err != nil:
 		return err
@@ -145,12 +167,15 @@ func (d *FileDir) link(from, name string, size int64, sum string) (bool, error) 
 
 // holds reports whether name has these bytes.
 func (d *FileDir) holds(name string, size int64, sum string) bool {
-	f, err := d.root.Open(name)
+	if info, err := d.root.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := d.open(name)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != size {
+	if f.Size() != size {
 		return false
 	}
 	hash := sha256.New()
@@ -163,7 +188,7 @@ func (d *FileDir) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return d.root.Open(name)
+	return d.open(name)
 }
 
 // mkdir makes the directories that lead to name.

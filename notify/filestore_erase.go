@@ -109,7 +109,7 @@ func (d *FileDir) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*Ho
 func (d *FileDir) each(ctx context.Context, user types.UserID) iter.Seq2[*Holding, error] {
 	return func(yield func(*Holding, error) bool) {
 		give := func(what, name string) bool {
-			return yield(&Holding{What: what, Name: name, Open: func() (io.ReadCloser, error) { return d.root.Open(name) }}, nil)
+			return yield(&Holding{What: what, Name: name, Open: func() (io.ReadCloser, error) { return d.openKept(name) }}, nil)
 		}
 		entries, err := fs.ReadDir(d.root.FS(), workDir)
 		if err != nil {

@@ -33,7 +33,7 @@ func TestFileDirErase(t *testing.T) {
 				keep[name] = text
 			}
 		}
-		d, err := notify.OpenFileDir(dir)
+		d, err := notify.OpenFileDir(dir, nil)
 		require.NoError(t, err)
 		n := 0
 		for h, err := range d.Holdings(t.Context(), victim) {

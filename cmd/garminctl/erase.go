@@ -99,7 +99,11 @@ func (s *personalStores) fill(ctx context.Context, all *personal.Stores, closers
 		all.Tokens = tokens
 	}
 	if s.Files != "" {
-		files, err := notify.OpenFileDir(s.Files)
+		aead, err := seal()
+		if err != nil {
+			return err
+		}
+		files, err := notify.OpenFileDir(s.Files, &notify.FileDirOptions{AEAD: aead})
 		if err != nil {
 			return usagef("the directory of files: %v", reason(err))
 		}

@@ -70,5 +70,26 @@ func eraseRows() []row {
 			new:     "		_ = now\n",
 			pkg:     "./notify", test: "TestStoredAgain",
 		},
+		{
+			defence: "what arrives is sealed before it is on disk",
+			file:    "notify/files_download.go",
+			old:     "	w := d.s.dir.writer(f)",
+			new:     "	w := openWriter{f}",
+			pkg:     "./notify", test: "TestSealed",
+		},
+		{
+			defence: "it shows after a crash that a sealed download had begun",
+			file:    "notify/files_seal.go",
+			old:     "	if err := w.Begin(); err != nil {\n		return 0, err\n	}\n",
+			new:     "",
+			pkg:     "./notify", test: "TestSealedFileFaults",
+		},
+		{
+			defence: "a sealed part that was cut is not taken for the file",
+			file:    "notify/files_fetch.go",
+			old:     "		return Claim{}, false, nil // A crash has cut it short, or the disk has changed it.",
+			new:     "		return Claim{}, true, nil",
+			pkg:     "./notify", test: "TestSealedPartCut",
+		},
 	}
 }

@@ -17,6 +17,12 @@ const (
 	idSize = 16
 )
 
+// IsSealed reports whether r begins like a stream that is sealed with whatever key.
+func IsSealed(r io.ReaderAt) bool {
+	head := make([]byte, len(magic))
+	return readFull(r, head, 0) == nil && string(head) == magic
+}
+
 // ID is the random name of a stream: no two are equal.
 type ID [idSize]byte
 
@@ -89,11 +95,12 @@ type Writer struct {
 	w      io.Writer
 	have   int   // text in buf
 	number int64 // of the next chunk
+	begun  bool  // the head is written
 	err    error
 }
 
 // NewWriter begins a stream: it is complete when Close has returned nil. The head
-// is written with the first chunk.
+// is written with the first chunk, or by Begin.
 func (b *Box) NewWriter(w io.Writer, about []byte) *Writer {
 	var id ID
 	rand.Read(id[:])
@@ -102,6 +109,19 @@ func (b *Box) NewWriter(w io.Writer, about []byte) *Writer {
 
 // ID returns the stream's name.
 func (w *Writer) ID() ID { return w.id }
+
+// Begin writes the head, if it is not written yet: so it shows that the stream was
+// begun before there is a whole chunk.
+func (w *Writer) Begin() error {
+	if w.err == nil && !w.begun {
+		b := w.box
+		head := append([]byte(magic), w.id[:]...)
+		head = b.seal(head, nil, headAbout(w.id, w.about[numberAt+9:]))
+		_, w.err = w.w.Write(head)
+		w.begun = true
+	}
+	return w.err
+}
 
 // Write adds text to the stream. After an error the stream is of no use.
 func (w *Writer) Write(p []byte) (n int, err error) {
@@ -119,12 +139,8 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 
 func (w *Writer) flush(last bool) {
 	b := w.box
-	if w.number == 0 {
-		head := append([]byte(magic), w.id[:]...)
-		head = b.seal(head, nil, headAbout(w.id, w.about[numberAt+9:]))
-		if _, w.err = w.w.Write(head); w.err != nil {
-			return
-		}
+	if w.Begin() != nil {
+		return
 	}
 	w.buf.sealed = b.seal(w.buf.sealed[:0], w.buf.text[:w.have], w.chunk(w.number, last))
 	if len(w.buf.sealed) != w.have+b.Overhead() {

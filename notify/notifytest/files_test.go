@@ -1,6 +1,8 @@
 package notifytest_test
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,9 +39,18 @@ func TestMemoryClaims(t *testing.T) {
 
 func TestFileDir(t *testing.T) {
 	t.Parallel()
-	notifytest.RunFileStore(t, notifytest.FileStoreHarness{Open: func(t *testing.T, dir string) notify.FileStore {
-		s, err := notify.OpenFileDir(dir)
-		require.NoError(t, err)
-		return s
-	}})
+	block, err := aes.NewCipher(make([]byte, 16))
+	require.NoError(t, err)
+	aead, err := cipher.NewGCM(block)
+	require.NoError(t, err)
+	for name, opts := range map[string]*notify.FileDirOptions{"plain": nil, "sealed": {AEAD: aead}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			notifytest.RunFileStore(t, notifytest.FileStoreHarness{Open: func(t *testing.T, dir string) notify.FileStore {
+				s, err := notify.OpenFileDir(dir, opts)
+				require.NoError(t, err)
+				return s
+			}})
+		})
+	}
 }

@@ -28,7 +28,7 @@ func ExampleStores_Erase() {
 		log.Fatal(err)
 	}
 	defer inbox.Close()
-	files, err := notify.OpenFileDir(dir)
+	files, err := notify.OpenFileDir(dir, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
