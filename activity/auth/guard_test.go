@@ -450,6 +450,14 @@ func TestConstructorsRefuse(t *testing.T) {
 	}
 	_, err := auth.NewConnector(users, "http://localhost:8080/callback", nil, nil)
 	require.NoError(t, err)
+	// An application that Garmin has not migrated has no secret for OAuth 2.
+	old, err := auth.NewUsers(auth.App{ClientID: "id"}, store, &auth.Options{Scheme: struct{ auth.Scheme }{}})
+	require.NoError(t, err)
+	defer old.Close()
+	_, err = auth.NewConnector(old, callbackURL, nil, &auth.ConnectorOptions{Scheme: true})
+	require.NoError(t, err)
+	_, err = auth.NewConnector(old, callbackURL, nil, nil)
+	require.EqualError(t, err, "auth: Connector for OAuth 2, and App has no ClientSecret")
 	// Plain http to a host that is not this machine takes an option that names it.
 	plain, err := auth.NewUsers(app, store, &auth.Options{PlainHTTPHost: "fake", Transport: &tokenServer{}, Endpoints: auth.Endpoints{Token: "http://fake:8080/token"}})
 	require.NoError(t, err)

@@ -667,7 +667,7 @@ func authRows() []row {
 			defence: "Garmin may not know the user yet",
 			file:    "activity/auth/connect.go",
 			old:     "if ctx.Err() != nil || backoff.Sleep(ctx, wait) != nil {",
-			new:     "if true {",
+			new:     "if wait > 0 || backoff.Sleep(ctx, wait) != nil {",
 			pkg:     "./activity/auth", test: "TestConnectIsPatient",
 		},
 		{
