@@ -35,7 +35,7 @@ func TestEveryIDHasARow(t *testing.T) {
 	t.Parallel()
 	covered := map[string]bool{}
 	id := regexp.MustCompile(`\b[FT]\d+\b`)
-	for _, r := range rows() {
+	for _, r := range allRows(t) {
 		for _, m := range id.FindAllString(r.defence, -1) {
 			covered[m] = true
 		}

@@ -210,8 +210,8 @@ func TestSabotage(t *testing.T) {
 		t.Logf("\n%s", report.String())
 	})
 	done := readLog(t, *logFile)
-	for _, r := range rows() {
-		if !strings.Contains(r.file, *only) || done[r.defence] {
+	for _, r := range allRows(t) {
+		if !slices.ContainsFunc(r.edits, func(e edit) bool { return strings.Contains(e.file, *only) }) || done[r.defence] {
 			continue
 		}
 		t.Run(r.defence, func(t *testing.T) {
