@@ -29,7 +29,7 @@ var _ notify.Eraser = (*Queue)(nil)
 //
 // What PostgreSQL deletes stays in the files of a table until they are written
 // anew. Erase does that, with a lock on one table at a time that holds up all
-// processes meanwhile, if the role owns the table and it is smaller than 256 MB,
+// processes meanwhile, if the role owns the table and it is smaller than 128 MB,
 // and tells otherwise in Erasure.Left what to do. WAL files, standbys, backups and
 // the blocks that the file system has freed are the operator's.
 //

@@ -397,3 +397,52 @@ func BenchmarkTakeover(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkErase erases a user while b.N items of others wait, and tells how long
+// that takes, and how long a Put meanwhile waits at most for a table to be written
+// anew.
+func BenchmarkErase(b *testing.B) {
+	ctx, h := b.Context(), steady(b, pgtest.Schema(b))
+	defer func() { require.NoError(b, h.Close()) }()
+	for n := 0; n < b.N; n += 1000 {
+		var list []string
+		for i := n; i < min(n+1000, b.N); i++ {
+			list = append(list, fmt.Sprintf(`{"userId":"user%d","summaryId":"%d","startTimeInSeconds":1709312416,"activityName":%q}`, i%(b.N/10+1), i, strings.Repeat("x", 900)))
+		}
+		for len(list) > 0 { // small bodies, whose items have their bytes beside them
+			k := min(50, len(list))
+			require.NoError(b, h.Put(ctx, strings.NewReader(`{"activities":[`+strings.Join(list[:k], ",")+`]}`)))
+			list = list[k:]
+		}
+	}
+	var size int64
+	require.NoError(b, h.pool.QueryRow(ctx, h.db.sql(`SELECT pg_total_relation_size('{s}.item')`)).Scan(&size))
+	done := make(chan struct{})
+	worst := make(chan time.Duration, 1)
+	b.ResetTimer()
+	go func() {
+		var most time.Duration
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				worst <- most
+				return
+			default:
+			}
+			begun := time.Now()
+			if err := h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"meanwhile %d"}]}`, n))); err != nil {
+				b.Error(err)
+			}
+			most = max(most, time.Since(begun))
+		}
+	}()
+	begun := time.Now()
+	out, err := h.Erase(ctx, "user1")
+	took := time.Since(begun)
+	close(done)
+	require.NoError(b, err)
+	require.Empty(b, out.Left)
+	b.ReportMetric(float64(size>>20), "MB-of-items")
+	b.ReportMetric(took.Seconds(), "s-erase")
+	b.ReportMetric((<-worst).Seconds(), "s-longest-put")
+}

@@ -19,7 +19,7 @@
 // # Security
 //
 // Errors and log lines contain no stored or sent value. Tokens can be sealed with
-// a key that the database does not have; see Options.Seal. A process needs few
+// a key that the database does not have; see Options.AEAD. A process needs few
 // rights; see [Grants].
 package postgres
 
@@ -58,10 +58,11 @@ type Options struct {
 	// Each body takes about 60 bytes of memory, for at most the latest million of
 	// them.
 	RepeatTime time.Duration
-	// Seal encrypts the tokens in the database, for instance AES-GCM from
-	// cipher.NewGCM. They must be sealed from the start or not at all. nil means
-	// that they are stored unencrypted.
-	Seal cipher.AEAD
+	// AEAD seals the tokens in the database, for instance AES-GCM from
+	// cipher.NewGCM. They must be sealed from the start or not at all; Open fails if
+	// they are not, or with another key. Items, letters and history are not sealed.
+	// nil means that tokens are stored unencrypted.
+	AEAD cipher.AEAD
 	// MaxBytes limits the size of waiting items and dead letters; a Put beyond it
 	// fails with ErrFull. It is checked every two seconds, so leave room on the
 	// disk. 0 means no limit but the disk's.
@@ -161,13 +162,17 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 	}
 	db := &DB{
 		pool: pool, schema: schema, names: namer(schema), lease: o.Lease, repeat: max(0, o.RepeatTime),
-		begun: maxBegun, older: rewriteWait, patience: o.patience, most: o.MaxBytes, letters: o.LetterRetention, joins: o.JoinedRetention, seal: o.Seal, log: o.Logger,
+		begun: maxBegun, older: rewriteWait, patience: o.patience, most: o.MaxBytes, letters: o.LetterRetention, joins: o.JoinedRetention, seal: o.AEAD, log: o.Logger,
 	}
 	db.ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.holder.init(db)
 	db.limiters.holder = &db.holder
 	db.claims = &claims{db: db}
 	db.queue = newQueue(db)
+	if err := db.checkKey(ctx); err != nil {
+		db.stop()
+		return nil, err
+	}
 	if err := db.queue.start(ctx); err != nil {
 		db.stop()
 		return nil, err

@@ -16,7 +16,7 @@ import (
 const (
 	// rewriteMost is the size up to which a table is written anew by an Erase:
 	// nobody else can use it meanwhile.
-	rewriteMost = 256 << 20
+	rewriteMost = 128 << 20
 	// rewriteWait is how long a transaction may go on that may still see what was
 	// deleted.
 	rewriteWait = 30 * time.Second

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"context"
 	"crypto/cipher"
 	"crypto/rand"
 	"errors"
@@ -29,8 +30,8 @@ type tokenRow struct {
 const sealed = 1
 
 var (
-	errSealed = errors.New("postgres: the token is sealed, and Options.Seal is not set")
-	errClear  = errors.New("postgres: the token is in clear, and Options.Seal is set")
+	errSealed = errors.New("postgres: the token is sealed, and Options.AEAD is not set")
+	errClear  = errors.New("postgres: the token is in clear, and Options.AEAD is set")
 	errSeal   = errors.New("postgres: the token was sealed with another key, or for another user")
 )
 
@@ -75,6 +76,19 @@ func (s *tokens) token(r tokenRow) (*auth.Token, error) {
 		return nil, errors.New("postgres: the row of a user has another's token")
 	}
 	return t, nil
+}
+
+// checkKey tells of a key that does not open a token that there is. A role that may
+// not read tokens has no use for one.
+func (db *DB) checkKey(ctx context.Context) error {
+	if db.seal == nil {
+		return nil
+	}
+	_, err := (&tokens{db}).page(ctx, "looking at a token", `SELECT user_id, version, data FROM {s}.token LIMIT 1`)
+	if isDenied(err) {
+		return nil
+	}
+	return err
 }
 
 func unseal(aead cipher.AEAD, b []byte, user types.UserID) ([]byte, error) {

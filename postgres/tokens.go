@@ -21,7 +21,7 @@ type tokens struct{ db *DB }
 var _ auth.TokenStore = (*tokens)(nil)
 
 // Tokens returns the token store of all processes. They refresh a token once,
-// since a refresh starts with a Swap that claims it. Options.Seal encrypts the
+// since a refresh starts with a Swap that claims it. Options.AEAD encrypts the
 // stored tokens.
 func (db *DB) Tokens() auth.TokenStore { return &tokens{db} }
 

@@ -62,6 +62,33 @@ func TestSealedTokens(t *testing.T) {
 	authtest.Run(t, tokenHarness(t, testSeal(t, "0123456789abcdef")))
 }
 
+// TestOpenChecksTheKey: tokens that a key does not open are found when the database
+// is opened, and not when the first user is needed.
+func TestOpenChecksTheKey(t *testing.T) {
+	t.Parallel()
+	ctx, h := t.Context(), steady(t, pgtest.Schema(t))
+	defer func() { require.NoError(t, h.Close()) }()
+	with := func(aead cipher.AEAD) error {
+		t.Helper()
+		db, err := Open(ctx, h.pool, &Options{Schema: h.db.schema, AEAD: aead, Logger: testLog(t)})
+		if err == nil {
+			require.NoError(t, db.Close())
+		}
+		return err
+	}
+	key, other := testSeal(t, "0123456789abcdef"), testSeal(t, "another key 1234")
+	require.NoError(t, with(key), "there is no token")
+	tok, err := h.db.Tokens().Swap(ctx, nil, &auth.Token{UserID: "u", AccessToken: "a"})
+	require.NoError(t, err)
+	require.ErrorIs(t, with(key), errClear)
+	h.db.seal = key
+	_, err = h.db.Tokens().Swap(ctx, tok, tok)
+	require.NoError(t, err)
+	require.NoError(t, with(key))
+	require.ErrorIs(t, with(other), errSeal)
+	require.NoError(t, with(nil), "it may be a program that needs no token")
+}
+
 // TestSeal holds that nothing readable is stored, and that what is sealed is good
 // with its key and in its row alone.
 func TestSeal(t *testing.T) {

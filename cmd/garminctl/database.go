@@ -82,7 +82,7 @@ func (d *database) tables(ctx context.Context, pool *pgxpool.Pool) (*postgres.DB
 	if err != nil {
 		return nil, err
 	}
-	return postgres.Open(ctx, pool, &postgres.Options{Schema: d.Schema, Seal: aead})
+	return postgres.Open(ctx, pool, &postgres.Options{Schema: d.Schema, AEAD: aead})
 }
 
 // database checks PostgreSQL.
