@@ -78,7 +78,7 @@ func (d *database) open(ctx context.Context) (*postgres.DB, func() error, error)
 }
 
 func (d *database) tables(ctx context.Context, pool *pgxpool.Pool) (*postgres.DB, error) {
-	aead, err := seal()
+	aead, err := seal(tokensKey)
 	if err != nil {
 		return nil, err
 	}

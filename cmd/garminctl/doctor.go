@@ -191,8 +191,10 @@ func (c *doctorCommand) secrets() (s doctorSecrets, err error) {
 			return s, err
 		}
 	}
-	if _, err := seal(); err != nil {
-		return s, err
+	for _, name := range []string{tokensKey, spoolKey} {
+		if _, err := seal(name); err != nil {
+			return s, err
+		}
 	}
 	if c.Garmin != "" {
 		if _, err := url.Parse(c.Garmin); err != nil {

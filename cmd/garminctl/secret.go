@@ -18,6 +18,7 @@ const (
 	consumerSecret   = "GARMIN_CONSUMER_SECRET"
 	pathSecret       = "GARMIN_PATH_SECRET"
 	tokensKey        = "GARMIN_TOKENS_KEY"
+	spoolKey         = "GARMIN_SPOOL_KEY"
 	adminHeader      = "GARMIN_ADMIN_AUTHORIZATION"
 	databaseURL      = "GARMIN_DATABASE_URL"
 )
@@ -60,9 +61,9 @@ func needed(name string) (types.Secret, error) {
 	return s, err
 }
 
-// seal returns the AEAD of the token file, or nil if the file is not sealed.
-func seal() (cipher.AEAD, error) {
-	text, err := secret(tokensKey)
+// seal returns the AEAD with the key in this variable, or nil if there is none.
+func seal(name string) (cipher.AEAD, error) {
+	text, err := secret(name)
 	if err != nil || text == "" {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func seal() (cipher.AEAD, error) {
 		key, err = base64.StdEncoding.DecodeString(string(text))
 	}
 	if err != nil || len(key) != 16 && len(key) != 32 {
-		return nil, usagef("%s is not 16 or 32 bytes in hex or base64", tokensKey)
+		return nil, usagef("%s is not 16 or 32 bytes in hex or base64", name)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {

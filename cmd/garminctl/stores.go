@@ -33,7 +33,7 @@ func openTokens(ctx context.Context, path string, d *database) (store auth.Token
 	if _, err := os.Stat(path); err != nil {
 		return nil, nil, usagef("the token file: %v", reason(err))
 	}
-	aead, err := seal()
+	aead, err := seal(tokensKey)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,7 +72,14 @@ func openSpool(dir string) (*spool.Spool, error) {
 	if _, err := os.Stat(filepath.Join(dir, "FORMAT")); errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("%s is no spool", dir)
 	}
-	s, err := spool.Open(dir, nil)
+	aead, err := seal(spoolKey)
+	if err != nil {
+		return nil, err
+	}
+	s, err := spool.Open(dir, &spool.Options{AEAD: aead})
+	if errors.Is(err, spool.ErrKey) {
+		return nil, usagef("%v; set %s to the key of the service", err, spoolKey)
+	}
 	if errors.Is(err, notify.ErrInUse) {
 		_, holder, _ := holderOf(dir, filepath.Join(dir, "LOCK"))
 		return nil, fmt.Errorf("the spool is in use by %s: give -admin, or stop the service", holder)

@@ -3,6 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -205,7 +208,8 @@ func cmdFirst(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], words[0])
 }
 
-// cmdLetters makes a spool with dead letters of users u0 to u9.
+// cmdLetters makes a spool with dead letters of users u0 to u9, sealed if there is
+// a key.
 func cmdLetters(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
@@ -216,7 +220,16 @@ func cmdLetters(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(done())
 		return
 	}
-	inbox, err := spool.Open(ts.MkAbs(args[0]), nil)
+	opts := &spool.Options{}
+	if key := ts.Getenv(spoolKey); key != "" {
+		raw, err := hex.DecodeString(key)
+		ts.Check(err)
+		block, err := aes.NewCipher(raw)
+		ts.Check(err)
+		opts.AEAD, err = cipher.NewGCM(block)
+		ts.Check(err)
+	}
+	inbox, err := spool.Open(ts.MkAbs(args[0]), opts)
 	ts.Check(err)
 	bury(ts, inbox, n, user)
 	ts.Check(inbox.Close())

@@ -272,6 +272,11 @@ func (f *failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// silent writes less and says nothing.
+type silent struct{}
+
+func (silent) Write(p []byte) (int, error) { return len(p) / 2, nil }
+
 func TestWriterFails(t *testing.T) {
 	t.Parallel()
 	for after := range 4 {
@@ -284,7 +289,9 @@ func TestWriterFails(t *testing.T) {
 		_, err = w.Write([]byte("more"))
 		require.Error(t, err)
 	}
-	w := newBox(t, 1, 16).NewWriter(io.Discard, nil)
+	w := newBox(t, 1, 16).NewWriter(silent{}, nil)
+	require.ErrorIs(t, w.Close(), io.ErrShortWrite)
+	w = newBox(t, 1, 16).NewWriter(io.Discard, nil)
 	require.NoError(t, w.Close())
 	require.NoError(t, w.Close())
 	_, err := w.Write([]byte("more"))

@@ -116,8 +116,7 @@ func (w *Writer) Begin() error {
 	if w.err == nil && !w.begun {
 		b := w.box
 		head := append([]byte(magic), w.id[:]...)
-		head = b.seal(head, nil, headAbout(w.id, w.about[numberAt+9:]))
-		_, w.err = w.w.Write(head)
+		w.write(b.seal(head, nil, headAbout(w.id, w.about[numberAt+9:])))
 		w.begun = true
 	}
 	return w.err
@@ -147,9 +146,17 @@ func (w *Writer) flush(last bool) {
 		w.err = errors.New("seal: the AEAD's overhead varies")
 		return
 	}
-	_, w.err = w.w.Write(w.buf.sealed)
+	w.write(w.buf.sealed)
 	w.have = 0
 	w.number++
+}
+
+func (w *Writer) write(p []byte) {
+	n, err := w.w.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite // A file may be silent about it.
+	}
+	w.err = err
 }
 
 // Close writes what is left and ends the stream. It does not close the writer
@@ -177,6 +184,8 @@ type Reader struct {
 	r      io.ReaderAt
 	size   int64
 	chunks int64
+	// salvage makes spaces of what does not open.
+	salvage bool
 
 	mu sync.Mutex
 	stream
@@ -187,6 +196,16 @@ type Reader struct {
 // ErrNotSealed if it is none, with ErrKey if it does not open, and with ErrDamaged
 // if no stream has this length.
 func (b *Box) NewReader(r io.ReaderAt, size int64, about []byte) (*Reader, error) {
+	return b.newReader(r, size, about, false)
+}
+
+// NewSalvager opens a damaged stream: in the place of a chunk that does not open
+// are spaces. It fails as NewReader does if the head does not open.
+func (b *Box) NewSalvager(r io.ReaderAt, size int64, about []byte) (*Reader, error) {
+	return b.newReader(r, size, about, true)
+}
+
+func (b *Box) newReader(r io.ReaderAt, size int64, about []byte, salvage bool) (*Reader, error) {
 	if size < int64(len(magic)) {
 		return nil, ErrNotSealed
 	}
@@ -198,15 +217,17 @@ func (b *Box) NewReader(r io.ReaderAt, size int64, about []byte) (*Reader, error
 		return nil, ErrNotSealed
 	}
 	text, chunks, ok := b.textSize(size)
-	if !ok {
+	if !ok && salvage {
+		text, chunks = max(0, text), max(0, chunks)
+	} else if !ok {
 		return nil, ErrDamaged
 	}
 	id := ID(head[len(magic):])
 	if _, err := b.open(nil, head[len(magic)+idSize:], headAbout(id, about)); err != nil {
 		return nil, ErrKey
 	}
-	s := &Reader{r: r, size: text, chunks: chunks, stream: newStream(b, id, about), at: -1}
-	if text == 0 {
+	s := &Reader{r: r, size: text, chunks: chunks, salvage: salvage, stream: newStream(b, id, about), at: -1}
+	if text == 0 && !salvage {
 		// Nobody is going to read the chunk, and any stream could be cut to this.
 		if err := s.load(nil, 0, 0); err != nil {
 			s.free()
@@ -271,7 +292,14 @@ func (r *Reader) load(dst []byte, number int64, size int) error {
 		}
 		return err
 	}
-	out, err := b.open(dst, sealed, r.chunk(number, number == r.chunks-1))
+	last := number == r.chunks-1
+	out, err := b.open(dst, sealed, r.chunk(number, last))
+	if err != nil && r.salvage {
+		// The stream may have been cut after a whole chunk, or something follows it.
+		if out, err = b.open(dst, sealed, r.chunk(number, !last)); err != nil {
+			out, err = bytes.Repeat([]byte(" "), size), nil
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -7,14 +7,9 @@ import (
 
 // pending is a small body that waits to be written to the log.
 type pending struct {
-	buf  []byte // room for the header, the body, zeros to the full record
-	size int
-	sum  uint32
-	look uint32 // what was seen in it, see header
-	// order is what a redriven body had, or 0.
-	order uint64
-	// seq is the number that the body was given when it was written.
-	seq uint64
+	header // with what was seen in the body, and the order that a redriven one had, or 0
+	body   []byte
+	record int64 // the size of its record
 	// whole is the sum by which a repeat of the body is known, or nil.
 	whole *bodySum
 }

@@ -129,7 +129,7 @@ func BenchmarkLetters(b *testing.B) {
 	require.NoError(b, err)
 	require.NoError(b, s.Close())
 	h := letterHead{Key: "activities", UserID: "u", Items: 1, Reason: "given up", Buried: time.Now(), Size: 2000}
-	head, err := h.encode()
+	head, err := h.encode(nil, letterName{})
 	require.NoError(b, err)
 	data := append(head, strings.Repeat("x", 2000+sumSize)...)
 	for i := range n {

@@ -132,13 +132,15 @@ func (b *burial) bury(t *settlement, v *notify.Verdict) error {
 		h.Order = it.Order - uint64(len(notify.AppLine(h.app()))+len(bodyStart(h.Key)))
 	}
 	n := letterName{seqOf(v.ID), uint32(offsetOf(v.ID)), ofItem, s.stamp()}
+	linked := ""
 	if h.Whole && t.large != nil {
 		// The file gets a second name instead of a copy, where the system can.
-		if err := s.reserveFor(t.large.size); err != nil {
+		size := s.diskSize(t.large.size, t.large.sealed)
+		if err := s.reserveFor(size); err != nil {
 			return err
 		}
-		s.promise(-t.large.size)
-		name := s.path(letterDir, n.String()+bytesSuffix)
+		s.promise(-size)
+		name := s.path(letterDir, n.String()+t.large.beside(bytesSuffix))
 		_ = s.fs.Remove(name)
 		if err := s.fs.Link(s.path(largeDir, t.large.file), name); err == nil {
 			// Safe before the letter is, which would be without its bytes.
@@ -146,11 +148,14 @@ func (b *burial) bury(t *settlement, v *notify.Verdict) error {
 				_ = s.fs.Remove(name)
 				return fmt.Errorf("spool: %w", err)
 			}
-			h.Beside = true
-			s.spend(t.large.size)
+			h.Beside, linked = true, name
+			s.spend(size)
 		}
 	}
 	if err := s.writeLetter(n, h, r); err != nil {
+		if linked != "" && s.fs.Remove(linked) == nil {
+			s.spend(-s.diskSize(t.large.size, t.large.sealed))
+		}
 		return err
 	}
 	b.names = append(b.names, n)
@@ -169,12 +174,15 @@ func (s *Spool) stamp() int64 {
 
 // writeLetter writes a letter's file and syncs it, but not its name.
 func (s *Spool) writeLetter(n letterName, h *letterHead, r io.Reader) (err error) {
-	head, err := h.encode()
+	box := s.box()
+	head, err := h.encode(box, n)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	size := int64(len(head))
-	if !h.Beside {
+	if !h.Beside && box != nil {
+		size += box.SealedSize(h.Size)
+	} else if !h.Beside {
 		size += h.Size + sumSize
 	}
 	if err := s.reserveFor(size); err != nil {
@@ -190,25 +198,20 @@ func (s *Spool) writeLetter(n letterName, h *letterHead, r io.Reader) (err error
 		f.Close()
 		if err != nil {
 			_ = s.fs.Remove(temp)
-			_ = s.fs.Remove(s.path(letterDir, n.String()+bytesSuffix))
-			if h.Beside {
-				s.spend(-h.Size)
-			}
 		}
 	}()
 	if err := writeFull(f, head, 0); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	if !h.Beside {
-		w := &summingWriter{f: f, at: int64(len(head))}
-		buf := copyBuffers.Get().(*[copySize]byte)
-		_, err := io.CopyBuffer(w, struct{ io.Reader }{io.LimitReader(r, h.Size)}, buf[:])
-		copyBuffers.Put(buf)
-		if err == nil && w.at-int64(len(head)) < h.Size {
+		w := &summing{r: io.LimitReader(r, h.Size)}
+		body := newTextWriter(f, int64(len(head)), box, aboutLetter(n))
+		err := copyTo(body, w)
+		if err == nil && w.size < h.Size {
 			err = io.ErrUnexpectedEOF
 		}
-		if err == nil {
-			err = writeFull(f, []byte(sumText(w.sum)), w.at)
+		if err == nil && box == nil {
+			_, err = body.Write([]byte(sumText(w.sum)))
 		}
 		if err != nil {
 			return fmt.Errorf("spool: %w", err)
@@ -251,28 +254,24 @@ func (s *Spool) setAsideLarge(l *largeBody) error {
 	if gone {
 		return nil
 	}
-	f, err := s.fs.Open(s.path(largeDir, l.file))
+	f, err := s.openSalvage(s.path(largeDir, l.file), l.sealed)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	n := letterName{l.seq, wholeBody, ofItem, s.stamp()}
 	h := &letterHead{
-		Reason: fmt.Sprintf("spool: checksum mismatch in a body of %d bytes; it is kept as %s", l.size, n.String()+damagedSuffix),
+		Reason: fmt.Sprintf("spool: checksum mismatch in a body of %d bytes; it is kept as %s", l.size, n.String()+l.beside(damagedSuffix)),
 		Items:  1, Quarantined: true, Whole: true, Order: l.order, Received: l.received, Buried: time.Unix(0, n.buried).UTC(),
 	}
-	size, err := f.Size()
-	if err != nil {
-		return err
-	}
-	h.Size = min(size, excerpt)
+	h.Size = min(f.size, excerpt)
 	if err := s.writeLetter(n, h, io.NewSectionReader(f, 0, h.Size)); err != nil {
 		return err
 	}
 	if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
 		return err
 	}
-	if err := s.fs.Rename(s.path(largeDir, l.file), s.path(letterDir, n.String()+damagedSuffix)); err != nil {
+	if err := s.fs.Rename(s.path(largeDir, l.file), s.path(letterDir, n.String()+l.beside(damagedSuffix))); err != nil {
 		return err
 	}
 	s.forgetLarge(l)
@@ -303,7 +302,7 @@ func (s *Spool) damagedLarge(l *largeBody) {
 // setAsideRecord makes a letter of a damaged record of the log.
 func (s *Spool) setAsideRecord(g *segment, it *found) error {
 	id := itemID(it.seq, wholeBody)
-	reason := fmt.Sprintf("spool: checksum mismatch in a body of %d bytes", it.size)
+	reason := fmt.Sprintf("spool: checksum mismatch in a body of %d bytes", int(it.size)-it.extra())
 	n := letterName{it.seq, wholeBody, ofItem, s.stamp()}
 	return s.setAside(g, it, n, reason, it.receivedAt(), it.order, cell{cellBody, it.seq, 0}, func(st *markState) bool {
 		return st.isDone(id, -1) || st.isFinished(it.seq)
@@ -341,7 +340,7 @@ func (s *Spool) setAside(g *segment, it *found, n letterName, reason string, rec
 	}
 	s.mu.Unlock()
 	h := &letterHead{Reason: reason, Items: 1, Quarantined: true, Whole: true, Order: order, Received: received,
-		Buried: time.Unix(0, n.buried).UTC(), Size: int64(len(it.body))}
+		Buried: time.Unix(0, n.buried).UTC(), Size: int64(len(it.body)), Unopened: it.sealed() || it.region && s.keys != nil}
 	if err := s.writeLetter(n, h, bytesReader(it.body)); err != nil {
 		return err
 	}

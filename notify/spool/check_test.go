@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 		t.Run(tt.what, func(t *testing.T) {
 			t.Parallel()
 			d := newDisk()
-			s, err := open("spool", tt.opts, d)
+			s, err := open("spool", d.options(tt.opts), d)
 			require.NoError(t, err)
 			t.Cleanup(func() { s.Close() })
 			if tt.spoil != nil {

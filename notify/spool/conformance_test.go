@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"crypto/cipher"
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
@@ -122,13 +123,23 @@ func TestConformance(t *testing.T) {
 // TestConformancePowerCut does so on a disk in memory, of which the power is cut.
 func TestConformancePowerCut(t *testing.T) {
 	t.Parallel()
+	conformancePowerCut(t, defaultAEAD())
+}
+
+// TestConformanceSealed holds a sealed spool to the contract.
+func TestConformanceSealed(t *testing.T) {
+	t.Parallel()
+	conformancePowerCut(t, newAEAD(1))
+}
+
+func conformancePowerCut(t *testing.T, aead cipher.AEAD) {
 	var mu sync.Mutex
 	disks := map[string]*disk{}
 	cut := func(t *testing.T, q notify.Queue, how loss) {
 		s := q.(*Spool)
 		d := s.fs.(*disk)
 		d.mu.Lock()
-		p := newPlatter()
+		p := newPlatter(d.aead)
 		for _, o := range d.ops {
 			p.apply(o)
 		}
@@ -150,10 +161,10 @@ func TestConformancePowerCut(t *testing.T) {
 			defer mu.Unlock()
 			d := disks[dir]
 			if d == nil {
-				d = newDisk()
+				d = newDiskOf(aead)
 				disks[dir] = d
 			}
-			s, err := open("/spool", nil, d)
+			s, err := open("/spool", d.options(nil), d)
 			require.NoError(t, err)
 			return s
 		},

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ type disk struct {
 	ops   []op
 	inos  int
 	owner bool
+	aead  cipher.AEAD // of the spool on it
 	// abused is a file that was synced again after a sync that failed.
 	abused string
 
@@ -56,7 +58,24 @@ type op struct {
 	event any
 }
 
-func newDisk() *disk { return &disk{names: map[string]*inode{}, dirs: map[string]bool{}} }
+func newDisk() *disk { return newDiskOf(defaultAEAD()) }
+
+// newDiskOf makes a disk for a spool that is sealed, or not.
+func newDiskOf(aead cipher.AEAD) *disk {
+	return &disk{names: map[string]*inode{}, dirs: map[string]bool{}, aead: aead}
+}
+
+// options adds how the spool is sealed.
+func (d *disk) options(opts *Options) *Options {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.AEAD == nil {
+		o.AEAD = d.aead
+	}
+	return &o
+}
 
 // do asks for a fault; d.mu is held.
 func (d *disk) do(o op) (keep int, err error) {
@@ -310,6 +329,7 @@ type platter struct {
 	files map[*inode]*platterFile
 	names map[string]*inode
 	loose []op // on names
+	aead  cipher.AEAD
 }
 
 type platterFile struct {
@@ -317,8 +337,8 @@ type platterFile struct {
 	loose []op // writes and truncates
 }
 
-func newPlatter() *platter {
-	return &platter{files: map[*inode]*platterFile{}, names: map[string]*inode{}}
+func newPlatter(aead cipher.AEAD) *platter {
+	return &platter{files: map[*inode]*platterFile{}, names: map[string]*inode{}, aead: aead}
 }
 
 // apply takes the next operation in.
@@ -393,7 +413,7 @@ const (
 
 // crash gives the disk as it comes up again.
 func (p *platter) crash(how loss, rnd *rand.Rand) *disk {
-	d := newDisk()
+	d := newDiskOf(p.aead)
 	names := maps.Clone(p.names)
 	for _, o := range p.loose {
 		if how == loseNone || how == loseSome && rnd.IntN(2) == 0 {
@@ -448,7 +468,7 @@ func (f *platterFile) crash(how loss, rnd *rand.Rand) []byte {
 func (d *disk) platter() *platter {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := newPlatter()
+	p := newPlatter(d.aead)
 	for name, ino := range d.names {
 		p.names[name] = ino
 		p.files[ino] = &platterFile{safe: slices.Clone(ino.data)}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/notify"
@@ -74,25 +75,17 @@ func (e *eraser) lookLarge(l *largeBody) (*erasure.Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.fs.Open(s.path(largeDir, l.file))
+	f, err := s.openBody(s.path(largeDir, l.file), l.sealed)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
 	h := crc32.New(castagnoli)
-	named, err := e.user.Names(io.TeeReader(io.NewSectionReader(f, 0, size), h))
+	named, err := e.user.Names(io.TeeReader(io.NewSectionReader(f, 0, f.size), h))
 	if err != nil {
 		return nil, err
 	}
-	whole := false
-	for _, sum := range accepted {
-		whole = whole || sum == h.Sum32()
-	}
-	if size != l.size || !whole {
+	if f.size != l.size || !slices.Contains(accepted, f.sum(h.Sum32())) {
 		return nil, errChecksum
 	}
 	if !named {
@@ -199,7 +192,7 @@ func (w *largeWriter) make() error {
 	if err != nil {
 		return err
 	}
-	in, err := s.fs.Open(s.path(largeDir, l.file))
+	in, err := s.openBody(s.path(largeDir, l.file), l.sealed)
 	if err != nil {
 		return err
 	}
@@ -212,11 +205,12 @@ func (w *largeWriter) make() error {
 	defer out.Close()
 	w.temps[0] = temp
 	r := &summing{r: erasure.Reader(in, l.size, w.cuts), ending: s.ending}
-	if err := copyTo(out, r); err != nil {
+	body := newTextWriter(out, 0, l.boxOf(s), aboutBody)
+	if err := copyTo(body, r); err != nil {
 		return err
 	}
 	r.flush()
-	if w.sum = r.sum; r.size != l.size {
+	if w.sum = body.sum(r.sum); r.size != l.size {
 		return io.ErrUnexpectedEOF
 	}
 	if err := out.Sync(); err != nil {
@@ -228,18 +222,20 @@ func (w *largeWriter) make() error {
 	return w.index(idx, r.sums)
 }
 
-// copyTo writes what r gives to a file.
-func copyTo(f file, r io.Reader) error {
+// copyTo writes what r gives, and ends the text.
+func copyTo(w *textWriter, r io.Reader) error {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
-	at := int64(0)
 	for {
 		n, ended, err := fill(r, buf[:])
 		if err == nil {
-			err = writeFull(f, buf[:n], at)
+			_, err = w.Write(buf[:n])
 		}
-		if at += int64(n); err != nil || ended {
+		if err != nil {
 			return err
+		}
+		if ended {
+			return w.end()
 		}
 	}
 }
@@ -248,13 +244,14 @@ func copyTo(f file, r io.Reader) error {
 func (w *largeWriter) index(old *index, sums []uint32) error {
 	s := w.e.s
 	temp := s.tempPath(largeDir)
-	var iw indexWriter
-	if f, err := s.fs.Create(temp); err == nil {
+	var iw *indexWriter
+	f, err := s.fs.Create(temp)
+	if err == nil {
 		defer f.Close()
-		w.temps[1], iw.f = temp, f
+		w.temps[1], iw = temp, newIndexWriter(f, w.l.boxOf(s))
 	} else {
 		w.mem = &memFile{}
-		iw.f = w.mem
+		iw = newIndexWriter(w.mem, nil)
 	}
 	for i := range old.blocks {
 		pieces, err := s.readBlock(w.l, old, i)
@@ -274,7 +271,7 @@ func (w *largeWriter) index(old *index, sums []uint32) error {
 	}
 	// A torn one would be made anew with other blocks, and who is in the middle
 	// of one would miss some.
-	if f, ok := iw.f.(file); ok {
+	if w.mem == nil {
 		if err := f.Sync(); err != nil {
 			return err
 		}

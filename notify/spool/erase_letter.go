@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/internal/redact"
@@ -47,11 +48,14 @@ func (e *eraser) letter(n letterName) error {
 			if err = nerr; named && err == nil {
 				return e.removeLetter(n)
 			}
+			if err == nil && l.sealed {
+				e.untold()
+			}
 		}
 		return err
 	}
-	for _, suffix := range []string{bytesSuffix, damagedSuffix} {
-		f, err := s.fs.Open(s.path(letterDir, n.String()+suffix))
+	for _, suffix := range besides {
+		f, err := s.openBeside(n, suffix)
 		if isNotExist(err) {
 			continue
 		}
@@ -59,11 +63,7 @@ func (e *eraser) letter(n letterName) error {
 			return err
 		}
 		defer f.Close()
-		size, err := f.Size()
-		if err != nil {
-			return err
-		}
-		gone, err := e.beside(n, f, size, suffix)
+		gone, err := e.beside(n, f, suffix)
 		if err != nil || gone {
 			return err
 		}
@@ -94,10 +94,13 @@ func (e *eraser) look(r io.ReaderAt, size int64) (*erasure.Found, error) {
 
 // beside looks through the file with a letter's bytes, and tells whether the
 // letter is gone.
-func (e *eraser) beside(n letterName, f file, size int64, suffix string) (gone bool, err error) {
+func (e *eraser) beside(n letterName, f *text, suffix string) (gone bool, err error) {
 	s := e.s
-	found, err := e.look(f, size)
+	found, err := e.look(f, f.size)
 	if err != nil || len(found.Cuts) == 0 {
+		if err == nil && strings.HasSuffix(suffix, damagedSuffix+sealedSuffix) {
+			e.untold()
+		}
 		return false, err
 	}
 	if len(found.Others) == 0 {
@@ -108,7 +111,11 @@ func (e *eraser) beside(n letterName, f file, size int64, suffix string) (gone b
 	if err != nil {
 		return false, err
 	}
-	err = copyTo(out, erasure.Reader(f, size, found.Cuts))
+	box := s.box()
+	if !strings.HasSuffix(suffix, sealedSuffix) {
+		box = nil // as its name says
+	}
+	err = copyTo(newTextWriter(out, 0, box, aboutBody), erasure.Reader(f, f.size, found.Cuts))
 	if err == nil {
 		err = out.Sync()
 	}
@@ -127,12 +134,20 @@ func (e *eraser) beside(n letterName, f file, size int64, suffix string) (gone b
 // letterItself looks through the bytes in a letter's own file.
 func (e *eraser) letterItself(l *openedLetter) error {
 	s, n := e.s, l.name
-	var text []byte
-	if !l.head.Beside {
-		text = make([]byte, l.head.Size)
-		if err := readFull(l.f, text, l.body); err != nil {
-			return err
+	text, err := l.text()
+	if errors.Is(err, errDamagedLetter) {
+		// Nobody can tell what is in it; the head is whole and may name the user.
+		if e.user.Named([]byte(l.head.Reason)) {
+			return e.removeLetter(n)
 		}
+		e.untold()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if l.head.Unopened {
+		e.untold()
 	}
 	start, end := "", ""
 	if !l.head.Whole {
@@ -161,9 +176,35 @@ func (e *eraser) letterItself(l *openedLetter) error {
 	return s.fs.SyncDir(s.path(letterDir))
 }
 
+// untold notes a letter of which nobody can tell whose it is.
+func (e *eraser) untold() {
+	e.out.Leave("letters", 1, "damaged and sealed: what is in it cannot be told")
+}
+
+// text reads the bytes in the letter's own file.
+func (l *openedLetter) text() ([]byte, error) {
+	if l.head.Beside {
+		return nil, nil
+	}
+	var f io.ReaderAt = io.NewSectionReader(l.f, l.body, l.size-l.body)
+	if l.sealed {
+		t, err := l.own()
+		if err != nil {
+			return nil, err
+		}
+		defer t.sealed.Close()
+		f = t
+	}
+	text := make([]byte, l.head.Size)
+	return text, readFull(f, text, 0)
+}
+
 // sound tells whether a letter's bytes are what was written. Of one that is not,
 // the rest would pass for whole.
 func (l *openedLetter) sound(text []byte) bool {
+	if l.sealed {
+		return true // else it had not opened
+	}
 	var tail [sumSize]byte
 	return readFull(l.f, tail[:], l.body+l.head.Size) == nil && string(tail[:]) == sumText(crc32.Checksum(text, castagnoli))
 }
@@ -186,10 +227,10 @@ func (e *eraser) rest(l *openedLetter) (err error) {
 			_ = s.fs.Remove(temp)
 		}
 	}()
-	a := &restAdder{s: s, f: out, body: l.body, now: slot{end: l.body + slotsSize, gen: was.gen}}
+	a := &restAdder{s: s, name: l.name, f: out, body: l.body, now: slot{end: l.body + slotsSize, gen: was.gen}}
 	cut := 0
 	for at := l.body + slotsSize; at < was.end; {
-		fr, err := readFrame(l.f, at, was.end)
+		fr, err := l.readFrame(at, was.end)
 		if err != nil {
 			return err
 		}
@@ -206,12 +247,9 @@ func (e *eraser) rest(l *openedLetter) (err error) {
 		}
 		erasure.Apply(text, found.Cuts)
 		size := int64(len(fr.item))
-		if err := a.frame(fr.head, bytes.NewReader(text[len(start):][:size]), size); err != nil {
+		if err := a.frame(fr.offset, fr.key, bytes.NewReader(text[len(start):][:size]), size); err != nil {
 			return err
 		}
-		a.now.end += int64(len(fr.head)) + size + frameTail
-		a.now.bytes += size
-		a.now.items++
 	}
 	switch {
 	case cut == 0:

@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"context"
+	"crypto/cipher"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -178,12 +179,12 @@ func isHers(user types.UserID, raw string) bool {
 	return user == victim
 }
 
-// traces gives the files that hold something of her.
-func traces(d *disk) (found []string) {
-	for name, ino := range d.names {
+// traces gives the files that hold something of her, sealed or not.
+func traces(t testing.TB, d *disk) (found []string) {
+	for name, data := range opened(t, d) {
 		for _, n := range needles {
-			if i := bytes.Index(ino.data, []byte(n)); i >= 0 {
-				found = append(found, fmt.Sprintf("%s has %q at %d of %d", filepath.Base(name), n, i, len(ino.data)))
+			if i := bytes.Index(data, []byte(n)); i >= 0 {
+				found = append(found, fmt.Sprintf("%s has %q at %d of %d", filepath.Base(name), n, i, len(data)))
 			}
 			if strings.Contains(name, n) {
 				found = append(found, name)
@@ -197,12 +198,16 @@ func traces(d *disk) (found []string) {
 // and the process goes on, with items that it had scanned before.
 func TestErase(t *testing.T) {
 	t.Parallel()
+	eachForm(t, erase)
+}
+
+func erase(t *testing.T, aead cipher.AEAD) {
 	ctx := context.Background()
-	d := newDisk()
+	d := newDiskOf(aead)
 	s := openDisk(t, d)
 	fillMixed(t, s, 4)
 	want, mine := held(t, s)
-	require.NotEmpty(t, traces(d))
+	require.NotEmpty(t, traces(t, d))
 	require.Greater(t, mine, 50)
 	require.Greater(t, len(want), 200)
 
@@ -223,7 +228,7 @@ func TestErase(t *testing.T) {
 	require.Positive(t, out.Removed["letters"])
 	require.Positive(t, out.Removed["letter items"])
 	require.Positive(t, out.Removed["remains"])
-	require.Empty(t, traces(d))
+	require.Empty(t, traces(t, d))
 
 	// Who had it in hand finds that it is finished, and can bury it no more.
 	_, err = h.Open(ctx, hadHers)
@@ -265,7 +270,7 @@ func TestErase(t *testing.T) {
 	have, mine := held(t, s)
 	require.Zero(t, mine)
 	same(t, want, have)
-	require.Empty(t, traces(d))
+	require.Empty(t, traces(t, d))
 
 	again, err := s.Erase(ctx, victim)
 	require.NoError(t, err)
@@ -284,8 +289,12 @@ func TestErase(t *testing.T) {
 // TestEraseHoldings: what is yielded is what an Erase removes.
 func TestEraseHoldings(t *testing.T) {
 	t.Parallel()
+	eachForm(t, eraseHoldings)
+}
+
+func eraseHoldings(t *testing.T, aead cipher.AEAD) {
 	ctx := context.Background()
-	d := newDisk()
+	d := newDiskOf(aead)
 	s := openDisk(t, d)
 	defer s.Close()
 	fillMixed(t, s, 4)
@@ -316,9 +325,13 @@ func TestEraseHoldings(t *testing.T) {
 // there then is all of others', and a repeated Erase leaves nothing of hers.
 func TestErasePowerCut(t *testing.T) {
 	t.Parallel()
+	eachForm(t, erasePowerCut)
+}
+
+func erasePowerCut(t *testing.T, aead cipher.AEAD) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		d := newDisk()
+		d := newDiskOf(aead)
 		s := openDisk(t, d)
 		fillMixed(t, s, 2)
 		want, _ := held(t, s)
@@ -335,7 +348,7 @@ func TestErasePowerCut(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(*seed, 5))
 		for n, o := range ops {
 			p.apply(o)
-			if n%3 > 0 && *cuts < 10_000 || n%21 > 0 && testing.Short() {
+			if (n%3 > 0 || aead != nil && n%12 > 0) && *cuts < 10_000 || n%21 > 0 && testing.Short() {
 				continue
 			}
 			how := loss(n / 3 % lossKinds)
@@ -350,7 +363,7 @@ func TestErasePowerCut(t *testing.T) {
 				out, err := s.Erase(ctx, victim)
 				require.NoError(t, err)
 				require.Empty(t, out.Left)
-				require.Empty(t, traces(d))
+				require.Empty(t, traces(t, d))
 				have, mine := held(t, s)
 				require.Zero(t, mine)
 				same(t, want, have)
@@ -368,9 +381,13 @@ func TestErasePowerCut(t *testing.T) {
 // repeated Erase leaves nothing.
 func TestEraseFails(t *testing.T) {
 	t.Parallel()
+	eachForm(t, eraseFails)
+}
+
+func eraseFails(t *testing.T, aead cipher.AEAD) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		first := newDisk()
+		first := newDiskOf(aead)
 		s := openDisk(t, first)
 		fillMixed(t, s, 2)
 		want, _ := held(t, s)
@@ -379,7 +396,7 @@ func TestEraseFails(t *testing.T) {
 		total := 0
 		rnd := rand.New(rand.NewPCG(*seed, 6))
 		for k := -1; k < total; k++ {
-			if k%4 > 0 && *cuts < 10_000 || k%28 > 0 && testing.Short() {
+			if (k%4 > 0 || aead != nil && k%16 > 0) && *cuts < 10_000 || k%28 > 0 && testing.Short() {
 				continue
 			}
 			d := p.crash(loseNone, rnd)
@@ -409,7 +426,7 @@ func TestEraseFails(t *testing.T) {
 			d.fault = nil
 			d.mu.Unlock()
 			if err == nil && len(out.Left) == 0 {
-				require.Empty(t, traces(d), "operation %d, %v", k, last)
+				require.Empty(t, traces(t, d), "operation %d, %v", k, last)
 			}
 			synctest.Wait()
 			if s.Counts().Unreadable == 0 {
@@ -424,7 +441,7 @@ func TestEraseFails(t *testing.T) {
 			out, err = s.Erase(ctx, victim)
 			require.NoError(t, err)
 			require.Empty(t, out.Left)
-			require.Empty(t, traces(d), "operation %d, %v", k, last)
+			require.Empty(t, traces(t, d), "operation %d, %v", k, last)
 			have, mine := held(t, s)
 			require.Zero(t, mine)
 			same(t, want, have)

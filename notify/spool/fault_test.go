@@ -105,7 +105,7 @@ func TestDiskFaults(t *testing.T) {
 			require.NoError(t, s.Close())
 
 			// And after a power cut: what was acknowledged around the fault.
-			p := newPlatter()
+			p := newPlatter(d.aead)
 			for _, o := range d.ops {
 				p.apply(o)
 			}
@@ -316,7 +316,7 @@ func TestUnreadableSector(t *testing.T) {
 // dealt with.
 func TestDamageIsToldOnce(t *testing.T) {
 	t.Parallel()
-	d := newDisk()
+	d := newDiskOf(nil)
 	s := openDisk(t, d)
 	for i := range 12 { // 7 is a large one
 		put(t, s, numbered(i))
@@ -484,7 +484,7 @@ func TestTidy(t *testing.T) {
 func TestLoneBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
-		s, err := open("/spool", nil, d)
+		s, err := open("/spool", d.options(nil), d)
 		require.NoError(t, err)
 		put(t, s, numbered(0))
 		written := 0
@@ -564,7 +564,7 @@ func TestMaxBytes(t *testing.T) {
 // panic, no error, and no body that was not stored.
 func FuzzRecover(f *testing.F) {
 	d := newDisk()
-	s, err := open("/spool", nil, d)
+	s, err := open("/spool", d.options(nil), d)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -644,11 +644,11 @@ func TestFormat(t *testing.T) {
 	const name = "/spool/" + formatName
 	for text, want := range map[string]error{
 		"": nil, "activity": nil, formatText: nil, "activity\x00\x00": nil,
-		"activityapi spool 3\n": ErrFormat, formatText1: nil, "something else": ErrFormat, formatText + "x": ErrFormat,
+		"activityapi spool 4\n": ErrFormat, formatText1: nil, "something else": ErrFormat, formatText + "x": ErrFormat,
 	} {
-		d := newDisk()
+		d := newDiskOf(nil)
 		d.names[name] = &inode{data: []byte(text)}
-		s, err := open("/spool", nil, d)
+		s, err := open("/spool", d.options(nil), d)
 		require.ErrorIs(t, err, want, "%q", text)
 		require.Equal(t, want == nil, d.owner, "%q: the lock", text)
 		if err == nil {

@@ -3,6 +3,8 @@ package spool
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -22,7 +24,36 @@ import (
 var (
 	cuts = flag.Int("spool.cuts", 2000, "crash clones of the power-cut test")
 	seed = flag.Uint64("spool.seed", 1, "seed of the power-cut test")
+
+	sealedToo = flag.Bool("spool.sealed", false, "seal all spools on disks in memory, and that of the kill test")
 )
+
+// newAEAD makes AES-GCM with a key of 32 equal bytes.
+func newAEAD(key byte) cipher.AEAD {
+	block, err := aes.NewCipher(bytes.Repeat([]byte{key}, 32))
+	if err != nil {
+		panic(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return aead
+}
+
+func defaultAEAD() cipher.AEAD {
+	if *sealedToo {
+		return newAEAD(1)
+	}
+	return nil
+}
+
+// eachForm runs a test with a spool that is not sealed, and with one that is.
+func eachForm(t *testing.T, f func(t *testing.T, aead cipher.AEAD)) {
+	for name, aead := range map[string]cipher.AEAD{"plain": nil, "sealed": newAEAD(1)} {
+		t.Run(name, func(t *testing.T) { f(t, aead) })
+	}
+}
 
 // itemsOf is how many items each numbered body has.
 const itemsOf = 3
@@ -91,7 +122,7 @@ func openDisk(t testing.TB, d *disk) *Spool {
 }
 
 func openSmall(opts *Options, d *disk) (*Spool, error) {
-	s, err := prepare("/spool", opts, d)
+	s, err := prepare("/spool", d.options(opts), d)
 	if err != nil {
 		return nil, err
 	}

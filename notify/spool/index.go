@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -26,7 +27,8 @@ import (
 //
 // all numbers little-endian. An item is a sequence of uvarints: offset above the
 // one before, size, class, index, and the key, the user and what it touches, each
-// with 0 for "as before" or its length and 1 and its bytes.
+// with 0 for "as before" or its length and 1 and its bytes. The index of a sealed
+// body is all of that, sealed as a stream.
 const (
 	indexSuffix = ".items"
 	blockMagic  = 0x78697073 // "spix"
@@ -59,7 +61,8 @@ type index struct {
 // indexWriter writes an index. It keeps no error: an index that could not be
 // written is not finished.
 type indexWriter struct {
-	f    io.WriterAt
+	text *textWriter
+	box  *seal.Box // nil if the index is not sealed
 	err  error
 	at   int64
 	idx  index
@@ -68,6 +71,27 @@ type indexWriter struct {
 	ref  blockRef
 	in   int
 	prev notify.Piece
+}
+
+// newIndexWriter begins the index of a body that is sealed if there is a box.
+func newIndexWriter(f io.WriterAt, box *seal.Box) *indexWriter {
+	return &indexWriter{text: newTextWriter(f, 0, box, aboutIndex), box: box}
+}
+
+// put writes p at the end.
+func (w *indexWriter) put(p []byte) {
+	if w.err == nil {
+		_, w.err = w.text.Write(p)
+	}
+	w.at += int64(len(p))
+}
+
+// diskSize is how long the file is.
+func (w *indexWriter) diskSize() int64 {
+	if w.box != nil {
+		return w.box.SealedSize(w.at)
+	}
+	return w.at
 }
 
 func (w *indexWriter) add(p *notify.Piece) {
@@ -143,10 +167,7 @@ func (w *indexWriter) write(magic uint32, p []byte) {
 	binary.LittleEndian.PutUint32(p, magic)
 	binary.LittleEndian.PutUint32(p[4:], uint32(len(p)-12))
 	binary.LittleEndian.PutUint32(p[8:], crc32.Checksum(p[12:], castagnoli))
-	if w.err == nil {
-		w.err = writeFull(w.f, p, w.at)
-	}
-	w.at += int64(len(p))
+	w.put(p)
 }
 
 // finish writes the footer.
@@ -170,10 +191,10 @@ func (w *indexWriter) finish(sums []uint32, size int64, sum uint32) error {
 	b = le.AppendUint32(le.AppendUint64(b, uint64(size)), sum)
 	b = append(le.AppendUint32(b, uint32(len(w.idx.users))), w.idx.users...)
 	tail := le.AppendUint32(le.AppendUint32(le.AppendUint32(nil, tailMagic), uint32(len(b))), crc32.Checksum(b, castagnoli))
+	w.put(append(b, tail...))
 	if w.err == nil {
-		w.err = writeFull(w.f, append(b, tail...), w.at)
+		w.err = w.text.end()
 	}
-	w.at += int64(len(b) + len(tail))
 	return w.err
 }
 

@@ -34,7 +34,9 @@ const (
 //	<number>.<time of receipt>.<order>.<size>.<crc32c>.<a or d>.body
 //
 // with a if the body may hold items of an account. Version 0.1 told neither that
-// nor the order.
+// nor the order. If the body is sealed, the file is a stream of package seal, its
+// checksum is a part of the stream's id, and it is "as" or "ds". What the name says
+// is not authenticated: it is known when the body is sealed already.
 type largeBody struct {
 	unit     // its counted is an offset, see itemID
 	seq      uint64
@@ -43,6 +45,7 @@ type largeBody struct {
 	size     int64
 	sum      uint32
 	look     string // "a", "d", or "" if nobody looked: version 0.1
+	sealed   bool
 	file     string // the name within largeDir
 
 	idx      *index // nil if it is not in memory
@@ -59,7 +62,11 @@ func (l *largeBody) name() string {
 	if l.look == "" {
 		return fmt.Sprintf("%016x.%016x.%d.%08x%s", l.seq, l.received.UnixNano(), l.size, l.sum, bodySuffix)
 	}
-	return fmt.Sprintf("%016x.%016x.%016x.%d.%08x.%s%s", l.seq, l.received.UnixNano(), l.order, l.size, l.sum, l.look, bodySuffix)
+	look := l.look
+	if l.sealed {
+		look += "s"
+	}
+	return fmt.Sprintf("%016x.%016x.%016x.%d.%08x.%s%s", l.seq, l.received.UnixNano(), l.order, l.size, l.sum, look, bodySuffix)
 }
 
 func parseLargeName(name string) (*largeBody, bool) {
@@ -74,7 +81,7 @@ func parseLargeName(name string) (*largeBody, bool) {
 	l.order = oldOrder(l.seq)
 	if len(parts) == 6 {
 		l.order, errs[1] = strconv.ParseUint(parts[2], 16, 64)
-		if l.look = parts[5]; l.look != "a" && l.look != "d" {
+		if l.look, l.sealed = strings.CutSuffix(parts[5], "s"); l.look != "a" && l.look != "d" {
 			return nil, false
 		}
 		parts = slices.Delete(parts, 2, 3)
@@ -110,7 +117,8 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 		copyBuffers.Put(buf)
 		return fmt.Errorf("spool: %w", err)
 	}
-	var size, begun int64
+	var size, begun, taken int64
+	body := newTextWriter(f, 0, s.box(), aboutBody)
 	current := temp // the file's name, "" when it is no longer ours to remove
 	sp := s.startSplitting()
 	defer func() {
@@ -119,7 +127,7 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 			return
 		}
 		f.Close()
-		s.promise(-size)
+		s.promise(-taken)
 		if rerr := s.fs.Remove(current); rerr != nil {
 			s.log.Error("spool: a body that was not acknowledged stays behind", "file", current, "err", rerr)
 		}
@@ -143,13 +151,14 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 				copyBuffers.Put(buf)
 				return ErrTooLarge
 			}
-			if err := s.reserve(int64(have)); err != nil {
+			more := s.diskSize(size+int64(have), s.keys != nil) - taken
+			if err := s.reserve(more); err != nil {
 				copyBuffers.Put(buf)
 				return err
 			}
 			p := buf[:have]
-			werr := writeFull(f, p, size)
-			size += int64(have)
+			_, werr := body.Write(p)
+			size, taken = size+int64(have), taken+more
 			if werr != nil {
 				copyBuffers.Put(buf)
 				return fmt.Errorf("spool: %w", werr)
@@ -183,11 +192,16 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	copyBuffers.Put(buf)
 	var whole *bodySum
 	if known != nil && !account.yes {
-		whole = (*bodySum)(hash.Sum(nil))
+		keyed := s.keys.keyed(bodySum(hash.Sum(nil)))
+		whole = &keyed
 		if known.has(whole) {
 			return errRepeat
 		}
 	}
+	if err := body.end(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	sum = body.sum(sum)
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -206,7 +220,7 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	if order == 0 {
 		order = next
 	}
-	l := &largeBody{seq: seq, received: now, order: order, size: size, sum: sum, look: "d"}
+	l := &largeBody{seq: seq, received: now, order: order, size: size, sum: sum, look: "d", sealed: s.keys != nil}
 	if look.yes {
 		l.look = "a"
 	}
@@ -233,8 +247,8 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 		sp.temp = "" // it stays
 	}
 	f.Close()
-	s.promise(-size)
-	s.spend(size)
+	s.promise(-taken)
+	s.spend(taken)
 	known.add(l.received, whole)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,7 +288,7 @@ func (s *Spool) removeLarge(l *largeBody) error {
 	// Without the body the other files are garbage, which the next Open removes
 	// if this fails.
 	s.forgetLarge(l)
-	s.spend(-l.size)
+	s.spend(-s.diskSize(l.size, l.sealed))
 	return nil
 }
 
@@ -311,6 +325,9 @@ func (s *Spool) recoverLarge() error {
 		l, ok := parseLargeName(e.name)
 		if !ok {
 			continue
+		}
+		if l.sealed && s.keys == nil {
+			return fmt.Errorf("%w: %s is sealed, and Options.AEAD is nil", ErrKey, l.file)
 		}
 		stems[l.stem()] = l
 		l.marks = s.newMarkFile(s.path(largeDir, l.stem()+markSuffix), true)

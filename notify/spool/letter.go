@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -21,6 +23,9 @@ const (
 	damagedSuffix = ".damaged" // the same with a wrong checksum
 	letterMagic   = "spool letter 2"
 	letterMagic1  = "spool letter 1" // of version 0.1
+	letterMagic3  = "spool letter 3" // of a sealed one
+	// sealedSuffix follows the others if the body was sealed when it was received.
+	sealedSuffix = ".sealed"
 	// excerpt is how much of the damaged bytes a letter holds.
 	excerpt = 64 << 10
 	// firstHead is how much of a letter is read at first: most heads are shorter.
@@ -111,6 +116,8 @@ type letterHead struct {
 	Whole bool `json:"whole,omitempty"`
 	// Beside: the bytes are in a file of their own.
 	Beside bool `json:"beside,omitempty"`
+	// Unopened: the bytes are those of a sealed body that does not open.
+	Unopened bool `json:"unopened,omitempty"`
 }
 
 func (h *letterHead) letter(id string) *notify.DeadLetter {
@@ -126,13 +133,30 @@ func headOf(l *notify.DeadLetter) *letterHead {
 		Attempts: l.Attempts, Received: l.Received, Buried: l.Buried}
 }
 
-// encode returns the first two lines of a letter's file.
-func (h *letterHead) encode() ([]byte, error) {
+// encode returns the first two lines of the file of the letter with this name,
+// sealed if there is a box.
+func (h *letterHead) encode(box *seal.Box, n letterName) ([]byte, error) {
 	line, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%s %08x %d\n%s\n", letterMagic, crc32.Checksum(line, castagnoli), len(line), line), nil
+	magic := letterMagic
+	if box != nil {
+		magic, line = letterMagic3, base64.StdEncoding.AppendEncode(nil, box.Seal(nil, line, aboutLetter(n)))
+	}
+	return fmt.Appendf(nil, "%s %08x %d\n%s\n", magic, crc32.Checksum(line, castagnoli), len(line), line), nil
+}
+
+// unsealHead returns the line of a head that was sealed.
+func unsealHead(box *seal.Box, n letterName, line []byte) ([]byte, error) {
+	record, err := base64.StdEncoding.AppendDecode(nil, line)
+	if err != nil || box == nil {
+		return nil, errDamagedLetter
+	}
+	if line, err = box.Open(nil, record, aboutLetter(n)); err != nil {
+		return nil, errDamagedLetter
+	}
+	return line, nil
 }
 
 var errDamagedLetter = errors.New("the letter's file is damaged")
@@ -145,6 +169,10 @@ type openedLetter struct {
 	head letterHead
 	body int64 // where the bytes begin
 	old  bool  // of version 0.1: they have no checksum behind them
+	box  *seal.Box
+	// sealed: the bytes are a stream, from body to the end. Those of a rest are
+	// sealed one by one.
+	sealed bool
 }
 
 // openLetterFile opens a letter. An invalid head gives a letter that says so,
@@ -162,13 +190,13 @@ func (s *Spool) openLetterFile(id string) (*openedLetter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	l := &openedLetter{f: f, name: name}
+	l := &openedLetter{f: f, name: name, box: s.box()}
 	if l.size, err = f.Size(); err == nil {
 		err = l.readHead()
 	}
 	if err == errDamagedLetter {
 		l.head = letterHead{Reason: "spool: " + err.Error(), Items: 1, Quarantined: true, Whole: true, Size: l.size}
-		l.body, l.old, err = 0, true, nil
+		l.body, l.old, l.sealed, err = 0, true, false, nil
 	}
 	if err != nil {
 		f.Close()
@@ -194,6 +222,12 @@ func (l *openedLetter) readHead() error {
 		l.body = int64(len(first) + len(line) + 2)
 		switch {
 		case string(first) == fmt.Sprintf("%s %08x %d", letterMagic, crc32.Checksum(line, castagnoli), len(line)):
+		case string(first) == fmt.Sprintf("%s %08x %d", letterMagic3, crc32.Checksum(line, castagnoli), len(line)):
+			l.sealed = true
+			var err error
+			if line, err = unsealHead(l.box, l.name, line); err != nil {
+				return err
+			}
 		case bytes.HasPrefix(first, []byte(letterMagic1+" ")):
 			l.old = true
 			if err := l.checkOld(first); err != nil {
@@ -242,27 +276,61 @@ func (l *openedLetter) checkOld(first []byte) error {
 	return nil
 }
 
+// own opens what is sealed in the letter's own file.
+func (l *openedLetter) own() (*text, error) {
+	t := &text{r: io.NewSectionReader(l.f, l.body, l.size-l.body), size: l.size - l.body, f: l.f, damage: errDamagedLetter}
+	if err := t.unseal(l.box, aboutLetter(l.name), false); err != nil {
+		return nil, err
+	}
+	if t.size != l.head.Size {
+		return nil, errDamagedLetter
+	}
+	return t, nil
+}
+
+// besides are the endings of a file with a letter's bytes.
+var besides = [...]string{bytesSuffix, damagedSuffix, bytesSuffix + sealedSuffix, damagedSuffix + sealedSuffix}
+
+// openBeside opens the file with a letter's bytes that has this ending.
+func (s *Spool) openBeside(n letterName, suffix string) (*text, error) {
+	name := s.path(letterDir, n.String()+suffix)
+	kind, sealed := strings.CutSuffix(suffix, sealedSuffix)
+	if kind == damagedSuffix {
+		return s.openSalvage(name, sealed)
+	}
+	return s.openText(name, sealed, aboutBody, errDamagedLetter)
+}
+
 // content reads the letter as a body.
 func (s *Spool) content(l *openedLetter) (io.ReadCloser, error) {
-	id := l.name.String()
-	for _, suffix := range []string{bytesSuffix, damagedSuffix} {
-		f, err := s.fs.Open(s.path(letterDir, id+suffix))
+	for _, suffix := range besides {
+		t, err := s.openBeside(l.name, suffix)
 		if err == nil {
 			l.f.Close()
-			return letterReader{io.NewSectionReader(f, 0, 1<<62), f}, nil
+			return letterReader{io.NewSectionReader(t, 0, t.size), t}, nil
 		}
 		if !isNotExist(err) {
 			return nil, fmt.Errorf("spool: %w", err)
 		}
 	}
 	var r io.Reader
+	var c io.Closer = l.f
 	switch {
 	case l.name.kind == ofRest:
 		slot, _, err := readSlots(l.f, l.body)
 		if err != nil {
 			return nil, err
 		}
-		r = &restReader{f: l.f, at: l.body + slotsSize, end: slot.end}
+		rest := &restReader{l: l, at: l.body + slotsSize, end: slot.end}
+		r, c = rest, rest
+	case l.sealed && l.head.Beside:
+		return nil, fmt.Errorf("spool: %w", errDamagedLetter) // They are not there.
+	case l.sealed:
+		t, err := l.own()
+		if err != nil {
+			return nil, fmt.Errorf("spool: %w", err)
+		}
+		r, c = io.NewSectionReader(t, 0, t.size), t
 	case l.old:
 		r = io.NewSectionReader(l.f, l.body, l.head.Size)
 	default:
@@ -276,7 +344,7 @@ func (s *Spool) content(l *openedLetter) (io.ReadCloser, error) {
 			r = io.MultiReader(strings.NewReader(line), r)
 		}
 	}
-	return letterReader{r, l.f}, nil
+	return letterReader{r, c}, nil
 }
 
 // bodyStart is the text before the item in a body with no other.

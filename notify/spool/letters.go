@@ -178,7 +178,7 @@ func (s *Spool) unlinkLetter(id string) error {
 	if n.kind == ofRest {
 		s.forgetRest(n)
 	}
-	for _, suffix := range []string{bytesSuffix, damagedSuffix} {
+	for _, suffix := range besides {
 		name := s.path(letterDir, id+suffix)
 		size := s.sizeOf(name)
 		if err := s.fs.Remove(name); err == nil {
@@ -232,13 +232,14 @@ func (s *Spool) recoverLetters() error {
 		names = append(names, n)
 	}
 	for _, e := range list {
-		id, isBytes := strings.CutSuffix(e.name, bytesSuffix)
+		plain := strings.TrimSuffix(e.name, sealedSuffix)
+		id, isBytes := strings.CutSuffix(plain, bytesSuffix)
 		switch {
 		case strings.HasSuffix(e.name, tempSuffix), isBytes && !ids[id]:
 			if err := s.fs.Remove(s.path(letterDir, e.name)); err != nil {
 				return err
 			}
-		case isBytes, strings.HasSuffix(e.name, damagedSuffix):
+		case isBytes, strings.HasSuffix(plain, damagedSuffix):
 			s.spend(e.size)
 		}
 	}

@@ -115,7 +115,7 @@ func (w *writer) write(list []pending) error {
 	w.leave(emptySegment)
 	total := int64(0)
 	for _, p := range list {
-		total += int64(len(p.buf))
+		total += p.record
 	}
 	if w.g != nil && w.end > 0 && w.end+total > w.s.segmentSize {
 		w.seal()
@@ -131,14 +131,13 @@ func (w *writer) write(list []pending) error {
 	// padding of records too does no harm.
 	first, order := s.begin(len(list), now, total)
 	defer s.seen(first)
-	for i, p := range list {
-		h := header{seq: first + uint64(i), received: now.UnixNano(), order: p.order, size: uint32(p.size), sum: p.sum, look: p.look}
-		if h.order == 0 {
-			h.order = order
-			order += uint64(len(p.buf))
+	for i := range list {
+		p := &list[i]
+		p.seq, p.received = first+uint64(i), now.UnixNano()
+		if p.order == 0 {
+			p.order = order
+			order += uint64(p.record)
 		}
-		h.encode(p.buf, w.g.salt)
-		list[i].seq = h.seq
 	}
 	if err := w.store(list, total); err != nil {
 		w.poison(err)
@@ -152,7 +151,7 @@ func (w *writer) write(list []pending) error {
 	}
 	for i, p := range list {
 		w.g.place(first+uint64(i), off, p.look&sizeAccount != 0)
-		off += int64(len(p.buf))
+		off += p.record
 	}
 	w.end += total
 	w.g.end = w.end
@@ -183,17 +182,17 @@ func (w *writer) store(list []pending, total int64) error {
 			w.grow(w.zeros)
 		}
 	}
-	off, n := w.end, 0
+	off, records := w.end, w.buf[:0]
 	for _, p := range list {
-		if n+len(p.buf) > len(w.buf) {
-			if err := writeFull(w.f, w.buf[:n], off); err != nil {
+		if len(records)+int(p.record) > len(w.buf) {
+			if err := writeFull(w.f, records, off); err != nil {
 				return err
 			}
-			off, n = off+int64(n), 0
+			off, records = off+int64(len(records)), records[:0]
 		}
-		n += copy(w.buf[n:], p.buf)
+		records = w.g.appendRecord(records, p.header, p.body)
 	}
-	if err := writeFull(w.f, w.buf[:n], off); err != nil {
+	if err := writeFull(w.f, records, off); err != nil {
 		return err
 	}
 	start := time.Now()

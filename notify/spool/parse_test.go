@@ -116,7 +116,7 @@ func FuzzLetterHead(f *testing.F) {
 			t.Fatalf("a letter without checksum: %q", data)
 		}
 		h := letterHead{Key: key, UserID: user, Reason: reason, Attempts: attempts, Size: 2}
-		p, err := h.encode()
+		p, err := h.encode(nil, letterName{})
 		require.NoError(t, err)
 		l := read(append(p, "{}"...))
 		require.NotNil(t, l)
@@ -136,7 +136,7 @@ func FuzzIndex(f *testing.F) {
 	f.Add([]byte{0, 255, 0, 9, 9, 9}, uint16(257), uint16(90))
 	f.Fuzz(func(t *testing.T, p []byte, n, flip uint16) {
 		m := &memFile{}
-		w := indexWriter{f: m}
+		w := newIndexWriter(m, nil)
 		var want []notify.Piece
 		at := int64(1)
 		for i := range int(n % 2000) {

@@ -47,7 +47,7 @@ func (r *partReader) ReadAt(p []byte, off int64) (n int, err error) {
 // parts is an open large body.
 type parts struct {
 	partReader
-	f file
+	f *text
 }
 
 // Close closes the file. No read may still be running.
@@ -70,7 +70,7 @@ func (s *Spool) openParts(l *largeBody) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.fs.Open(s.path(largeDir, l.file))
+	f, err := s.openBody(s.path(largeDir, l.file), l.sealed)
 	if err != nil {
 		return nil, err
 	}

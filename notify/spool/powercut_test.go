@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"crypto/cipher"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -27,8 +28,8 @@ type (
 )
 
 // record makes the run and gives its operations.
-func record(t testing.TB, bodies int) []op {
-	d := newDisk()
+func record(t testing.TB, aead cipher.AEAD, bodies int) []op {
+	d := newDiskOf(aead)
 	s := openDisk(t, d)
 	var producers, consumer sync.WaitGroup
 	numbers := make(chan int)
@@ -207,14 +208,22 @@ func (l *ledger) check(t testing.TB, d *disk, kill bool) {
 //
 //	go test ./notify/spool -run 'PowerCut$' -spool.cuts 100000
 func TestPowerCut(t *testing.T) {
-	bodies, want := 300, *cuts
-	switch {
-	case testing.Short():
-		bodies, want = 100, 500
-	case want >= 10_000:
-		bodies = 1000
-	}
-	ops := record(t, bodies)
+	eachForm(t, func(t *testing.T, aead cipher.AEAD) {
+		bodies, want := 300, *cuts
+		switch {
+		case testing.Short():
+			bodies, want = 100, 500
+		case want >= 10_000:
+			bodies = 1000
+		case aead != nil: // The same syncs in the same places.
+			bodies, want = 100, want/4
+		}
+		powerCut(t, aead, bodies, want)
+	})
+}
+
+func powerCut(t *testing.T, aead cipher.AEAD, bodies, want int) {
+	ops := record(t, aead, bodies)
 	real := 0
 	for _, o := range ops {
 		if o.kind != "event" {
@@ -222,7 +231,7 @@ func TestPowerCut(t *testing.T) {
 		}
 	}
 	rounds := max(1, (want+real-1)/real)
-	p, l := newPlatter(), newLedger()
+	p, l := newPlatter(aead), newLedger()
 	clones, told := 0, 0
 	rnd := rand.New(rand.NewPCG(*seed, 0))
 	for n, o := range ops {
@@ -284,9 +293,9 @@ func TestPowerCutSeesMissingSyncs(t *testing.T) {
 // losesWithout records a run, leaves operations out, and tells whether one of
 // many crashes then shows a loss.
 func losesWithout(t *testing.T, left func(op) bool) bool {
-	ops := record(t, 150)
+	ops := record(t, defaultAEAD(), 150)
 	rnd := rand.New(rand.NewPCG(*seed, 2))
-	p, l := newPlatter(), newLedger()
+	p, l := newPlatter(defaultAEAD()), newLedger()
 	for n, o := range ops {
 		if o.kind == "event" {
 			l.apply(o.event)
@@ -357,14 +366,18 @@ func (l *ledger) crashAgain(t testing.TB, d *disk, rnd *rand.Rand) int {
 // hits, no wrong item comes out, every other body does, and the one that was hit
 // is in a letter.
 func TestBitFlip(t *testing.T) {
-	d := newDisk()
+	eachForm(t, bitFlip)
+}
+
+func bitFlip(t *testing.T, aead cipher.AEAD) {
+	d := newDiskOf(aead)
 	s := openDisk(t, d)
 	const bodies = 120
 	for i := range bodies {
 		put(t, s, numbered(i))
 	}
 	require.NoError(t, s.Close())
-	p := newPlatter()
+	p := newPlatter(aead)
 	for _, o := range d.ops {
 		p.apply(o)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"hash/crc32"
 	"io"
 	"sync"
 
@@ -22,7 +21,7 @@ const (
 
 var (
 	firstBuffers = sync.Pool{New: func() any { return new([firstSize]byte) }}
-	smallBuffers = sync.Pool{New: func() any { return new([headerSize + maxSmall + recordAlign]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([maxSmall + 1]byte) }} // one byte more tells that a body is larger
 	copyBuffers  = sync.Pool{New: func() any { return new([copySize]byte) }}
 )
 
@@ -49,53 +48,51 @@ func (s *Spool) put(ctx context.Context, r io.Reader, known *repeats, order uint
 	}
 	first := firstBuffers.Get().(*[firstSize]byte)
 	defer firstBuffers.Put(first)
-	// One byte more tells whether the body ends here.
-	n, ended, err := fill(r, first[headerSize:len(first)-recordAlign+1])
+	n, ended, err := fill(r, first[:])
 	if err != nil {
 		return err
 	}
 	if ended {
-		return s.putSmall(ctx, first[:], n, known, order)
+		return s.putSmall(ctx, first[:n], known, order)
 	}
-	small := smallBuffers.Get().(*[headerSize + maxSmall + recordAlign]byte)
+	small := smallBuffers.Get().(*[maxSmall + 1]byte)
 	defer smallBuffers.Put(small)
-	copy(small[headerSize:], first[headerSize:][:n])
-	m, ended, err := fill(r, small[headerSize+n:headerSize+maxSmall+1])
+	copy(small[:], first[:n])
+	m, ended, err := fill(r, small[n:])
 	if err != nil {
 		return err
 	}
 	if n += m; ended && n <= maxSmall {
-		return s.putSmall(ctx, small[:], n, known, order)
+		return s.putSmall(ctx, small[:n], known, order)
 	}
 	buf := copyBuffers.Get().(*[copySize]byte)
-	copy(buf[:], small[headerSize:][:n])
+	copy(buf[:], small[:n])
 	if err = s.putLarge(ctx, buf, n, r, known, order); errors.Is(err, errRepeat) {
 		return s.acknowledge()
 	}
 	return err
 }
 
-// putSmall stores the n bytes that follow the room for a header in buf.
-func (s *Spool) putSmall(ctx context.Context, buf []byte, n int, known *repeats, order uint64) error {
+// putSmall stores a small body.
+func (s *Spool) putSmall(ctx context.Context, body []byte, known *repeats, order uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	body := buf[headerSize : headerSize+n]
 	var sum *bodySum
 	if known != nil && !named(body) {
-		whole := sha256.Sum256(body)
+		whole := s.keys.keyed(sha256.Sum256(body))
 		if sum = &whole; known.has(sum) {
 			return s.acknowledge()
 		}
 	}
-	record := buf[:recordSize(n)]
-	clear(record[headerSize+n:])
-	size := int64(len(record))
-	if err := s.reserve(size); err != nil {
+	p := pending{header: header{order: order, look: sizeLooked}, body: body, record: int64(recordSize(len(body))), whole: sum}
+	if s.keys != nil {
+		p.record = int64(recordSize(len(body) + sealedExtra))
+	}
+	if err := s.reserve(p.record); err != nil {
 		return err
 	}
-	defer s.promise(-size)
-	p := pending{buf: record, size: n, order: order, whole: sum, sum: crc32.Checksum(body, castagnoli), look: sizeLooked}
+	defer s.promise(-p.record)
 	if hinted(body) {
 		p.look |= sizeAccount
 	}

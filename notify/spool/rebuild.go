@@ -26,12 +26,9 @@ func (s *Spool) indexOf(l *largeBody) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.fs.Open(s.path(largeDir, l.stem()+indexSuffix))
+	f, err := s.openText(s.path(largeDir, l.stem()+indexSuffix), l.sealed, aboutIndex, errIndex)
 	if err == nil {
-		var size int64
-		if size, err = f.Size(); err == nil {
-			idx, err = readIndex(f, size, l.size, sums...)
-		}
+		idx, err = readIndex(f, f.size, l.size, sums...)
 		f.Close()
 	}
 	if err == nil {
@@ -157,20 +154,20 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 			err = fmt.Errorf("spool: %v", p)
 		}
 	}()
-	body, err := s.fs.Open(s.path(largeDir, l.file))
+	body, err := s.openBody(s.path(largeDir, l.file), l.sealed)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer body.Close()
 	temp := s.tempPath(largeDir)
-	var w indexWriter
+	var w *indexWriter
 	f, err := s.fs.Create(temp)
 	if err == nil {
 		defer f.Close()
-		w.f = f
+		w = newIndexWriter(f, l.boxOf(s))
 	} else {
 		mem = &memFile{}
-		w.f = mem
+		w = newIndexWriter(mem, nil)
 	}
 	fail := func(err error) error {
 		if f != nil {
@@ -193,15 +190,16 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	if err != nil {
 		return nil, nil, fail(err)
 	}
-	if in.size != l.size || !slices.Contains(sums, in.sum) {
+	sum := body.sum(in.sum)
+	if in.size != l.size || !slices.Contains(sums, sum) {
 		return nil, nil, fail(errChecksum)
 	}
-	if err := w.finish(in.sums, l.size, in.sum); err == nil {
+	if err := w.finish(in.sums, l.size, sum); err == nil {
 		if f == nil {
 			return &w.idx, mem, nil
 		}
 		if err := s.fs.Rename(temp, s.path(largeDir, l.stem()+indexSuffix)); err == nil {
-			s.spend(w.at)
+			s.spend(w.diskSize())
 			return &w.idx, nil, nil
 		}
 	}
@@ -211,7 +209,7 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	// The disk does not take the index: try again in memory.
 	_ = s.fs.Remove(temp)
 	mem = &memFile{}
-	w = indexWriter{f: mem}
+	w = newIndexWriter(mem, nil)
 	in = &summing{r: io.NewSectionReader(body, 0, l.size), ending: s.ending}
 	for p, err := range notify.Split(in) {
 		if err != nil {
@@ -223,7 +221,7 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		return nil, nil, err
 	}
 	in.flush()
-	if err := w.finish(in.sums, l.size, in.sum); err != nil {
+	if err := w.finish(in.sums, l.size, sum); err != nil {
 		return nil, nil, err
 	}
 	return &w.idx, mem, nil
@@ -271,7 +269,7 @@ func (s *Spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
 	if mem != nil {
 		return mem, func() {}, nil
 	}
-	f, err := s.fs.Open(s.path(largeDir, l.stem()+indexSuffix))
+	f, err := s.openText(s.path(largeDir, l.stem()+indexSuffix), l.sealed, aboutIndex, errIndex)
 	if err != nil {
 		return nil, nil, err
 	}

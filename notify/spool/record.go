@@ -9,11 +9,11 @@ const (
 	// A record is a header, the body, and zeros up to the next multiple of 8:
 	//
 	//	 0  magic
-	//	 4  size of the body, and in the two highest bits what is known of it
+	//	 4  size of the body as it is stored, and in the highest bits what is known of it
 	//	 8  number of the body
 	//	16  time of receipt, in nanoseconds of Unix time
 	//	24  order of the body, see order.go
-	//	32  CRC-32C of the body
+	//	32  CRC-32C of the body as it is stored
 	//	36  CRC-32C of the segment's file name and of the 36 bytes before
 	//
 	// all little-endian. The name has a random part, so that no sender can write
@@ -25,10 +25,11 @@ const (
 	headerSize1  = 32
 	recordMagic1 = 0x6c6f7073 // "spol"
 
-	// Flags in the size: the body was looked at when it arrived, and it may hold
-	// items of an account. Version 0.1 did not look.
+	// Flags in the size: the body was looked at when it arrived, it may hold items
+	// of an account, and it is sealed. Version 0.1 did not look.
 	sizeLooked  = 1 << 31
 	sizeAccount = 1 << 30
+	sizeSealed  = 1 << 29
 )
 
 // recordSize is what a body of n bytes takes in a segment.
@@ -40,7 +41,7 @@ type header struct {
 	order    uint64
 	size     uint32
 	sum      uint32
-	look     uint32 // sizeLooked and sizeAccount
+	look     uint32 // the flags
 	old      bool   // of version 0.1
 }
 
@@ -70,7 +71,7 @@ func decodeHeader(p []byte, salt uint32) (h header, ok bool) {
 		return h, false
 	}
 	h.size = binary.LittleEndian.Uint32(p[4:])
-	h.look = h.size & (sizeLooked | sizeAccount)
+	h.look = h.size & (sizeLooked | sizeAccount | sizeSealed)
 	h.size -= h.look
 	h.seq = binary.LittleEndian.Uint64(p[8:])
 	h.received = int64(binary.LittleEndian.Uint64(p[16:]))
@@ -78,7 +79,59 @@ func decodeHeader(p []byte, salt uint32) (h header, ok bool) {
 	if h.order = oldOrder(h.seq); !h.old {
 		h.order = binary.LittleEndian.Uint64(p[24:])
 	}
-	return h, h.size <= maxSmall
+	return h, int(h.size) <= maxSmall+h.extra()
+}
+
+func (h header) sealed() bool { return h.look&sizeSealed != 0 }
+
+// extra is how much longer the body is on the disk.
+func (h header) extra() int {
+	if h.sealed() {
+		return sealedExtra
+	}
+	return 0
+}
+
+// about is what is authenticated with a sealed body: the segment, and all that
+// the header says, but what the body itself tells.
+func (h header) about(file string) []byte {
+	var p [headerSize]byte
+	h.size = 0
+	h.encode(p[:], 0)
+	return append(p[4:32:32], file...)
+}
+
+// appendRecord appends the record of a body to dst, sealed if there is a box.
+func (g *segment) appendRecord(dst []byte, h header, body []byte) []byte {
+	at := len(dst)
+	var room [headerSize]byte
+	dst = append(dst, room[:]...)
+	if h.look &^= sizeSealed; g.box != nil {
+		h.look |= sizeSealed
+		dst = g.box.Seal(dst, body, h.about(g.file))
+	} else {
+		dst = append(dst, body...)
+	}
+	stored := dst[at+headerSize:]
+	h.size, h.sum = uint32(len(stored)), crc32.Checksum(stored, castagnoli)
+	h.encode(dst[at:], g.salt)
+	return append(dst, room[:recordSize(len(stored))-headerSize-len(stored)]...)
+}
+
+// open returns a stored body, and appends it to dst if it was sealed. ok is false
+// if it does not open.
+func (c *scanner) open(dst []byte, h header, stored []byte) (body []byte, ok bool) {
+	if !h.sealed() {
+		return stored, true
+	}
+	if c.box == nil {
+		return stored, false
+	}
+	body, err := c.box.Open(dst, stored, h.about(c.file))
+	if err != nil {
+		return stored, false
+	}
+	return body, true
 }
 
 // bodyAt is where the body begins in its record.

@@ -2,6 +2,8 @@ package spool
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -40,7 +42,9 @@ func (s *Spool) recoverLog() error {
 		g.dense = 1 << 62
 		g.sealed, g.end, g.size = true, e.size, e.size
 		s.spend(e.size)
-		if err := s.recoverSegment(g); err != nil {
+		if err := s.recoverSegment(g); errors.Is(err, ErrKey) {
+			return err
+		} else if err != nil {
 			// One segment does not stop the others. It stays until it can be
 			// read.
 			g.pinned = true
@@ -88,6 +92,9 @@ func (s *Spool) recoverSegment(g *segment) error {
 				open = true
 			}
 			continue
+		}
+		if it.sealed() && s.keys == nil {
+			return fmt.Errorf("%w: %s is sealed, and Options.AEAD is nil", ErrKey, g.file)
 		}
 		s.seq = max(s.seq, it.seq)
 		s.sawOrder(it.order, int64(it.size))

@@ -27,7 +27,7 @@ func TestRecoveredIsSafe(t *testing.T) {
 	d.owner = false
 	s := openDisk(t, d)
 	require.Len(t, drain(t, s), 2*itemsOf)
-	p := newPlatter()
+	p := newPlatter(d.aead)
 	for n, o := range d.ops {
 		unsynced := o.kind == "syncdir" || o.kind == "sync" && strings.HasSuffix(o.name, segmentSuffix)
 		if n >= began || !unsynced {
@@ -146,7 +146,7 @@ func TestForgedRecord(t *testing.T) {
 // room for ever.
 func TestLeftoversAreCleared(t *testing.T) {
 	t.Parallel()
-	d := newDisk()
+	d := newDiskOf(nil)
 	for _, name := range []string{
 		largeDir + "/7-1" + tempSuffix, letterDir + "/7-2" + tempSuffix,
 		logDir + "/0000000000000001-00000000000000ff" + markSuffix,
@@ -209,7 +209,7 @@ func TestRedrivenIsGone(t *testing.T) {
 	ids := letterIDs(t, s)
 	require.NoError(t, s.Redrive(t.Context(), ids[0]))
 	require.NoError(t, s.Discard(t.Context(), ids[1]))
-	p := newPlatter()
+	p := newPlatter(d.aead)
 	for _, o := range d.ops {
 		p.apply(o)
 	}

@@ -1,7 +1,9 @@
 package spool
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,8 @@ import (
 
 const (
 	repeatsName = "repeats"
+	// keyedName is the file of a sealed spool, with sums that are keyed.
+	keyedName = "repeats.keyed"
 	// repeatsSlack is the least growth of the file of repeats before it is
 	// replaced.
 	repeatsSlack = 64 << 10
@@ -52,9 +56,20 @@ func (s *Spool) recoverRepeats() {
 		limit = int(max(1, min(s.opts.MaxBytes/64/notify.RedeliveryRecordSize, notify.DefaultRedeliveries)))
 	}
 	r := &repeats{s: s, name: s.path(repeatsName), log: s.log, of: notify.NewRedeliveries(s.opts.RepeatTime, limit)}
+	if s.keys != nil {
+		r.name = s.path(keyedName)
+	}
 	s.repeats = r
 	_ = s.fs.Remove(r.name + tempSuffix)
 	f, err := s.fs.Open(r.name)
+	if s.keys != nil {
+		plain := s.path(repeatsName)
+		if isNotExist(err) {
+			r.carry(plain)
+		}
+		// Its sums tell who guesses a body that it came.
+		defer func() { _ = s.fs.Remove(plain) }()
+	}
 	if err == nil {
 		size, serr := f.Size()
 		r.size, err = r.of.Load(io.NewSectionReader(f, 0, size))
@@ -71,6 +86,49 @@ func (s *Spool) recoverRepeats() {
 	}
 	r.size = 0
 	r.replace()
+}
+
+// carry takes over the file of a spool that was not sealed.
+func (r *repeats) carry(plain string) {
+	f, err := r.s.fs.Open(plain)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err == nil {
+		_, err = r.of.Load(&keying{r: io.NewSectionReader(f, 0, size), keys: r.s.keys})
+	}
+	if err != nil {
+		r.log.Warn("spool: the file of repeats cannot be read, and is begun anew", "err", err)
+	}
+}
+
+// keying reads records of plain sums and makes them keyed.
+type keying struct {
+	r    io.Reader
+	keys *keys
+	buf  []byte
+}
+
+func (k *keying) Read(p []byte) (int, error) {
+	for len(k.buf) == 0 {
+		var was [notify.RedeliveryRecordSize]byte
+		if _, err := io.ReadFull(k.r, was[:]); err != nil {
+			return 0, io.EOF // of a torn record too
+		}
+		// A record is half of a sum, the seconds of a time, and a checksum.
+		var sum bodySum
+		half := copy(sum[:len(sum)/2], was[:])
+		at := time.Unix(int64(binary.LittleEndian.Uint32(was[half:])), 0)
+		var of notify.Redeliveries
+		if bytes.Equal(of.AppendRecord(nil, sum, at), was[:]) {
+			k.buf = of.AppendRecord(k.buf, k.keys.keyed(sum), at)
+		}
+	}
+	n := copy(p, k.buf)
+	k.buf = k.buf[n:]
+	return n, nil
 }
 
 // limit is the largest size of the file: twice that of its content.

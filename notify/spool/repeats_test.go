@@ -297,7 +297,7 @@ func TestRepeatsFileIsReplaced(t *testing.T) {
 				require.NoError(t, h.Settle(t.Context(), done(it.ID)))
 			}
 			d.mu.Lock()
-			require.LessOrEqual(t, len(d.names["/spool/"+repeatsName].data), most/16)
+			require.LessOrEqual(t, len(d.names[filepath.ToSlash(s.repeats.name)].data), most/16)
 			d.mu.Unlock()
 		}
 	}
@@ -377,7 +377,7 @@ func TestNoRecordBeforeItsBody(t *testing.T) {
 			put(t, s, version(fmt.Sprintf("%02d", i), size))
 		}
 		require.NoError(t, s.Close())
-		p := newPlatter()
+		p := newPlatter(d.aead)
 		for cut, o := range d.ops {
 			p.apply(o)
 			for _, how := range []loss{loseAll, loseNone} {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -19,12 +20,16 @@ import (
 //
 //	slot    items 8, end of the frames 8, bytes in them 8, generation 4, checksum 4
 //	frame   "spfr" 4, offset in the body 4, size of the key 4, size of the item 4; key, item; checksum 4
+//
+// A sealed frame begins with "spfs", has no key, and in the place of the item a
+// stream: size of the key 4, key, item.
 const (
-	slotSize   = 32
-	slotsSize  = 2 * slotSize
-	frameHead  = 16
-	frameTail  = 4
-	frameMagic = 0x72667073 // "spfr"
+	slotSize    = 32
+	slotsSize   = 2 * slotSize
+	frameHead   = 16
+	frameTail   = 4
+	frameMagic  = 0x72667073 // "spfr"
+	frameSealed = 0x73667073 // "spfs"
 )
 
 type slot struct {
@@ -89,49 +94,50 @@ func (b *burial) rest(v *notify.Verdict, it *notify.Item, h *letterHead, r io.Re
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	size := int64(frameHead+len(it.Key)+frameTail) + it.Size
+	size := a.frameSize(it.Key, it.Size)
 	if err := b.s.reserveFor(size); err != nil {
 		return err
 	}
 	defer b.s.promise(-size)
-	le := binary.LittleEndian
-	p := le.AppendUint32(nil, frameMagic)
-	p = le.AppendUint32(p, uint32(offsetOf(v.ID)))
-	p = le.AppendUint32(p, uint32(len(it.Key)))
-	p = le.AppendUint32(p, uint32(it.Size))
-	if err := a.frame(append(p, it.Key...), r, it.Size); err != nil {
+	if err := a.frame(uint32(offsetOf(v.ID)), it.Key, r, it.Size); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	a.now.end += size
-	a.now.bytes += it.Size
-	a.now.items++
 	b.s.spend(size)
 	return nil
 }
 
-// frame adds a frame: a head, the bytes of an item, and their checksum.
-func (a *restAdder) frame(head []byte, r io.Reader, size int64) error {
+// frameSize is what the frame of an item takes.
+func (a *restAdder) frameSize(key string, size int64) int64 {
+	if box := a.s.box(); box != nil {
+		return frameHead + box.SealedSize(4+int64(len(key))+size) + frameTail
+	}
+	return frameHead + int64(len(key)) + size + frameTail
+}
+
+// frame adds the frame of an item: a head, the bytes, and their checksum.
+func (a *restAdder) frame(offset uint32, key string, r io.Reader, size int64) (err error) {
+	taken := a.frameSize(key, size)
+	defer func() {
+		if err == nil {
+			a.now.end += taken
+			a.now.bytes += size
+			a.now.items++
+		}
+	}()
 	if size > restBuffer {
 		if err := a.flush(); err != nil {
 			return err
 		}
 		w := &summingWriter{f: a.f, at: a.now.end}
-		if _, err := w.Write(head); err != nil {
-			return err
-		}
-		n, err := io.Copy(w, io.LimitReader(r, size))
-		if err == nil && n < size {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
+		if err := a.writeFrame(w, offset, key, r, size); err != nil {
 			return err
 		}
 		return writeFull(a.f, binary.LittleEndian.AppendUint32(nil, w.sum), w.at)
 	}
 	start := len(a.buf)
-	a.buf = append(a.buf, head...)
-	a.buf = append(a.buf, make([]byte, size)...)
-	if _, err := io.ReadFull(r, a.buf[start+len(head):]); err != nil {
+	buf := bytes.NewBuffer(a.buf)
+	err = a.writeFrame(buf, offset, key, r, size)
+	if a.buf = buf.Bytes(); err != nil {
 		a.buf = a.buf[:start]
 		return err
 	}
@@ -145,6 +151,39 @@ func (a *restAdder) frame(head []byte, r io.Reader, size int64) error {
 		a.buf = append(a.buf[:0], a.buf[start:]...)
 	}
 	return nil
+}
+
+// writeFrame writes a frame without its checksum.
+func (a *restAdder) writeFrame(w io.Writer, offset uint32, key string, r io.Reader, size int64) error {
+	le := binary.LittleEndian
+	box, keySize := a.s.box(), uint32(len(key))
+	head := le.AppendUint32(nil, frameMagic)
+	if box == nil {
+		head = le.AppendUint32(le.AppendUint32(le.AppendUint32(head, offset), keySize), uint32(size))
+	} else {
+		le.PutUint32(head, frameSealed)
+		head = le.AppendUint32(le.AppendUint32(le.AppendUint32(head, offset), 0), uint32(box.SealedSize(4+int64(keySize)+size)))
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	start := []byte(key)
+	var sealed *seal.Writer
+	if box != nil {
+		sealed = box.NewWriter(w, aboutFrame(a.name, offset))
+		w, start = sealed, append(le.AppendUint32(nil, keySize), key...)
+	}
+	if _, err := w.Write(start); err != nil {
+		return err
+	}
+	n, err := io.Copy(w, io.LimitReader(r, size))
+	if err == nil && n < size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil && sealed != nil {
+		err = sealed.Close()
+	}
+	return err
 }
 
 // flush writes the frames that are not in the file yet.
@@ -183,7 +222,7 @@ func (b *burial) adder(seq uint64, h *letterHead) (*restAdder, error) {
 		head := *h
 		head.UserID = string(types.UserID("").In(h.app()))
 		head.Key, head.Whole, head.Size, head.Items = "", true, 0, 0
-		p, err := head.encode()
+		p, err := head.encode(s.box(), a.name)
 		if err != nil {
 			return nil, err
 		}
@@ -286,7 +325,7 @@ func frames(f io.ReaderAt, at, end, check int64) (offsets []uint32, good bool) {
 	le := binary.LittleEndian
 	for at < end {
 		var p [frameHead]byte
-		if readFull(f, p[:], at) != nil || le.Uint32(p[:]) != frameMagic {
+		if readFull(f, p[:], at) != nil || !isFrame(p[:]) {
 			return offsets, false
 		}
 		size := frameHead + int64(le.Uint32(p[8:])) + int64(le.Uint32(p[12:]))
@@ -306,16 +345,22 @@ func frames(f io.ReaderAt, at, end, check int64) (offsets []uint32, good bool) {
 	return offsets, at == end
 }
 
+func isFrame(p []byte) bool {
+	magic := binary.LittleEndian.Uint32(p)
+	return magic == frameMagic || magic == frameSealed
+}
+
 // restFrame is a frame that was read, and is whole.
 type restFrame struct {
-	head []byte // with the key
-	key  string
-	item []byte
-	next int64
+	offset uint32
+	key    string
+	item   []byte
+	next   int64
 }
 
 // readFrame reads the frame at a place before end.
-func readFrame(f io.ReaderAt, at, end int64) (*restFrame, error) {
+func (l *openedLetter) readFrame(at, end int64) (*restFrame, error) {
+	f := l.f
 	le := binary.LittleEndian
 	var p [frameHead]byte
 	if err := readFull(f, p[:], at); err != nil {
@@ -323,7 +368,7 @@ func readFrame(f io.ReaderAt, at, end int64) (*restFrame, error) {
 	}
 	keySize, size := int64(le.Uint32(p[8:])), int64(le.Uint32(p[12:]))
 	next := at + frameHead + keySize + size + frameTail
-	if le.Uint32(p[:]) != frameMagic || next > end {
+	if !isFrame(p[:]) || next > end {
 		return nil, errDamagedLetter
 	}
 	all := make([]byte, next-at)
@@ -334,18 +379,66 @@ func readFrame(f io.ReaderAt, at, end int64) (*restFrame, error) {
 	if crc32.Checksum(text, castagnoli) != le.Uint32(all[len(text):]) {
 		return nil, errDamagedLetter
 	}
-	head := text[:frameHead+keySize]
-	return &restFrame{head: head, key: string(head[frameHead:]), item: text[len(head):], next: next}, nil
+	offset := le.Uint32(p[4:])
+	if le.Uint32(p[:]) == frameSealed {
+		key, item, err := l.openFrame(offset, io.NewSectionReader(f, at+frameHead+keySize, size))
+		if err != nil {
+			return nil, err
+		}
+		defer item.Close()
+		text, err := io.ReadAll(item)
+		return &restFrame{offset, key, text, next}, err
+	}
+	return &restFrame{offset, string(text[frameHead:][:keySize]), text[frameHead+keySize:], next}, nil
+}
+
+// openFrame opens what is sealed in a frame. The item's reader fails with
+// errDamagedLetter.
+func (l *openedLetter) openFrame(offset uint32, r *io.SectionReader) (key string, item io.ReadCloser, err error) {
+	if l.box == nil {
+		return "", nil, errDamagedLetter
+	}
+	t := &text{r: r, size: r.Size(), damage: errDamagedLetter}
+	if err := t.unseal(l.box, aboutFrame(l.name, offset), false); err != nil {
+		return "", nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = t.sealed.Close()
+		}
+	}()
+	var p [4]byte
+	if err := readFull(t, p[:], 0); err != nil {
+		return "", nil, err
+	}
+	keySize := int64(binary.LittleEndian.Uint32(p[:]))
+	if keySize > t.size-4 {
+		return "", nil, errDamagedLetter
+	}
+	name := make([]byte, keySize)
+	if err := readFull(t, name, 4); err != nil {
+		return "", nil, err
+	}
+	return string(name), letterReader{io.NewSectionReader(t, 4+keySize, t.size-4-keySize), t.sealed}, nil
 }
 
 // restReader reads the frames as one body: lists of the items, one after another.
 type restReader struct {
-	f       io.ReaderAt
+	l       *openedLetter
 	at, end int64
 	now     io.Reader
 	key     string
 	begun   bool
 	ended   bool
+	item    io.Closer // the one that is read, if it is sealed
+}
+
+func (r *restReader) Close() error {
+	if r.item != nil {
+		_ = r.item.Close()
+		r.item = nil
+	}
+	return r.l.f.Close()
 }
 
 func (r *restReader) Read(p []byte) (int, error) {
@@ -381,22 +474,20 @@ func (r *restReader) next() error {
 	}
 	le := binary.LittleEndian
 	var head [frameHead]byte
-	if err := readFull(r.f, head[:], r.at); err != nil {
+	if err := readFull(r.l.f, head[:], r.at); err != nil {
 		return err
 	}
 	keySize, size := int64(le.Uint32(head[8:])), int64(le.Uint32(head[12:]))
-	if le.Uint32(head[:]) != frameMagic || r.at+frameHead+keySize+size+frameTail > r.end {
+	if !isFrame(head[:]) || r.at+frameHead+keySize+size+frameTail > r.end {
 		return fmt.Errorf("spool: %w", errDamagedLetter)
 	}
-	key, err := io.ReadAll(io.NewSectionReader(r.f, r.at+frameHead, keySize))
+	key, item, err := r.frame(head[:], keySize, size)
 	if err != nil {
-		return err
+		return fmt.Errorf("spool: %w", err)
 	}
-	item := &frameReader{r: io.NewSectionReader(r.f, r.at+frameHead+keySize, size), f: r.f, at: r.at + frameHead + keySize + size}
-	item.sum = crc32.Checksum(append(head[:], key...), castagnoli)
 	before := ","
-	if !r.begun || r.key != string(key) {
-		name, err := json.Marshal(string(key))
+	if !r.begun || r.key != key {
+		name, err := json.Marshal(key)
 		if err != nil {
 			return err
 		}
@@ -407,10 +498,33 @@ func (r *restReader) next() error {
 			before = "{" + before
 		}
 	}
-	r.begun, r.key = true, string(key)
-	r.at = item.at + frameTail
+	r.begun, r.key = true, key
+	r.at += frameHead + keySize + size + frameTail
 	r.now = io.MultiReader(strings.NewReader(before), item)
 	return nil
+}
+
+// frame opens the frame with this head.
+func (r *restReader) frame(head []byte, keySize, size int64) (key string, item io.Reader, err error) {
+	if r.item != nil {
+		_ = r.item.Close()
+		r.item = nil
+	}
+	f := r.l.f
+	bytes := io.NewSectionReader(f, r.at+frameHead+keySize, size)
+	if binary.LittleEndian.Uint32(head) == frameSealed {
+		key, text, err := r.l.openFrame(binary.LittleEndian.Uint32(head[4:]), bytes)
+		if err == nil {
+			r.item = text
+		}
+		return key, text, err
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, r.at+frameHead, keySize))
+	if err != nil {
+		return "", nil, err
+	}
+	sum := crc32.Checksum(append(head, text...), castagnoli)
+	return string(text), &frameReader{r: bytes, f: f, at: r.at + frameHead + keySize + size, sum: sum}, nil
 }
 
 // frameReader reads an item and verifies the checksum of its frame.

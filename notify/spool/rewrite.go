@@ -2,7 +2,6 @@ package spool
 
 import (
 	"bytes"
-	"hash/crc32"
 
 	"github.com/garminkit/activityapi/internal/erasure"
 )
@@ -31,21 +30,23 @@ func (s *Spool) rewrite(g *segment, in file, stay []kept, replaced func()) (err 
 		}
 	}()
 	next := segment{base: g.base}
-	buf := make([]byte, recordSize(maxSmall))
+	scan := g.scanner(in, 0, g.end, 0)
+	buf := make([]byte, recordSize(maxSmall+sealedExtra))
 	for i := range stay {
 		it := &stay[i]
 		p := buf[:it.next-it.off]
 		if err = readFull(in, p, it.off); err != nil {
 			return err
 		}
-		if len(it.cuts) > 0 {
-			body := bytes.Clone(p[it.bodyAt():][:it.size])
+		// A body that is not sealed yet gets sealed here.
+		if len(it.cuts) > 0 || g.box != nil && !it.sealed() {
+			body, ok := scan.open(nil, it.header, p[it.bodyAt():][:it.size])
+			if !ok {
+				return errChecksum
+			}
+			body = bytes.Clone(body)
 			erasure.Apply(body, it.cuts)
-			h := it.header
-			h.sum = crc32.Checksum(body, castagnoli)
-			p = buf[:recordSize(len(body))]
-			h.encode(p, g.salt)
-			clear(p[headerSize+copy(p[headerSize:], body):])
+			p = g.appendRecord(buf[:0], it.header, body)
 		}
 		if err = writeFull(out, p, next.end); err != nil {
 			return err

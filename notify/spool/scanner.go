@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/seal"
 )
 
 // found is what a scan of a segment finds: a record, intact or damaged, or a
@@ -12,7 +14,7 @@ import (
 type found struct {
 	off, next int64
 	header
-	body    []byte // as far as it is there; valid until the scan continues
+	body    []byte // as far as it is there; valid until the scan continues. Still sealed if it is damaged
 	damaged bool
 	region  bool
 }
@@ -24,6 +26,8 @@ type scanner struct {
 	r        io.ReaderAt
 	base     uint64
 	salt     uint32
+	file     string    // the name of the segment
+	box      *seal.Box // opens sealed bodies
 	off, end int64
 
 	// lazy leaves bodies unread unless they need a look, as those of version 0.1
@@ -36,8 +40,9 @@ type scanner struct {
 
 	ahead int // how much to read at a time, at most scanAhead
 	room  *[scanAhead]byte
-	buf   []byte // what was read, in room
-	from  int64  // offset of buf in the file
+	buf   []byte              // what was read, in room
+	from  int64               // offset of buf in the file
+	text  *[maxSmall + 1]byte // of the body that was opened last
 }
 
 const (
@@ -55,6 +60,10 @@ func (c *scanner) close() {
 	if c.room != nil {
 		scanBuffers.Put(c.room)
 		c.room, c.buf = nil, nil
+	}
+	if c.text != nil {
+		smallBuffers.Put(c.text)
+		c.text = nil
 	}
 }
 
@@ -144,6 +153,13 @@ func (c *scanner) try() (it found, ok bool, err error) {
 			return it, false, err
 		}
 		it.damaged = len(it.body) < int(h.size) || crc32.Checksum(it.body, castagnoli) != h.sum
+		if !it.damaged && h.sealed() {
+			if c.text == nil {
+				c.text = smallBuffers.Get().(*[maxSmall + 1]byte)
+			}
+			it.body, ok = c.open(c.text[:0], h, it.body)
+			it.damaged = !ok
+		}
 	}
 	it.next = min(it.next, c.end)
 	c.off = it.next

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -65,6 +66,7 @@ type segment struct {
 	base uint64 // no body in it has a lower number
 	file string // the name within logDir
 	salt uint32
+	box  *seal.Box // nil if its bodies are not to be sealed
 
 	end      int64     // where the safe records end
 	first    time.Time // when its first body was received
@@ -102,7 +104,7 @@ func segmentName(base, order, random uint64) string {
 func (s *Spool) newSegment(base uint64, name string) *segment {
 	return &segment{
 		unit: unit{marks: s.newMarkFile(s.path(logDir, strings.TrimSuffix(name, segmentSuffix)+markSuffix), false)},
-		base: base, file: name, salt: crc32.Checksum([]byte(name), castagnoli),
+		base: base, file: name, salt: crc32.Checksum([]byte(name), castagnoli), box: s.box(),
 	}
 }
 
@@ -147,7 +149,7 @@ func (g *segment) spotOf(seq uint64) int {
 // scanner reads the segment from off to end. The file may have been replaced
 // since, so only a record's header says what it is.
 func (g *segment) scanner(f io.ReaderAt, off, end int64, ahead int) *scanner {
-	return &scanner{r: f, base: g.base, salt: g.salt, off: off, end: end, ahead: ahead}
+	return &scanner{r: f, base: g.base, salt: g.salt, file: g.file, box: g.box, off: off, end: end, ahead: ahead}
 }
 
 // segmentFor returns the segment with the body of this number, if any; s.mu is

@@ -69,7 +69,7 @@ func (s *Spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 		switch t := &list[i]; {
 		case t.ended:
 			s.forgetLarge(t.large)
-			s.spend(-t.large.size)
+			s.spend(-s.diskSize(t.large.size, t.large.sealed))
 		case t.large != nil:
 			s.dropIfFinished(t.large)
 		}
@@ -253,7 +253,11 @@ func (s *Spool) prepare(t *settlement) (err error) {
 		if v.Fate == notify.Again {
 			a := again{v.Next.UnixNano(), uint32(max(v.Attempts, 0))}
 			t.again[v.ID] = a
-			t.cells = m.appendAgain(t.cells, v.ID, a, v.Reason)
+			reason := v.Reason
+			if s.keys != nil {
+				reason = "" // It may tell of the user, and nobody but a person reads it.
+			}
+			t.cells = m.appendAgain(t.cells, v.ID, a, reason)
 			continue
 		}
 		t.buried = t.buried || v.Fate == notify.Buried

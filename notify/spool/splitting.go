@@ -38,7 +38,7 @@ func (s *Spool) startSplitting() *splitting {
 		close(sp.done)
 		return sp
 	}
-	sp.f, sp.w = f, &indexWriter{f: f}
+	sp.f, sp.w = f, newIndexWriter(f, s.box())
 	go sp.run()
 	return sp
 }
@@ -103,7 +103,7 @@ func (sp *splitting) finish(sums []uint32, size int64, sum uint32) *index {
 	if !sp.ok || sp.w.finish(sums, size, sum) != nil {
 		return nil
 	}
-	sp.s.spend(sp.w.at)
+	sp.s.spend(sp.w.diskSize())
 	return &sp.w.idx
 }
 
@@ -126,7 +126,7 @@ func (sp *splitting) end(why error) {
 	}
 	if sp.temp != "" && sp.f != nil {
 		if sp.ok && sp.w.err == nil && len(sp.w.idx.sums) > 0 {
-			sp.s.spend(-sp.w.at)
+			sp.s.spend(-sp.w.diskSize())
 		}
 		_ = sp.s.fs.Remove(sp.temp)
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +55,11 @@ type Options struct {
 	// Each body takes about 60 bytes of memory, for at most the latest million of
 	// them, and for fewer if MaxBytes is below 1.5 GiB.
 	RepeatTime time.Duration
+	// AEAD seals what is stored, for instance AES-GCM from cipher.NewGCM with a key
+	// of 32 bytes; see the section Encryption of the package's documentation. Its
+	// nonces have at least 12 bytes, or none. A spool that was not sealed is from
+	// now on. Nil means that a spool that is sealed is not opened.
+	AEAD cipher.AEAD
 	// Logger is told of damage and of failing disks, and at level Debug of
 	// repeats. Nil is silent.
 	Logger *slog.Logger
@@ -66,6 +72,7 @@ type Spool struct {
 	fs   fileSystem
 	opts Options
 	lock lock
+	keys *keys // nil if nothing is sealed
 	log  *slog.Logger
 
 	segmentSize int64
@@ -135,17 +142,21 @@ const (
 	// formatText is what this version writes; it reads version 1 too.
 	formatText  = "activityapi spool 2\n"
 	formatText1 = "activityapi spool 1\n"
-	logDir      = "log"
-	largeDir    = "large"
-	letterDir   = "letters"
-	claimDir    = "claims"
-	tempSuffix  = ".tmp"
+	// formatSealed tells that there may be something sealed, which a version that
+	// knows nothing of it would take for damage.
+	formatSealed = "activityapi spool 3\n"
+	logDir       = "log"
+	largeDir     = "large"
+	letterDir    = "letters"
+	claimDir     = "claims"
+	tempSuffix   = ".tmp"
 )
 
 // Open opens the spool in dir, which it creates if necessary, and recovers what a
 // crash left. It reads all unfinished bodies once to verify them, at the speed of
 // the disk. It fails with [ErrLocked] while another process has the directory,
-// and with [ErrFormat] if it cannot read it.
+// with [ErrFormat] if it cannot read it, and with [ErrKey] if it is sealed and
+// Options.AEAD does not open it.
 func Open(dir string, opts *Options) (*Spool, error) {
 	s, err := open(dir, opts, diskFS{})
 	if err != nil {
@@ -250,8 +261,10 @@ func (s *Spool) start() (err error) {
 	return nil
 }
 
-// checkFormat refuses a directory of a later version, and writes the signature of
-// a new one, or of one of version 1. It completes a torn signature.
+// checkFormat refuses a directory of a later version, and one that is sealed and
+// does not open. It writes the signature of a new one, of one of version 1, and of
+// one that is sealed from now on, before anything is. It completes a torn
+// signature.
 func (s *Spool) checkFormat() error {
 	f, err := s.fs.Open(s.path(formatName))
 	if isNotExist(err) {
@@ -267,13 +280,21 @@ func (s *Spool) checkFormat() error {
 		return err
 	}
 	text := strings.TrimRight(string(have[:n]), "\x00")
-	if text == formatText {
-		return nil
-	}
-	if text != formatText1 && !strings.HasPrefix(formatText, text) {
+	plain := text == formatText || text == formatText1
+	if !plain && text != formatSealed && !strings.HasPrefix(formatText, text) {
 		return ErrFormat
 	}
-	if err := writeFull(f, []byte(formatText), 0); err != nil {
+	if err := s.openKeys(text == formatSealed, plain); err != nil {
+		return err
+	}
+	want := formatText
+	if s.keys != nil {
+		want = formatSealed
+	}
+	if text == want {
+		return nil
+	}
+	if err := writeFull(f, []byte(want), 0); err != nil {
 		return err
 	}
 	return f.Sync()
