@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -185,6 +187,40 @@ func TestStreamGuards(t *testing.T) {
 		q[i] ^= 1 << (i % 8)
 		_, err := readStream(b, q, "a")
 		require.Error(t, err, i)
+	}
+}
+
+// TestSalvage reads what opens of a damaged stream.
+func TestSalvage(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, 1, 16)
+	text := "sixteen letters.SIXTEEN LETTERS.sixteen letters.the end"
+	p := sealed(t, b, []byte(text), "a")
+	head, whole := int(b.headSize()), 16+b.Overhead()
+	spaces := strings.Repeat(" ", 16)
+	for name, tt := range map[string]struct {
+		p    []byte
+		want string
+		err  error
+	}{
+		"as it was":           {p: p, want: text},
+		"a chunk":             {p: slices.Concat(p[:head+whole], make([]byte, whole), p[head+2*whole:]), want: text[:16] + spaces + text[32:]},
+		"cut after a chunk":   {p: p[:head+2*whole], want: text[:32]},
+		"cut within a chunk":  {p: p[:head+2*whole-3], want: text[:16] + spaces[:13]},
+		"cut within the head": {p: p[:head-1], err: ErrKey},
+		"the head alone":      {p: p[:head], want: ""},
+		"less than a tag":     {p: p[:head+5], want: ""},
+		"bytes behind":        {p: append(bytes.Clone(p), 1), want: text[:48] + spaces[:8]},
+		"plain":               {p: []byte(text), err: ErrNotSealed},
+	} {
+		r, err := b.NewSalvager(bytes.NewReader(tt.p), int64(len(tt.p)), []byte("a"))
+		require.ErrorIs(t, err, tt.err, name)
+		if err != nil {
+			continue
+		}
+		got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+		require.NoError(t, err, name)
+		require.Equal(t, tt.want, string(got), name)
 	}
 }
 

@@ -96,26 +96,68 @@
 // What stands in memory or in blocks of the disk that the file system has freed is
 // not its business. Who has an item of the user in hand finds that it is finished.
 //
+// # Encryption
+//
+// With Options.AEAD, nothing of a body is on the disk in clear: no id, coordinate,
+// token or URL of it, nor a sum by which a guessed body could be recognized. Sealed
+// are bodies, the indexes of large ones, and letters with their reasons. Numbers,
+// times, sizes, the places of items in their bodies and what was settled are not,
+// nor are names of files. The notes of which files were asked for are those of
+// [notify.ClaimDir]. An id of an item does not change.
+//
+// The AEAD seals only the spool's own keys, 64 random bytes in the file KEY; with
+// these, bodies are sealed by AES-256-GCM. Whoever loses KEY or the key of the AEAD
+// loses the bodies: a backup of the directory needs both. Open fails with [ErrKey],
+// and changes nothing, if the AEAD is not the right one or missing.
+//
+// A spool that was not sealed is from the Open on that has an AEAD. What it held
+// stays as it is until it is finished, or written anew to save room or by Erase; a
+// large body and a letter stay as they are until they are gone. There is no way
+// back but to process all, and to begin a new directory.
+//
+// To change the key, open the spool once with an AEAD that seals with the new key
+// and opens with either: when Open has returned, and logged no error about KEY, only
+// the new one is needed. The example of Options shows one. The keys in KEY stay the
+// same, so this does not help against who has read KEY and knew the old key: for
+// that, process all and begin a new directory.
+//
+// A nonce is a prefix of 64 random bits, drawn by each Open and kept in memory
+// alone, and a counter of 32. So a crash that undoes writes cannot repeat a nonce,
+// although it can repeat a number. Of 65,000 Opens two have the same prefix with a
+// chance of 2^-33.
+//
+// A body opens only in its record: its segment, number, time and order are
+// authenticated. Parts of a large body that are changed, moved or missing are
+// noticed, but not a file that is given the name of another, or that is put back
+// after it was removed. A body that does not open is damaged, and becomes a letter.
+// Of a large one what opens can be read and redriven, with spaces in the place of
+// the rest. Erase cannot tell what is in what does not open, and says that it is
+// left.
+//
 // # Files
 //
 // All numbers in the files are little-endian; checksums are CRC-32C. This version
 // reads spools of version 0.1, but not the other way round.
 //
 //	LOCK                                 held by the owner
-//	FORMAT                               "activityapi spool 2\n"
+//	FORMAT                               "activityapi spool 2\n", or 3 if something may be sealed
+//	KEY                                  the keys of a sealed spool, see keys.go
 //	RESERVE                              a megabyte of zeros
 //	repeats                              the sums of the bodies that were received
+//	repeats.keyed                        the same of a sealed spool, in the place of repeats
 //	claims/                              which files were asked for, see [notify.ClaimDir]
 //	log/<first number>-<order>-<random>.seg      segment: bodies of up to 64 KiB
 //	log/<first number>-<order>-<random>.marks    what was settled of that segment
 //	large/<number>.<time>.<order>.<size>.<checksum>.<a or d>.body   one larger body, as it came
+//	large/<number>.<time>.<order>.<size>.<id>.<as or ds>.body       the same, sealed
 //	large/….items, large/….marks         its index, and what was settled of it
 //	letters/<number>-<offset>-<time>.letter        dead letter of an item
 //	letters/<number>-rest-<time>.letter            of the rest of a body
 //	letters/<first number>-at-<offset>-<time>.letter   of a part of a segment that holds no readable record
 //	letters/….bytes                      a whole large body that is a letter
 //	letters/….damaged                    the same with a wrong checksum
-//	repeats.tmp, */*.tmp                              being written; removed by Open
+//	letters/….sealed                     either, sealed
+//	*.tmp, */*.tmp                       being written; removed by Open
 //
 // Bodies are numbered throughout the spool. In names, numbers, times (nanoseconds
 // of Unix time), offsets, random parts and checksums are hexadecimal, and sizes
@@ -131,15 +173,16 @@
 // bytes, followed by zeros:
 //
 //	 0  4  "spo2"
-//	 4  4  size of the body; bit 31: it was looked at, bit 30: it may hold items of accounts
+//	 4  4  size of the body; bit 31: it was looked at, bit 30: it may hold items of accounts, bit 29: it is sealed
 //	 8  8  number of the body
 //	16  8  time of receipt
 //	24  8  order
-//	32  4  checksum of the body
+//	32  4  checksum of the body, as it is stored
 //	36  4  checksum of the file's name and the 36 bytes before
 //	40     the body
 //
-// Version 0.1 wrote "spol", and no order.
+// Version 0.1 wrote "spol", and no order. A sealed body is a record as the source of
+// internal/seal describes it, 28 bytes longer than the body.
 //
 // Since the name has a random part, no sender can make a body that looks like
 // records. After a damaged header a reader continues at the next good one. A
@@ -154,12 +197,14 @@
 //
 // The kinds are 4 item done; 5 item waits, followed by a 6 with the time of the
 // next attempt and the number of attempts, and by 7s with the reason's text,
-// twelve bytes each; 2 body finished; 8 all bodies up to this number finished; 3
+// twelve bytes each, unless the spool is sealed; 2 body finished; 8 all bodies up to this number finished; 3
 // damage that has a letter, with its offset in place of the number; 9 something
 // was taken out of the large body, whose checksum is in place of the offset.
 // Version 0.1 wrote 1, item done, with the ordinal of the item.
 //
 // A letter is a line "spool letter 2 <checksum> <size>" about the next line, a
-// line of JSON, the bytes of the item, and a last line with their checksum. The
-// source files index.go and rest.go describe an index and the letter of a rest.
+// line of JSON, the bytes of the item, and a last line with their checksum. Of a
+// sealed one it is 3, the next line is base64 of a sealed record, and a sealed stream
+// follows to the end. The source files index.go and rest.go describe an index and the
+// letter of a rest.
 package spool

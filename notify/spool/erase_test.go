@@ -459,3 +459,46 @@ func reads(o op, n *int) bool {
 	*n++
 	return *n%16 > 0
 }
+
+// TestEraseKeepsBytes: a letter that cannot be written anew keeps the file with its
+// bytes.
+func TestEraseKeepsBytes(t *testing.T) {
+	t.Parallel()
+	eachForm(t, func(t *testing.T, aead cipher.AEAD) {
+		d := newDiskOf(aead)
+		s := openDisk(t, d)
+		defer s.Close()
+		put(t, s, bytes.Repeat([]byte("no JSON "), 10_000))
+		h := only(t, s)
+		items := scanAll(t, s, h)
+		require.Len(t, items, 1)
+		require.NoError(t, h.Settle(t.Context(), []notify.Verdict{
+			{ID: items[0].ID, Fate: notify.Buried, Letter: &notify.DeadLetter{Reason: "not of " + string(victim)}},
+		}))
+		h.Release()
+		before := lettersOf(t, s)
+		require.Len(t, before, 1)
+		d.mu.Lock()
+		d.fault = faultFor("create", letterDir, 0, errFull)
+		d.mu.Unlock()
+		out, err := s.Erase(t.Context(), victim)
+		require.NoError(t, err)
+		require.Len(t, out.Left, 1)
+		require.Equal(t, before, lettersOf(t, s))
+		d.mu.Lock()
+		d.fault = faultFor("sync", letterDir, 0, errFull)
+		d.mu.Unlock()
+		out, err = s.Erase(t.Context(), victim)
+		require.NoError(t, err)
+		require.Len(t, out.Left, 1)
+		require.Equal(t, before, lettersOf(t, s))
+		d.mu.Lock()
+		d.fault = nil
+		d.mu.Unlock()
+		out, err = s.Erase(t.Context(), victim)
+		require.NoError(t, err)
+		require.Empty(t, out.Left)
+		require.Equal(t, before, lettersOf(t, s))
+		require.Empty(t, traces(t, d))
+	})
+}

@@ -2,6 +2,9 @@ package spool_test
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"errors"
 	"fmt"
 	"log"
 	"net/http/httptest"
@@ -141,4 +144,50 @@ func ExampleSpool_Letters() {
 	// Output:
 	// u1 database is down 31
 	// 1 0 <nil>
+}
+
+// eitherKey seals with the new key and opens with either.
+type eitherKey struct {
+	cipher.AEAD // with the new key
+	old         cipher.AEAD
+}
+
+func (k eitherKey) Open(dst, nonce, sealed, about []byte) ([]byte, error) {
+	text, err := k.AEAD.Open(dst, nonce, sealed, about)
+	if err != nil {
+		text, err = k.old.Open(dst, nonce, sealed, about)
+	}
+	return text, err
+}
+
+// A spool is sealed with a key, and the key is changed.
+func ExampleOptions() {
+	dir, remove := exampleDir()
+	defer remove()
+	gcm := func(key string) cipher.AEAD { // from a store of secrets, 32 bytes
+		block, err := aes.NewCipher([]byte(key))
+		if err != nil {
+			log.Fatal(err)
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return aead
+	}
+	oldKey, newKey := gcm("the old key, of thirty-two bytes"), gcm("the new key, of thirty-two bytes")
+	for _, aead := range []cipher.AEAD{oldKey, eitherKey{newKey, oldKey}, newKey, oldKey} {
+		s, err := spool.Open(dir, &spool.Options{AEAD: aead})
+		if err != nil {
+			fmt.Println(errors.Is(err, spool.ErrKey))
+			break
+		}
+		err = s.Put(context.Background(), strings.NewReader(`{"activities":[]}`))
+		fmt.Println(err, s.Close())
+	}
+	// Output:
+	// <nil> <nil>
+	// <nil> <nil>
+	// <nil> <nil>
+	// true
 }
