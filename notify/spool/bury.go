@@ -258,7 +258,7 @@ func (s *Spool) setAsideLarge(l *largeBody) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.close()
 	n := letterName{l.seq, wholeBody, ofItem, s.stamp()}
 	h := &letterHead{
 		Reason: fmt.Sprintf("spool: checksum mismatch in a body of %d bytes; it is kept as %s", l.size, n.String()+l.beside(damagedSuffix)),

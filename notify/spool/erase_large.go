@@ -79,7 +79,7 @@ func (e *eraser) lookLarge(l *largeBody) (*erasure.Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.close()
 	h := crc32.New(castagnoli)
 	named, err := e.user.Names(io.TeeReader(io.NewSectionReader(f, 0, f.size), h))
 	if err != nil {
@@ -196,7 +196,7 @@ func (w *largeWriter) make() error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer in.close()
 	temp := s.tempPath(largeDir)
 	out, err := s.fs.Create(temp)
 	if err != nil {

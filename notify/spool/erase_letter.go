@@ -62,7 +62,7 @@ func (e *eraser) letter(n letterName) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer f.close()
 		gone, err := e.beside(n, f, suffix)
 		if err != nil || gone {
 			return err
@@ -192,7 +192,7 @@ func (l *openedLetter) text() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer t.sealed.Close()
+		defer func() { _ = t.sealed.Close() }()
 		f = t
 	}
 	text := make([]byte, l.head.Size)

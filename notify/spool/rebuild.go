@@ -29,7 +29,7 @@ func (s *Spool) indexOf(l *largeBody) (*index, error) {
 	f, err := s.openText(s.path(largeDir, l.stem()+indexSuffix), l.sealed, aboutIndex, errIndex)
 	if err == nil {
 		idx, err = readIndex(f, f.size, l.size, sums...)
-		f.Close()
+		f.close()
 	}
 	if err == nil {
 		s.haveIndex(l, idx, nil)
@@ -158,7 +158,7 @@ func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer body.Close()
+	defer body.close()
 	temp := s.tempPath(largeDir)
 	var w *indexWriter
 	f, err := s.fs.Create(temp)
@@ -273,7 +273,7 @@ func (s *Spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return f, func() { f.Close() }, nil
+	return f, f.close, nil
 }
 
 // dropIndex removes a torn index, so that it is rebuilt.
