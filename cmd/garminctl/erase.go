@@ -99,7 +99,7 @@ func (s *personalStores) fill(ctx context.Context, all *personal.Stores, closers
 		all.Tokens = tokens
 	}
 	if s.Files != "" {
-		aead, err := seal()
+		aead, err := seal(tokensKey)
 		if err != nil {
 			return err
 		}
