@@ -28,6 +28,7 @@ func main() {
 	flag.IntVar(&o.Workers, "processes", 3, "processes")
 	flag.DurationVar(&o.Lease, "lease", 5*time.Second, "lease of shares")
 	flag.Uint64Var(&o.Seed, "seed", 1, "which faults")
+	flag.BoolVar(&o.Namespaces, "namespaces", false, "also take down the links of processes that have networks of their own; needs root and ip")
 	only := flag.String("only", "", "kinds of trouble, with commas between; all by default")
 	flag.Parse()
 	var err error

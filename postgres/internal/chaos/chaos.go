@@ -43,6 +43,9 @@ type Options struct {
 	Fsync   bool
 	Seed    uint64
 	Log     io.Writer
+	// Namespaces has the kind "link" too: each process has a network of its own.
+	// It needs root and ip.
+	Namespaces bool
 	// Self is the command that runs IsWorker.
 	Self string
 }
@@ -61,6 +64,7 @@ type phase struct {
 	slow    time.Duration // of callbacks
 	fails   time.Time     // until then, those of half the users
 	disk    string        // mounted for the phase
+	spaces  []*namespace  // of the processes, if each has a network of its own
 
 	mu     sync.Mutex
 	acked  map[item]time.Time
@@ -155,6 +159,9 @@ func (p *phase) end() {
 	if p.disk != "" {
 		_ = syscall.Unmount(p.disk, 0)
 	}
+	for _, n := range p.spaces {
+		n.remove()
+	}
 	p.garmin.server.Close()
 }
 
@@ -164,13 +171,18 @@ func (w *worker) start() error {
 	defer w.mu.Unlock()
 	w.lives++
 	w.name = fmt.Sprintf("w%d.%d", w.slot, w.lives)
+	url, listen, command := w.proxy.url(), "127.0.0.1", []string{w.p.o.Self}
+	if n := w.space(); n != nil {
+		url, listen = "host="+n.db+" user=postgres dbname=postgres sslmode=disable", n.webInner
+		command = []string{"ip", "netns", "exec", n.name, w.p.o.Self} // it becomes the last
+	}
 	config, err := json.Marshal(workerConfig{
-		URL: w.proxy.url(), Dir: mkdir(w.p.dir, "work"), Name: w.name, Lease: w.p.o.Lease, Skew: w.skew, Slow: w.p.slow, Fails: w.p.fails,
+		URL: url, Listen: listen, Dir: mkdir(w.p.dir, "work"), Name: w.name, Lease: w.p.o.Lease, Skew: w.skew, Slow: w.p.slow, Fails: w.p.fails,
 	})
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(w.p.o.Self)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), workerEnv+"="+string(config))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it ends with us, stopped or not
 	cmd.Stderr = os.Stderr

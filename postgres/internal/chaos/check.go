@@ -56,7 +56,7 @@ func (r *Result) Good() bool {
 func Run(ctx context.Context, o Options, only ...string) ([]Result, error) {
 	var all []Result
 	for i, t := range troubles() {
-		if len(only) > 0 && !slices.Contains(only, t.name) {
+		if len(only) > 0 && !slices.Contains(only, t.name) || t.network && !o.Namespaces {
 			continue
 		}
 		r, err := o.phase(ctx, t, uint64(i))

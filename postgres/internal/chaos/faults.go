@@ -28,6 +28,8 @@ type trouble struct {
 	// stops tells that processes go on that were taken for dead, so that a
 	// callback which was in the middle may end beside another's.
 	stops bool
+	// network tells that it changes the network of the machine, and has to be asked for.
+	network bool
 }
 
 // troubles are all kinds, in the order of the table.
@@ -43,6 +45,7 @@ func troubles() []trouble {
 		{name: "clock", faults: clocks},
 		{name: "waits", prepare: fail, faults: kills},
 		{name: "disk", prepare: smallDisk, faults: fills},
+		{name: "link", prepare: namespaces, faults: downs, network: true},
 		{name: "sync", prepare: standby("synchronous_commit = 'remote_apply'", "synchronous_standby_names = '*'"), faults: promotes(false)},
 		{name: "async", prepare: standby(), faults: promotes(true), loses: true},
 	}

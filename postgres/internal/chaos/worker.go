@@ -30,13 +30,14 @@ const workerEnv = "ACTIVITYAPI_CHAOS_WORKER"
 
 // workerConfig is what a worker needs to know.
 type workerConfig struct {
-	URL   string        // of the database
-	Dir   string        // for files, and the log
-	Name  string        // of its log
-	Lease time.Duration // of shares
-	Skew  time.Duration // by how much its clock is ahead of the server's
-	Slow  time.Duration // how long a callback takes
-	Fails time.Time     // until when each second user's callbacks fail
+	URL    string        // of the database
+	Listen string        // where it receives
+	Dir    string        // for files, and the log
+	Name   string        // of its log
+	Lease  time.Duration // of shares
+	Skew   time.Duration // by how much its clock is ahead of the server's
+	Slow   time.Duration // how long a callback takes
+	Fails  time.Time     // until when each second user's callbacks fail
 }
 
 // IsWorker runs the worker that this process is to be, and reports whether it
@@ -102,7 +103,7 @@ func (c *workerConfig) work() error {
 		return err
 	}
 	defer func() { _ = p.Close() }()
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen+":0")
 	if err != nil {
 		return err
 	}
