@@ -184,7 +184,7 @@ func (w *stager) stage(p notify.Piece) error {
 	if w.cols == nil {
 		w.cols = newColumns(stagedRows)
 	}
-	w.news.add(w.cols.add(p))
+	w.news.add(w.cols.add(&p))
 	if len(w.cols.shares) < stagedRows {
 		return nil
 	}

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/garminkit/activityapi/notify"
 )
@@ -20,21 +23,91 @@ const small = 64 << 10
 
 // put is a body that waits for the next commit.
 type put struct {
-	body   int64
-	pieces []notify.Piece
-	raw    []byte
-	sum    *[sha256.Size]byte // nil if it is stored even as a repeat: it has more than pushes
-	stored bool               // it was no repeat; set before done has the error
-	done   chan error
+	body      int64
+	pieces    []notify.Piece
+	raw       []byte
+	sum       [sha256.Size]byte
+	mayRepeat bool // it has pushes only; if not, it is stored even as a repeat
+	stored    bool // it was no repeat; set before done has the error
+	done      chan error
+}
+
+// puts are the bodies that wait.
+type puts struct {
+	mu   sync.Mutex
+	list []*put
+	more chan struct{} // there may be some
+}
+
+func (w *puts) add(p *put) {
+	w.mu.Lock()
+	w.list = append(w.list, p)
+	w.mu.Unlock()
+	signal(w.more)
+}
+
+// remove takes one back, and reports whether it still waited.
+func (w *puts) remove(p *put) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.Index(w.list, p)
+	if i < 0 {
+		return false
+	}
+	w.list = slices.Delete(w.list, i, i+1)
+	return true
+}
+
+// take moves what waits to a group of so many rows and bytes, as far as it has
+// room, and reports whether there was any.
+func (w *puts) take(g *group) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for n < len(w.list) && g.add(w.list[n]) {
+		n++
+	}
+	w.list = slices.Delete(w.list, 0, n)
+	if len(w.list) > 0 {
+		signal(w.more)
+	}
+	return n > 0
+}
+
+// group are bodies that are stored together, and what that needs.
+type group struct {
+	all        []*put
+	rows, size int
+	cols       columns
+	own, fresh blobs
+	known      map[[sha256.Size]byte]struct{}
+}
+
+func (g *group) add(p *put) bool {
+	if len(g.all) > 0 && (g.rows+len(p.pieces) > batchRows || g.size+len(p.raw) > batchBytes) {
+		return false
+	}
+	g.all, g.rows, g.size = append(g.all, p), g.rows+len(p.pieces), g.size+len(p.raw)
+	return true
+}
+
+func (g *group) reset() {
+	clear(g.all)
+	clear(g.known)
+	g.all, g.rows, g.size = g.all[:0], 0, 0
+	g.own, g.fresh = g.own.reset(), g.fresh.reset()
+	g.cols.reset()
 }
 
 // scratch is what a Put of a small body needs.
 type scratch struct {
 	buf   bytes.Buffer
+	in    bytes.Reader
 	split notify.Splitter
+	put   put
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches = sync.Pool{New: func() any { return &scratch{put: put{done: make(chan error, 1)}} }}
 
 // Put implements [notify.Store].
 func (q *Queue) Put(ctx context.Context, r io.Reader) error {
@@ -48,10 +121,11 @@ func (q *Queue) Put(ctx context.Context, r io.Reader) error {
 	if n > small {
 		return q.putLarge(ctx, io.MultiReader(bytes.NewReader(s.buf.Bytes()), r), nil)
 	}
-	p := &put{raw: s.buf.Bytes(), done: make(chan error, 1)}
-	mayRepeat := q.db.repeat > 0
-	for piece, err := range s.split.Split(bytes.NewReader(p.raw)) {
-		mayRepeat = mayRepeat && piece.Class == notify.ClassPush
+	p := &s.put
+	p.raw, p.pieces, p.stored, p.mayRepeat = s.buf.Bytes(), p.pieces[:0], false, q.db.repeat > 0
+	s.in.Reset(p.raw)
+	for piece, err := range s.split.Split(&s.in) {
+		p.mayRepeat = p.mayRepeat && piece.Class == notify.ClassPush
 		if err != nil {
 			return fmt.Errorf("postgres: %w", err)
 		}
@@ -66,29 +140,33 @@ func (q *Queue) Put(ctx context.Context, r io.Reader) error {
 	if q.room.full.Load() {
 		return ErrFull
 	}
-	if mayRepeat {
-		sum := sha256.Sum256(p.raw)
-		if q.repeats.has(sum) {
+	if p.mayRepeat {
+		p.sum = sha256.Sum256(p.raw)
+		if q.repeats.has(p.sum) {
 			return nil
 		}
-		p.sum = &sum
 	}
 	if p.body, err = q.bodies.take(ctx); err != nil {
 		return err
 	}
+	q.puts.add(p)
 	select {
-	case q.puts <- p:
-		// It is answered, and not before the bytes are no longer needed.
-		err := <-p.done
-		if err == nil && p.stored {
-			notify.StoredAs(ctx, uint64(p.body))
-		}
-		return err
+	case err = <-p.done:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		if q.puts.remove(p) {
+			return context.Cause(ctx)
+		}
+		err = <-p.done // and not before: the bytes are needed until then
 	case <-q.db.ctx.Done():
-		return errClosed
+		if q.puts.remove(p) {
+			return errClosed
+		}
+		err = <-p.done
 	}
+	if err == nil && p.stored {
+		notify.StoredAs(ctx, uint64(p.body))
+	}
+	return err
 }
 
 const (
@@ -116,52 +194,29 @@ func letOthers(turns *int) bool {
 // commits stores the bodies that wait, all of them at a time: while one commit
 // runs, the next gather.
 func (q *Queue) commits() {
-	var held *put
+	g := &group{known: map[[sha256.Size]byte]struct{}{}}
 	for {
-		var batch []*put
-		rows, size := 0, 0
-		add := func(p *put) bool {
-			if len(batch) > 0 && (rows+len(p.pieces) > batchRows || size+len(p.raw) > batchBytes) {
-				held = p
-				return false
-			}
-			batch, rows, size = append(batch, p), rows+len(p.pieces), size+len(p.raw)
-			return true
+		select {
+		case <-q.puts.more:
+		case <-q.db.ctx.Done():
+			return
 		}
-		if held != nil {
-			p := held
-			held = nil
-			add(p)
-		} else {
-			select {
-			case p := <-q.puts:
-				add(p)
-			case <-q.db.ctx.Done():
-				return
-			}
-		}
-		turns := 0
-	gather:
-		for {
-			select {
-			case p := <-q.puts:
-				if !add(p) {
-					break gather
-				}
+		for turns := 0; letOthers(&turns); {
+			if q.puts.take(g) {
 				turns = 0
-			default:
-				if !letOthers(&turns) {
-					break gather
-				}
 			}
 		}
-		touched, err := q.insert(batch, rows)
-		for _, p := range batch {
+		if len(g.all) == 0 {
+			continue // another has taken them
+		}
+		touched, err := q.insert(g)
+		for _, p := range g.all {
 			p.done <- err
 		}
 		if err == nil {
 			q.tell(touched)
 		}
+		g.reset()
 	}
 }
 
@@ -172,31 +227,28 @@ const sumSize = sha256.Size / 2
 // insert stores bodies in one statement, so that a process which stops in the
 // middle holds nothing up. It returns the shares that have something new, by
 // class.
-func (q *Queue) insert(batch []*put, rows int) (n newItems, err error) {
-	c := newColumns(rows)
-	fresh, own := [][]byte{}, make([][]byte, 0, rows)
-	known := map[string]bool{}
+func (q *Queue) insert(g *group) (n newItems, err error) {
+	c := &g.cols
 	since := q.repeats.since() // what is learnt from here on is found by the statement
-	data := make([][]byte, 0, rows)
-	for _, p := range batch {
+	for _, p := range g.all {
 		var sum []byte
-		if p.sum != nil {
-			if known[string(p.sum[:])] || q.repeats.has(*p.sum) {
+		if p.mayRepeat {
+			if _, ok := g.known[p.sum]; ok || q.repeats.has(p.sum) {
 				continue
 			}
-			known[string(p.sum[:])] = true
+			g.known[p.sum] = struct{}{}
 			sum = p.sum[:sumSize]
-			fresh = append(fresh, sum)
+			g.fresh = append(g.fresh, sum)
 		}
 		p.stored = true
-		for _, piece := range p.pieces {
-			own = append(own, sum)
+		for i := range p.pieces {
+			piece := &p.pieces[i]
+			g.own = append(g.own, sum)
 			n.add(c.add(piece))
-			c.bodies = append(c.bodies, p.body)
-			data = append(data, p.raw[piece.Offset:piece.Offset+piece.Size])
+			c.bodies, c.datas = append(c.bodies, p.body), append(c.datas, p.raw[piece.Offset:piece.Offset+piece.Size])
 		}
 	}
-	if len(data) == 0 {
+	if len(c.datas) == 0 {
 		return newItems{}, nil
 	}
 	ctx, cancel := q.db.call(context.Background())
@@ -205,8 +257,8 @@ func (q *Queue) insert(batch []*put, rows int) (n newItems, err error) {
 	var ats []time.Time
 	var sums [][]byte
 	err = q.db.pool.QueryRow(ctx, q.db.sql(`CALL {s}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, NULL, NULL)`),
-		lockKey(q.db.schema, "append"), c.shares, c.classes, c.bodies, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches, data,
-		own, fresh, since).Scan(&ids, &ats, &sums)
+		lockKey(q.db.schema, "append"), c.shares, c.classes, c.bodies, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches, c.datas,
+		g.own, g.fresh, since).Scan(&ids, &ats, &sums)
 	if err != nil {
 		return newItems{}, fmt.Errorf("postgres: put: %w", clean(err))
 	}
@@ -216,30 +268,70 @@ func (q *Queue) insert(batch []*put, rows int) (n newItems, err error) {
 	return n, nil
 }
 
+// blob is a value of a bytea array. A nil one is NULL.
+type blob []byte
+
+// BytesValue implements [pgtype.BytesValuer].
+func (b *blob) BytesValue() ([]byte, error) { return *b, nil }
+
+// blobs are a bytea[]. pgx encodes a [][]byte by reflection, which costs as much as
+// the rest of the statement.
+type blobs []blob
+
+// Dimensions implements [pgtype.ArrayGetter], as the next two do.
+func (b blobs) Dimensions() []pgtype.ArrayDimension {
+	if b == nil {
+		return nil
+	}
+	return []pgtype.ArrayDimension{{Length: int32(len(b)), LowerBound: 1}}
+}
+
+func (b blobs) Index(i int) any { return &b[i] }
+
+func (b blobs) IndexType() any { return new(blob) }
+
+// reset empties it, and lets go of what it had.
+func (b blobs) reset() blobs {
+	clear(b)
+	return b[:0]
+}
+
 // columns are pieces as arrays for a statement.
 type columns struct {
-	shares, classes      []int16
-	bodies, offs, sizes  []int64
-	idx                  []int32
-	keys, users, touches [][]byte
+	shares, classes             []int16
+	bodies, offs, sizes         []int64
+	idx                         []int32
+	keys, users, touches, datas blobs
+	text                        []byte // what keys, users and touches are parts of
 }
 
 func newColumns(rows int) *columns {
 	return &columns{
 		shares: make([]int16, 0, rows), classes: make([]int16, 0, rows),
-		bodies: make([]int64, 0, rows), offs: make([]int64, 0, rows), sizes: make([]int64, 0, rows),
-		idx:  make([]int32, 0, rows),
-		keys: make([][]byte, 0, rows), users: make([][]byte, 0, rows), touches: make([][]byte, 0, rows),
+		offs: make([]int64, 0, rows), sizes: make([]int64, 0, rows), idx: make([]int32, 0, rows),
+		keys: make(blobs, 0, rows), users: make(blobs, 0, rows), touches: make(blobs, 0, rows),
 	}
 }
 
 // add adds a piece, and returns its share and class.
-func (c *columns) add(p notify.Piece) (int, notify.Class) {
+func (c *columns) add(p *notify.Piece) (int, notify.Class) {
 	share := notify.ShareOf(p.UserID, shares)
 	c.shares, c.classes = append(c.shares, int16(share)), append(c.classes, int16(p.Class))
 	c.offs, c.sizes, c.idx = append(c.offs, p.Offset), append(c.sizes, p.Size), append(c.idx, int32(p.Index))
-	c.keys, c.users = append(c.keys, []byte(p.Key)), append(c.users, []byte(p.UserID))
-	touch := p.Touch
-	c.touches = append(c.touches, touch[:])
+	// Should text move, what was cut out of it before stays where it is.
+	key := len(c.text)
+	c.text = append(c.text, p.Key...)
+	user := len(c.text)
+	c.text = append(c.text, p.UserID...)
+	touch := len(c.text)
+	c.text = append(c.text, p.Touch[:]...)
+	c.keys, c.users, c.touches = append(c.keys, c.text[key:user]), append(c.users, c.text[user:touch]), append(c.touches, c.text[touch:])
 	return share, p.Class
+}
+
+func (c *columns) reset() {
+	*c = columns{
+		shares: c.shares[:0], classes: c.classes[:0], bodies: c.bodies[:0], offs: c.offs[:0], sizes: c.sizes[:0], idx: c.idx[:0],
+		keys: c.keys.reset(), users: c.users.reset(), touches: c.touches.reset(), datas: c.datas.reset(), text: c.text[:0],
+	}
 }

@@ -23,7 +23,7 @@ const shares = 64
 // stored: Put returns an error, and the body may be there. Garmin sends it again.
 type Queue struct {
 	db      *DB
-	puts    chan *put
+	puts    puts
 	large   chan struct{} // bounds the large bodies that are being stored
 	bodies  numbers
 	repeats repeats
@@ -38,7 +38,7 @@ var _ notify.Queue = (*Queue)(nil)
 
 func newQueue(db *DB) *Queue {
 	q := &Queue{
-		db: db, puts: make(chan *put), large: make(chan struct{}, 4),
+		db: db, puts: puts{more: make(chan struct{}, 1)}, large: make(chan struct{}, 4),
 		settles: make(chan *settling), scans: make(chan *scan),
 	}
 	q.bodies.db, q.repeats.db = db, db

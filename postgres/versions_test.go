@@ -52,7 +52,7 @@ func (h *handle) putLargeBefore(ctx context.Context, r io.Reader) error {
 	}
 	c := newColumns(len(pieces))
 	for _, p := range pieces {
-		c.add(p)
+		c.add(&p)
 	}
 	if _, err := h.pool.Exec(ctx, named(h.db.schema, `INSERT INTO {s}.large (body) VALUES ($1)`), body); err != nil {
 		return err

@@ -68,7 +68,8 @@ type phase struct {
 
 	mu     sync.Mutex
 	acked  map[item]time.Time
-	paused []window // when a process was stopped, by its name
+	paused []window             // when a process was stopped, by its name
+	killed map[string]time.Time // by name
 	faults int
 }
 
@@ -227,7 +228,13 @@ func (w *worker) leave(s os.Signal) {
 	}
 }
 
-func (w *worker) kill() { w.leave(syscall.SIGKILL) }
+func (w *worker) kill() {
+	_, name := w.address()
+	w.leave(syscall.SIGKILL)
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	w.p.killed[name] = time.Now()
+}
 
 // address is where the process receives, and its name.
 func (w *worker) address() (url, name string) {
@@ -362,15 +369,24 @@ FROM (SELECT * FROM activityapi.item LIMIT 10) i JOIN activityapi.share s ON s.s
 type garmin struct {
 	server *httptest.Server
 	mu     sync.Mutex
-	asked  map[string]int
+	asked  map[string][]ask
 }
 
+// ask is a request for a file, by a process.
+type ask struct {
+	process string
+	at      time.Time
+}
+
+// processHeader tells Garmin which process asks.
+const processHeader = "X-Process"
+
 func newGarmin() *garmin {
-	g := &garmin{asked: map[string]int{}}
+	g := &garmin{asked: map[string][]ask{}}
 	g.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
-		g.asked[r.URL.Path]++
-		n := g.asked[r.URL.Path]
+		g.asked[r.URL.Path] = append(g.asked[r.URL.Path], ask{r.Header.Get(processHeader), time.Now()})
+		n := len(g.asked[r.URL.Path])
 		g.mu.Unlock()
 		if n > 1 {
 			w.WriteHeader(http.StatusGone)

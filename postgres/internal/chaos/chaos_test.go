@@ -74,6 +74,11 @@ func TestCheckerCatches(t *testing.T) {
 	bad, stopped := p.together(spans)
 	require.Equal(t, 1, bad)
 	require.Equal(t, 1, stopped)
+	p.killed = map[string]time.Time{"a": at(20)}
+	require.False(t, p.twice([]ask{{"a", at(0)}}))
+	require.True(t, p.twice([]ask{{"a", at(0)}, {"b", at(10)}}), "it was alive")
+	require.False(t, p.twice([]ask{{"a", at(0)}, {"b", at(30)}}), "it was killed in between")
+	require.True(t, p.twice([]ask{{"a", at(0)}, {"b", at(30)}, {"c", at(40)}}))
 	good := Result{Acked: 1}
 	require.True(t, good.Good())
 	for _, r := range []Result{{}, {Acked: 1, Lost: 1}, {Acked: 1, Disorder: 1}, {Acked: 1, Together: 1}, {Acked: 1, Twice: 1}, {Acked: 1, MustLose: true}} {

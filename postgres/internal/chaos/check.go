@@ -34,7 +34,7 @@ type Result struct {
 	// are those of them where a process went on that had been stopped.
 	Disorder, Together, Stopped int
 	Repeats                     int // items that were done more than once
-	Files, Twice                int // that Garmin was asked for, and more than once
+	Files, Twice                int // that Garmin was asked for, and again although the first to ask lived
 	Oldest                      time.Duration
 	LeftOut                     string
 	// MustLose tells that this line proves the check: it has to lose something.
@@ -91,7 +91,7 @@ func Table(results []Result) string {
 func (o *Options) phase(ctx context.Context, t trouble, n uint64) (Result, error) {
 	p := &phase{
 		o: o, name: t.name, dir: mkdir(o.Dir, t.name), rand: rand.New(rand.NewPCG(o.Seed, n)),
-		acked: map[item]time.Time{}, garmin: newGarmin(),
+		acked: map[item]time.Time{}, killed: map[string]time.Time{}, garmin: newGarmin(),
 	}
 	defer p.end()
 	r := Result{Trouble: t.name, MustLose: t.loses}
@@ -184,12 +184,25 @@ func (p *phase) check(ctx context.Context, r Result) (Result, error) {
 	p.garmin.mu.Lock()
 	defer p.garmin.mu.Unlock()
 	r.Files = len(p.garmin.asked)
-	for _, n := range p.garmin.asked {
-		if n > 1 {
+	for _, asks := range p.garmin.asked {
+		if p.twice(asks) {
 			r.Twice++
 		}
 	}
 	return r, nil
+}
+
+// twice reports whether a file was asked for again although the process that had
+// asked lived. If it was killed in between, nobody knows what it got, and the next
+// has to ask.
+func (p *phase) twice(asks []ask) bool {
+	for i := 1; i < len(asks); i++ {
+		died, ok := p.killed[asks[i-1].process]
+		if !ok || died.After(asks[i].at) {
+			return true
+		}
+	}
+	return false
 }
 
 // together counts callbacks of one user that overlap in two processes. A

@@ -95,7 +95,7 @@ func (c *workerConfig) work() error {
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return err
 	}
-	p, err := notify.NewProcessor(skewed{db.Queue(), c.Skew}, resolver{}, c.callbacks(log), &notify.ProcessorOptions{
+	p, err := notify.NewProcessor(skewed{db.Queue(), c.Skew}, resolver{c.Name}, c.callbacks(log), &notify.ProcessorOptions{
 		Workers: 64, RetryMin: 100 * time.Millisecond, RetryMax: time.Second, DrainTimeout: 2 * time.Second,
 		Files: &notify.Files{Dir: files}, Logger: slog.New(slog.NewTextHandler(trouble, nil)),
 	})
@@ -154,24 +154,25 @@ func (c *workerConfig) callbacks(log io.Writer) notify.Callbacks {
 }
 
 // resolver knows everybody.
-type resolver struct{}
+type resolver struct{ process string }
 
-func (resolver) Resolve(_ context.Context, id types.UserID) ([]notify.User, error) {
-	return []notify.User{{ID: string(id), Client: client{}}}, nil
+func (r resolver) Resolve(_ context.Context, id types.UserID) ([]notify.User, error) {
+	return []notify.User{{ID: string(id), Client: client{r.process}}}, nil
 }
 
 // client downloads from the Garmin of the test.
-type client struct{}
+type client struct{ name string }
 
 func (client) Follow(context.Context, types.Kind, types.Secret) iter.Seq2[types.Summary, error] {
 	return func(func(types.Summary, error) bool) {}
 }
 
-func (client) Download(ctx context.Context, url types.Secret) (io.ReadCloser, error) {
+func (c client) Download(ctx context.Context, url types.Secret) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(url), nil)
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set(processHeader, c.name)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,123 @@
+//go:build unix
+
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/postgres/internal/pgtest"
+)
+
+// appendLocked takes the append lock, so that nothing is stored until free is called.
+func appendLocked(t *testing.T, h *handle) (free func()) {
+	tx, err := newPool(t, pgtest.URL(t)).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1)`, lockKey(h.db.schema, "append"))
+	require.NoError(t, err)
+	return func() { require.NoError(t, tx.Rollback(context.WithoutCancel(t.Context()))) }
+}
+
+func numbered(i int) *strings.Reader {
+	return strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u%d","summaryId":"%[1]d"}]}`, i))
+}
+
+// TestPutGivesUp has a Put end while it waits for its turn: nothing of it is
+// stored, and all that went on are.
+func TestPutGivesUp(t *testing.T) {
+	t.Parallel()
+	h := steady(t, pgtest.Schema(t))
+	defer func() { require.NoError(t, h.Close()) }()
+	free := appendLocked(t, h)
+	var all sync.WaitGroup
+	put := func(ctx context.Context, i int) <-chan error {
+		ended := make(chan error, 1)
+		all.Go(func() { ended <- h.Put(ctx, numbered(i)) })
+		return ended
+	}
+	waiting := func(n int) {
+		require.Eventually(t, func() bool {
+			h.puts.mu.Lock()
+			defer h.puts.mu.Unlock()
+			return len(h.puts.list) == n
+		}, 30*time.Second, time.Millisecond)
+	}
+	locked := func(n int) {
+		require.Eventually(t, func() bool {
+			var m int
+			err := h.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event = 'advisory'`, h.db.schema).Scan(&m)
+			return err == nil && m == n
+		}, 30*time.Second, time.Millisecond)
+	}
+	var stay []<-chan error
+	for i := range committers { // each is in a statement of its own
+		stay = append(stay, put(t.Context(), i))
+		locked(i + 1)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	leaves := put(ctx, 100)
+	waiting(1)
+	stay = append(stay, put(t.Context(), 101))
+	waiting(2)
+	cancel()
+	require.ErrorIs(t, <-leaves, context.Canceled)
+	waiting(1)
+	free()
+	for _, ended := range stay {
+		require.NoError(t, <-ended)
+	}
+	all.Wait()
+	st, err := h.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, len(stay), st.Items[notify.ClassPush])
+}
+
+// TestPutEndsWithTheDB has the DB closed while bodies wait.
+func TestPutEndsWithTheDB(t *testing.T) {
+	t.Parallel()
+	h := steady(t, pgtest.Schema(t))
+	free := appendLocked(t, h)
+	defer free()
+	ended := make(chan error)
+	const bodies = 2 * committers
+	for i := range bodies {
+		go func() { ended <- h.Put(t.Context(), numbered(i)) }()
+	}
+	require.NoError(t, h.db.Close())
+	for range bodies {
+		require.Error(t, <-ended)
+	}
+	h.pool.Close()
+}
+
+// TestGroupsAreBounded has more wait than one statement takes.
+func TestGroupsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := &puts{more: make(chan struct{}, 1)}
+	piece := make([]notify.Piece, batchRows/2)
+	raw := make([]byte, batchBytes/3)
+	for range 2 {
+		w.add(&put{pieces: piece})
+	}
+	for range 4 {
+		w.add(&put{raw: raw})
+	}
+	big := &put{pieces: make([]notify.Piece, 2*batchRows)}
+	w.add(big)
+	g := &group{}
+	for _, want := range []int{5, 1, 1} {
+		<-w.more
+		require.True(t, w.take(g))
+		require.Len(t, g.all, want)
+		g.reset()
+	}
+	require.Empty(t, w.list)
+	require.False(t, w.take(g))
+}
