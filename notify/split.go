@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"iter"
+	"runtime"
 	"strings"
 
 	"github.com/garminkit/activityapi/types"
@@ -94,6 +95,15 @@ type Piece struct {
 // singles is how many unreadable items become separate pieces.
 const singles = 100
 
+// A splitter lets other goroutines run after so many bytes of items, where an item
+// counts for a kilobyte more than it has. A body may be megabytes of garbage, which
+// is split at once. The scheduler alone would take the processor away after ten
+// milliseconds, and another push passes through several goroutines.
+const (
+	turn    = 64 << 10
+	perItem = 1 << 10
+)
+
 // Split yields the items of a body, in order, with what a queue needs to know of
 // each. If the body could not be read to its end, the last piece has no Key and
 // is everything that r returned. After a hundred unreadable items, adjacent ones
@@ -117,9 +127,14 @@ func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 		} else {
 			s.dec.reset(in)
 		}
-		bad := 0
-		var run *Piece // neighbours of one list that cannot be read
-		list := 0      // the list of run
+		bad, work := 0, int64(0)
+		var run Piece // neighbours of one list that cannot be read, if it has a size
+		list := 0     // the list of run
+		ended := func() bool {
+			last := run
+			run = Piece{}
+			return last.Size == 0 || yield(last, nil)
+		}
 		for ev, err := range s.dec.decode {
 			if in.err != nil {
 				break
@@ -129,35 +144,32 @@ func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 				if _, err := io.Copy(io.Discard, in); err != nil {
 					break
 				}
-				if run != nil && !yield(*run, nil) {
-					return
+				if ended() {
+					yield(Piece{Class: ClassBad, Size: in.n, UserID: types.UserID("").In(in.app)}, nil)
 				}
-				yield(Piece{Class: ClassBad, Size: in.n, UserID: types.UserID("").In(in.app)}, nil)
 				return
 			}
 			p := pieceOf(ev)
+			if work += perItem + p.Size; work >= turn {
+				work = 0
+				runtime.Gosched()
+			}
 			p.Offset += in.line
 			p.UserID = p.UserID.In(in.app)
 			if p.Class == ClassBad {
 				if bad++; bad > singles {
-					if run != nil && list == s.dec.list {
+					if run.Size > 0 && list == s.dec.list {
 						run.Size = p.Offset + p.Size - run.Offset
 						continue
 					}
-					if run != nil && !yield(*run, nil) {
+					if !ended() {
 						return
 					}
-					run, list = &p, s.dec.list
+					run, list = p, s.dec.list
 					continue
 				}
 			}
-			if run != nil {
-				if !yield(*run, nil) {
-					return
-				}
-				run = nil
-			}
-			if !yield(p, nil) {
+			if !ended() || !yield(p, nil) {
 				return
 			}
 		}
@@ -165,9 +177,7 @@ func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 			yield(Piece{}, in.err)
 			return
 		}
-		if run != nil {
-			yield(*run, nil)
-		}
+		ended()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,4 +68,32 @@ func TestSplitMemory(t *testing.T) {
 		got = append(got, p)
 	}
 	require.Equal(t, []notify.Piece{{Class: notify.ClassBad, Size: int64(len(body))}}, got)
+}
+
+// TestSplitGivesWay: garbage is not split to its end before others may run. It
+// sets the processors of the program, so it is not parallel.
+func TestSplitGivesWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	body := `{"activities":[` + strings.Repeat("0,", 5000) + `0]}`
+	var others atomic.Bool
+	go others.Store(true)
+	for _, err := range notify.Split(&lastRead{strings.NewReader(body), func() {
+		require.True(t, others.Load())
+	}}) {
+		require.NoError(t, err)
+	}
+}
+
+// lastRead calls end where the body ends.
+type lastRead struct {
+	io.Reader
+	end func()
+}
+
+func (r *lastRead) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil {
+		r.end()
+	}
+	return n, err
 }
