@@ -100,6 +100,21 @@ func TestEveryFieldTakesWhatItShould(t *testing.T) {
 	}
 }
 
+// TestBetweenElements puts between the elements of a list what is none, again and
+// again: what stood there once must not be taken for what always stands there.
+func TestBetweenElements(t *testing.T) {
+	t.Parallel()
+	for _, between := range []string{
+		"", "7,", "null,", "{},", `"x",`, `[{"heartRate":1}],`, `{"heartRate":"x"},`, `{"steps":{}},`, ` {"heartRate" : 3 } , `, `{"heartRate":3,"powerInWatts":null},`,
+	} {
+		for _, element := range []string{`{"heartRate":1}`, `{"startTimeInSeconds":5,"heartRate":2.0}`, `{ "powerInWatts" : 1.5 }`, `{"wheelChairCadenceInPushesPerMinute":2}`} {
+			text := `{"samples":[` + strings.Repeat(element+","+between, 5) + element + strings.Repeat(" ", 200) + `],"laps":[{"startTimeInSeconds":1},` + between + `{"startTimeInSeconds":1}]}`
+			same(t, []byte(text))
+			same(t, []byte(text+strings.Repeat(" ", 200)))
+		}
+	}
+}
+
 func FuzzItem(f *testing.F) {
 	f.Add([]byte(`{"summaryId":5,"steps":30.0,"manual":true,"activityName":"\u00e9"}`))
 	f.Add([]byte(`{"summary":{"distanceInMeters":1.5},"samples":[{"heartRate":1,"powerInWatts":2e1},null],"laps":[{}]}`))

@@ -52,17 +52,18 @@ type list struct {
 // elements reads one element, and those behind it that are as plain. It leaves out
 // null, and a value that is a defect.
 func (s *Scanner) elements(l *list, depth int) bool {
-	switch c := s.buf[s.pos]; {
-	case s.over():
-		return s.skip(depth)
-	case c == '{':
+	if s.buf[s.pos] == '{' && !s.over() {
 		if done, ok := s.run(l); done || !ok {
 			return ok
 		}
 		s.path[len(s.path)-1].index = l.index
-		if s.over() {
-			return s.skip(depth)
-		}
+	}
+	// What is behind this element is no seam.
+	l.base = -1
+	switch c := s.buf[s.pos]; {
+	case s.over():
+		return s.skip(depth)
+	case c == '{':
 		l.vals.Seen = 0
 		return s.object(l.plan, nil, l.vals, depth+1) && s.keep(l)
 	case c == 'n':
@@ -231,7 +232,7 @@ type column[T any] struct {
 
 const (
 	firstPart = 1 << 7
-	mostPart  = 1 << 16 // so that little is left unused
+	mostPart  = 1 << 15 // so that little is left unused
 	partRoom  = 32      // of an element
 )
 
@@ -254,7 +255,7 @@ func (c *column[T]) room() *[partRoom]T {
 	if c.used == len(c.parts) {
 		size := firstPart
 		if c.used > 0 {
-			size = min(4*cap(c.parts[c.used-1]), mostPart)
+			size = min(2*cap(c.parts[c.used-1]), mostPart)
 		}
 		c.parts = append(c.parts, make([]T, 0, size))
 	}
