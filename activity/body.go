@@ -137,10 +137,7 @@ func (i *inflater) Read(p []byte) (int, error) {
 		}
 		zip, err := gzip.NewReader(i.src)
 		if err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return 0, err
+			return 0, err // no EOF: two bytes are there
 		}
 		i.open, i.body.ends = zip, true
 	}
