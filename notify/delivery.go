@@ -57,7 +57,7 @@ type Delivery struct {
 	// same content is delivered. Do not drop a delivery because its key is known:
 	// an edit can be undone, and then an old key returns. A queue that detects
 	// repeats, like the spool, does not deliver an edit undone within the repeat
-	// time if the body is identical; see [Redeliveries]. See [Delivery.Replaces]
+	// time if the body is identical. See [Delivery.Replaces]
 	// for what to store.
 	Key string
 	// Record identifies the thing of which this content is a version: a summary,

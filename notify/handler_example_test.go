@@ -2,7 +2,6 @@ package notify_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -87,22 +86,6 @@ func ExampleStoreFunc() {
 	})
 	fmt.Println(s.Put(context.Background(), strings.NewReader("a body")))
 	// Output: <nil>
-}
-
-func ExampleNewRedeliveries() {
-	received := notify.NewRedeliveries(0, 0)
-	now := time.Now()
-	for _, body := range []string{`{"activities":[1]}`, `{"activities":[2]}`, `{"activities":[1]}`} {
-		sum := sha256.New()
-		size, _ := io.Copy(io.Discard, io.TeeReader(strings.NewReader(body), sum))
-		key := [sha256.Size]byte(sum.Sum(nil))
-		fmt.Println(size, "bytes, received before:", received.Has(key, now))
-		received.Add(key, now) // when it is durable
-	}
-	// Output:
-	// 18 bytes, received before: false
-	// 18 bytes, received before: false
-	// 18 bytes, received before: true
 }
 
 // The limits that a server on an open port needs. The handler bounds the time of

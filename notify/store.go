@@ -13,8 +13,7 @@ import (
 // body survives a crash of the process and a power cut. If r or ctx fails, or Put
 // returns an error for any other reason, nothing of the body may be left to be
 // processed. A store may acknowledge a body identical to an earlier one without
-// storing it again, see [Redeliveries]; it must store all that differ. Put must
-// be safe for concurrent use, must not hold a large body in memory, and must not
+// storing it again; it must store all that differ. Put must be safe for concurrent use, must not hold a large body in memory, and must not
 // retry: Garmin does.
 type Store interface {
 	Put(ctx context.Context, r io.Reader) error

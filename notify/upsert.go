@@ -15,8 +15,8 @@ import (
 // is stored: a smaller Order never overwrites a greater one. Read and store in
 // one transaction, or in one statement, as the SQL example does.
 //
-// A repeat of an old body would have a new Order. The spool does not deliver it;
-// see [Redeliveries].
+// A repeat of an old body would have a new Order. The spool and
+// PostgreSQL do not deliver it.
 //
 // Pulled content has the Order of its ping, even if it is pulled late. If an
 // endpoint changes from ping to push in the meantime, an older version pushed

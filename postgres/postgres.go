@@ -36,7 +36,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/internal/redelivery"
 )
 
 // DefaultLease is how long a silent process keeps its shares.
@@ -51,8 +51,8 @@ type Options struct {
 	// itself, a right ends a third of it earlier.
 	Lease time.Duration
 	// RepeatTime is how long an identical body is acknowledged and not stored
-	// again; see notify.Redeliveries. 0 means notify.DefaultRepeatTime; a
-	// negative value means that each body is stored. All processes should use the
+	// again. 0 means eight days; a negative value
+	// means that each body is stored. All processes should use the
 	// same.
 	//
 	// Each body takes about 60 bytes of memory, for at most the latest million of
@@ -143,7 +143,7 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 		return nil, fmt.Errorf("postgres: a lease of %v is too short", o.Lease)
 	}
 	if o.RepeatTime == 0 {
-		o.RepeatTime = notify.DefaultRepeatTime
+		o.RepeatTime = redelivery.Time
 	}
 	if o.MaxBytes < 0 || o.LetterRetention < 0 || o.JoinedRetention < 0 {
 		return nil, errors.New("postgres: MaxBytes, LetterRetention or JoinedRetention is negative")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/internal/redelivery"
 )
 
 // repeats are the bodies that were received by all processes, as far as this
@@ -19,7 +19,7 @@ type repeats struct {
 	db *DB
 
 	mu   sync.Mutex
-	seen *notify.Redeliveries // nil if each body is new
+	seen *redelivery.Memory // nil if each body is new
 	last int64                // up to where the table was read
 }
 
@@ -45,10 +45,10 @@ func (r *repeats) open(ctx context.Context) error {
 		return nil
 	}
 	r.mu.Lock()
-	r.seen = notify.NewRedeliveries(r.db.repeat, 0)
+	r.seen = redelivery.New(r.db.repeat, 0)
 	r.mu.Unlock()
 	var last int64
-	err := r.db.pool.QueryRow(ctx, r.db.sql(`SELECT coalesce(max(id), 0) - $1 FROM {s}.repeat`), notify.DefaultRedeliveries).Scan(&last)
+	err := r.db.pool.QueryRow(ctx, r.db.sql(`SELECT coalesce(max(id), 0) - $1 FROM {s}.repeat`), redelivery.Most).Scan(&last)
 	r.mu.Lock()
 	r.last = last
 	r.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/internal/redelivery"
 )
 
 const sweepEvery = 10 * time.Second
@@ -94,6 +94,6 @@ func (q *Queue) forget(ctx context.Context) error {
 	defer cancel()
 	_, err := q.db.pool.Exec(ctx, q.db.sql(`DELETE FROM {s}.repeat WHERE id < (SELECT greatest(
   (SELECT id FROM {s}.repeat WHERE at >= clock_timestamp() - $1::interval ORDER BY id LIMIT 1), (SELECT max(id) FROM {s}.repeat) - $2))
-OR at < clock_timestamp() - $1::interval AND id = (SELECT min(id) FROM {s}.repeat)`), q.db.repeat, notify.DefaultRedeliveries)
+OR at < clock_timestamp() - $1::interval AND id = (SELECT min(id) FROM {s}.repeat)`), q.db.repeat, redelivery.Most)
 	return err
 }

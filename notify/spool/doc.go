@@ -166,7 +166,7 @@
 // order is twice the Unix time in nanoseconds at which the body came, or more if
 // many came; see order.go.
 //
-// The file repeats is a sequence of records as [notify.Redeliveries] writes them.
+// The file repeats is a sequence of records as package redelivery writes them.
 // It may be removed while the spool is closed; then no repeats are recognized.
 //
 // A segment is a sequence of records, each padded with zeros to a multiple of 8

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/garminkit/activityapi/internal/redelivery"
 	"github.com/garminkit/activityapi/notify"
 	"io"
 	"maps"
@@ -501,7 +502,7 @@ func TestLoneBody(t *testing.T) {
 		time.Sleep(100 * 365 * 24 * time.Hour) // 50 million minutes
 		st, err := s.Stats(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, s.reserveSize+notify.RedeliveryRecordSize, st.Bytes)
+		require.Equal(t, s.reserveSize+redelivery.RecordSize, st.Bytes)
 		require.NoError(t, s.Close())
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/internal/redelivery"
 )
 
 const (
@@ -38,7 +38,7 @@ type repeats struct {
 	log  *slog.Logger
 
 	mu   sync.Mutex
-	of   *notify.Redeliveries
+	of   *redelivery.Memory
 	f    file  // nil if there is none to write to
 	size int64 // of the complete records in it
 	next int64 // the size at which it is replaced by what is remembered
@@ -53,9 +53,9 @@ func (s *Spool) recoverRepeats() {
 	}
 	limit := 0
 	if s.opts.MaxBytes > 0 { // The file takes a 32nd of it and a little.
-		limit = int(max(1, min(s.opts.MaxBytes/64/notify.RedeliveryRecordSize, notify.DefaultRedeliveries)))
+		limit = int(max(1, min(s.opts.MaxBytes/64/redelivery.RecordSize, redelivery.Most)))
 	}
-	r := &repeats{s: s, name: s.path(repeatsName), log: s.log, of: notify.NewRedeliveries(s.opts.RepeatTime, limit)}
+	r := &repeats{s: s, name: s.path(repeatsName), log: s.log, of: redelivery.New(s.opts.RepeatTime, limit)}
 	if s.keys != nil {
 		r.name = s.path(keyedName)
 	}
@@ -113,7 +113,7 @@ type keying struct {
 
 func (k *keying) Read(p []byte) (int, error) {
 	for len(k.buf) == 0 {
-		var was [notify.RedeliveryRecordSize]byte
+		var was [redelivery.RecordSize]byte
 		if _, err := io.ReadFull(k.r, was[:]); err != nil {
 			return 0, io.EOF // of a torn record too
 		}
@@ -121,7 +121,7 @@ func (k *keying) Read(p []byte) (int, error) {
 		var sum bodySum
 		half := copy(sum[:len(sum)/2], was[:])
 		at := time.Unix(int64(binary.LittleEndian.Uint32(was[half:])), 0)
-		var of notify.Redeliveries
+		var of redelivery.Memory
 		if bytes.Equal(of.AppendRecord(nil, sum, at), was[:]) {
 			k.buf = of.AppendRecord(k.buf, k.keys.keyed(sum), at)
 		}
@@ -133,7 +133,7 @@ func (k *keying) Read(p []byte) (int, error) {
 
 // limit is the largest size of the file: twice that of its content.
 func (r *repeats) limit() int64 {
-	return 2*int64(r.of.Len())*notify.RedeliveryRecordSize + r.slack()
+	return 2*int64(r.of.Len())*redelivery.RecordSize + r.slack()
 }
 
 func (r *repeats) slack() int64 {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/redelivery"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
@@ -106,7 +107,7 @@ func TestRepeatTime(t *testing.T) {
 			}
 			s, limit := open(), within
 			if limit == 0 {
-				limit = notify.DefaultRepeatTime
+				limit = redelivery.Time
 			}
 			put(t, s, version("v1", 0))
 			time.Sleep(limit)
@@ -212,7 +213,7 @@ func TestRefusedIsNoRepeat(t *testing.T) {
 func TestRepeatsFile(t *testing.T) {
 	t.Parallel()
 	const n = 10
-	record := notify.RedeliveryRecordSize
+	record := redelivery.RecordSize
 	for _, c := range []struct {
 		name   string
 		damage func(p []byte) []byte // nil removes it
@@ -289,7 +290,7 @@ func TestRepeatsFileIsReplaced(t *testing.T) {
 	s, err := openSmall(opts, d)
 	require.NoError(t, err)
 	h := only(t, s)
-	const n = 3 * most / 64 / notify.RedeliveryRecordSize
+	const n = 3 * most / 64 / redelivery.RecordSize
 	for i := range n {
 		put(t, s, fmt.Appendf(nil, `{"activities":[{"userId":"u","summaryId":"%d"}]}`, i))
 		if i%100 == 99 || i == n-1 {
@@ -304,7 +305,7 @@ func TestRepeatsFileIsReplaced(t *testing.T) {
 	require.NoError(t, s.Close())
 	s, err = openSmall(opts, d)
 	require.NoError(t, err)
-	for i := n - most/64/notify.RedeliveryRecordSize; i < n; i++ {
+	for i := n - most/64/redelivery.RecordSize; i < n; i++ {
 		put(t, s, fmt.Appendf(nil, `{"activities":[{"userId":"u","summaryId":"%d"}]}`, i))
 	}
 	require.Zero(t, s.Counts().Puts, "the latest are known")

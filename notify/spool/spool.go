@@ -45,8 +45,8 @@ type Options struct {
 	LetterRetention time.Duration
 	// RepeatTime is how long an identical body is acknowledged and not stored
 	// again: its content has been delivered or will be. 0 means
-	// [notify.DefaultRepeatTime]; a negative value means that each body is
-	// stored.
+	// eight days: Garmin repeats a notification for up to seven. A negative value
+	// means that each body is stored.
 	//
 	// If a user undoes an edit within this time, the notification can be
 	// identical to the one before the edit. It cannot be told from a repeat, and

@@ -1,4 +1,4 @@
-package notify_test
+package redelivery_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/internal/redelivery"
 )
 
 var firstOfJune = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -61,7 +61,7 @@ func TestRedeliveriesAgreeWithOracle(t *testing.T) {
 		within := time.Duration(1+rnd.IntN(100)) * time.Minute
 		limit := 1 + rnd.IntN(60)
 		oracle := &receivedBefore{within: within, limit: limit}
-		r := notify.NewRedeliveries(within, limit)
+		r := redelivery.New(within, limit)
 		var file []byte
 		now := firstOfJune
 		for range 3000 {
@@ -83,13 +83,13 @@ func TestRedeliveriesAgreeWithOracle(t *testing.T) {
 					n, err := r.WriteTo(&all)
 					require.NoError(t, err)
 					require.EqualValues(t, all.Len(), n)
-					require.LessOrEqual(t, all.Len(), limit*notify.RedeliveryRecordSize)
+					require.LessOrEqual(t, all.Len(), limit*redelivery.RecordSize)
 					file = all.Bytes()
 					// A body that was received twice is written once, and so
 					// leaves room: from here on more may be remembered.
 					oracle.list = slices.DeleteFunc(oracle.list, func(a addedBody) bool { return !isLast(oracle.list, a) })
 				}
-				r = notify.NewRedeliveries(within, limit)
+				r = redelivery.New(within, limit)
 				n, err := r.Load(iotest.HalfReader(bytes.NewReader(file)))
 				require.NoError(t, err)
 				require.EqualValues(t, len(file), n)
@@ -112,7 +112,7 @@ func isLast(list []addedBody, a addedBody) bool {
 // does not make them longer.
 func TestRedeliveriesTime(t *testing.T) {
 	t.Parallel()
-	r := notify.NewRedeliveries(0, 0)
+	r := redelivery.New(0, 0)
 	body := bodyOf(1)
 	require.False(t, r.Has(body, firstOfJune))
 	r.Add(body, firstOfJune)
@@ -143,7 +143,7 @@ func TestRedeliveriesTime(t *testing.T) {
 // TestRedeliveriesForgetTheOldest: also when it was received anew in between.
 func TestRedeliveriesForgetTheOldest(t *testing.T) {
 	t.Parallel()
-	r := notify.NewRedeliveries(time.Hour, 3)
+	r := redelivery.New(time.Hour, 3)
 	at := func(n int) time.Time { return firstOfJune.Add(time.Duration(n) * time.Minute) }
 	r.Add(bodyOf(1), at(0))
 	r.Add(bodyOf(2), at(1))
@@ -162,8 +162,8 @@ func TestRedeliveriesForgetTheOldest(t *testing.T) {
 // else, and what is appended behind the whole ones is read.
 func TestRedeliveriesDamage(t *testing.T) {
 	t.Parallel()
-	const size, count = notify.RedeliveryRecordSize, 3000
-	r := notify.NewRedeliveries(0, 0)
+	const size, count = redelivery.RecordSize, 3000
+	r := redelivery.New(0, 0)
 	for n := range uint64(count) {
 		r.Add(bodyOf(n), firstOfJune)
 	}
@@ -172,7 +172,7 @@ func TestRedeliveriesDamage(t *testing.T) {
 	require.NoError(t, err)
 
 	missing := func(file []byte, err error) (lost []uint64) {
-		r := notify.NewRedeliveries(0, 0)
+		r := redelivery.New(0, 0)
 		n, got := r.Load(io.MultiReader(bytes.NewReader(file), iotest.ErrReader(err)))
 		if err == io.EOF {
 			err = nil
@@ -216,8 +216,8 @@ func TestRedeliveriesMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	r := notify.NewRedeliveries(0, 0)
-	for n := range uint64(3 * notify.DefaultRedeliveries) {
+	r := redelivery.New(0, 0)
+	for n := range uint64(3 * redelivery.Most) {
 		r.Add(bodyOf(n), firstOfJune)
 	}
 	runtime.GC()
@@ -225,26 +225,26 @@ func TestRedeliveriesMemory(t *testing.T) {
 	mib := float64(after.HeapAlloc-before.HeapAlloc) / (1 << 20)
 	t.Logf("%d bodies: %.1f MiB", r.Len(), mib)
 	require.Less(t, mib, 80.0)
-	require.Equal(t, notify.DefaultRedeliveries, r.Len())
+	require.Equal(t, redelivery.Most, r.Len())
 	runtime.KeepAlive(r)
 }
 
 // FuzzRedeliveries: any bytes can be loaded; what is read from them is there
 // again after it was written.
 func FuzzRedeliveries(f *testing.F) {
-	r := notify.NewRedeliveries(0, 0)
+	r := redelivery.New(0, 0)
 	two := r.AppendRecord(r.AppendRecord(nil, bodyOf(1), firstOfJune), bodyOf(2), firstOfJune)
 	f.Add(two)
 	f.Add(two[1:])
 	f.Fuzz(func(t *testing.T, file []byte) {
-		r := notify.NewRedeliveries(0, 10)
+		r := redelivery.New(0, 10)
 		n, err := r.Load(bytes.NewReader(file))
 		require.NoError(t, err)
-		require.Zero(t, n%notify.RedeliveryRecordSize)
+		require.Zero(t, n%redelivery.RecordSize)
 		require.LessOrEqual(t, n, int64(len(file)))
 		var first, second bytes.Buffer
 		r.WriteTo(&first)
-		again := notify.NewRedeliveries(0, 10)
+		again := redelivery.New(0, 10)
 		again.Load(bytes.NewReader(first.Bytes()))
 		again.WriteTo(&second)
 		require.Equal(t, first.Bytes(), second.Bytes())
@@ -255,8 +255,8 @@ func FuzzRedeliveries(f *testing.F) {
 // BenchmarkRedeliveries is what a new body costs in a memory that is full,
 // beside its hash: a look, the record, and the oldest body's end.
 func BenchmarkRedeliveries(b *testing.B) {
-	r := notify.NewRedeliveries(0, 0)
-	for n := range uint64(notify.DefaultRedeliveries) {
+	r := redelivery.New(0, 0)
+	for n := range uint64(redelivery.Most) {
 		r.Add(bodyOf(n), firstOfJune)
 	}
 	sums := make([][sha256.Size]byte, 1<<16)
@@ -266,7 +266,7 @@ func BenchmarkRedeliveries(b *testing.B) {
 		if n%uint64(len(sums)) == 0 {
 			b.StopTimer()
 			for i := range sums {
-				sums[i] = bodyOf(notify.DefaultRedeliveries + n + uint64(i))
+				sums[i] = bodyOf(redelivery.Most + n + uint64(i))
 			}
 			b.StartTimer()
 		}

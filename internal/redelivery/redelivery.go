@@ -1,4 +1,5 @@
-package notify
+// Package redelivery recognizes bodies that Garmin sends again. It is for engines.
+package redelivery
 
 import (
 	"crypto/sha256"
@@ -11,23 +12,23 @@ import (
 )
 
 const (
-	// DefaultRepeatTime is how long an identical body counts as a redelivery of
+	// Time is how long an identical body counts as a redelivery of
 	// the first. Garmin repeats a notification until it gets a 200, and keeps it
 	// for up to 7 days while an endpoint fails or is on hold; the eighth day
 	// allows for sending the backlog. A longer time would only hide more undone
 	// edits, whose bodies can be identical.
-	DefaultRepeatTime = 8 * 24 * time.Hour
+	Time = 8 * 24 * time.Hour
 
-	// DefaultRedeliveries is the default number of bodies to remember. They take
+	// Most is the default number of bodies to remember. They take
 	// about 60 MiB.
-	DefaultRedeliveries = 1 << 20
+	Most = 1 << 20
 
-	// RedeliveryRecordSize is the length of each record that
-	// [Redeliveries.AppendRecord] and [Redeliveries.WriteTo] write.
-	RedeliveryRecordSize = 24
+	// RecordSize is the length of each record that
+	// [Memory.AppendRecord] and [Memory.WriteTo] write.
+	RecordSize = 24
 )
 
-// Redeliveries remembers which bodies were received, so that an engine can
+// Memory remembers which bodies were received, so that an engine can
 // recognize a body that Garmin sends again. A body is a repeat if the same bytes,
 // after decompression, were received within the repeat time. An engine
 // acknowledges a repeat and stores nothing: its content has been delivered or
@@ -52,8 +53,8 @@ const (
 // The number of bodies is bounded; the oldest is forgotten first. Two copies
 // received at the same time may both count as new.
 //
-// Redeliveries is not safe for concurrent use.
-type Redeliveries struct {
+// Memory is not safe for concurrent use.
+type Memory struct {
 	within int64 // seconds
 	limit  int
 
@@ -77,23 +78,23 @@ type bodySum [sha256.Size / 2]byte
 
 func (s *bodySum) half() uint64 { return binary.LittleEndian.Uint64(s[:]) }
 
-// NewRedeliveries returns an empty memory of at most limit bodies. 0 means
-// [DefaultRepeatTime] and [DefaultRedeliveries].
-func NewRedeliveries(within time.Duration, limit int) *Redeliveries {
+// New returns an empty memory of at most limit bodies. 0 means
+// [Time] and [Most].
+func New(within time.Duration, limit int) *Memory {
 	if within <= 0 {
-		within = DefaultRepeatTime
+		within = Time
 	}
 	if limit <= 0 {
-		limit = DefaultRedeliveries
+		limit = Most
 	}
 	limit = min(limit, math.MaxInt32)
-	return &Redeliveries{within: int64(within / time.Second), limit: limit, last: map[uint64]int32{}}
+	return &Memory{within: int64(within / time.Second), limit: limit, last: map[uint64]int32{}}
 }
 
 // Has reports whether the body with this sum was received within the repeat time
 // before now. A time up to that much after now counts too, since clocks may be
 // set back.
-func (r *Redeliveries) Has(sum [sha256.Size]byte, now time.Time) bool {
+func (r *Memory) Has(sum [sha256.Size]byte, now time.Time) bool {
 	b := newReceived(sum, now)
 	i, ok := r.last[b.sum.half()]
 	if !ok || r.ring[i].sum != b.sum {
@@ -105,7 +106,7 @@ func (r *Redeliveries) Has(sum [sha256.Size]byte, now time.Time) bool {
 
 // Add remembers that the body with this sum was received. Call it only for
 // durable bodies that Has does not know: a repeat does not extend the time.
-func (r *Redeliveries) Add(sum [sha256.Size]byte, at time.Time) {
+func (r *Memory) Add(sum [sha256.Size]byte, at time.Time) {
 	r.add(newReceived(sum, at))
 }
 
@@ -113,7 +114,7 @@ func newReceived(sum [sha256.Size]byte, at time.Time) received {
 	return received{bodySum(sum[:len(bodySum{})]), uint32(min(max(at.Unix(), 0), math.MaxUint32))}
 }
 
-func (r *Redeliveries) add(b received) {
+func (r *Memory) add(b received) {
 	i := r.next
 	if len(r.ring) < r.limit {
 		i = len(r.ring)
@@ -129,32 +130,32 @@ func (r *Redeliveries) add(b received) {
 }
 
 // current reports whether ring's i-th body was not received again later.
-func (r *Redeliveries) current(i int) bool {
+func (r *Memory) current(i int) bool {
 	at, ok := r.last[r.ring[i].sum.half()]
 	return ok && at == int32(i)
 }
 
 // Len returns how many bodies are remembered, including expired ones.
-func (r *Redeliveries) Len() int { return len(r.last) }
+func (r *Memory) Len() int { return len(r.last) }
 
 // AppendRecord appends the record of a body to dst: 16 bytes of the sum, 4 of
 // the time, 4 of a checksum.
-func (r *Redeliveries) AppendRecord(dst []byte, sum [sha256.Size]byte, at time.Time) []byte {
+func (r *Memory) AppendRecord(dst []byte, sum [sha256.Size]byte, at time.Time) []byte {
 	return newReceived(sum, at).append(dst)
 }
 
-var redeliveryTable = crc32.MakeTable(crc32.Castagnoli)
+var table = crc32.MakeTable(crc32.Castagnoli)
 
 func (b received) append(dst []byte) []byte {
 	n := len(dst)
 	dst = append(dst, b.sum[:]...)
 	dst = binary.LittleEndian.AppendUint32(dst, b.at)
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[n:], redeliveryTable))
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[n:], table))
 }
 
 // WriteTo writes the records of all bodies, the oldest first.
-func (r *Redeliveries) WriteTo(w io.Writer) (n int64, err error) {
-	buf := make([]byte, 0, 1024*RedeliveryRecordSize)
+func (r *Memory) WriteTo(w io.Writer) (n int64, err error) {
+	buf := make([]byte, 0, 1024*RecordSize)
 	for b := range r.oldestFirst() {
 		if buf = b.append(buf); len(buf) < cap(buf) {
 			continue
@@ -169,7 +170,7 @@ func (r *Redeliveries) WriteTo(w io.Writer) (n int64, err error) {
 	return n + int64(m), err
 }
 
-func (r *Redeliveries) oldestFirst() iter.Seq[received] {
+func (r *Memory) oldestFirst() iter.Seq[received] {
 	return func(yield func(received) bool) {
 		for i := range r.ring {
 			i = (r.next + i) % len(r.ring)
@@ -183,18 +184,18 @@ func (r *Redeliveries) oldestFirst() iter.Seq[received] {
 // Load reads records from rd until its end and adds their bodies. It skips a
 // damaged record, and a truncated one at the end. n counts the bytes of whole
 // records; append further records after them.
-func (r *Redeliveries) Load(rd io.Reader) (n int64, err error) {
-	buf := make([]byte, 1024*RedeliveryRecordSize)
+func (r *Memory) Load(rd io.Reader) (n int64, err error) {
+	buf := make([]byte, 1024*RecordSize)
 	for have := 0; err == nil; {
 		var m int
 		m, err = rd.Read(buf[have:])
 		have += m
 		rest := buf[:have]
-		for ; len(rest) >= RedeliveryRecordSize; rest = rest[RedeliveryRecordSize:] {
+		for ; len(rest) >= RecordSize; rest = rest[RecordSize:] {
 			if b, ok := parseReceived(rest); ok {
 				r.add(b)
 			}
-			n += RedeliveryRecordSize
+			n += RecordSize
 		}
 		have = copy(buf, rest)
 	}
@@ -207,6 +208,6 @@ func (r *Redeliveries) Load(rd io.Reader) (n int64, err error) {
 func parseReceived(rec []byte) (b received, ok bool) {
 	copy(b.sum[:], rec)
 	b.at = binary.LittleEndian.Uint32(rec[len(b.sum):])
-	sum := binary.LittleEndian.Uint32(rec[RedeliveryRecordSize-4:])
-	return b, sum == crc32.Checksum(rec[:RedeliveryRecordSize-4], redeliveryTable)
+	sum := binary.LittleEndian.Uint32(rec[RecordSize-4:])
+	return b, sum == crc32.Checksum(rec[:RecordSize-4], table)
 }
