@@ -20,7 +20,7 @@ type repeats struct {
 
 	mu   sync.Mutex
 	seen *redelivery.Memory // nil if each body is new
-	last int64                // up to where the table was read
+	last int64              // up to where the table was read
 }
 
 // learnEvery is how often a process reads what is new.
