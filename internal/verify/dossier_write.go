@@ -3,7 +3,6 @@ package verify
 import (
 	_ "embed"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"html/template"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/garminkit/activityapi/activity/activitytest/verification"
+	"github.com/garminkit/activityapi/internal/junit"
 )
 
 // forms are the ways to write a dossier, by the ending of the file's name.
@@ -78,53 +78,20 @@ func (d *dossier) text(w io.Writer) error {
 
 // junit writes a case for each line. One that is open is skipped.
 func (d *dossier) junit(w io.Writer) error {
-	type message struct {
-		Message string `xml:"message,attr"`
-	}
-	type testCase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Seconds string   `xml:"time,attr"`
-		Failure *message `xml:"failure,omitempty"`
-		Skipped *message `xml:"skipped,omitempty"`
-		Out     string   `xml:"system-out,omitempty"`
-	}
-	suite := struct {
-		XMLName  xml.Name   `xml:"testsuite"`
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Skipped  int        `xml:"skipped,attr"`
-		Errors   int        `xml:"errors,attr"`
-		Seconds  string     `xml:"time,attr"`
-		Started  string     `xml:"timestamp,attr"`
-		Cases    []testCase `xml:"testcase"`
-	}{
-		Name: "Garmin production review", Tests: d.Passed + d.Failed + d.Open, Failures: d.Failed, Skipped: d.Open,
-		Seconds: fmt.Sprintf("%.3f", d.Seconds), Started: d.Started.UTC().Format("2006-01-02T15:04:05"),
-	}
+	suite := &junit.Suite{Name: "Garmin production review", Started: d.Started, Seconds: d.Seconds}
 	for _, p := range d.Parts {
 		for _, l := range p.Lines {
-			c := testCase{Class: "review." + p.Title, Name: l.ID, Seconds: fmt.Sprintf("%.3f", l.slowest()), Out: l.Found()}
+			c := junit.Case{Class: "review." + p.Title, Name: l.ID, Seconds: l.slowest(), Out: l.Found()}
 			switch l.Verdict {
 			case standsFailed:
-				c.Failure = &message{l.Requirement + ": " + l.failures()}
+				c.Failure = new(l.Requirement + ": " + l.failures())
 			case standsOpen:
-				c.Skipped = &message{strings.Join(l.Left, "; ")}
+				c.Skipped = new(strings.Join(l.Left, "; "))
 			}
 			suite.Cases = append(suite.Cases, c)
 		}
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(suite); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return junit.Write(w, suite)
 }
 
 func (l line) failures() string {

@@ -1,11 +1,12 @@
 package verification
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/junit"
 )
 
 // Verdict is the result of a check.
@@ -106,48 +107,16 @@ func (r *Report) String() string {
 
 // WriteJUnit writes the report as JUnit XML, which build servers read.
 func (r *Report) WriteJUnit(w io.Writer) error {
-	type message struct {
-		Message string `xml:"message,attr"`
-	}
-	type testCase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Seconds string   `xml:"time,attr"`
-		Failure *message `xml:"failure,omitempty"`
-		Skipped *message `xml:"skipped,omitempty"`
-	}
-	suite := struct {
-		XMLName  xml.Name   `xml:"testsuite"`
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Skipped  int        `xml:"skipped,attr"`
-		Errors   int        `xml:"errors,attr"`
-		Seconds  string     `xml:"time,attr"`
-		Started  string     `xml:"timestamp,attr"`
-		Cases    []testCase `xml:"testcase"`
-	}{
-		Name: "Garmin partner verification", Tests: len(r.Checks), Failures: r.count(Failed), Skipped: r.count(Skipped),
-		Seconds: fmt.Sprintf("%.3f", r.Seconds), Started: r.Started.UTC().Format("2006-01-02T15:04:05"),
-	}
+	suite := &junit.Suite{Name: "Garmin partner verification", Started: r.Started, Seconds: r.Seconds}
 	for _, c := range r.Checks {
-		t := testCase{Class: "garmin.section " + c.Section, Name: c.Name, Seconds: fmt.Sprintf("%.3f", c.Seconds)}
+		t := junit.Case{Class: "garmin.section " + c.Section, Name: c.Name, Seconds: c.Seconds}
 		switch c.Verdict {
 		case Failed:
-			t.Failure = &message{c.Requirement + ": " + c.Detail}
+			t.Failure = new(c.Requirement + ": " + c.Detail)
 		case Skipped:
-			t.Skipped = &message{c.Detail}
+			t.Skipped = new(c.Detail)
 		}
 		suite.Cases = append(suite.Cases, t)
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(suite); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return junit.Write(w, suite)
 }
