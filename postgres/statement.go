@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/garminkit/activityapi/internal/backoff"
 )
 
 // patience is how long a statement may take, with its repeats.
@@ -58,7 +60,7 @@ func (db *DB) do(ctx context.Context, what string, how doing, f func(ctx context
 	}
 	c, cancel := db.call(ctx)
 	defer cancel()
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	for tries := 1; ; tries++ {
 		err := f(c)
 		if err == nil {
 			return nil
@@ -66,11 +68,7 @@ func (db *DB) do(ctx context.Context, what string, how doing, f func(ctx context
 		if c.Err() != nil || !mayRepeat(err, how) {
 			return fmt.Errorf("postgres: %s: %w", what, db.reason(ctx, err))
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-c.Done():
-			t.Stop()
+		if backoff.Sleep(c, backoff.Wait(tries, 10*time.Millisecond, time.Second)) != nil {
 			return fmt.Errorf("postgres: %s: %w", what, db.reason(ctx, err))
 		}
 	}

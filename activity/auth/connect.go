@@ -333,12 +333,12 @@ const greetTimeout = 15 * time.Second
 
 // patiently asks until there is an answer or ctx ends.
 func patiently[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
-	for wait := 250 * time.Millisecond; ; wait *= 2 {
+	for tries := 1; ; tries++ {
 		v, err := ask(ctx)
 		if err == nil {
 			return v, nil
 		}
-		if ctx.Err() != nil || backoff.Sleep(ctx, wait) != nil {
+		if ctx.Err() != nil || backoff.Sleep(ctx, backoff.Wait(tries, 250*time.Millisecond, greetTimeout)) != nil {
 			return v, err
 		}
 	}

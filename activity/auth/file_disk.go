@@ -48,7 +48,7 @@ func (f *fileStore) exclusive(ctx context.Context, create bool, do func() error)
 	if create || !lockData {
 		flags |= os.O_CREATE
 	}
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+	for tries := 1; ; tries++ {
 		l, err := os.OpenFile(path, flags, 0o600)
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (f *fileStore) exclusive(ctx context.Context, create bool, do func() error)
 		if err != nil {
 			return err
 		}
-		if err := backoff.Sleep(ctx, wait); err != nil {
+		if err := backoff.Sleep(ctx, backoff.Wait(tries, time.Millisecond, 50*time.Millisecond)); err != nil {
 			return err
 		}
 	}

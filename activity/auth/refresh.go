@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/garminkit/activityapi/internal/backoff"
@@ -44,7 +43,7 @@ func (u *Users) refresh(ctx context.Context, userID types.UserID, force bool, re
 
 	first := refused
 	var claim watchedClaim
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	for tries := 1; ; tries++ {
 		if t, err := u.storeLeftover(ctx, userID); t != nil || err != nil {
 			return t, err
 		}
@@ -64,7 +63,7 @@ func (u *Users) refresh(ctx context.Context, userID types.UserID, force bool, re
 			if t.fresh(0) && !force && !t.refused(refused) {
 				return t, nil
 			}
-			if err := backoff.Sleep(ctx, wait/2+rand.N(wait)); err != nil {
+			if err := backoff.Sleep(ctx, backoff.Wait(tries, 20*time.Millisecond, time.Second)); err != nil {
 				return nil, wrap(op, userID, err)
 			}
 			continue
@@ -165,7 +164,7 @@ func (u *Users) storeRotation(ctx context.Context, r *rotation) (*Token, error) 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	old := r.old
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+	for tries := 1; ; tries++ {
 		t, err := u.store.Swap(ctx, old, r.new)
 		if err == nil {
 			return t, nil
@@ -189,7 +188,7 @@ func (u *Users) storeRotation(ctx context.Context, r *rotation) (*Token, error) 
 				return now, nil
 			}
 		}
-		if serr := backoff.Sleep(ctx, wait); serr != nil {
+		if serr := backoff.Sleep(ctx, backoff.Wait(tries, 20*time.Millisecond, 5*time.Second)); serr != nil {
 			u.mu.Lock()
 			u.unstored[r.old.UserID] = r
 			u.mu.Unlock()

@@ -3,6 +3,8 @@ package service
 import (
 	"context"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/backoff"
 )
 
 // fetchHistory makes passes until ctx ends.
@@ -19,8 +21,8 @@ func (s *Service) fetchHistory(ctx context.Context) error {
 		if err == nil {
 			failures = 0
 		} else {
-			wait = min(time.Minute<<min(failures, 6), time.Hour, h.Every)
 			failures++
+			wait = backoff.Wait(failures, time.Minute, min(time.Hour, h.Every))
 			s.opts.Logger.ErrorContext(ctx, "service: history was not fetched to its end", "err", err, "again in", wait)
 		}
 		t := time.NewTimer(wait)
