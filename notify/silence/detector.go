@@ -3,7 +3,6 @@ package silence
 import (
 	"cmp"
 	"iter"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -279,23 +278,4 @@ func (d *Detector) ofSeries(kind types.Kind, s *series) Silence {
 		cause = CauseEndpoint
 	}
 	return Silence{Key: d.opts.Key, Kind: kind, Since: s.since, Expected: s.missing, Cause: cause}
-}
-
-func (d *Detector) all() (found []Silence) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.whole.silent {
-		return []Silence{d.ofSeries("", &d.whole)}
-	}
-	for i := range d.kinds {
-		if d.kinds[i].silent {
-			found = append(found, d.ofSeries(kindOf(i), &d.kinds[i]))
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(d.users)) {
-		for s := range d.ofUser(id, d.users[id]) {
-			found = append(found, s)
-		}
-	}
-	return found
 }
