@@ -3,11 +3,13 @@ package backfill_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/powercut"
 )
 
 // TestFileLedgerErase: no byte of a user is left in the directory, in the log and
@@ -70,5 +72,51 @@ func TestFileLedgerEraseHeals(t *testing.T) {
 	require.Positive(t, n)
 	require.Zero(t, fails)
 	require.NoFileExists(t, damaged)
+	require.NoError(t, l.Close())
+}
+
+// TestFileLedgerErasePowerCut: whatever a crash leaves at each sync of an Erase,
+// others have their chunks, and a repeated one leaves nothing; after it has returned,
+// a power cut brings nothing back.
+func TestFileLedgerErasePowerCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	disk := powercut.Watch(dir, t.TempDir())
+	t.Cleanup(disk.Close)
+	l, err := backfill.OpenLedgerOn(dir, disk.Sync, nil)
+	require.NoError(t, err)
+	for i := range 3 {
+		require.NoError(t, save(l, planned("victim-id", i, i+1)))
+		require.NoError(t, save(l, planned("b", i, i+1)))
+	}
+	disk.Take()
+	n, err := l.Erase(t.Context(), "victim-id")
+	require.NoError(t, err)
+	require.Positive(t, n)
+	moments := disk.Take()
+	require.GreaterOrEqual(t, len(moments), 8)
+	named := func(dir string) (names []string) {
+		files, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, f := range files {
+			data, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			require.NoError(t, err)
+			if strings.Contains(string(data), "victim") {
+				names = append(names, f.Name())
+			}
+		}
+		return names
+	}
+	after := t.TempDir()
+	require.NoError(t, disk.Cut(after))
+	require.Empty(t, named(after), "the power was cut behind it")
+	for i, dir := range moments {
+		l := openLedger(t, dir)
+		_, err := l.Erase(t.Context(), "victim-id")
+		require.NoError(t, err)
+		require.Empty(t, named(dir), "moment %d", i)
+		require.Len(t, lines(t, l), 3, "moment %d", i)
+		require.NoError(t, l.Close())
+	}
 	require.NoError(t, l.Close())
 }

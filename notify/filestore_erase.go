@@ -27,6 +27,7 @@ func (d *FileDir) Erase(ctx context.Context, user types.UserID) (*Erasure, error
 	if userDir(user) == userDir("") {
 		return out, errors.New("notify: files: Erase without a user")
 	}
+	d.clear() // Nobody can tell whose an unfinished copy is.
 	err := d.eraseFiles(ctx, user, out)
 	if err == nil {
 		err = d.eraseClaims(ctx, user, out)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/internal/powercut"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -70,4 +71,66 @@ func TestFileErase(t *testing.T) {
 	require.Greater(t, again.Version, last.Version-1)
 	_, err = s.Erase(ctx, "")
 	require.Error(t, err)
+}
+
+// TestFileErasePowerCut: whatever a crash leaves at each sync of an Erase, others
+// have their tokens, and a repeated one leaves nothing; after it has returned, a
+// power cut brings nothing back.
+func TestFileErasePowerCut(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]*auth.FileOptions{"plain": nil, "sealed": {AEAD: newAEAD(t, 1)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "tokens")
+			s := openFile(t, path, opts)
+			defer s.Close()
+			disk := powercut.Watch(dir, t.TempDir())
+			t.Cleanup(disk.Close)
+			s.SetSync(disk.Sync)
+			var mine, other *auth.Token
+			for i := range 5 {
+				mine = put(t, s, mine, "victim-id", fmt.Sprint("SECRET-victim", i))
+				other = put(t, s, other, "b", fmt.Sprint("b", i))
+			}
+			compact(t, s) // The disk has seen all of it.
+			mine = put(t, s, mine, "victim-id", "SECRET-victim-last")
+			other = put(t, s, other, "b", "b-last")
+			disk.Take()
+			had, err := s.Erase(t.Context(), "victim-id")
+			require.NoError(t, err)
+			require.True(t, had)
+			moments := disk.Take()
+			require.GreaterOrEqual(t, len(moments), 8)
+			after := t.TempDir()
+			require.NoError(t, disk.Cut(after))
+			require.Empty(t, named(t, after, "victim"), "the power was cut behind it")
+			for i, dir := range moments {
+				s := openFile(t, filepath.Join(dir, "tokens"), opts)
+				_, err := s.Erase(t.Context(), "victim-id")
+				require.NoError(t, err)
+				require.Empty(t, named(t, dir, "victim"), "moment %d", i)
+				require.Equal(t, string(other.AccessToken), content(t, s)["b"], "moment %d", i)
+				_, err = s.Token(t.Context(), "victim-id")
+				require.ErrorIs(t, err, auth.ErrNotConnected)
+				require.NoError(t, s.Close())
+			}
+			_ = mine
+		})
+	}
+}
+
+// named gives the files in a directory that have a text.
+func named(t *testing.T, dir, text string) (names []string) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		require.NoError(t, err)
+		if bytes.Contains(data, []byte(text)) {
+			names = append(names, f.Name())
+		}
+	}
+	return names
 }
