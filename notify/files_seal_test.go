@@ -7,16 +7,13 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -211,53 +208,3 @@ func TestSealedPartCut(t *testing.T) {
 		require.Equal(t, size == whole.Len(), p != nil, size)
 	}
 }
-
-// BenchmarkSealedFiles downloads files with a key and without, in turns.
-func BenchmarkSealedFiles(b *testing.B) {
-	for _, mb := range []int{1, 100} {
-		b.Run(fmt.Sprintf("%dMB", mb), func(b *testing.B) {
-			content := make([]byte, mb<<20)
-			for i := range content {
-				content[i] = byte(i * 7)
-			}
-			var stores [2]*fileStore
-			for i, aead := range []cipher.AEAD{nil, testAEAD(b, 1)} {
-				s, err := (&Files{Dir: b.TempDir(), AEAD: aead}).open(nil)
-				require.NoError(b, err)
-				defer s.Close()
-				stores[i] = s
-			}
-			n := 0
-			fetch := func(s *fileStore) time.Duration {
-				n++
-				id := fmt.Sprint(n)
-				f := &types.ActivityFile{UserID: "u", SummaryID: types.ID(id), FileType: "KML", CallbackURL: types.Secret("https://x/?id=" + id)}
-				begin := time.Now()
-				file, _, err := s.fetch(b.Context(), downloader{file: func() (io.ReadCloser, error) {
-					return wholeBody{bytes.NewReader(content)}, nil
-				}}, f)
-				took := time.Since(begin)
-				require.NoError(b, err)
-				require.NoError(b, os.Remove(file.Path))
-				return took
-			}
-			fetch(stores[0])
-			fetch(stores[1])
-			var plain, sealed, ratios []float64
-			for b.Loop() {
-				p, s := fetch(stores[0]), fetch(stores[1])
-				plain, sealed, ratios = append(plain, p.Seconds()), append(sealed, s.Seconds()), append(ratios, p.Seconds()/s.Seconds())
-			}
-			median := func(v []float64) float64 { slices.Sort(v); return v[len(v)/2] }
-			b.ReportMetric(float64(mb)/median(plain), "plain-MiB/s")
-			b.ReportMetric(float64(mb)/median(sealed), "sealed-MiB/s")
-			b.ReportMetric(median(ratios), "sealed/plain")
-		})
-	}
-}
-
-// wholeBody is a body whose transfer proves that nothing is missing.
-type wholeBody struct{ io.Reader }
-
-func (wholeBody) Close() error { return nil }
-func (wholeBody) Whole() bool  { return true }
