@@ -271,7 +271,7 @@ func (d *download) look(p part) (c Claim, ok bool, err error) {
 	if err != nil {
 		return Claim{}, false, err
 	}
-	defer t.Close()
+	defer t.done()
 	if c.Size, c.SHA256, err = sum(t); err == nil {
 		err = d.s.dir.sync(f)
 	}
@@ -284,6 +284,6 @@ func (d *download) check(f *os.File) (finding, error) {
 	if err != nil {
 		return finding{}, err
 	}
-	defer t.Close()
+	defer t.done()
 	return checkFile(d.file.FileType, t)
 }

@@ -63,7 +63,7 @@ func (d *download) putFile(ctx context.Context, p part, c Claim) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.done()
 	if d.s.opts.Store == nil && (f.sealed != nil) == (d.s.dir.box != nil) {
 		// A second name for the same bytes, where the file system can.
 		linked, err := d.s.dir.link(p.name(), c.Name, c.Size, c.SHA256)

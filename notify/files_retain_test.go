@@ -113,7 +113,7 @@ func TestRetention(t *testing.T) {
 		require.False(t, has(t, dir, ".downloads/bb22-busy.part"))
 
 		// With names of the application's own, every file is one.
-		w = retained(t, &Files{Dir: dir, Retention: 30 * day, Name: func(*types.ActivityFile) string { return "x" }})
+		retained(t, &Files{Dir: dir, Retention: 30 * day, Name: func(*types.ActivityFile) string { return "x" }})
 		time.Sleep(sweepEvery + time.Minute)
 		synctest.Wait()
 		require.False(t, has(t, dir, "partner.db"))

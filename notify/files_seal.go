@@ -48,17 +48,17 @@ func (d *FileDir) sizeOnDisk(n int64) int64 {
 	return d.box.SealedSize(n)
 }
 
-// text reads what a file holds, sealed or not. Close leaves the file below open.
+// text reads what a file holds, sealed or not. Call done behind it; the file below
+// stays open.
 type text struct {
 	*io.SectionReader
 	sealed *seal.Reader // nil if it is not sealed
 }
 
-func (t *text) Close() error {
-	if t.sealed == nil {
-		return nil
+func (t *text) done() {
+	if t.sealed != nil {
+		_ = t.sealed.Close() // It does not fail.
 	}
-	return t.sealed.Close()
 }
 
 // text opens what f holds. What was written without a key stays readable with one.
@@ -107,14 +107,19 @@ type openText struct {
 	f *os.File
 }
 
-func (t *openText) Close() error { return errors.Join(t.text.Close(), t.f.Close()) }
+func (t *openText) Close() error {
+	t.text.done()
+	return t.f.Close()
+}
+
+func (t *openText) done() { _ = t.Close() } // It was only read.
 
 func (d *FileDir) keptText(f *os.File) (*text, error) {
 	t, err := d.text(f)
 	if err == nil && t.sealed != nil && t.Size() > 0 {
 		// The last chunk tells whether the stream was ended.
 		if _, err = t.ReadAt(make([]byte, 1), t.Size()-1); err != nil {
-			t.Close()
+			t.done()
 		}
 	}
 	if !errors.Is(err, seal.ErrDamaged) {
@@ -153,7 +158,7 @@ func (d *FileDir) readSmall(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.done()
 	return io.ReadAll(f)
 }
 

@@ -159,7 +159,7 @@ func TestSealedFile(t *testing.T) {
 	defer r.Close()
 	data, err := io.ReadAll(r)
 	require.NoError(t, err)
-	require.EqualValues(t, file.Size, len(data))
+	require.Len(t, data, int(file.Size))
 	sum := sha256.Sum256(data)
 	require.Equal(t, file.SHA256, hex.EncodeToString(sum[:]))
 	_, seeks := r.(io.ReaderAt)

@@ -174,7 +174,7 @@ func (d *FileDir) holds(name string, size int64, sum string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close()
+	defer f.done()
 	if f.Size() != size {
 		return false
 	}
