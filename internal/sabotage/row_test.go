@@ -353,12 +353,13 @@ func renameReceivers(t *testing.T, name string) (asIs, renamed string) {
 			continue
 		}
 		recv := f.Recv.List[0].Names[0]
+		// The parser resolves names within one file, which is enough.
 		keys := map[ast.Expr]bool{} // of composite literals: names of fields
 		ast.Inspect(f, func(n ast.Node) bool {
 			if kv, ok := n.(*ast.KeyValueExpr); ok {
 				keys[kv.Key] = true
 			}
-			if id, ok := n.(*ast.Ident); ok && !keys[id] && id.Obj != nil && id.Obj == recv.Obj { //nolint:staticcheck // it resolves within one file, which is enough
+			if id, ok := n.(*ast.Ident); ok && !keys[id] && id.Obj != nil && id.Obj == recv.Obj {
 				ends = append(ends, files.Position(id.End()).Offset)
 			}
 			return true
