@@ -121,6 +121,11 @@ func (s *Scanner) scalar() (text []byte, is Type, ok bool) {
 	return text, is, ok
 }
 
+// The methods below read a value in any form that Garmin has been seen to write it, or
+// might: a number in a string, 30.0 for an integer, 1 for true. What a form can be
+// without loss is in the documentation of package types. A value that fits no form is
+// a defect: the field stays absent, and the item goes on.
+
 // number64 reads the value of a float or integer field: a number, or a string
 // that holds one.
 func (s *Scanner) number64(f *field, i int, dst Target, vals *Values, depth int) bool {

@@ -1,5 +1,10 @@
 package jsonscan
 
+// An envelope needs four of some thirty keys. What a key's value is does not matter
+// then, only where it ends: so no order of keys is learnt, a key of a length that no
+// field has is not even looked up, and a number is not made a value. It is checked
+// all the same: what is read over is read as strictly.
+
 // Head reads an object as [Scanner.Item] does, faster where the struct has few
 // of the object's keys, and says nothing about the others.
 func (s *Scanner) Head(dst any, target Target) bool {

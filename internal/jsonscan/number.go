@@ -13,9 +13,25 @@ import (
 // limit; Garmin's numbers are far shorter.
 const maxNumber = 1024
 
+// How a number is read. Half of the time of a body of details goes into numbers,
+// most of them floats of 15 to 17 digits. Three things make it fast:
+//
+//   - Digits are found and made a value eight at a time, in one 64-bit word, by a
+//     few multiplications and no loop.
+//   - All bytes that are looked at lie in an array of fixed size. One comparison
+//     at the beginning makes sure that there are so many, and the compiler then
+//     leaves out every other bounds check.
+//   - A float that is exact by one division is made so, and the others by one
+//     multiplication with a 128-bit power of ten. strconv is called for none but
+//     the longest.
+//
+// What must hold: a value is the same, bit for bit, as that of strconv, and what is
+// not certain is left to the slow way, which is exact for every number.
+
 // numberRoom is how many bytes it takes to read a lead and a number: enough to
 // read eight at once, and not to mistake the end of the window for the end of the
-// number.
+// number. The longest number that is read here has 1 sign, 15 digits, 1 point and
+// 19 digits, of which 16 are read as two words: 41 bytes.
 const numberRoom = leadRoom + 72
 
 // float reads the JSON number at b[i:] and returns it with the index after it.
@@ -36,7 +52,11 @@ func integer(b []byte, i int) (int64, int) {
 // bare are places of numbers without lead.
 var bare = [...]place{formNone: {}, formInt: {form: formInt}, formFloat: {form: formFloat}}
 
-// number reads the lead at b[i:] and the number behind it.
+// number reads the lead at b[i:] and the number behind it, and returns the bits of
+// its value with the index after it. The index is 0 if something else stands there,
+// also for a number that is too unusual or too near to the end of b. To read both in
+// one step saves a call and the same checks again for each of fourteen values of a
+// sample.
 func (at *place) number(b []byte, i int) (v uint64, next int) {
 	if len(b)-i < numberRoom {
 		return 0, 0
@@ -58,6 +78,7 @@ func (at *place) number(b []byte, i int) (v uint64, next int) {
 	}
 	first := p[n]
 	x = binary.LittleEndian.Uint64(p[n:]) ^ '0'*ones
+	// m is the value of all digits without the point.
 	whole := leading(x)
 	var m uint64
 	if whole < 8 {
@@ -70,7 +91,7 @@ func (at *place) number(b []byte, i int) (v uint64, next int) {
 		whole += k
 	}
 	n += whole
-	c := p[n&63]
+	c := p[n&63] // n is less than 64, which the compiler does not know
 	if whole == 0 || whole == 16 || whole > 1 && first == '0' {
 		return 0, 0
 	}
@@ -98,7 +119,7 @@ func (at *place) number(b []byte, i int) (v uint64, next int) {
 				m = m*pow10[k] + eight(x<<((64-8*k)&63))
 				n += k
 			}
-			// Up to three digits more are possible.
+			// Up to three digits more are possible. m cannot overflow with 19.
 			for p[n&63]-'0' <= 9 {
 				m = m*10 + uint64(p[n&63]-'0')
 				if n++; n-from > 19 {
@@ -108,7 +129,7 @@ func (at *place) number(b []byte, i int) (v uint64, next int) {
 		} else if k == 0 {
 			return 0, 0
 		} else if k == 1 && p[from&63] == '0' {
-			from = n // nothing to add
+			from = n // 24.0 is 24: Garmin writes many whole numbers so
 		} else {
 			m = m*pow10[k] + eight(x<<((64-8*k)&63))
 		}
@@ -128,7 +149,7 @@ func (at *place) number(b []byte, i int) (v uint64, next int) {
 	var f float64
 	if m < 1<<53 && -22 <= exp && exp <= 22 {
 		// Both operands are exact, so the one rounding is the right one
-		// (Clinger).
+		// (Clinger). It is faster than lemire by a fifth for short numbers.
 		if exp < 0 {
 			f = float64(int64(m)) / exact10[-exp]
 		} else {
@@ -182,7 +203,9 @@ func run(b []byte, i int) int {
 // leading returns how many bytes of x, from the lowest, are the values of
 // decimal digits.
 func leading(x uint64) uint {
-	// The lowest remaining high bit marks the first byte that is not a digit.
+	// A byte of more than 9 has a high bit set after 0x76 was added. A carry out of
+	// a byte happens only above such a one, and reaches later bytes only. So the
+	// lowest high bit marks the first byte that is not a digit.
 	return uint(bits.TrailingZeros64((x|(x+0x7676767676767676))&highs)) >> 3
 }
 
@@ -285,6 +308,8 @@ const (
 // fits an int, in any notation: 30, 30.0 and 3e1 are the same. Otherwise why is
 // not "".
 func anyInteger(text []byte) (n int64, why string) {
+	// The digits without the point are moved by the exponent. No float comes in
+	// between, so 9007199254740993.0 is what it says.
 	s, neg := strings.CutPrefix(string(text), "-")
 	exp := 0
 	if mant, e, ok := strings.Cut(strings.ToLower(s), "e"); ok {
@@ -351,6 +376,9 @@ func isNumber(text []byte) bool {
 	}
 	return state.complete()
 }
+
+// The slow way: the grammar of a number, a byte at a time. It also reads numbers that
+// come in pieces, and says where a broken one is broken.
 
 // numberState is the state of a scan in the grammar of a number.
 type numberState uint8

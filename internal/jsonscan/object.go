@@ -5,6 +5,18 @@ import (
 	"math/bits"
 )
 
+// Each value of an object is tried in the fastest way first, and a way that cannot
+// read it has consumed nothing:
+//
+//  1. the key that is expected and a plain number behind it (place.number),
+//  2. the key that is expected, or one that stood here before (rival), or any known
+//     key that is all in the window (find), and then a plain value (plainField),
+//  3. anything else, also what comes in pieces or is not as it should be (member,
+//     field).
+//
+// Values wait in vals until the object ends, because a key may be repeated and the
+// last one counts, and because all numbers of an object are allocated at once.
+
 // object reads the object at the current place. Values go to vals, and everything
 // else into the struct at dst. If a key is repeated, the last one counts.
 func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
@@ -13,6 +25,7 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	prev, first := start, true
 	at := &o.first
 	for {
+		// An item that is too large is read over from its limit on.
 		if at.form != formNone && !s.over() {
 			if v, next := at.number(s.buf, s.pos); next > 0 {
 				s.pos, first, prev = next, false, at.field
@@ -99,6 +112,7 @@ func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 				return false
 			}
 			s.pos = to + 1
+			// Garmin sends the same id as a number here and as a string there.
 		} else if from--; f.kind == kindID && b[from] != '0' && len(b)-from >= numberRoom {
 			_, to = digits(b, from)
 			if n := to - from; n == 0 || n == 16 || b[to] == '.' || b[to]|0x20 == 'e' {
@@ -122,6 +136,7 @@ func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 // idOf makes a string of an id. The ids of a record often start with the same
 // digits, and then share memory.
 func (s *Scanner) idOf(text []byte) string {
+	// An activity's own id and that of its summary are often the same digits.
 	if n := len(text); n <= len(s.lastID) && s.lastID[:n] == string(text) {
 		return s.lastID[:n]
 	}
@@ -209,6 +224,7 @@ func (s *Scanner) field(f *field, i int, dst Target, vals *Values, depth int) bo
 
 // clearField makes field i absent again, if it was read before.
 func clearField(f *field, i int, dst Target, vals *Values) {
+	// What waits in vals goes with the bit below; the rest is in the struct already.
 	if vals.Seen>>i&1 != 0 {
 		switch f.kind {
 		case kindStrings:

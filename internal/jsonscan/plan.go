@@ -51,6 +51,9 @@ func (k kind) form() form {
 // stored reports whether values of the kind wait in Values to be stored.
 func (k kind) stored() bool { return k.value() || k == kindString || k == kindID }
 
+// A plan is made from a struct's tags when a struct is first read, and is kept for
+// good. There are about a dozen.
+
 // plan describes how to read the JSON object of a struct type. It is made from
 // the struct's tags, so that a field is declared in only one place:
 //

@@ -2,11 +2,13 @@ package jsonscan
 
 import "strings"
 
-// What items point to is allocated for several at once. So an item that is kept
-// keeps a little of its neighbours', and at most what the constants here say.
+// What items point to is allocated for several at once, since an allocation costs as
+// much as five numbers to read, and the collector's work grows with their number. The
+// price: an item that is kept keeps a little of its neighbours' memory, at most what
+// the constants here say. The first item of a body is allocated alone, and the next
+// ones in groups that grow: a body of one item, as most are, wastes nothing.
 
-// roomOf is how many items share an allocation. The first of a body shares with
-// none: most bodies have one.
+// roomOf is how many items share an allocation at most.
 const roomOf = 8
 
 // mostRoom is the most that items share, in numbers and in bytes of text.
@@ -33,7 +35,8 @@ func (r *room[T]) take(n int) []T {
 	return t
 }
 
-// texts makes strings.
+// texts makes strings, several in one array: a builder with enough capacity does not
+// move what it has, so that strings of it stay good while it is written on.
 type texts struct {
 	b    strings.Builder
 	used int

@@ -1,6 +1,7 @@
 package jsonscan
 
-// trail remembers the members of skipped objects: which follows which, and the
+// trail is to skipped objects what order is to those that are read: it remembers the
+// members of skipped objects: which follows which, and the
 // bytes before its value, from the value before it or the opening brace on. A
 // member is identified by the hash of its key; of two with the same hash, the
 // later replaces the earlier.
@@ -67,6 +68,10 @@ func (t *trail) find(b []byte, i int, prev uint16) (next int, node uint16) {
 	}
 	return next, node
 }
+
+// skip reads over what the models do not know, or no longer want, and must say that
+// JSON is broken wherever reading would. It is a loop over all levels and not a
+// function that calls itself, so that nesting costs a bit each and no stack.
 
 // skip skips a value of any kind, which must be valid JSON. depth is the nesting
 // depth of the place in the item.

@@ -5,6 +5,17 @@ import (
 	"math/bits"
 )
 
+// How samples are read. A list of samples is most of a body, and its elements hold
+// nothing but numbers. They go two ways: from the text to the tape in one loop
+// (run), and at the end from the tape to the structs. An element that run cannot
+// read, because it is odd or the window ends in it, is read by object, which can
+// read anything. Nothing of an element counts until all of it was read, so that
+// run can stop anywhere.
+//
+// The structs are not filled at once because their number is unknown: a slice that
+// grows would copy them, 128 bytes each, and leave the old ones to the collector.
+// The tape takes a third of that, and is used again for the next list.
+
 // structs reads the array of objects in field f. The number of elements is only
 // known at its end, so their values first go to the tape, and then into a slice
 // of exactly the right size.
@@ -44,7 +55,9 @@ type list struct {
 	n     int // the elements that are there
 
 	// The last value of the last element ended at tail in the window that began at
-	// base.
+	// base. base is -1 if the last element was not read by run: between two that
+	// are plain may then stand one that counts, and must not become a part of what
+	// is read over.
 	tail int
 	base int64
 }
@@ -100,6 +113,10 @@ func (s *Scanner) show(p *plan, vals *Values, n int) bool {
 // unusual: keys in their usual spelling and plain numbers, also for unknown keys.
 // It returns done == false with the place at an object that [Scanner.object] must
 // read.
+//
+// An element ends where a seam was found, and the number behind it: then two
+// elements, the comma between them and the first key of the second are checked by
+// one comparison.
 func (s *Scanner) run(l *list) (done, ok bool) {
 	b, o, vals := s.buf, l.order, l.vals
 	i := s.pos + 1
@@ -111,6 +128,7 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 		v, next := at.number(b, i)
 		if next > 0 {
 			if at == &o.seam {
+				// The element before this value is whole.
 				s.pos = i + o.brace
 				if !s.keep(l) {
 					return false, false
@@ -122,6 +140,7 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 			}
 			i = next
 		} else {
+			// Something else is there, or the number is odd, or the window ends.
 			from := i
 			if at == &o.seam {
 				at = &o.places[end]
@@ -147,6 +166,7 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 				s.pos = i
 				return true, s.keep(l)
 			case first && l.base == s.base:
+				// Both elements lie in this window.
 				o.learnSeam(k, b[l.tail:i], s.pos-l.tail)
 			}
 			if v, i = bare[o.places[k].form].number(b, i); i == 0 {
@@ -167,6 +187,10 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 
 // tape holds the values of a list's elements while their number is unknown. The
 // next list reuses it.
+//
+// Numbers that structs point to are kept apart from the others, floats and integers
+// each in their order: so they are copied as a whole to where the structs will point,
+// and replay sets pointers alone.
 type tape struct {
 	// heads has for each element the mask of its fields, and the bits of those
 	// that are no pointers.
@@ -206,7 +230,8 @@ func (t *tape) add(p *plan, vals *Values) {
 // numbers returns a copy of all numbers on the tape.
 func (t *tape) numbers() Arena { return Arena{t.floats.all(), t.ints.all()} }
 
-// replay stores the elements in a list, to whose numbers a leads.
+// replay stores the elements in a list, to whose numbers a leads. list is generated
+// code for the structs of package types.
 func (t *tape) replay(p *plan, list List, vals *Values, a *Arena) {
 	e := 0
 	for _, part := range t.heads.parts[:t.heads.used] {
@@ -224,7 +249,8 @@ func (t *tape) replay(p *plan, list List, vals *Values, a *Arena) {
 	}
 }
 
-// column is a list that grows without being copied.
+// column is a list that grows without being copied: in parts, each twice as large as
+// the one before, up to a bound.
 type column[T any] struct {
 	parts [][]T
 	used  int
@@ -232,8 +258,8 @@ type column[T any] struct {
 
 const (
 	firstPart = 1 << 7
-	mostPart  = 1 << 15 // so that little is left unused
-	partRoom  = 32      // of an element
+	mostPart  = 1 << 15 // little is left unused, and an hour's samples fit in one
+	partRoom  = 32      // an element has no more: 31 fields and a mask
 )
 
 // reset makes the list empty. The last part is the largest: the others are not
@@ -268,7 +294,8 @@ func (c *column[T]) take(n int) {
 	*last = (*last)[:len(*last)+n]
 }
 
-// all returns a copy of the list. That of one part need not be cleared first.
+// all returns a copy of the list. If it has one part, append does not clear the
+// memory that it copies to.
 func (c *column[T]) all() []T {
 	if c.used == 1 {
 		return append([]T(nil), c.parts[0]...)

@@ -6,6 +6,11 @@ import (
 	"reflect"
 )
 
+// The scanner knows no struct: it reads into Values, and a Target moves these into the
+// struct. A target is generated for each model (package wire), so that the compiler
+// checks names and types, and a field is set by a plain assignment. For others, there
+// is one by package reflect.
+
 // Target stores what was read in a struct. Fields are counted as they stand in
 // it, those with a key alone; a struct that it inlines counts with its fields.
 type Target interface {

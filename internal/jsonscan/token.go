@@ -5,6 +5,10 @@ import (
 	"unicode/utf8"
 )
 
+// The methods here read a token that may come in pieces: the window moves when it is
+// filled, so they count from the place and not from an index. Only odd or cut tokens
+// come here. The fast ways read a plain one that is all in the window.
+
 // text reads a string. The result is valid until the window or the scanner's
 // scratch buffer is used again. If the string is not UTF-8, or has half of a
 // surrogate pair, s.mangled is set, and the result has U+FFFD there. In an item

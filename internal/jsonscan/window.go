@@ -20,6 +20,11 @@ const (
 	keepRaw = 256 << 10
 )
 
+// A body is read in blocks, and never held as a whole. What was read of an item is kept
+// only as far as Raw may ask for it: the last 256 KiB, or all if KeepRaw is set. If the
+// reader can be read again, nothing is kept. A block that is no longer needed is used
+// for the bytes to come, so that a stream stays in the processor's cache.
+
 // window is the part of a body in memory: buf[pos:] is still to be read, and the
 // bytes before it were read. Indexes into buf are valid until the next call of
 // more.
