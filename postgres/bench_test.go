@@ -44,7 +44,9 @@ const senders = 64
 
 // BenchmarkPut is how many bodies of 1 KB a process acknowledges with 64
 // senders, and what one plain insert for each comes to on the same server with
-// 64 connections. They take turns, so that other work meets both.
+// 64 connections. The third side is the least that a group can cost: its items are
+// split and stored by one insert, in a table with a key. They take turns, so that
+// other work meets all.
 func BenchmarkPut(b *testing.B) {
 	schema := pgtest.Schema(b)
 	h := steady(b, schema)
@@ -58,7 +60,8 @@ func BenchmarkPut(b *testing.B) {
 	_, err = pool.Exec(b.Context(), named(schema, `CREATE TABLE {s}.plain (id bigserial PRIMARY KEY, data bytea NOT NULL)`))
 	require.NoError(b, err)
 	insert := named(schema, `INSERT INTO {s}.plain (data) VALUES ($1)`)
-	plain, queue := &benchSide{}, &benchSide{}
+	least := newLeast(b, pool, schema)
+	plain, queue, group := &benchSide{}, &benchSide{}, &benchSide{}
 	var n atomic.Int64
 	for b.Loop() {
 		plain.run(b, h, &n, time.Second, func(body string) error {
@@ -66,10 +69,62 @@ func BenchmarkPut(b *testing.B) {
 			return err
 		})
 		queue.run(b, h, &n, time.Second, func(body string) error { return h.Put(b.Context(), strings.NewReader(body)) })
+		group.run(b, h, &n, time.Second, least)
 	}
 	plain.report(b, "plain")
 	queue.report(b, "queue")
 	b.ReportMetric(queue.rate()/plain.rate(), "ratio")
+	b.ReportMetric(group.rate()/plain.rate(), "least-ratio")
+}
+
+// newLeast stores bodies in groups, and nothing else: no order, no repeats, no
+// users.
+func newLeast(b *testing.B, pool *pgxpool.Pool, schema string) func(body string) error {
+	_, err := pool.Exec(b.Context(), named(schema, `CREATE TABLE {s}.least (share smallint, id bigserial, key bytea, data bytea, PRIMARY KEY (share, id))`))
+	require.NoError(b, err)
+	text := named(schema, `INSERT INTO {s}.least (share, key, data) SELECT unnest($1::smallint[]), unnest($2::bytea[]), unnest($3::bytea[])`)
+	w := &puts{more: make(chan struct{}, 1)}
+	for range committers {
+		go func() {
+			g := &group{}
+			for {
+				select {
+				case <-w.more:
+				case <-b.Context().Done():
+					return
+				}
+				if !w.take(g) {
+					continue
+				}
+				for _, p := range g.all {
+					for i := range p.pieces {
+						g.cols.add(&p.pieces[i])
+						g.cols.datas = append(g.cols.datas, p.raw[p.pieces[i].Offset:p.pieces[i].Offset+p.pieces[i].Size])
+					}
+				}
+				_, err := pool.Exec(b.Context(), text, g.cols.shares, g.cols.keys, g.cols.datas)
+				for _, p := range g.all {
+					p.done <- err
+				}
+				g.reset()
+			}
+		}()
+	}
+	return func(body string) error {
+		s := scratches.Get().(*scratch)
+		defer scratches.Put(s)
+		p := &s.put
+		p.raw, p.pieces = []byte(body), p.pieces[:0]
+		s.in.Reset(p.raw)
+		for piece, err := range s.split.Split(&s.in) {
+			if err != nil {
+				return err
+			}
+			p.pieces = append(p.pieces, piece)
+		}
+		w.add(p)
+		return <-p.done
+	}
 }
 
 // benchSide is one of two that are compared.

@@ -335,34 +335,49 @@ func (p *phase) deliver(it item) bool {
 	return false
 }
 
-// drain waits until nothing is left in the queue.
+// patience is how long nothing may become less.
+const patience = time.Minute
+
+// drain waits until nothing is left in the queue, as long as it becomes less.
 func (p *phase) drain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	pool, err := pgxpool.New(ctx, p.server.URL())
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	least, since := -1, time.Now()
 	for {
+		c, cancel := context.WithTimeout(ctx, patience)
 		var n int
-		err := pool.QueryRow(ctx, `SELECT count(*) FROM activityapi.item`).Scan(&n)
-		if err == nil && n == 0 {
+		err := pool.QueryRow(c, `SELECT count(*) FROM activityapi.item`).Scan(&n)
+		cancel()
+		switch {
+		case err == nil && n == 0:
 			return nil
+		case err == nil && (least < 0 || n < least):
+			least, since = n, time.Now()
+		case time.Since(since) > patience:
+			return errors.Join(fmt.Errorf("%d items are left", n), err, p.left(pool))
 		}
 		if !pause(ctx, 100*time.Millisecond) {
-			return errors.Join(fmt.Errorf("%d items are left", n), err, p.left(pool))
+			return ctx.Err()
 		}
 	}
 }
 
-// left says what was not done.
+// left says what was not done, and what the database and the processes do instead.
 func (p *phase) left(pool *pgxpool.Pool) error {
-	var text string
+	var text, busy string
 	err := pool.QueryRow(context.Background(), `SELECT coalesce(string_agg(format('%s: share %s of %s (a member: %s), attempts %s, next %s, %s', i.id, i.share, s.owner,
   m.expires, i.attempts, i.next, convert_from(coalesce(i.reason, i.user_id), 'UTF8')), E'\n'), '')
 FROM (SELECT * FROM activityapi.item LIMIT 10) i JOIN activityapi.share s ON s.share = i.share LEFT JOIN activityapi.member m ON m.id = s.owner`).Scan(&text)
-	return errors.Join(errors.New(text), err)
+	errBusy := pool.QueryRow(context.Background(), `SELECT coalesce(string_agg(format('%s %s: waits for %s, since %s: %s', pid, state, wait_event,
+  clock_timestamp() - state_change, left(query, 80)), E'\n'), '') FROM pg_stat_activity WHERE backend_type = 'client backend'`).Scan(&busy)
+	for _, w := range p.workers {
+		w.signal(syscall.SIGQUIT) // it says where it stands
+	}
+	time.Sleep(time.Second)
+	return errors.Join(errors.New(text), err, errors.New(busy), errBusy)
 }
 
 // garmin gives out files, each once.
