@@ -191,7 +191,7 @@ func TestEraseCrash(t *testing.T) {
 
 	step := int64(17)
 	if testing.Short() {
-		step = 40
+		step = 60
 	}
 	for n := step / 2; n < 130; n += step {
 		crash := &atQuery{}
