@@ -147,7 +147,7 @@ func BenchmarkLarge(b *testing.B) {
 		_, err = h.pool.CopyFrom(b.Context(), pgx.Identifier{h.db.schema, "bare"}, []string{"body", "n", "data"}, pgx.CopyFromFunc(func() ([]any, error) {
 			k, err := io.ReadFull(r, buf)
 			if k == 0 {
-				return nil, nil //nolint:nilerr // it is the end
+				return nil, nil // it is the end
 			}
 			if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 				return nil, err
