@@ -3,7 +3,6 @@ package notify
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,11 +55,14 @@ func (d *ClaimDir) eraseIn(dir string, user types.UserID) (n int, err error) {
 			torn++
 		} else {
 			data, err := d.root.ReadFile(name)
-			var c storedClaim
 			if err != nil {
 				continue
 			}
-			if json.Unmarshal(data, &c) != nil { // torn
+			c, err := d.decode(name, data)
+			if errors.Is(err, errSealedClaim) {
+				return n, fmt.Errorf("notify: claims: %w", err)
+			}
+			if err != nil { // torn
 				if !bytes.Contains(data, []byte(owner.Of(user))) && !bytes.Contains(data, []byte(`"`+userDir(user)+"/")) {
 					continue
 				}

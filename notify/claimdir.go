@@ -2,9 +2,9 @@ package notify
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
+	"github.com/garminkit/activityapi/internal/seal"
 )
 
 // ClaimDir keeps [Claims] in a directory, one file each. Several processes of one
@@ -25,6 +26,7 @@ import (
 // engine.
 type ClaimDir struct {
 	root   *os.Root
+	box    *seal.Box // nil: claims are written as they are
 	holder string
 	life   *os.File               // locked as long as the holder lives
 	sync   func(f *os.File) error // a test looks at what is synced, and when
@@ -35,9 +37,25 @@ type ClaimDir struct {
 
 var _ Claims = (*ClaimDir)(nil)
 
+// ClaimDirOptions configures a ClaimDir. A nil *ClaimDirOptions means the defaults.
+type ClaimDirOptions struct {
+	// AEAD seals what is written, since a claim names its file and its user. The
+	// names of the claims' files, hashes of what a file is, are not sealed. Claims
+	// that were not sealed are still read. Nil means that claims are written as
+	// they are, and that sealed ones are errors.
+	AEAD cipher.AEAD
+}
+
 // OpenClaimDir opens the claims in dir, and creates the directory if necessary.
 // The caller closes the result.
-func OpenClaimDir(dir string) (*ClaimDir, error) {
+func OpenClaimDir(dir string, opts *ClaimDirOptions) (*ClaimDir, error) {
+	var box *seal.Box
+	if opts != nil && opts.AEAD != nil {
+		var err error
+		if box, err = seal.New(opts.AEAD); err != nil {
+			return nil, fmt.Errorf("notify: claims: %w", err)
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("notify: claims: %w", err)
 	}
@@ -45,7 +63,7 @@ func OpenClaimDir(dir string) (*ClaimDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: claims: %w", err)
 	}
-	d := &ClaimDir{root: root, holder: randomName(), sync: (*os.File).Sync, turn: make(chan struct{}, 1)}
+	d := &ClaimDir{root: root, box: box, holder: randomName(), sync: (*os.File).Sync, turn: make(chan struct{}, 1)}
 	d.life, err = root.OpenFile(lifeName(d.holder), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err == nil {
 		if _, err = filelock.Try(d.life); errors.Is(err, errors.ErrUnsupported) {
@@ -230,8 +248,11 @@ func (d *ClaimDir) read(name string) (Claim, error) {
 	if err != nil {
 		return Claim{}, fmt.Errorf("notify: reading a claim: %w", err)
 	}
-	var c storedClaim
-	if json.Unmarshal(data, &c) != nil || c.State == ClaimNone {
+	c, err := d.decode(name, data)
+	if errors.Is(err, errSealedClaim) {
+		return Claim{}, err
+	}
+	if err != nil || c.State == ClaimNone {
 		return Claim{State: ClaimBegun}, nil //nolint:nilerr // a torn note is a claim in doubt
 	}
 	return c.Claim, nil
@@ -245,7 +266,7 @@ type storedClaim struct {
 
 // write replaces a claim so that a crash leaves the old or the new one.
 func (d *ClaimDir) write(name string, c Claim, durable bool) error {
-	data, err := json.Marshal(storedClaim{c, time.Now().UTC()})
+	data, err := d.encode(name, storedClaim{c, time.Now().UTC()})
 	if err != nil {
 		return err
 	}
@@ -280,13 +301,17 @@ func (d *ClaimDir) sweep() {
 	defer f.Close()
 	names, _ := f.Readdirnames(-1)
 	for _, name := range names {
-		data, err := d.root.ReadFile(dir + "/" + name)
-		var c storedClaim
-		if err != nil || json.Unmarshal(data, &c) != nil || !c.forgettable() {
+		name := dir + "/" + name
+		data, err := d.root.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		c, err := d.decode(name, data)
+		if err != nil || !c.forgettable() {
 			continue
 		}
 		if time.Since(c.At) > claimAge {
-			_ = d.root.Remove(dir + "/" + name)
+			_ = d.root.Remove(name)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 func openClaims(t *testing.T, dir string) *ClaimDir {
 	t.Helper()
-	d, err := OpenClaimDir(dir)
+	d, err := OpenClaimDir(dir, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { d.Close() })
 	return d
@@ -32,7 +32,7 @@ func TestClaimDirForgets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d, err := OpenClaimDir(dir)
+		d, err := OpenClaimDir(dir, nil)
 		require.NoError(t, err)
 		defer d.Close()
 		states := map[string]Claim{

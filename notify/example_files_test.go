@@ -60,7 +60,7 @@ func ExampleOpenClaimDir() {
 	}
 	defer os.RemoveAll(dir)
 	open := func() *notify.ClaimDir {
-		claims, err := notify.OpenClaimDir(dir)
+		claims, err := notify.OpenClaimDir(dir, nil)
 		if err != nil {
 			panic(err)
 		}

@@ -15,7 +15,7 @@ import (
 func TestClaimDir(t *testing.T) {
 	t.Parallel()
 	notifytest.RunClaims(t, notifytest.ClaimsHarness{Open: func(t *testing.T, dir string) notify.Claims {
-		c, err := notify.OpenClaimDir(dir)
+		c, err := notify.OpenClaimDir(dir, nil)
 		require.NoError(t, err)
 		return c
 	}})

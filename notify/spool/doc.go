@@ -100,10 +100,10 @@
 //
 // With Options.AEAD, nothing of a body is on the disk in clear: no id, coordinate,
 // token or URL of it, nor a sum by which a guessed body could be recognized. Sealed
-// are bodies, the indexes of large ones, and letters with their reasons. Numbers,
-// times, sizes, the places of items in their bodies and what was settled are not,
-// nor are names of files. The notes of which files were asked for are those of
-// [notify.ClaimDir]. An id of an item does not change.
+// are bodies, the indexes of large ones, letters with their reasons, and the notes of
+// which files were asked for. Numbers, times, sizes, the places of items in their
+// bodies and what was settled are not, nor are names of files. An id of an item does
+// not change.
 //
 // The AEAD seals only the spool's own keys, 64 random bytes in the file KEY; with
 // these, bodies are sealed by AES-256-GCM. Whoever loses KEY or the key of the AEAD
@@ -123,8 +123,8 @@
 //
 // A nonce is a prefix of 64 random bits, drawn by each Open and kept in memory
 // alone, and a counter of 32. So a crash that undoes writes cannot repeat a nonce,
-// although it can repeat a number. Of 65,000 Opens two have the same prefix with a
-// chance of 2^-33.
+// although it can repeat a number. Of 65,000 prefixes two are equal with a chance of
+// 2^-33, and an Open draws two, one for the notes of files.
 //
 // A body opens only in its record: its segment, number, time and order are
 // authenticated. Parts of a large body that are changed, moved or missing are

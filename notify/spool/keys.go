@@ -32,7 +32,8 @@ var ErrKey = errors.New("not the key that the spool is sealed with")
 //	 8  4  checksum of the record
 //	12     the record, see package seal; then zeros up to 4096
 type keys struct {
-	box *seal.Box // AES-256-GCM
+	aead cipher.AEAD // AES-256-GCM
+	box  *seal.Box
 	// sums makes sums of bodies that nobody can compare with those of bodies
 	// that he guesses.
 	sums [keySize]byte
@@ -62,7 +63,7 @@ func newKeys(text []byte) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{sums: [keySize]byte(text[keySize:])}
+	k := &keys{aead: aead, sums: [keySize]byte(text[keySize:])}
 	k.box, err = seal.New(aead)
 	return k, err
 }

@@ -409,7 +409,7 @@ func TestClaims(t *testing.T) {
 			return spoolClaims{s.Claims(), s}
 		}
 		require.ErrorIs(t, err, ErrLocked)
-		c, err := notify.OpenClaimDir(filepath.Join(dir, claimDir))
+		c, err := notify.OpenClaimDir(filepath.Join(dir, claimDir), nil)
 		require.NoError(t, err)
 		return c
 	}})

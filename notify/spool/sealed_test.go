@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -694,6 +696,48 @@ func FuzzSealed(f *testing.F) {
 			require.Equal(t, bytes.Repeat([]byte{7}, 2*keySize), text)
 		} else {
 			require.ErrorIs(t, err, ErrKey)
+		}
+	})
+}
+
+// TestSealedDirectory looks into a real directory, with the notes of which files
+// were asked for.
+func TestSealedDirectory(t *testing.T) {
+	t.Parallel()
+	eachForm(t, func(t *testing.T, aead cipher.AEAD) {
+		dir := filepath.Join(t.TempDir(), "spool")
+		for range 2 {
+			s, err := Open(dir, &Options{AEAD: aead})
+			require.NoError(t, err)
+			put(t, s, planted(1, 3, 10))
+			put(t, s, planted(2, 40, 3000))
+			c := s.Claims()
+			before, taken, err := c.Begin(t.Context(), "aa01", time.Minute)
+			require.NoError(t, err)
+			if taken {
+				require.NoError(t, c.Settle(t.Context(), "aa01", notify.Claim{State: notify.ClaimSpent, Name: "PLANTED-USER1/x.fit", Why: "PLANTED-REASON"}))
+			} else {
+				require.Equal(t, "PLANTED-REASON", before.Why)
+			}
+			require.NoError(t, s.Close())
+		}
+		found := map[string]bool{}
+		require.NoError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			for _, p := range plants {
+				if bytes.Contains(data, []byte(p)) || strings.Contains(path, p) {
+					found[p] = true
+				}
+			}
+			return err
+		}))
+		if aead != nil {
+			require.Empty(t, found)
+		} else {
+			require.Len(t, found, len(plants))
 		}
 	})
 }

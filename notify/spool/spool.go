@@ -162,7 +162,11 @@ func Open(dir string, opts *Options) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.claims, err = notify.OpenClaimDir(s.path(claimDir)); err != nil {
+	claims := &notify.ClaimDirOptions{}
+	if s.keys != nil {
+		claims.AEAD = s.keys.aead
+	}
+	if s.claims, err = notify.OpenClaimDir(s.path(claimDir), claims); err != nil {
 		return nil, errors.Join(fmt.Errorf("spool: %w", err), s.Close())
 	}
 	return s, nil

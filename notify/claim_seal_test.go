@@ -1,0 +1,96 @@
+package notify
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/internal/owner"
+)
+
+// TestClaimsSealed: a sealed claim shows neither its user nor its file, is refused
+// with another key and not taken for one in doubt, and is erased like any other. One
+// that was not sealed is read.
+func TestClaimsSealed(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	aead := func(key byte) cipher.AEAD {
+		block, err := aes.NewCipher(bytes.Repeat([]byte{key}, 32))
+		require.NoError(t, err)
+		aead, err := cipher.NewGCM(block)
+		require.NoError(t, err)
+		return aead
+	}
+	dir := t.TempDir()
+	open := func(aead cipher.AEAD) *ClaimDir {
+		d, err := OpenClaimDir(dir, &ClaimDirOptions{AEAD: aead})
+		require.NoError(t, err)
+		t.Cleanup(func() { d.Close() })
+		return d
+	}
+	shown := func() (found bool) {
+		mark := owner.Of("planted-user")
+		require.NoError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			for _, p := range []string{"planted", mark} {
+				found = found || bytes.Contains(data, []byte(p))
+			}
+			return err
+		}))
+		return found
+	}
+	claim := func(d *ClaimDir, id string) {
+		_, taken, err := d.Begin(ctx, id, time.Minute)
+		require.NoError(t, err)
+		require.True(t, taken)
+		require.NoError(t, d.Settle(ctx, id, Claim{State: ClaimStored, Owner: owner.Of("planted-user"), Name: userDir("planted-user") + "/planted.fit", Why: "planted"}))
+	}
+	claim(open(nil), "aa00")
+	require.True(t, shown())
+	require.NoError(t, open(nil).Settle(ctx, "aa00", Claim{State: ClaimDone, Owner: owner.Of("somebody")}))
+	require.False(t, shown())
+
+	d := open(aead(1))
+	claim(d, "aa01")
+	require.False(t, shown())
+	for name, other := range map[string]cipher.AEAD{"no key": nil, "another key": aead(2)} {
+		_, taken, err := open(other).Begin(ctx, "aa01", time.Minute)
+		require.ErrorIs(t, err, errSealedClaim, name)
+		require.False(t, taken, name)
+		_, err = open(other).Erase(ctx, "planted-user")
+		require.ErrorIs(t, err, errSealedClaim, name)
+	}
+	// The file of another claim is not this one's.
+	data, err := os.ReadFile(filepath.Join(dir, "aa", "aa01.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "aa", "aa02.json"), data, 0o600))
+	_, _, err = d.Begin(ctx, "aa02", time.Minute)
+	require.ErrorIs(t, err, errSealedClaim)
+	require.NoError(t, os.Remove(filepath.Join(dir, "aa", "aa02.json")))
+
+	before, taken, err := d.Begin(ctx, "aa01", time.Minute)
+	require.NoError(t, err)
+	require.False(t, taken)
+	require.Equal(t, ClaimStored, before.State)
+	before, _, err = d.Begin(ctx, "aa00", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, ClaimDone, before.State)
+	n, err := d.Erase(ctx, "planted-user")
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+
+	short, err := cipher.NewGCMWithNonceSize(func() cipher.Block { b, _ := aes.NewCipher(make([]byte, 16)); return b }(), 8)
+	require.NoError(t, err)
+	_, err = OpenClaimDir(t.TempDir(), &ClaimDirOptions{AEAD: short})
+	require.ErrorContains(t, err, "too short")
+}
