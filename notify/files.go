@@ -155,7 +155,7 @@ func (f *Files) open(q Store) (*fileStore, error) {
 		s.claims = q.Claims()
 	}
 	if s.claims == nil {
-		own, err := OpenClaimDir(filepath.Join(f.Dir, workDir, "claims"), &ClaimDirOptions{AEAD: f.AEAD})
+		own, err := OpenClaimDir(filepath.Join(f.Dir, workDir, "claims"), nil)
 		if err != nil {
 			return nil, errors.Join(err, dir.Close())
 		}
