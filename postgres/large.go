@@ -200,6 +200,7 @@ func (w *stager) flushItems() error {
 	w.items += int32(len(c.shares))
 	return w.start(func(ctx context.Context) error {
 		return w.q.db.unwaited(ctx, func(tx pgx.Tx) error {
+			takeBlobs(tx.Conn())
 			_, err := tx.Exec(ctx, w.q.db.sql(`INSERT INTO {s}.staged_list (body, first, shares, classes, keys, idxs, offs, sizes, users, touches)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`), w.body, first, c.shares, c.classes, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches)
 			return err

@@ -12,7 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/garminkit/activityapi/notify"
 )
@@ -256,9 +258,12 @@ func (q *Queue) insert(g *group) (n newItems, err error) {
 	var ids []int64
 	var ats []time.Time
 	var sums [][]byte
-	err = q.db.pool.QueryRow(ctx, q.db.sql(`CALL {s}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, NULL, NULL)`),
-		lockKey(q.db.schema, "append"), c.shares, c.classes, c.bodies, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches, c.datas,
-		g.own, g.fresh, since).Scan(&ids, &ats, &sums)
+	err = q.db.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		takeBlobs(conn.Conn())
+		return conn.QueryRow(ctx, q.db.sql(`CALL {s}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, NULL, NULL)`),
+			lockKey(q.db.schema, "append"), c.shares, c.classes, c.bodies, c.keys, c.idx, c.offs, c.sizes, c.users, c.touches, c.datas,
+			g.own, g.fresh, since).Scan(&ids, &ats, &sums)
+	})
 	if err != nil {
 		return newItems{}, fmt.Errorf("postgres: put: %w", clean(err))
 	}
@@ -289,6 +294,15 @@ func (b blobs) Dimensions() []pgtype.ArrayDimension {
 func (b blobs) Index(i int) any { return &b[i] }
 
 func (b blobs) IndexType() any { return new(blob) }
+
+// takeBlobs lets a connection take blobs in every mode of pgx: some do not ask the
+// server what an argument is.
+func takeBlobs(conn *pgx.Conn) {
+	types := conn.TypeMap()
+	if _, ok := types.TypeForValue(blobs(nil)); !ok {
+		types.RegisterDefaultPgType(blobs(nil), "_bytea")
+	}
+}
 
 // reset empties it, and lets go of what it had.
 func (b blobs) reset() blobs {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/notify"
@@ -120,4 +122,25 @@ func TestGroupsAreBounded(t *testing.T) {
 	}
 	require.Empty(t, w.list)
 	require.False(t, w.take(g))
+}
+
+// TestPutInEveryMode stores small and large bodies in each mode in which pgx sends
+// arguments. Some do not ask the server for their types.
+func TestPutInEveryMode(t *testing.T) {
+	t.Parallel()
+	large := `{"activities":[` + strings.Repeat(`{"userId":"u","summaryId":"s"},`, 4000) + `{"userId":"u","summaryId":"s"}]}`
+	require.Greater(t, len(large), small)
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe,
+		pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			h := steady(t, pgtest.Schema(t), func(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = mode })
+			require.NoError(t, h.Put(t.Context(), numbered(1)))
+			require.NoError(t, h.Put(t.Context(), strings.NewReader(large)))
+			var items int
+			require.NoError(t, h.pool.QueryRow(t.Context(), h.db.sql(`SELECT count(*) FROM {s}.item`)).Scan(&items))
+			require.Equal(t, 1+4001, items)
+			require.NoError(t, h.Close())
+		})
+	}
 }
