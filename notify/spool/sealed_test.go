@@ -113,7 +113,7 @@ func openedLetterText(t testing.TB, s *Spool, id string) []byte {
 }
 
 // plants are what no file of a sealed spool may show.
-var plants = []string{"PLANTED-USER", "51.4778216", "PLANTED-TOKEN", "https://apis.garmin.com/wellness-api", "PLANTED-REASON"}
+var plants = []string{"PLANTED-USER", "51.4778216", "PLANTED-TOKEN", "https://apis.garmin.com/wellness-api", "PLANTED-WHY"}
 
 // planted is a body with all of them in each item.
 func planted(n, items, size int) []byte {
@@ -184,7 +184,7 @@ func TestSealedShowsNothing(t *testing.T) {
 		put(t, s, planted(22, 3, 10)[:200])
 		h := only(t, s)
 		for i, it := range scanAll(t, s, h) {
-			l := &notify.DeadLetter{Key: it.Key, UserID: it.UserID, Reason: "PLANTED-REASON"}
+			l := &notify.DeadLetter{Key: it.Key, UserID: it.UserID, Reason: "PLANTED-WHY"}
 			switch {
 			case i%5 == 0 || it.Size > maxSmall:
 				require.NoError(t, h.Settle(ctx, []notify.Verdict{{ID: it.ID, Fate: notify.Buried, Letter: l}}))
@@ -647,7 +647,7 @@ func FuzzSealed(f *testing.F) {
 	}
 	const letter = "0000000000000001-00000005-0000000000000001"
 	n, _ := parseLetterName(letter)
-	require.NoError(f, s.writeLetter(n, &letterHead{Key: "activities", Reason: "PLANTED-REASON", Size: 9}, strings.NewReader(`{"a":"b"}`)))
+	require.NoError(f, s.writeLetter(n, &letterHead{Key: "activities", Reason: "PLANTED-WHY", Size: 9}, strings.NewReader(`{"a":"b"}`)))
 	whole := d.names["/spool/letters/"+letter+letterSuffix].data
 	require.NoError(f, s.writeKeys(outer, bytes.Repeat([]byte{7}, 2*keySize)))
 	key := d.names["/spool/KEY"].data
@@ -682,7 +682,7 @@ func FuzzSealed(f *testing.F) {
 		data = damaged(whole)
 		d.names["/spool/letters/"+letter+letterSuffix] = &inode{data: data}
 		if l, err := s.openLetterFile(letter); err == nil {
-			if l.head.Reason != "PLANTED-REASON" && !bytes.HasPrefix(data, []byte(letterMagic+" ")) && !bytes.HasPrefix(data, []byte(letterMagic1+" ")) {
+			if l.head.Reason != "PLANTED-WHY" && !bytes.HasPrefix(data, []byte(letterMagic+" ")) && !bytes.HasPrefix(data, []byte(letterMagic1+" ")) {
 				require.Equal(t, "spool: "+errDamagedLetter.Error(), l.head.Reason)
 			} else if r, err := s.content(l); err == nil && l.sealed {
 				if text, err := io.ReadAll(r); err == nil {
@@ -715,9 +715,9 @@ func TestSealedDirectory(t *testing.T) {
 			before, taken, err := c.Begin(t.Context(), "aa01", time.Minute)
 			require.NoError(t, err)
 			if taken {
-				require.NoError(t, c.Settle(t.Context(), "aa01", notify.Claim{State: notify.ClaimSpent, Name: "PLANTED-USER1/x.fit", Why: "PLANTED-REASON"}))
+				require.NoError(t, c.Settle(t.Context(), "aa01", notify.Claim{State: notify.ClaimSpent, Name: "PLANTED-USER1/x.fit", Why: "PLANTED-WHY"}))
 			} else {
-				require.Equal(t, "PLANTED-REASON", before.Why)
+				require.Equal(t, "PLANTED-WHY", before.Why)
 			}
 			require.NoError(t, s.Close())
 		}
