@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"flag"
 	"fmt"
 	"io"
@@ -37,10 +39,11 @@ var (
 )
 
 // receiverEnv names the directory of a receiver process; drainEnv tells it to
-// take nothing new and to end when all is processed.
+// take nothing new and to end when all is processed; sealEnv, to seal its spool.
 const (
 	receiverEnv = "SPOOL_TEST_RECEIVER"
 	drainEnv    = "SPOOL_TEST_DRAIN"
+	sealEnv     = "SPOOL_TEST_SEAL"
 )
 
 func TestMain(m *testing.M) {
@@ -56,6 +59,21 @@ func TestMain(m *testing.M) {
 
 const items = 3 // of each body
 
+// openReceivers opens the spool of a receiver, sealed with -spool.sealed.
+func openReceivers(dir string) (*spool.Spool, error) {
+	opts := &spool.Options{}
+	if f := flag.Lookup("spool.sealed"); os.Getenv(sealEnv) != "" || f != nil && f.Value.String() == "true" {
+		block, err := aes.NewCipher(make([]byte, 32))
+		if err != nil {
+			return nil, err
+		}
+		if opts.AEAD, err = cipher.NewGCM(block); err != nil {
+			return nil, err
+		}
+	}
+	return spool.Open(filepath.Join(dir, "spool"), opts)
+}
+
 // receive is the receiver process: a handler over a spool, and a worker that
 // writes each step to a journal, which a kill cannot undo.
 func receive(dir string, drain bool) error {
@@ -65,7 +83,7 @@ func receive(dir string, drain bool) error {
 	}
 	// The one before may have been killed within a line.
 	fmt.Fprintln(journal)
-	s, err := spool.Open(filepath.Join(dir, "spool"), nil)
+	s, err := openReceivers(dir)
 	if err != nil {
 		return err
 	}
@@ -190,6 +208,9 @@ func startReceiver(t *testing.T, dir string, env ...string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), receiverEnv+"="+dir), env...)
+	if f := flag.Lookup("spool.sealed"); f.Value.String() == "true" {
+		cmd.Env = append(cmd.Env, sealEnv+"=1")
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -295,7 +316,7 @@ func TestKill(t *testing.T) {
 			repeated++
 		}
 	}
-	s, err := spool.Open(filepath.Join(dir, "spool"), nil)
+	s, err := openReceivers(dir)
 	require.NoError(t, err)
 	defer s.Close()
 	letters := map[string]int{}
