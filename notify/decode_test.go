@@ -564,7 +564,8 @@ func TestAllocationsDoNotGrowWithSamples(t *testing.T) {
 	}
 	small, large := perRecord(100), perRecord(10_000)
 	t.Logf("%.1f and %.1f allocations a record", small, large)
-	require.InDelta(t, small, large, 1)
+	// Small records share some of their allocations, see room in jsonscan.
+	require.InDelta(t, small, large, 3)
 	require.Less(t, large, 25.0)
 }
 
