@@ -347,7 +347,7 @@ func (s *Spool) recoverLarge() error {
 		case isIndex && stems[stem2] != nil:
 			s.spend(e.size)
 		case isMarks, isIndex, strings.HasSuffix(e.name, tempSuffix):
-			if err := s.fs.Remove(s.path(largeDir, e.name)); err != nil {
+			if err := s.fs.Remove(s.path(largeDir, e.name)); err != nil && !isNotExist(err) {
 				return err
 			}
 		}

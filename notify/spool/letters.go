@@ -236,7 +236,7 @@ func (s *Spool) recoverLetters() error {
 		id, isBytes := strings.CutSuffix(plain, bytesSuffix)
 		switch {
 		case strings.HasSuffix(e.name, tempSuffix), isBytes && !ids[id]:
-			if err := s.fs.Remove(s.path(letterDir, e.name)); err != nil {
+			if err := s.fs.Remove(s.path(letterDir, e.name)); err != nil && !isNotExist(err) {
 				return err
 			}
 		case isBytes, strings.HasSuffix(plain, damagedSuffix):

@@ -20,7 +20,7 @@ func (s *Spool) recoverLog() error {
 		if name, ok := strings.CutSuffix(e.name, markSuffix); ok {
 			marked[name] = e.size
 		} else if strings.HasSuffix(e.name, tempSuffix) {
-			if err := s.fs.Remove(s.path(logDir, e.name)); err != nil {
+			if err := s.fs.Remove(s.path(logDir, e.name)); err != nil && !isNotExist(err) {
 				return err
 			}
 		}
