@@ -2,25 +2,11 @@ package spool
 
 // How the spool works, for those who change it. doc.go says what it promises.
 //
-// # Files
+// # Names
 //
-//	LOCK                        held by the process that has the directory open
-//	FORMAT                      the version
-//	RESERVE                     room that is given up to record what is done, see space.go
-//	repeats                     digests of recent bodies, see repeats.go
-//	log/BASE-ORDER-RANDOM.seg   a segment: the records of many small bodies, see record.go
-//	log/….marks                 what is finished in that segment, see marks.go
-//	large/NUMBER.….body         a body of more than 64 KiB, its bytes as received, see large.go
-//	large/….items               the index of its items, see index.go
-//	large/….marks               what is finished in it
-//	letters/ID.letter           a dead letter, see letter.go
-//	letters/ID.bytes            a whole large body that is a letter: a second name of its file
-//	letters/ID.damaged          the same, with a wrong checksum
-//	claims/                     the downloads that were requested, see notify.ClaimDir
-//	….tmp                       unfinished; the next Open removes it
-//
-// What is needed to find a thing is in its name: number, order, size, checksum.
-// So a name and the file's bytes become valid together, by one rename.
+// doc.go lists the files. What is needed to find a thing is in its name: number,
+// order, size, checksum. So a name and the file's bytes become valid together, by
+// one rename. A file that ends in .tmp is unfinished; the next Open removes it.
 //
 // # The life of a body
 //
@@ -71,6 +57,10 @@ package spool
 // letter has a checksum, salted with a random part of the file's name where a
 // sender could otherwise imitate one. A damaged body becomes a letter; a damaged
 // index or file of repeats is made again; a damaged mark makes its item run again.
+//
+// A sealed spool has the same files. The checksum is that of the bytes on the disk,
+// so damage is found as in a plain one, and what opens them is the place that they
+// were written for: see keys.go, text.go and header.about.
 //
 // # Locks
 //
