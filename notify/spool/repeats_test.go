@@ -290,7 +290,7 @@ func TestRepeatsFileIsReplaced(t *testing.T) {
 	s, err := openSmall(opts, d)
 	require.NoError(t, err)
 	h := only(t, s)
-	const n = 3 * most / 64 / redelivery.RecordSize
+	const n = 6 * most / 64 / redelivery.RecordSize // more than the limit holds
 	for i := range n {
 		put(t, s, fmt.Appendf(nil, `{"activities":[{"userId":"u","summaryId":"%d"}]}`, i))
 		if i%100 == 99 || i == n-1 {
