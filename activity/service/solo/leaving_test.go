@@ -2,6 +2,8 @@ package solo_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +24,12 @@ import (
 // traces gives the files of the program that name a user, or have a text.
 func (w *world) traces(user types.UserID, texts ...string) (found []string) {
 	w.t.Helper()
-	texts = append(texts, string(user))
+	return w.having(append(texts, string(user))...)
+}
+
+// having gives the files of the program that have one of the texts.
+func (w *world) having(texts ...string) (found []string) {
+	w.t.Helper()
 	require.NoError(w.t, filepath.WalkDir(w.dir, func(name string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
@@ -116,5 +123,37 @@ func TestComingBack(t *testing.T) {
 		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
 		w.settle()
 		require.Greater(t, w.saved(), saved)
+	})
+}
+
+// TestSealed: with an AEAD no place and no token is on the disk, while work waits,
+// after a restart, and when it is done.
+func TestSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		block, err := aes.NewCipher(make([]byte, 32))
+		require.NoError(t, err)
+		aead, err := cipher.NewGCM(block)
+		require.NoError(t, err)
+		seal := func(o *solo.Options) { o.AEAD = aead }
+		w := start(t, seal)
+		user := w.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
+		require.Equal(t, http.StatusSeeOther, w.connect(user, "").Code)
+		token := user.AccessToken()
+		w.stop()
+		w.open(seal)
+		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
+		body := `{"odd":[{"userId":"` + string(user.ID()) + `","latitude":51.4778216}]}`
+		answer := httptest.NewRecorder()
+		w.Handler.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, public+"/garmin/"+secret, strings.NewReader(body)))
+		require.Equal(t, http.StatusOK, answer.Code)
+		secrets := []string{token, "51.4778216", `"latitude"`, ".FIT"}
+		require.Empty(t, w.having(secrets...))
+		w.settle()
+		require.Positive(t, w.downloaded())
+		require.Empty(t, w.having(secrets...))
+		w.stop()
+		require.Empty(t, w.having(secrets...))
+		_, err = solo.Open(w.dir, w.accounts, options(w.fake))
+		require.Error(t, err, "without the key")
 	})
 }

@@ -20,6 +20,7 @@ package solo
 import (
 	"cmp"
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +63,11 @@ type Options struct {
 	// History is how far back from the connection to fetch history. Zero means a
 	// year; a negative value means none.
 	History time.Duration
+	// AEAD seals tokens, notifications and files on the disk, for instance AES-GCM
+	// from cipher.NewGCM. Ids of users stay readable, in names of files and in the
+	// history. A program whose tokens are not sealed cannot be given one later. Nil
+	// means that nothing is sealed.
+	AEAD cipher.AEAD
 	// Telemetry, if not nil, observes everything. Module otel has one.
 	Telemetry Telemetry
 	// Transport sends all calls to Garmin, as in [activity.Options] and
@@ -127,7 +133,7 @@ func Open(dir string, accounts Accounts, opts *Options) (_ *Program, err error) 
 			}
 		}
 	}()
-	if s.Queue, err = spool.Open(filepath.Join(dir, "inbox"), &spool.Options{Logger: s.log}); err != nil {
+	if s.Queue, err = spool.Open(filepath.Join(dir, "inbox"), &spool.Options{AEAD: o.AEAD, Logger: s.log}); err != nil {
 		return nil, err
 	}
 	opened = append(opened, s.Queue)
@@ -139,7 +145,7 @@ func Open(dir string, accounts Accounts, opts *Options) (_ *Program, err error) 
 		return nil, fmt.Errorf("solo: %w", err)
 	}
 	s.leaving.erase = s.eraseAll
-	if s.tokens, err = auth.OpenFile(filepath.Join(dir, "tokens"), &auth.FileOptions{Logger: s.log}); err != nil {
+	if s.tokens, err = auth.OpenFile(filepath.Join(dir, "tokens"), &auth.FileOptions{AEAD: o.AEAD, Logger: s.log}); err != nil {
 		return nil, err
 	}
 	opened = append(opened, s.tokens)
@@ -211,7 +217,7 @@ func (s *Program) receive(mux *http.ServeMux, o *Options, secret notify.OriginCh
 	if o.Service.Processor != nil {
 		processor = *o.Service.Processor
 	}
-	processor.Files = &notify.Files{Dir: files}
+	processor.Files = &notify.Files{Dir: files, AEAD: o.AEAD}
 	calls := notify.Callbacks{Save: s.save, File: s.accounts.File, Deregistration: s.left, PermissionChange: s.permitted}
 	parts := o.Service
 	parts.Handler, parts.Processor = &handler, &processor
