@@ -166,7 +166,7 @@ func ExampleCheckChunks() {
 // A user who has connected again is given everything anew.
 func ExampleLedger() {
 	ctx := context.Background()
-	var ledger backfill.Ledger = backfill.NewLedger()
+	ledger := backfill.NewLedger()
 	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Production, ledger), ledger, nil)
 	asked := 0
 	client := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
