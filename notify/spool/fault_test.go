@@ -451,6 +451,35 @@ func TestSegmentsGo(t *testing.T) {
 	}
 }
 
+// TestMarksGoLast: the marks of a finished segment are removed when a power cut can
+// no longer bring the segment back, since its items would run again.
+func TestMarksGoLast(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	s := openDisk(t, d)
+	for i := range 60 {
+		put(t, s, numbered(i))
+	}
+	h := only(t, s)
+	for _, it := range scanAll(t, s, h) {
+		require.NoError(t, h.Settle(t.Context(), done(it.ID)))
+	}
+	require.NoError(t, s.Close())
+	unsafe, removed := map[string]bool{}, 0
+	for _, o := range d.ops {
+		switch stem, isMarks := strings.CutSuffix(o.name, markSuffix); {
+		case o.kind == "syncdir" && strings.HasSuffix(o.name, logDir):
+			clear(unsafe)
+		case o.kind == "remove" && strings.HasSuffix(o.name, segmentSuffix):
+			unsafe[strings.TrimSuffix(o.name, segmentSuffix)] = true
+		case o.kind == "remove" && isMarks:
+			require.False(t, unsafe[stem], stem)
+			removed++
+		}
+	}
+	require.Positive(t, removed)
+}
+
 // TestTidy: finished bodies do not wait on the disk for the next one to come.
 func TestTidy(t *testing.T) {
 	t.Parallel()
