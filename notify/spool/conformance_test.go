@@ -128,6 +128,9 @@ func TestConformancePowerCut(t *testing.T) {
 
 // TestConformanceSealed holds a sealed spool to the contract.
 func TestConformanceSealed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the plain one does the same")
+	}
 	t.Parallel()
 	conformancePowerCut(t, newAEAD(1))
 }
