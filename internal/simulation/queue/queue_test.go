@@ -3,6 +3,7 @@ package queue
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -67,8 +68,18 @@ func TestSchedules(t *testing.T) {
 func TestUnfenced(t *testing.T) {
 	for _, rule := range []string{"settle", "release", "margin", "lease", "busy"} {
 		t.Run(rule, func(t *testing.T) {
+			// Settling without a share shows in one schedule of hundreds. Those
+			// that showed it before come first, several times each: how goroutines
+			// take turns is not of the seed.
 			const most = 2000
+			seeds := slices.Repeat([]uint64{134, 712, 161, 203, 56}, 8)
+			if rule != "settle" {
+				seeds = nil
+			}
 			for i := range uint64(most) {
+				seeds = append(seeds, i)
+			}
+			for _, i := range seeds {
 				if faults := live(t, plan{seed: i, unfenced: rule, chaos: 90 * time.Second}, new(summary)); len(faults) > 0 {
 					t.Logf("schedule %d: %s", i, faults[0])
 					return
