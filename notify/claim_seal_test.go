@@ -21,13 +21,7 @@ import (
 func TestClaimsSealed(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	aead := func(key byte) cipher.AEAD {
-		block, err := aes.NewCipher(bytes.Repeat([]byte{key}, 32))
-		require.NoError(t, err)
-		aead, err := cipher.NewGCM(block)
-		require.NoError(t, err)
-		return aead
-	}
+	aead := func(key byte) cipher.AEAD { return testAEAD(t, key) }
 	dir := t.TempDir()
 	open := func(aead cipher.AEAD) *ClaimDir {
 		d, err := OpenClaimDir(dir, &ClaimDirOptions{AEAD: aead})

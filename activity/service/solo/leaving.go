@@ -9,11 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/notify"
@@ -176,47 +176,25 @@ func (l *leaving) alone(ctx context.Context, f func() error) error {
 	}
 }
 
-func (l *leaving) path(user types.UserID) string { return filepath.Join(l.dir, owner.Of(user)) }
-
 // note writes a note that survives a power cut.
 func (l *leaving) note(user types.UserID) error {
-	name := l.path(user)
-	f, err := os.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	root, err := os.OpenRoot(l.dir)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(string(user))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(name+".tmp", name)
-	}
-	if err == nil {
-		err = l.syncDir()
-	}
-	return err
+	defer root.Close()
+	name := owner.Of(user)
+	return atomicfile.Write(root, name+".tmp", name, (*os.File).Sync, []byte(user))
 }
 
 func (l *leaving) forget(user types.UserID) error {
-	if err := os.Remove(l.path(user)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(l.dir, owner.Of(user))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	l.mu.Lock()
 	delete(l.users, user)
 	l.mu.Unlock()
-	return l.syncDir()
-}
-
-func (l *leaving) syncDir() error {
-	if runtime.GOOS == "windows" { // has no call for that
-		return nil
-	}
-	d, err := os.Open(l.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return atomicfile.SyncDir(os.Open, l.dir, (*os.File).Sync)
 }
 
 // account is the partner's side as a store of its own, which is erased last.
