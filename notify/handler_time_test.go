@@ -367,7 +367,6 @@ func TestStrangersTakeNoRoom(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
 				defer wg.Wait()
-				defer cancel()
 				for range strangers {
 					body := newOpenBody(strings.Repeat("x", tt.sent))
 					defer body.Close() // a client of HTTP/1.1 waits for that
@@ -379,18 +378,22 @@ func TestStrangersTakeNoRoom(t *testing.T) {
 					}
 					wg.Go(func() {
 						resp, err := client.Do(r)
+						if err == nil {
+							resp.Body.Close()
+						}
+						if tt.sent == 0 && ctx.Err() != nil {
+							return // shown out by this test, which may read the handler's 400 to half a body
+						}
 						if err != nil {
-							if tt.sent > 0 {
-								t.Error(err)
-							}
+							t.Error(err)
 							return
 						}
-						resp.Body.Close()
 						if tt.sent == 0 || resp.StatusCode != 503 || resp.Proto != proto {
 							t.Errorf("a stranger got %d over %s", resp.StatusCode, resp.Proto)
 						}
 					})
 				}
+				defer cancel() // before the bodies are closed
 				time.Sleep(tt.wait + 100*time.Millisecond)
 				start := time.Now()
 				resp, err := client.Post(srv.URL, "", strings.NewReader(strings.Repeat("y", tt.honest)))
