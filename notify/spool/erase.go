@@ -12,14 +12,15 @@ import (
 
 var _ notify.Eraser = (*Spool)(nil)
 
-// Erase removes all that the spool holds of a user; see [notify.Eraser]. Segments
-// and large bodies that hold something of others too are replaced by ones that
-// hold theirs alone, under the same names, so it needs room for the largest of
-// them. Of a body that is no JSON, what names the user is taken out as well as its
-// braces tell. Items of others that name the user stay, and are counted.
+// Erase removes everything that the spool holds of a user; see [notify.Eraser]. A
+// segment or large body that also holds items of others is replaced, under the same
+// name, by one with theirs alone. So Erase needs free disk space for the largest of
+// them. From a body that is not valid JSON it removes each object, as far as its
+// braces show, that names the user. Items of others that name the user stay, and
+// are counted.
 //
-// The memory of repeats holds sums and no ids, and stays: a body that Garmin sends
-// again is not stored again.
+// Hashes of bodies are kept, so that a body that Garmin sends again is not stored
+// again. They contain no ids.
 func (s *Spool) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
 	e := &eraser{s: s, ctx: ctx, user: erasure.For(user), id: user, ids: map[notify.ItemID]struct{}{}}
 	if e.user.Nobody() {

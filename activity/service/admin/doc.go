@@ -1,5 +1,5 @@
 // Package admin shows operators what a service holds, and lets them redrive and
-// discard dead letters. It is an net/http.Handler with pages and a JSON API;
+// discard dead letters. It is a [net/http.Handler] with pages and a JSON API;
 // mount it behind your own login.
 //
 //	panel, err := admin.New(inbox, auditLog, &admin.Options{Processor: svc.Processor(), Ledger: ledger, Tokens: tokens})

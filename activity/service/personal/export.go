@@ -18,23 +18,25 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Manifest is the last file of an export, manifest.json, and tells what the others
-// are.
+// Manifest is the content of manifest.json, the last file of an export. It
+// describes the other files.
 type Manifest struct {
 	User    types.UserID `json:"user"`
 	At      time.Time    `json:"at"`
 	Entries []Entry      `json:"entries"`
-	// Missing are stores that could not be read, and why.
+	// Missing names the stores that could not be read, and why.
 	Missing []string `json:"missing,omitempty"`
 }
 
 // Entry is a file of an export.
 type Entry struct {
-	File  string `json:"file"`
+	// File is the name in the zip.
+	File string `json:"file"`
+	// Store is the name of the store, and What the kind of thing, such as "item".
 	Store string `json:"store"`
 	What  string `json:"what"`
-	// Key is the list key of an item or letter, Reason why a letter is one, Name
-	// what the thing is called in its store.
+	// Key is the list key of an item or dead letter, Reason the reason of a dead
+	// letter, and Name what the store calls the thing.
 	Key    string `json:"key,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Name   string `json:"name"`
@@ -42,10 +44,10 @@ type Entry struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Export writes all that the stores hold of a user as a zip: a file for each item,
-// letter, file, and for the history that was asked for, and manifest.json, the
-// last, which lists them. A token is told of without its secrets. What stores do
-// not yield, as what an application keeps of its own, is not in it.
+// Export writes everything that the stores hold of a user as a zip: a file for
+// each item, dead letter and downloaded file, one for the requested history, and
+// at the end manifest.json, which lists them. Of a token it has only the
+// dates. What an application keeps elsewhere is not included.
 func (s *Stores) Export(ctx context.Context, user types.UserID, w io.Writer) (*Manifest, error) {
 	if user == "" {
 		return nil, errors.New("personal: no user")

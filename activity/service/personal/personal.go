@@ -4,18 +4,19 @@
 //	stores := &personal.Stores{Queue: inbox, Files: files, Tokens: tokens, Ledger: ledger}
 //	receipt, err := stores.Erase(ctx, user, false)
 //
-// A service fills in what it knows and has both as one call.
+// A service has both as methods, for the stores that it knows and those in its
+// options.
 //
 // # What is erased
 //
-// Erase covers what was there when it was called. What Garmin sends meanwhile and
-// later is kept and processed as of any user: disconnect the user first, and let
-// the resolver answer [notify.ErrUnknownUser]. Erase may be repeated; after a crash
-// or an error, repeat it. Blocks of the disk that the file system has freed, logs
-// and backups are the operator's.
+// Erase removes what was there when it was called. What Garmin sends during the
+// call and later is stored and processed as for any user. So disconnect the user
+// first, and let the resolver answer [notify.ErrUnknownUser]. Erase may be
+// repeated; after a crash or an error, repeat it. Logs, backups, and blocks of the
+// disk that the file system has freed are not touched.
 //
-// The memory of repeats holds half a hash of each body, and no ids. It stays: a
-// body that Garmin sends again is not stored again.
+// One thing is kept: half a hash of each body, without ids, so that a body that
+// Garmin sends again is not stored again.
 package personal
 
 import (
@@ -34,14 +35,15 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Stores are where things of users are kept. A field that is nil is left out.
+// Stores are the places that hold data of users. A nil field is left out.
 type Stores struct {
-	// Queue holds items, dead letters, and the claims of files. One that is no
-	// [notify.Eraser] is told as left.
+	// Queue holds items, dead letters, and the claims of downloads. If it does not
+	// implement [notify.Eraser], the receipt lists it as left.
 	Queue notify.Letters
-	// Processor works on the queue in this process.
+	// Processor works on the queue in this process, and forgets what it has read of
+	// the user.
 	Processor *notify.Processor
-	// Files holds files and what is kept of downloads: a [*notify.FileDir].
+	// Files holds downloaded files and the state of downloads: a [*notify.FileDir].
 	Files  notify.Eraser
 	Tokens auth.TokenStore
 	Ledger backfill.Ledger
@@ -53,8 +55,8 @@ type Stores struct {
 	Others map[string]notify.Eraser
 }
 
-// Receipt tells what was removed of a user, or would be, and what was not. It
-// holds nothing of the user.
+// Receipt lists what was removed, or would be, and what is left. It contains no
+// data of the user.
 type Receipt struct {
 	At     time.Time `json:"at"`
 	DryRun bool      `json:"dry_run"`
@@ -65,7 +67,7 @@ type Receipt struct {
 type Store struct {
 	Name string `json:"name"`
 	notify.Erasure
-	// Error is why the work was not done to its end.
+	// Error is why the store was not erased completely, or "".
 	Error string `json:"error,omitempty"`
 }
 
@@ -74,9 +76,9 @@ func (r *Receipt) Complete() bool {
 	return !slices.ContainsFunc(r.Stores, func(s Store) bool { return s.Error != "" || len(s.Left) > 0 })
 }
 
-// Erase removes all that the stores hold of a user, or with dryRun counts it. One
-// store that fails does not keep the others: the error joins theirs, and the
-// receipt tells what was done.
+// Erase removes everything that the stores hold of a user, or with dryRun only
+// counts it. If a store fails, the others are erased all the same; the error joins
+// all failures, and the receipt says what was done.
 func (s *Stores) Erase(ctx context.Context, user types.UserID, dryRun bool) (*Receipt, error) {
 	r := &Receipt{At: time.Now().UTC(), DryRun: dryRun}
 	if user == "" {
