@@ -81,7 +81,7 @@ func BenchmarkPull(b *testing.B) {
 	for _, size := range []int{0, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
 			_, u, base, callback := benchServer(b, size)
-			source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})
+			source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.State().AccessToken})
 			// Both go over one connection: two are not equally fast, whoever
 			// uses them.
 			shared := new(http.Transport)

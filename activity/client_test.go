@@ -39,7 +39,7 @@ func newClient(t *testing.T, s *activitytest.Server, u *activitytest.User, chang
 	if change != nil {
 		change(opts)
 	}
-	c, err := poolClient(bearer(u.AccessToken()), opts)
+	c, err := poolClient(bearer(u.State().AccessToken), opts)
 	require.NoError(t, err)
 	return c
 }
@@ -86,7 +86,7 @@ func TestEndToEnd(t *testing.T) {
 	require.Equal(t, u.ID(), id)
 	permissions, err := c.Permissions(ctx)
 	require.NoError(t, err)
-	require.Equal(t, u.Permissions(), permissions)
+	require.Equal(t, u.State().Permissions, permissions)
 
 	now := types.NewTimestamp(time.Now().Add(-time.Hour).Truncate(time.Second))
 	u.Add(
@@ -97,7 +97,7 @@ func TestEndToEnd(t *testing.T) {
 	)
 	u.AddFile(types.ActivityFile{SummaryID: "1-file"}, []byte("a FIT file"))
 
-	opts := &activity.PullOptions{Token: types.Secret(u.PullToken())}
+	opts := &activity.PullOptions{Token: types.Secret(u.State().PullToken)}
 	activities, err := collect(c.Activities(ctx, lastHour(), opts))
 	require.NoError(t, err)
 	require.Len(t, activities, 1)
@@ -142,7 +142,7 @@ func TestEndToEnd(t *testing.T) {
 	require.NoError(t, c.Deregister(ctx))
 	_, err = c.UserID(ctx)
 	require.Equal(t, types.FaultUser, asError(t, err).Fault(), "%v", err)
-	require.False(t, u.Connected())
+	require.False(t, u.State().Connected)
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

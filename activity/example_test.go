@@ -33,7 +33,7 @@ func exampleUser() (*activitytest.Server, *activitytest.User) {
 
 func exampleClient() (*activity.Client, *activitytest.User) {
 	fake, user := exampleUser()
-	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.State().AccessToken})
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	if err != nil {
 		panic(err)
@@ -67,7 +67,7 @@ func pull(ctx context.Context, tokens oauth2.TokenSource, callbackURL types.Secr
 
 func Example() {
 	fake, user := exampleUser()
-	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.State().AccessToken})
 	callbackURL := types.Secret(user.CallbackURL(types.KindActivities, lastHour()))
 	err := pull(context.Background(), tokens, callbackURL, &activity.Options{Transport: fake})
 	fmt.Println(err)
@@ -109,7 +109,7 @@ func ExampleNewPool() {
 
 func ExampleClient_Activities() {
 	client, user := exampleClient()
-	for a, err := range client.Activities(context.Background(), lastHour(), &activity.PullOptions{Token: types.Secret(user.PullToken())}) {
+	for a, err := range client.Activities(context.Background(), lastHour(), &activity.PullOptions{Token: types.Secret(user.State().PullToken)}) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -122,7 +122,7 @@ func ExampleClient_Activities() {
 
 func ExampleClient_ManualActivities() {
 	client, user := exampleClient()
-	for a, err := range client.ManualActivities(context.Background(), lastHour(), &activity.PullOptions{Token: types.Secret(user.PullToken())}) {
+	for a, err := range client.ManualActivities(context.Background(), lastHour(), &activity.PullOptions{Token: types.Secret(user.State().PullToken)}) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -137,7 +137,7 @@ func ExampleClient_ManualActivities() {
 func ExampleClient_Details() {
 	client, user := exampleClient()
 	opts := &activity.PullOptions{
-		Token: types.Secret(user.PullToken()),
+		Token: types.Secret(user.State().PullToken),
 		Sample: func(index int, s *types.Sample) error {
 			fmt.Println("sample", index, "heart rate", *s.HeartRate)
 			return nil
@@ -157,7 +157,7 @@ func ExampleClient_Details() {
 
 func ExampleClient_MoveIQ() {
 	client, user := exampleClient()
-	for m, err := range client.MoveIQ(context.Background(), lastHour(), &activity.PullOptions{Token: types.Secret(user.PullToken())}) {
+	for m, err := range client.MoveIQ(context.Background(), lastHour(), &activity.PullOptions{Token: types.Secret(user.State().PullToken)}) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -242,14 +242,14 @@ func ExampleClient_Permissions() {
 
 func ExampleClient_Deregister() {
 	client, user := exampleClient()
-	fmt.Println(client.Deregister(context.Background()), user.Connected())
+	fmt.Println(client.Deregister(context.Background()), user.State().Connected)
 	// Output:
 	// <nil> false
 }
 
 func ExampleError() {
 	fake, user := exampleUser()
-	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.State().AccessToken})
 	pool, err := activity.NewPool(&activity.Options{Transport: fake, MaxRetries: -1})
 	if err != nil {
 		fmt.Println(err)

@@ -563,12 +563,12 @@ func TestCloseLeavesNothing(t *testing.T) {
 	u := fake.AddUser(nil)
 	p, err := activity.NewPool(&activity.Options{BaseURL: s.URL + "/wellness-api/rest", MinBackoff: time.Millisecond})
 	require.NoError(t, err)
-	c, err := p.Client(bearer(u.AccessToken()))
+	c, err := p.Client(bearer(u.State().AccessToken))
 	require.NoError(t, err)
 	for i := range 40 {
 		fake.Fail(1, []activitytest.Fault{{}, {Status: 503}, {Refuse: true}, {CutAfter: 3}, {Lose: true}}[i%5])
 		c.UserID(t.Context())
-		for range c.Activities(t.Context(), lastHour(), &activity.PullOptions{Token: types.Secret(u.PullToken())}) {
+		for range c.Activities(t.Context(), lastHour(), &activity.PullOptions{Token: types.Secret(u.State().PullToken)}) {
 			break
 		}
 	}

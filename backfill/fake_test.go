@@ -23,7 +23,7 @@ import (
 func connect(t *testing.T, fake *activitytest.Server, u *activitytest.User) *activity.Client {
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)
-	c, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})))
+	c, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.State().AccessToken})))
 	require.NoError(t, err)
 	return c
 }
@@ -94,7 +94,7 @@ func TestOnFake(t *testing.T) {
 					}
 				}
 				require.Equal(t, w.End, next)
-				require.Len(t, u.Backfilled(types.KindActivities), accepted)
+				require.Len(t, u.State().Backfilled[types.KindActivities], accepted)
 				require.Equal(t, given, arrived, "summaries at the seams")
 			})
 		})

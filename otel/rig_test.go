@@ -188,7 +188,7 @@ func newWorld(t *testing.T, fraction float64, wrap func(http.RoundTripper) http.
 		if id == "nobody" {
 			return nil, nil
 		}
-		client, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: w.user.AccessToken()})))
+		client, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: w.user.State().AccessToken})))
 		return []notify.User{{ID: string(id), Client: client}}, err
 	}
 	w.svc, err = service.New(w.inbox, notify.ResolverFunc(resolve), w.tel.Wrap(notify.Callbacks{

@@ -173,7 +173,7 @@ func TestPlanted(t *testing.T) {
 	w.post(`{"activities":[`+item(1)+`]}`, 1)
 	secrets := []string{pathSecret, "QUERYCANARY", "AGENTCANARY", "0af7651916cd43dd8448eb211c80319c",
 		"USERCANARY", "TOKENCANARY", "51.053", "EVENTCANARY", "SAVECANARY", "LISTCANARY", "METHODCANARY",
-		string(w.user.ID()), w.user.AccessToken(), w.user.RefreshToken()}
+		string(w.user.ID()), w.user.State().AccessToken, w.user.State().RefreshToken}
 	for _, make := range []func() (string, string){w.ping, w.filePing} {
 		body, token := make()
 		secrets = append(secrets, token)

@@ -39,7 +39,7 @@ func TestRefreshOnce(t *testing.T) {
 			}
 			u := fake.AddUser(&activitytest.UserOptions{ID: types.UserID(fmt.Sprint("u", j))})
 			_, err := h.db.Tokens().Swap(ctx, nil, &auth.Token{
-				UserID: u.ID(), AccessToken: types.Secret(u.AccessToken()), RefreshToken: types.Secret(u.RefreshToken()),
+				UserID: u.ID(), AccessToken: types.Secret(u.State().AccessToken), RefreshToken: types.Secret(u.State().RefreshToken),
 				Expiry: time.Now().Add(-time.Minute), RefreshExpiry: time.Now().AddDate(0, 0, 80),
 			})
 			require.NoError(t, err)

@@ -76,18 +76,6 @@ func (s *Server) BackfillViolations() int {
 	return s.ledger.violations
 }
 
-// Backfilled returns the accepted ranges of a user, oldest request first. Both
-// ends are included.
-func (u *User) Backfilled(kind types.Kind) []types.Window {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	var list []types.Window
-	for _, b := range u.s.ledger.done[ledgerKey{u, kind}] {
-		list = append(list, types.Window{Start: b.start, End: b.end})
-	}
-	return list
-}
-
 func (s *Server) serveBackfill(kind types.Kind) func(http.ResponseWriter, *http.Request, *User) {
 	return func(w http.ResponseWriter, r *http.Request, u *User) {
 		start, end, err := timeRange(r.URL.Query(), "summaryStartTimeInSeconds", "summaryEndTimeInSeconds")

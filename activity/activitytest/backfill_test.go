@@ -50,12 +50,12 @@ func TestBackfillErrors(t *testing.T) {
 			{"not enabled", u, "moveiq", from, from.Add(day), 400, "Endpoint not enabled for summary type: MOVE_IQ"},
 			{"files have none", u, "activityFiles", from, from.Add(day), 404, ""},
 		} {
-			status, body := get(t, fake, backfillURL(step.resource, step.start, step.end), step.user.AccessToken())
+			status, body := get(t, fake, backfillURL(step.resource, step.start, step.end), step.user.State().AccessToken)
 			require.Equal(t, step.status, status, "%s: %s", step.name, body)
 			require.Contains(t, body, step.body, step.name)
 		}
 		require.Equal(t, 1, fake.BackfillViolations())
-		require.Len(t, u.Backfilled(types.KindActivities), 2)
+		require.Len(t, u.State().Backfilled[types.KindActivities], 2)
 	})
 }
 
@@ -71,7 +71,7 @@ func TestBackfillDelivers(t *testing.T) {
 		u.AddFileHistory(types.ActivityFile{StartTimeInSeconds: types.NewTimestamp(now.Add(-9 * 24 * time.Hour))}, []byte("x"))
 		require.Zero(t, fake.Pending())
 
-		status, _ := get(t, fake, backfillURL("activities", now.Add(-10*24*time.Hour), now.Add(-6*24*time.Hour)), u.AccessToken())
+		status, _ := get(t, fake, backfillURL("activities", now.Add(-10*24*time.Hour), now.Add(-6*24*time.Hour)), u.State().AccessToken)
 		require.Equal(t, 202, status)
 		require.Empty(t, fake.Deliver(t.Context()))
 		time.Sleep(time.Minute)
@@ -95,7 +95,7 @@ func TestBackfillBudget(t *testing.T) {
 				ask := func() int {
 					n++
 					at := now.Add(-time.Duration(n) * 25 * time.Hour)
-					status, _ := get(t, fake, backfillURL("moveiq", at, at.Add(24*time.Hour)), u.AccessToken())
+					status, _ := get(t, fake, backfillURL("moveiq", at, at.Add(24*time.Hour)), u.State().AccessToken)
 					return status
 				}
 				time.Sleep(59 * time.Second)

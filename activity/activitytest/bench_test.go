@@ -22,7 +22,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 				u.Add(g.Activities(activitytest.SportRun, now)[0])
 			}
 			r, _ := http.NewRequest("GET", u.CallbackURL(types.KindActivities, types.Window{Start: now.Add(-time.Minute), End: now.Add(time.Hour)}), nil)
-			r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+			r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 			b.ReportAllocs()
 			for b.Loop() {
 				res, err := fake.RoundTrip(r)

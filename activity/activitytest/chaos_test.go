@@ -95,7 +95,7 @@ func TestChaos(t *testing.T) {
 				}
 				for range users {
 					u := fake.AddUser(nil)
-					c, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})))
+					c, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.State().AccessToken})))
 					require.NoError(t, err)
 					p.mu.Lock()
 					p.users[u.ID()] = notify.User{ID: "partner's " + string(u.ID()), Client: c}

@@ -32,7 +32,7 @@ func TestAdvance(t *testing.T) {
 			u.AddFileHistory(types.ActivityFile{SummaryID: "f"}, []byte("FIT"))
 			return u.FileURL("f")
 		}()
-		access, pull := u.AccessToken(), u.PullToken()
+		access, pull := u.State().AccessToken, u.State().PullToken
 
 		// Repeated notifications come at their time.
 		sent, err := fake.Advance(t.Context(), time.Hour)
@@ -51,13 +51,13 @@ func TestAdvance(t *testing.T) {
 		require.NoError(t, err)
 		status, _ = get(t, fake, rest+"user/id", access)
 		require.Equal(t, 401, status)
-		u.Refresh()
-		status, _ = get(t, fake, file, u.AccessToken())
+		u.Connect()
+		status, _ = get(t, fake, file, u.State().AccessToken)
 		require.Equal(t, 400, status)
 		_, err = fake.Advance(t.Context(), 7*24*time.Hour)
 		require.NoError(t, err)
-		u.Refresh()
-		status, _ = get(t, fake, window+pull, u.AccessToken())
+		u.Connect()
+		status, _ = get(t, fake, window+pull, u.State().AccessToken)
 		require.Equal(t, 400, status)
 
 		// The budget of backfills comes back.

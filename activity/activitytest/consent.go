@@ -56,7 +56,7 @@ func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
 
 // Consent agrees on the OAuth 2 consent page at authorizeURL on behalf of u. It
 // returns the partner's URL to which the browser is then sent. The user grants
-// [User.Permissions].
+// [UserState.Permissions].
 func (s *Server) Consent(authorizeURL string, u *User) (redirect string, err error) {
 	return s.decide(authorizeURL, u)
 }

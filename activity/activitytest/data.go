@@ -114,24 +114,6 @@ func (u *User) UploadFile(f types.ActivityFile, content []byte) (item json.RawMe
 // Item returns a summary's JSON as Garmin writes it, without the owner.
 func Item(summary types.Summary) json.RawMessage { return encodeSummary(summary, summary.ID()) }
 
-// Count returns how many records of a kind the user has, including history.
-func (u *User) Count(kind types.Kind) int {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	return u.counts[kind]
-}
-
-// Counts returns how many records of each kind the user has, history included.
-func (u *User) Counts() map[types.Kind]int {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	n := make(map[types.Kind]int)
-	for _, kind := range types.Kinds() {
-		n[kind] = u.counts[kind]
-	}
-	return n
-}
-
 func (u *User) put(r *record) {
 	key := recordKey{r.kind, r.id}
 	if old := u.byID[key]; old != nil {

@@ -62,7 +62,7 @@ func ExampleServer_RoundTrip() {
 
 	client := &http.Client{Transport: fake}
 	r, _ := http.NewRequest("GET", "https://apis.garmin.com/wellness-api/rest/user/id", nil)
-	r.Header.Set("Authorization", "Bearer "+user.AccessToken())
+	r.Header.Set("Authorization", "Bearer "+user.State().AccessToken)
 	res, err := client.Do(r)
 	if err != nil {
 		panic(err)

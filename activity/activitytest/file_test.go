@@ -112,7 +112,7 @@ func TestOddFiles(t *testing.T) {
 				fake.SetQuirks(1, quirks...)
 				u.Sync(activitytest.NewGenerator(1), activitytest.SportWalk, start)
 				v := u.View(types.KindActivityFiles, types.Window{End: start.AddDate(1, 0, 0)})[0]
-				status, body := get(t, fake, u.FileURL(v.ID), u.AccessToken())
+				status, body := get(t, fake, u.FileURL(v.ID), u.State().AccessToken)
 				require.Equal(t, http.StatusOK, status)
 				_, fileType, _ = strings.Cut(string(v.JSON), `"fileType":"`)
 				return fileType[:3], []byte(body)

@@ -52,14 +52,14 @@ func TestAddItem(t *testing.T) {
 	require.Error(t, err)
 
 	// An edit takes its place and is announced.
-	n := u.Count("activities")
+	n := u.State().Records["activities"]
 	fake.Deliver(t.Context())
 	got = nil
 	_, err = u.AddItem("activities", []byte(`{"startTimeInSeconds":100,"new":true}`), &activitytest.ItemOptions{ID: "7"})
 	require.NoError(t, err)
 	_, err = u.AddItem("activities", []byte(`{"summaryId":"6"}`), &activitytest.ItemOptions{ID: "7"})
 	require.Error(t, err)
-	require.Equal(t, n, u.Count("activities"))
+	require.Equal(t, n, u.State().Records["activities"])
 	fake.Deliver(t.Context())
 	require.Equal(t, []string{`{"activities":[{"userId":"u","summaryId":"7","startTimeInSeconds":100,"new":true}]}`}, got)
 
@@ -76,7 +76,7 @@ func TestAddItem(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(got[0]), &body))
 	require.Equal(t, "FIT", body.ActivityFiles[0].FileType)
-	status, content := get(t, fake, body.ActivityFiles[0].CallbackURL, u.AccessToken())
+	status, content := get(t, fake, body.ActivityFiles[0].CallbackURL, u.State().AccessToken)
 	require.Equal(t, 200, status)
 	require.Equal(t, "bytes", content)
 }

@@ -80,7 +80,7 @@ func TestRetention(t *testing.T) {
 	for i := range 1000 {
 		u.Add(run(types.ID(fmt.Sprint(i)), fake.Now()))
 		fake.Deliver(t.Context())
-		get(t, fake, rest+"user/id", u.AccessToken())
+		get(t, fake, rest+"user/id", u.State().AccessToken)
 	}
 	kept, bodies := fake.Deliveries(), 0
 	require.GreaterOrEqual(t, len(kept), 100)
@@ -106,7 +106,7 @@ func TestRetention(t *testing.T) {
 	require.EqualValues(t, 995, left)
 	fake.ClearRequests()
 	require.Empty(t, fake.Requests())
-	get(t, fake, rest+"user/id", u.AccessToken())
+	get(t, fake, rest+"user/id", u.State().AccessToken)
 	list, _ = fake.ExchangesAfter(0, 5)
 	require.EqualValues(t, 1001, list[0].ID)
 
@@ -147,7 +147,7 @@ func TestExchange(t *testing.T) {
 	fake.RedirectURL = "https://partner.example/back"
 	u := fake.AddUser(nil)
 	u.Add(run("1", fake.Now()))
-	status, _ := get(t, fake, u.CallbackURL(types.KindActivities, types.Window{Start: fake.Now(), End: fake.Now()}), u.AccessToken())
+	status, _ := get(t, fake, u.CallbackURL(types.KindActivities, types.Window{Start: fake.Now(), End: fake.Now()}), u.State().AccessToken)
 	require.Equal(t, 200, status)
 	e, ok := fake.FindExchange(1)
 	require.True(t, ok)
@@ -177,12 +177,12 @@ func TestExchange(t *testing.T) {
 	all, err := fake.Snapshot()
 	require.NoError(t, err)
 	log := all[bytes.Index(all, []byte(`"requests":{`)):]
-	for _, secret := range []string{fake.ClientSecret, verifier, form.Get("code"), u.AccessToken(), u.RefreshToken()} {
+	for _, secret := range []string{fake.ClientSecret, verifier, form.Get("code"), u.State().AccessToken, u.State().RefreshToken} {
 		require.NotContains(t, string(log), secret)
 	}
 
 	fake.Fail(1, activitytest.Fault{Status: 500, Body: "oops"})
-	get(t, fake, rest+"user/id", u.AccessToken())
+	get(t, fake, rest+"user/id", u.State().AccessToken)
 	e, _ = fake.FindExchange(3)
 	require.Equal(t, "fault", e.By)
 	require.Equal(t, "oops", string(e.Answer.Body))

@@ -81,7 +81,7 @@ func TestOAuth2(t *testing.T) {
 		fake := newServer(t)
 		fake.RedirectURL = "https://partner.example/back?tenant=1"
 		u := fake.AddUser(&activitytest.UserOptions{NotConnected: true})
-		require.Empty(t, u.AccessToken())
+		require.Empty(t, u.State().AccessToken)
 		code := func(c, v string) url.Values {
 			return url.Values{"grant_type": {"authorization_code"}, "code": {c}, "code_verifier": {v}}
 		}
@@ -94,7 +94,7 @@ func TestOAuth2(t *testing.T) {
 		first := token(t, fake, code(c, verifier))
 		require.Equal(t, 200, first.status)
 		require.Equal(t, 86400, first.Expires)
-		require.True(t, u.Connected())
+		require.True(t, u.State().Connected)
 		require.Equal(t, "invalid_grant", token(t, fake, code(c, verifier)).Error, "a code works once")
 
 		status, _ := get(t, fake, rest+"user/id", first.Access)
@@ -172,7 +172,7 @@ func TestConsentPage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 302, res.StatusCode)
 	require.NotEmpty(t, must(t, res.Header.Get("Location")).Query().Get("code"))
-	require.Equal(t, []types.Permission{types.PermissionActivityExport}, u.Permissions())
+	require.Equal(t, []types.Permission{types.PermissionActivityExport}, u.State().Permissions)
 
 	r, _ = http.NewRequest("OPTIONS", authorizeURL(fake, nil), nil)
 	res, err = fake.RoundTrip(r)
@@ -186,7 +186,7 @@ func TestDeregister(t *testing.T) {
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver})
 	u := fake.AddUser(nil)
 	u.Add(run("1", time.Now()))
-	bearer := u.AccessToken()
+	bearer := u.State().AccessToken
 	status, _ := do(t, fake, "DELETE", rest+"user/registration", bearer)
 	require.Equal(t, 204, status)
 	status, body := get(t, fake, rest+"user/id", bearer)

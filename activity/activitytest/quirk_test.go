@@ -94,8 +94,8 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 			o.late = max(o.late, d.Sent.Sub(start))
 		}
 		for _, u := range users {
-			if u.Refresh(); true {
-				status, body := get(t, fake, callbacks[0], users[0].AccessToken())
+			if u.Connect(); true {
+				status, body := get(t, fake, callbacks[0], users[0].State().AccessToken)
 				o.pull += fmt.Sprintln(status, body)
 				if status == http.StatusGone {
 					o.gone++
@@ -104,16 +104,16 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 					o.redirs++
 				}
 			}
-			status, body := get(t, fake, rest+"user/permissions", u.AccessToken())
+			status, body := get(t, fake, rest+"user/permissions", u.State().AccessToken)
 			o.perms = append(o.perms, fmt.Sprint(status, body))
 			for _, days := range []int{20, 20, 50} {
-				status, body := get(t, fake, backfillURL("moveiq", start.AddDate(0, 0, -days), start.AddDate(0, 0, 1-days)), u.AccessToken())
+				status, body := get(t, fake, backfillURL("moveiq", start.AddDate(0, 0, -days), start.AddDate(0, 0, 1-days)), u.State().AccessToken)
 				o.perms = append(o.perms, fmt.Sprint(status, uuids.ReplaceAllString(body, "")))
 			}
 			for _, f := range u.View(types.KindActivityFiles, types.Window{End: start.AddDate(1, 0, 0)}) {
 				url := u.FileURL(f.ID)
 				for range 2 {
-					status, body := get(t, fake, url, u.AccessToken())
+					status, body := get(t, fake, url, u.State().AccessToken)
 					o.perms = append(o.perms, fmt.Sprint(status, " ", body))
 				}
 			}

@@ -61,7 +61,7 @@ func (w *world) deliver() []activitytest.Delivery { return w.fake.Deliver(w.Cont
 // or body.
 func (w *world) get(resource string) (int, string) {
 	w.Helper()
-	status, body := get(w.T, w.fake, rest+resource, w.u.AccessToken())
+	status, body := get(w.T, w.fake, rest+resource, w.u.State().AccessToken)
 	var e struct{ ErrorMessage string }
 	if status >= 400 && json.Unmarshal([]byte(body), &e) == nil {
 		return status, e.ErrorMessage
@@ -73,7 +73,7 @@ func (w *world) get(resource string) (int, string) {
 func (w *world) pull(resource string, from, to time.Duration) (int, string) {
 	w.Helper()
 	return w.get(fmt.Sprintf("%s?uploadStartTimeInSeconds=%d&uploadEndTimeInSeconds=%d&token=%s", resource,
-		w.start.Add(from).Unix(), w.start.Add(to).Unix(), url.QueryEscape(w.u.PullToken())))
+		w.start.Add(from).Unix(), w.start.Add(to).Unix(), url.QueryEscape(w.u.State().PullToken)))
 }
 
 // backfill asks for days, counted back from the start.
@@ -176,11 +176,11 @@ var rules = []struct {
 		w.v.Add(run("2", w.start))
 		w.deliver()
 		callback := w.item()["callbackURL"].(string)
-		status, body := get(w.T, w.fake, callback, w.u.AccessToken())
+		status, body := get(w.T, w.fake, callback, w.u.State().AccessToken)
 		require.Equal(w, 200, status)
 		require.Contains(w, body, `"1"`)
 		require.NotContains(w, body, `"2"`)
-		status, _ = get(w.T, w.fake, callback, w.v.AccessToken())
+		status, _ = get(w.T, w.fake, callback, w.v.State().AccessToken)
 		require.Equal(w, 400, status)
 	}},
 	{"4.1", "an answer within thirty seconds counts", func(w *world) {
@@ -268,7 +268,7 @@ var rules = []struct {
 	}},
 	{"5.1", "the user id outlives a new registration, the user access token does not", func(w *world) {
 		legacy := w.fake.AddUser(nil)
-		legacy.SetItemToken("old-token")
+		legacy.Change(func(s *activitytest.UserState) { s.ItemToken = "old-token" })
 		legacy.Add(run("1", w.start))
 		w.deliver()
 		before := w.item()
@@ -323,7 +323,7 @@ var rules = []struct {
 		w.want(200, `[]`)(w.pull("activities", -9*24*time.Hour, -9*24*time.Hour+time.Minute))
 	}},
 	{"7.1", "the two times of a range go together", func(w *world) {
-		token := "&token=" + url.QueryEscape(w.u.PullToken())
+		token := "&token=" + url.QueryEscape(w.u.State().PullToken)
 		for _, r := range []string{"activities", "manuallyUpdatedActivities", "activityDetails", "moveiq"} {
 			w.want(400, "Missing time range parameters")(w.get(r + "?uploadStartTimeInSeconds=1" + token))
 			w.want(400, "Missing time range parameters")(w.get(r + "?uploadEndTimeInSeconds=1" + token))
@@ -415,28 +415,28 @@ var rules = []struct {
 		w.u.AddFile(types.ActivityFile{SummaryID: "1-file"}, []byte("x"))
 		early, late := w.u.FileURL("1-file"), w.u.FileURL("1-file")
 		time.Sleep(24*time.Hour - time.Nanosecond)
-		status, _ := get(w.T, w.fake, early, w.u.AccessToken())
+		status, _ := get(w.T, w.fake, early, w.u.State().AccessToken)
 		require.Equal(w, 200, status)
-		w.u.Refresh()
+		w.u.Connect()
 		time.Sleep(time.Nanosecond)
-		status, _ = get(w.T, w.fake, late, w.u.AccessToken())
+		status, _ = get(w.T, w.fake, late, w.u.State().AccessToken)
 		require.Equal(w, 400, status)
 	}},
 	{"7.4", "a file is downloaded once; the second time is a 410", func(w *world) {
 		w.u.AddFile(types.ActivityFile{SummaryID: "1-file"}, []byte("x"))
 		u := w.u.FileURL("1-file")
 		for _, want := range []int{200, 410, 410} {
-			status, _ := get(w.T, w.fake, u, w.u.AccessToken())
+			status, _ := get(w.T, w.fake, u, w.u.State().AccessToken)
 			require.Equal(w, want, status)
 		}
 	}},
 	{"7.4", "the URL's token is not the user's access token, which is needed as well", func(w *world) {
 		w.u.AddFile(types.ActivityFile{SummaryID: "1-file"}, []byte("x"))
 		u := w.u.FileURL("1-file")
-		require.NotContains(w, u, w.u.AccessToken())
+		require.NotContains(w, u, w.u.State().AccessToken)
 		status, body := get(w.T, w.fake, u, "")
 		w.want(400, "Unable to read oAuth header")(status, body)
-		status, body = get(w.T, w.fake, regexp.MustCompile(`token=.*`).ReplaceAllString(u, "token=x"), w.u.AccessToken())
+		status, body = get(w.T, w.fake, regexp.MustCompile(`token=.*`).ReplaceAllString(u, "token=x"), w.u.State().AccessToken)
 		w.want(400, "Invalid download token")(status, body)
 	}},
 	{"7.5", "Move IQ events have their own resource and list key", func(w *world) {
@@ -460,7 +460,7 @@ var rules = []struct {
 		w.u.AddHistory(run("1", w.start.AddDate(0, 0, -8)))
 		w.want(202, "")(w.backfill("activities", 10, 5))
 		w.deliver()
-		_, body := get(w.T, w.fake, w.item()["callbackURL"].(string), w.u.AccessToken())
+		_, body := get(w.T, w.fake, w.item()["callbackURL"].(string), w.u.State().AccessToken)
 		require.Contains(w, body, `"summaryId":"1"`)
 	}},
 	{"8", "it looks by the time of recording, both ends included", func(w *world) {
@@ -544,13 +544,13 @@ var rules = []struct {
 		}
 	}},
 	{"Appendix B", "errors are JSON with an errorMessage", func(w *world) {
-		_, body := get(w.T, w.fake, rest+"activities", w.u.AccessToken())
+		_, body := get(w.T, w.fake, rest+"activities", w.u.State().AccessToken)
 		var e map[string]string
 		require.NoError(w, json.Unmarshal([]byte(body), &e))
 		require.NotEmpty(w, e["errorMessage"])
 	}},
 	{"Appendix B", "400: milliseconds for seconds", func(w *world) {
-		token := "&token=" + url.QueryEscape(w.u.PullToken())
+		token := "&token=" + url.QueryEscape(w.u.State().PullToken)
 		w.want(400, "timestamp '1452777797000' appears to be in milliseconds. Please provide unix timestamps in seconds.")(
 			w.get("activities?uploadStartTimeInSeconds=1452384000&uploadEndTimeInSeconds=1452777797000" + token))
 		w.want(400, "milliseconds")(w.get("backfill/activities?summaryStartTimeInSeconds=1452384000000&summaryEndTimeInSeconds=1452777797000"))
@@ -560,13 +560,13 @@ var rules = []struct {
 	{"Appendix B", "401: the authorization fails", func(w *world) {
 		status, _ := get(w.T, w.fake, rest+"user/id", "")
 		require.Equal(w, 401, status)
-		w.u.ExpireAccess()
+		w.u.Change(func(s *activitytest.UserState) { s.AccessExpires = time.Now() })
 		w.want(401, "")(w.get("user/id"))
 	}},
 	{"Appendix B", "403: the token is unknown, or the user has withdrawn", func(w *world) {
 		status, body := get(w.T, w.fake, rest+"user/id", "made-up")
 		w.want(403, "Unknown UserAccessToken")(status, body)
-		before := w.u.AccessToken()
+		before := w.u.State().AccessToken
 		w.u.Deregister()
 		status, _ = get(w.T, w.fake, rest+"user/id", before)
 		require.Equal(w, 403, status)

@@ -60,17 +60,17 @@ func TestPull(t *testing.T) {
 		u.Add(run("3", now))
 
 		w := types.Window{Start: now, End: now.Add(10 * time.Second)}
-		status, body := get(t, fake, u.CallbackURL(types.KindActivities, w), u.AccessToken())
+		status, body := get(t, fake, u.CallbackURL(types.KindActivities, w), u.State().AccessToken)
 		require.Equal(t, 200, status)
 		require.Contains(t, body, `{"summaryId":"1","activityId":1,"activityType":"RUNNING"`)
 		require.Contains(t, body, `"summaryId":"3"`)
 		require.NotContains(t, body, `"summaryId":"2"`)
 
 		fake.EndExclusive = true
-		_, body = get(t, fake, u.CallbackURL(types.KindActivities, w), u.AccessToken())
+		_, body = get(t, fake, u.CallbackURL(types.KindActivities, w), u.State().AccessToken)
 		require.NotContains(t, body, `"summaryId":"3"`)
 
-		status, body = get(t, fake, u.CallbackURL(types.KindMoveIQ, w), u.AccessToken())
+		status, body = get(t, fake, u.CallbackURL(types.KindMoveIQ, w), u.State().AccessToken)
 		require.Equal(t, 200, status)
 		require.Equal(t, "[]", body)
 	})
@@ -86,18 +86,18 @@ func TestFile(t *testing.T) {
 		status, body := get(t, fake, url, "")
 		require.Equal(t, 400, status)
 		require.Equal(t, `{"errorMessage":"Unable to read oAuth header"}`, body)
-		status, _ = get(t, fake, url, other.AccessToken())
+		status, _ = get(t, fake, url, other.State().AccessToken)
 		require.Equal(t, 400, status)
-		status, body = get(t, fake, url, u.AccessToken())
+		status, body = get(t, fake, url, u.State().AccessToken)
 		require.Equal(t, 200, status)
 		require.Equal(t, "FIT data", body)
-		status, _ = get(t, fake, url, u.AccessToken())
+		status, _ = get(t, fake, url, u.State().AccessToken)
 		require.Equal(t, 410, status)
 
 		late := u.FileURL("7-file")
 		time.Sleep(24 * time.Hour)
-		u.Refresh()
-		status, _ = get(t, fake, late, u.AccessToken())
+		u.Connect()
+		status, _ = get(t, fake, late, u.State().AccessToken)
 		require.Equal(t, 400, status)
 	})
 }
@@ -107,7 +107,7 @@ func TestFaults(t *testing.T) {
 	u := fake.AddUser(nil)
 	ask := func() (int, string, error) {
 		r, _ := http.NewRequest("GET", rest+"user/id", nil)
-		r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+		r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 		res, err := fake.RoundTrip(r)
 		if err != nil {
 			return 0, "", err
@@ -138,7 +138,7 @@ func TestFaults(t *testing.T) {
 	fake.ClearFaults()
 	fake.Fail(1, activitytest.Fault{CutAfter: 5})
 	r, _ := http.NewRequest("GET", ts.URL+"/wellness-api/rest/user/id", nil)
-	r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+	r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 	res, err := ts.Client().Do(r)
 	require.NoError(t, err)
 	defer res.Body.Close()
@@ -157,7 +157,7 @@ func TestPushAndRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newServer(t)
 		u, legacy := fake.AddUser(nil), fake.AddUser(nil)
-		legacy.SetItemToken("old")
+		legacy.Change(func(s *activitytest.UserState) { s.ItemToken = "old" })
 		answers := []int{500, 201, 200}
 		var got, ids []string
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true,
@@ -231,9 +231,9 @@ func TestPingFollowed(t *testing.T) {
 	}
 	require.Len(t, urls, 4) // the last is the permission change's, empty
 	u.SetPermissions(types.PermissionActivityExport)
-	_, body := get(t, fake, urls[0], u.AccessToken())
+	_, body := get(t, fake, urls[0], u.State().AccessToken)
 	require.Equal(t, 2, strings.Count(body, "summaryId"))
-	_, body = get(t, fake, urls[1], u.AccessToken())
+	_, body = get(t, fake, urls[1], u.State().AccessToken)
 	require.Equal(t, "abc", body)
 	parsed, err := url.Parse(urls[1])
 	require.NoError(t, err)

@@ -40,7 +40,7 @@ func busy(t testing.TB) *activitytest.Server {
 	_, err = fake.Advance(t.Context(), 10*time.Minute)
 	require.NoError(t, err)
 	u.FileURL(u.View(types.KindActivityFiles, types.Window{Start: time.Unix(0, 0), End: fake.Now().Add(time.Hour)})[0].ID)
-	u.Refresh()
+	u.Connect()
 	_, err = fake.Consent(authorizeURL(fake, nil), u)
 	require.NoError(t, err)
 	gone.Deregister()
@@ -48,8 +48,8 @@ func busy(t testing.TB) *activitytest.Server {
 	fake.SetQuirk("html-error", .5)
 	fake.Fail(2, activitytest.Fault{Status: 500, Header: http.Header{"Retry-After": {"1"}}, Path: "/never"})
 	for range 4 {
-		get(t, fake, rest+"user/id", u.AccessToken())
-		get(t, fake, rest+"user/permissions", u.AccessToken())
+		get(t, fake, rest+"user/id", u.State().AccessToken)
+		get(t, fake, rest+"user/permissions", u.State().AccessToken)
 	}
 	return fake
 }
@@ -78,10 +78,10 @@ func TestSnapshot(t *testing.T) {
 		require.NoError(t, fake.Restore(first))
 		u := fake.Users()[0]
 		require.Same(t, u, fake.User(u.ID()))
-		u.Refresh()
+		u.Connect()
 		var out bytes.Buffer
 		for range 20 {
-			status, body := get(t, fake, rest+"user/permissions", u.AccessToken())
+			status, body := get(t, fake, rest+"user/permissions", u.State().AccessToken)
 			out.WriteString(body)
 			out.WriteByte(byte(status))
 		}
@@ -151,7 +151,7 @@ func TestReset(t *testing.T) {
 	want, err := activitytest.NewServer().Snapshot()
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
-	require.Equal(t, activitytest.NewServer().AddUser(nil).AccessToken(), fake.AddUser(nil).AccessToken())
+	require.Equal(t, activitytest.NewServer().AddUser(nil).State().AccessToken, fake.AddUser(nil).State().AccessToken)
 }
 
 // TestRestoreUnderWay: a body that is under way while the state is replaced is
@@ -196,7 +196,7 @@ func FuzzRestore(f *testing.F) {
 	fake.Deliver(f.Context())
 	u.Add(run("2", fake.Now()))
 	require.NoError(f, u.Backfill(types.KindMoveIQ, types.Window{Start: fake.Now().Add(-time.Hour), End: fake.Now()}))
-	u.Refresh()
+	u.Connect()
 	fake.SetQuirk("nulls", .5)
 	fake.Fail(1, activitytest.Fault{Path: "x"})
 	good, err := fake.Snapshot()
@@ -220,7 +220,7 @@ func FuzzRestore(f *testing.F) {
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 		fake.Deliver(t.Context())
 		for _, u := range fake.Users() {
-			get(t, fake, rest+"user/permissions", u.AccessToken())
+			get(t, fake, rest+"user/permissions", u.State().AccessToken)
 		}
 	})
 }

@@ -33,14 +33,6 @@ const (
 	day           = 24 * time.Hour
 )
 
-// PullToken returns a token for pulls of the user's data, like the API Pull Token
-// tool. It is valid for seven days.
-func (u *User) PullToken() string {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	return u.s.pullToken(u, u.s.Now().Add(pullTokenLife))
-}
-
 // pullToken signs the user and the end of validity, so that the server need not
 // remember a token. In base64 it has characters that a query must escape, and
 // so have Garmin's.

@@ -11,7 +11,7 @@ import (
 
 // Garmin's web tools (Activity API, sections 3 and 6.2). The Endpoint
 // Configuration Tool is SetEndpoint, the Data Generator is Generator with
-// User.Sync, the API Pull Token tool is User.PullToken.
+// User.Sync, the API Pull Token tool is UserState.PullToken.
 
 // Record is a row of the Data Viewer.
 type Record struct {

@@ -129,10 +129,15 @@ func (u *User) issue2() {
 
 // revoke2 kills the user's OAuth 2 tokens.
 func (u *User) revoke2() {
+	u.revokeAccess()
+	u.refresh = nil
+}
+
+func (u *User) revokeAccess() {
 	for _, t := range u.access {
 		delete(u.s.bearers, t.value)
 	}
-	u.access, u.refresh = nil, nil
+	u.access = nil
 }
 
 // Users returns all users, connected or not, in the order they were added.
@@ -151,105 +156,6 @@ func (s *Server) User(id types.UserID) *User {
 
 // ID returns the Garmin user id.
 func (u *User) ID() types.UserID { return u.id }
-
-// AccessToken returns the user's newest OAuth 2 access token, or "".
-func (u *User) AccessToken() string {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	if len(u.access) == 0 {
-		return ""
-	}
-	return u.access[len(u.access)-1].value
-}
-
-// RefreshToken returns the user's current OAuth 2 refresh token, or "".
-func (u *User) RefreshToken() string {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	if u.refresh == nil {
-		return ""
-	}
-	return u.refresh.value
-}
-
-// AccessExpires returns when the newest access token expires.
-func (u *User) AccessExpires() time.Time {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	if len(u.access) == 0 {
-		return time.Time{}
-	}
-	return u.access[len(u.access)-1].expires
-}
-
-// SetItemToken makes the user's notifications carry a userAccessToken, like those
-// of users who have not moved to OAuth 2. "" removes it, and so does a new
-// connection by OAuth 2.
-func (u *User) SetItemToken(token string) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	u.itemToken = token
-}
-
-// ExpireAccess makes the user's access tokens expire now; the refresh token
-// remains valid.
-func (u *User) ExpireAccess() {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	defer u.s.touch()
-	for _, t := range u.access {
-		t.expires = u.s.Now()
-	}
-}
-
-// ExpireRefresh makes the user's refresh token expire now.
-func (u *User) ExpireRefresh() {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	defer u.s.touch()
-	if u.refresh != nil {
-		u.refresh.expires = u.s.Now()
-	}
-}
-
-// HistoryFrom returns the earliest start that backfill takes.
-func (u *User) HistoryFrom() time.Time {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	return u.historyFrom
-}
-
-// SetHistoryFrom changes the earliest start that backfill takes.
-func (u *User) SetHistoryFrom(t time.Time) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	defer u.s.touch()
-	u.historyFrom = t
-}
-
-// RevokeOAuth2 takes the user's tokens of OAuth 2, as if there had never been any.
-func (u *User) RevokeOAuth2() {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	defer u.s.touch()
-	u.revoke2()
-}
-
-// Refresh gives the user a new access token and a new refresh token, as if the
-// partner had requested them.
-func (u *User) Refresh() {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	defer u.s.touch()
-	u.issue2()
-}
-
-// Permissions returns what the user grants.
-func (u *User) Permissions() []types.Permission {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	return slices.Clone(u.permissions)
-}
 
 // SetPermissions replaces the user's permissions and queues the notification.
 func (u *User) SetPermissions(p ...types.Permission) {
@@ -280,16 +186,14 @@ func (u *User) deregister() {
 	u.s.enqueue(types.KindDeregistrations, &notice{user: u, body: []byte("{}")})
 }
 
-// Connect connects a user who is not connected, as consent does, with new tokens.
-// History may be requested again.
+// Connect connects the user, as consent does, with new tokens. The old refresh
+// token is dead. History may be requested again if the user was not connected.
 func (u *User) Connect() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	defer u.s.touch()
 	u.connect()
-	if u.refresh == nil {
-		u.issue2()
-	}
+	u.issue2()
 }
 
 func (u *User) connect() {
@@ -301,13 +205,6 @@ func (u *User) connect() {
 		}
 	}
 	u.gone = false
-}
-
-// Connected reports whether the user is still connected.
-func (u *User) Connected() bool {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	return !u.gone
 }
 
 func (s *Server) serveUserID(w http.ResponseWriter, _ *http.Request, u *User) {

@@ -264,7 +264,7 @@ func TestComesInBetween(t *testing.T) {
 			fake := activitytest.NewServer()
 			user := fake.AddUser(nil)
 			store := auth.NewMemory()
-			_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: user.ID(), AccessToken: "old", RefreshToken: types.Secret(user.RefreshToken()), Expiry: time.Now().Add(-time.Hour)})
+			_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: user.ID(), AccessToken: "old", RefreshToken: types.Secret(user.State().RefreshToken), Expiry: time.Now().Add(-time.Hour)})
 			require.NoError(t, err)
 			fake.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
 				if strings.HasSuffix(r.URL.Path, "/oauth/token") {
@@ -289,7 +289,7 @@ func TestComesInBetween(t *testing.T) {
 				require.ErrorIs(t, storeErr, auth.ErrNotConnected)
 			case "rotated":
 				require.NoError(t, err)
-				require.Equal(t, user.AccessToken(), string(now.AccessToken))
+				require.Equal(t, user.State().AccessToken, string(now.AccessToken))
 			default:
 				require.NoError(t, err)
 				require.Equal(t, test.want, string(tok.AccessToken))

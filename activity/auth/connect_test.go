@@ -109,7 +109,7 @@ func TestConnect(t *testing.T) {
 
 	resp := p.callback(redirect, cookies)
 	require.NoError(t, p.err)
-	require.Equal(t, &auth.Connection{UserID: user.ID(), Permissions: user.Permissions()}, p.conn)
+	require.Equal(t, &auth.Connection{UserID: user.ID(), Permissions: user.State().Permissions}, p.conn)
 	require.Equal(t, -1, resp.Cookies()[0].MaxAge, "the cookie stays")
 
 	tok, err := p.store.Token(t.Context(), user.ID())
@@ -378,7 +378,7 @@ func TestConnectIsPatient(t *testing.T) {
 				p.fake.Fail(5, activitytest.Fault{Path: path, Status: http.StatusForbidden})
 				p.callback(redirect, cookies)
 				require.NoError(t, p.err)
-				require.Equal(t, user.Permissions(), p.conn.Permissions)
+				require.Equal(t, user.State().Permissions, p.conn.Permissions)
 			})
 		})
 	}

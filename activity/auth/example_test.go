@@ -151,8 +151,8 @@ func ExampleConnector_Begin() {
 func exampleUser(fake *activitytest.Server, store auth.TokenStore, o *activitytest.UserOptions) types.UserID {
 	u := fake.AddUser(o)
 	t := &auth.Token{
-		UserID: u.ID(), AccessToken: types.Secret(u.AccessToken()), RefreshToken: types.Secret(u.RefreshToken()),
-		Expiry: u.AccessExpires(), RefreshExpiry: time.Now().AddDate(0, 0, 90),
+		UserID: u.ID(), AccessToken: types.Secret(u.State().AccessToken), RefreshToken: types.Secret(u.State().RefreshToken),
+		Expiry: u.State().AccessExpires, RefreshExpiry: time.Now().AddDate(0, 0, 90),
 	}
 	if _, err := store.Swap(context.Background(), nil, t); err != nil {
 		log.Fatal(err)

@@ -38,8 +38,8 @@ func connected(t testing.TB, n int, store auth.TokenStore) (*activitytest.Server
 		u := fake.AddUser(&activitytest.UserOptions{ID: userID(i)})
 		_, err := store.Swap(t.Context(), nil, &auth.Token{
 			UserID:        u.ID(),
-			AccessToken:   types.Secret(u.AccessToken()),
-			RefreshToken:  types.Secret(u.RefreshToken()),
+			AccessToken:   types.Secret(u.State().AccessToken),
+			RefreshToken:  types.Secret(u.State().RefreshToken),
 			Expiry:        time.Now().Add(-time.Minute),
 			RefreshExpiry: time.Now().Add(80 * day),
 		})

@@ -89,7 +89,7 @@ func TestRefreshStorm(t *testing.T) {
 	for i := range stormUsers {
 		u := fake.AddUser(&activitytest.UserOptions{ID: userID(i)})
 		_, err := store.Swap(t.Context(), nil, &auth.Token{
-			UserID: u.ID(), AccessToken: "old", RefreshToken: types.Secret(u.RefreshToken()),
+			UserID: u.ID(), AccessToken: "old", RefreshToken: types.Secret(u.State().RefreshToken),
 			Expiry: time.Now().Add(time.Second), RefreshExpiry: time.Now().Add(time.Hour),
 		})
 		require.NoError(t, err)
@@ -142,7 +142,7 @@ func TestRefreshStorm(t *testing.T) {
 	for i := range stormUsers {
 		tok, err := store.Token(t.Context(), userID(i))
 		require.NoError(t, err)
-		require.Equal(t, fake.User(userID(i)).AccessToken(), string(tok.AccessToken))
+		require.Equal(t, fake.User(userID(i)).State().AccessToken, string(tok.AccessToken))
 		want[fmt.Sprint("token ", tok.UserID, " ", string(tok.AccessToken))] = true
 	}
 	for i := range got {

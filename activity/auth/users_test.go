@@ -371,7 +371,7 @@ func TestForeignTokenIsRefused(t *testing.T) {
 	fake := activitytest.NewServer()
 	a, b := fake.AddUser(nil), fake.AddUser(nil)
 	store := &mixedUp{TokenStore: auth.NewMemory()}
-	_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: b.ID(), AccessToken: types.Secret(b.AccessToken()), Expiry: time.Now().Add(time.Hour)})
+	_, err := store.Swap(t.Context(), nil, &auth.Token{UserID: b.ID(), AccessToken: types.Secret(b.State().AccessToken), Expiry: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)

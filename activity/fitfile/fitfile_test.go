@@ -678,7 +678,7 @@ func TestOddFilesOfTheFake(t *testing.T) {
 		file := u.View(types.KindActivityFiles, types.Window{End: began.AddDate(1, 0, 0)})[0]
 		r, err := http.NewRequest(http.MethodGet, u.FileURL(file.ID), nil)
 		require.NoError(t, err)
-		r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+		r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 		res, err := s.RoundTrip(r)
 		require.NoError(t, err)
 		a, err := fitfile.Read(res.Body)

@@ -84,7 +84,7 @@ func newSetup(t *testing.T) *setup {
 	t.Cleanup(func() { s.tokens.Close() })
 	for _, u := range s.fake.Users() {
 		s.token(&auth.Token{
-			UserID: u.ID(), AccessToken: types.Secret(u.AccessToken()), RefreshToken: types.Secret(u.RefreshToken()),
+			UserID: u.ID(), AccessToken: types.Secret(u.State().AccessToken), RefreshToken: types.Secret(u.State().RefreshToken),
 			Expiry: time.Now().Add(24 * time.Hour), RefreshExpiry: time.Now().AddDate(0, 0, 90),
 		})
 	}

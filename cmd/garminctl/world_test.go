@@ -103,7 +103,7 @@ func cmdTokens(ts *testscript.TestScript, _ bool, args []string) {
 		t := &auth.Token{UserID: types.UserID(id), AccessToken: "hushhush", RefreshToken: "hushhush", Expiry: now.Add(24 * time.Hour), RefreshExpiry: now.AddDate(0, 0, 80)}
 		if w.fake != nil {
 			u := w.fake.AddUser(&activitytest.UserOptions{ID: t.UserID, FirstConnected: now.AddDate(-1, 0, 0), HistoryFrom: now.AddDate(-2, 0, 0)})
-			t.AccessToken, t.RefreshToken = types.Secret(u.AccessToken()), types.Secret(u.RefreshToken())
+			t.AccessToken, t.RefreshToken = types.Secret(u.State().AccessToken), types.Secret(u.State().RefreshToken)
 		}
 		switch state {
 		case tokenEnding:
@@ -159,7 +159,7 @@ func cmdLeave(ts *testscript.TestScript, _ bool, args []string) {
 func cmdAsked(ts *testscript.TestScript, _ bool, args []string) {
 	old := time.Now().AddDate(0, 0, -200)
 	for {
-		for _, w := range worldOf(ts).fake.User(types.UserID(args[0])).Backfilled(types.KindActivities) {
+		for _, w := range worldOf(ts).fake.User(types.UserID(args[0])).State().Backfilled[types.KindActivities] {
 			if w.Start.Before(old) {
 				return
 			}

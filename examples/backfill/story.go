@@ -61,7 +61,7 @@ func story(ctx context.Context, out io.Writer, dir string) (err error) {
 	} {
 		u := fake.AddUser(&activitytest.UserOptions{ID: person.id, HistoryFrom: person.from})
 		sport(u, wanted)
-		client, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.AccessToken()})))
+		client, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: u.State().AccessToken})))
 		if err != nil {
 			return err
 		}

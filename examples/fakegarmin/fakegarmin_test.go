@@ -23,5 +23,5 @@ func TestSampleScenario(t *testing.T) {
 	defer api.Close()
 	require.NoError(t, fake.Play(t.Context(), api.URL, steps, io.Discard))
 	require.Len(t, g.Users(), 2)
-	require.Equal(t, 6, g.User("alice").Count("activities"))
+	require.Equal(t, 6, g.User("alice").State().Records["activities"])
 }

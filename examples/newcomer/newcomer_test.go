@@ -116,11 +116,11 @@ func TestNewcomer(t *testing.T) {
 		synctest.Wait()
 		w.deliver()
 		require.Zero(t, fake.BackfillViolations())
-		require.Equal(t, ann.Count(types.KindActivities), w.count(`SELECT count(*) FROM summary WHERE kind = 'activities'`))
-		require.Greater(t, ann.Count(types.KindActivities), 50)
-		asked := len(ann.Backfilled(types.KindActivities))
+		require.Equal(t, ann.State().Records[types.KindActivities], w.count(`SELECT count(*) FROM summary WHERE kind = 'activities'`))
+		require.Greater(t, ann.State().Records[types.KindActivities], 50)
+		asked := len(ann.State().Backfilled[types.KindActivities])
 		time.Sleep(7 * time.Hour) // another pass asks for nothing
-		require.Len(t, ann.Backfilled(types.KindActivities), asked)
+		require.Len(t, ann.State().Backfilled[types.KindActivities], asked)
 
 		// Both ways, and the file with its points.
 		for i, push := range []bool{true, false} {

@@ -147,7 +147,7 @@ func TestOperatorPages(t *testing.T) {
 			}
 			w := p.ask("", "GET", public+path, func(r *http.Request) { r.SetBasicAuth("operator", operator) })
 			require.Equal(t, http.StatusOK, w.Code, path)
-			require.NotContains(t, w.Body.String(), p.user.AccessToken())
+			require.NotContains(t, w.Body.String(), p.user.State().AccessToken)
 			require.NotContains(t, w.Body.String(), secret)
 		}
 		p.changes.UnknownKey("activities[0].moonPhase")

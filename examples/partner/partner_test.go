@@ -187,10 +187,10 @@ func TestHistory(t *testing.T) {
 		_, err := fake.DeliverAll(t.Context())
 		require.NoError(t, err)
 		settle()
-		require.Equal(t, ann.Count(types.KindActivities), p.count("ann", hasSummary))
+		require.Equal(t, ann.State().Records[types.KindActivities], p.count("ann", hasSummary))
 		all, err := p.db.detections(t.Context(), "ann", "", "9999")
 		require.NoError(t, err)
-		require.Len(t, all, ann.Count(types.KindMoveIQ))
+		require.Len(t, all, ann.State().Records[types.KindMoveIQ])
 
 		time.Sleep(24 * time.Hour)
 		report, err := backfill.NewReport(t.Context(), p.ledger, ann.ID(), nil)
@@ -213,7 +213,7 @@ func TestHistoryAfterReconnect(t *testing.T) {
 			})
 			fake, ann := p.garmin, p.user
 			settle()
-			before := len(ann.Backfilled(types.KindActivities))
+			before := len(ann.State().Backfilled[types.KindActivities])
 			require.Positive(t, before)
 			_, err := fake.DeliverAll(t.Context())
 			require.NoError(t, err)
@@ -227,7 +227,7 @@ func TestHistoryAfterReconnect(t *testing.T) {
 			}
 			p.connect("ann", ann)
 			settle()
-			require.Len(t, ann.Backfilled(types.KindActivities), before, "the new connection's history was not asked for")
+			require.Len(t, ann.State().Backfilled[types.KindActivities], before, "the new connection's history was not asked for")
 		})
 	}
 }
@@ -271,7 +271,7 @@ func TestPermissions(t *testing.T) {
 		require.NoError(t, p.permitted(t.Context(), d, unsaid))
 		all, err := p.db.connections(t.Context(), "ann")
 		require.NoError(t, err)
-		require.ElementsMatch(t, p.user.Permissions(), all[0].Permissions)
+		require.ElementsMatch(t, p.user.State().Permissions, all[0].Permissions)
 	})
 }
 
@@ -325,7 +325,7 @@ func TestDisconnect(t *testing.T) {
 		fake.Deliver(t.Context())
 		settle()
 		require.Equal(t, http.StatusSeeOther, p.post("bob", "/disconnect", nil).Code)
-		require.True(t, ann.Connected(), "another's connection")
+		require.True(t, ann.State().Connected, "another's connection")
 
 		fake.Fail(100, activitytest.Fault{Path: "/wellness-api/rest/user/registration", Status: http.StatusNotFound, Body: "<html>a wall</html>"})
 		require.Equal(t, http.StatusBadGateway, p.post("ann", "/disconnect", nil).Code)
@@ -335,7 +335,7 @@ func TestDisconnect(t *testing.T) {
 
 		fake.ClearFaults()
 		require.Equal(t, http.StatusSeeOther, p.post("ann", "/disconnect", nil).Code)
-		require.False(t, ann.Connected())
+		require.False(t, ann.State().Connected)
 		require.False(t, p.isConnected(ann.ID()))
 		_, err = p.users.Client(t.Context(), ann.ID())
 		require.ErrorIs(t, err, auth.ErrNotConnected)
@@ -393,7 +393,7 @@ func TestDeleteEverything(t *testing.T) {
 		fake.ClearFaults()
 
 		require.Equal(t, http.StatusSeeOther, p.post("ann", "/delete", url.Values{"name": {"ann"}}).Code)
-		require.False(t, ann.Connected())
+		require.False(t, ann.State().Connected)
 		for _, table := range []string{"connection", "joined", "workout", "detected", "file"} {
 			var n int
 			require.NoError(t, p.db.QueryRowContext(t.Context(), `SELECT count(*) FROM `+table).Scan(&n))

@@ -194,7 +194,7 @@ func TestRestart(t *testing.T) {
 		n, err := db.count(t.Context(), eve.ID, hasFile)
 		require.NoError(t, err)
 		state = healthOf(t, address)
-		if n+int(state.Letters) == user.Count(types.KindActivityFiles) && garmin.Pending() == 0 && state.Waiting == 0 {
+		if n+int(state.Letters) == user.State().Records[types.KindActivityFiles] && garmin.Pending() == 0 && state.Waiting == 0 {
 			break
 		}
 	}
@@ -204,14 +204,14 @@ func TestRestart(t *testing.T) {
 	for kind, has := range map[types.Kind]func(*join.Record) bool{types.KindActivities: hasSummary, types.KindActivityDetails: hasDetails} {
 		n, err := db.count(t.Context(), eve.ID, has)
 		require.NoError(t, err)
-		require.Equal(t, user.Count(kind), n, kind)
+		require.Equal(t, user.State().Records[kind], n, kind)
 	}
 	all, err := db.allWorkouts(t.Context(), eve.ID)
 	require.NoError(t, err)
-	require.Len(t, all, user.Count(types.KindActivities))
+	require.Len(t, all, user.State().Records[types.KindActivities])
 	detected, err := db.detections(t.Context(), eve.ID, "", "9999")
 	require.NoError(t, err)
-	require.Len(t, detected, user.Count(types.KindMoveIQ))
+	require.Len(t, detected, user.State().Records[types.KindMoveIQ])
 	require.Zero(t, garmin.BackfillViolations())
 
 	letters := 0
@@ -228,7 +228,7 @@ func TestRestart(t *testing.T) {
 	// Each file is on the disk once, and known, so that it can be deleted.
 	known, err := db.files(t.Context(), eve.ID)
 	require.NoError(t, err)
-	require.Len(t, known, user.Count(types.KindActivityFiles)-letters)
+	require.Len(t, known, user.State().Records[types.KindActivityFiles]-letters)
 	var found []string
 	require.NoError(t, filepath.WalkDir(filepath.Join(dir, "files"), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && filepath.Ext(path) == ".fit" {

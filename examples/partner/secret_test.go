@@ -60,12 +60,12 @@ func TestNoSecrets(t *testing.T) {
 			"session": p.browsers["ann"].Value,
 		}
 		tokens := func(when string) {
-			secrets["access token "+when], secrets["refresh token "+when] = ann.AccessToken(), ann.RefreshToken()
+			secrets["access token "+when], secrets["refresh token "+when] = ann.State().AccessToken, ann.State().RefreshToken
 		}
 		tokens("at first")
 
 		// All that goes well.
-		ann.SetItemToken("item-token-PLANTED")
+		ann.Change(func(s *activitytest.UserState) { s.ItemToken = "item-token-PLANTED" })
 		for _, push := range []bool{true, false} {
 			fake.SetEndpoints(activitytest.Endpoint{Handler: p.web, URL: public + "/garmin/" + secret, Enabled: true, Push: push})
 			ann.Sync(activitytest.NewGenerator(1), activitytest.SportRun, time.Now().Add(-time.Hour))
@@ -96,7 +96,7 @@ func TestNoSecrets(t *testing.T) {
 				fmt.Fprintf(w, `{"error":"invalid_grant","errorMessage":%s,"error_description":%[1]s}`, echo)
 				return true
 			}
-			ann.ExpireAccess()
+			ann.Change(func(s *activitytest.UserState) { s.AccessExpires = time.Now() })
 			ann.Sync(activitytest.NewGenerator(uint64(status)), activitytest.SportRun, time.Now().Add(-time.Hour))
 			fake.Deliver(t.Context())
 			settle()

@@ -131,7 +131,7 @@ func (d *demonstration) printf(format string, args ...any) {
 // user connects a user of the fake Garmin to the partner.
 func (d *demonstration) user(name string) (*activitytest.User, error) {
 	u := d.garmin.AddUser(nil)
-	return u, d.connect(u.ID(), name, u.AccessToken())
+	return u, d.connect(u.ID(), name, u.State().AccessToken)
 }
 
 func (d *demonstration) connect(garminID types.UserID, name, accessToken string) error {

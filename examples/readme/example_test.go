@@ -28,8 +28,8 @@ func Example_pull() {
 	user := fake.AddUser(nil)
 	user.Add(run())
 	opts := &activity.Options{Transport: fake}
-	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.AccessToken()})
-	pullToken := types.Secret(user.PullToken())
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: user.State().AccessToken})
+	pullToken := types.Secret(user.State().PullToken)
 	ctx, today := context.Background(), time.Now().UTC().Truncate(24*time.Hour)
 
 	pool, err := activity.NewPool(opts)

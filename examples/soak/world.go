@@ -188,7 +188,7 @@ func (w *world) join(after time.Duration) error {
 		ID:          types.UserID(fmt.Sprintf("%016x%016x", w.round, w.added)),
 		AccessToken: fmt.Sprintf("soak-%d-%d", w.round, w.added),
 	})
-	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: g.AccessToken()})
+	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: g.State().AccessToken})
 	client, err := w.pool.Client(activity.OAuth2(token))
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func TestBetweenContainers(t *testing.T) {
 	require.True(t, strings.HasPrefix(callback, "https://garmin.test:9000/wellness-api/rest/activities?"), callback)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, callback, nil)
 	require.NoError(t, err)
-	r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+	r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 	res, err := client.Do(r)
 	require.NoError(t, err)
 	b, err := io.ReadAll(res.Body)

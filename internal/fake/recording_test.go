@@ -42,7 +42,7 @@ func TestRecordAndReplay(t *testing.T) {
 	for _, path := range []string{"/wellness-api/rest/user/id", "/control/state", "/" + string(u.ID())} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.BaseURL+path, nil)
 		require.NoError(t, err)
-		r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+		r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 		res, err := http.DefaultClient.Do(r)
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
@@ -54,7 +54,7 @@ func TestRecordAndReplay(t *testing.T) {
 	require.Equal(t, 1, strings.Count(string(b), `"path":"/wellness-api/rest/user/id"`))
 	require.Equal(t, 3, strings.Count(string(b), "\n"), "the control API is no part of it: %s", b)
 	require.NotContains(t, string(b), string(u.ID()))
-	require.NotContains(t, string(b), u.AccessToken())
+	require.NotContains(t, string(b), u.State().AccessToken)
 }
 
 func TestRecordingsThatAreNone(t *testing.T) {

@@ -238,7 +238,7 @@ func (p *process) deregistration(ctx context.Context, d *notify.Delivery, e *not
 		return errors.New("our own token is in trouble: nothing can be told")
 	}
 	return p.flaky(ctx, d, func() {
-		if who.user.Connected() {
+		if who.user.State().Connected {
 			p.l.fail("I2", string(d.UserID), "%s is connected, and was forgotten", d.UserID)
 		}
 		p.l.db.forget(d.UserID)

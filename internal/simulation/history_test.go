@@ -155,7 +155,7 @@ func (l *life) judgeHistory(buried map[string]bool) {
 		at := map[types.Kind]map[string]bool{}
 		for _, k := range wanted {
 			at[k] = map[string]bool{}
-			for _, w := range who.user.Backfilled(k) {
+			for _, w := range who.user.State().Backfilled[k] {
 				at[k][fmt.Sprint(w.Start.Unix(), " to ", w.End.Unix())] = true
 			}
 		}

@@ -156,7 +156,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (l *life) userOf(r *http.Request) types.UserID {
 	bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	for _, p := range l.truth.connected() {
-		if p.user.AccessToken() == bearer {
+		if p.user.State().AccessToken == bearer {
 			return p.id
 		}
 	}

@@ -122,11 +122,11 @@ func (p *person) Token() (*oauth2.Token, error) {
 	if p.l.weather.is(tokenBad, p.id) {
 		return &oauth2.Token{AccessToken: "fake-access-stale-" + string(p.id)}, nil
 	}
-	if p.user.Connected() {
-		if !time.Now().Add(time.Minute).Before(p.user.AccessExpires()) {
-			p.user.Refresh()
+	if p.user.State().Connected {
+		if !time.Now().Add(time.Minute).Before(p.user.State().AccessExpires) {
+			p.user.Connect()
 		}
-		p.access = p.user.AccessToken()
+		p.access = p.user.State().AccessToken
 	}
 	return &oauth2.Token{AccessToken: p.access}, nil
 }
@@ -146,9 +146,9 @@ func (l *life) join() {
 	}
 	u := l.fake.AddUser(nil)
 	if l.script.IntN(4) == 0 {
-		u.SetItemToken("old-token")
+		u.Change(func(s *activitytest.UserState) { s.ItemToken = "old-token" })
 	}
-	p := &person{l: l, id: u.ID(), user: u, access: u.AccessToken(), joined: time.Now().Truncate(time.Second)}
+	p := &person{l: l, id: u.ID(), user: u, access: u.State().AccessToken, joined: time.Now().Truncate(time.Second)}
 	n := len(l.truth.people)
 	p.partners = []string{fmt.Sprintf("partner-%d", n)}
 	if l.script.IntN(4) == 0 { // two of the partner's users share the account
@@ -272,7 +272,7 @@ func (l *life) leave() {
 		if err := proc.deregister(p); err != nil {
 			l.note("own deregistration fails", "%s: %v", p.id, err)
 		}
-		if p.user.Connected() {
+		if p.user.State().Connected {
 			return
 		}
 	} else {
@@ -309,7 +309,7 @@ func (p *person) grant() {
 		time.AfterFunc(early, p.grant)
 		return
 	}
-	if p.user.Connected() && len(p.user.Permissions()) < 2 {
+	if p.user.State().Connected && len(p.user.State().Permissions) < 2 {
 		p.user.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
 		p.l.note("consent is back", "%s", p.id)
 	}

@@ -327,7 +327,7 @@ func (l *life) judgePermissions() {
 		if have == nil {
 			continue
 		}
-		if got, want := fmt.Sprint(have.Permissions), fmt.Sprint(p.user.Permissions()); got != want {
+		if got, want := fmt.Sprint(have.Permissions), fmt.Sprint(p.user.State().Permissions); got != want {
 			l.fail("I2", string(p.id), "%s grants %s, and the partner believes %s", p.id, want, got)
 		}
 	}

@@ -42,9 +42,9 @@ func TestKeepAlive(t *testing.T) {
 		if i == 0 {
 			ends = time.Now().Add(60 * 24 * time.Hour) // not due
 		}
-		_, err := store.Swap(ctx, nil, &auth.Token{UserID: u.ID(), AccessToken: types.Secret(u.AccessToken()), RefreshToken: types.Secret(u.RefreshToken()), RefreshExpiry: ends})
+		_, err := store.Swap(ctx, nil, &auth.Token{UserID: u.ID(), AccessToken: types.Secret(u.State().AccessToken), RefreshToken: types.Secret(u.State().RefreshToken), RefreshExpiry: ends})
 		require.NoError(t, err)
-		secret = append(secret, u.AccessToken(), u.RefreshToken())
+		secret = append(secret, u.State().AccessToken, u.State().RefreshToken)
 	}
 	for range 3 {
 		users, err := auth.NewUsers(auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)}, store, &auth.Options{Transport: fake})

@@ -64,7 +64,7 @@ func (c *caller) fails(status int, method, path, body, text string) {
 func TestUsers(t *testing.T) {
 	c := newCaller(t, &control.Options{OAuth1: func(u *activitytest.User) (string, string) {
 		u.Connect()
-		u.SetItemToken("t1")
+		u.Change(func(s *activitytest.UserState) { s.ItemToken = "t1" })
 		return "t1", "s1"
 	}})
 	type user struct {
@@ -160,11 +160,11 @@ func TestItems(t *testing.T) {
 		body := `{"kind":"` + string(kind) + `","sport":"triathlon","seed":3,"start":"2026-05-01T08:00:00Z"}`
 		c.ok("POST", "/users/a/items", body, &list)
 		require.Len(t, list, want, kind)
-		n := c.fake.User("a").Count(kind)
+		n := c.fake.User("a").State().Records[kind]
 		first := list
 		c.ok("POST", "/users/a/items", body, &list)
 		require.Equal(t, first, list)
-		require.Equal(t, n, c.fake.User("a").Count(kind))
+		require.Equal(t, n, c.fake.User("a").State().Records[kind])
 	}
 	var rec record
 	c.ok("GET", "/users/a/items/activities/7", ``, &rec)
@@ -188,7 +188,7 @@ func TestItems(t *testing.T) {
 	c.ok("POST", "/users/a/items", `{"kind":"activityFiles","item":{"summaryId":"f","startTimeInSeconds":100},"content":"Ynl0ZXM="}`, &list)
 	file := c.fake.User("a").FileURL("f")
 	r, _ := http.NewRequest("GET", file, nil)
-	r.Header.Set("Authorization", "Bearer "+c.fake.User("a").AccessToken())
+	r.Header.Set("Authorization", "Bearer "+c.fake.User("a").State().AccessToken)
 	res, err := c.fake.RoundTrip(r)
 	require.NoError(t, err)
 	b, _ := io.ReadAll(res.Body)
@@ -280,7 +280,7 @@ func TestRequests(t *testing.T) {
 	c := newCaller(t, nil)
 	u := c.fake.AddUser(nil)
 	r, _ := http.NewRequest("GET", "https://apis.garmin.com/wellness-api/rest/user/id?token=secret", nil)
-	r.Header.Set("Authorization", "Bearer "+u.AccessToken())
+	r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 	res, err := c.fake.RoundTrip(r)
 	require.NoError(t, err)
 	res.Body.Close()
@@ -289,7 +289,7 @@ func TestRequests(t *testing.T) {
 	require.NotContains(t, answer, `"Path"`)
 	answer = c.ok("GET", "/requests/1", ``, nil)
 	require.Contains(t, answer, string(u.ID()))
-	require.NotContains(t, answer, u.AccessToken())
+	require.NotContains(t, answer, u.State().AccessToken)
 	require.NotContains(t, answer, "secret")
 	c.fails(404, "GET", "/requests/2", ``, "no such")
 	c.fails(404, "GET", "/requests/x", ``, "no such")
@@ -319,7 +319,7 @@ func TestClock(t *testing.T) {
 	c.fails(400, "POST", "/clock", ``, "how much")
 	c.fails(400, "POST", "/clock", `{"advance":"soon"}`, "soon")
 	c.fails(400, "POST", "/clock", `{"advance":"-1h"}`, "go back")
-	status, _ := apiGet(t, c.fake, "user/id", c.fake.User("a").AccessToken())
+	status, _ := apiGet(t, c.fake, "user/id", c.fake.User("a").State().AccessToken)
 	require.Equal(t, 401, status)
 }
 
@@ -408,12 +408,12 @@ func TestQuirksAndFaults(t *testing.T) {
 	c.ok("POST", "/faults", `{"n":2,"status":503,"header":{"Retry-After":["7"]},"body":"busy","delay":"0s","path":"/user/id"}`, nil)
 	require.Contains(t, c.ok("GET", "/faults", ``, nil), `"faults":2`)
 	u := c.fake.AddUser(nil)
-	status, body := apiGet(t, c.fake, "user/id", u.AccessToken())
+	status, body := apiGet(t, c.fake, "user/id", u.State().AccessToken)
 	require.Equal(t, 503, status)
 	require.Equal(t, "busy", body)
 	require.Contains(t, c.ok("GET", "/faults", ``, nil), `"faults":1`)
 	require.Equal(t, `{"faults":0,"list":[]}`, c.ok("DELETE", "/faults", ``, nil))
-	status, _ = apiGet(t, c.fake, "user/id", u.AccessToken())
+	status, _ = apiGet(t, c.fake, "user/id", u.State().AccessToken)
 	require.Equal(t, 200, status)
 	for _, bad := range []string{`{"status":99}`, `{"delay":"x"}`, `{"delay":"-1s"}`, `{"n":-1}`} {
 		c.fails(400, "POST", "/faults", bad, "")
@@ -474,7 +474,7 @@ func TestEvents(t *testing.T) {
 	}
 	fake.Change(func() { fake.Delivery.BatchItems = 1 })
 	fake.Deliver(t.Context())
-	apiGet(t, fake, "user/id", u.AccessToken())
+	apiGet(t, fake, "user/id", u.State().AccessToken)
 	listed, skipped, requests := 0, 0, false
 	for listed+skipped < 1000 || !requests {
 		_, name, data = next()

@@ -138,7 +138,7 @@ func (c *control) routes() []route {
 			return view(u, false), nil
 		})},
 		{"PUT /users/{id}/permissions", c.forUser(setPermissions)},
-		{"POST /users/{id}/expire", c.forUser(expire)},
+		{"POST /users/{id}/expire", c.forUser(c.expire)},
 		{"POST /users/{id}/items", c.forUser(c.addItem)},
 		{"GET /users/{id}/items/{kind}/{item}", c.forUser(getItem)},
 		{"PUT /users/{id}/items/{kind}/{item}", c.forUser(putItem)},

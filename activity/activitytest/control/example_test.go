@@ -20,6 +20,6 @@ func ExampleHandler() {
 		panic(err)
 	}
 	defer res.Body.Close()
-	fmt.Println(res.StatusCode, fake.User("alice").Connected())
+	fmt.Println(res.StatusCode, fake.User("alice").State().Connected)
 	// Output: 200 true
 }

@@ -53,7 +53,7 @@ func TestStrangers(t *testing.T) {
 			if test.reads || method != http.MethodGet {
 				require.Equal(t, http.StatusForbidden, code, "%s: %s", r.pattern, name)
 				require.Len(t, fake.Users(), 1, r.pattern)
-				require.True(t, fake.Users()[0].Connected(), r.pattern)
+				require.True(t, fake.Users()[0].State().Connected, r.pattern)
 			}
 		}
 		for host, header := range map[string]http.Header{

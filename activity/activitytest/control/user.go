@@ -26,15 +26,16 @@ type userView struct {
 }
 
 func view(u *activitytest.User, tokens bool) userView {
+	state := u.State()
 	v := userView{
-		ID: u.ID(), Connected: u.Connected(), Permissions: u.Permissions(), HistoryFrom: u.HistoryFrom().UTC(),
-		Records: u.Counts(),
+		ID: u.ID(), Connected: state.Connected, Permissions: state.Permissions, HistoryFrom: state.HistoryFrom.UTC(),
+		Records: state.Records,
 	}
 	if v.Permissions == nil {
 		v.Permissions = []types.Permission{}
 	}
 	if tokens {
-		v.AccessToken, v.RefreshToken, v.AccessExpires = u.AccessToken(), u.RefreshToken(), u.AccessExpires()
+		v.AccessToken, v.RefreshToken, v.AccessExpires = state.AccessToken, state.RefreshToken, state.AccessExpires
 		if !v.AccessExpires.IsZero() {
 			v.AccessExpires = v.AccessExpires.UTC()
 		}
@@ -78,7 +79,7 @@ func (c *control) addUser(r *http.Request) (any, error) {
 		return view(u, true), nil
 	}
 	token, secret := c.opts.OAuth1(u)
-	u.RevokeOAuth2()
+	u.Change(func(s *activitytest.UserState) { s.AccessToken, s.RefreshToken = "", "" })
 	v := view(u, true)
 	v.OAuth1Token, v.OAuth1TokenSecret = token, secret
 	return v, nil
@@ -93,16 +94,16 @@ func changeUser(u *activitytest.User, r *http.Request) (any, error) {
 	if err := readBody(r, &b); err != nil {
 		return nil, err
 	}
-	from, err := instant(b.HistoryFrom, u.HistoryFrom())
+	from, err := instant(b.HistoryFrom, u.State().HistoryFrom)
 	if err != nil {
 		return nil, err
 	}
-	u.SetHistoryFrom(from)
+	u.Change(func(s *activitytest.UserState) { s.HistoryFrom = from })
 	if b.Permissions != nil {
 		u.SetPermissions(b.Permissions...)
 	}
 	switch {
-	case b.Connected == nil:
+	case b.Connected == nil || *b.Connected == u.State().Connected:
 	case *b.Connected:
 		u.Connect()
 	default:
@@ -120,7 +121,7 @@ func setPermissions(u *activitytest.User, r *http.Request) (any, error) {
 	return view(u, false), nil
 }
 
-func expire(u *activitytest.User, r *http.Request) (any, error) {
+func (c *control) expire(u *activitytest.User, r *http.Request) (any, error) {
 	b := struct {
 		Access  bool `json:"access"`
 		Refresh bool `json:"refresh"`
@@ -128,12 +129,15 @@ func expire(u *activitytest.User, r *http.Request) (any, error) {
 	if err := readBody(r, &b); err != nil {
 		return nil, err
 	}
-	if b.Access {
-		u.ExpireAccess()
-	}
-	if b.Refresh {
-		u.ExpireRefresh()
-	}
+	now := c.s.Now()
+	u.Change(func(s *activitytest.UserState) {
+		if b.Access {
+			s.AccessExpires = now
+		}
+		if b.Refresh {
+			s.RefreshExpires = now
+		}
+	})
 	return view(u, true), nil
 }
 

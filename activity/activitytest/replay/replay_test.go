@@ -55,7 +55,7 @@ func TestPlay(t *testing.T) {
 			require.NoError(t, rec.Close())
 			for _, u := range users {
 				require.NotContains(t, file.String(), string(u.ID()))
-				require.NotContains(t, file.String(), u.AccessToken())
+				require.NotContains(t, file.String(), u.State().AccessToken)
 			}
 
 			second := activitytest.NewServer()
@@ -76,14 +76,14 @@ func TestPlay(t *testing.T) {
 				for e := range notify.Decode(strings.NewReader(body)) {
 					switch e := e.(type) {
 					case *notify.Ping:
-						status, list := get(t, second, string(e.CallbackURL), second.User(e.UserID).AccessToken())
+						status, list := get(t, second, string(e.CallbackURL), second.User(e.UserID).State().AccessToken)
 						require.Equal(t, http.StatusOK, status)
 						var items []json.RawMessage
 						require.NoError(t, json.Unmarshal([]byte(list), &items))
 						require.NotEmpty(t, items)
 						pulled++
 					case *notify.FilePing:
-						status, content := get(t, second, string(e.File.CallbackURL), second.User(e.File.UserID).AccessToken())
+						status, content := get(t, second, string(e.File.CallbackURL), second.User(e.File.UserID).State().AccessToken)
 						require.Equal(t, http.StatusOK, status)
 						require.Equal(t, ".FIT", content[8:12])
 						files++

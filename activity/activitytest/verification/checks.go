@@ -143,7 +143,7 @@ func stranger() types.UserID {
 func (v *verifier) permissions(u *activitytest.User) []byte {
 	body, _ := json.Marshal(map[string]any{ // cannot fail
 		"summaryId":           types.ID(fmt.Sprintf("x%08x-%08x", rand.Uint32(), rand.Uint32())),
-		"permissions":         append([]types.Permission{}, u.Permissions()...),
+		"permissions":         append([]types.Permission{}, u.State().Permissions...),
 		"changeTimeInSeconds": types.NewTimestamp(time.Now().Truncate(time.Second)),
 	})
 	return item(u.ID(), body, "")

@@ -63,5 +63,5 @@ func Partner(s *activitytest.Server) *Report {
 
 // connected returns the users who are connected.
 func connected(s *activitytest.Server) []*activitytest.User {
-	return slices.DeleteFunc(s.Users(), func(u *activitytest.User) bool { return !u.Connected() })
+	return slices.DeleteFunc(s.Users(), func(u *activitytest.User) bool { return !u.State().Connected })
 }

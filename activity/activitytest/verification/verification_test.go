@@ -206,7 +206,7 @@ func (rc *receiver) follow(calls []call) {
 			if rc.firstsToken {
 				user = rc.fake.Users()[0]
 			}
-			r.Header.Set("Authorization", "Bearer "+user.AccessToken())
+			r.Header.Set("Authorization", "Bearer "+user.State().AccessToken)
 		}
 		res, err := rc.client.Do(r)
 		if err != nil {

@@ -111,7 +111,7 @@ func TestConnect(t *testing.T) {
 	require.Contains(t, redirect, "tenant=7")
 	p.callback(redirect, cookies)
 	require.NoError(t, p.err)
-	require.Equal(t, &auth.Connection{UserID: user.ID(), Permissions: user.Permissions()}, p.conn)
+	require.Equal(t, &auth.Connection{UserID: user.ID(), Permissions: user.State().Permissions}, p.conn)
 
 	tok, err := p.store.Token(t.Context(), user.ID())
 	require.NoError(t, err)
@@ -191,7 +191,7 @@ func TestMigrate(t *testing.T) {
 		tok, err := p.store.Token(t.Context(), u.ID())
 		require.NoError(t, err)
 		require.True(t, tok.OAuth2())
-		require.Equal(t, u.RefreshToken(), string(tok.RefreshToken))
+		require.Equal(t, u.State().RefreshToken, string(tok.RefreshToken))
 		require.WithinDuration(t, time.Now().Add(24*time.Hour), tok.Expiry, time.Minute)
 	}
 	require.ErrorIs(t, got[gone.ID()], auth.ErrReconnect)

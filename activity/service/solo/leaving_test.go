@@ -63,7 +63,7 @@ func (w *world) fill(user *activitytest.User) {
 		require.Equal(w.t, http.StatusOK, answer.Code)
 	}
 	w.settle()
-	require.GreaterOrEqual(w.t, len(w.traces(user.ID(), "51.4778216", user.AccessToken())), 4)
+	require.GreaterOrEqual(w.t, len(w.traces(user.ID(), "51.4778216", user.State().AccessToken)), 4)
 }
 
 // TestLeaving: of who leaves, no byte is left in any file, however that goes, and
@@ -88,7 +88,7 @@ func TestLeaving(t *testing.T) {
 				other := w.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
 				w.fill(user)
 				w.fill(other)
-				token := user.AccessToken()
+				token := user.State().AccessToken
 				w.accounts.setKeep(errors.New("the database is down"))
 				leave(w, user)
 				w.settle()
@@ -98,7 +98,7 @@ func TestLeaving(t *testing.T) {
 				require.False(t, w.accounts.know(user.ID()))
 				require.Empty(t, w.traces(user.ID(), token))
 				require.True(t, w.accounts.know(other.ID()))
-				require.GreaterOrEqual(t, len(w.traces(other.ID(), "51.4778216", other.AccessToken())), 4)
+				require.GreaterOrEqual(t, len(w.traces(other.ID(), "51.4778216", other.State().AccessToken)), 4)
 				w.stop()
 				require.Empty(t, w.traces(user.ID(), token))
 			})
@@ -138,7 +138,7 @@ func TestSealed(t *testing.T) {
 		w := start(t, seal)
 		user := w.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
 		require.Equal(t, http.StatusSeeOther, w.connect(user, "").Code)
-		token := user.AccessToken()
+		token := user.State().AccessToken
 		w.stop()
 		w.open(seal)
 		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))

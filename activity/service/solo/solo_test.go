@@ -262,11 +262,11 @@ func TestLife(t *testing.T) {
 		w.settle()
 		w.settle()
 		require.Zero(t, w.fake.BackfillViolations())
-		require.GreaterOrEqual(t, w.saved(), user.Count(types.KindActivities))
-		asked := len(user.Backfilled(types.KindActivities))
+		require.GreaterOrEqual(t, w.saved(), user.State().Records[types.KindActivities])
+		asked := len(user.State().Backfilled[types.KindActivities])
 		require.Positive(t, asked)
 		time.Sleep(13 * time.Hour) // two more passes
-		require.Len(t, user.Backfilled(types.KindActivities), asked)
+		require.Len(t, user.State().Backfilled[types.KindActivities], asked)
 
 		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
 		w.settle()
@@ -313,7 +313,7 @@ func TestConnectRefused(t *testing.T) {
 		w.accounts.setFail(nil)
 		require.Equal(t, http.StatusSeeOther, w.connect(user, "").Code)
 		w.settle()
-		require.Empty(t, user.Backfilled(types.KindActivities))
+		require.Empty(t, user.State().Backfilled[types.KindActivities])
 	})
 }
 
@@ -360,7 +360,7 @@ func TestStrangers(t *testing.T) {
 		require.Equal(t, 1, letters())
 		w.accounts.forgetPermissions(user.ID())
 		post(`{"userPermissionsChange":[{"userId":"` + string(user.ID()) + `","summaryId":"p1","changeTimeInSeconds":1}]}`)
-		require.ElementsMatch(t, user.Permissions(), w.allowed(user))
+		require.ElementsMatch(t, user.State().Permissions, w.allowed(user))
 		post(`{"activities":[{"userId":"stranger","summaryId":"1","startTimeInSeconds":1700000000,"durationInSeconds":60}]}`)
 		w.settle()
 		require.Equal(t, 2, letters(), "nobody's data")

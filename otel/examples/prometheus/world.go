@@ -125,7 +125,7 @@ func (w *world) connect(tokens auth.TokenStore) error {
 			expiry = time.Now().Add(time.Minute)
 		}
 		_, err := tokens.Swap(context.Background(), nil, &auth.Token{
-			UserID: u.ID(), AccessToken: types.Secret(u.AccessToken()), RefreshToken: types.Secret(u.RefreshToken()),
+			UserID: u.ID(), AccessToken: types.Secret(u.State().AccessToken), RefreshToken: types.Secret(u.State().RefreshToken),
 			Expiry: expiry, RefreshExpiry: time.Now().Add(90 * 24 * time.Hour),
 		})
 		if err != nil {

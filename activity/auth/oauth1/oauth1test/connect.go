@@ -95,11 +95,12 @@ func (g *Garmin) serveExchange(w http.ResponseWriter, r *http.Request) {
 	if u == nil {
 		return
 	}
-	u.SetItemToken("")
-	u.Refresh()
+	u.Change(func(s *activitytest.UserState) { s.ItemToken = "" })
+	u.Connect()
+	state := u.State()
 	b, _ := json.Marshal(map[string]any{ // cannot fail
-		"access_token": u.AccessToken(), "expires_in": 86400, "token_type": "bearer",
-		"refresh_token": u.RefreshToken(), "refresh_token_expires_in": 7775998,
+		"access_token": state.AccessToken, "expires_in": 86400, "token_type": "bearer",
+		"refresh_token": state.RefreshToken, "refresh_token_expires_in": 7775998,
 	})
 	writeJSON(w, http.StatusOK, b)
 }

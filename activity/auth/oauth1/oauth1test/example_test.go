@@ -12,6 +12,6 @@ func ExampleAdd() {
 	old := oauth1test.Add(fake)
 	user := fake.AddUser(nil)
 	token, secret := old.Connect(user)
-	fmt.Println(len(token), len(secret), user.Connected())
+	fmt.Println(len(token), len(secret), user.State().Connected)
 	// Output: 36 32 true
 }

@@ -68,8 +68,10 @@ func (g *Garmin) Connect(u *activitytest.User) (token, secret string) {
 	h := random(16)
 	c := &connected{user: u.ID(), token: h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], secret: random(16)}
 	g.users[c.token] = c
-	u.Connect()
-	u.SetItemToken(c.token)
+	if !u.State().Connected {
+		u.Connect()
+	}
+	u.Change(func(s *activitytest.UserState) { s.ItemToken = c.token })
 	return c.token, c.secret
 }
 
@@ -123,7 +125,7 @@ func (g *Garmin) user(w http.ResponseWriter, r *http.Request) *activitytest.User
 	if c != nil {
 		u = g.fake.User(c.user)
 	}
-	if u == nil || !u.Connected() {
+	if u == nil || !u.State().Connected {
 		writeError(w, http.StatusForbidden, "Unknown UserAccessToken")
 		return nil
 	}

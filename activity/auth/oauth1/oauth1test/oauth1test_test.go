@@ -129,7 +129,7 @@ func TestFlow(t *testing.T) {
 	require.NoError(t, err)
 	b, _ := io.ReadAll(res.Body)
 	res.Body.Close()
-	require.Contains(t, string(b), u.AccessToken())
+	require.Contains(t, string(b), u.State().AccessToken)
 	res, err = c.Get(ts.URL + "/wellness-api/rest/user/id")
 	require.NoError(t, err)
 	res.Body.Close()

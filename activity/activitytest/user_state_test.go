@@ -1,0 +1,56 @@
+package activitytest_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/types"
+)
+
+func TestUserState(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := activitytest.NewServer()
+		u := fake.AddUser(nil)
+		before := u.State()
+		require.True(t, before.Connected)
+		require.Equal(t, time.Now().Add(24*time.Hour), before.AccessExpires)
+		require.True(t, before.RefreshExpires.After(before.AccessExpires))
+		u.AddHistory(&types.MoveIQ{})
+		require.Equal(t, 1, u.State().Records[types.KindMoveIQ])
+
+		from := time.Now().AddDate(-1, 0, 0)
+		u.Change(func(s *activitytest.UserState) {
+			s.HistoryFrom, s.ItemToken = from, "old"
+			s.AccessExpires, s.RefreshExpires = time.Now(), time.Now()
+		})
+		after := u.State()
+		require.Equal(t, from, after.HistoryFrom)
+		require.Equal(t, "old", after.ItemToken)
+		require.Equal(t, time.Now(), after.RefreshExpires)
+		require.Equal(t, before.AccessToken, after.AccessToken)
+		status, _ := get(t, fake, rest+"user/id", after.AccessToken)
+		require.Equal(t, 401, status)
+
+		u.Change(func(s *activitytest.UserState) { s.AccessToken, s.RefreshToken = "", "" })
+		status, _ = get(t, fake, rest+"user/id", after.AccessToken)
+		require.Equal(t, 403, status)
+		require.True(t, u.State().Connected)
+		u.Connect()
+		require.NotEqual(t, before.AccessToken, u.State().AccessToken)
+		require.NotEmpty(t, u.State().RefreshToken)
+
+		for _, change := range []func(*activitytest.UserState){
+			func(s *activitytest.UserState) { s.Connected = false },
+			func(s *activitytest.UserState) { s.Permissions[0] = "" },
+			func(s *activitytest.UserState) { s.AccessToken = "mine" },
+			func(s *activitytest.UserState) { s.RefreshToken = "mine" },
+		} {
+			require.Panics(t, func() { u.Change(change) })
+		}
+	})
+}
