@@ -449,12 +449,12 @@ func TestProcessorLeaksNothing(t *testing.T) {
 		<-ctx.Done() // in a callback at the stop
 		return ctx.Err()
 	}
-	r.opts.DrainTimeout = -1
+	r.opts.DrainTimeout, r.opts.RetryMin, r.opts.RetryMax = -1, time.Hour, time.Hour
 	r.start()
 	r.put(push("u", "1"), push("v", "2"))
 	begun := time.Now()
 	r.finish()
-	require.Less(t, time.Since(begun), time.Second)
+	require.Less(t, time.Since(begun), time.Minute)
 }
 
 const (

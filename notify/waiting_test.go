@@ -114,7 +114,7 @@ func TestReadyMemory(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		t.Logf("%d users' items of 60 KB are ready: heap %d MiB", n, m.HeapAlloc>>20)
 		return m.HeapAlloc < 64<<20
-	}, 5*time.Second, 100*time.Millisecond)
+	}, time.Minute, 100*time.Millisecond)
 	close(block)
 	require.Eventually(t, func() bool { return saved.Load() == n }, time.Minute, 10*time.Millisecond)
 	cancel()

@@ -116,7 +116,7 @@ func TestDumpRestored(t *testing.T) {
 		}
 		c.Release()
 		return true
-	}, 30*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	for c, err := range b.db.Ledger().Chunks(ctx, "u") {
 		require.NoError(t, err)
 		require.Equal(t, backfill.StateRequested, c.State)

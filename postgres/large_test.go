@@ -36,7 +36,7 @@ func TestLargeBodyIsWhole(t *testing.T) {
 					var n int
 					err := h.pool.QueryRow(ctx, named(h.db.schema, `SELECT count(*) FROM {s}.staged_list`)).Scan(&n)
 					return err == nil && n >= items/stagedRows-1
-				}, 30*time.Second, time.Millisecond)
+				}, time.Minute, time.Millisecond)
 				_, err := h.pool.Exec(ctx, named(h.db.schema, lose))
 				require.NoError(t, err)
 				return copy(p, text[len(text)-2:]), io.EOF

@@ -49,14 +49,14 @@ func TestPutGivesUp(t *testing.T) {
 			h.puts.mu.Lock()
 			defer h.puts.mu.Unlock()
 			return len(h.puts.list) == n
-		}, 30*time.Second, time.Millisecond)
+		}, 60*time.Second, time.Millisecond)
 	}
 	locked := func(n int) {
 		require.Eventually(t, func() bool {
 			var m int
 			err := h.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event = 'advisory'`, h.db.schema).Scan(&m)
 			return err == nil && m == n
-		}, 30*time.Second, time.Millisecond)
+		}, 60*time.Second, time.Millisecond)
 	}
 	var stay []<-chan error
 	for i := range committers { // each is in a statement of its own

@@ -166,7 +166,7 @@ func TestRestarts(t *testing.T) {
 	process(func() {
 		stop()
 		wg.Wait()
-		require.Eventually(t, func() bool { return books.waitFor(int(sent.Load())) }, 30*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return books.waitFor(int(sent.Load())) }, 2*time.Minute, 10*time.Millisecond)
 	})
 	books.check(t, int(sent.Load()))
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/internal/freeport"
 )
 
 // TestScripts are sessions with the program: see testdata/script. Beside the
@@ -87,10 +89,9 @@ func cmdStatus(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func cmdPort(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address(context.Background())
 	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	ts.Setenv(args[0], address)
 }
 
 func cmdUp(ts *testscript.TestScript, _ bool, args []string) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -21,6 +20,7 @@ import (
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activitytype"
+	"github.com/garminkit/activityapi/internal/freeport"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -46,7 +46,7 @@ func (j *journal) Write(b []byte) (int, error) {
 // await waits until the output holds want.
 func (j *journal) await(t *testing.T, want string) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		j.mu.Lock()
 		text := j.text.String()
@@ -102,10 +102,8 @@ func TestLiveWithAFake(t *testing.T) {
 
 func testLive(t *testing.T, fake *activitytest.Server, garmin string, opts *auth.Options) {
 	user := fake.AddUser(nil)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listen, err := freeport.Address(t.Context())
 	require.NoError(t, err)
-	listen := l.Addr().String()
-	require.NoError(t, l.Close())
 	address := "http://" + listen
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -135,7 +133,7 @@ func testLive(t *testing.T, fake *activitytest.Server, garmin string, opts *auth
 	require.Eventually(t, func() bool {
 		res, err := browser.Get(address)
 		return err == nil && strings.Contains(text(res, err), `href="/connect"`)
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	res, err := browser.Get(address + "/connect")
 	require.NoError(t, err)
 	consent := res.Request.URL.String()

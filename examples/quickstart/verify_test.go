@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/internal/freeport"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -23,12 +23,9 @@ func TestVerified(t *testing.T) {
 	out, err := exec.Command("go", "build", "-o", program, "../verify").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	// A port that is free now: the program listens on it, the receiver's
-	// clients call it.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// The program listens there, the receiver's clients call it.
+	api, err := freeport.Address(t.Context())
 	require.NoError(t, err)
-	api := l.Addr().String()
-	require.NoError(t, l.Close())
 
 	pool, err := activity.NewPool(&activity.Options{BaseURL: "http://" + api + "/wellness-api/rest"})
 	require.NoError(t, err)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/internal/freeport"
 )
 
 const secret = "0123456789abcdef0123456789abcdef"
@@ -43,20 +44,18 @@ func TestReceiver(t *testing.T) {
 	log.SetOutput(&out)
 	defer log.SetOutput(os.Stderr)
 	slog.SetLogLoggerLevel(slog.LevelInfo)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address(t.Context())
 	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
 	dir := t.TempDir()
 	require.Error(t, run(t.Context(), dir, address, ""), "no secret, no endpoint")
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, dir, address, secret) }()
-	require.Eventually(t, func() bool { return get("http://"+address+"/ready") == http.StatusOK }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return get("http://"+address+"/ready") == http.StatusOK }, time.Minute, 10*time.Millisecond)
 	require.Equal(t, http.StatusOK, get("http://"+address+"/live"))
 	require.Equal(t, http.StatusNotFound, post(t, "http://"+address+"/garmin/guess"))
 	require.Equal(t, http.StatusOK, post(t, "http://"+address+"/garmin/"+secret))
-	require.Eventually(t, func() bool { return strings.Contains(out.String(), "user of 4aacafe8 has activities x1") }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "user of 4aacafe8 has activities x1") }, time.Minute, 10*time.Millisecond)
 	stop()
 	require.NoError(t, <-done)
 	require.Contains(t, out.String(), "activities[].newKey", "what the version does not know is in the log")

@@ -50,7 +50,7 @@ func TestScenario(t *testing.T) {
 		defer mu.Unlock()
 		all := strings.Join(got, "")
 		return strings.Contains(all, `"activities"`) && strings.Contains(all, `"activityDetails"`) && strings.Contains(all, "activityFile?id=")
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 
 	base := regexp.MustCompile(`http://\S+`).FindString(out.String())
 	res, err := http.Get(base + "/")

@@ -163,7 +163,7 @@ func TestScenarioByTLS(t *testing.T) {
 	require.NoError(t, os.WriteFile(scenario, []byte(`[{"method": "POST", "path": "/users", "body": {"id": "alice"}}]`), 0o600))
 	g := New(0, 1)
 	start(t, g, &Options{URL: "https://garmin.test", TLS: true, Scenario: scenario})
-	require.Eventually(t, func() bool { return g.User("alice") != nil }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return g.User("alice") != nil }, time.Minute, 10*time.Millisecond)
 }
 
 // TestAuthority: it certifies the hosts it was made for and no others, so that who

@@ -71,7 +71,7 @@ func work(t testing.TB, d *disk, s *Spool, n int) {
 		if len(list) == 0 {
 			select {
 			case <-h.Changed():
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 				t.Errorf("%d items do not come", n)
 				return
 			}
