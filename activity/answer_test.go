@@ -270,7 +270,7 @@ func TestQueries(t *testing.T) {
 
 func TestPermissionShapes(t *testing.T) {
 	t.Parallel()
-	two := []types.Permission{types.PermissionActivityExport, types.PermissionHealthExport}
+	two := []types.Permission{types.PermissionActivityExport, "HEALTH_EXPORT"}
 	none := []types.Permission{}
 	for body, want := range map[string][]types.Permission{
 		`["ACTIVITY_EXPORT","HEALTH_EXPORT"]`:                                        two,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-querystring/query"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -48,7 +49,7 @@ func (c *Client) Backfill(ctx context.Context, kind types.Kind, w types.Window) 
 	}
 	return c.small(ctx, &call{
 		op:     opBackfill,
-		path:   "/backfill/" + kind.Resource(),
+		path:   "/backfill/" + resource.Of(kind),
 		query:  values.Encode(),
 		want:   http.StatusAccepted,
 		once:   true,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -44,8 +45,8 @@ func (p *Pool) callback(kind types.Kind, raw types.Secret) (query string, err er
 	if !ok {
 		return refuse("no query")
 	}
-	if !p.isResource(where, kind.Resource()) {
-		return refuse(p.difference(where, kind.Resource()))
+	if !p.isResource(where, resource.Of(kind)) {
+		return refuse(p.difference(where, resource.Of(kind)))
 	}
 	if why := checkQuery(kind, query); why != "" {
 		return refuse(why)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -201,10 +202,10 @@ func TestGoodCallbacks(t *testing.T) {
 		if kind == types.KindActivityFiles {
 			q = "?id=98765432109876543210&token=a%2Fb%2fc"
 		}
-		sent, err := take(t, kind, base+"/"+kind.Resource()+q, activity.Options{})
+		sent, err := take(t, kind, base+"/"+resource.Of(kind)+q, activity.Options{})
 		require.NoError(t, err)
 		require.Len(t, sent, 1)
-		require.Equal(t, base+"/"+kind.Resource()+q, sent[0].URL.String(), "byte for byte")
+		require.Equal(t, base+"/"+resource.Of(kind)+q, sent[0].URL.String(), "byte for byte")
 		require.Equal(t, "Bearer user-token", sent[0].Header.Get("Authorization"))
 		require.Empty(t, sent[0].Header.Get("Referer"))
 	}
@@ -277,8 +278,8 @@ func FuzzCallback(f *testing.F) {
 		f.Add(test.url, 0)
 	}
 	for i, kind := range types.Kinds() {
-		f.Add(base+"/"+kind.Resource()+goodPull, i)
-		f.Add(base+"/"+kind.Resource()+"?id=1&token=a%2Fb", i)
+		f.Add(base+"/"+resource.Of(kind)+goodPull, i)
+		f.Add(base+"/"+resource.Of(kind)+"?id=1&token=a%2Fb", i)
 	}
 	resources := []string{"activities", "manuallyUpdatedActivities", "activityDetails", "activityFile", "moveiq"}
 	f.Fuzz(func(t *testing.T, callback string, n int) {
@@ -295,10 +296,10 @@ func FuzzCallback(f *testing.F) {
 		require.Equal(t, "https", got.URL.Scheme)
 		require.Equal(t, "apis.garmin.com", got.URL.Host)
 		require.Contains(t, []string{"", "apis.garmin.com"}, got.Host)
-		resource, ok := strings.CutPrefix(got.URL.EscapedPath(), "/wellness-api/rest/")
+		name, ok := strings.CutPrefix(got.URL.EscapedPath(), "/wellness-api/rest/")
 		require.True(t, ok)
-		require.True(t, slices.Contains(resources, resource))
-		require.Equal(t, kind.Resource(), resource)
+		require.True(t, slices.Contains(resources, name))
+		require.Equal(t, resource.Of(kind), name)
 		// The standard parser sees the same URL in the callback as was sent.
 		u, err := url.Parse(callback)
 		require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -40,7 +41,7 @@ func (c *Client) Download(ctx context.Context, callbackURL types.Secret) (io.Rea
 	}
 	body, err := c.do(ctx, &call{
 		op:    opDownload,
-		path:  "/" + types.KindActivityFiles.Resource(),
+		path:  "/" + resource.Of(types.KindActivityFiles),
 		query: query,
 		want:  http.StatusOK,
 		once:  true,

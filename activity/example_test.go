@@ -114,7 +114,7 @@ func ExampleClient_Activities() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(a.ActivityType, a.Duration(), *a.DistanceInMeters)
+		fmt.Println(a.ActivityType, types.Duration(a), *a.DistanceInMeters)
 	}
 	// Output:
 	// RUNNING 30m0s 5000
@@ -127,7 +127,7 @@ func ExampleClient_ManualActivities() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(a.ActivityType, a.Duration())
+		fmt.Println(a.ActivityType, types.Duration(a))
 	}
 	// Output:
 	// YOGA 10m0s

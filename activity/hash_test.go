@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -34,7 +35,7 @@ func TestPulledSummariesAreHashed(t *testing.T) {
 			if kind == types.KindActivityFiles {
 				continue
 			}
-			items, err := collect(c.Follow(t.Context(), kind, types.Secret(base+"/"+kind.Resource()+goodPull)))
+			items, err := collect(c.Follow(t.Context(), kind, types.Secret(base+"/"+resource.Of(kind)+goodPull)))
 			require.NoError(t, err)
 			require.Len(t, items, 2)
 			require.Equal(t, sha256.Sum256([]byte(one)), sum(items[0]))

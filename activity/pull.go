@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-querystring/query"
 
 	"github.com/garminkit/activityapi/internal/jsonseq"
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -140,7 +141,7 @@ func pull[T jsonseq.Record](ctx context.Context, c *Client, op string, kind type
 // list gets a resource and yields its items.
 func list[T jsonseq.Record](ctx context.Context, c *Client, op string, kind types.Kind, query string, sample func(int, *types.Sample) error) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		body, err := c.do(ctx, &call{op: op, path: "/" + kind.Resource(), query: query, want: http.StatusOK})
+		body, err := c.do(ctx, &call{op: op, path: "/" + resource.Of(kind), query: query, want: http.StatusOK})
 		if err != nil {
 			yield(nil, err)
 			return

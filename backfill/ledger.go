@@ -99,8 +99,8 @@ var (
 // for them.
 func Arrival(ctx context.Context, ledger Ledger, userID types.UserID, s types.Summary) error {
 	kind, ok := KindOf(s.Kind())
-	if !ok || s.Start().IsZero() {
+	if !ok || types.Start(s).IsZero() {
 		return nil
 	}
-	return ledger.Arrived(ctx, userID, kind, s.Start())
+	return ledger.Arrived(ctx, userID, kind, types.Start(s))
 }

@@ -84,7 +84,7 @@ func FuzzChunks(f *testing.F) {
 
 // counts are the ways in which Garmin may count the days of a range.
 var counts = []func(types.Window) int{
-	func(w types.Window) int { return int((w.Duration() + 24*time.Hour - 1) / (24 * time.Hour)) },
+	func(w types.Window) int { return int((w.End.Sub(w.Start) + 24*time.Hour - 1) / (24 * time.Hour)) },
 	func(w types.Window) int { // dates, both ends included, where the end is the last second
 		n := 0
 		for d := w.Start.UTC().Truncate(24 * time.Hour); d.Before(w.End); d = d.AddDate(0, 0, 1) {
@@ -92,7 +92,7 @@ var counts = []func(types.Window) int{
 		}
 		return n
 	},
-	func(w types.Window) int { return int(w.Duration()/(24*time.Hour+1)) + 1 },
+	func(w types.Window) int { return int(w.End.Sub(w.Start)/(24*time.Hour+1)) + 1 },
 }
 
 func abs(n int64) int64 {

@@ -213,10 +213,15 @@ func TestAppsNeverCross(t *testing.T) {
 			}}}, nil
 		}
 		r.calls.Save = func(_ context.Context, d *notify.Delivery, s types.Summary) error {
-			if details, ok := s.(*types.ActivityDetails); ok {
-				own(d, details.Summary.UserID)
+			switch s := s.(type) {
+			case *types.Activity:
+				own(d, s.UserID)
+			case *types.ActivityDetails:
+				own(d, s.UserID)
+				own(d, s.Summary.UserID)
+			default:
+				return fmt.Errorf("a %T", s)
 			}
-			own(d, s.Owner())
 			return nil
 		}
 		r.calls.File = func(_ context.Context, d *notify.Delivery, f *notify.File) error {

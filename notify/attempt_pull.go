@@ -66,7 +66,7 @@ func (a *attempt) follow(client Client, users []User, ping *Ping) error {
 			errs.add(err)
 			return errs.err
 		}
-		if owner := s.Owner(); owner != "" {
+		if owner := ownerOf(s); owner != "" {
 			if owner.In(ping.UserID.App()) != ping.UserID {
 				return Permanent(fmt.Errorf("%w: %q, not %q", ErrWrongUser, owner, ping.UserID))
 			}

@@ -335,7 +335,7 @@ func push[T any, P interface {
 		return nil, false
 	}
 	s := P(&p.Data)
-	ev, err := b.headed(kind, head{s.Owner(), p.UserAccessToken, p.CallbackURL, s.ID()}, &p.push)
+	ev, err := b.headed(kind, head{ownerOf(s), p.UserAccessToken, p.CallbackURL, s.ID()}, &p.push)
 	if ev == &p.push {
 		p.push.Summary = s
 		return b.finish(ev, nil)

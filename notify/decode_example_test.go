@@ -116,7 +116,7 @@ func ExampleDecoder_DecodeItem() {
 			return
 		}
 		if push, ok := event.(*notify.Push); ok {
-			fmt.Println(push.UserID, push.SummaryID, push.Summary.(*types.Activity).Duration())
+			fmt.Println(push.UserID, push.SummaryID, types.Duration(push.Summary))
 		}
 	}
 	// Output:

@@ -47,6 +47,22 @@ func setSummaryOwner(s types.Summary, user types.UserID) {
 	}
 }
 
+// ownerOf returns the user id that a summary names, or "" where Garmin left it out,
+// as it may in the answer to a pull.
+func ownerOf(s types.Summary) types.UserID {
+	switch s := s.(type) {
+	case *types.Activity:
+		return s.UserID
+	case *types.ManualActivity:
+		return s.UserID
+	case *types.ActivityDetails:
+		return s.UserID
+	case *types.MoveIQ:
+		return s.UserID
+	}
+	return ""
+}
+
 // Position is the place of an event in its body. Every event embeds one.
 type Position struct {
 	// Key is the item's list key, such as "activities".

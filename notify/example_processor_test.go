@@ -176,7 +176,7 @@ func ExampleQueue() {
 // A callback that knows that another attempt is pointless says so.
 func ExamplePermanent() {
 	save := func(_ context.Context, _ *notify.Delivery, s types.Summary) error {
-		if s.Start().IsZero() {
+		if types.Start(s).IsZero() {
 			return notify.Permanent(errors.New("an activity without a start"))
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -121,8 +122,8 @@ const apiPath = "/wellness-api/rest"
 var templates = func() map[string]bool {
 	all := map[string]bool{"/user/id": true, "/user/permissions": true, "/user/registration": true}
 	for _, k := range types.Kinds() {
-		all["/"+k.Resource()] = true
-		all["/backfill/"+k.Resource()] = true
+		all["/"+resource.Of(k)] = true
+		all["/backfill/"+resource.Of(k)] = true
 	}
 	return all
 }()

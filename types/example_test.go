@@ -21,7 +21,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(a.ActivityType.Name(), a.LocalStart().Format("02.01. 15:04"), a.Duration())
+	fmt.Println(a.ActivityType.Name(), types.LocalStart(&a).Format("02.01. 15:04"), types.Duration(&a))
 	if a.DistanceInMeters != nil {
 		fmt.Println(*a.DistanceInMeters/1000, "km")
 	}
@@ -37,7 +37,7 @@ func Example() {
 // What Garmin sends of a user is a [types.Summary], whichever way it came.
 func ExampleSummary() {
 	save := func(s types.Summary) {
-		fmt.Println(s.Owner(), s.Kind(), s.ID(), s.Start().Format(time.DateOnly))
+		fmt.Println(s.Kind(), s.ID(), types.Start(s).Format(time.DateOnly))
 		switch s := s.(type) {
 		case *types.Activity:
 			fmt.Println(" ", s.ActivityType.Name())
@@ -52,17 +52,17 @@ func ExampleSummary() {
 	save(&types.Activity{UserID: "ann", SummaryID: "5001", StartTimeInSeconds: 1767340800, ActivityType: activitytype.Running})
 	save(&types.ActivityDetails{UserID: "ann", SummaryID: "5001-detail", Summary: types.Activity{StartTimeInSeconds: 1767340800}, Samples: make([]types.Sample, 3)})
 	// Output:
-	// ann activities 5001 2026-01-02
+	// activities 5001 2026-01-02
 	//   Running
-	// ann activityDetails 5001-detail 2026-01-02
+	// activityDetails 5001-detail 2026-01-02
 	//   samples: 3
 }
 
-func ExampleActivity_LocalStart() {
+func ExampleLocalStart() {
 	a := types.Activity{StartTimeInSeconds: 1767340800, StartTimeOffsetInSeconds: -25200}
-	fmt.Println(a.Start())
-	fmt.Println(a.LocalStart())
-	fmt.Println(a.Start().Equal(a.LocalStart()))
+	fmt.Println(types.Start(&a))
+	fmt.Println(types.LocalStart(&a))
+	fmt.Println(types.Start(&a).Equal(types.LocalStart(&a)))
 	// Output:
 	// 2026-01-02 08:00:00 +0000 UTC
 	// 2026-01-02 01:00:00 -0700 -0700
@@ -102,7 +102,7 @@ func ExampleMoveIQ() {
 	var m types.MoveIQ
 	err := json.Unmarshal([]byte(`{"summaryId": "m1", "calendarDate": "2026-01-02", "startTimeInSeconds": 1767340800.0,
 		"offsetInSeconds": 3600, "durationInSeconds": 660, "activityType": "Running", "activitySubType": "Hurdles"}`), &m)
-	fmt.Println(m.CalendarDate, m.ActivityType.Group(), m.ActivitySubType, m.Duration(), err)
+	fmt.Println(m.CalendarDate, m.ActivityType.Group(), m.ActivitySubType, types.Duration(&m), err)
 	// Output: 2026-01-02 Running Hurdles 11m0s <nil>
 }
 
@@ -155,15 +155,15 @@ func ExampleSecret() {
 
 func ExampleKind() {
 	for _, k := range types.Kinds() {
-		fmt.Println(k, k.Resource())
+		fmt.Println(k)
 	}
 	fmt.Println(types.Kind("dailies").Known())
 	// Output:
-	// activities activities
-	// manuallyUpdatedActivities manuallyUpdatedActivities
-	// activityDetails activityDetails
-	// activityFiles activityFile
-	// moveIQActivities moveiq
+	// activities
+	// manuallyUpdatedActivities
+	// activityDetails
+	// activityFiles
+	// moveIQActivities
 	// false
 }
 
@@ -186,7 +186,7 @@ func ExampleWindow() {
 	day := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	w := types.Window{Start: day, End: day.AddDate(0, 0, 1)}
 	fmt.Println(w)
-	fmt.Println(w.Contains(w.Start), w.Contains(w.End), w.Duration())
+	fmt.Println(w.Contains(w.Start), w.Contains(w.End), w.End.Sub(w.Start))
 	// Output:
 	// [2026-01-02T00:00:00Z, 2026-01-03T00:00:00Z)
 	// true false 24h0m0s
@@ -275,12 +275,12 @@ func ExampleAttribution() {
 }
 
 // A run in Kathmandu a quarter past midnight is still the day before in UTC.
-func ExampleActivity_LocalDay() {
+func ExampleLocalDay() {
 	a := types.Activity{
 		StartTimeInSeconds:       types.NewTimestamp(time.Date(2026, time.March, 4, 18, 30, 0, 0, time.UTC)),
 		StartTimeOffsetInSeconds: 20700,
 	}
-	fmt.Println(a.LocalDay())
+	fmt.Println(types.LocalDay(&a))
 	// Output:
 	// 2026-03-05
 }

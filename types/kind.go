@@ -1,5 +1,7 @@
 package types
 
+import "slices"
+
 // Kind says what a list in a notification holds. Its string is the list's key
 // (Activity API, sections 4.2 and 5.1).
 type Kind string
@@ -26,21 +28,5 @@ func Kinds() []Kind {
 	return []Kind{KindActivities, KindManualActivities, KindActivityDetails, KindActivityFiles, KindMoveIQ}
 }
 
-// Resource returns the last path element of the kind's REST resource, such as
-// "moveiq" for [KindMoveIQ], or "" if k is no summary type.
-func (k Kind) Resource() string {
-	switch k {
-	case KindActivities, KindManualActivities, KindActivityDetails:
-		return string(k)
-	case KindActivityFiles:
-		return "activityFile"
-	case KindMoveIQ:
-		return "moveiq"
-	}
-	return ""
-}
-
 // Known reports whether k is one of the five summary types.
-func (k Kind) Known() bool {
-	return k.Resource() != ""
-}
+func (k Kind) Known() bool { return slices.Contains(Kinds(), k) }

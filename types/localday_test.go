@@ -33,10 +33,10 @@ func TestLocalDay(t *testing.T) {
 		require.NoError(t, err)
 		_, offset := start.Zone()
 		a := types.Activity{StartTimeInSeconds: types.NewTimestamp(start), StartTimeOffsetInSeconds: offset}
-		require.Equal(t, tt.want, a.LocalDay(), tt.name)
-		require.Equal(t, tt.want, (*types.ManualActivity)(&a).LocalDay(), tt.name)
+		require.Equal(t, tt.want, types.LocalDay(&a), tt.name)
+		require.Equal(t, tt.want, types.LocalDay((*types.ManualActivity)(&a)), tt.name)
 		m := types.MoveIQ{StartTimeInSeconds: a.StartTimeInSeconds, OffsetInSeconds: offset}
-		require.Equal(t, tt.want, m.LocalDay(), tt.name)
+		require.Equal(t, tt.want, types.LocalDay(&m), tt.name)
 	}
 }
 
@@ -54,10 +54,10 @@ func TestLocalDayAtTheLimits(t *testing.T) {
 		{1, "2026-03-05"}, {0, "2026-03-05"},
 	} {
 		a := types.Activity{StartTimeInSeconds: noon, StartTimeOffsetInSeconds: tt.offset}
-		require.Equal(t, tt.want, a.LocalDay(), tt.offset)
+		require.Equal(t, tt.want, types.LocalDay(&a), tt.offset)
 	}
-	require.Empty(t, (&types.Activity{StartTimeOffsetInSeconds: 3600}).LocalDay())
-	require.Empty(t, (&types.MoveIQ{}).LocalDay())
+	require.Empty(t, types.LocalDay(&types.Activity{StartTimeOffsetInSeconds: 3600}))
+	require.Empty(t, types.LocalDay(&types.MoveIQ{}))
 }
 
 // A traveller's watch follows the date line: from Auckland to Los Angeles the
@@ -69,7 +69,7 @@ func TestLocalDayOverTheDateLine(t *testing.T) {
 		require.NoError(t, err)
 		_, offset := at.In(l).Zone()
 		a := types.Activity{StartTimeInSeconds: types.NewTimestamp(at), StartTimeOffsetInSeconds: offset}
-		return a.LocalDay()
+		return types.LocalDay(&a)
 	}
 	run := time.Date(2026, time.March, 4, 18, 0, 0, 0, time.UTC) // 7:00 on the 5th in Auckland
 	require.Equal(t, "2026-03-05", day("Pacific/Auckland", run))
@@ -97,9 +97,9 @@ func TestLocalDayOnLordHowe(t *testing.T) {
 		for at := date; at.Before(next); at = at.Add(5 * time.Minute) {
 			_, offset := at.Zone()
 			a := types.Activity{StartTimeInSeconds: types.NewTimestamp(at), StartTimeOffsetInSeconds: offset}
-			require.Equal(t, date.Format(time.DateOnly), a.LocalDay(), at)
+			require.Equal(t, date.Format(time.DateOnly), types.LocalDay(&a), at)
 			// An activity over the change keeps the offset that it began with.
-			require.Equal(t, at.Format(time.DateTime), a.LocalStart().Format(time.DateTime))
+			require.Equal(t, at.Format(time.DateTime), types.LocalStart(&a).Format(time.DateTime))
 		}
 	}
 }
@@ -115,6 +115,6 @@ func TestLocalDayOfMoveIQIsGarmins(t *testing.T) {
 		{"2026-03-04T00:00:00", "2026-03-05"},
 	} {
 		m := types.MoveIQ{CalendarDate: tt.calendar, StartTimeInSeconds: start}
-		require.Equal(t, tt.want, m.LocalDay(), tt.calendar)
+		require.Equal(t, tt.want, types.LocalDay(&m), tt.calendar)
 	}
 }

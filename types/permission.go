@@ -4,12 +4,9 @@ package types
 // is open: Garmin adds names.
 type Permission string
 
-// The permissions known so far.
+// The permissions that concern the Activity API: to get activities, and to request
+// those from before the user connected.
 const (
 	PermissionActivityExport       Permission = "ACTIVITY_EXPORT"
-	PermissionHealthExport         Permission = "HEALTH_EXPORT"
-	PermissionMCTExport            Permission = "MCT_EXPORT"
-	PermissionWorkoutImport        Permission = "WORKOUT_IMPORT"
-	PermissionCourseImport         Permission = "COURSE_IMPORT"
 	PermissionHistoricalDataExport Permission = "HISTORICAL_DATA_EXPORT"
 )

@@ -20,9 +20,6 @@ func NewTimestamp(t time.Time) Timestamp {
 	return Timestamp(t.Unix()) + Timestamp(t.Nanosecond())/1e9
 }
 
-// IsZero reports whether no time was sent.
-func (t Timestamp) IsZero() bool { return t == 0 }
-
 // Time returns the moment in UTC, to the microsecond, or the zero time. Moments
 // after the year 9999, which package time cannot print, become its end.
 func (t Timestamp) Time() time.Time {

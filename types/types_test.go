@@ -18,21 +18,12 @@ import (
 
 func TestKinds(t *testing.T) {
 	t.Parallel()
-	resources := map[types.Kind]string{
-		"activities":                "activities",
-		"manuallyUpdatedActivities": "manuallyUpdatedActivities",
-		"activityDetails":           "activityDetails",
-		"activityFiles":             "activityFile",
-		"moveIQActivities":          "moveiq",
-	}
-	require.Len(t, types.Kinds(), len(resources))
+	require.Len(t, types.Kinds(), 5)
 	for _, k := range types.Kinds() {
 		require.True(t, k.Known())
-		require.Equal(t, resources[k], k.Resource(), k)
 	}
 	for _, k := range []types.Kind{"", "dailies", "Activities", "activityFile", "moveiq"} {
 		require.False(t, k.Known(), k)
-		require.Empty(t, k.Resource(), k)
 	}
 	types.Kinds()[0] = "changed"
 	require.Equal(t, types.KindActivities, types.Kinds()[0], "Kinds must return a fresh slice")
@@ -51,25 +42,18 @@ func TestSummaries(t *testing.T) {
 		{&types.MoveIQ{UserID: "u", SummaryID: "1", StartTimeInSeconds: 1567498190}, types.KindMoveIQ},
 	} {
 		require.Equal(t, tt.kind, tt.summary.Kind())
-		require.Equal(t, types.UserID("u"), tt.summary.Owner())
 		require.Equal(t, types.ID("1"), tt.summary.ID())
-		require.Equal(t, begin, tt.summary.Start().Format(time.RFC3339))
-		require.Equal(t, time.UTC, tt.summary.Start().Location())
+		require.Equal(t, begin, types.Start(tt.summary).Format(time.RFC3339))
+		require.Equal(t, time.UTC, types.Start(tt.summary).Location())
 	}
 	for _, s := range []types.Summary{new(types.Activity), new(types.ManualActivity), new(types.ActivityDetails), new(types.MoveIQ)} {
-		require.True(t, s.Start().IsZero(), "no start was sent")
-		require.Empty(t, s.Owner())
+		require.True(t, types.Start(s).IsZero(), "no start was sent")
 		require.Empty(t, s.ID())
 	}
 }
 
 func TestLocalStartAndDuration(t *testing.T) {
 	t.Parallel()
-	type local interface {
-		LocalStart() time.Time
-		Start() time.Time
-		Duration() time.Duration
-	}
 	// Offsets up to a day either way are legal, and none is a time zone.
 	for offset, want := range map[int]string{
 		0:      "2019-09-03T08:09:50Z",
@@ -79,18 +63,19 @@ func TestLocalStartAndDuration(t *testing.T) {
 		86400:  "2019-09-04T08:09:50+24:00",
 		-86400: "2019-09-02T08:09:50-24:00",
 	} {
-		for _, v := range []local{
+		for _, v := range []types.Summary{
 			&types.Activity{StartTimeInSeconds: 1567498190, StartTimeOffsetInSeconds: offset, DurationInSeconds: 3636},
 			&types.ManualActivity{StartTimeInSeconds: 1567498190, StartTimeOffsetInSeconds: offset, DurationInSeconds: 3636},
 			&types.MoveIQ{StartTimeInSeconds: 1567498190, OffsetInSeconds: offset, DurationInSeconds: 3636},
+			&types.ActivityDetails{Summary: types.Activity{StartTimeInSeconds: 1567498190, StartTimeOffsetInSeconds: offset, DurationInSeconds: 3636}},
 		} {
-			require.Equal(t, want, v.LocalStart().Format("2006-01-02T15:04:05Z07:00"))
-			require.True(t, v.Start().Equal(v.LocalStart()), "LocalStart is the same instant")
-			require.Equal(t, time.Hour+36*time.Second, v.Duration())
+			require.Equal(t, want, types.LocalStart(v).Format("2006-01-02T15:04:05Z07:00"))
+			require.True(t, types.Start(v).Equal(types.LocalStart(v)), "LocalStart is the same instant")
+			require.Equal(t, time.Hour+36*time.Second, types.Duration(v))
 		}
 	}
-	require.True(t, (&types.Activity{StartTimeOffsetInSeconds: 7200}).LocalStart().IsZero(), "no start, no local start")
-	require.True(t, (&types.MoveIQ{OffsetInSeconds: 7200}).LocalStart().IsZero())
+	require.True(t, types.LocalStart(&types.Activity{StartTimeOffsetInSeconds: 7200}).IsZero(), "no start, no local start")
+	require.True(t, types.LocalStart(&types.MoveIQ{OffsetInSeconds: 7200}).IsZero())
 }
 
 func TestManualActivityConverts(t *testing.T) {

@@ -32,14 +32,11 @@ func (w Window) Check(max time.Duration) error {
 		return fmt.Errorf("%w: start and end must be whole seconds", ErrWindow)
 	case !w.End.After(w.Start):
 		return fmt.Errorf("%w: end %s is not after start %s", ErrWindow, stamp(w.End), stamp(w.Start))
-	case w.Duration() > max:
-		return fmt.Errorf("%w: %s is longer than %s", ErrWindow, w.Duration(), max)
+	case w.End.Sub(w.Start) > max:
+		return fmt.Errorf("%w: %s is longer than %s", ErrWindow, w.End.Sub(w.Start), max)
 	}
 	return nil
 }
-
-// Duration returns End minus Start.
-func (w Window) Duration() time.Duration { return w.End.Sub(w.Start) }
 
 // Contains reports whether t lies in w. Start is included, End is not.
 func (w Window) Contains(t time.Time) bool {

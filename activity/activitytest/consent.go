@@ -115,7 +115,7 @@ func (s *Server) serveConsentPage(w http.ResponseWriter, r *http.Request) {
 	}
 	page.Permissions = []consentBox{
 		{types.PermissionActivityExport, "Activities", true},
-		{types.PermissionHealthExport, "Daily health stats", true},
+		{"HEALTH_EXPORT", "Daily health stats", true},
 		{types.PermissionHistoricalDataExport, "Historical data", false},
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -35,7 +35,7 @@ func (u *User) Add(summaries ...types.Summary) {
 	defer u.s.mu.Unlock()
 	now := u.s.Now().Truncate(time.Second)
 	for _, summary := range summaries {
-		if d, ok := summary.(*types.ActivityDetails); ok && u.s.NoLongDetails && d.Summary.Duration() > day {
+		if d, ok := summary.(*types.ActivityDetails); ok && u.s.NoLongDetails && types.Duration(d) > day {
 			continue
 		}
 		r := u.s.newRecord(summary)
@@ -133,7 +133,7 @@ func (s *Server) newRecord(summary types.Summary) *record {
 			id += "-detail"
 		}
 	}
-	return &record{kind: summary.Kind(), id: id, start: summary.Start(), body: encodeSummary(summary, id)}
+	return &record{kind: summary.Kind(), id: id, start: types.Start(summary), body: encodeSummary(summary, id)}
 }
 
 func (s *Server) newFile(f types.ActivityFile, content []byte) *record {

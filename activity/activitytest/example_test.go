@@ -167,7 +167,7 @@ func ExampleGenerator() {
 	run := g.Activities(activitytest.SportRun, start)[0]
 	details := g.Details(run)
 	file, content := g.File(details)
-	fmt.Println(run.ActivityType.Group(), run.Start())
+	fmt.Println(run.ActivityType.Group(), types.Start(run))
 	fmt.Println(details.SummaryID == run.SummaryID+"-detail", len(details.Samples) > 100)
 	fmt.Println(file.FileType, string(content[8:12]))
 	fmt.Println(len(g.Activities(activitytest.SportTriathlon, start)))

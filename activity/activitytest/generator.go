@@ -192,7 +192,7 @@ func (g *Generator) triathlon(start time.Time) []*types.Activity {
 	for _, p := range []profile{swim, one, ride, two, run} {
 		child := g.activity(p, start, at, device)
 		child.ParentSummaryID = parent.SummaryID
-		start = start.Add(child.Duration() + time.Second) // no moment is of two legs
+		start = start.Add(types.Duration(child) + time.Second) // no moment is of two legs
 		parent.DurationInSeconds += child.DurationInSeconds
 		*parent.ActiveKilocalories += *child.ActiveKilocalories
 		if child.DistanceInMeters != nil {
@@ -238,7 +238,7 @@ func (g *Generator) MoveIQ(start time.Time) *types.MoveIQ {
 		OffsetInSeconds: at.offset, DurationInSeconds: 600 + g.rand.IntN(3000),
 		ActivityType: names[g.rand.IntN(len(names))],
 	}
-	m.CalendarDate = m.LocalStart().Format(time.DateOnly)
+	m.CalendarDate = types.LocalStart(m).Format(time.DateOnly)
 	if m.ActivityType == "Running" && g.rand.IntN(2) == 0 {
 		m.ActivitySubType = "Hurdles"
 	}

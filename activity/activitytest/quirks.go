@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -336,7 +337,7 @@ func (s *Server) firstTime(r *http.Request) bool {
 
 func resourceKind(path string) types.Kind {
 	for _, kind := range types.Kinds() {
-		if path == "/wellness-api/rest/"+kind.Resource() {
+		if path == "/wellness-api/rest/"+resource.Of(kind) {
 			return kind
 		}
 	}

@@ -118,10 +118,10 @@ func (u *User) Sync(g *Generator, sport Sport, start time.Time) {
 func (u *User) FillHistory(g *Generator, w types.Window) {
 	for d := range w.Split(day) {
 		if g.rand.IntN(4) > 0 {
-			u.upload(g, g.Any(), d.Start.Add(time.Duration(g.rand.Int64N(int64(d.Duration())))), false, true)
+			u.upload(g, g.Any(), d.Start.Add(time.Duration(g.rand.Int64N(int64(d.End.Sub(d.Start))))), false, true)
 		}
 		if g.rand.IntN(4) == 0 {
-			u.AddHistory(g.MoveIQ(d.Start.Add(time.Duration(g.rand.Int64N(int64(d.Duration()))))))
+			u.AddHistory(g.MoveIQ(d.Start.Add(time.Duration(g.rand.Int64N(int64(d.End.Sub(d.Start)))))))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -175,12 +176,12 @@ func (s *Server) apiRoutes() []apiRoute {
 	var list []apiRoute
 	for _, kind := range types.Kinds() {
 		if kind != types.KindActivityFiles {
-			list = append(list, apiRoute{"GET " + rest + kind.Resource(), s.userCall(s.servePull(kind))})
+			list = append(list, apiRoute{"GET " + rest + resource.Of(kind), s.userCall(s.servePull(kind))})
 		}
 	}
 	list = append(list, apiRoute{"GET " + rest + "activityFile", http.HandlerFunc(s.serveFile)})
 	for _, kind := range backfillKinds() {
-		list = append(list, apiRoute{"GET " + rest + "backfill/" + kind.Resource(), s.userCall(s.serveBackfill(kind))})
+		list = append(list, apiRoute{"GET " + rest + "backfill/" + resource.Of(kind), s.userCall(s.serveBackfill(kind))})
 	}
 	for _, root := range []string{rest, "/partner-gateway/rest/"} {
 		list = append(list,

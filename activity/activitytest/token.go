@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -62,7 +63,7 @@ func (u *User) CallbackURL(kind types.Kind, w types.Window) string {
 }
 
 func (s *Server) callbackURL(u *User, kind types.Kind, w types.Window) string {
-	callback := s.BaseURL + "/wellness-api/rest/" + kind.Resource() +
+	callback := s.BaseURL + "/wellness-api/rest/" + resource.Of(kind) +
 		"?uploadStartTimeInSeconds=" + formatInt(w.Start.Unix()) +
 		"&uploadEndTimeInSeconds=" + formatInt(w.End.Unix())
 	if s.PullTokens != PullTokenNone {

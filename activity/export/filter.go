@@ -90,7 +90,7 @@ func (p *passage) points() iter.Seq2[*point, error] {
 				yield(nil, fmt.Errorf("export: %w", err))
 				return
 			}
-			if s.StartTimeInSeconds.IsZero() {
+			if s.StartTimeInSeconds == 0 {
 				continue
 			}
 			// Where it was, also if that is not to be written.

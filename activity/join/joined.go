@@ -90,7 +90,7 @@ func (j *Joined) Activity() *types.Activity {
 
 func (j *Joined) start() time.Time {
 	if a := j.Activity(); a != nil {
-		return a.Start()
+		return types.Start(a)
 	}
 	if j.File != nil {
 		return j.File.Announced.StartTimeInSeconds.Time()

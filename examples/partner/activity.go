@@ -48,7 +48,7 @@ func (p *partner) activityPage(w http.ResponseWriter, r *http.Request) {
 	page.What = joinKnown(page.Kind(), page.Day)
 	if a := j.Activity(); a != nil {
 		var when string
-		if at := a.LocalStart(); !at.IsZero() {
+		if at := types.LocalStart(a); !at.IsZero() {
 			when = at.Format("Mon 2 Jan 2006, 15:04")
 		}
 		page.What, page.Note = joinKnown(page.Kind(), when), shownLines(a.ActivityDescription)
@@ -119,7 +119,7 @@ func factsOf(j *join.Joined) (facts []fact) {
 		add("Distance", "%s", kilometers(*a.DistanceInMeters))
 	}
 	if a.DurationInSeconds > 0 {
-		add("Time", "%s", clock(a.Duration()))
+		add("Time", "%s", clock(types.Duration(a)))
 	}
 	if a.AverageSpeedInMetersPerSecond != nil && *a.AverageSpeedInMetersPerSecond > 0 {
 		speed := *a.AverageSpeedInMetersPerSecond

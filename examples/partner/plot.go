@@ -72,7 +72,7 @@ func newPlots(tracks []*export.Track) (plots []*plot, laps []*lap, err error) {
 			if err != nil {
 				return nil, nil, err
 			}
-			if s.StartTimeInSeconds.IsZero() {
+			if s.StartTimeInSeconds == 0 {
 				continue
 			}
 			at := s.StartTimeInSeconds.Time()
@@ -101,7 +101,7 @@ func span(tracks []*export.Track) (first, last time.Time, err error) {
 			if err != nil {
 				return first, last, err
 			}
-			if s.StartTimeInSeconds.IsZero() {
+			if s.StartTimeInSeconds == 0 {
 				continue
 			}
 			at := s.StartTimeInSeconds.Time()

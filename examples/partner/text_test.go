@@ -55,7 +55,7 @@ func TestOddTextsSurvive(t *testing.T) {
 			require.NoError(t, db.add(ctx, "u1", join.Item{User: garmin, Order: 1, Revision: odd, Summary: a}))
 			all, err := db.workouts(ctx, `WHERE account = 'u1' AND garmin_id = $1`, garmin)
 			require.NoError(t, err)
-			require.Equal(t, []*workout{{GarminID: garmin, ID: a.SummaryID, Day: "2026-03-05", Start: a.Start(), Type: a.ActivityType, Name: odd, Device: odd}}, all)
+			require.Equal(t, []*workout{{GarminID: garmin, ID: a.SummaryID, Day: "2026-03-05", Start: types.Start(a), Type: a.ActivityType, Name: odd, Device: odd}}, all)
 			j, err := db.joined(ctx, "u1", join.Key{User: garmin, ID: a.SummaryID})
 			require.NoError(t, err)
 			require.NotNil(t, j)

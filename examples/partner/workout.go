@@ -55,7 +55,7 @@ func (w *workout) Attribution() string { return types.Attribution(w.Device) }
 func workoutOf(j *join.Joined) *workout {
 	w := &workout{GarminID: j.User, ID: j.ID, Parent: j.Parent}
 	if a := j.Activity(); a != nil {
-		w.Day, w.Start, w.Type, w.Name, w.Duration, w.Device = a.LocalDay(), a.Start(), a.ActivityType, a.ActivityName, max(a.Duration(), 0), a.DeviceName
+		w.Day, w.Start, w.Type, w.Name, w.Duration, w.Device = types.LocalDay(a), types.Start(a), a.ActivityType, a.ActivityName, max(types.Duration(a), 0), a.DeviceName
 		if a.DistanceInMeters != nil {
 			w.Meters = max(*a.DistanceInMeters, 0)
 		}
@@ -111,7 +111,7 @@ func (db *database) detect(ctx context.Context, d *notify.Delivery, m *types.Mov
 		ON CONFLICT (record) DO UPDATE
 		SET ord = excluded.ord, revision = excluded.revision, day = excluded.day, type = excluded.type, seconds = excluded.seconds
 		WHERE excluded.ord >= detected.ord AND excluded.revision <> detected.revision`,
-		d.Record, d.User.ID, int64(d.Order), d.Revision, m.LocalDay(), m.ActivityType, m.DurationInSeconds)
+		d.Record, d.User.ID, int64(d.Order), d.Revision, types.LocalDay(m), m.ActivityType, m.DurationInSeconds)
 	return err
 }
 

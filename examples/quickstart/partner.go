@@ -304,7 +304,7 @@ func describe(s types.Summary) string {
 		if s.ActivitySubType != "" {
 			text += ", " + s.ActivitySubType
 		}
-		return fmt.Sprintf("%s for %s, seen by the watch itself", text, s.Duration())
+		return fmt.Sprintf("%s for %s, seen by the watch itself", text, types.Duration(s))
 	}
 	return ""
 }
@@ -320,7 +320,7 @@ func describeActivity(a *types.Activity) string {
 	if a.DistanceInMeters != nil {
 		text += fmt.Sprintf(", %.1f km", *a.DistanceInMeters/1000)
 	}
-	text += fmt.Sprintf(" in %s, %s local time", a.Duration(), a.LocalStart().Format("2006-01-02 15:04"))
+	text += fmt.Sprintf(" in %s, %s local time", types.Duration(a), types.LocalStart(a).Format("2006-01-02 15:04"))
 	switch {
 	case a.IsParent:
 		text += ", the parent"

@@ -147,7 +147,7 @@ func Example_localTimeWrong() {
 
 func Example_localTime() {
 	a := &types.Activity{StartTimeInSeconds: 1_700_000_000, StartTimeOffsetInSeconds: 3600}
-	fmt.Println(a.Start().UTC().Format(time.TimeOnly), a.LocalStart().Format(time.TimeOnly), a.LocalDay())
+	fmt.Println(types.Start(a).Format(time.TimeOnly), types.LocalStart(a).Format(time.TimeOnly), types.LocalDay(a))
 	// Output: 22:13:20 23:13:20 2023-11-14
 }
 

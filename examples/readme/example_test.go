@@ -46,7 +46,7 @@ func Example_pull() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(a.ActivityType.Name(), "at", a.LocalStart(), "for", a.Duration())
+		fmt.Println(a.ActivityType.Name(), "at", types.LocalStart(a), "for", types.Duration(a))
 		if a.DistanceInMeters != nil {
 			fmt.Println(*a.DistanceInMeters, "m")
 		}

@@ -191,4 +191,4 @@ func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *not
 
 // numberOf tells versions of a summary apart: the traffic's edits move the start,
 // which no quirk touches.
-func numberOf(s types.Summary) int64 { return s.Start().Unix() }
+func numberOf(s types.Summary) int64 { return types.Start(s).Unix() }

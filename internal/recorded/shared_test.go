@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -270,7 +271,7 @@ func pulled(t *testing.T, kind types.Kind, text string) int {
 	client := answering(t, http.StatusOK, text)
 	var raw []json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(text), &raw))
-	url := types.Secret("https://apis.garmin.com/wellness-api/rest/" + kind.Resource() + "?uploadStartTimeInSeconds=1444937651&uploadEndTimeInSeconds=1444937902&token=x")
+	url := types.Secret("https://apis.garmin.com/wellness-api/rest/" + resource.Of(kind) + "?uploadStartTimeInSeconds=1444937651&uploadEndTimeInSeconds=1444937902&token=x")
 	n := 0
 	for s, err := range client.Follow(t.Context(), kind, url) {
 		require.NoError(t, err)

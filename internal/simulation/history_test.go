@@ -12,6 +12,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -56,15 +57,15 @@ func (t *truth) bring(id recordID, mark string, start time.Time) {
 
 // accepted notes that Garmin has taken a request: what lies in its range is to
 // come from now on.
-func (l *life) accepted(user types.UserID, resource string, query url.Values) {
+func (l *life) accepted(user types.UserID, name string, query url.Values) {
 	from, _ := strconv.ParseInt(query.Get("summaryStartTimeInSeconds"), 10, 64)
 	to, _ := strconv.ParseInt(query.Get("summaryEndTimeInSeconds"), 10, 64)
-	l.note("backfill accepted by Garmin", "%s of %s, %d to %d", resource, user, from, to)
+	l.note("backfill accepted by Garmin", "%s of %s, %d to %d", name, user, from, to)
 	l.truth.mu.Lock()
 	defer l.truth.mu.Unlock()
 	for _, r := range l.truth.history[user] {
 		of, _ := backfill.KindOf(r.kind)
-		if at := r.start.Unix(); of.Resource() == resource && from <= at && at <= to {
+		if at := r.start.Unix(); resource.Of(of) == name && from <= at && at <= to {
 			r.at = time.Now()
 			l.truth.open[r.recordID] = r
 		}

@@ -109,8 +109,8 @@ func known(k types.Kind) bool {
 
 func knownPermission(p types.Permission) bool {
 	switch p {
-	case types.PermissionActivityExport, types.PermissionHealthExport, types.PermissionMCTExport,
-		types.PermissionWorkoutImport, types.PermissionCourseImport, types.PermissionHistoricalDataExport:
+	case types.PermissionActivityExport, types.PermissionHistoricalDataExport,
+		"HEALTH_EXPORT", "MCT_EXPORT", "WORKOUT_IMPORT", "COURSE_IMPORT": // for Garmin's other APIs
 		return true
 	}
 	return false

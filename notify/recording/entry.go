@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -140,7 +141,7 @@ func method(m string) bool {
 func apiPath(path string) bool {
 	const rest = "/wellness-api/rest/"
 	for _, k := range types.Kinds() {
-		if path == rest+k.Resource() || path == rest+"backfill/"+k.Resource() {
+		if path == rest+resource.Of(k) || path == rest+"backfill/"+resource.Of(k) {
 			return true
 		}
 	}

@@ -132,7 +132,7 @@ func (p *player) callback(id types.UserID, kind types.Kind, summaryID types.ID, 
 	case types.KindManualActivities:
 		_, url = u.Upload(p.g.Edit(a))
 	case types.KindMoveIQ:
-		_, url = u.Upload(p.g.MoveIQ(a.Start()))
+		_, url = u.Upload(p.g.MoveIQ(types.Start(a)))
 	default:
 		_, url = u.Upload(a)
 	}

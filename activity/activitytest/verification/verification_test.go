@@ -19,6 +19,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/activitytest/verification"
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -195,7 +196,7 @@ func (rc *receiver) follow(calls []call) {
 			continue
 		}
 		base, _ := url.Parse(rc.fake.BaseURL)
-		if !rc.anyCallback && (u.Host != base.Host || u.Path != "/wellness-api/rest/"+c.key.Resource()) {
+		if !rc.anyCallback && (u.Host != base.Host || u.Path != "/wellness-api/rest/"+resource.Of(c.key)) {
 			continue
 		}
 		if file := c.key == types.KindActivityFiles; file && !rc.fileAgain && !rc.first(u.RawQuery) {

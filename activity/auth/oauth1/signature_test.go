@@ -21,6 +21,7 @@ import (
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/auth/oauth1"
+	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -186,7 +187,7 @@ func TestSignatures(t *testing.T) {
 		start := time.Unix(r.Int64N(4_000_000_000)+1, 0)
 		window := types.Window{Start: start, End: start.Add(time.Duration(1+r.IntN(86400)) * time.Second)}
 		kind := types.Kinds()[r.IntN(5)]
-		resource := root + "/" + kind.Resource()
+		address := root + "/" + resource.Of(kind)
 		switch r.IntN(8) {
 		case 0:
 			c.UserID(ctx)
@@ -203,9 +204,9 @@ func TestSignatures(t *testing.T) {
 			}
 		default:
 			if kind == types.KindActivityFiles {
-				kind, resource = types.KindActivities, root+"/activities"
+				kind, address = types.KindActivities, root+"/activities"
 			}
-			_, err = collect(c.Follow(ctx, kind, types.Secret(fmt.Sprintf("%s?uploadEndTimeInSeconds=%d&token=%s&uploadStartTimeInSeconds=%d", resource, window.End.Unix(), value(), window.Start.Unix()))))
+			_, err = collect(c.Follow(ctx, kind, types.Secret(fmt.Sprintf("%s?uploadEndTimeInSeconds=%d&token=%s&uploadStartTimeInSeconds=%d", address, window.End.Unix(), value(), window.Start.Unix()))))
 		}
 		require.NoError(t, err, "request %d", i)
 		require.Len(t, w.requests, 1)
