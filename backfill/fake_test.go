@@ -47,11 +47,14 @@ func TestOnFake(t *testing.T) {
 				ledger := backfill.NewLedger()
 				fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					for e, err := range notify.Decode(r.Body) {
-						if push, ok := e.(*notify.Push); ok && err == nil {
-							err = backfill.Arrival(r.Context(), ledger, push.UserID, push.Summary)
-						}
 						if err != nil {
 							t.Error(err)
+							break
+						}
+						if push, ok := e.Data.(*notify.Push); ok {
+							if err := backfill.Arrival(r.Context(), ledger, e.UserID, push.Summary); err != nil {
+								t.Error(err)
+							}
 						}
 					}
 				})})

@@ -56,7 +56,7 @@ func oursFile(body []byte) (n int, err error) {
 }
 
 func oursVisit(body []byte) (n int, err error) {
-	d := notify.Decoder{Sample: func(_ notify.Position, _ int, s *types.Sample) error { return nil }}
+	d := notify.Decoder{Sample: func(_ *notify.Event, _ int, s *types.Sample) error { return nil }}
 	for _, e := range d.Decode(stream{bytes.NewReader(body)}) {
 		if e != nil {
 			return n, e

@@ -154,7 +154,7 @@ func (s *shape) decode(t *testing.T, size, piece int) time.Duration {
 	d := notify.Decoder{KeepRaw: s.keep}
 	if s.hooks {
 		d.UnknownKey = func(string) {}
-		d.Sample = func(notify.Position, int, *types.Sample) error { return nil }
+		d.Sample = func(*notify.Event, int, *types.Sample) error { return nil }
 	}
 	runtime.GC()
 	before := processorTime()

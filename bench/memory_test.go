@@ -37,7 +37,7 @@ func child(way, file string) error {
 	defer f.Close()
 	peak := watchHeap()
 	decoded := 0
-	keep := []notify.Event{}
+	keep := []*notify.Event{}
 	stream := func(d *notify.Decoder, r io.Reader, hold bool) error {
 		for ev, err := range d.Decode(r) {
 			if err != nil {
@@ -59,7 +59,7 @@ func child(way, file string) error {
 		runtime.KeepAlive(b)
 		return err
 	}
-	visit := &notify.Decoder{Sample: func(notify.Position, int, *types.Sample) error { return nil }}
+	visit := &notify.Decoder{Sample: func(*notify.Event, int, *types.Sample) error { return nil }}
 	switch way {
 	case "ours/file":
 		err = stream(&notify.Decoder{}, f, false)
@@ -78,7 +78,7 @@ func child(way, file string) error {
 	}
 	heap := peak()
 	for _, ev := range keep {
-		decoded += size(reflect.ValueOf(ev.(*notify.Push).Summary))
+		decoded += size(reflect.ValueOf(ev.Data.(*notify.Push).Summary))
 	}
 	fmt.Printf("%d %d %d\n", heap, residentPeak(), decoded)
 	return err
@@ -208,7 +208,7 @@ func TestFirstEvent(t *testing.T) {
 	data := bodygen.Details(bodygen.Options{Seed: 1, Size: 100 << 20, Samples: 3600})
 	var end int64
 	for ev := range notify.Decode(strings.NewReader(string(data[:4<<20]))) {
-		end = ev.Pos().Offset + ev.Pos().Size
+		end = ev.Offset + ev.Size
 		break
 	}
 	best := time.Hour

@@ -228,12 +228,12 @@ func TestAppsNeverCross(t *testing.T) {
 			own(d, f.Announced.UserID)
 			return nil
 		}
-		r.calls.Deregistration = func(_ context.Context, d *notify.Delivery, e *notify.Deregistration) error {
-			own(d, e.UserID)
+		r.calls.Deregistration = func(_ context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
+			own(d, d.UserID)
 			return nil
 		}
-		r.calls.PermissionChange = func(_ context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
-			own(d, e.UserID)
+		r.calls.PermissionChange = func(_ context.Context, d *notify.Delivery, _ *notify.PermissionChange) error {
+			own(d, d.UserID)
 			return nil
 		}
 		r.opts.Files = &notify.Files{Dir: t.TempDir()}

@@ -20,7 +20,7 @@ type attempt struct {
 	memo taker  // nil if nothing is remembered
 	ctx  context.Context
 
-	ev        Event
+	ev        *Event
 	rev       revision
 	delivered int
 	many      bool // more than one delivery makes up the item
@@ -74,7 +74,7 @@ func (a *attempt) do() error {
 		return a.badness()
 	}
 	if a.it.Size > a.opts.MaxItem {
-		return Permanent(fmt.Errorf("%w: %d bytes, MaxItem is %d", ErrItemTooLarge, a.it.Size, a.opts.MaxItem))
+		return Permanent(fmt.Errorf("%w: %d bytes, MaxItem is %d", errItemTooLarge, a.it.Size, a.opts.MaxItem))
 	}
 	users, err := a.users.Resolve(a.ctx, a.it.UserID)
 	if err != nil {
@@ -87,22 +87,26 @@ func (a *attempt) do() error {
 	if err := a.load(); err != nil {
 		return err
 	}
-	switch ev := a.ev.(type) {
+	switch data := a.ev.Data.(type) {
 	case *Push:
-		return a.each(users, ev.Summary, a.rev, false)
+		return a.each(users, data.Summary, a.rev, false)
 	case *Ping:
-		return a.pull(users, ev)
+		return a.pull(users, data)
 	case *FilePing:
-		return a.file(users, ev)
+		return a.file(users, data)
 	case *Deregistration:
-		return a.tell(users, "", func(d *Delivery) error { return a.call.Deregistration(a.ctx, d, ev) })
+		return a.tell(users, "", func(d *Delivery) error { return a.call.Deregistration(a.ctx, d, data) })
 	case *PermissionChange:
-		return a.tell(users, ev.SummaryID, func(d *Delivery) error { return a.call.PermissionChange(a.ctx, d, ev) })
+		return a.tell(users, data.SummaryID, func(d *Delivery) error { return a.call.PermissionChange(a.ctx, d, data) })
 	case *Unrecognized:
-		return &unreadable{a.located(ev.Err, 0)}
+		return &unreadable{a.located(data.Err, 0)}
 	}
-	return Permanent(fmt.Errorf("notify: unexpected event %T", a.ev))
+	return Permanent(fmt.Errorf("notify: unexpected event %T", a.ev.Data))
 }
+
+// errEmpty is the error of an item that a caller with its own queue made of
+// nothing. No queue holds one.
+var errEmpty = errors.New("notify: the item is empty")
 
 // unreadable marks the error of an item that could not be read.
 type unreadable struct{ error }
@@ -127,13 +131,16 @@ func (a *attempt) load() error {
 	if err != nil {
 		return &unreadable{a.located(err, 0)}
 	}
+	if ev == nil {
+		return &unreadable{errEmpty}
+	}
 	a.ev = ev
-	a.noteDefects(ev.Pos().Defects, a.inBody)
-	switch ev.(type) {
+	a.noteDefects(ev.Defects, a.inBody)
+	switch ev.Data.(type) {
 	case *Push, *Deregistration, *PermissionChange:
 		a.rev = sha256.Sum256(raw)
 	}
-	if owner := ev.Owner(); owner != "" {
+	if owner := ev.UserID; owner != "" {
 		if owner.In(a.it.UserID.App()) != a.it.UserID {
 			return Permanent(errors.New("notify: the item is not that of its user"))
 		}
@@ -188,7 +195,7 @@ func (a *attempt) badness() error {
 		case err != nil:
 			return &unreadable{err}
 		}
-		if u, ok := ev.(*Unrecognized); ok {
+		if u, ok := ev.Data.(*Unrecognized); ok {
 			return &unreadable{a.located(u.Err, int64(len(bodyStart(a.it.Key))))}
 		}
 	}

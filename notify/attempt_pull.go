@@ -67,10 +67,10 @@ func (a *attempt) follow(client Client, users []User, ping *Ping) error {
 			return errs.err
 		}
 		if owner := ownerOf(s); owner != "" {
-			if owner.In(ping.UserID.App()) != ping.UserID {
-				return Permanent(fmt.Errorf("%w: %q, not %q", ErrWrongUser, owner, ping.UserID))
+			if owner.In(a.ev.UserID.App()) != a.ev.UserID {
+				return Permanent(fmt.Errorf("%w: %q, not %q", errWrongUser, owner, a.ev.UserID))
 			}
-			setSummaryOwner(s, ping.UserID)
+			setSummaryOwner(s, a.ev.UserID)
 		}
 		a.noteDefects(defectsOf(s), nil)
 		held = append(held, s)

@@ -54,13 +54,13 @@ var (
 	// ErrUnknownUser means that none of the partner's users has the Garmin user
 	// id.
 	ErrUnknownUser = errors.New("notify: unknown user")
-	// ErrWrongUser means that a pull returned data of a user other than the one
+	// errWrongUser means that a pull returned data of a user other than the one
 	// the ping named. None of it is delivered.
-	ErrWrongUser = errors.New("notify: the pulled data belongs to another user")
+	errWrongUser = errors.New("notify: the pulled data belongs to another user")
 	// ErrSpent means that a file's only download was started and failed: asking
 	// again would give 410.
 	ErrSpent = errors.New("notify: the file's one download is spent")
-	// ErrBadFile means that a download succeeded but did not bring a complete
+	// errBadFile means that a download succeeded but did not bring a complete
 	// file of the announced type.
-	ErrBadFile = errors.New("notify: not a complete file of its type")
+	errBadFile = errors.New("notify: not a complete file of its type")
 )

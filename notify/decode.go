@@ -15,7 +15,7 @@ import (
 
 // Decode yields the items of a notification body one at a time, as they are
 // read from r. It is short for a zero [Decoder].
-func Decode(r io.Reader) iter.Seq2[Event, error] {
+func Decode(r io.Reader) iter.Seq2[*Event, error] {
 	var d Decoder
 	return d.Decode(r)
 }
@@ -24,20 +24,20 @@ func Decode(r io.Reader) iter.Seq2[Event, error] {
 // concurrent use once its fields are set, and must not be copied after its
 // first use.
 type Decoder struct {
-	// KeepRaw fills the Raw field of every event's [Position] and of its Summary
-	// or File, at the cost of a copy.
+	// KeepRaw fills the Raw field of every event and of its Summary, at the cost
+	// of a copy.
 	KeepRaw bool
 	// UnknownKey, if not nil, is called for each key of an item that the types do
 	// not model, with its path, such as "activities[3].newKey".
 	UnknownKey func(path string)
 	// Sample, if not nil, is called with each sample of an
 	// [types.ActivityDetails] as it is read, and Samples stays nil in the [*Push]
-	// that follows. s is only valid during the call. Only Key, Index and Offset
-	// of item are set. The item may still turn out to be an [*Unrecognized]. An
-	// error ends the stream, which yields it unchanged.
-	Sample func(item Position, index int, s *types.Sample) error
+	// that follows. item and s are only valid during the call, and only Key,
+	// Index and Offset of item are set. The item may still turn out to be an
+	// [*Unrecognized]. An error ends the stream, which yields it unchanged.
+	Sample func(item *Event, index int, s *types.Sample) error
 	// MaxItem, if not 0, is the largest size of an item in bytes. A larger item
-	// is an [*Unrecognized] with [ErrItemTooLarge]; the rest of it is skipped.
+	// is an [*Unrecognized]; the rest of it is skipped.
 	MaxItem int64
 	// Envelope leaves the data of pushes unread: their Summary is nil, and
 	// defects in it are not reported. It is for splitting a body into items,
@@ -53,8 +53,8 @@ type Decoder struct {
 // about 300 bytes.
 const longestText = 64 << 10
 
-// ErrItemTooLarge is the cause of an item larger than Decoder.MaxItem.
-var ErrItemTooLarge = errors.New("item too large")
+// errItemTooLarge is the cause of an item larger than Decoder.MaxItem.
+var errItemTooLarge = errors.New("item too large")
 
 // Decode yields the items of one body in order. A bad item is an [*Unrecognized],
 // and the stream continues. Broken JSON or a failing reader ends it with a
@@ -80,8 +80,8 @@ var ErrItemTooLarge = errors.New("item too large")
 // Memory is bounded by the largest item, not by the body. With a Sample hook,
 // samples take none. If r is also an [io.ReaderAt] and an [io.Seeker], like a
 // file, Raw is read again from it instead of being kept.
-func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
+func (d *Decoder) Decode(r io.Reader) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
 		b := d.body()
 		b.reset(r)
 		b.decode(yield)
@@ -93,7 +93,7 @@ func (d *Decoder) Decode(r io.Reader) iter.Seq2[Event, error] {
 // yields for a body with only this item, with index 0 and offsets from the start
 // of raw. It returns nil for null or an empty object, and a [*types.DecodeError]
 // if raw is not JSON.
-func (d *Decoder) DecodeItem(key string, raw []byte) (Event, error) {
+func (d *Decoder) DecodeItem(key string, raw []byte) (*Event, error) {
 	b := d.body()
 	b.s.ResetText(raw)
 	clear(b.count)
@@ -118,7 +118,7 @@ func (d *Decoder) body() *body {
 // release lets the next call of body reuse b.
 func (d *Decoder) release(b *body) {
 	b.s.Reset(nil)
-	b.item, b.spare, b.room, b.pings = Position{}, nil, nil, several[Ping]{}
+	b.item, b.spare, b.room, b.pings = Event{}, nil, nil, several[event[Ping]]{}
 	d.idle.Put(b)
 }
 
@@ -136,7 +136,7 @@ func (d *Decoder) newBody(r io.Reader) *body {
 		opts.Visit = func(index int, v *jsonscan.Values, a *jsonscan.Arena) error {
 			sample = types.Sample{}
 			wire.Sample(&sample, v, a)
-			return d.Sample(b.item, index, &sample)
+			return d.Sample(&b.item, index, &sample)
 		}
 	}
 	b.s = jsonscan.New(r, opts)
@@ -146,12 +146,12 @@ func (d *Decoder) newBody(r io.Reader) *body {
 // reset starts another body with the memory of b.
 func (b *body) reset(r io.Reader) {
 	b.s.Reset(r)
-	b.room, b.pings = nil, several[Ping]{}
+	b.room, b.pings = nil, several[event[Ping]]{}
 	clear(b.count)
 }
 
 // decode implements [Decoder.Decode].
-func (b *body) decode(yield func(Event, error) bool) {
+func (b *body) decode(yield func(*Event, error) bool) {
 	if !b.lists(yield) {
 		yield(nil, b.failure())
 	}
@@ -171,10 +171,16 @@ type body struct {
 	s     *jsonscan.Scanner
 	count map[string]int // items seen under each key
 	list  int            // counts the lists
-	item  Position       // the one being read
+	item  Event          // the one being read, without its data
 	spare any            // a *pushed that turned out to be a ping, zeroed for reuse
 	room  any            // a *several of the type of spare
-	pings several[Ping]
+	pings several[event[Ping]]
+}
+
+// event is an event and its data in one allocation.
+type event[T any] struct {
+	Event
+	of T
 }
 
 // several allocates values for a few items at once. The first is alone, as in most
@@ -203,7 +209,7 @@ const maxKeys = 1000
 
 // lists reads the whole body. It returns false if the scanner failed, and true if
 // the body has ended or the caller has stopped.
-func (b *body) lists(yield func(Event, error) bool) bool {
+func (b *body) lists(yield func(*Event, error) bool) bool {
 	if !b.s.Document('{') {
 		return false
 	}
@@ -243,7 +249,7 @@ func (b *body) lists(yield func(Event, error) bool) bool {
 }
 
 // reader reads one item of a kind. It returns nil for an empty one.
-type reader func(b *body, kind types.Kind) (Event, bool)
+type reader func(b *body, kind types.Kind) (*Event, bool)
 
 // readerOf returns the reader of the items under a list key.
 func readerOf(key string) reader {
@@ -267,16 +273,16 @@ func readerOf(key string) reader {
 }
 
 // event reads one item with the reader of its key.
-func (b *body) event(read reader, key string, index int) (Event, bool) {
+func (b *body) event(read reader, key string, index int) (*Event, bool) {
 	off, ok := b.s.Begin(key, index)
 	if !ok {
 		return nil, false
 	}
-	b.item = Position{Key: key, Index: index, Offset: off}
+	b.item = Event{Key: key, Index: index, Offset: off}
 	return read(b, types.Kind(key))
 }
 
-func (b *body) unknown(types.Kind) (Event, bool) {
+func (b *body) unknown(types.Kind) (*Event, bool) {
 	if !b.s.Skip() {
 		return nil, false
 	}
@@ -301,7 +307,7 @@ type pushed[T any] struct {
 
 	jsonscan.Target     // of Data
 	fields          int // of Data
-	push            Push
+	event           event[Push]
 }
 
 // Store sets the two fields behind those of Data, and Data's.
@@ -320,7 +326,7 @@ func (p *pushed[T]) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 func push[T any, P interface {
 	*T
 	types.Summary
-}](b *body, kind types.Kind) (Event, bool) {
+}](b *body, kind types.Kind) (*Event, bool) {
 	if b.d.Envelope {
 		return b.envelope(kind)
 	}
@@ -335,9 +341,9 @@ func push[T any, P interface {
 		return nil, false
 	}
 	s := P(&p.Data)
-	ev, err := b.headed(kind, head{ownerOf(s), p.UserAccessToken, p.CallbackURL, s.ID()}, &p.push)
-	if ev == &p.push {
-		p.push.Summary = s
+	ev, err := b.headed(kind, head{ownerOf(s), p.UserAccessToken, p.CallbackURL, s.ID()}, &p.event)
+	if ev == &p.event.Event {
+		p.event.of.Summary = s
 		return b.finish(ev, nil)
 	}
 	if b.s.Only(1 | 3<<p.fields) { // the user is the first field of every summary
@@ -388,8 +394,8 @@ type head struct {
 
 // envelope is a head and the event that it becomes.
 type envelope struct {
-	head head
-	push Push
+	head  head
+	event event[Push]
 
 	jsonscan.Target // nil: a head has nothing but strings
 }
@@ -411,7 +417,7 @@ func (e *envelope) Store(v *jsonscan.Values, _ *jsonscan.Arena) {
 }
 
 // envelope reads a push without its summary, or a ping.
-func (b *body) envelope(kind types.Kind) (Event, bool) {
+func (b *body) envelope(kind types.Kind) (*Event, bool) {
 	e, ok := b.spare.(*envelope)
 	if !ok {
 		e = new(envelope)
@@ -420,8 +426,8 @@ func (b *body) envelope(kind types.Kind) (Event, bool) {
 	if !b.s.Head(&e.head, e) {
 		return nil, false
 	}
-	ev, err := b.headed(kind, e.head, &e.push)
-	if ev == &e.push {
+	ev, err := b.headed(kind, e.head, &e.event)
+	if ev == &e.event.Event {
 		return b.finish(ev, nil)
 	}
 	*e = envelope{}
@@ -430,14 +436,15 @@ func (b *body) envelope(kind types.Kind) (Event, bool) {
 }
 
 // headed returns the ping with this head, or push, or what the item lacks.
-func (b *body) headed(kind types.Kind, h head, push *Push) (Event, error) {
+func (b *body) headed(kind types.Kind, h head, push *event[Push]) (*Event, error) {
 	if err := b.unfit(h.UserID, "callbackURL"); err != nil {
 		return nil, err
 	}
 	if h.CallbackURL != "" {
 		ping := b.pings.next()
-		ping.Kind, ping.UserID, ping.UserAccessToken, ping.CallbackURL = kind, h.UserID, h.UserAccessToken, h.CallbackURL
-		return ping, nil
+		ping.of.Kind, ping.of.UserAccessToken, ping.of.CallbackURL = kind, h.UserAccessToken, h.CallbackURL
+		ping.UserID, ping.Data = h.UserID, &ping.of
+		return &ping.Event, nil
 	}
 	if err := b.s.Unread("summaryId"); err != nil {
 		return nil, (*types.DecodeError)(err)
@@ -445,8 +452,9 @@ func (b *body) headed(kind types.Kind, h head, push *Push) (Event, error) {
 	if h.SummaryID == "" {
 		return nil, errNoSummary
 	}
-	push.Kind, push.UserID, push.UserAccessToken, push.SummaryID = kind, h.UserID, h.UserAccessToken, h.SummaryID
-	return push, nil
+	push.of.Kind, push.of.UserAccessToken, push.of.SummaryID = kind, h.UserAccessToken, h.SummaryID
+	push.UserID, push.Data = h.UserID, &push.of
+	return &push.Event, nil
 }
 
 // unfit returns why the item is not valid: it is not an object, has no user, or
@@ -464,7 +472,7 @@ func (b *body) unfit(user types.UserID, key string) error {
 	return nil
 }
 
-func (b *body) file(types.Kind) (Event, bool) {
+func (b *body) file(types.Kind) (*Event, bool) {
 	var p struct {
 		File            types.ActivityFile `json:",inline"`
 		UserAccessToken types.Secret       `json:"userAccessToken"`
@@ -476,10 +484,12 @@ func (b *body) file(types.Kind) (Event, bool) {
 	if err == nil && p.File.CallbackURL == "" {
 		err = errNoCallback
 	}
-	return b.finish(&FilePing{File: p.File, UserAccessToken: p.UserAccessToken}, err)
+	ev := &event[FilePing]{of: FilePing{File: p.File, UserAccessToken: p.UserAccessToken}}
+	ev.UserID, ev.Data = p.File.UserID, &ev.of
+	return b.finish(&ev.Event, err)
 }
 
-func (b *body) deregistration(types.Kind) (Event, bool) {
+func (b *body) deregistration(types.Kind) (*Event, bool) {
 	var p struct {
 		UserID          types.UserID `json:"userId"`
 		UserAccessToken types.Secret `json:"userAccessToken"`
@@ -487,10 +497,12 @@ func (b *body) deregistration(types.Kind) (Event, bool) {
 	if !b.s.Item(&p, nil) {
 		return nil, false
 	}
-	return b.finish(&Deregistration{UserID: p.UserID, UserAccessToken: p.UserAccessToken}, b.unfit(p.UserID, ""))
+	ev := &event[Deregistration]{of: Deregistration{UserAccessToken: p.UserAccessToken}}
+	ev.UserID, ev.Data = p.UserID, &ev.of
+	return b.finish(&ev.Event, b.unfit(p.UserID, ""))
 }
 
-func (b *body) permissionChange(types.Kind) (Event, bool) {
+func (b *body) permissionChange(types.Kind) (*Event, bool) {
 	var p struct {
 		UserID              types.UserID       `json:"userId"`
 		UserAccessToken     types.Secret       `json:"userAccessToken"`
@@ -505,95 +517,91 @@ func (b *body) permissionChange(types.Kind) (Event, bool) {
 	if err == nil && p.SummaryID == "" && p.Permissions == nil && p.ChangeTimeInSeconds == 0 && b.s.Unread("permissions") == nil {
 		err = errNothingElse
 	}
-	return b.finish(&PermissionChange{
-		UserID: p.UserID, UserAccessToken: p.UserAccessToken, SummaryID: p.SummaryID,
+	ev := &event[PermissionChange]{of: PermissionChange{
+		UserAccessToken: p.UserAccessToken, SummaryID: p.SummaryID,
 		Permissions: p.Permissions, ChangeTimeInSeconds: p.ChangeTimeInSeconds,
-	}, err)
+	}}
+	ev.UserID, ev.Data = p.UserID, &ev.of
+	return b.finish(&ev.Event, err)
 }
 
 // finish completes the event of the item that was just read, or makes it an
 // *Unrecognized if there is an error. It returns nil if the item is empty.
-func (b *body) finish(ev Event, err error) (Event, bool) {
+func (b *body) finish(ev *Event, err error) (*Event, bool) {
 	if b.s.Empty() {
 		return nil, true
 	}
-	item := b.item
-	item.Size = b.s.Size()
 	if b.s.TooLarge() {
-		err = ErrItemTooLarge
+		err = errItemTooLarge
 	}
 	if err != nil {
-		return b.unrecognized(item, err), true
+		return b.unrecognized(err), true
 	}
+	ev.Key, ev.Index, ev.Offset, ev.Size = b.item.Key, b.item.Index, b.item.Offset, b.s.Size()
 	if first, count := jsonscan.Defects[types.Defect](b.s); count > 0 {
-		item.Defects = &types.Defects{First: first, Count: count}
+		ev.Defects = &types.Defects{First: first, Count: count}
 	}
-	if item.Defects != nil || b.d.KeepRaw {
-		item.Raw, item.Truncated = b.s.Raw(nil)
+	if ev.Defects == nil && !b.d.KeepRaw {
+		return ev, true
 	}
-	switch ev := ev.(type) {
-	case *Ping:
-		ev.Position = item
+	ev.Raw, ev.Truncated = b.s.Raw(nil)
+	switch data := ev.Data.(type) {
 	case *FilePing:
-		ev.Position = item
-		ev.File.Defects = item.Defects
-		ev.File.Raw = whole(item)
-	case *Deregistration:
-		ev.Position = item
-	case *PermissionChange:
-		ev.Position = item
+		data.File.Defects = ev.Defects
 	case *Push:
-		ev.Position = item
-		if item.Raw != nil {
-			own(ev.Summary, item)
+		if ev.Raw != nil {
+			own(data.Summary, ev)
 		}
 	}
 	return ev, true
 }
 
 // whole returns the bytes of an item, or nil if they are only its end.
-func whole(i Position) json.RawMessage {
-	if i.Truncated {
+func whole(ev *Event) json.RawMessage {
+	if ev.Truncated {
 		return nil
 	}
-	return i.Raw
+	return ev.Raw
 }
 
 // own sets the fields that the decoder adds to a summary.
-func own(s types.Summary, i Position) {
+func own(s types.Summary, ev *Event) {
 	switch s := s.(type) {
 	case *types.Activity:
-		s.Raw, s.Defects = whole(i), i.Defects
+		s.Raw, s.Defects = whole(ev), ev.Defects
 	case *types.ManualActivity:
-		s.Raw, s.Defects = whole(i), i.Defects
+		s.Raw, s.Defects = whole(ev), ev.Defects
 	case *types.ActivityDetails:
-		s.Raw, s.Defects = whole(i), i.Defects
+		s.Raw, s.Defects = whole(ev), ev.Defects
 	case *types.MoveIQ:
-		s.Raw, s.Defects = whole(i), i.Defects
+		s.Raw, s.Defects = whole(ev), ev.Defects
 	}
 }
 
 // unrecognized makes an event of an invalid item. It allocates once for a short
 // item, since a stranger can send millions.
-func (b *body) unrecognized(item Position, err error) *Unrecognized {
+func (b *body) unrecognized(err error) *Event {
 	u := &struct {
-		Unrecognized
+		event[Unrecognized]
 		itemError
 		raw [40]byte
 	}{}
-	item.Raw, item.Truncated = b.s.Raw(u.raw[:0])
-	u.Unrecognized = Unrecognized{Position: item, Err: err}
+	ev := &u.Event
+	*ev = b.item
+	ev.Size, ev.Data = b.s.Size(), &u.of
+	ev.Raw, ev.Truncated = b.s.Raw(u.raw[:0])
+	u.of.Err = err
 	if _, ok := err.(*types.DecodeError); !ok {
-		u.itemError = itemError{&u.Unrecognized.Position, err}
-		u.Err = &u.itemError
+		u.itemError = itemError{ev, err}
+		u.of.Err = &u.itemError
 	}
-	return &u.Unrecognized
+	return ev
 }
 
 // itemError is the error of an item as a whole. It becomes a [*types.DecodeError]
 // when requested.
 type itemError struct {
-	item *Position
+	item *Event
 	err  error
 }
 

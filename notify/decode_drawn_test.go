@@ -39,7 +39,7 @@ func TestHooksAgreeWithOracle(t *testing.T) {
 // sameWithHooks fails the test unless a decoder with every option yields what
 // one without yields, and the hooks get what they are promised. It changes
 // want.
-func sameWithHooks(t testing.TB, body []byte, want []notify.Event, wantErr error) {
+func sameWithHooks(t testing.TB, body []byte, want []*notify.Event, wantErr error) {
 	t.Helper()
 	samples := map[int64][]types.Sample{}
 	d := notify.Decoder{
@@ -49,7 +49,7 @@ func sameWithHooks(t testing.TB, body []byte, want []notify.Event, wantErr error
 				t.Fatalf("unknown key %q of %s", path, short(body))
 			}
 		},
-		Sample: func(item notify.Position, index int, s *types.Sample) error {
+		Sample: func(item *notify.Event, index int, s *types.Sample) error {
 			if index == 0 {
 				samples[item.Offset] = nil // of a repeated key the last counts
 			}
@@ -70,7 +70,7 @@ func sameWithHooks(t testing.TB, body []byte, want []notify.Event, wantErr error
 		if i == len(want) {
 			t.Fatalf("with hooks more: %T of %s", ev, short(body))
 		}
-		place := ev.Pos()
+		place := ev
 		if raw := body[place.Offset:][:place.Size]; !bytes.Equal(place.Raw, raw) {
 			t.Fatalf("raw %q, want %q", place.Raw, raw)
 		}
@@ -79,7 +79,7 @@ func sameWithHooks(t testing.TB, body []byte, want []notify.Event, wantErr error
 			dropSamples(want[i])
 		}
 		if have := bare(ev, samples[place.Offset]); !reflect.DeepEqual(have, bare(want[i], nil)) {
-			t.Fatalf("with hooks %s\nwant %s\nof %s", show([]notify.Event{have}), show(want[i:i+1]), short(body))
+			t.Fatalf("with hooks %s\nwant %s\nof %s", show([]*notify.Event{have}), show(want[i:i+1]), short(body))
 		}
 		i++
 	}
@@ -102,8 +102,8 @@ func copied(s *types.Sample) *types.Sample {
 	return &out
 }
 
-func dropSamples(ev notify.Event) {
-	if p, ok := ev.(*notify.Push); ok {
+func dropSamples(ev *notify.Event) {
+	if p, ok := ev.Data.(*notify.Push); ok {
 		if s, ok := p.Summary.(*types.ActivityDetails); ok {
 			s.Samples = nil
 		}
@@ -112,17 +112,15 @@ func dropSamples(ev notify.Event) {
 
 // bare takes out of a new event what the options put there or leave out, and
 // puts the samples in that were shown.
-func bare(ev notify.Event, samples []types.Sample) notify.Event {
+func bare(ev *notify.Event, samples []types.Sample) *notify.Event {
 	plainDefects(ev)
-	reflect.ValueOf(ev).Elem().FieldByName("Position").FieldByName("Raw").SetZero()
-	switch e := ev.(type) {
+	reflect.ValueOf(ev).Elem().FieldByName("Raw").SetZero()
+	switch data := ev.Data.(type) {
 	case *notify.Unrecognized:
-		e.Err = nil
-	case *notify.FilePing:
-		e.File.Raw = nil
+		data.Err = nil
 	case *notify.Push:
-		reflect.ValueOf(e.Summary).Elem().FieldByName("Raw").SetZero()
-		if s, ok := e.Summary.(*types.ActivityDetails); ok {
+		reflect.ValueOf(data.Summary).Elem().FieldByName("Raw").SetZero()
+		if s, ok := data.Summary.(*types.ActivityDetails); ok {
 			s.Samples = append(s.Samples, samples...)
 			if len(s.Samples) == 0 {
 				s.Samples = nil // an empty list and none look alike to a hook

@@ -23,22 +23,22 @@ func ExampleDecode() {
 			fmt.Println("the rest cannot be read:", err)
 			return
 		}
-		switch event := event.(type) {
+		switch data := event.Data.(type) {
 		case *notify.Push:
-			fmt.Println("save", event.Summary.Kind(), event.Summary.ID(), "of", event.UserID)
+			fmt.Println("save", data.Summary.Kind(), data.Summary.ID(), "of", event.UserID)
 			if event.Defects != nil {
 				fmt.Println("but not", event.Defects)
 			}
 		case *notify.Ping:
-			fmt.Println("pull", event.Kind, "of", event.UserID)
+			fmt.Println("pull", data.Kind, "of", event.UserID)
 		case *notify.FilePing:
-			fmt.Println("download", event.File.SummaryID, "of", event.Owner())
+			fmt.Println("download", data.File.SummaryID, "of", event.UserID)
 		case *notify.Deregistration:
 			fmt.Println("forget", event.UserID)
 		case *notify.PermissionChange:
-			fmt.Println("permissions of", event.UserID, "are", event.Permissions)
+			fmt.Println("permissions of", event.UserID, "are", data.Permissions)
 		case *notify.Unrecognized:
-			fmt.Println("look at", event.Err)
+			fmt.Println("look at", data.Err)
 		}
 	}
 	// Output:
@@ -61,7 +61,7 @@ func ExampleDecoder() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%s: %s\n", event.Pos(), event.Pos().Raw)
+		fmt.Printf("%s: %s\n", event, event.Raw)
 	}
 	// Output:
 	// Garmin has added moveIQActivities[0].mood
@@ -76,7 +76,7 @@ func ExampleDecoder_sample() {
 	  {"startTimeInSeconds": 1512234128, "heartRate": 104}
 	]}]}`)
 	highest := 0
-	d := notify.Decoder{Sample: func(item notify.Position, index int, s *types.Sample) error {
+	d := notify.Decoder{Sample: func(item *notify.Event, index int, s *types.Sample) error {
 		if s.HeartRate != nil {
 			highest = max(highest, *s.HeartRate)
 		}
@@ -87,7 +87,7 @@ func ExampleDecoder_sample() {
 			fmt.Println(err)
 			return
 		}
-		if push, ok := event.(*notify.Push); ok {
+		if push, ok := event.Data.(*notify.Push); ok {
 			fmt.Println(push.Summary.ID(), "went up to", highest, "beats per minute")
 		}
 	}
@@ -109,14 +109,13 @@ func ExampleDecoder_DecodeItem() {
 			fmt.Println(err)
 			return
 		}
-		at := event.Pos()
-		event, err = whole.DecodeItem(at.Key, []byte(body[at.Offset:at.Offset+at.Size]))
+		event, err = whole.DecodeItem(event.Key, []byte(body[event.Offset:event.Offset+event.Size]))
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		if push, ok := event.(*notify.Push); ok {
-			fmt.Println(push.UserID, push.SummaryID, types.Duration(push.Summary))
+		if push, ok := event.Data.(*notify.Push); ok {
+			fmt.Println(event.UserID, push.SummaryID, types.Duration(push.Summary))
 		}
 	}
 	// Output:

@@ -28,7 +28,7 @@ func sameAlone(t testing.TB, body []byte) {
 			if err != nil {
 				break
 			}
-			place := ev.Pos()
+			place := ev
 			raw := body[place.Offset:][:place.Size]
 			before := bytes.Clone(raw)
 			have, err := alone.DecodeItem(place.Key, raw)
@@ -47,24 +47,23 @@ func sameAlone(t testing.TB, body []byte) {
 				t.Fatalf("%s: alone %s, in the body %v", place, err, badness(ev))
 			}
 			if !reflect.DeepEqual(have, ev) {
-				t.Fatalf("alone (%+v) %s\nin the body %s\nof %s", opts, show([]notify.Event{have}), show([]notify.Event{ev}), short(body))
+				t.Fatalf("alone (%+v) %s\nin the body %s\nof %s", opts, show([]*notify.Event{have}), show([]*notify.Event{ev}), short(body))
 			}
 		}
 	}
 }
 
 // shift puts an event that was decoded alone at its place.
-func shift(ev notify.Event, place notify.Position) {
-	at := reflect.ValueOf(ev).Elem().FieldByName("Position").Addr().Interface().(*notify.Position)
-	from := at.String()
-	at.Index, at.Offset = place.Index, place.Offset
-	if d := at.Defects; d != nil {
+func shift(ev, place *notify.Event) {
+	from := ev.String()
+	ev.Index, ev.Offset = place.Index, place.Offset
+	if d := ev.Defects; d != nil {
 		for i := range d.First {
 			d.First[i].Path = place.String() + strings.TrimPrefix(d.First[i].Path, from)
 			d.First[i].Offset += place.Offset
 		}
 	}
-	if u, ok := ev.(*notify.Unrecognized); ok {
+	if u, ok := ev.Data.(*notify.Unrecognized); ok {
 		if de, ok := u.Err.(*types.DecodeError); ok {
 			de.Path = place.String() + strings.TrimPrefix(de.Path, from)
 			de.Offset += place.Offset
@@ -73,8 +72,8 @@ func shift(ev notify.Event, place notify.Position) {
 }
 
 // badness returns the error of an Unrecognized, and takes it out.
-func badness(ev notify.Event) error {
-	if u, ok := ev.(*notify.Unrecognized); ok && u.Err != nil {
+func badness(ev *notify.Event) error {
+	if u, ok := ev.Data.(*notify.Unrecognized); ok && u.Err != nil {
 		err := u.Err
 		u.Err = errors.New(err.Error())
 		return err
@@ -83,13 +82,15 @@ func badness(ev notify.Event) error {
 }
 
 // stripped takes out of an event what an envelope has not.
-func stripped(ev notify.Event) {
-	switch e := ev.(type) {
+func stripped(ev *notify.Event) {
+	switch data := ev.Data.(type) {
 	case *notify.Push:
-		e.Summary, e.Defects, e.Raw, e.Truncated = nil, nil, nil, false
+		data.Summary = nil
 	case *notify.Ping:
-		e.Defects, e.Raw, e.Truncated = nil, nil, false
+	default:
+		return
 	}
+	ev.Defects, ev.Raw, ev.Truncated = nil, nil, false
 }
 
 // TestItemAlone holds that an item decodes alike by itself, in its body, and
@@ -131,7 +132,7 @@ func TestDecodeItem(t *testing.T) {
 		require.LessOrEqual(t, int(de.Offset), len(raw))
 	}
 	enough := errors.New("enough")
-	visit := notify.Decoder{Sample: func(item notify.Position, _ int, _ *types.Sample) error {
+	visit := notify.Decoder{Sample: func(item *notify.Event, _ int, _ *types.Sample) error {
 		require.Equal(t, "activityDetails[0]", item.String())
 		return enough
 	}}
@@ -144,7 +145,7 @@ func TestDecodeItem(t *testing.T) {
 func TestDecodeItemKeepsNothing(t *testing.T) {
 	t.Parallel()
 	d := &notify.Decoder{KeepRaw: true}
-	var events, copies []notify.Event
+	var events, copies []*notify.Event
 	record := bodygen.Details(bodygen.Options{Seed: 2, Samples: 20, Bare: true})
 	record = record[1 : len(record)-1]
 	// Short texts are copied. This is the size of one that is not, and which the
@@ -163,7 +164,7 @@ func TestDecodeItemKeepsNothing(t *testing.T) {
 		events, copies = append(events, ev), append(copies, again)
 		for ev, err := range d.Decode(strings.NewReader(`{"activities":[{"userId":"another user of another length","summaryId":1}]}`)) {
 			require.NoError(t, err)
-			require.EqualValues(t, "another user of another length", ev.Owner())
+			require.EqualValues(t, "another user of another length", ev.UserID)
 		}
 		require.Equal(t, before, string(buf), "the caller's memory")
 	}
@@ -182,12 +183,12 @@ func TestDecoderIsConcurrent(t *testing.T) {
 			for range 200 {
 				raw := fmt.Appendf(nil, `{"userId":%q,"summaryId":"1","activityName":"%d"}`, user, i)
 				ev, err := d.DecodeItem("activities", raw)
-				if err != nil || ev.Owner() != user {
+				if err != nil || ev.UserID != user {
 					done <- fmt.Errorf("%v, %w", ev, err)
 					return
 				}
 				for ev := range d.Decode(bytes.NewReader(fmt.Appendf(nil, `{"activities":[%s,%[1]s]}`, raw))) {
-					if ev.Owner() != user {
+					if ev.UserID != user {
 						done <- fmt.Errorf("%v", ev)
 						return
 					}
@@ -245,15 +246,15 @@ func TestMaxItem(t *testing.T) {
 					events := decode(t, d, io.MultiReader(parts...))
 					runtime.ReadMemStats(&after)
 					require.Len(t, events, 3)
-					require.IsType(t, &notify.Push{}, events[0])
-					require.IsType(t, &notify.Push{}, events[2])
-					u, ok := events[1].(*notify.Unrecognized)
+					require.IsType(t, &notify.Push{}, events[0].Data)
+					require.IsType(t, &notify.Push{}, events[2].Data)
+					u, ok := events[1].Data.(*notify.Unrecognized)
 					require.True(t, ok, "%T", events[1])
 					require.ErrorIs(t, u.Err, notify.ErrItemTooLarge)
-					require.EqualValues(t, size, u.Size)
-					require.EqualValues(t, len(`{"activities":[],"":[`)+len(key)+len(good), u.Offset)
-					require.True(t, u.Truncated)
-					require.LessOrEqual(t, len(u.Raw), 256<<10)
+					require.EqualValues(t, size, events[1].Size)
+					require.EqualValues(t, len(`{"activities":[],"":[`)+len(key)+len(good), events[1].Offset)
+					require.True(t, events[1].Truncated)
+					require.LessOrEqual(t, len(events[1].Raw), 256<<10)
 					// A sample that is empty takes 43 times its bytes.
 					most := uint64(24 << 20)
 					require.Less(t, after.TotalAlloc-before.TotalAlloc, most, "bytes allocated for an item of 6 MiB")
@@ -276,7 +277,7 @@ func TestGarbageIsCheap(t *testing.T) {
 				return testing.AllocsPerRun(5, func() {
 					have := 0
 					for ev, err := range d.Decode(only{strings.NewReader(b)}) {
-						if _, ok := ev.(*notify.Unrecognized); !ok || err != nil {
+						if _, ok := ev.Data.(*notify.Unrecognized); !ok || err != nil {
 							t.Fatal(ev, err)
 						}
 						have++
@@ -343,7 +344,7 @@ func BenchmarkItemAlone(b *testing.B) {
 	body := bodygen.Activities(bodygen.Options{Seed: 1, Size: 1 << 20})
 	var items [][]byte
 	for ev := range notify.Decode(bytes.NewReader(body)) {
-		items = append(items, body[ev.Pos().Offset:][:ev.Pos().Size])
+		items = append(items, body[ev.Offset:][:ev.Size])
 	}
 	var d notify.Decoder
 	b.ReportAllocs()

@@ -23,9 +23,9 @@ import (
 
 // want returns what a body holds by the slow decoder. Unrecognized events have
 // no Err there.
-func want(body []byte) ([]notify.Event, error) {
+func want(body []byte) ([]*notify.Event, error) {
 	items, err := oracle.Lists(body)
-	var events []notify.Event
+	var events []*notify.Event
 	for _, item := range items {
 		if !oracle.Empty(item.Raw) {
 			events = append(events, wantEvent(item))
@@ -34,10 +34,10 @@ func want(body []byte) ([]notify.Event, error) {
 	return events, err
 }
 
-func wantEvent(i oracle.Item) notify.Event {
-	item := notify.Position{Key: i.Key, Index: i.Index, Offset: i.Offset, Size: int64(len(i.Raw))}
-	bad := &notify.Unrecognized{Position: item}
-	bad.Raw = i.Raw
+func wantEvent(i oracle.Item) *notify.Event {
+	item := &notify.Event{Key: i.Key, Index: i.Index, Offset: i.Offset, Size: int64(len(i.Raw))}
+	bad := new(*item)
+	bad.Raw, bad.Data = i.Raw, &notify.Unrecognized{}
 	var head struct {
 		UserID          types.UserID `json:"userId"`
 		UserAccessToken types.Secret `json:"userAccessToken"`
@@ -64,6 +64,10 @@ func wantEvent(i oracle.Item) notify.Event {
 		}
 		return result.Unread
 	}
+	says := func(data notify.Data) *notify.Event {
+		item.UserID, item.Data = head.UserID, data
+		return item
+	}
 	kind := types.Kind(i.Key)
 	var sum types.Summary
 	switch kind {
@@ -73,13 +77,13 @@ func wantEvent(i oracle.Item) notify.Event {
 		if f.CallbackURL == "" {
 			return bad
 		}
-		f.Raw, f.Defects = item.Raw, item.Defects
-		return &notify.FilePing{Position: item, File: f, UserAccessToken: head.UserAccessToken}
+		f.Defects = item.Defects
+		return says(&notify.FilePing{File: f, UserAccessToken: head.UserAccessToken})
 	case "deregistrations":
 		data(&struct {
 			UserID types.UserID `json:"userId"`
 		}{})
-		return &notify.Deregistration{Position: item, UserID: head.UserID, UserAccessToken: head.UserAccessToken}
+		return says(&notify.Deregistration{UserAccessToken: head.UserAccessToken})
 	case "userPermissionsChange":
 		var c struct {
 			SummaryID           types.ID           `json:"summaryId"`
@@ -90,8 +94,8 @@ func wantEvent(i oracle.Item) notify.Event {
 		if c.SummaryID == "" && c.Permissions == nil && c.ChangeTimeInSeconds == 0 && !unread["permissions"] {
 			return bad
 		}
-		return &notify.PermissionChange{Position: item, UserID: head.UserID, UserAccessToken: head.UserAccessToken,
-			SummaryID: c.SummaryID, Permissions: c.Permissions, ChangeTimeInSeconds: c.ChangeTimeInSeconds}
+		return says(&notify.PermissionChange{UserAccessToken: head.UserAccessToken,
+			SummaryID: c.SummaryID, Permissions: c.Permissions, ChangeTimeInSeconds: c.ChangeTimeInSeconds})
 	case types.KindActivities:
 		sum = new(types.Activity)
 	case types.KindManualActivities:
@@ -108,19 +112,19 @@ func wantEvent(i oracle.Item) notify.Event {
 	case headResult.Unread["callbackURL"]:
 		return bad
 	case head.CallbackURL != "":
-		return &notify.Ping{Position: item, Kind: kind, UserID: head.UserID, UserAccessToken: head.UserAccessToken, CallbackURL: head.CallbackURL}
+		return says(&notify.Ping{Kind: kind, UserAccessToken: head.UserAccessToken, CallbackURL: head.CallbackURL})
 	case unread["summaryId"] || sum.ID() == "":
 		return bad
 	}
 	v := reflect.ValueOf(sum).Elem()
 	v.FieldByName("Raw").SetBytes(item.Raw)
 	v.FieldByName("Defects").Set(reflect.ValueOf(item.Defects))
-	return &notify.Push{Position: item, Kind: kind, UserID: head.UserID, UserAccessToken: head.UserAccessToken, SummaryID: sum.ID(), Summary: sum}
+	return says(&notify.Push{Kind: kind, UserAccessToken: head.UserAccessToken, SummaryID: sum.ID(), Summary: sum})
 }
 
 // wantDefects are the defects of an item that was read in two parts. Want and
 // the words behind the type in Have are not compared.
-func wantDefects(item notify.Position, parts ...[]oracle.Defect) *types.Defects {
+func wantDefects(item *notify.Event, parts ...[]oracle.Defect) *types.Defects {
 	var all []types.Defect
 	for _, part := range parts {
 		for _, d := range part {
@@ -139,8 +143,8 @@ func wantDefects(item notify.Position, parts ...[]oracle.Defect) *types.Defects 
 
 // plainDefects takes out of the defects of an event what the oracle does not
 // say.
-func plainDefects(ev notify.Event) {
-	d := ev.Pos().Defects
+func plainDefects(ev *notify.Event) {
+	d := ev.Defects
 	if d == nil {
 		return
 	}
@@ -152,13 +156,13 @@ func plainDefects(ev notify.Event) {
 
 // have returns what a body holds by the real decoder, with the errors of its
 // Unrecognized events taken out.
-func have(r io.Reader) (events []notify.Event, errs []error, err error) {
+func have(r io.Reader) (events []*notify.Event, errs []error, err error) {
 	for ev, e := range notify.Decode(r) {
 		if e != nil {
 			err = e
 			continue
 		}
-		if u, ok := ev.(*notify.Unrecognized); ok {
+		if u, ok := ev.Data.(*notify.Unrecognized); ok {
 			errs = append(errs, u.Err)
 			u.Err = nil
 		}
@@ -184,7 +188,7 @@ func same(t testing.TB, body []byte) {
 	sameAs(t, body, wantEvents, wantErr)
 }
 
-func sameAs(t testing.TB, body []byte, wantEvents []notify.Event, wantErr error) {
+func sameAs(t testing.TB, body []byte, wantEvents []*notify.Event, wantErr error) {
 	t.Helper()
 	for name, reader := range readers {
 		events, errs, err := have(reader(body))
@@ -209,7 +213,7 @@ func short(b []byte) string {
 	return fmt.Sprintf("%q", b)
 }
 
-func show(events []notify.Event) string {
+func show(events []*notify.Event) string {
 	var b strings.Builder
 	for _, ev := range events {
 		j, err := json.Marshal(ev)

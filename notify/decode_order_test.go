@@ -31,7 +31,7 @@ func TestDecodeCommas(t *testing.T) {
 			body := `{"activities":[` + tt.lessons + `,` + tt.wrong + `]}`
 			for event, err := range notify.Decode(strings.NewReader(body)) {
 				if last = err; err == nil {
-					require.IsType(t, &notify.Push{}, event)
+					require.IsType(t, &notify.Push{}, event.Data)
 					pushes++
 				}
 			}

@@ -42,7 +42,7 @@ func FuzzDecodeResetDrawn(f *testing.F) {
 
 func sameAfterReset(t *testing.T, first, second []byte) {
 	read := func(b *body) (all []any) {
-		b.decode(func(ev Event, err error) bool {
+		b.decode(func(ev *Event, err error) bool {
 			all = append(all, ev, fmt.Sprint(err))
 			return true
 		})

@@ -20,9 +20,9 @@ import (
 // only hides that a reader can do more than read.
 type only struct{ io.Reader }
 
-func decode(t *testing.T, d *notify.Decoder, r io.Reader) []notify.Event {
+func decode(t *testing.T, d *notify.Decoder, r io.Reader) []*notify.Event {
 	t.Helper()
-	var events []notify.Event
+	var events []*notify.Event
 	for ev, err := range d.Decode(r) {
 		require.NoError(t, err)
 		events = append(events, ev)
@@ -49,7 +49,7 @@ func TestUnrecognizedSaysWhere(t *testing.T) {
 		{`{"dailies":[{"userId":"u"}]}`, "dailies[0]", `{"use`, "unknown list key"},
 	} {
 		events := decode(t, &notify.Decoder{}, strings.NewReader(tt.body))
-		u, ok := events[len(events)-1].(*notify.Unrecognized)
+		u, ok := events[len(events)-1].Data.(*notify.Unrecognized)
 		require.True(t, ok, tt.body)
 		de, ok := errors.AsType[*types.DecodeError](u.Err)
 		require.True(t, ok)
@@ -58,7 +58,8 @@ func TestUnrecognizedSaysWhere(t *testing.T) {
 		require.Equal(t, de.Error(), u.Err.Error())
 		require.ErrorIs(t, u.Err, de.Err)
 		require.EqualValues(t, strings.LastIndex(tt.body, tt.at), de.Offset, tt.body)
-		require.Equal(t, tt.body[u.Offset:u.Offset+u.Size], string(u.Raw))
+		ev := events[len(events)-1]
+		require.Equal(t, tt.body[ev.Offset:ev.Offset+ev.Size], string(ev.Raw))
 	}
 }
 
@@ -94,14 +95,14 @@ func TestDefectSaysWhere(t *testing.T) {
 			body = tt.body + `"activityId":5}]}`
 		}
 		events := decode(t, &notify.Decoder{}, strings.NewReader(body))
-		place := events[0].Pos()
+		place := events[0]
 		require.NotNil(t, place.Defects, body)
 		require.Equal(t, []types.Defect{{Path: tt.path, Offset: int64(strings.LastIndex(tt.body, tt.at)), Want: tt.want, Have: tt.have}}, place.Defects.First, body)
 		require.Equal(t, 1, place.Defects.Count)
 		require.Equal(t, body[place.Offset:place.Offset+place.Size], string(place.Raw), "the bytes are kept")
-		switch ev := events[0].(type) {
+		switch data := events[0].Data.(type) {
 		case *notify.Push:
-			switch s := ev.Summary.(type) {
+			switch s := data.Summary.(type) {
 			case *types.Activity:
 				require.Equal(t, 5, *s.Steps, "the neighbour is read")
 				require.Equal(t, types.Activity{UserID: "u", SummaryID: "1", Steps: s.Steps, Raw: place.Raw, Defects: place.Defects}, *s)
@@ -110,10 +111,10 @@ func TestDefectSaysWhere(t *testing.T) {
 				require.Equal(t, place.Defects, s.Defects)
 			}
 		case *notify.PermissionChange:
-			require.Nil(t, ev.Permissions)
-			require.EqualValues(t, 5, ev.ChangeTimeInSeconds)
+			require.Nil(t, data.Permissions)
+			require.EqualValues(t, 5, data.ChangeTimeInSeconds)
 		default:
-			require.Fail(t, "not delivered", "%T of %s", ev, body)
+			require.Fail(t, "not delivered", "%T of %s", data, body)
 		}
 	}
 }
@@ -123,12 +124,12 @@ func TestDefectsAreBounded(t *testing.T) {
 	t.Parallel()
 	body := `{"activityDetails":[{"userId":"u","summaryId":"1","samples":[` + strings.Repeat(`{"heartRate":"x"},7,`, 100_000) + `null]}]}`
 	events := decode(t, &notify.Decoder{}, only{strings.NewReader(body)})
-	push := events[0].(*notify.Push)
-	require.Equal(t, 200_000, push.Defects.Count)
-	require.Len(t, push.Defects.First, 16)
-	require.Equal(t, "activityDetails[0].samples[15]", push.Defects.First[15].Path)
-	require.True(t, push.Truncated)
-	require.LessOrEqual(t, len(push.Raw), 256<<10)
+	push := events[0].Data.(*notify.Push)
+	require.Equal(t, 200_000, events[0].Defects.Count)
+	require.Len(t, events[0].Defects.First, 16)
+	require.Equal(t, "activityDetails[0].samples[15]", events[0].Defects.First[15].Path)
+	require.True(t, events[0].Truncated)
+	require.LessOrEqual(t, len(events[0].Raw), 256<<10)
 	details := push.Summary.(*types.ActivityDetails)
 	require.Len(t, details.Samples, 100_000)
 	require.Nil(t, details.Raw, "half an item is none")
@@ -151,15 +152,15 @@ func TestFieldCases(t *testing.T) {
 			t.Parallel()
 			var have []string
 			for _, ev := range decode(t, &notify.Decoder{}, strings.NewReader(tt.body)) {
-				switch ev := ev.(type) {
+				switch data := ev.Data.(type) {
 				case *notify.PermissionChange:
-					have = append(have, fmt.Sprint(ev.Permissions))
+					have = append(have, fmt.Sprint(data.Permissions))
 				case *notify.Push:
-					have = append(have, fmt.Sprintf("%s/%s", ev.Owner(), ev.Summary.ID()))
+					have = append(have, fmt.Sprintf("%s/%s", ev.UserID, data.Summary.ID()))
 				case *notify.Unrecognized:
-					have = append(have, errors.Unwrap(ev.Err).Error())
+					have = append(have, errors.Unwrap(data.Err).Error())
 				case *notify.Deregistration:
-					have = append(have, fmt.Sprint("bye ", ev.Owner()))
+					have = append(have, fmt.Sprint("bye ", ev.UserID))
 				}
 			}
 			require.Equal(t, tt.want, strings.Join(have, "; "))
@@ -215,10 +216,11 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	} {
 		for _, key := range []string{"activities", "activityFiles", "deregistrations", "userPermissionsChange", "other"} {
 			for ev, err := range notify.Decode(strings.NewReader(`{"` + key + `":[` + item + `]}`)) {
-				if u, ok := ev.(*notify.Unrecognized); ok {
+				if err != nil {
+				} else if u, ok := ev.Data.(*notify.Unrecognized); ok {
 					err = u.Err
-				} else if ev != nil {
-					require.NotContains(t, fmt.Sprintf("%v %+v", ev.Pos().Defects, ev.Pos().Defects), canary)
+				} else {
+					require.NotContains(t, fmt.Sprintf("%v %+v", ev.Defects, ev.Defects), canary)
 				}
 				if err != nil {
 					require.NotContains(t, err.Error(), canary)
@@ -242,12 +244,12 @@ func TestOneBadItemOfFifty(t *testing.T) {
 	events := decode(t, &notify.Decoder{}, strings.NewReader(`{"activities":[`+strings.Join(items, ",")+`]}`))
 	require.Len(t, events, 50)
 	for i, ev := range events {
-		require.Equal(t, i, ev.Pos().Index)
-		if u, ok := ev.(*notify.Unrecognized); i == 17 {
+		require.Equal(t, i, ev.Index)
+		if _, ok := ev.Data.(*notify.Unrecognized); i == 17 {
 			require.True(t, ok)
-			require.Equal(t, items[17], string(u.Raw))
+			require.Equal(t, items[17], string(ev.Raw))
 		} else {
-			require.EqualValues(t, fmt.Sprint(i), ev.(*notify.Push).Summary.ID())
+			require.EqualValues(t, fmt.Sprint(i), ev.Data.(*notify.Push).Summary.ID())
 		}
 	}
 }
@@ -267,15 +269,15 @@ func TestNullForAnyField(t *testing.T) {
 			events := decode(t, &notify.Decoder{}, strings.NewReader(body))
 			require.Len(t, events, 1)
 			if name == "userId" || name == "summaryId" && key != "activityFiles" || name == "callbackURL" {
-				require.IsType(t, &notify.Unrecognized{}, events[0])
+				require.IsType(t, &notify.Unrecognized{}, events[0].Data)
 			} else {
-				require.Equal(t, types.UserID("u"), events[0].Owner(), body)
+				require.Equal(t, types.UserID("u"), events[0].UserID, body)
 			}
 		}
 	}
 	for _, name := range keysOf(reflect.TypeFor[types.Sample]()) {
 		events := decode(t, &notify.Decoder{}, strings.NewReader(`{"activityDetails":[{"userId":"u","summaryId":"1","samples":[{"`+name+`":null}]}]}`))
-		require.Equal(t, []types.Sample{{}}, events[0].(*notify.Push).Summary.(*types.ActivityDetails).Samples)
+		require.Equal(t, []types.Sample{{}}, events[0].Data.(*notify.Push).Summary.(*types.ActivityDetails).Samples)
 	}
 }
 
@@ -375,8 +377,8 @@ func TestManyKeys(t *testing.T) {
 	body := `{` + strings.Join(keys, ",") + `,"k7":[2],"k1500":[2]}`
 	events := decode(t, &notify.Decoder{}, strings.NewReader(body))
 	require.Len(t, events, 2002)
-	require.Equal(t, "k7[1]", events[2000].Pos().String())
-	require.Equal(t, "k1500[0]", events[2001].Pos().String())
+	require.Equal(t, "k7[1]", events[2000].String())
+	require.Equal(t, "k1500[0]", events[2001].String())
 }
 
 // TestRaw reads Raw of small and large items, good and bad, from a stream and
@@ -401,10 +403,10 @@ func TestRaw(t *testing.T) {
 			events := decode(t, &notify.Decoder{KeepRaw: keep}, r)
 			require.Len(t, events, len(items))
 			for i, ev := range events {
-				place := ev.Pos()
+				place := ev
 				require.Equal(t, items[i], body[place.Offset:place.Offset+place.Size])
 				n := fmt.Sprintf(" %d ", i)
-				_, isBad := ev.(*notify.Unrecognized)
+				_, isBad := ev.Data.(*notify.Unrecognized)
 				require.Equal(t, strings.Contains(bad, n), isBad, n)
 				require.Equal(t, strings.Contains(defect, n), place.Defects != nil, n)
 				switch {
@@ -419,7 +421,7 @@ func TestRaw(t *testing.T) {
 					require.False(t, place.Truncated)
 					require.True(t, items[i] == string(place.Raw), "item %d", i) //nolint:testifylint // items are up to megabytes, which Equal would print
 				}
-				if p, ok := ev.(*notify.Push); ok && !place.Truncated {
+				if p, ok := ev.Data.(*notify.Push); ok && !place.Truncated {
 					require.Equal(t, string(place.Raw), string(p.Summary.(*types.ActivityDetails).Raw))
 				}
 			}
@@ -446,9 +448,9 @@ func TestSampleHook(t *testing.T) {
 	body := bodygen.Details(bodygen.Options{Seed: 9, Samples: 500, Size: 300 << 10})
 	var want, have [][]types.Sample
 	for _, ev := range decode(t, &notify.Decoder{}, bytes.NewReader(body)) {
-		want = append(want, ev.(*notify.Push).Summary.(*types.ActivityDetails).Samples)
+		want = append(want, ev.Data.(*notify.Push).Summary.(*types.ActivityDetails).Samples)
 	}
-	d := &notify.Decoder{Sample: func(item notify.Position, index int, s *types.Sample) error {
+	d := &notify.Decoder{Sample: func(item *notify.Event, index int, s *types.Sample) error {
 		if index == 0 {
 			have = append(have, nil)
 			require.Equal(t, len(have)-1, item.Index)
@@ -458,12 +460,12 @@ func TestSampleHook(t *testing.T) {
 		return nil
 	}}
 	for _, ev := range decode(t, d, bytes.NewReader(body)) {
-		require.Nil(t, ev.(*notify.Push).Summary.(*types.ActivityDetails).Samples)
+		require.Nil(t, ev.Data.(*notify.Push).Summary.(*types.ActivityDetails).Samples)
 	}
 	require.True(t, reflect.DeepEqual(want, have))
 
 	enough := errors.New("enough")
-	d.Sample = func(_ notify.Position, index int, _ *types.Sample) error {
+	d.Sample = func(_ *notify.Event, index int, _ *types.Sample) error {
 		if index == 3 {
 			return enough
 		}

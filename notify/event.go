@@ -3,39 +3,66 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/garminkit/activityapi/types"
 )
 
-// Event is one item of a notification body: a [*Ping], a [*FilePing], a [*Push],
+// Event is one item of a notification body. It prints and logs as its place in
+// the body, such as "activities[3]".
+type Event struct {
+	// Key is the item's list key, such as "activities".
+	Key string
+	// Index counts the items under Key in the whole body, from 0.
+	Index int
+	// Offset and Size give the item's bytes in the body.
+	Offset, Size int64
+	// Raw is a copy of those bytes. It is nil unless the decoder was asked to
+	// keep it; an [*Unrecognized] and an item with Defects have it always.
+	Raw json.RawMessage
+	// Truncated means that Raw holds only the end of the item. That happens for
+	// an item larger than 256 KiB if the decoder was not asked to keep it, and
+	// for one larger than Decoder.MaxItem. Offset and Size still give the whole
+	// item.
+	Truncated bool
+	// Defects are the item's unreadable values, which are absent in Data. It is
+	// nil if there are none, and for an [*Unrecognized].
+	Defects *types.Defects
+
+	// UserID is the Garmin user, or "" for an [*Unrecognized]: nothing in it is
+	// trusted.
+	UserID types.UserID
+	// Data is what the item says.
+	Data Data
+}
+
+// String returns the place, such as "activities[3]".
+func (e Event) String() string { return fmt.Sprintf("%s[%d]", e.Key, e.Index) }
+
+// LogValue returns the place without the item, which may hold secrets.
+func (e Event) LogValue() slog.Value { return slog.StringValue(e.String()) }
+
+// Data is what an [Event] says: a [*Ping], a [*FilePing], a [*Push],
 // a [*Deregistration], a [*PermissionChange] or an [*Unrecognized]. No other
 // package can add to the set. A type switch should still have a default, since
 // later versions may add types.
-type Event interface {
-	// Pos returns the item's position in the body.
-	Pos() Position
-	// Owner returns the item's Garmin user id, or "".
-	Owner() types.UserID
-
-	event()
+//
+// Printed, logged or encoded as JSON, Data shows no secret and nothing of the
+// user's activities. To keep an item, keep Event.Raw.
+type Data interface {
+	data()
 }
 
 // setOwner gives the event the id that its user has in this process. The names
 // of applications are in no body.
-func setOwner(ev Event, user types.UserID) {
-	switch ev := ev.(type) {
-	case *Ping:
-		ev.UserID = user
+func setOwner(ev *Event, user types.UserID) {
+	ev.UserID = user
+	switch data := ev.Data.(type) {
 	case *FilePing:
-		ev.File.UserID = user
+		data.File.UserID = user
 	case *Push:
-		ev.UserID = user
-		setSummaryOwner(ev.Summary, user)
-	case *Deregistration:
-		ev.UserID = user
-	case *PermissionChange:
-		ev.UserID = user
+		setSummaryOwner(data.Summary, user)
 	}
 }
 
@@ -63,115 +90,84 @@ func ownerOf(s types.Summary) types.UserID {
 	return ""
 }
 
-// Position is the place of an event in its body. Every event embeds one.
-type Position struct {
-	// Key is the item's list key, such as "activities".
-	Key string
-	// Index counts the items under Key in the whole body, from 0.
-	Index int
-	// Offset and Size give the item's bytes in the body.
-	Offset, Size int64
-	// Raw is a copy of those bytes. It is nil unless the decoder was asked to
-	// keep it; an [*Unrecognized] and an item with Defects have it always.
-	Raw json.RawMessage
-	// Truncated means that Raw holds only the end of the item. That happens for
-	// an item larger than 256 KiB if the decoder was not asked to keep it, and
-	// for one larger than Decoder.MaxItem. Offset and Size still give the whole
-	// item.
-	Truncated bool
-	// Defects are the item's unreadable values, which are absent in the event. It
-	// is nil if there are none, and for an [*Unrecognized].
-	Defects *types.Defects
-}
-
-// Pos returns the position itself.
-func (i Position) Pos() Position { return i }
-
-// String returns the place, such as "activities[3]".
-func (i Position) String() string { return fmt.Sprintf("%s[%d]", i.Key, i.Index) }
-
-// LogValue returns the place without the raw bytes, which may hold secrets.
-func (i Position) LogValue() slog.Value { return slog.StringValue(i.String()) }
-
-func (Position) event() {}
-
 // Ping says that a user has new data of one kind, and where to pull it (Activity
 // API, section 4). Pass Kind and CallbackURL to the client of that user.
 type Ping struct {
-	Position
-	Kind   types.Kind
-	UserID types.UserID
+	Kind types.Kind
 	// UserAccessToken came only for OAuth 1.0a users; it is absent since Garmin
 	// moved to OAuth 2.
-	UserAccessToken types.Secret
+	UserAccessToken types.Secret `json:"-"`
 	// CallbackURL comes from the network: do not dial it unchecked.
-	CallbackURL types.Secret
+	CallbackURL types.Secret `json:"-"`
 }
-
-// Owner returns UserID.
-func (p *Ping) Owner() types.UserID { return p.UserID }
 
 // FilePing says that an activity's file can be downloaded, once and within 24
-// hours (Activity API, section 7.4).
+// hours (Activity API, section 7.4). The Raw of File is nil: see Event.Raw.
 type FilePing struct {
-	Position
-	File            types.ActivityFile
-	UserAccessToken types.Secret
+	File            types.ActivityFile `json:"-"`
+	UserAccessToken types.Secret       `json:"-"`
 }
-
-// Owner returns File.UserID.
-func (p *FilePing) Owner() types.UserID { return p.File.UserID }
 
 // Push carries a user's data itself (Activity API, section 5).
 type Push struct {
-	Position
 	Kind            types.Kind
-	UserID          types.UserID
-	UserAccessToken types.Secret
+	UserAccessToken types.Secret `json:"-"`
 	SummaryID       types.ID
 	// Summary is nil if the decoder was asked only for the envelope.
-	Summary types.Summary
+	Summary types.Summary `json:"-"`
 }
-
-// Owner returns UserID.
-func (p *Push) Owner() types.UserID { return p.UserID }
 
 // Deregistration says that the user has disconnected: no more data will come, and
 // the user's tokens are dead. It also follows when the partner deregisters a
 // user.
 type Deregistration struct {
-	Position
-	UserID          types.UserID
-	UserAccessToken types.Secret
+	UserAccessToken types.Secret `json:"-"`
 }
-
-// Owner returns UserID.
-func (d *Deregistration) Owner() types.UserID { return d.UserID }
 
 // PermissionChange holds the full set of permissions that the user now grants. An
 // empty set does not end the connection. A nil Permissions means that Garmin left
 // it out or that it could not be read: ask Garmin then. Apply the newest by
 // ChangeTimeInSeconds, since notifications arrive in any order.
 type PermissionChange struct {
-	Position
-	UserID              types.UserID
-	UserAccessToken     types.Secret
+	UserAccessToken     types.Secret `json:"-"`
 	SummaryID           types.ID
 	Permissions         []types.Permission
 	ChangeTimeInSeconds types.Timestamp
 }
 
-// Owner returns UserID.
-func (c *PermissionChange) Owner() types.UserID { return c.UserID }
-
 // Unrecognized is an item that cannot be identified: it has no readable user id,
 // summary id or callback URL, has an unknown list key, or is larger than
-// Decoder.MaxItem. Raw holds it (see [Position]). Err, a [*types.DecodeError],
-// says why. The items around it are not affected.
+// Decoder.MaxItem. Event.Raw holds it. Err, a [*types.DecodeError], says why. The
+// items around it are not affected.
 type Unrecognized struct {
-	Position
 	Err error
 }
 
-// Owner returns "": nothing in the item is trusted.
-func (u *Unrecognized) Owner() types.UserID { return "" }
+// Format prints the kind.
+func (p Ping) Format(f fmt.State, _ rune) { write(f, "ping for ", p.Kind) }
+
+// Format prints the summary id.
+func (p FilePing) Format(f fmt.State, _ rune) { write(f, "ping for file ", p.File.SummaryID) }
+
+// Format prints the kind and the summary id.
+func (p Push) Format(f fmt.State, _ rune) { write(f, string(p.Kind)+" ", p.SummaryID) }
+
+// Format prints the word.
+func (d Deregistration) Format(f fmt.State, _ rune) { write(f, "deregistration", "") }
+
+// Format prints the permissions.
+func (c PermissionChange) Format(f fmt.State, _ rune) {
+	write(f, "permissions ", fmt.Sprint(c.Permissions))
+}
+
+// write is for the Format methods, which print the same with any verb. Fields of type
+// [types.Secret] would not be enough: for a pointer inside a struct, %s calls no
+// methods of what it points to.
+func write[T ~string](f fmt.State, what string, of T) { _, _ = io.WriteString(f, what+string(of)) }
+
+func (*Ping) data()             {}
+func (*FilePing) data()         {}
+func (*Push) data()             {}
+func (*Deregistration) data()   {}
+func (*PermissionChange) data() {}
+func (*Unrecognized) data()     {}

@@ -54,7 +54,7 @@ type Files struct {
 	// content that is not a file, by the lengths in a FIT file and the end of the
 	// root element of a TCX or GPX file. It does not validate the file; File.Odd
 	// describes oddities. A file without its end, whose transfer does not prove
-	// that all of it arrived, becomes a dead letter with [ErrBadFile] and is
+	// that all of it arrived, becomes a dead letter and is
 	// kept. Content that is not a file, such as an error document or nothing, is
 	// kept, and the file is asked for again until its deadline.
 	//

@@ -72,7 +72,7 @@ func (d *download) refused(ctx context.Context, answers []part, err error) error
 	for _, p := range answers {
 		if p.size > 0 {
 			kept = d.s.path(p)
-			err = fmt.Errorf("%w: what came before is no file and kept as %q; then: %w", ErrBadFile, kept, err)
+			err = fmt.Errorf("%w: what came before is no file and kept as %q; then: %w", errBadFile, kept, err)
 			why = reasonOf(err)
 			break
 		}
@@ -188,7 +188,7 @@ func (d *download) came(ctx context.Context, f *os.File, p part, c Claim, cut er
 		return Claim{}, d.noFile(ctx, p, v, answers)
 	case v.ending == endingCut && !whole && !d.s.opts.SkipCheck:
 		err := d.s.turn(&p, partRejected)
-		return Claim{}, d.spend(ctx, c.Size, d.s.path(p), join(fmt.Errorf("%w: %s; kept as %q", ErrBadFile, v.why, d.s.path(p)), err))
+		return Claim{}, d.spend(ctx, c.Size, d.s.path(p), join(fmt.Errorf("%w: %s; kept as %q", errBadFile, v.why, d.s.path(p)), err))
 	case v.ending == endingCut, v.ending == endingNone:
 		v.add("%s", v.why)
 	}
@@ -202,7 +202,7 @@ func (d *download) came(ctx context.Context, f *os.File, p part, c Claim, cut er
 // noFile keeps what came instead of a file, once, so that the file can be asked
 // for again.
 func (d *download) noFile(ctx context.Context, p part, v finding, answers []part) error {
-	err := fmt.Errorf("%w: %s", ErrBadFile, v.why)
+	err := fmt.Errorf("%w: %s", errBadFile, v.why)
 	switch {
 	case p.size == 0, len(answers) > 0 && v.text:
 		d.s.drop(p)

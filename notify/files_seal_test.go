@@ -66,9 +66,9 @@ func keepAll(t *testing.T, dir string, aead cipher.AEAD) *File {
 	_, err = fetch("broken", "<gpx>"+canary, iotest.ErrReader(io.ErrUnexpectedEOF))
 	require.ErrorIs(t, err, ErrSpent)
 	_, err = fetch("cut", "<gpx>"+canary, nothing)
-	require.ErrorIs(t, err, ErrBadFile)
+	require.ErrorIs(t, err, errBadFile)
 	_, err = fetch("none", `{"error":"`+canary+`"}`, nothing)
-	require.ErrorIs(t, err, ErrBadFile)
+	require.ErrorIs(t, err, errBadFile)
 	file, err := fetch("whole", "<gpx>"+canary+"</gpx>", nothing)
 	require.NoError(t, err)
 	return file

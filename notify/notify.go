@@ -42,7 +42,7 @@
 // A [Resolver] finds the partner's users for a Garmin user id, again for each
 // attempt. Data for an id that no user has is retried for a minute and then
 // becomes a dead letter. If a pull returns data of a user other than the one its
-// ping named, none of it is delivered ([ErrWrongUser]).
+// ping named, none of it is delivered.
 //
 // When a user leaves, delete the tokens first and your own record of the user
 // last. If something fails in between, the deregistration comes again, and still

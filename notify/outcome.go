@@ -123,7 +123,7 @@ func (o Outcome) text() string {
 
 // withoutSecrets returns err itself if its text contains none of the event's
 // secrets, and otherwise an error with a cleaned text that wraps it.
-func withoutSecrets(err error, ev Event) error {
+func withoutSecrets(err error, ev *Event) error {
 	text := errorText(err)
 	clean := text
 	for _, s := range secretsOf(ev) {
@@ -147,18 +147,21 @@ func (e *redactedError) Error() string { return e.text }
 func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }
 func (e *redactedError) As(target any) bool   { return errors.As(e.err, target) }
 
-func secretsOf(ev Event) []types.Secret {
-	switch ev := ev.(type) {
+func secretsOf(ev *Event) []types.Secret {
+	if ev == nil {
+		return nil
+	}
+	switch data := ev.Data.(type) {
 	case *Ping:
-		return []types.Secret{ev.CallbackURL, ev.UserAccessToken}
+		return []types.Secret{data.CallbackURL, data.UserAccessToken}
 	case *FilePing:
-		return []types.Secret{ev.File.CallbackURL, ev.UserAccessToken}
+		return []types.Secret{data.File.CallbackURL, data.UserAccessToken}
 	case *Push:
-		return []types.Secret{ev.UserAccessToken}
+		return []types.Secret{data.UserAccessToken}
 	case *Deregistration:
-		return []types.Secret{ev.UserAccessToken}
+		return []types.Secret{data.UserAccessToken}
 	case *PermissionChange:
-		return []types.Secret{ev.UserAccessToken}
+		return []types.Secret{data.UserAccessToken}
 	}
 	return nil
 }

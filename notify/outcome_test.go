@@ -18,13 +18,14 @@ func TestRedact(t *testing.T) {
 		url   = types.Secret("https://apis.garmin.com/wellness-api/rest/activities?id=12345&token=sixsix")
 	)
 	cause := errors.New("cause")
-	for name, ev := range map[string]Event{
+	for name, data := range map[string]Data{
 		"ping":           &Ping{CallbackURL: url, UserAccessToken: token},
 		"file":           &FilePing{File: types.ActivityFile{CallbackURL: url}, UserAccessToken: token},
 		"push":           &Push{UserAccessToken: token},
 		"deregistration": &Deregistration{UserAccessToken: token},
 		"permissions":    &PermissionChange{UserAccessToken: token},
 	} {
+		ev := &Event{Data: data}
 		secrets := []string{string(token)}
 		if name == "ping" || name == "file" {
 			secrets = append(secrets, string(url), "id=12345&token=sixsix", "sixsix")

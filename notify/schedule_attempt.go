@@ -121,7 +121,10 @@ func (o *outcome) later(f fate, wait time.Duration) verdict {
 // done is the verdict on an item that needs no more work.
 func (o *outcome) done(result Result) verdict {
 	o.report(result, 0)
-	_, permission := o.attempt.ev.(*PermissionChange)
+	permission := false
+	if ev := o.attempt.ev; ev != nil {
+		_, permission = ev.Data.(*PermissionChange)
+	}
 	return verdict{
 		fate: settled, settle: Verdict{ID: o.task.ID, Fate: Done},
 		good: o.attempt.answered || permission && result == ResultDone, answered: o.answered(),

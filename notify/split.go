@@ -198,21 +198,20 @@ func (c *countingReader) Read(p []byte) (int, error) {
 }
 
 // pieceOf returns what a queue needs to know of an event.
-func pieceOf(ev Event) Piece {
-	at := ev.Pos()
-	p := Piece{Class: ClassBad, Key: at.Key, Index: at.Index, Offset: at.Offset, Size: at.Size, UserID: ev.Owner()}
-	switch ev := ev.(type) {
+func pieceOf(ev *Event) Piece {
+	p := Piece{Class: ClassBad, Key: ev.Key, Index: ev.Index, Offset: ev.Offset, Size: ev.Size, UserID: ev.UserID}
+	switch data := ev.Data.(type) {
 	case *Push:
 		p.Class = ClassPush
-		p.Touch = touching(ofSummary, recordKind(ev.Kind), string(ev.SummaryID))
+		p.Touch = touching(ofSummary, recordKind(data.Kind), string(data.SummaryID))
 	case *Ping:
-		p.Class, p.Touch = ClassPull, touching(ofCallback, ev.Kind, string(ev.CallbackURL))
+		p.Class, p.Touch = ClassPull, touching(ofCallback, data.Kind, string(data.CallbackURL))
 	case *FilePing:
 		p.Class = ClassFile
-		if id := ev.File.SummaryID; id != "" {
+		if id := data.File.SummaryID; id != "" {
 			p.Touch = touching(ofFile, "", string(id))
 		} else {
-			p.Touch = touching(ofCallback, types.KindActivityFiles, string(ev.File.CallbackURL))
+			p.Touch = touching(ofCallback, types.KindActivityFiles, string(data.File.CallbackURL))
 		}
 	case *Deregistration, *PermissionChange:
 		p.Class, p.Touch = ClassAccount, touching(ofAccount, "", "")

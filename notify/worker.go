@@ -86,7 +86,10 @@ func (w *Worker) Attempt(ctx context.Context, it *Item) error {
 		if err != nil {
 			return Permanent(err)
 		}
-		it.UserID, it.Size = ev.Owner().In(it.UserID.App()), int64(len(it.Raw))
+		if ev == nil {
+			return Permanent(errEmpty)
+		}
+		it.UserID, it.Size = ev.UserID.In(it.UserID.App()), int64(len(it.Raw))
 		it.Class = pieceOf(ev).Class
 	}
 	a := &attempt{Worker: w, it: it}

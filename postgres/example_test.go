@@ -62,7 +62,7 @@ func ExampleDB_Joined() {
 			}
 			return nil
 		},
-		Deregistration: func(ctx context.Context, _ *notify.Delivery, d *notify.Deregistration) error {
+		Deregistration: func(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
 			return joiner.Forget(ctx, d.UserID)
 		},
 	}

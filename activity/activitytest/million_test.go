@@ -28,9 +28,12 @@ func TestMillion(t *testing.T) {
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bytes += int(r.ContentLength)
 		for e, err := range notify.Decode(r.Body) {
-			if p, ok := e.(*notify.Push); ok && err == nil {
+			if err != nil {
+				break
+			}
+			if _, ok := e.Data.(*notify.Push); ok {
 				items++
-				byUser[p.UserID]++
+				byUser[e.UserID]++
 			}
 		}
 	})})

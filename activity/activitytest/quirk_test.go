@@ -53,15 +53,15 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 					o.errs++
 					break
 				}
-				switch e := e.(type) {
+				switch data := e.Data.(type) {
 				case *notify.Unrecognized:
 					o.bad++
 				case *notify.Push:
-					o.events[fmt.Sprint(e.Key, e.UserID, e.Summary.ID())] = true
+					o.events[fmt.Sprint(e.Key, e.UserID, data.Summary.ID())] = true
 				case *notify.FilePing:
-					o.events[fmt.Sprint(e.File.UserID, e.File.SummaryID)] = true
+					o.events[fmt.Sprint(e.UserID, data.File.SummaryID)] = true
 				default:
-					o.events[fmt.Sprint(e.Pos().Key, e.Owner())] = true
+					o.events[fmt.Sprint(e.Key, e.UserID)] = true
 				}
 			}
 		})

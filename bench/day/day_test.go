@@ -63,7 +63,7 @@ func TestBodies(t *testing.T) {
 		}
 		for e, err := range notify.Decode(bytes.NewReader(body)) {
 			require.NoError(t, err)
-			_, odd := e.(*notify.Unrecognized)
+			_, odd := e.Data.(*notify.Unrecognized)
 			require.False(t, odd, p.what)
 			items++
 		}

@@ -164,9 +164,10 @@ func report(ctx context.Context, out io.Writer, ledger backfill.Ledger, userID t
 func receiver(ledger backfill.Ledger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for e, err := range notify.Decode(r.Body) {
-			push, ok := e.(*notify.Push)
-			if err == nil && ok {
-				err = backfill.Arrival(r.Context(), ledger, push.UserID, push.Summary)
+			if err == nil {
+				if push, ok := e.Data.(*notify.Push); ok {
+					err = backfill.Arrival(r.Context(), ledger, e.UserID, push.Summary)
+				}
 			}
 			if err != nil {
 				w.WriteHeader(http.StatusInternalServerError)

@@ -220,14 +220,14 @@ func (d *demonstration) replay(ctx context.Context, file string) error {
 			d.printf("   ends early: %v\n", err)
 			break
 		}
-		d.announced[event.Pos().Key]++
-		if owner := event.Owner(); owner != "" {
+		d.announced[event.Key]++
+		if owner := event.UserID; owner != "" {
 			if err := d.connect(owner, string(owner), "none"); err != nil {
 				return err
 			}
 		}
-		if push, ok := event.(*notify.Push); ok {
-			d.wants[thing{push.Summary.Kind(), push.UserID, push.Summary.ID()}] = push.Summary
+		if push, ok := event.Data.(*notify.Push); ok {
+			d.wants[thing{push.Summary.Kind(), event.UserID, push.Summary.ID()}] = push.Summary
 		}
 	}
 	if err := d.post(ctx, body); err != nil {

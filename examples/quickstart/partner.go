@@ -178,7 +178,7 @@ func (p *partner) find(t thing) row {
 
 // deregistration deletes a user, but only after Garmin has confirmed that the
 // consent is gone: the notification itself proves nothing.
-func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *notify.Deregistration) error {
+func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
 	left, err := p.disconnected(ctx, d.UserID)
 	if err != nil {
 		return fmt.Errorf("deregistration not confirmed: %w", err)
@@ -195,7 +195,7 @@ func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *not
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.count(e.Key)
+	t := p.count(string(d.Kind))
 	if p.gone[d.UserID] {
 		t.repeated++
 		return nil
@@ -211,7 +211,7 @@ func (p *partner) deregistration(ctx context.Context, d *notify.Delivery, e *not
 func (p *partner) permissionChange(_ context.Context, d *notify.Delivery, e *notify.PermissionChange) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.count(e.Key)
+	t := p.count(string(d.Kind))
 	old := p.permissions[d.UserID]
 	switch {
 	case old == nil:

@@ -30,14 +30,14 @@ func shared(t *testing.T) string {
 }
 
 // decode decodes a body that must hold nothing odd.
-func decode(t *testing.T, body string) []notify.Event {
+func decode(t *testing.T, body string) []*notify.Event {
 	t.Helper()
 	d := &notify.Decoder{KeepRaw: true, UnknownKey: func(path string) { t.Errorf("unknown key %s", path) }}
-	var events []notify.Event
+	var events []*notify.Event
 	for event, err := range d.Decode(strings.NewReader(body)) {
 		require.NoError(t, err)
-		if u, ok := event.(*notify.Unrecognized); ok {
-			t.Errorf("%s: %v", u, u.Err)
+		if u, ok := event.Data.(*notify.Unrecognized); ok {
+			t.Errorf("%s: %v", event, u.Err)
 		}
 		events = append(events, event)
 	}
@@ -116,9 +116,9 @@ func TestSharedPayloads(t *testing.T) {
 			require.Len(t, events, len(items))
 			require.NotEmpty(t, events)
 			for _, event := range events {
-				push, ok := event.(*notify.Push)
-				require.True(t, ok, "%T", event)
-				nothingLost(t, push.Raw, push.Summary)
+				push, ok := event.Data.(*notify.Push)
+				require.True(t, ok, "%T", event.Data)
+				nothingLost(t, event.Raw, push.Summary)
 			}
 			// Whatever byte a body is cut at: a clear error, and never an
 			// item that is not one of the whole body's.
@@ -128,7 +128,7 @@ func TestSharedPayloads(t *testing.T) {
 				var last error
 				for event, err := range notify.Decode(bytes.NewReader(body[:n])) {
 					if last = err; err == nil {
-						require.Equal(t, events[got].(*notify.Push).Summary.ID(), event.(*notify.Push).Summary.ID())
+						require.Equal(t, events[got].Data.(*notify.Push).Summary.ID(), event.Data.(*notify.Push).Summary.ID())
 						got++
 					}
 				}
@@ -201,15 +201,15 @@ func TestSharedDocument(t *testing.T) {
 			// uploadStart/EndTimeInSeconds of the old ping repeat the URL's.
 			for event, err := range (&notify.Decoder{KeepRaw: true}).Decode(strings.NewReader(text)) {
 				require.NoError(t, err)
-				switch event := event.(type) {
+				switch data := event.Data.(type) {
 				case *notify.Ping:
 					lists["ping"]++
-					require.Contains(t, string(event.CallbackURL), "activities?uploadStartTimeInSeconds=1444937651")
+					require.Contains(t, string(data.CallbackURL), "activities?uploadStartTimeInSeconds=1444937651")
 				case *notify.Push:
 					lists["push"]++
-					nothingLost(t, event.Raw, event.Summary)
+					nothingLost(t, event.Raw, data.Summary)
 				default:
-					t.Errorf("%T in %s", event, event.Pos())
+					t.Errorf("%T in %s", data, event)
 				}
 			}
 		}
@@ -227,7 +227,7 @@ func TestSharedDocument(t *testing.T) {
 		var last error
 		for event, err := range notify.Decode(strings.NewReader(before + list)) {
 			if last = err; err == nil {
-				require.Equal(t, types.ID("1-file"), event.(*notify.FilePing).File.SummaryID)
+				require.Equal(t, types.ID("1-file"), event.Data.(*notify.FilePing).File.SummaryID)
 				files++
 			}
 		}

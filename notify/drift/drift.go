@@ -87,9 +87,12 @@ func New() *Report { return &Report{since: time.Now().UTC(), found: map[[3]strin
 // [notify.Decoder].
 func (r *Report) UnknownKey(path string) { r.add(kindKey, path, "") }
 
-// Observe counts items in unknown lists and unreadable items. It is for
-// [notify.ProcessorOptions].
+// Observe counts items in unknown lists, unreadable items, and unreadable values
+// of permission changes. It is for [notify.ProcessorOptions].
 func (r *Report) Observe(o notify.Outcome) {
+	if types.Kind(o.Key) == types.KindPermissionChanges {
+		r.defects(o.Defects)
+	}
 	if o.Result != notify.ResultQuarantined || o.Key == "" {
 		return
 	}
@@ -143,7 +146,6 @@ func (r *Report) Wrap(c notify.Callbacks) notify.Callbacks {
 					r.add(kindPermission, string(types.KindPermissionChanges), name(string(p)))
 				}
 			}
-			r.defects(e.Defects)
 			return change(ctx, d, e)
 		}
 	}

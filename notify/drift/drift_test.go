@@ -70,7 +70,7 @@ func TestReport(t *testing.T) {
 		`{"activityDetails":[{"userId":"u1","summaryId":"d1","summary":{"activityType":"SUN_BATHING"},"samples":[{"startTimeInSeconds":1,"zeal":1},{"startTimeInSeconds":2,"zeal":2}]}]}`,
 		`{"dailies":[{"userId":"u1"},{"userId":"CANARY"}]}`,
 		`{"activities":[{"userId":["CANARY"],"summaryId":"x"},"CANARY",{"userId":"u1"}]}`,
-		`{"userPermissionsChange":[{"userId":"u1","summaryId":"x","permissions":["ACTIVITY_EXPORT","SLEEP_EXPORT"],"changeTimeInSeconds":1700000000}]}`,
+		`{"userPermissionsChange":[{"userId":"u1","summaryId":"x","permissions":["ACTIVITY_EXPORT","SLEEP_EXPORT"],"changeTimeInSeconds":1700000000},{"userId":"u1","summaryId":"y","permissions":5}]}`,
 	)
 	var got []string
 	for _, f := range r.Findings() {
@@ -81,6 +81,7 @@ func TestReport(t *testing.T) {
 	require.Equal(t, []string{
 		"1 other value activities[].steps a string that holds no number for an integer",
 		"1 other value activities[].steps an array for an integer",
+		"1 other value userPermissionsChange[].permissions a number for a list of strings",
 		"2 unknown activity type activities MOON_WALKING",
 		"1 unknown activity type activities (a text of 12 bytes)",
 		"1 unknown activity type activityDetails SUN_BATHING",

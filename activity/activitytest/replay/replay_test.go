@@ -73,17 +73,20 @@ func TestPlay(t *testing.T) {
 			require.Len(t, second.Users(), 2)
 			pulled, files := 0, 0
 			for _, body := range after.bodies {
-				for e := range notify.Decode(strings.NewReader(body)) {
-					switch e := e.(type) {
+				for e, err := range notify.Decode(strings.NewReader(body)) {
+					if err != nil {
+						break
+					}
+					switch data := e.Data.(type) {
 					case *notify.Ping:
-						status, list := get(t, second, string(e.CallbackURL), second.User(e.UserID).State().AccessToken)
+						status, list := get(t, second, string(data.CallbackURL), second.User(e.UserID).State().AccessToken)
 						require.Equal(t, http.StatusOK, status)
 						var items []json.RawMessage
 						require.NoError(t, json.Unmarshal([]byte(list), &items))
 						require.NotEmpty(t, items)
 						pulled++
 					case *notify.FilePing:
-						status, content := get(t, second, string(e.File.CallbackURL), second.User(e.File.UserID).State().AccessToken)
+						status, content := get(t, second, string(data.File.CallbackURL), second.User(data.File.UserID).State().AccessToken)
 						require.Equal(t, http.StatusOK, status)
 						require.Equal(t, ".FIT", content[8:12])
 						files++
