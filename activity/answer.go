@@ -99,7 +99,7 @@ func (e *Error) classify(text string) {
 			e.Permission = types.Permission(m[1])
 		}
 	case e.StatusCode == 400 && (has("InvalidPullToken") || has("Invalid download token")):
-		e.Err = ErrInvalidPullToken
+		e.Err = errPullToken
 	case e.StatusCode == 400 && minStart.MatchString(text):
 		e.Err = ErrMinStart
 		e.MinStart = minStartOf(text)
@@ -109,7 +109,7 @@ func (e *Error) classify(text string) {
 		(e.StatusCode == 400 || e.StatusCode == 403) && (has(errUnread) || has(errToken)):
 		e.Err = ErrUnauthorized
 	case e.StatusCode == http.StatusForbidden:
-		e.Err = ErrForbidden
+		e.Err = errForbidden
 	case e.StatusCode < 400:
 		e.Err = errStatus
 	}

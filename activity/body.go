@@ -84,7 +84,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	if b.read > limit {
 		n, b.read = n-1, limit
-		b.err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+		b.err = fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
 		return n, b.err
 	}
 	switch {

@@ -197,7 +197,7 @@ func (cl *call) failure(ctx context.Context, err error) *Error {
 	switch {
 	case !cl.once:
 	case cl.handed.Load() && (cl.wrote.Load() || !cl.traced.Load()):
-		e.Err, e.repeat = &because{ErrMaybeSpent, err}, false
+		e.Err, e.repeat = &because{ErrMaybeSpent, &because{errNoAnswer, err}}, false
 	default:
 		e.Err = &because{ErrNotSent, err}
 	}

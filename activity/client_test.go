@@ -22,14 +22,14 @@ func bearer(token string) activity.Credential {
 }
 
 // header is a credential that makes an Authorization header for each attempt.
-type header func() string
-
-func (h header) Transport(base http.RoundTripper) (http.RoundTripper, error) {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", h())
-		return base.RoundTrip(r)
-	}), nil
+func header(make func() string) activity.Credential {
+	return func(base http.RoundTripper) (http.RoundTripper, error) {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			r = r.Clone(r.Context())
+			r.Header.Set("Authorization", make())
+			return base.RoundTrip(r)
+		}), nil
+	}
 }
 
 // newClient returns a client of the fake's user, in memory.

@@ -14,20 +14,19 @@ import (
 
 // Credential proves to Garmin that a request is made for one user. It comes
 // from [OAuth2] or another implementation, such as that of package auth.
-type Credential interface {
-	// Transport returns a RoundTripper that adds the credential to a copy of each
-	// request and passes it to base, which accepts only requests to the API
-	// itself. The RoundTripper must be safe for concurrent use. Transport is
-	// called twice for each client.
-	//
-	// An error of the RoundTripper that does not come from base is not repeated
-	// and must hold no secret. The caller of the client finds it with errors.Is
-	// and errors.As. If it has the methods Fault() types.Fault and RetryAfter()
-	// time.Duration, [Error] returns their results. Otherwise an error that wraps
-	// [ErrUnauthorized] is the user's fault, and the cause of any other is
-	// unknown.
-	Transport(base http.RoundTripper) (http.RoundTripper, error)
-}
+//
+// It returns a RoundTripper that adds the credential to a copy of each request and
+// passes it to base, which accepts only requests to the API itself. The RoundTripper
+// must be safe for concurrent use. A credential is called twice for each client.
+//
+// An error of the RoundTripper that does not come from base is not repeated and must
+// hold no secret. The caller of the client finds it with errors.Is and errors.As. If
+// it has the methods Fault() types.Fault and RetryAfter() time.Duration, [Error]
+// returns their results. Otherwise an error that wraps [ErrUnauthorized] is the
+// user's fault, and the cause of any other is unknown.
+//
+// Package fmt prints a Credential as an address, whatever it holds.
+type Credential func(base http.RoundTripper) (http.RoundTripper, error)
 
 // OAuth2 returns the credential of a user who connected with OAuth 2: every request
 // carries the source's access token. Clients of package auth need no source: they
@@ -36,18 +35,13 @@ type Credential interface {
 // The source must be safe for concurrent use. A call whose context ends does not
 // wait for it; it continues in the background.
 func OAuth2(source oauth2.TokenSource) Credential {
-	return credentialFunc(func(base http.RoundTripper) (http.RoundTripper, error) {
+	return func(base http.RoundTripper) (http.RoundTripper, error) {
 		if source == nil {
 			return nil, errors.New("OAuth2 without a source")
 		}
 		return &bearer{source, base}, nil
-	})
+	}
 }
-
-// credentialFunc prints as an address, whatever its source holds.
-type credentialFunc func(base http.RoundTripper) (http.RoundTripper, error)
-
-func (f credentialFunc) Transport(base http.RoundTripper) (http.RoundTripper, error) { return f(base) }
 
 type bearer struct {
 	source oauth2.TokenSource

@@ -22,12 +22,12 @@ const opDownload = "Download"
 // four kinds of failure:
 //
 //   - [ErrNotSent]: the file is still there. Try again later.
-//   - An [*Error] with a StatusCode: Garmin refused. [ErrGone] means that the
+//   - Any other [*Error] with a StatusCode: Garmin refused. [ErrGone] means that the
 //     file was downloaded before or is too old.
-//   - [ErrMaybeSpent]: no answer came. The file may be lost.
-//   - [ErrCut], from the reader: the file broke off and is lost. That includes a
-//     file longer or shorter than announced, and an unrequested part of one.
-//     Error.Received says how much came.
+//   - [ErrMaybeSpent] with no StatusCode: no answer came. The file may be lost.
+//   - [ErrMaybeSpent] from the reader, with a StatusCode: the file broke off and is
+//     lost. That includes a file longer or shorter than announced, and an
+//     unrequested part of one. Error.Received says how much came.
 //
 // Bytes with an unknown Content-Encoding, or with an invalid gzip, are read as
 // they come.
@@ -58,7 +58,7 @@ type file struct{ body *body }
 func (f file) Read(p []byte) (int, error) {
 	n, err := f.body.Read(p)
 	if err != nil && err != io.EOF {
-		e := f.body.failure(&because{ErrCut, err})
+		e := f.body.failure(&because{ErrMaybeSpent, &because{errCut, err}})
 		e.Body = "" // It is part of a file.
 		err = e
 	}

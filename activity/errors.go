@@ -16,10 +16,6 @@ var (
 	// ErrGone is 410: the file was downloaded before, or the data of the callback
 	// is no longer available. It will not come back.
 	ErrGone = errors.New("gone")
-	// ErrInvalidPullToken is 400 for a missing, unknown or expired pull token.
-	// Pulls need the token of a ping's callback URL, or one from Garmin's API
-	// Pull Token tool.
-	ErrInvalidPullToken = errors.New("invalid pull token")
 	// ErrNotPermitted is 412, or 403 that names a permission: the user has not
 	// given the consent in Error.Permission. The credential is good; wait for a
 	// permission change.
@@ -40,9 +36,6 @@ var (
 	// signature was refused, or a credential that was refused before: the user
 	// must connect again.
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden is 403 for a reason without its own error here. Garmin also
-	// sends it for unknown tokens.
-	ErrForbidden = errors.New("forbidden")
 )
 
 // Errors found by this package, for errors.Is.
@@ -53,24 +46,24 @@ var (
 	// ErrNotSent means that a request that must not be repeated was not sent, so
 	// it has used nothing up.
 	ErrNotSent = errors.New("not sent")
-	// ErrMaybeSpent means that a request that must not be repeated was sent and
-	// not answered: the file's only download, or the backfill's range, may be
-	// used up.
-	ErrMaybeSpent = errors.New("sent without an answer, maybe spent")
-	// ErrCut means that a file broke off after Error.Received bytes. Its only
-	// download is used up.
-	ErrCut = errors.New("cut in the body")
-	// ErrTooLarge means that an answer is larger than
-	// Options.MaxResponseBytes, or an item than Options.MaxItemBytes.
-	ErrTooLarge = errors.New("answer too large")
+	// ErrMaybeSpent means that a request that must not be repeated was sent and not
+	// answered in full: the file's only download, or the backfill's range, may be
+	// used up. A file broke off if Error.StatusCode is not 0, after Error.Received
+	// bytes; its download is used up.
+	ErrMaybeSpent = errors.New("maybe spent")
 )
 
 var (
-	errTimeout = errors.New("no answer within the timeout")
-	errOrigin  = errors.New("a request other than the call's own was refused")
-	errStatus  = errors.New("unexpected status")
-	errBase    = errors.New("transport failed")
-	errShape   = errors.New("the answer is not what it should be")
+	errNoAnswer  = errors.New("sent without an answer")
+	errCut       = errors.New("cut in the body")
+	errTooLarge  = errors.New("answer too large")   // or an item of it
+	errPullToken = errors.New("invalid pull token") // missing, unknown or expired
+	errForbidden = errors.New("forbidden")          // Garmin also sends it for unknown tokens
+	errTimeout   = errors.New("no answer within the timeout")
+	errOrigin    = errors.New("a request other than the call's own was refused")
+	errStatus    = errors.New("unexpected status")
+	errBase      = errors.New("transport failed")
+	errShape     = errors.New("the answer is not what it should be")
 )
 
 // Error is a failed call.

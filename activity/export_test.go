@@ -1,5 +1,13 @@
 package activity
 
+// Errors that a caller need not tell apart.
+var (
+	ErrCut              = errCut
+	ErrTooLarge         = errTooLarge
+	ErrInvalidPullToken = errPullToken
+	ErrForbidden        = errForbidden
+)
+
 // CheckAddress is what the private transport asks before it dials.
 var CheckAddress = checkAddress
 

@@ -71,7 +71,7 @@ func (e *Error) Fault() types.Fault {
 	var own failure
 	switch {
 	case errors.Is(e.Err, ErrCallback), errors.Is(e.Err, types.ErrWindow), errors.Is(e.Err, errKind),
-		errors.Is(e.Err, ErrTooLarge), errors.Is(e.Err, ErrCut), errors.As(e.Err, &list),
+		errors.Is(e.Err, errTooLarge), errors.As(e.Err, &list),
 		errors.Is(e.Err, ErrMaybeSpent) && e.Op != opBackfill:
 		return types.FaultItem
 	case errors.Is(e.Err, errOrigin):
@@ -111,7 +111,7 @@ func (e *Error) refused() types.Fault {
 		return types.FaultUser
 	case errors.Is(e.Err, ErrEndpointNotEnabled):
 		return types.FaultApplication
-	case !errors.Is(e.Err, ErrUnauthorized) && !errors.Is(e.Err, ErrForbidden):
+	case !errors.Is(e.Err, ErrUnauthorized) && e.StatusCode != http.StatusForbidden:
 		return types.FaultItem
 	case e.ClockSkew != 0:
 		return types.FaultApplication

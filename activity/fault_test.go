@@ -51,7 +51,7 @@ func TestFaultOfAnErrorMadeByHand(t *testing.T) {
 		},
 		types.FaultItem: {
 			{StatusCode: 410, Err: activity.ErrGone}, {StatusCode: 400}, {StatusCode: 404}, {Err: activity.ErrCallback},
-			{StatusCode: 200, Err: activity.ErrTooLarge}, {Op: "Download", Err: activity.ErrMaybeSpent}, {Op: "Download", StatusCode: 200, Err: activity.ErrCut},
+			{StatusCode: 200, Err: activity.ErrTooLarge}, {Op: "Download", Err: activity.ErrMaybeSpent}, {Op: "Download", StatusCode: 200, Err: fmt.Errorf("%w: cut", activity.ErrMaybeSpent)},
 		},
 		types.FaultApplication: {{StatusCode: 401, Err: activity.ErrUnauthorized, ClockSkew: time.Hour}, {StatusCode: 400, Err: activity.ErrEndpointNotEnabled}},
 		types.FaultGarmin:      {{StatusCode: 429, Err: activity.ErrRateLimited}, {StatusCode: 503}, {StatusCode: 408}},

@@ -137,7 +137,7 @@ func TestOptions(t *testing.T) {
 	}{
 		"no credential":             {cred: nil},
 		"no source":                 {cred: activity.OAuth2(nil)},
-		"failing credential":        {cred: failingCredential{}},
+		"failing credential":        {cred: failingCredential},
 		"http":                      {good, activity.Options{BaseURL: "http://apis.garmin.com/wellness-api/rest"}},
 		"http to a look-alike":      {good, activity.Options{BaseURL: "http://localhost.evil.example/wellness-api/rest"}},
 		"http to a private host":    {good, activity.Options{BaseURL: "http://192.168.1.1/wellness-api/rest"}},
@@ -178,8 +178,6 @@ func TestOptions(t *testing.T) {
 	require.NotPanics(t, func() { _, _ = poolClient(good, nil) })
 }
 
-type failingCredential struct{}
-
-func (failingCredential) Transport(http.RoundTripper) (http.RoundTripper, error) {
+func failingCredential(http.RoundTripper) (http.RoundTripper, error) {
 	return nil, errors.New("no")
 }

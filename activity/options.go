@@ -63,8 +63,7 @@ type Options struct {
 	// default is 512 MiB. Lists are streamed, with memory for one item.
 	MaxResponseBytes int64
 	// MaxItemBytes bounds an item of a list; several copies are held while it is
-	// read. A larger item is skipped, and counts as unreadable with
-	// [ErrTooLarge]. There is no bound for items whose samples go to
+	// read. A larger item is skipped, and counts as unreadable. There is no bound for items whose samples go to
 	// PullOptions.Sample. The default is 64 MiB; a day recorded each second has
 	// 27.
 	MaxItemBytes int64

@@ -58,11 +58,11 @@ func (p *Pool) Client(cred Credential) (*Client, error) {
 	if cred == nil {
 		return nil, errors.New("activity: the credential is nil")
 	}
-	shared, err := cred.Transport(p.shared)
+	shared, err := cred(p.shared)
 	if err != nil {
 		return nil, fmt.Errorf("activity: credential: %w", err)
 	}
-	once, err := cred.Transport(p.once)
+	once, err := cred(p.once)
 	if err != nil {
 		return nil, fmt.Errorf("activity: credential: %w", err)
 	}

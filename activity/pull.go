@@ -165,7 +165,7 @@ func list[T jsonseq.Record](ctx context.Context, c *Client, op string, kind type
 			Odd:        odd.add,
 			Bad: func(raw json.RawMessage, err *types.DecodeError) {
 				if errors.Is(err, jsonseq.ErrTooLarge) {
-					err = &types.DecodeError{Offset: err.Offset, Path: err.Path, Err: fmt.Errorf("%w: an item of more than %d bytes, Options.MaxItemBytes", ErrTooLarge, most)}
+					err = &types.DecodeError{Offset: err.Offset, Path: err.Path, Err: fmt.Errorf("%w: an item of more than %d bytes, Options.MaxItemBytes", errTooLarge, most)}
 				}
 				if o.BadItem != nil {
 					o.BadItem(kind, raw, err)
@@ -196,7 +196,7 @@ func (b *body) failure(err error) *Error {
 	if de, ok := errors.AsType[*types.DecodeError](err); ok {
 		e.Err = b.call.shown(de)
 	}
-	if b.err != nil && errors.Is(b.err, ErrTooLarge) && !errors.Is(err, ErrTooLarge) {
+	if b.err != nil && errors.Is(b.err, errTooLarge) && !errors.Is(err, errTooLarge) {
 		e.Err = b.err
 	}
 	text := bytes.TrimPrefix(b.head[:b.headLen], []byte("\ufeff"))

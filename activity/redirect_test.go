@@ -89,15 +89,15 @@ func TestRedirects(t *testing.T) {
 
 // straying is a credential with a fault: it sends the signed request
 // somewhere else.
-type straying struct{ change func(*http.Request) }
-
-func (s straying) Transport(base http.RoundTripper) (http.RoundTripper, error) {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", "Bearer token")
-		s.change(r)
-		return base.RoundTrip(r)
-	}), nil
+func straying(change func(*http.Request)) activity.Credential {
+	return func(base http.RoundTripper) (http.RoundTripper, error) {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			r = r.Clone(r.Context())
+			r.Header.Set("Authorization", "Bearer token")
+			change(r)
+			return base.RoundTrip(r)
+		}), nil
+	}
 }
 
 // TestPin: below the credential only the request passes that the call is
@@ -120,7 +120,7 @@ func TestPin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &wire{}
-			c, err := poolClient(straying{change}, &activity.Options{Transport: w})
+			c, err := poolClient(straying(change), &activity.Options{Transport: w})
 			require.NoError(t, err)
 			_, err = collect(c.Follow(t.Context(), types.KindActivities, types.Secret(base+"/activities"+goodPull)))
 			require.Error(t, err)
@@ -137,7 +137,7 @@ func TestPin(t *testing.T) {
 		})
 	}
 	w := &wire{}
-	c, err := poolClient(straying{func(*http.Request) {}}, &activity.Options{Transport: w})
+	c, err := poolClient(straying(func(*http.Request) {}), &activity.Options{Transport: w})
 	require.NoError(t, err)
 	_, err = collect(c.Follow(t.Context(), types.KindActivities, types.Secret(base+"/activities"+goodPull)))
 	require.NoError(t, err)

@@ -241,7 +241,7 @@ func TestCredentialsChangeACopy(t *testing.T) {
 		"OAuth2": bearer(canaryAccessToken),
 	} {
 		w := &wire{}
-		tr, err := cred.Transport(w)
+		tr, err := cred(w)
 		require.NoError(t, err)
 		req, err := http.NewRequest("GET", base+"/user/id", nil)
 		require.NoError(t, err)

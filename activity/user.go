@@ -64,7 +64,7 @@ func (c *Client) small(ctx context.Context, cl *call, parse func([]byte) error) 
 	case err != nil:
 		return body.failure(err)
 	case len(text) > answerLimit:
-		return body.failure(fmt.Errorf("%w: more than %d bytes", ErrTooLarge, answerLimit))
+		return body.failure(fmt.Errorf("%w: more than %d bytes", errTooLarge, answerLimit))
 	}
 	if err := parse(bytes.TrimPrefix(text, []byte("\ufeff"))); err != nil {
 		return body.failure(err)

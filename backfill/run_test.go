@@ -41,6 +41,8 @@ func status(code int, err error) *activity.Error {
 	return &activity.Error{Op: "Backfill", StatusCode: code, Err: err, Message: "told"}
 }
 
+var errForbidden = errors.New("forbidden")
+
 var lostAnswer = &activity.Error{Op: "Backfill", Err: activity.ErrMaybeSpent}
 
 // window is days a to b after day0.
@@ -231,11 +233,11 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			name:    "token unknown",
-			answers: []error{status(403, activity.ErrForbidden)},
+			answers: []error{status(403, errForbidden)},
 			asked:   []string{"50-75"},
 			told:    []string{"50-75 refused"},
 			held:    []string{"0-25 planned", "25-50 planned", "50-75 refused"},
-			err:     activity.ErrForbidden,
+			err:     errForbidden,
 		},
 		{
 			name:    "summary type not enabled",

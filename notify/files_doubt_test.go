@@ -31,7 +31,7 @@ func TestFileAskedForBefore(t *testing.T) {
 	const (
 		asked   = "notify: the file's one download is spent: we asked for it at 2000-01-01T00:00:00Z: "
 		isGone  = "activity: Download: 410 Gone: gone"
-		isDoubt = "activity: Download: sent without an answer, maybe spent: EOF"
+		isDoubt = "activity: Download: maybe spent: EOF"
 	)
 	for name, test := range map[string]struct {
 		answers []error // one for each attempt

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +43,7 @@ func (e Endpoints) withDefaults(plain string) (Endpoints, error) {
 }
 
 // App is a partner application as registered with Garmin. It prints without its
-// secret.
+// secret, and its JSON has none.
 type App struct {
 	// Name tells the users of several applications apart, see [types.UserID.In].
 	// Leave it empty for an application that is alone, or that was.
@@ -52,7 +51,7 @@ type App struct {
 	ClientID string
 	// ClientSecret may be empty if Options has a Scheme. Users can then not
 	// connect with OAuth 2.
-	ClientSecret types.Secret
+	ClientSecret types.Secret `json:"-"`
 }
 
 func (a App) check(scheme Scheme) error {
@@ -70,11 +69,6 @@ func (a App) check(scheme Scheme) error {
 
 // Format implements [fmt.Formatter]: every verb prints the client id alone.
 func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, "App("+a.ClientID+")") }
-
-// MarshalJSON returns the client id alone.
-func (a App) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]string{"ClientID": a.ClientID})
-}
 
 // server makes single calls to Garmin's OAuth servers, one request each and
 // none repeated.

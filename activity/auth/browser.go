@@ -15,7 +15,7 @@ import (
 
 // Start sends the browser to Garmin's consent page. It sets a sealed cookie that
 // the callback must bring back, so that a connection begun in one browser cannot
-// be finished in another. If it fails, it calls the DoneFunc.
+// be finished in another. If it fails, it calls done of [NewConnector].
 func (c *Connector) Start(w http.ResponseWriter, r *http.Request) {
 	header(w)
 	session, err := c.session(r)
@@ -45,7 +45,7 @@ func (c *Connector) Start(w http.ResponseWriter, r *http.Request) {
 }
 
 // Callback finishes the connection when Garmin sends the browser back, and calls
-// the DoneFunc.
+// done of [NewConnector].
 func (c *Connector) Callback(w http.ResponseWriter, r *http.Request) {
 	header(w)
 	if r.Method != http.MethodGet {
@@ -97,7 +97,7 @@ const maxCallback = 8 << 10
 
 func (c *Connector) answer(w http.ResponseWriter, r *http.Request, conn *Connection, err error) {
 	if c.done == nil {
-		http.Error(w, "auth: Connector without DoneFunc", http.StatusInternalServerError)
+		http.Error(w, "auth: Connector without done", http.StatusInternalServerError)
 		return
 	}
 	c.done(w, r, conn, err)

@@ -71,22 +71,20 @@ type Connector struct {
 	users       *Users
 	server      *server
 	redirectURL *url.URL
-	done        DoneFunc
+	done        func(http.ResponseWriter, *http.Request, *Connection, error)
 	opts        ConnectorOptions
 	aead        cipher.AEAD
 }
 
-// DoneFunc writes the answer to a browser that comes back from Garmin. Either c
-// is the connection, whose token is stored, or err says why there is none. The
-// error wraps ErrDenied if the user refused, and ErrState if the callback belongs
-// to no open connection.
-type DoneFunc func(w http.ResponseWriter, r *http.Request, c *Connection, err error)
-
 // NewConnector returns a Connector. redirectURL is the address, registered with
 // Garmin, to which Garmin sends the browser back. It must lead to Callback, and
-// be https, or http to a loopback address or Options.PlainHTTPHost. done may be
-// nil if the handlers are not used.
-func NewConnector(users *Users, redirectURL string, done DoneFunc, opts *ConnectorOptions) (*Connector, error) {
+// be https, or http to a loopback address or Options.PlainHTTPHost.
+//
+// done writes the answer to a browser that comes back from Garmin. Either it gets
+// the connection, whose token is stored, or the error says why there is none. The
+// error wraps ErrDenied if the user refused, and ErrState if the callback belongs
+// to no open connection. done may be nil if the handlers are not used.
+func NewConnector(users *Users, redirectURL string, done func(http.ResponseWriter, *http.Request, *Connection, error), opts *ConnectorOptions) (*Connector, error) {
 	if users == nil {
 		return nil, errors.New("auth: Connector without Users")
 	}
@@ -296,7 +294,7 @@ func single(q url.Values, key string) (string, error) {
 // the token.
 func (u *Users) greet(ctx context.Context, s *server, t *Token) (*Connection, error) {
 	const op = "finish connection"
-	client, err := u.pool.Client(&newcomer{server: s, token: t})
+	client, err := u.pool.Client(s.newcomer(t))
 	if err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}

@@ -29,7 +29,7 @@ type partner struct {
 	store auth.TokenStore
 	users *auth.Users
 	*auth.Connector
-	// what the DoneFunc was given last
+	// what done was given last
 	conn *auth.Connection
 	err  error
 	done int

@@ -38,7 +38,7 @@ func (u *Users) Client(ctx context.Context, userID types.UserID) (*activity.Clie
 	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("client", userID, err)
 	}
-	return u.pool.Client(&credential{users: u, server: s, userID: userID})
+	return u.pool.Client((&credential{users: u, server: s, userID: userID}).transport)
 }
 
 // credential proves to be one of the users.
@@ -49,8 +49,8 @@ type credential struct {
 	userID types.UserID
 }
 
-// Transport implements [activity.Credential].
-func (c *credential) Transport(base http.RoundTripper) (http.RoundTripper, error) {
+// transport is the [activity.Credential].
+func (c *credential) transport(base http.RoundTripper) (http.RoundTripper, error) {
 	return &authorizer{credential: c, base: base}, nil
 }
 
@@ -122,17 +122,10 @@ func (s *server) authorize(t *Token, req *http.Request, base http.RoundTripper) 
 }
 
 // newcomer is the credential of a token whose user is not known yet.
-type newcomer struct {
-	opaque
-	server *server
-	token  *Token
-}
-
-// Transport implements [activity.Credential].
-func (n *newcomer) Transport(base http.RoundTripper) (http.RoundTripper, error) {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		return n.server.authorize(n.token, req, base)
-	}), nil
+func (s *server) newcomer(t *Token) activity.Credential {
+	return func(base http.RoundTripper) (http.RoundTripper, error) {
+		return roundTripper(func(req *http.Request) (*http.Response, error) { return s.authorize(t, req, base) }), nil
+	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

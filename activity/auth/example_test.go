@@ -37,7 +37,7 @@ func exampleUsers(fake *activitytest.Server, store auth.TokenStore) *auth.Users 
 
 // serve adds the two addresses of a web application, which must be registered
 // with Garmin.
-func serve(mux *http.ServeMux, dir, id string, secret types.Secret, done auth.DoneFunc) error {
+func serve(mux *http.ServeMux, dir, id string, secret types.Secret, done func(http.ResponseWriter, *http.Request, *auth.Connection, error)) error {
 	store, err := auth.OpenFile(filepath.Join(dir, "tokens"), nil)
 	if err != nil {
 		return err

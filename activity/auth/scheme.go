@@ -4,39 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/scheme"
 )
 
 // Scheme is a way to connect other than OAuth 2. Its tokens have a TokenSecret,
-// do not expire, and can be exchanged for OAuth 2 tokens. Package oauth1 has one,
-// until Garmin retires OAuth 1.0a.
-//
-// A Scheme is safe for concurrent use. It sends requests to Garmin's OAuth
-// servers through the RoundTripper passed for that call, which bounds time and
-// size and follows no redirect. Its errors hold no secret, and wrap
-// [ErrInvalidClient], [ErrReconnect], [ErrDenied] or [ErrState] if the response
-// means that.
-type Scheme interface {
-	// Sign sends a copy of req, signed with t, through base.
-	Sign(t *Token, req *http.Request, base http.RoundTripper) (*http.Response, error)
-
-	// Exchange requests an OAuth 2 token in place of t, and returns the response
-	// if there is one.
-	Exchange(ctx context.Context, t *Token, base http.RoundTripper) (*http.Response, error)
-
-	// Begin starts the connection of a user, who returns to redirectURL. It
-	// returns the address of the consent page, and a token that represents the
-	// connection until Finish.
-	Begin(ctx context.Context, redirectURL string, base http.RoundTripper) (consentURL string, pending *Token, err error)
-
-	// State returns the name of the parameter that holds the AccessToken of
-	// pending, in the address of the consent page and in the callback.
-	State() string
-
-	// Finish turns the callback into the token of the user.
-	Finish(ctx context.Context, pending *Token, callback url.Values, base http.RoundTripper) (*Token, error)
-}
+// do not expire, and can be exchanged for OAuth 2 tokens. Package oauth1 has the
+// only one, until Garmin retires OAuth 1.0a.
+type Scheme = scheme.Scheme[Token]
 
 // called runs one call of a scheme to Garmin's OAuth servers under the guards.
 func called[T any](ctx context.Context, s *server, op string, call func(ctx context.Context, base http.RoundTripper) (T, error)) (T, error) {

@@ -18,32 +18,32 @@ import (
 // A store writes it with [Token.MarshalBinary].
 type Token struct {
 	// UserID is Garmin's id of the user. It is the key in a TokenStore.
-	UserID types.UserID
+	UserID types.UserID `json:"user_id"`
 	// AccessToken is what requests carry.
-	AccessToken types.Secret
+	AccessToken types.Secret `json:"-"`
 
 	// RefreshToken is used once to get the next access token. Each refresh
 	// returns a new one and invalidates the old.
-	RefreshToken types.Secret
+	RefreshToken types.Secret `json:"-"`
 	// Expiry is when AccessToken expires.
-	Expiry time.Time
+	Expiry time.Time `json:"expiry,omitzero"`
 	// RefreshExpiry is when RefreshToken expires, 90 days after the last refresh.
-	RefreshExpiry time.Time
+	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
 
 	// TokenSecret is the secret of a token of Options.Scheme. It is empty in an
 	// OAuth 2 token.
-	TokenSecret types.Secret
+	TokenSecret types.Secret `json:"-"`
 
 	// Revoked means that Garmin refused RefreshToken permanently. The user has to
 	// connect again.
-	Revoked bool
+	Revoked bool `json:"revoked,omitempty"`
 	// ClaimedUntil is when the right of one process to refresh this token ends.
 	// It is zero if no process has it.
-	ClaimedUntil time.Time
+	ClaimedUntil time.Time `json:"claimed_until,omitzero"`
 
 	// Version is set by the store, and differs for each stored state of a token.
 	// It is zero in a token that was never stored.
-	Version int64
+	Version int64 `json:"version,omitzero"`
 }
 
 // OAuth2 reports whether t is an OAuth 2 token.
@@ -141,17 +141,6 @@ func (t *Token) UnmarshalBinary(b []byte) error {
 	}
 	*t = *f.token(t.Version)
 	return nil
-}
-
-// MarshalJSON returns t without its secrets. It is for logs; to keep a token
-// use MarshalBinary.
-func (t Token) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		UserID        types.UserID `json:"user_id"`
-		Expiry        time.Time    `json:"expiry,omitzero"`
-		RefreshExpiry time.Time    `json:"refresh_expiry,omitzero"`
-		Revoked       bool         `json:"revoked,omitempty"`
-	}{t.UserID, t.Expiry, t.RefreshExpiry, t.Revoked})
 }
 
 // UnmarshalJSON always fails: the JSON of a token lacks the secrets.

@@ -174,7 +174,7 @@ func (c *doctorCommand) user(ctx context.Context, d *diagnosis) {
 	}
 	id, err := client.UserID(ctx)
 	switch {
-	case errors.Is(err, activity.ErrUnauthorized), errors.Is(err, activity.ErrForbidden):
+	case refusesUser(err):
 		d.add(check, fault, "the user's token is dead: Garmin refuses it, though it should hold until "+t.Expiry.UTC().Format(time.DateTime),
 			"ask the user to connect again; if it is so for all users, the key was changed")
 		return
@@ -212,4 +212,10 @@ func (c *doctorCommand) enabled(ctx context.Context, d *diagnosis, client *activ
 	default:
 		d.skip(check, "%s: Garmin was not reached", kind)
 	}
+}
+
+// refusesUser tells that Garmin itself refuses the user's token.
+func refusesUser(err error) bool {
+	e, ok := errors.AsType[*activity.Error](err)
+	return ok && e.Fault() == types.FaultUser
 }

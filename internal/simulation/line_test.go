@@ -314,7 +314,7 @@ func (p *process) typed(ctx context.Context, op string, c *call, err error) erro
 	user := e.Fault() == types.FaultUser
 	again := !user && e.Fault() != types.FaultItem
 	once := op == "Download" || op == "Backfill"
-	spent := errors.Is(err, activity.ErrMaybeSpent) || errors.Is(err, activity.ErrCut)
+	spent := errors.Is(err, activity.ErrMaybeSpent)
 	class := "permanent"
 	switch {
 	case spent:

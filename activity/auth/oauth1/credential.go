@@ -16,7 +16,7 @@ import (
 // program without package auth. Each attempt is signed anew with HMAC-SHA1. Of t,
 // it takes AccessToken and TokenSecret, both of which are required.
 func Credential(consumerKey string, consumerSecret types.Secret, t *auth.Token) activity.Credential {
-	return credential(func(base http.RoundTripper) (http.RoundTripper, error) {
+	return func(base http.RoundTripper) (http.RoundTripper, error) {
 		if consumerKey == "" || consumerSecret == "" || t.AccessToken == "" || t.TokenSecret == "" {
 			return nil, errors.New("oauth1: a credential with an empty part")
 		}
@@ -30,10 +30,5 @@ func Credential(consumerKey string, consumerSecret types.Secret, t *auth.Token) 
 		ctx := context.WithValue(context.Background(), dghubble.HTTPClient, &http.Client{Transport: base})
 		signer := dghubble.NewClient(ctx, config, dghubble.NewToken(string(t.AccessToken), string(t.TokenSecret)))
 		return signer.Transport, nil
-	})
+	}
 }
-
-// credential prints as an address, whatever it holds.
-type credential func(base http.RoundTripper) (http.RoundTripper, error)
-
-func (c credential) Transport(base http.RoundTripper) (http.RoundTripper, error) { return c(base) }

@@ -92,7 +92,7 @@ func New(consumerKey string, consumerSecret types.Secret, opts *Options) (auth.S
 
 // Sign implements [auth.Scheme].
 func (s *scheme) Sign(t *auth.Token, req *http.Request, base http.RoundTripper) (*http.Response, error) {
-	signer, err := s.credential(t).Transport(base)
+	signer, err := s.credential(t)(base)
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()

@@ -42,7 +42,7 @@ type partner struct {
 	store  auth.TokenStore
 	users  *auth.Users
 	*auth.Connector
-	// what the DoneFunc was given last
+	// what done was given last
 	conn *auth.Connection
 	err  error
 }
@@ -330,7 +330,7 @@ func TestConstructorRefuses(t *testing.T) {
 		oauth1.Credential("", "s", whole), oauth1.Credential("k", "", whole),
 		oauth1.Credential("k", "s", &auth.Token{TokenSecret: "ts"}), oauth1.Credential("k", "s", &auth.Token{AccessToken: "t"}),
 	} {
-		_, err := c.Transport(http.DefaultTransport)
+		_, err := c(http.DefaultTransport)
 		require.Error(t, err)
 	}
 }
