@@ -260,7 +260,7 @@ func ExampleError() {
 		fmt.Println(err)
 		return
 	}
-	fake.Fail(1, activitytest.Fault{Status: 429, Body: `{"errorMessage":"Too many requests"}`, Header: map[string][]string{"Retry-After": {"30"}}})
+	fake.SetFaults(activitytest.Fault{Status: 429, Body: `{"errorMessage":"Too many requests"}`, Header: map[string][]string{"Retry-After": {"30"}}})
 	_, err = client.UserID(context.Background())
 
 	fmt.Println(err)

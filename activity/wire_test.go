@@ -566,7 +566,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	c, err := p.Client(bearer(u.State().AccessToken))
 	require.NoError(t, err)
 	for i := range 40 {
-		fake.Fail(1, []activitytest.Fault{{}, {Status: 503}, {Refuse: true}, {CutAfter: 3}, {Lose: true}}[i%5])
+		fake.SetFaults([]activitytest.Fault{{}, {Status: 503}, {Refuse: true}, {CutAfter: 3}, {Lose: true}}[i%5])
 		c.UserID(t.Context())
 		for range c.Activities(t.Context(), lastHour(), &activity.PullOptions{Token: types.Secret(u.State().PullToken)}) {
 			break

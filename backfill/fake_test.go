@@ -69,17 +69,18 @@ func TestOnFake(t *testing.T) {
 					}
 				}
 				backfills := "backfill/activities"
-				fake.Fail(2, activitytest.Fault{Path: backfills, Lose: true})
-				fake.Fail(2, activitytest.Fault{Path: backfills, Status: 500})
-				fake.Fail(2, activitytest.Fault{Path: backfills, Refuse: true})
-				fake.Fail(9, activitytest.Fault{Path: backfills, Delay: 7 * time.Second})
+				fake.SetFaults(
+					activitytest.Fault{Times: 2, Path: backfills, Lose: true},
+					activitytest.Fault{Times: 2, Path: backfills, Status: 500},
+					activitytest.Fault{Times: 2, Path: backfills, Refuse: true},
+					activitytest.Fault{Times: 9, Path: backfills, Delay: 7 * time.Second})
 
 				user := &backfill.User{ID: u.ID(), Requester: connect(t, fake, u), Window: w, Kinds: []types.Kind{types.KindActivities}}
 				for p, err := range backfill.NewRunner(backfill.NewLimiter(backfill.Evaluation, nil), ledger, nil).Run(t.Context(), user) {
 					require.NoError(t, err)
 					require.Contains(t, []backfill.State{backfill.StateAccepted, backfill.StateRefused}, p.Chunk.State, p.Chunk.String())
 				}
-				require.Zero(t, fake.BackfillViolations())
+				require.Zero(t, fake.State().BackfillViolations)
 
 				_, err := fake.DeliverAll(t.Context())
 				require.NoError(t, err)
@@ -109,9 +110,9 @@ func TestOnFakeStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := activitytest.NewServer()
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.NotFoundHandler()})
-		off := fake.Endpoint(types.KindMoveIQ)
+		off := fake.State().Endpoints[types.KindMoveIQ]
 		off.Enabled = false
-		fake.SetEndpoint(types.KindMoveIQ, off)
+		fake.SetEndpoints(off, types.KindMoveIQ)
 		now := time.Now()
 		run := func(u *activitytest.User, r backfill.Requester, k types.Kind) (last error) {
 			user := &backfill.User{ID: u.ID(), Requester: r, Kinds: []types.Kind{k}, Window: types.Window{Start: now.AddDate(0, 0, -20), End: now}}

@@ -56,7 +56,7 @@ func TestRefreshOnce(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	require.Zero(t, fake.RefreshReuses())
+	require.Zero(t, fake.State().RefreshReuses)
 	refreshes := 0
 	for _, r := range fake.Requests() {
 		if strings.HasSuffix(r.Path, "/oauth/token") {

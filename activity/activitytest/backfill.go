@@ -68,14 +68,6 @@ func internalName(kind types.Kind) string {
 	return "MOVE_IQ"
 }
 
-// BackfillViolations returns the number of requests refused because of the rate
-// limit.
-func (s *Server) BackfillViolations() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ledger.violations
-}
-
 func (s *Server) serveBackfill(kind types.Kind) func(http.ResponseWriter, *http.Request, *User) {
 	return func(w http.ResponseWriter, r *http.Request, u *User) {
 		start, end, err := timeRange(r.URL.Query(), "summaryStartTimeInSeconds", "summaryEndTimeInSeconds")
@@ -122,7 +114,7 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 		return &apiError{http.StatusBadRequest, fmt.Sprintf("[%s] start %s before min start time of %s",
 			s.uuid(), start.UTC().Format(time.RFC3339), least)}
 	}
-	now := s.Now()
+	now := s.now()
 	key := ledgerKey{u, kind}
 	for _, b := range s.ledger.done[key] {
 		exact := b.start.Equal(start) && b.end.Equal(end)

@@ -25,9 +25,9 @@ func TestBackfillErrors(t *testing.T) {
 		fake := newServer(t)
 		u := fake.AddUser(&activitytest.UserOptions{HistoryFrom: from})
 		bare := fake.AddUser(&activitytest.UserOptions{Permissions: []types.Permission{types.PermissionActivityExport}})
-		e := fake.Endpoint(types.KindMoveIQ)
+		e := fake.State().Endpoints[types.KindMoveIQ]
 		e.Enabled = false
-		fake.SetEndpoint(types.KindMoveIQ, e)
+		fake.SetEndpoints(e, types.KindMoveIQ)
 
 		for _, step := range []struct {
 			name       string
@@ -54,7 +54,7 @@ func TestBackfillErrors(t *testing.T) {
 			require.Equal(t, step.status, status, "%s: %s", step.name, body)
 			require.Contains(t, body, step.body, step.name)
 		}
-		require.Equal(t, 1, fake.BackfillViolations())
+		require.Equal(t, 1, fake.State().BackfillViolations)
 		require.Len(t, u.State().Backfilled[types.KindActivities], 2)
 	})
 }
@@ -69,7 +69,7 @@ func TestBackfillDelivers(t *testing.T) {
 		now := time.Now()
 		u.AddHistory(run("1", now.Add(-10*24*time.Hour)), run("2", now.Add(-5*24*time.Hour)))
 		u.AddFileHistory(types.ActivityFile{StartTimeInSeconds: types.NewTimestamp(now.Add(-9 * 24 * time.Hour))}, []byte("x"))
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 
 		status, _ := get(t, fake, backfillURL("activities", now.Add(-10*24*time.Hour), now.Add(-6*24*time.Hour)), u.State().AccessToken)
 		require.Equal(t, 202, status)

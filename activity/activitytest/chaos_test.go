@@ -119,7 +119,7 @@ func TestChaos(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				time.Sleep(12 * time.Hour)
-				require.Zero(t, fake.Pending())
+				require.Zero(t, fake.State().Pending)
 				stop()
 				require.NoError(t, <-done)
 

@@ -9,12 +9,9 @@ import (
 // maxAhead keeps dates within what JSON can write.
 const maxAhead = 100 * 366 * day
 
-// Now returns the server's time: that of package time, and what [Server.Advance]
+// now returns the server's time: that of package time, and what [Server.Advance]
 // has added.
-func (s *Server) Now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
-
-// Ahead returns how far the server's clock is ahead of package time.
-func (s *Server) Ahead() time.Duration { return time.Duration(s.ahead.Load()) }
+func (s *Server) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
 // Advance moves the server's clock on. What becomes due on the way is delivered
 // at its time, in its order: repeated notifications, late ones and those of
@@ -39,7 +36,7 @@ func (s *Server) Advance(ctx context.Context, d time.Duration) ([]Delivery, erro
 	for ctx.Err() == nil {
 		next, ok := s.nextDue()
 		ahead := time.Duration(s.ahead.Load())
-		step := next.Sub(s.Now())
+		step := next.Sub(s.now())
 		if !ok || ahead+step > end {
 			break
 		}
@@ -54,7 +51,7 @@ func (s *Server) Advance(ctx context.Context, d time.Duration) ([]Delivery, erro
 	s.ahead.Store(int64(end))
 	s.deliverDue(ctx, keep)
 	s.mu.Lock()
-	s.sweep(s.Now())
+	s.sweep(s.now())
 	s.wakeUp()
 	s.touch()
 	s.mu.Unlock()

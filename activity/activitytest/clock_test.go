@@ -19,10 +19,10 @@ func TestAdvance(t *testing.T) {
 		fake := newServer(t)
 		u := fake.AddUser(nil)
 		var at []time.Duration
-		began := fake.Now()
+		began := fake.State().Now
 		fails := 3
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			at = append(at, fake.Now().Sub(began))
+			at = append(at, fake.State().Now.Sub(began))
 			if fails--; fails >= 0 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
@@ -40,8 +40,8 @@ func TestAdvance(t *testing.T) {
 		require.Len(t, sent, 4)
 		require.Equal(t, []time.Duration{0, 30 * time.Second, 90 * time.Second, 210 * time.Second}, at)
 		require.True(t, sent[3].Acknowledged())
-		require.Equal(t, began.Add(time.Hour), fake.Now())
-		require.Equal(t, time.Hour, fake.Ahead())
+		require.Equal(t, began.Add(time.Hour), fake.State().Now)
+		require.Equal(t, time.Hour, fake.State().Ahead)
 
 		// Tokens, pull tokens and files expire.
 		window := rest + "activities?uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2&token="
@@ -62,26 +62,26 @@ func TestAdvance(t *testing.T) {
 
 		// The budget of backfills comes back.
 		ask := func() error {
-			now := fake.Now()
+			now := fake.State().Now
 			return u.Backfill(types.KindActivities, types.Window{Start: now.Add(-24 * time.Hour), End: now})
 		}
 		fake.Change(func() { fake.Backfill.DaysPerMinute = 1 })
 		require.NoError(t, ask())
-		require.ErrorContains(t, u.Backfill(types.KindMoveIQ, types.Window{Start: fake.Now().Add(-time.Hour), End: fake.Now()}), "429")
+		require.ErrorContains(t, u.Backfill(types.KindMoveIQ, types.Window{Start: fake.State().Now.Add(-time.Hour), End: fake.State().Now}), "429")
 		_, err = fake.Advance(t.Context(), 25*time.Hour)
 		require.NoError(t, err)
 		require.NoError(t, ask())
 
 		// What waits on hold is forgotten.
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, OnHold: true, Handler: http.NotFoundHandler()})
-		u.Add(run("2", fake.Now()))
+		u.Add(run("2", fake.State().Now))
 		_, err = fake.Advance(t.Context(), 6*24*time.Hour)
 		require.NoError(t, err)
-		require.Equal(t, 1, fake.Pending())
+		require.Equal(t, 1, fake.State().Pending)
 		_, err = fake.Advance(t.Context(), 2*24*time.Hour)
 		require.NoError(t, err)
-		require.Zero(t, fake.Pending())
-		require.Equal(t, 1, fake.Expired())
+		require.Zero(t, fake.State().Pending)
+		require.Equal(t, 1, fake.State().Expired)
 
 		// It does not go back, nor beyond what a date can be.
 		for _, d := range []time.Duration{-1, 1 << 62} {
@@ -146,7 +146,7 @@ func TestYear(t *testing.T) {
 	sent, err := fake.Advance(t.Context(), 365*24*time.Hour)
 	require.NoError(t, err)
 	t.Logf("a year of 100 users: %d deliveries in %s", len(sent), time.Since(start))
-	require.Zero(t, fake.Pending())
+	require.Zero(t, fake.State().Pending)
 	require.Len(t, sent, 900)
 
 	// A receiver that is down all year.
@@ -157,7 +157,7 @@ func TestYear(t *testing.T) {
 	})})
 	fake.Delivery.BatchItems = 50
 	for _, u := range fake.Users() {
-		u.Add(run("x", fake.Now()))
+		u.Add(run("x", fake.State().Now))
 	}
 	start = time.Now()
 	sent, err = fake.Advance(t.Context(), 365*24*time.Hour)

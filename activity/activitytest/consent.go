@@ -54,28 +54,19 @@ func (s *Server) readConsentRequest(u *url.URL) (*consentRequest, error) {
 	return c, nil
 }
 
-// Consent agrees on the OAuth 2 consent page at authorizeURL on behalf of u. It
-// returns the partner's URL to which the browser is then sent. The user grants
-// [UserState.Permissions].
+// Consent agrees on the OAuth 2 consent page at authorizeURL on behalf of u; if u is
+// nil, the user does not agree. It returns the partner's URL to which the browser
+// is then sent. The user grants [UserState.Permissions].
 func (s *Server) Consent(authorizeURL string, u *User) (redirect string, err error) {
-	return s.decide(authorizeURL, u)
-}
-
-// Deny is like [Server.Consent], but the user does not agree.
-func (s *Server) Deny(authorizeURL string) (redirect string, err error) {
-	return s.decide(authorizeURL, nil)
-}
-
-func (s *Server) decide(authorizeURL string, user *User) (string, error) {
-	u, err := url.Parse(authorizeURL)
+	page, err := url.Parse(authorizeURL)
 	if err != nil {
 		return "", errors.New("activitytest: malformed URL")
 	}
-	c, err := s.readConsentRequest(u)
+	c, err := s.readConsentRequest(page)
 	if err != nil {
 		return "", fmt.Errorf("activitytest: %w", err)
 	}
-	return s.answer(c, user), nil
+	return s.answer(c, u), nil
 }
 
 // answer notes the decision of a user, nil being a refusal, and returns where
@@ -88,7 +79,7 @@ func (s *Server) answer(c *consentRequest, user *User) string {
 		q.Set("error", "access_denied")
 	} else {
 		value := s.hex(16)
-		s.codes[value] = &code{user, c.challenge, c.named, s.Now().Add(codeLife)}
+		s.codes[value] = &code{user, c.challenge, c.named, s.now().Add(codeLife)}
 		q.Set("code", value)
 	}
 	if c.state != "" {

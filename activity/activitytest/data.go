@@ -33,7 +33,7 @@ type recordKey struct {
 func (u *User) Add(summaries ...types.Summary) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	now := u.s.Now().Truncate(time.Second)
+	now := u.s.now().Truncate(time.Second)
 	for _, summary := range summaries {
 		if d, ok := summary.(*types.ActivityDetails); ok && u.s.NoLongDetails && types.Duration(d) > day {
 			continue
@@ -65,7 +65,7 @@ func (u *User) AddRaw(kind types.Kind, id types.ID, start time.Time, item string
 	}
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	r := &record{kind: kind, id: id, start: start, uploaded: u.s.Now().Truncate(time.Second), body: body.Bytes()}
+	r := &record{kind: kind, id: id, start: start, uploaded: u.s.now().Truncate(time.Second), body: body.Bytes()}
 	u.put(r)
 	u.s.announce(u, r)
 }
@@ -77,7 +77,7 @@ func (u *User) AddFile(f types.ActivityFile, content []byte) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	r := u.s.newFile(f, content)
-	r.uploaded = u.s.Now().Truncate(time.Second)
+	r.uploaded = u.s.now().Truncate(time.Second)
 	u.put(r)
 	u.s.announce(u, r)
 }
@@ -95,7 +95,7 @@ func (u *User) Upload(summary types.Summary) (item json.RawMessage, callbackURL 
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	r := u.s.newRecord(summary)
-	r.uploaded = u.s.Now().Truncate(time.Second)
+	r.uploaded = u.s.now().Truncate(time.Second)
 	u.put(r)
 	return r.body, u.s.callbackURL(u, r.kind, types.Window{Start: r.uploaded, End: r.uploaded.Add(time.Second)})
 }
@@ -106,7 +106,7 @@ func (u *User) UploadFile(f types.ActivityFile, content []byte) (item json.RawMe
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	r := u.s.newFile(f, content)
-	r.uploaded = u.s.Now().Truncate(time.Second)
+	r.uploaded = u.s.now().Truncate(time.Second)
 	u.put(r)
 	return r.body, u.s.fileURL(u, r)
 }

@@ -77,7 +77,7 @@ func (s *Server) enqueue(key types.Kind, n *notice) {
 	if !s.endpoints[key].Enabled {
 		return
 	}
-	n.queued = s.Now()
+	n.queued = s.now()
 	if n.due.IsZero() {
 		n.due = n.queued
 	}
@@ -112,43 +112,6 @@ func (s *Server) wakeUp() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Pending counts the items that wait to be sent or to be acknowledged.
-func (s *Server) Pending() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for _, list := range s.waiting {
-		n += len(list)
-	}
-	for _, list := range [][]*parcel{s.retries, s.underWay} {
-		for _, p := range list {
-			n += len(p.notices)
-		}
-	}
-	return n
-}
-
-// Queued counts the items of a list key that wait to be sent, and those of
-// bodies that have failed and are sent again.
-func (s *Server) Queued(key types.Kind) (waiting, failed int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.retries {
-		if p.key == key {
-			failed += len(p.notices)
-		}
-	}
-	return len(s.waiting[key]), failed
-}
-
-// Expired returns the number of items dropped because their endpoint was on hold
-// for more than seven days. They are never sent.
-func (s *Server) Expired() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.expired
 }
 
 // Deliveries returns the record of every attempt that is kept, oldest first,
@@ -219,7 +182,7 @@ func (s *Server) DeliverAll(ctx context.Context) ([]Delivery, error) {
 		if !ok || ctx.Err() != nil {
 			return all, ctx.Err()
 		}
-		if !sleep(ctx, next.Sub(s.Now()), nil) {
+		if !sleep(ctx, next.Sub(s.now()), nil) {
 			return all, ctx.Err()
 		}
 	}
@@ -237,7 +200,7 @@ func (s *Server) deliver(ctx context.Context, done func(Delivery)) {
 
 // deliverDue is deliver for who holds s.sending.
 func (s *Server) deliverDue(ctx context.Context, done func(Delivery)) {
-	now := s.Now()
+	now := s.now()
 	for {
 		parcels := s.takeDue(now, takeBodies)
 		if len(parcels) == 0 {
@@ -261,7 +224,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.deliver(ctx, func(Delivery) {})
 		wait := time.Hour
 		if next, ok := s.nextDue(); ok {
-			wait = next.Sub(s.Now())
+			wait = next.Sub(s.now())
 		}
 		if !sleep(ctx, wait, s.wake) {
 			return ctx.Err()
@@ -404,7 +367,7 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	s.mu.Unlock()
 	d := Delivery{
 		Notification: p.id, Key: p.key, Items: p.items, Users: p.users, URL: endpoint.URL,
-		Body: p.body, Attempt: p.attempt, Sent: s.Now(), p: p,
+		Body: p.body, Attempt: p.attempt, Sent: s.now(), p: p,
 	}
 	start := time.Now()
 	d.Header, d.Status, d.Answer, d.Err = s.post(ctx, endpoint, p.body, cut)
@@ -426,7 +389,7 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 		for range min(p.attempt-1, 30) { // long before, it is the longest
 			wait = min(2*wait, maxRetryWait)
 		}
-		p.due = s.Now().Add(wait)
+		p.due = s.now().Add(wait)
 		d.Next = p.due
 		s.retries = append(s.retries, p)
 	}

@@ -22,7 +22,7 @@ func newServer(t testing.TB) *activitytest.Server {
 
 func checkDescribed(t testing.TB, fake *activitytest.Server) {
 	t.Helper()
-	if len(fake.QuirksOn()) > 0 {
+	if len(fake.State().Quirks) > 0 {
 		return // what is odd is not described
 	}
 	api := document(t, "garmin")

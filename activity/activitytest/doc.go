@@ -43,7 +43,7 @@
 //
 // # When things go wrong
 //
-// [Server.Fail] breaks the next requests like a network, and [Server.Intercept]
+// [Server.SetFaults] breaks the next requests like a network, and [Server.Intercept]
 // can break them in any other way. [Server.SetQuirks] turns on behaviour of real
 // traffic that Garmin's document does not mention; see [Quirk]. [Server.Requests]
 // returns the log of requests.

@@ -35,27 +35,17 @@ type Endpoint struct {
 // holdLife is how long a queue on hold keeps a notification.
 const holdLife = 7 * day
 
-// SetEndpoint configures one list key.
-func (s *Server) SetEndpoint(key types.Kind, e Endpoint) {
+// SetEndpoints configures the endpoints of the given list keys, or without any, of
+// all.
+func (s *Server) SetEndpoints(e Endpoint, keys ...types.Kind) {
+	if len(keys) == 0 {
+		keys = ListKeys()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.setEndpoint(key, e)
-}
-
-// SetEndpoints configures every list key the same.
-func (s *Server) SetEndpoints(e Endpoint) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, key := range ListKeys() {
+	for _, key := range keys {
 		s.setEndpoint(key, e)
 	}
-}
-
-// Endpoint returns the configuration of a list key.
-func (s *Server) Endpoint(key types.Kind) Endpoint {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.endpoints[key]
 }
 
 func (s *Server) setEndpoint(key types.Kind, e Endpoint) {
@@ -67,7 +57,7 @@ func (s *Server) setEndpoint(key types.Kind, e Endpoint) {
 	if released { // the queue goes on at once, whatever the back-off
 		for _, p := range s.retries {
 			if p.key == key {
-				p.due = s.Now()
+				p.due = s.now()
 			}
 		}
 	}

@@ -73,10 +73,11 @@ func ExampleServer_RoundTrip() {
 	// Output: 200 {"userId":"d3315b1072421d0dd7c8f6b8e1de4df8"}
 }
 
-func ExampleServer_Fail() {
+func ExampleServer_SetFaults() {
 	fake := activitytest.NewServer()
-	fake.Fail(1, activitytest.Fault{Status: http.StatusTooManyRequests, Body: `{"errorMessage":"Too many requests"}`})
-	fake.Fail(1, activitytest.Fault{Refuse: true})
+	fake.SetFaults(
+		activitytest.Fault{Status: http.StatusTooManyRequests, Body: `{"errorMessage":"Too many requests"}`},
+		activitytest.Fault{Refuse: true})
 
 	client := &http.Client{Transport: fake}
 	for range 3 {
@@ -132,7 +133,7 @@ func ExampleServer_Consent() {
 	u, _ := url.Parse(redirect)
 	fmt.Println(u.Host, u.Path, u.Query().Get("state"), u.Query().Has("code"))
 
-	redirect, _ = fake.Deny(authorize)
+	redirect, _ = fake.Consent(authorize, nil)
 	fmt.Println(redirect)
 	// Output:
 	// partner.example /back s1 true
@@ -146,11 +147,11 @@ func ExampleUser_AddHistory() {
 	user := fake.AddUser(nil)
 	now := time.Now()
 	user.AddHistory(&types.Activity{StartTimeInSeconds: types.NewTimestamp(now.AddDate(0, 0, -10))})
-	fmt.Println(fake.Pending())
+	fmt.Println(fake.State().Pending)
 
 	week := types.Window{Start: now.AddDate(0, 0, -14), End: now.AddDate(0, 0, -7)}
 	fmt.Println(user.Backfill(types.KindActivities, week))
-	fmt.Println(fake.Pending())
+	fmt.Println(fake.State().Pending)
 	err := user.Backfill(types.KindActivities, week)
 	fmt.Println(strings.Contains(err.Error(), "409"))
 	// Output:
@@ -209,7 +210,7 @@ func ExampleItem() {
 
 func ExampleUser_CallbackURL() {
 	fake := activitytest.NewServer()
-	fake.PullTokens = activitytest.PullTokenNone
+	fake.NoPullTokens = true
 	user := fake.AddUser(nil)
 	w := types.Window{Start: time.Unix(1444937651, 0), End: time.Unix(1444937902, 0)}
 	fmt.Println(user.CallbackURL(types.KindActivities, w))

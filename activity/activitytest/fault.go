@@ -1,7 +1,7 @@
 package activitytest
 
 import (
-	"iter"
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -30,64 +30,38 @@ type Fault struct {
 	// answer's body; less than 0 is right after the headers. The request has
 	// had its effect.
 	CutAfter int `json:"cutAfter"`
+	// Times is how many requests fail so. Zero means one.
+	Times int `json:"left"`
 }
 
-type fault struct {
-	Fault
-	left int
-}
-
-// Fail makes the next n matching requests fail. Faults are used in the order in
-// which they were added. Intercept comes first.
-func (s *Server) Fail(n int, f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, &fault{f, n})
-	s.touch()
-}
-
-// Faults yields the faults that are not used up, and how many requests of each
-// will fail.
-func (s *Server) Faults() iter.Seq2[Fault, int] {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]fault, 0, len(s.faults))
-	for _, f := range s.faults {
-		if f.left > 0 {
-			list = append(list, *f)
-		}
-	}
-	return func(yield func(Fault, int) bool) {
-		for _, f := range list {
-			if !yield(f.Fault, f.left) {
-				return
-			}
-		}
-	}
-}
-
-// ClearFaults removes the faults that are not used up.
-func (s *Server) ClearFaults() {
+// SetFaults replaces the faults that are left. They are used in this order, each by
+// the next requests that match. Without any, requests no longer fail.
+// [Server.Intercept] comes first. State has those that are left.
+func (s *Server) SetFaults(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
+	for _, f := range faults {
+		f.Times = cmp.Or(f.Times, 1)
+		s.faults = append(s.faults, &f)
+	}
 	s.touch()
 }
 
-func (s *Server) takeFault(r *http.Request) *fault {
+func (s *Server) takeFault(r *http.Request) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = slices.DeleteFunc(s.faults, func(f *fault) bool { return f.left <= 0 })
+	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return f.Times <= 0 })
 	for _, f := range s.faults {
 		if strings.HasSuffix(r.URL.Path, f.Path) {
-			f.left--
+			f.Times--
 			return f
 		}
 	}
 	return nil
 }
 
-func (f *fault) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
+func (f *Fault) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	if f.Delay > 0 {
 		t := time.NewTimer(f.Delay)
 		defer t.Stop()

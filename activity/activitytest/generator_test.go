@@ -94,7 +94,7 @@ func TestFillHistory(t *testing.T) {
 	u.FillHistory(activitytest.NewGenerator(1), types.Window{Start: now.AddDate(-1, 0, 0), End: now})
 	require.Greater(t, u.State().Records[types.KindActivities], 200)
 	require.Greater(t, u.State().Records[types.KindMoveIQ], 50)
-	require.Zero(t, fake.Pending())
+	require.Zero(t, fake.State().Pending)
 	u.Sync(activitytest.NewGenerator(2), activitytest.SportTriathlon, now)
-	require.Equal(t, 6+6+6, fake.Pending())
+	require.Equal(t, 6+6+6, fake.State().Pending)
 }

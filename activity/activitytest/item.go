@@ -46,7 +46,7 @@ func (u *User) AddItem(kind types.Kind, item []byte, o *ItemOptions) (Record, er
 		return Record{}, err
 	}
 	if !o.History {
-		r.uploaded = u.s.Now().Truncate(time.Second)
+		r.uploaded = u.s.now().Truncate(time.Second)
 	}
 	u.put(r)
 	if !o.History {
@@ -128,7 +128,7 @@ func (u *User) itemRecord(kind types.Kind, fields members, o *ItemOptions) (*rec
 		return nil, err
 	}
 	if !known {
-		start = u.s.Now().Truncate(time.Second)
+		start = u.s.now().Truncate(time.Second)
 		if kind != types.KindActivityDetails {
 			fields.set("startTimeInSeconds", []byte(formatInt(start.Unix())))
 		}

@@ -40,7 +40,7 @@ func TestAddItem(t *testing.T) {
 	}
 	rec, err := u.AddItem("activities", []byte(`{}`), nil)
 	require.NoError(t, err)
-	require.Equal(t, fake.Now().Unix()/10, rec.Start.Unix()/10)
+	require.Equal(t, fake.State().Now.Unix()/10, rec.Start.Unix()/10)
 	for _, bad := range []string{
 		``, `[]`, `null`, `{`, `{} {}`, `"x"`, `{"userId":"other"}`, `{"userId":7}`, `{"summaryId":{}}`, `{"summaryId":null}`,
 		`{"startTimeInSeconds":"soon"}`, `{"startTimeInSeconds":1e30}`, `{"startTimeInSeconds":-1}`,
@@ -66,7 +66,7 @@ func TestAddItem(t *testing.T) {
 	// History waits for a backfill; a file has its content.
 	_, err = u.AddItem("activities", []byte(`{"summaryId":"old","startTimeInSeconds":5}`), &activitytest.ItemOptions{History: true})
 	require.NoError(t, err)
-	require.Zero(t, fake.Pending())
+	require.Zero(t, fake.State().Pending)
 	_, err = u.AddItem("activityFiles", []byte(`{"summaryId":"f","startTimeInSeconds":5}`), &activitytest.ItemOptions{Content: []byte("bytes")})
 	require.NoError(t, err)
 	got = nil

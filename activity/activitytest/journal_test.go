@@ -26,7 +26,7 @@ func TestDeliveryLog(t *testing.T) {
 		w.WriteHeader(status)
 		io.WriteString(w, strings.Repeat("no", 50_000))
 	})})
-	u.Add(run("1", fake.Now()))
+	u.Add(run("1", fake.State().Now))
 	sent := fake.Deliver(t.Context())
 	d, ok := fake.FindDelivery(sent[0].ID)
 	require.True(t, ok)
@@ -47,7 +47,7 @@ func TestDeliveryLog(t *testing.T) {
 	require.Equal(t, 2, again.Attempt)
 	require.EqualValues(t, 1, again.Notification)
 	require.True(t, again.Acknowledged())
-	require.Zero(t, fake.Pending())
+	require.Zero(t, fake.State().Pending)
 	_, err = fake.RetryDelivery(t.Context(), 1)
 	require.ErrorIs(t, err, activitytest.ErrNotSent)
 	status = 500
@@ -56,14 +56,14 @@ func TestDeliveryLog(t *testing.T) {
 	require.Equal(t, 1, resent.Attempt)
 	require.EqualValues(t, 2, resent.Notification)
 	require.Equal(t, d.Body, resent.Body)
-	require.Equal(t, 1, fake.Pending())
+	require.Equal(t, 1, fake.State().Pending)
 	status = 200
 	require.Len(t, fake.RetryAll(t.Context()), 1)
-	require.Zero(t, fake.Pending())
-	fake.SetEndpoint(types.KindActivities, activitytest.Endpoint{Enabled: true, OnHold: true})
+	require.Zero(t, fake.State().Pending)
+	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, OnHold: true}, types.KindActivities)
 	_, err = fake.ResendDelivery(t.Context(), 1)
 	require.ErrorIs(t, err, activitytest.ErrNotSent)
-	require.Zero(t, fake.Pending())
+	require.Zero(t, fake.State().Pending)
 
 	list, left := fake.DeliveriesAfter(1, 2)
 	require.Len(t, list, 2)
@@ -78,7 +78,7 @@ func TestRetention(t *testing.T) {
 	u := fake.AddUser(nil)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 	for i := range 1000 {
-		u.Add(run(types.ID(fmt.Sprint(i)), fake.Now()))
+		u.Add(run(types.ID(fmt.Sprint(i)), fake.State().Now))
 		fake.Deliver(t.Context())
 		get(t, fake, rest+"user/id", u.State().AccessToken)
 	}
@@ -111,7 +111,7 @@ func TestRetention(t *testing.T) {
 	require.EqualValues(t, 1001, list[0].ID)
 
 	fake.Change(func() { fake.Retention.Bytes = -1 })
-	u.Add(run("x", fake.Now()))
+	u.Add(run("x", fake.State().Now))
 	d := fake.Deliver(t.Context())[0]
 	require.NotEmpty(t, d.Body)
 	d, _ = fake.FindDelivery(d.ID)
@@ -146,8 +146,8 @@ func TestExchange(t *testing.T) {
 	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"
 	u := fake.AddUser(nil)
-	u.Add(run("1", fake.Now()))
-	status, _ := get(t, fake, u.CallbackURL(types.KindActivities, types.Window{Start: fake.Now(), End: fake.Now()}), u.State().AccessToken)
+	u.Add(run("1", fake.State().Now))
+	status, _ := get(t, fake, u.CallbackURL(types.KindActivities, types.Window{Start: fake.State().Now, End: fake.State().Now}), u.State().AccessToken)
 	require.Equal(t, 200, status)
 	e, ok := fake.FindExchange(1)
 	require.True(t, ok)
@@ -181,7 +181,7 @@ func TestExchange(t *testing.T) {
 		require.NotContains(t, string(log), secret)
 	}
 
-	fake.Fail(1, activitytest.Fault{Status: 500, Body: "oops"})
+	fake.SetFaults(activitytest.Fault{Status: 500, Body: "oops"})
 	get(t, fake, rest+"user/id", u.State().AccessToken)
 	e, _ = fake.FindExchange(3)
 	require.Equal(t, "fault", e.By)
@@ -197,18 +197,18 @@ func TestChanges(t *testing.T) {
 	for i, change := range []func(){
 		func() { _, _ = fake.Advance(t.Context(), 1) },
 		func() { fake.AddUser(nil) },
-		func() { fake.Users()[0].Add(run("1", fake.Now())) },
+		func() { fake.Users()[0].Add(run("1", fake.State().Now)) },
 		func() { fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Handler: http.NotFoundHandler()}) },
 		func() { fake.Deliver(t.Context()) },
 		func() { get(t, fake, rest+"user/id", "") },
-		func() { fake.SetQuirk("nulls", 1) },
-		func() { fake.Fail(1, activitytest.Fault{}) },
-		func() { fake.ClearFaults() },
+		func() { fake.SetQuirks(1, "nulls") },
+		func() { fake.SetFaults(activitytest.Fault{}) },
+		func() { fake.SetFaults() },
 		func() { fake.Users()[0].SetPermissions() },
 		func() { fake.Users()[0].Deregister() },
 		func() { fake.Users()[0].Connect() },
 		func() { _, _ = fake.Advance(t.Context(), 1) },
-		func() { require.NoError(t, fake.Reset()) },
+		func() { require.NoError(t, fake.Restore(nil)) },
 	} {
 		change()
 		select {

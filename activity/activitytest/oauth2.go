@@ -39,14 +39,6 @@ type tokenAnswer struct {
 	JTI                   string `json:"jti"`
 }
 
-// RefreshReuses returns the number of refresh tokens that were used twice. Each
-// has ended its user's connection, as at Garmin.
-func (s *Server) RefreshReuses() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.reuses
-}
-
 // serveToken is the token endpoint. The client authenticates in the form.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
@@ -85,7 +77,7 @@ func (s *Server) redeem(f url.Values) (*User, *oauth2Error) {
 	c := s.codes[f.Get("code")]
 	delete(s.codes, f.Get("code"))
 	switch {
-	case c == nil || !s.Now().Before(c.expires):
+	case c == nil || !s.now().Before(c.expires):
 		return nil, &oauth2Error{"invalid_grant", "authorization code is invalid or expired"}
 	case c.redirect != "" && c.redirect != f.Get("redirect_uri"):
 		return nil, &oauth2Error{"invalid_grant", "redirect_uri does not match"}

@@ -114,7 +114,7 @@ func TestOAuth2(t *testing.T) {
 		reused := token(t, fake, refresh(second.Refresh))
 		require.Equal(t, 400, reused.status)
 		require.Equal(t, "invalid_grant", reused.Error)
-		require.Equal(t, 1, fake.RefreshReuses())
+		require.Equal(t, 1, fake.State().RefreshReuses)
 		require.Equal(t, "invalid_grant", token(t, fake, refresh(third.Refresh)).Error, "the chain has ended")
 
 		wrong := refresh("x")
@@ -133,7 +133,7 @@ func TestOAuth2(t *testing.T) {
 func TestOAuth2Denied(t *testing.T) {
 	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"
-	back, err := fake.Deny(authorizeURL(fake, nil))
+	back, err := fake.Consent(authorizeURL(fake, nil), nil)
 	require.NoError(t, err)
 	require.Equal(t, "access_denied", must(t, back).Query().Get("error"))
 

@@ -44,8 +44,8 @@ func (s *Server) checkPull(u *User, q url.Values) *apiError {
 		return err
 	}
 	switch {
-	case s.PullTokens == PullTokenNone,
-		s.PullTokens == PullTokenOptional && !q.Has("token"),
+	case s.NoPullTokens,
+		s.OptionalPullTokens && !q.Has("token"),
 		s.checkPullToken(u, q.Get("token")):
 		return nil
 	}
@@ -152,7 +152,7 @@ func (s *Server) takeFile(u *User, id, token string) ([]byte, *apiError) {
 	d := s.files[id]
 	switch {
 	case d != nil && d.spent && s.odd(quirkSpentFile400),
-		d == nil || d.user != u || d.token != token || !s.Now().Before(d.expires):
+		d == nil || d.user != u || d.token != token || !s.now().Before(d.expires):
 		return nil, &apiError{http.StatusBadRequest, "Invalid download token"}
 	case d.spent:
 		return nil, &apiError{http.StatusGone, "file has already been downloaded"}

@@ -188,25 +188,15 @@ func (q Quirk) About() string {
 	return ""
 }
 
-// SetQuirks turns on the named quirks and turns off all others. share, from 0 to
-// 1, is the fraction of cases to which they apply. The cases are the same in
-// every run. SetQuirks panics if a quirk does not exist.
+// SetQuirks sets the share of the cases, from 0 to 1, that the named quirks apply
+// to; 0 turns them off. Other quirks stay as they are. The cases are the same in
+// every run. It panics if a quirk does not exist.
 func (s *Server) SetQuirks(share float64, names ...Quirk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.quirks = make(map[Quirk]float64)
 	for _, q := range names {
 		s.setQuirk(q, share)
 	}
-	s.touch()
-}
-
-// SetQuirk turns one quirk on, for a share of the cases, and leaves the others
-// alone. A share of 0 turns it off. SetQuirk panics if the quirk does not exist.
-func (s *Server) SetQuirk(q Quirk, share float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.setQuirk(q, share)
 	s.touch()
 }
 
@@ -220,21 +210,6 @@ func (s *Server) setQuirk(q Quirk, share float64) {
 	if s.quirks[q] = share; !(share > 0) {
 		delete(s.quirks, q)
 	}
-}
-
-// QuirkShare returns the part of the cases that a quirk applies to, or 0 if it is
-// off.
-func (s *Server) QuirkShare(q Quirk) float64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.quirks[q]
-}
-
-// QuirksOn returns the quirks that are on.
-func (s *Server) QuirksOn() []Quirk {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(Quirks(), func(q Quirk) bool { return s.quirks[q] == 0 })
 }
 
 // odd reports whether a quirk applies to the case at hand.

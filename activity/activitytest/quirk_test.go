@@ -88,7 +88,7 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 			}
 			_, err := fake.DeliverAll(t.Context())
 			require.NoError(t, err)
-			require.Zero(t, fake.Pending())
+			require.Zero(t, fake.State().Pending)
 		}
 		for _, d := range fake.Deliveries() {
 			o.late = max(o.late, d.Sent.Sub(start))
@@ -184,7 +184,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 		_, err := fake.DeliverAll(t.Context())
 		require.NoError(t, err)
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 		require.GreaterOrEqual(t, n, total)
 	})
 }

@@ -111,7 +111,7 @@ var rules = []struct {
 }{
 	{"3", "notifications go to the endpoint of their summary type", func(w *world) {
 		other := &sink{}
-		w.fake.SetEndpoint(types.KindMoveIQ, activitytest.Endpoint{Enabled: true, Push: true, Handler: other})
+		w.fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: other}, types.KindMoveIQ)
 		w.u.Add(run("1", w.start), &types.MoveIQ{SummaryID: "2"})
 		w.deliver()
 		require.Len(w, w.got, 1)
@@ -130,7 +130,7 @@ var rules = []struct {
 	{"3", "on hold has no effect on what is not enabled", func(w *world) {
 		w.fake.SetEndpoints(activitytest.Endpoint{Handler: w, OnHold: true})
 		w.u.Add(run("1", w.start))
-		require.Zero(w, w.fake.Pending())
+		require.Zero(w, w.fake.State().Pending)
 	}},
 	{"3", "on hold, notifications are queued for seven days and then dropped", func(w *world) {
 		hold := activitytest.Endpoint{Handler: w, Enabled: true, OnHold: true, Push: true}
@@ -140,8 +140,8 @@ var rules = []struct {
 		w.u.Add(run("2", w.start))
 		time.Sleep(7*24*time.Hour - time.Second)
 		w.deliver()
-		require.Equal(w, 1, w.fake.Pending())
-		require.Equal(w, 1, w.fake.Expired())
+		require.Equal(w, 1, w.fake.State().Pending)
+		require.Equal(w, 1, w.fake.State().Expired)
 		w.endpoint(true)
 		w.deliver()
 		require.Equal(w, "2", w.item()["summaryId"])
@@ -233,7 +233,7 @@ var rules = []struct {
 		}
 		w.status = 0
 		require.True(w, w.deliver()[0].Acknowledged())
-		require.Zero(w, w.fake.Pending())
+		require.Zero(w, w.fake.State().Pending)
 	}},
 	{"4.2", "a body is a list of users under the summary type's key", func(w *world) {
 		w.endpoint(false)
@@ -532,7 +532,7 @@ var rules = []struct {
 		w.u.Add(run("1", w.start))
 		w.deliver()
 		require.True(w, verification.Partner(w.fake).OK())
-		w.fake.SetEndpoint(types.KindDeregistrations, activitytest.Endpoint{})
+		w.fake.SetEndpoints(activitytest.Endpoint{}, types.KindDeregistrations)
 		require.Equal(w, verification.Failed, verification.Partner(w.fake).Check("deregistrations").Verdict)
 	}},
 	{"Appendix A", "activity types are those of the list", func(w *world) {
@@ -585,7 +585,7 @@ var rules = []struct {
 		w.want(200, "")(w.get("user/id"))
 	}},
 	{"Appendix B", "500: any other server error", func(w *world) {
-		w.fake.Fail(1, activitytest.Fault{Status: 500, Body: `{"errorMessage":"internal"}`})
+		w.fake.SetFaults(activitytest.Fault{Status: 500, Body: `{"errorMessage":"internal"}`})
 		w.want(500, "internal")(w.get("user/id"))
 	}},
 }

@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.Equal(t, []time.Duration{time.Minute, 90 * time.Second, 150 * time.Second, 270 * time.Second}, at)
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 		u.Add(run("2", start))
 		synctest.Wait()
 		require.Len(t, at, 5)
@@ -87,7 +87,7 @@ func TestTogether(t *testing.T) {
 		users.Wait()
 		_, err := fake.DeliverAll(ctx)
 		require.NoError(t, err)
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 		stop()
 		wg.Wait()
 	})
@@ -98,7 +98,7 @@ func TestTogether(t *testing.T) {
 func TestLostAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.fake.Fail(1, activitytest.Fault{Path: "/backfill/activities", Lose: true})
+		w.fake.SetFaults(activitytest.Fault{Path: "/backfill/activities", Lose: true})
 		r, _ := http.NewRequest("GET", backfillURL("activities", w.start.AddDate(0, 0, -9), w.start), nil)
 		r.Header.Set("Authorization", "Bearer "+w.u.State().AccessToken)
 		_, err := w.fake.RoundTrip(r)
@@ -111,7 +111,7 @@ func TestLostAnswer(t *testing.T) {
 func TestDelayAndIntercept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.fake.Fail(2, activitytest.Fault{Delay: time.Minute})
+		w.fake.SetFaults(activitytest.Fault{Times: 2, Delay: time.Minute})
 		w.want(200, string(w.u.ID()))(w.get("user/id"))
 		require.Equal(t, time.Minute, time.Since(w.start))
 
@@ -167,7 +167,7 @@ func TestPendingUnderWay(t *testing.T) {
 		fake.Delivery.BatchItems = 2
 		var seen []int
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if seen = append(seen, fake.Pending()); len(seen) == 2 {
+			if seen = append(seen, fake.State().Pending); len(seen) == 2 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 		})})
@@ -177,10 +177,10 @@ func TestPendingUnderWay(t *testing.T) {
 		}
 		fake.Deliver(t.Context())
 		require.Equal(t, []int{5, 3, 3}, seen)
-		require.Equal(t, 2, fake.Pending())
+		require.Equal(t, 2, fake.State().Pending)
 		time.Sleep(time.Minute)
 		fake.Deliver(t.Context())
 		require.Equal(t, []int{5, 3, 3, 2}, seen)
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 	})
 }

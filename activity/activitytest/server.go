@@ -34,10 +34,11 @@ type Server struct {
 	// this machine. One that is not RedirectURL, if there is one, is always refused.
 	StrictRedirect bool
 
-	// PullTokens says how to treat pull tokens. The zero value is Garmin's
-	// practice in 2026: callback URLs carry one, and a pull without one is
-	// refused.
-	PullTokens PullTokenRule
+	// NoPullTokens means that callback URLs carry no token, and that none is
+	// checked, as before 2025. Otherwise a pull without one is refused.
+	NoPullTokens bool
+	// OptionalPullTokens accepts pulls without a token. A wrong token is refused.
+	OptionalPullTokens bool
 	// EndExclusive excludes records uploaded in the last second of a pull's
 	// range. Garmin's document does not say; a client must work both ways.
 	EndExclusive bool
@@ -84,7 +85,7 @@ type Server struct {
 	files     map[string]*download
 	fileCount int64
 	ledger    ledger
-	faults    []*fault
+	faults    []*Fault
 	quirks    map[Quirk]float64 // the share of the cases of each that is on
 	seen      map[string]bool   // what quirkSummaryGone and quirkNotReady remember
 	requests  journal[Exchange, *Exchange]
@@ -119,7 +120,7 @@ func NewServer() *Server {
 
 // ServeHTTP answers as Garmin would, for any host.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := &statusWriter{ResponseWriter: w, start: time.Now(), at: s.Now()}
+	rec := &statusWriter{ResponseWriter: w, start: time.Now(), at: s.now()}
 	rec.sent = &bodyReader{ReadCloser: http.MaxBytesReader(w, r.Body, 1<<20)}
 	// Garmin reads what it is sent; a test's request body is small.
 	r.Body = rec.sent

@@ -115,10 +115,11 @@ func TestFaults(t *testing.T) {
 		b, err := io.ReadAll(res.Body)
 		return res.StatusCode, string(b), err
 	}
-	fake.Fail(1, activitytest.Fault{Status: 503, Body: "busy", Header: http.Header{"Retry-After": {"1"}}})
-	fake.Fail(1, activitytest.Fault{Path: "/user/id", CutAfter: 5})
-	fake.Fail(1, activitytest.Fault{Refuse: true})
-	fake.Fail(1, activitytest.Fault{Path: "/elsewhere", Refuse: true})
+	fake.SetFaults(
+		activitytest.Fault{Status: 503, Body: "busy", Header: http.Header{"Retry-After": {"1"}}},
+		activitytest.Fault{Path: "/user/id", CutAfter: 5},
+		activitytest.Fault{Refuse: true},
+		activitytest.Fault{Path: "/elsewhere", Refuse: true})
 
 	status, body, err := ask()
 	require.NoError(t, err)
@@ -135,8 +136,8 @@ func TestFaults(t *testing.T) {
 	// The same over a socket.
 	ts := httptest.NewServer(fake)
 	defer ts.Close()
-	fake.ClearFaults()
-	fake.Fail(1, activitytest.Fault{CutAfter: 5})
+	fake.SetFaults()
+	fake.SetFaults(activitytest.Fault{CutAfter: 5})
 	r, _ := http.NewRequest("GET", ts.URL+"/wellness-api/rest/user/id", nil)
 	r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)
 	res, err := ts.Client().Do(r)
@@ -180,7 +181,7 @@ func TestPushAndRetry(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, all, 2)
 		require.Equal(t, 60*time.Second, all[1].Sent.Sub(all[0].Sent))
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 		require.Equal(t, got[0], got[2])
 		require.Equal(t, []string{fake.ClientID, fake.ClientID, fake.ClientID}, ids)
 

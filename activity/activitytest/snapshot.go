@@ -58,24 +58,6 @@ func (s *Server) empty() {
 	s.ahead.Store(0)
 }
 
-// Reset makes the server new: without users, data, logs, faults and quirks, and
-// with the clock of package time. It makes up the same ids and tokens again. Its
-// exported fields and the endpoints' handlers stay. A body that is under way is
-// forgotten.
-func (s *Server) Reset() error {
-	for name, k := range s.keepers() {
-		if err := k.load(nil); err != nil {
-			return fmt.Errorf("activitytest: %s: %w", name, err)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.empty()
-	s.wakeUp()
-	s.touch()
-	return nil
-}
-
 // snapshotVersion changes with the meaning of a snapshot's fields.
 const snapshotVersion = 1
 
@@ -99,7 +81,7 @@ type (
 		Backfills  []savedBackfill              `json:"backfills"`
 		Spent      []savedSpending              `json:"spent"`
 		Violations int                          `json:"violations"`
-		Faults     []savedFault                 `json:"faults"`
+		Faults     []Fault                      `json:"faults"`
 		Quirks     map[Quirk]float64            `json:"quirks"`
 		Seen       []string                     `json:"seen"`
 		Endpoints  map[types.Kind]savedEndpoint `json:"endpoints"`
@@ -111,7 +93,7 @@ type (
 	}
 	savedRules struct {
 		RedirectURL      string        `json:"redirectURL"`
-		PullTokens       PullTokenRule `json:"pullTokens"`
+		PullTokens       int           `json:"pullTokens"`
 		EndExclusive     bool          `json:"endExclusive"`
 		PullsCarryUserID bool          `json:"pullsCarryUserId"`
 		NoLongDetails    bool          `json:"noLongDetails"`
@@ -174,10 +156,6 @@ type (
 		At   time.Time `json:"at"`
 		Days int       `json:"days"`
 	}
-	savedFault struct {
-		Fault
-		Left int `json:"left"`
-	}
 	savedEndpoint struct {
 		URL     string `json:"url"`
 		Enabled bool   `json:"enabled"`
@@ -237,7 +215,7 @@ func (s *Server) Snapshot() ([]byte, error) {
 		Version: snapshotVersion, Ahead: time.Duration(s.ahead.Load()), Random: random, Secret: s.secret[:],
 		LastID: s.lastID, FileCount: s.fileCount, Parcels: s.parcels, Reuses: s.reuses, Expired: s.expired,
 		Rules: savedRules{
-			s.RedirectURL, s.PullTokens, s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails, s.Backfill,
+			s.RedirectURL, s.pullTokens(), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails, s.Backfill,
 			s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry, s.Retention,
 		},
 		Refreshes: make(map[string]savedToken), Codes: make(map[string]savedCode), Files: make(map[string]savedFile),
@@ -269,7 +247,7 @@ func (s *Server) Snapshot() ([]byte, error) {
 		v.Spent = append(v.Spent, savedSpending{p.at.UTC(), p.days})
 	}
 	for _, f := range s.faults {
-		v.Faults = append(v.Faults, savedFault{f.Fault, f.left})
+		v.Faults = append(v.Faults, *f)
 	}
 	for key, e := range s.endpoints {
 		v.Endpoints[key] = savedEndpoint{e.URL, e.Enabled, e.OnHold, e.Push}
@@ -295,6 +273,22 @@ func (s *Server) Snapshot() ([]byte, error) {
 		return nil, fmt.Errorf("activitytest: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// How a snapshot writes the rule of pull tokens; 0 is that they are required.
+const (
+	optionalPullTokens = 1
+	noPullTokens       = 2
+)
+
+func (s *Server) pullTokens() int {
+	switch {
+	case s.NoPullTokens:
+		return noPullTokens
+	case s.OptionalPullTokens:
+		return optionalPullTokens
+	}
+	return 0
 }
 
 func (u *User) save() savedUser {
@@ -346,8 +340,15 @@ func saveDelivery(d Delivery) savedDelivery {
 	return v
 }
 
-// Restore makes the state that of a snapshot. It changes nothing if it fails.
+// Restore makes the state that of a snapshot. It changes nothing if it fails. nil
+// makes the server new: without users, data, logs, faults and quirks, and with the
+// clock of package time. The same ids and tokens are then made up again. The
+// exported fields stay, and in any case the endpoints' handlers and transports. A
+// body that is under way is forgotten.
 func (s *Server) Restore(b []byte) error {
+	if b == nil {
+		return s.reset()
+	}
 	var v snapshot
 	if err := json.Unmarshal(b, &v); err != nil {
 		return fmt.Errorf("activitytest: the snapshot cannot be read: %w", err)
@@ -372,7 +373,8 @@ func (s *Server) Restore(b []byte) error {
 		next.endpoints[key] = e
 	}
 	r := v.Rules
-	s.RedirectURL, s.PullTokens, s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = r.RedirectURL, r.PullTokens, r.EndExclusive, r.PullsCarryUserID, r.NoLongDetails
+	s.RedirectURL, s.NoPullTokens, s.OptionalPullTokens = r.RedirectURL, r.PullTokens == noPullTokens, r.PullTokens == optionalPullTokens
+	s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = r.EndExclusive, r.PullsCarryUserID, r.NoLongDetails
 	s.Backfill, s.Retention = r.Backfill, r.Retention
 	s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry = r.BatchItems, r.Timeout, r.FirstRetry
 	s.source, s.rand, s.secret = next.source, next.rand, next.secret
@@ -385,6 +387,21 @@ func (s *Server) Restore(b []byte) error {
 		u.s = s
 	}
 	s.ahead.Store(int64(v.Ahead))
+	s.wakeUp()
+	s.touch()
+	return nil
+}
+
+// reset makes the server new.
+func (s *Server) reset() error {
+	for name, k := range s.keepers() {
+		if err := k.load(nil); err != nil {
+			return fmt.Errorf("activitytest: %s: %w", name, err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.empty()
 	s.wakeUp()
 	s.touch()
 	return nil
@@ -448,7 +465,7 @@ func (s *Server) load(v *snapshot) error {
 		s.ledger.spent = append(s.ledger.spent, spending{p.At, p.Days})
 	}
 	for _, f := range v.Faults {
-		s.faults = append(s.faults, &fault{f.Fault, f.Left})
+		s.faults = append(s.faults, &f)
 	}
 	for _, key := range v.Seen {
 		s.seen[key] = true

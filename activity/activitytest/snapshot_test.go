@@ -22,31 +22,32 @@ func busy(t testing.TB) *activitytest.Server {
 	fake.RedirectURL = "https://partner.example/back"
 	u, gone := fake.AddUser(nil), fake.AddUser(&activitytest.UserOptions{ID: "gone", Permissions: []types.Permission{}})
 	fake.AddUser(&activitytest.UserOptions{NotConnected: true})
-	u.FillHistory(activitytest.NewGenerator(1), types.Window{Start: fake.Now().AddDate(0, 0, -20), End: fake.Now()})
-	u.Sync(activitytest.NewGenerator(2), activitytest.SportStrength, fake.Now())
+	u.FillHistory(activitytest.NewGenerator(1), types.Window{Start: fake.State().Now.AddDate(0, 0, -20), End: fake.State().Now})
+	u.Sync(activitytest.NewGenerator(2), activitytest.SportStrength, fake.State().Now)
 	_, err := u.AddItem(types.KindActivities, []byte(`{"z": 1, "name": "<a & b>\u2028", "big": 12345678901234567890}`), nil)
 	require.NoError(t, err)
 	_, err = u.EditItem("18000000001", []byte(`{"name": "c"}`))
 	require.NoError(t, err)
 	status := 200
-	fake.SetEndpoint(types.KindActivities, activitytest.Endpoint{URL: "http://x.example", Enabled: true, Push: true, Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+	fake.SetEndpoints(activitytest.Endpoint{URL: "http://x.example", Enabled: true, Push: true, Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 		io.Copy(io.Discard, r.Body)
 		status = 703 - status
 		return &http.Response{StatusCode: status, Header: http.Header{"X": {"y"}}, Body: io.NopCloser(strings.NewReader("answer"))}, nil
-	})})
+	})}, types.KindActivities)
+
 	fake.Change(func() { fake.Delivery.BatchItems = 2; fake.Backfill.Delay = time.Hour })
 	fake.Deliver(t.Context())
-	require.NoError(t, u.Backfill(types.KindActivities, types.Window{Start: fake.Now().AddDate(0, 0, -10), End: fake.Now()}))
+	require.NoError(t, u.Backfill(types.KindActivities, types.Window{Start: fake.State().Now.AddDate(0, 0, -10), End: fake.State().Now}))
 	_, err = fake.Advance(t.Context(), 10*time.Minute)
 	require.NoError(t, err)
-	u.FileURL(u.View(types.KindActivityFiles, types.Window{Start: time.Unix(0, 0), End: fake.Now().Add(time.Hour)})[0].ID)
+	u.FileURL(u.View(types.KindActivityFiles, types.Window{Start: time.Unix(0, 0), End: fake.State().Now.Add(time.Hour)})[0].ID)
 	u.Connect()
 	_, err = fake.Consent(authorizeURL(fake, nil), u)
 	require.NoError(t, err)
 	gone.Deregister()
-	fake.SetQuirk("nulls", .25)
-	fake.SetQuirk("html-error", .5)
-	fake.Fail(2, activitytest.Fault{Status: 500, Header: http.Header{"Retry-After": {"1"}}, Path: "/never"})
+	fake.SetQuirks(.25, "nulls")
+	fake.SetQuirks(.5, "html-error")
+	fake.SetFaults(activitytest.Fault{Times: 2, Status: 500, Header: http.Header{"Retry-After": {"1"}}, Path: "/never"})
 	for range 4 {
 		get(t, fake, rest+"user/id", u.State().AccessToken)
 		get(t, fake, rest+"user/permissions", u.State().AccessToken)
@@ -145,7 +146,7 @@ func TestReset(t *testing.T) {
 	fake.Change(func() {
 		fake.RedirectURL, fake.Delivery, fake.Backfill = "", activitytest.DeliveryRules{}, activitytest.BackfillRules{}
 	})
-	require.NoError(t, fake.Reset())
+	require.NoError(t, fake.Restore(nil))
 	got, err := fake.Snapshot()
 	require.NoError(t, err)
 	want, err := activitytest.NewServer().Snapshot()
@@ -158,7 +159,7 @@ func TestReset(t *testing.T) {
 // neither counted nor sent again.
 func TestRestoreUnderWay(t *testing.T) {
 	fake := newServer(t)
-	fake.AddUser(nil).Add(run("1", fake.Now()))
+	fake.AddUser(nil).Add(run("1", fake.State().Now))
 	before, err := fake.Snapshot()
 	require.NoError(t, err)
 	n := 0
@@ -177,7 +178,7 @@ func TestRestoreUnderWay(t *testing.T) {
 	require.Contains(t, string(during), `"retries":[{`)
 	require.Len(t, sent, 2) // the second is that of the state restored
 	require.Equal(t, 500, sent[0].Status)
-	require.Zero(t, fake.Pending())
+	require.Zero(t, fake.State().Pending)
 	kept := fake.Deliveries()
 	require.Len(t, kept, 1)
 	require.EqualValues(t, 1, kept[0].ID)
@@ -191,14 +192,14 @@ func FuzzRestore(f *testing.F) {
 	fake := activitytest.NewServer()
 	u := fake.AddUser(&activitytest.UserOptions{ID: "u"})
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.NotFoundHandler()})
-	u.Add(run("1", fake.Now()))
+	u.Add(run("1", fake.State().Now))
 	u.AddFile(types.ActivityFile{SummaryID: "f"}, []byte("FIT"))
 	fake.Deliver(f.Context())
-	u.Add(run("2", fake.Now()))
-	require.NoError(f, u.Backfill(types.KindMoveIQ, types.Window{Start: fake.Now().Add(-time.Hour), End: fake.Now()}))
+	u.Add(run("2", fake.State().Now))
+	require.NoError(f, u.Backfill(types.KindMoveIQ, types.Window{Start: fake.State().Now.Add(-time.Hour), End: fake.State().Now}))
 	u.Connect()
-	fake.SetQuirk("nulls", .5)
-	fake.Fail(1, activitytest.Fault{Path: "x"})
+	fake.SetQuirks(.5, "nulls")
+	fake.SetFaults(activitytest.Fault{Path: "x"})
 	good, err := fake.Snapshot()
 	require.NoError(f, err)
 	f.Add(good)
@@ -216,7 +217,7 @@ func FuzzRestore(f *testing.F) {
 		again, err := fake.Snapshot()
 		require.NoError(t, err)
 		require.Equal(t, string(first), string(again))
-		fake.ClearFaults() // one may be a delay of a year
+		fake.SetFaults() // one may be a delay of a year
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 		fake.Deliver(t.Context())
 		for _, u := range fake.Users() {

@@ -12,21 +12,6 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// PullTokenRule says whether pulls need a token. Both occur at Garmin.
-type PullTokenRule int
-
-const (
-	// PullTokenRequired puts a token into callback URLs and refuses a pull
-	// without one.
-	PullTokenRequired PullTokenRule = iota
-	// PullTokenOptional puts a token into callback URLs and accepts a pull
-	// without one. A wrong token is refused.
-	PullTokenOptional
-	// PullTokenNone is Garmin before 2025: there are no tokens, and none is
-	// checked.
-	PullTokenNone
-)
-
 // How long things can be had (Activity API, sections 3 and 7.4).
 const (
 	pullTokenLife = 7 * 24 * time.Hour
@@ -51,7 +36,7 @@ func (s *Server) checkPullToken(u *User, token string) bool {
 		return false
 	}
 	expires := time.Unix(int64(binary.BigEndian.Uint64(b)), 0)
-	return s.Now().Before(expires) && hmac.Equal([]byte(token), []byte(s.pullToken(u, expires)))
+	return s.now().Before(expires) && hmac.Equal([]byte(token), []byte(s.pullToken(u, expires)))
 }
 
 // CallbackURL returns the URL, with its token, of a ping for this upload window.
@@ -66,8 +51,8 @@ func (s *Server) callbackURL(u *User, kind types.Kind, w types.Window) string {
 	callback := s.BaseURL + "/wellness-api/rest/" + resource.Of(kind) +
 		"?uploadStartTimeInSeconds=" + formatInt(w.Start.Unix()) +
 		"&uploadEndTimeInSeconds=" + formatInt(w.End.Unix())
-	if s.PullTokens != PullTokenNone {
-		callback += "&token=" + url.QueryEscape(s.pullToken(u, s.Now().Add(pullTokenLife)))
+	if !s.NoPullTokens {
+		callback += "&token=" + url.QueryEscape(s.pullToken(u, s.now().Add(pullTokenLife)))
 	}
 	return callback
 }
@@ -87,13 +72,13 @@ const firstFileID = 1<<53 + 1
 // fileURL makes a URL that downloads the file once.
 func (s *Server) fileURL(u *User, r *record) string {
 	if s.fileCount++; s.fileCount%1024 == 0 {
-		s.sweep(s.Now())
+		s.sweep(s.now())
 	}
 	id := formatInt(firstFileID + s.fileCount - 1)
 	d := &download{
 		user: u, record: r,
 		token:   base64.StdEncoding.EncodeToString([]byte(s.hex(16))),
-		expires: s.Now().Add(fileLife),
+		expires: s.now().Add(fileLife),
 	}
 	s.files[id] = d
 	return s.BaseURL + "/wellness-api/rest/activityFile?id=" + id + "&token=" + url.QueryEscape(d.token)

@@ -62,7 +62,7 @@ func TestQueueRules(t *testing.T) {
 		fake.Deliver(t.Context())
 		fake.SetEndpoints(on)
 		require.Empty(t, fake.Deliver(t.Context()))
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 
 		// Not enabled: nothing is made, and what waits is dropped.
 		fake.SetEndpoints(hold)
@@ -78,9 +78,9 @@ func TestQueueRules(t *testing.T) {
 		fake.SetEndpoints(broken)
 		u.Add(run("5", time.Now()))
 		require.Len(t, fake.Deliver(t.Context()), 1)
-		require.Equal(t, 1, fake.Pending())
+		require.Equal(t, 1, fake.State().Pending)
 		fake.SetEndpoints(off)
-		require.Zero(t, fake.Pending())
+		require.Zero(t, fake.State().Pending)
 
 		// Released, the queue goes on at once, whatever the back-off.
 		fake.SetEndpoints(broken)

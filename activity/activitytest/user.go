@@ -58,7 +58,7 @@ type token struct {
 	expires time.Time
 }
 
-func (t *token) expired() bool { return !t.user.s.Now().Before(t.expires) }
+func (t *token) expired() bool { return !t.user.s.now().Before(t.expires) }
 
 // accessLife and refreshLife are what Garmin's token endpoint answers.
 const (
@@ -91,7 +91,7 @@ func (s *Server) AddUser(o *UserOptions) *User {
 		u.permissions = []types.Permission{types.PermissionActivityExport, types.PermissionHistoricalDataExport}
 	}
 	if u.firstConnected.IsZero() {
-		u.firstConnected = s.Now()
+		u.firstConnected = s.now()
 	}
 	if u.historyFrom.IsZero() {
 		u.historyFrom = u.firstConnected.AddDate(0, -1, 0)
@@ -113,7 +113,7 @@ func (s *Server) AddUser(o *UserOptions) *User {
 // issue2 gives the user new OAuth 2 tokens. The old refresh token is dead; old
 // access tokens live until they expire.
 func (u *User) issue2() {
-	now := u.s.Now()
+	now := u.s.now()
 	u.access = slices.DeleteFunc(u.access, func(t *token) bool {
 		if t.expired() {
 			delete(u.s.bearers, t.value)
@@ -162,7 +162,7 @@ func (u *User) SetPermissions(p ...types.Permission) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	defer u.s.touch()
-	u.permissions, u.permissionsAt = slices.Clone(p), u.s.Now()
+	u.permissions, u.permissionsAt = slices.Clone(p), u.s.now()
 	u.s.enqueue(types.KindPermissionChanges, &notice{user: u, body: permissionsItem(u, u.s.hex(4)+"-"+u.s.hex(4))})
 }
 

@@ -49,7 +49,7 @@ func (u *User) State() UserState {
 func (u *User) state() UserState {
 	v := UserState{
 		Connected: !u.gone, Permissions: slices.Clone(u.permissions), HistoryFrom: u.historyFrom,
-		PullToken: u.s.pullToken(u, u.s.Now().Add(pullTokenLife)), ItemToken: u.itemToken,
+		PullToken: u.s.pullToken(u, u.s.now().Add(pullTokenLife)), ItemToken: u.itemToken,
 		Records: make(map[types.Kind]int), Backfilled: make(map[types.Kind][]types.Window),
 	}
 	if n := len(u.access); n > 0 {

@@ -44,7 +44,7 @@ func TestDisconnected(t *testing.T) {
 		"never connected": {user: "nobody", want: true},
 		"Garmin is down": {
 			before: func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) {
-				fake.Fail(100, activitytest.Fault{Status: http.StatusServiceUnavailable})
+				fake.SetFaults(activitytest.Fault{Times: 100, Status: http.StatusServiceUnavailable})
 			},
 			wantErr: true, requests: 1,
 		},
@@ -77,7 +77,7 @@ func TestDisconnected(t *testing.T) {
 		},
 		"our clock is wrong": {
 			before: func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) {
-				fake.Fail(2, activitytest.Fault{Path: "/user/id", Status: http.StatusUnauthorized, Header: skewed})
+				fake.SetFaults(activitytest.Fault{Times: 2, Path: "/user/id", Status: http.StatusUnauthorized, Header: skewed})
 			},
 			wantErr: true, requests: 4,
 		},
@@ -103,7 +103,8 @@ func TestDisconnected(t *testing.T) {
 const wall = "<!DOCTYPE html><html><head><title>Access denied | garmin</title></head><body>Error 1020</body></html>"
 
 func failing(n int, f activitytest.Fault) func(*testing.T, *activitytest.Server, *auth.Users) {
-	return func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) { fake.Fail(n, f) }
+	f.Times = n
+	return func(_ *testing.T, fake *activitytest.Server, _ *auth.Users) { fake.SetFaults(f) }
 }
 
 // A Garmin that refuses the tokens it has just given judges nobody, unless that
@@ -184,7 +185,8 @@ func TestWhoseFault(t *testing.T) {
 				time.Sleep(25 * time.Hour)
 				client, err := users.Client(t.Context(), userID(0))
 				require.NoError(t, err)
-				fake.Fail(100, test.fault)
+				test.fault.Times = 100
+				fake.SetFaults(test.fault)
 				for _, err = range client.Follow(t.Context(), types.KindActivities, callback) {
 				}
 				require.Equal(t, test.want, asActivity(t, err).Fault(), "%v", err)
@@ -230,7 +232,7 @@ func TestDeadTokenLosesNothing(t *testing.T) {
 
 		// The push and the ping were sent before the user left.
 		fake.SetEndpoints(activitytest.Endpoint{Handler: receiver, Enabled: true, Push: true})
-		fake.SetEndpoint(types.KindMoveIQ, activitytest.Endpoint{Handler: receiver, Enabled: true})
+		fake.SetEndpoints(activitytest.Endpoint{Handler: receiver, Enabled: true}, types.KindMoveIQ)
 		user.Add(&types.Activity{SummaryID: "5001"}, &types.MoveIQ{SummaryID: "5002"})
 		_, err = fake.DeliverAll(t.Context())
 		require.NoError(t, err)

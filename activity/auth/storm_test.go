@@ -159,5 +159,5 @@ func TestRefreshStorm(t *testing.T) {
 		}
 	}
 	require.Equal(t, stormUsers, refreshes)
-	require.Zero(t, fake.RefreshReuses())
+	require.Zero(t, fake.State().RefreshReuses)
 }

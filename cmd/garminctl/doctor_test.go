@@ -50,7 +50,7 @@ func TestPlanted(t *testing.T) {
 			s.replace("-endpoint", strings.Replace(s.partner.URL, "127.0.0.1", "localhost", 1)+"/garmin")
 		}, map[string]string{"tls": "another name"}},
 		{"endpoint not enabled", func(s *setup) {
-			s.fake.SetEndpoint(types.KindMoveIQ, activitytest.Endpoint{})
+			s.fake.SetEndpoints(activitytest.Endpoint{}, types.KindMoveIQ)
 		}, map[string]string{"enabled": "the endpoint for moveIQActivities is not enabled"}},
 		{"path secret missing", func(s *setup) {
 			s.env[pathSecret] = ""
@@ -111,7 +111,7 @@ func TestPlanted(t *testing.T) {
 		}, map[string]string{"tls": "the endpoint is http"}},
 		{"no such host", func(s *setup) { s.replace("-endpoint", "https://garmin.invalid/garmin") }, map[string]string{"dns": "has no address"}},
 		{"token server in trouble", func(s *setup) {
-			s.fake.Fail(1, activitytest.Fault{Path: "/oauth/token", Status: http.StatusBadGateway})
+			s.fake.SetFaults(activitytest.Fault{Path: "/oauth/token", Status: http.StatusBadGateway})
 		}, nil},
 		{"Garmin is not reached", func(s *setup) { s.garmin.Close() }, map[string]string{"clock": "refuses the connection", "client": "refuses the connection", "user": "refuses the connection"}},
 	} {

@@ -74,7 +74,7 @@ func story(ctx context.Context, out io.Writer, dir string) (err error) {
 		return err
 	}
 	time.Sleep(hour)
-	fake.Fail(3, activitytest.Fault{Path: "backfill/activities", Lose: true})
+	fake.SetFaults(activitytest.Fault{Times: 3, Path: "backfill/activities", Lose: true})
 
 	running, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -86,7 +86,7 @@ func story(ctx context.Context, out io.Writer, dir string) (err error) {
 	if err := run(ctx, out, users, runner); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "requests beyond Garmin's limit: %d\n\n", fake.BackfillViolations())
+	fmt.Fprintf(out, "requests beyond Garmin's limit: %d\n\n", fake.State().BackfillViolations)
 
 	time.Sleep(25 * hour) // what was accepted has come by now, or never will
 	for _, u := range users {

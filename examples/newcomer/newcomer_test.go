@@ -115,7 +115,7 @@ func TestNewcomer(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		w.deliver()
-		require.Zero(t, fake.BackfillViolations())
+		require.Zero(t, fake.State().BackfillViolations)
 		require.Equal(t, ann.State().Records[types.KindActivities], w.count(`SELECT count(*) FROM summary WHERE kind = 'activities'`))
 		require.Greater(t, ann.State().Records[types.KindActivities], 50)
 		asked := len(ann.State().Backfilled[types.KindActivities])

@@ -118,7 +118,7 @@ func TestEverySport(t *testing.T) {
 func TestFileAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, nil)
-		p.garmin.SetEndpoint(types.KindActivityDetails, activitytest.Endpoint{})
+		p.garmin.SetEndpoints(activitytest.Endpoint{}, types.KindActivityDetails)
 		run := p.sync(activitytest.SportRun)
 		require.Zero(t, p.count("ann", hasDetails))
 		w := p.ask("ann", "GET", public+run.Path(), nil)

@@ -183,7 +183,7 @@ func TestHistory(t *testing.T) {
 		})
 		fake, ann := p.garmin, p.user
 		settle()
-		require.Zero(t, fake.BackfillViolations())
+		require.Zero(t, fake.State().BackfillViolations)
 		_, err := fake.DeliverAll(t.Context())
 		require.NoError(t, err)
 		settle()
@@ -327,13 +327,13 @@ func TestDisconnect(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, p.post("bob", "/disconnect", nil).Code)
 		require.True(t, ann.State().Connected, "another's connection")
 
-		fake.Fail(100, activitytest.Fault{Path: "/wellness-api/rest/user/registration", Status: http.StatusNotFound, Body: "<html>a wall</html>"})
+		fake.SetFaults(activitytest.Fault{Times: 100, Path: "/wellness-api/rest/user/registration", Status: http.StatusNotFound, Body: "<html>a wall</html>"})
 		require.Equal(t, http.StatusBadGateway, p.post("ann", "/disconnect", nil).Code)
 		require.True(t, p.isConnected(ann.ID()))
 		_, err := p.users.Client(t.Context(), ann.ID())
 		require.NoError(t, err, "Garmin does not know yet")
 
-		fake.ClearFaults()
+		fake.SetFaults()
 		require.Equal(t, http.StatusSeeOther, p.post("ann", "/disconnect", nil).Code)
 		require.False(t, ann.State().Connected)
 		require.False(t, p.isConnected(ann.ID()))
@@ -387,10 +387,10 @@ func TestDeleteEverything(t *testing.T) {
 
 		require.Equal(t, http.StatusUnprocessableEntity, p.post("ann", "/delete", url.Values{"name": {"bob"}}).Code)
 		require.True(t, p.isConnected(ann.ID()), "the wrong name")
-		fake.Fail(100, activitytest.Fault{Path: "/wellness-api/rest/user/registration", Status: http.StatusServiceUnavailable})
+		fake.SetFaults(activitytest.Fault{Times: 100, Path: "/wellness-api/rest/user/registration", Status: http.StatusServiceUnavailable})
 		require.Equal(t, http.StatusBadGateway, p.post("ann", "/delete", url.Values{"name": {"ann"}}).Code)
 		require.Equal(t, len(files), p.count("ann", hasFile), "Garmin does not know yet")
-		fake.ClearFaults()
+		fake.SetFaults()
 
 		require.Equal(t, http.StatusSeeOther, p.post("ann", "/delete", url.Values{"name": {"ann"}}).Code)
 		require.False(t, ann.State().Connected)

@@ -194,7 +194,7 @@ func TestRestart(t *testing.T) {
 		n, err := db.count(t.Context(), eve.ID, hasFile)
 		require.NoError(t, err)
 		state = healthOf(t, address)
-		if n+int(state.Letters) == user.State().Records[types.KindActivityFiles] && garmin.Pending() == 0 && state.Waiting == 0 {
+		if n+int(state.Letters) == user.State().Records[types.KindActivityFiles] && garmin.State().Pending == 0 && state.Waiting == 0 {
 			break
 		}
 	}
@@ -212,7 +212,7 @@ func TestRestart(t *testing.T) {
 	detected, err := db.detections(t.Context(), eve.ID, "", "9999")
 	require.NoError(t, err)
 	require.Len(t, detected, user.State().Records[types.KindMoveIQ])
-	require.Zero(t, garmin.BackfillViolations())
+	require.Zero(t, garmin.State().BackfillViolations)
 
 	letters := 0
 	inbox, err := spool.Open(filepath.Join(dir, "inbox"), nil)

@@ -106,12 +106,12 @@ func TestNoSecrets(t *testing.T) {
 			tokens(http.StatusText(status))
 			fake.Intercept = nil
 		}
-		for _, fault := range []activitytest.Fault{{Refuse: true}, {Lose: true}} {
-			fake.Fail(5, fault)
+		for _, fault := range []activitytest.Fault{{Times: 5, Refuse: true}, {Times: 5, Lose: true}} {
+			fake.SetFaults(fault)
 			ann.Sync(activitytest.NewGenerator(3), activitytest.SportRun, time.Now().Add(-time.Hour))
 			fake.Deliver(t.Context())
 			settle()
-			fake.ClearFaults()
+			fake.SetFaults()
 		}
 		for _, query := range []string{"error=access_denied&state=state-PLANTED", "code=code-PLANTED&state=state-PLANTED", "code=code-PLANTED", "error=code-PLANTED"} {
 			w := p.ask("ann", "GET", public+"/connected?"+query, nil)

@@ -87,12 +87,12 @@ func TestTroubles(t *testing.T) {
 		},
 		"connecting": {
 			begin: func(p *world) {
-				p.garmin.Fail(100, activitytest.Fault{Path: "/user/id", Status: http.StatusInternalServerError})
+				p.garmin.SetFaults(activitytest.Fault{Times: 100, Path: "/user/id", Status: http.StatusInternalServerError})
 				require.Equal(p.t, http.StatusBadGateway, p.connect("bob", p.garmin.AddUser(&activitytest.UserOptions{NotConnected: true})).Code)
 			},
 			goOn: func(p *world) { p.troubles.connecting(errors.New("again")) },
 			end: func(p *world) {
-				p.garmin.ClearFaults()
+				p.garmin.SetFaults()
 				require.Equal(p.t, http.StatusSeeOther, p.connect("bob", p.garmin.AddUser(&activitytest.UserOptions{NotConnected: true})).Code)
 			},
 		},

@@ -56,7 +56,7 @@ func TestRefused(t *testing.T) {
 	} {
 		for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
 			fake := activitytest.NewServer()
-			fake.Fail(10, activitytest.Fault{Status: status, Body: body})
+			fake.SetFaults(activitytest.Fault{Times: 10, Status: status, Body: body})
 			pool, err := activity.NewPool(&activity.Options{Transport: fake})
 			require.NoError(t, err)
 			d := &demonstration{partner: newPartner(), pool: pool}

@@ -121,7 +121,7 @@ func (c *chaos) afflict(fake *activitytest.Server) {
 	fake.Intercept = func(http.ResponseWriter, *http.Request) bool {
 		f := faults[c.pick(len(faults))]
 		if c.happens(f.what, .05) {
-			fake.Fail(1, f.Fault)
+			fake.SetFaults(append(fake.State().Faults, f.Fault)...)
 		}
 		return false
 	}

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
 )
@@ -189,14 +190,14 @@ const patience = 3 * time.Minute
 // everything. If that does not happen, the balance will say what is open.
 func (s *soak) drain(w *world) {
 	start := time.Now()
-	w.fake.ClearFaults()
-	w.fake.SetQuirks(0)
+	w.fake.SetFaults()
+	w.fake.SetQuirks(0, activitytest.Quirks()...)
 	for quiet := 0; quiet < 2 && time.Since(start) < patience; {
 		w.release()
 		time.Sleep(50 * time.Millisecond)
 		backlog, err := s.receiver.backlog(context.Background())
 		// A connection that hangs brings a body that its sender has given up.
-		if quiet++; err != nil || w.fake.Pending() > 0 || backlog > 0 || s.chaos.hanging.Load() > 0 {
+		if quiet++; err != nil || w.fake.State().Pending > 0 || backlog > 0 || s.chaos.hanging.Load() > 0 {
 			quiet = 0
 		}
 	}

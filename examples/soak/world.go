@@ -79,7 +79,7 @@ func newWorld(round int, seed uint64, api string, c *chaos, r *receiver, p *part
 		Transport: recorder{w.transport, b},
 	}
 	for _, key := range activitytest.ListKeys() {
-		w.fake.SetEndpoint(key, activitytest.Endpoint{URL: r.url(), Enabled: true, Push: w.rand.IntN(2) == 0})
+		w.fake.SetEndpoints(activitytest.Endpoint{URL: r.url(), Enabled: true, Push: w.rand.IntN(2) == 0}, key)
 	}
 	c.afflict(w.fake)
 	return w, nil
@@ -141,19 +141,19 @@ func (w *world) post(ctx context.Context, body []byte) {
 
 func (w *world) switchEndpoint(c *chaos) {
 	kind := types.Kinds()[c.pick(len(types.Kinds()))]
-	e := w.fake.Endpoint(kind)
+	e := w.fake.State().Endpoints[kind]
 	e.Push = !e.Push
-	w.fake.SetEndpoint(kind, e)
+	w.fake.SetEndpoints(e, kind)
 }
 
 // release makes due what failed and waits to be sent again.
 func (w *world) release() {
 	for _, key := range activitytest.ListKeys() {
-		e := w.fake.Endpoint(key)
+		e := w.fake.State().Endpoints[key]
 		e.OnHold = true
-		w.fake.SetEndpoint(key, e)
+		w.fake.SetEndpoints(e, key)
 		e.OnHold = false
-		w.fake.SetEndpoint(key, e)
+		w.fake.SetEndpoints(e, key)
 	}
 }
 

@@ -142,7 +142,7 @@ func (a asker) Backfill(ctx context.Context, kind types.Kind, w types.Window) er
 // judgeHistory checks that the ledger and Garmin agree on what was accepted,
 // and that all of it has arrived.
 func (l *life) judgeHistory(buried map[string]bool) {
-	if n := l.fake.BackfillViolations(); n > 0 {
+	if n := l.fake.State().BackfillViolations; n > 0 {
 		l.fail("I5", "", "%d requests beyond the key's limit", n)
 	}
 	for _, who := range l.truth.connected() {

@@ -236,16 +236,16 @@ func (l *life) holdFor(long time.Duration, keys []types.Kind) {
 
 func (l *life) setHold(on bool, keys []types.Kind) {
 	for _, key := range keys {
-		e := l.fake.Endpoint(key)
+		e := l.fake.State().Endpoints[key]
 		e.OnHold = on
-		l.fake.SetEndpoint(key, e)
+		l.fake.SetEndpoints(e, key)
 	}
 }
 
 // turnMonth sets what Garmin sends this month: pushes, or pings.
 func (l *life) turnMonth() {
 	for _, key := range types.Kinds() {
-		l.fake.SetEndpoint(key, l.endpoint(l.script.IntN(2) == 0))
+		l.fake.SetEndpoints(l.endpoint(l.script.IntN(2) == 0), key)
 	}
 	if len(l.truth.connected()) == 0 {
 		l.join()

@@ -36,11 +36,11 @@ func (l *life) settle() bool {
 		if l.failed() != nil {
 			return false
 		}
-		if l.fake.Pending() == 0 && l.proc.left() == 0 && l.db.asking() == 0 {
+		if l.fake.State().Pending == 0 && l.proc.left() == 0 && l.db.asking() == 0 {
 			return true
 		}
 	}
-	l.fail("I1", "", "%d items at Garmin, %d items in the queue and %d histories are not done 9 days after the last trouble", l.fake.Pending(), l.proc.left(), l.db.asking())
+	l.fail("I1", "", "%d items at Garmin, %d items in the queue and %d histories are not done 9 days after the last trouble", l.fake.State().Pending, l.proc.left(), l.db.asking())
 	return false
 }
 
@@ -97,7 +97,7 @@ func (l *life) verdict(m int) {
 			lost++
 		}
 	}
-	expired := l.fake.Expired()
+	expired := l.fake.State().Expired
 	if lost > expired-l.expired {
 		l.fail("I1", "", "%d records are lost, and Garmin says that it gave up on %d", lost, expired-l.expired)
 	}

@@ -62,7 +62,7 @@ func TestKeepAlive(t *testing.T) {
 		}
 	}
 	require.Equal(t, people-1, refreshes)
-	require.Zero(t, fake.RefreshReuses())
+	require.Zero(t, fake.State().RefreshReuses)
 	for tok, err := range store.Tokens(ctx) {
 		require.NoError(t, err)
 		secret = append(secret, string(tok.AccessToken), string(tok.RefreshToken))

@@ -113,7 +113,7 @@ func TestUsers(t *testing.T) {
 
 	// Tokens expire now.
 	c.ok("POST", "/users/a/expire", ``, &u)
-	require.False(t, c.fake.Now().Before(u.AccessExpires))
+	require.False(t, c.fake.State().Now.Before(u.AccessExpires))
 	require.NotEmpty(t, u.RefreshToken)
 	c.ok("POST", "/users/a/expire", `{"refresh":true,"access":false}`, &u)
 

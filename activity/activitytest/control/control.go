@@ -172,11 +172,11 @@ func (c *control) routes() []route {
 		{"GET /faults", func(*http.Request) (any, error) { return c.faults(), nil }},
 		{"POST /faults", c.addFault},
 		{"DELETE /faults", func(*http.Request) (any, error) {
-			c.s.ClearFaults()
+			c.s.SetFaults()
 			return c.faults(), nil
 		}},
 		{"POST /reset", func(*http.Request) (any, error) {
-			err := c.s.Reset()
+			err := c.s.Restore(nil)
 			return c.state(), err
 		}},
 		{"GET /snapshot", func(*http.Request) (any, error) {

@@ -77,7 +77,7 @@ func TestControl(t *testing.T) {
 	require.Greater(t, len(records), 10)
 	require.Equal(t, 200, call("PUT", "/users/u1/permissions", []string{}, nil))
 	require.Equal(t, 200, call("PUT", "/quirks", m{"names": []string{"duplicate"}}, nil))
-	require.Equal(t, []activitytest.Quirk{"duplicate"}, fake.QuirksOn())
+	require.Equal(t, map[activitytest.Quirk]float64{"duplicate": 1}, fake.State().Quirks)
 	require.Equal(t, 400, call("PUT", "/quirks", m{"names": []string{"none"}}, nil))
 	require.Equal(t, 200, call("POST", "/faults", m{"status": 500}, nil))
 	r, _ := http.NewRequest("GET", "https://apis.garmin.com/wellness-api/rest/user/id", nil)

@@ -23,10 +23,10 @@ type endpointView struct {
 
 func (c *control) endpoints() []endpointView {
 	var list []endpointView
+	state := c.s.State()
 	for _, key := range activitytest.ListKeys() {
-		e := c.s.Endpoint(key)
-		waiting, failed := c.s.Queued(key)
-		list = append(list, endpointView{key, e.URL, e.Enabled, e.OnHold, e.Push, waiting, failed})
+		e := state.Endpoints[key]
+		list = append(list, endpointView{key, e.URL, e.Enabled, e.OnHold, e.Push, state.Waiting[key], state.Failed[key]})
 	}
 	return list
 }
@@ -53,7 +53,7 @@ func (c *control) setEndpoint(r *http.Request) (any, error) {
 		keys = []types.Kind{key}
 	}
 	for _, key := range keys {
-		e := c.s.Endpoint(key)
+		e := c.s.State().Endpoints[key]
 		if b.URL != nil {
 			e.URL = *b.URL
 		}
@@ -62,7 +62,7 @@ func (c *control) setEndpoint(r *http.Request) (any, error) {
 				*field = *v
 			}
 		}
-		c.s.SetEndpoint(key, e)
+		c.s.SetEndpoints(e, key)
 	}
 	return c.endpoints(), nil
 }

@@ -28,13 +28,13 @@ type faultsView struct {
 
 func (c *control) faults() faultsView {
 	v := faultsView{List: []faultView{}}
-	for f, left := range c.s.Faults() {
+	for _, f := range c.s.State().Faults {
 		h := f.Header
 		if h == nil {
 			h = http.Header{}
 		}
-		v.Faults += left
-		v.List = append(v.List, faultView{left, f.Path, f.Status, h, f.Body, f.Delay.String(), f.Refuse, f.Lose, f.CutAfter})
+		v.Faults += f.Times
+		v.List = append(v.List, faultView{f.Times, f.Path, f.Status, h, f.Body, f.Delay.String(), f.Refuse, f.Lose, f.CutAfter})
 	}
 	return v
 }
@@ -55,8 +55,10 @@ func (c *control) addFault(r *http.Request) (any, error) {
 	case b.Status != 0 && (b.Status < 200 || b.Status > 999):
 		return nil, errors.New("no such status")
 	}
-	c.s.Fail(b.N, activitytest.Fault{
-		Path: b.Path, Status: b.Status, Header: b.Header, Body: b.Body, Delay: delay, Refuse: b.Refuse, Lose: b.Lose, CutAfter: b.CutAfter,
-	})
+	if b.N > 0 {
+		c.s.SetFaults(append(c.s.State().Faults, activitytest.Fault{
+			Times: b.N, Path: b.Path, Status: b.Status, Header: b.Header, Body: b.Body, Delay: delay, Refuse: b.Refuse, Lose: b.Lose, CutAfter: b.CutAfter,
+		})...)
+	}
 	return c.faults(), nil
 }

@@ -37,7 +37,7 @@ func (c *control) addItem(u *activitytest.User, r *http.Request) (any, error) {
 		rec, err := u.AddItem(b.Kind, b.Item, &activitytest.ItemOptions{History: b.History, Content: b.Content})
 		return []activitytest.Record{rec}, err
 	}
-	start, err := generatorStart(b.Start, c.s.Now().Add(-time.Hour))
+	start, err := generatorStart(b.Start, c.s.State().Now.Add(-time.Hour))
 	if err != nil {
 		return nil, err
 	}

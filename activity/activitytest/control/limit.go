@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -41,23 +42,25 @@ type retentionView struct {
 	Bytes      int `json:"bytes"`
 }
 
-var pullTokenRules = map[string]activitytest.PullTokenRule{
-	"required": activitytest.PullTokenRequired, "optional": activitytest.PullTokenOptional, "none": activitytest.PullTokenNone,
+// pullTokens names the rule of a server's pull tokens.
+func pullTokens(s *activitytest.Server) string {
+	switch {
+	case s.NoPullTokens:
+		return "none"
+	case s.OptionalPullTokens:
+		return "optional"
+	}
+	return "required"
 }
 
 func (c *control) limits() (v limitsView) {
 	s := c.s
 	s.Change(func() {
 		v = limitsView{
-			s.RedirectURL, "", s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
+			s.RedirectURL, pullTokens(s), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
 			backfillView{s.Backfill.DaysPerMinute, s.Backfill.FixedMinutes, s.Backfill.ExactDuplicates, s.Backfill.Delay.String()},
 			rulesView{s.Delivery.BatchItems, s.Delivery.Timeout.String(), s.Delivery.FirstRetry.String()},
 			retentionView{s.Retention.Deliveries, s.Retention.Requests, s.Retention.Bytes},
-		}
-		for name, rule := range pullTokenRules {
-			if rule == s.PullTokens {
-				v.PullTokens = name
-			}
 		}
 	})
 	return v
@@ -69,8 +72,7 @@ func (c *control) setLimits(r *http.Request) (any, error) {
 	if err := readBody(r, &v); err != nil {
 		return nil, err
 	}
-	rule, ok := pullTokenRules[v.PullTokens]
-	if !ok {
+	if !slices.Contains([]string{"required", "optional", "none"}, v.PullTokens) {
 		return nil, errors.New("pullTokens is required, optional or none")
 	}
 	if u, err := url.Parse(v.RedirectURL); err != nil || v.RedirectURL != "" && (u.Scheme == "" || u.Host == "") {
@@ -93,7 +95,8 @@ func (c *control) setLimits(r *http.Request) (any, error) {
 	}
 	s := c.s
 	s.Change(func() {
-		s.RedirectURL, s.PullTokens, s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = v.RedirectURL, rule, v.EndExclusive, v.PullsCarryUserID, v.NoLongDetails
+		s.RedirectURL, s.NoPullTokens, s.OptionalPullTokens = v.RedirectURL, v.PullTokens == "none", v.PullTokens == "optional"
+		s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = v.EndExclusive, v.PullsCarryUserID, v.NoLongDetails
 		s.Backfill = activitytest.BackfillRules{
 			DaysPerMinute: v.Backfill.DaysPerMinute, FixedMinutes: v.Backfill.FixedMinutes, ExactDuplicates: v.Backfill.ExactDuplicates, Delay: d[0],
 		}

@@ -16,8 +16,9 @@ type quirkView struct {
 
 func (c *control) quirks() []quirkView {
 	var views []quirkView
+	shares := c.s.State().Quirks
 	for _, q := range activitytest.Quirks() {
-		share := c.s.QuirkShare(q)
+		share := shares[q]
 		views = append(views, quirkView{q, q.About(), share > 0, share})
 	}
 	return views
@@ -59,14 +60,27 @@ func (c *control) setQuirks(r *http.Request) (any, error) {
 	if b.Share != nil {
 		share = *b.Share
 		if names == nil {
-			names = c.s.QuirksOn()
+			names = c.quirksOn()
 		}
 	}
 	if names != nil {
+		c.s.SetQuirks(0, activitytest.Quirks()...)
 		c.s.SetQuirks(share, names...)
 	}
 	for q, share := range b.Shares {
-		c.s.SetQuirk(q, share)
+		c.s.SetQuirks(share, q)
 	}
 	return c.quirks(), nil
+}
+
+// quirksOn returns the quirks that are on, never nil.
+func (c *control) quirksOn() []activitytest.Quirk {
+	shares := c.s.State().Quirks
+	on := []activitytest.Quirk{}
+	for _, q := range activitytest.Quirks() {
+		if shares[q] > 0 {
+			on = append(on, q)
+		}
+	}
+	return on
 }

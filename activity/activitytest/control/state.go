@@ -24,18 +24,12 @@ type stateView struct {
 }
 
 func (c *control) state() stateView {
+	state := c.s.State()
 	v := stateView{
-		Pending: c.s.Pending(), Expired: c.s.Expired(), Quirks: c.s.QuirksOn(), Users: []userView{}, Endpoints: c.endpoints(),
-		Ahead: c.s.Ahead().String(), Faults: c.faults().Faults,
-	}
-	if v.Quirks == nil {
-		v.Quirks = []activitytest.Quirk{}
+		Pending: state.Pending, Expired: state.Expired, Quirks: c.quirksOn(), Users: []userView{}, Endpoints: c.endpoints(),
+		Ahead: state.Ahead.String(), Faults: c.faults().Faults, Deliveries: state.Deliveries, Requests: state.Requests,
 	}
 	c.s.Change(func() { v.BaseURL, v.ClientID, v.RedirectURL = c.s.BaseURL, c.s.ClientID, c.s.RedirectURL })
-	list, left := c.s.DeliveriesAfter(0, 0)
-	v.Deliveries = int64(len(list)) + left
-	exchanges, left := c.s.ExchangesAfter(0, 0)
-	v.Requests = int64(len(exchanges)) + left
 	for _, u := range c.s.Users() {
 		v.Users = append(v.Users, view(u, false))
 	}
@@ -78,7 +72,8 @@ type clockView struct {
 }
 
 func (c *control) clock(sent []activitytest.Delivery) clockView {
-	v := clockView{Now: c.s.Now().UTC(), Ahead: c.s.Ahead().String(), Delivered: len(sent)}
+	state := c.s.State()
+	v := clockView{Now: state.Now.UTC(), Ahead: state.Ahead.String(), Delivered: len(sent)}
 	for i := range sent {
 		if !sent[i].Acknowledged() {
 			v.Failed++

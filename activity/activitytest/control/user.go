@@ -129,7 +129,7 @@ func (c *control) expire(u *activitytest.User, r *http.Request) (any, error) {
 	if err := readBody(r, &b); err != nil {
 		return nil, err
 	}
-	now := c.s.Now()
+	now := c.s.State().Now
 	u.Change(func(s *activitytest.UserState) {
 		if b.Access {
 			s.AccessExpires = now
@@ -155,7 +155,7 @@ func (c *control) sync(u *activitytest.User, r *http.Request) (any, error) {
 	if !slices.Contains(activitytest.Sports(), b.Sport) {
 		return nil, errors.New("no such sport")
 	}
-	start, err := generatorStart(b.Start, c.s.Now().Add(-time.Hour))
+	start, err := generatorStart(b.Start, c.s.State().Now.Add(-time.Hour))
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func generatorStart(t *time.Time, or time.Time) (time.Time, error) {
 }
 
 func (c *control) fillHistory(u *activitytest.User, r *http.Request) (any, error) {
-	now := c.s.Now()
+	now := c.s.State().Now
 	var b struct {
 		Start *time.Time `json:"start"`
 		End   *time.Time `json:"end"`
@@ -237,7 +237,7 @@ func backfill(u *activitytest.User, r *http.Request) (any, error) {
 }
 
 func (c *control) data(u *activitytest.User, r *http.Request) (any, error) {
-	w := types.Window{Start: time.Unix(0, 0), End: c.s.Now().Add(24 * time.Hour)}
+	w := types.Window{Start: time.Unix(0, 0), End: c.s.State().Now.Add(24 * time.Hour)}
 	q := r.URL.Query()
 	for key, t := range map[string]*time.Time{"start": &w.Start, "end": &w.End} {
 		if q.Get(key) != "" {

@@ -39,7 +39,7 @@ func Play(ctx context.Context, s *activitytest.Server, r io.Reader, atOnce bool)
 			own, key = p.own(e.Body)
 			body, size = bytes.NewReader(own), int64(len(own))
 		}
-		end := s.Endpoint(key)
+		end := s.State().Endpoints[key]
 		if end.Handler == nil && end.URL == "" {
 			return fmt.Errorf("replay: there is no endpoint for %s", key)
 		}
@@ -116,7 +116,7 @@ func (p *player) callback(id types.UserID, kind types.Kind, summaryID types.ID, 
 	if u == nil {
 		u = p.s.AddUser(&activitytest.UserOptions{ID: id})
 	}
-	a := p.g.Activities(activitytest.SportPoolSwim, p.s.Now().Add(-2*time.Hour))[0]
+	a := p.g.Activities(activitytest.SportPoolSwim, p.s.State().Now.Add(-2*time.Hour))[0]
 	var url string
 	switch kind {
 	case types.KindActivityFiles:

@@ -360,7 +360,7 @@ func TestSignedAfresh(t *testing.T) {
 		user := p.connected(t)
 		client, err := p.users.Client(t.Context(), user.ID())
 		require.NoError(t, err)
-		p.fake.Fail(3, activitytest.Fault{Lose: true})
+		p.fake.SetFaults(activitytest.Fault{Times: 3, Lose: true})
 		id, err := client.UserID(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, user.ID(), id)

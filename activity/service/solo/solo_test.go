@@ -261,7 +261,7 @@ func TestLife(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, w.connect(user, "").Code)
 		w.settle()
 		w.settle()
-		require.Zero(t, w.fake.BackfillViolations())
+		require.Zero(t, w.fake.State().BackfillViolations)
 		require.GreaterOrEqual(t, w.saved(), user.State().Records[types.KindActivities])
 		asked := len(user.State().Backfilled[types.KindActivities])
 		require.Positive(t, asked)

@@ -87,7 +87,7 @@ func (w *world) live(ctx context.Context, rate int) {
 func (w *world) finish() { w.finished.Store(true) }
 
 func (w *world) deliver(ctx context.Context) {
-	for ctx.Err() == nil && (!w.finished.Load() || w.fake.Pending() > 0) {
+	for ctx.Err() == nil && (!w.finished.Load() || w.fake.State().Pending > 0) {
 		if len(w.fake.Deliver(ctx)) == 0 {
 			time.Sleep(5 * time.Millisecond)
 		}

@@ -41,7 +41,7 @@ func (g *Garmin) serveRequestToken(w http.ResponseWriter, r *http.Request) {
 		callback = ""
 	}
 	token := random(16)
-	t := &request{secret: random(16), callback: callback, expires: g.fake.Now().Add(requestLife)}
+	t := &request{secret: random(16), callback: callback, expires: g.fake.State().Now.Add(requestLife)}
 	g.requests[token] = t
 	form := url.Values{"oauth_token": {token}, "oauth_token_secret": {t.secret}}
 	if g.CallbackConfirmed {
@@ -70,7 +70,7 @@ func (g *Garmin) redeem(r *http.Request) (*activitytest.User, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.requests[p["oauth_token"]]
-	if t == nil || !g.fake.Now().Before(t.expires) {
+	if t == nil || !g.fake.State().Now.Before(t.expires) {
 		return nil, errors.New("Unknown request token")
 	}
 	if err := g.verify(r, p, t.secret); err != nil {
@@ -125,7 +125,7 @@ func (g *Garmin) decide(authorizeURL string, user *activitytest.User) (string, e
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.requests[token]
-	if t == nil || !g.fake.Now().Before(t.expires) {
+	if t == nil || !g.fake.State().Now.Before(t.expires) {
 		return "", errors.New("oauth1test: unknown oauth_token")
 	}
 	var target string

@@ -116,7 +116,7 @@ func (g *Garmin) user(w http.ResponseWriter, r *http.Request) *activitytest.User
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.Ends.IsZero() && !g.fake.Now().Before(g.Ends) {
+	if !g.Ends.IsZero() && !g.fake.State().Now.Before(g.Ends) {
 		writeError(w, http.StatusUnauthorized, "OAuth 1.0 is no longer supported")
 		return nil
 	}
