@@ -5,10 +5,23 @@ import "github.com/garminkit/activityapi/types"
 // The structs the peers decode into: the fields, keys and pointers of package
 // types with nothing of its tolerance. An id must be a string here or a number
 // there, an integer must be written as one, and any odd item spoils the body.
+//
+// An item of a list may be a ping, so the items have its fields too: else a peer would
+// read over most of a body of pings.
 
 type plainBody struct {
-	ActivityDetails []plainDetails  `json:"activityDetails"`
-	Activities      []plainActivity `json:"activities"`
+	ActivityDetails []plainDetails `json:"activityDetails"`
+	Activities      []plainItem    `json:"activities"`
+}
+
+type plainItem struct {
+	plainActivity
+	plainPing
+}
+
+type plainPing struct {
+	UserAccessToken string `json:"userAccessToken"`
+	CallbackURL     string `json:"callbackURL"`
 }
 
 type plainDetails struct {
@@ -18,6 +31,7 @@ type plainDetails struct {
 	Summary    plainActivity `json:"summary"`
 	Samples    []plainSample `json:"samples"`
 	Laps       []plainLap    `json:"laps"`
+	plainPing
 }
 
 type plainLap struct {

@@ -118,7 +118,7 @@ func (d *Decoder) body() *body {
 // release lets the next call of body reuse b.
 func (d *Decoder) release(b *body) {
 	b.s.Reset(nil)
-	b.item, b.spare, b.room, b.pings = Event{}, nil, nil, several[event[Ping]]{}
+	b.item, b.room = Event{}, room{}
 	d.idle.Put(b)
 }
 
@@ -146,7 +146,7 @@ func (d *Decoder) newBody(r io.Reader) *body {
 // reset starts another body with the memory of b.
 func (b *body) reset(r io.Reader) {
 	b.s.Reset(r)
-	b.room, b.pings = nil, several[event[Ping]]{}
+	b.room = room{}
 	clear(b.count)
 }
 
@@ -172,9 +172,17 @@ type body struct {
 	count map[string]int // items seen under each key
 	list  int            // counts the lists
 	item  Event          // the one being read, without its data
-	spare any            // a *pushed that turned out to be a ping, zeroed for reuse
-	room  any            // a *several of the type of spare
-	pings several[event[Ping]]
+	room  room
+}
+
+// room is the memory for the items to come.
+type room struct {
+	activities pushes[types.Activity]
+	manual     pushes[types.ManualActivity]
+	details    pushes[types.ActivityDetails]
+	moveIQ     pushes[types.MoveIQ]
+	envelope   *envelope // one that turned out to be a ping, zeroed for reuse
+	pings      several[event[Ping]]
 }
 
 // event is an event and its data in one allocation.
@@ -190,12 +198,13 @@ type several[T any] struct {
 	last int // how many there were
 }
 
-// mostAtOnce bounds what an item that is kept keeps of its neighbours.
-const mostAtOnce = 8
+// mostAtOnce bounds what an item that is kept keeps of its neighbours. Seven pings,
+// and seven activities, leave little of one of the allocator's sizes unused.
+const mostAtOnce = 7
 
-func (s *several[T]) next() *T {
+func (s *several[T]) next(most int) *T {
 	if len(s.free) == 0 {
-		s.last = min(s.last+1, mostAtOnce)
+		s.last = min(s.last+1, most)
 		s.free = make([]T, s.last)
 	}
 	v := &s.free[0]
@@ -255,13 +264,14 @@ type reader func(b *body, kind types.Kind) (*Event, bool)
 func readerOf(key string) reader {
 	switch types.Kind(key) {
 	case types.KindActivities:
-		return push[types.Activity]
+		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.activities, mostAtOnce) }
 	case types.KindManualActivities:
-		return push[types.ManualActivity]
+		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.manual, mostAtOnce) }
 	case types.KindActivityDetails:
-		return push[types.ActivityDetails]
+		// Details are alone, since one that is kept would keep the samples of the others.
+		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.details, 1) }
 	case types.KindMoveIQ:
-		return push[types.MoveIQ]
+		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.moveIQ, mostAtOnce) }
 	case types.KindActivityFiles, "file":
 		return (*body).file
 	case types.KindDeregistrations:
@@ -278,7 +288,7 @@ func (b *body) event(read reader, key string, index int) (*Event, bool) {
 	if !ok {
 		return nil, false
 	}
-	b.item = Event{Key: key, Index: index, Offset: off}
+	b.item.Key, b.item.Index, b.item.Offset = key, index, off
 	return read(b, types.Kind(key))
 }
 
@@ -298,76 +308,79 @@ var (
 	errNothingElse = errors.New("nothing but a userId")
 )
 
-// pushed is an item of a list of summaries, or of pings for them, and the event
-// that it becomes.
-type pushed[T any] struct {
-	Data            T            `json:",inline"`
+// pushKeys are the keys of an item of a list of summaries, or of pings for them. None
+// is ever made: only its type counts.
+type pushKeys[T any] struct {
+	Summary         T            `json:",inline"`
 	UserAccessToken types.Secret `json:"userAccessToken"`
 	CallbackURL     types.Secret `json:"callbackURL"`
-
-	jsonscan.Target     // of Data
-	fields          int // of Data
-	event           event[Push]
 }
 
-// Store sets the two fields behind those of Data, and Data's.
-func (p *pushed[T]) Store(v *jsonscan.Values, a *jsonscan.Arena) {
-	if v.Seen>>p.fields != 0 {
-		if v.Seen>>p.fields&1 != 0 {
-			p.UserAccessToken = types.Secret(v.Text[p.fields])
+// pushed is a summary and the event that brings it.
+type pushed[T any] struct {
+	summary T
+	event   event[Push]
+}
+
+// pushes makes pushes of the items of a kind.
+type pushes[T any] struct {
+	several[pushed[T]]
+	target target
+	spare  *pushed[T] // one whose item turned out to be a ping, zeroed for reuse
+}
+
+// target stores an item with the keys of pushKeys.
+type target struct {
+	jsonscan.Target     // of the summary
+	fields          int // of the summary
+	userAccessToken types.Secret
+	callbackURL     types.Secret
+}
+
+// Store sets the two fields behind those of the summary, and the summary's.
+func (t *target) Store(v *jsonscan.Values, a *jsonscan.Arena) {
+	if v.Seen>>t.fields != 0 {
+		if v.Seen>>t.fields&1 != 0 {
+			t.userAccessToken = types.Secret(v.Text[t.fields])
 		}
-		if v.Seen>>p.fields&2 != 0 {
-			p.CallbackURL = types.Secret(v.Text[p.fields+1])
+		if v.Seen>>t.fields&2 != 0 {
+			t.callbackURL = types.Secret(v.Text[t.fields+1])
 		}
 	}
-	p.Target.Store(v, a)
+	t.Target.Store(v, a)
 }
 
 func push[T any, P interface {
 	*T
 	types.Summary
-}](b *body, kind types.Kind) (*Event, bool) {
+}](b *body, kind types.Kind, r *pushes[T], most int) (*Event, bool) {
 	if b.d.Envelope {
 		return b.envelope(kind)
 	}
-	p, ok := b.spare.(*pushed[T])
-	if !ok {
-		p = nextPushed[T](b)
-		p.Target = wire.Target(&p.Data)
-		p.fields = p.Len()
+	p, t := r.spare, &r.target
+	if p == nil {
+		p = r.next(most)
+		t.Target = wire.Target(&p.summary)
+		t.fields = t.Len()
 	}
-	b.spare = nil
-	if !b.s.Item(p, p) {
+	r.spare = nil
+	t.userAccessToken, t.callbackURL = "", ""
+	if !b.s.Item((*pushKeys[T])(nil), t) {
 		return nil, false
 	}
-	s := P(&p.Data)
-	ev, err := b.headed(kind, head{ownerOf(s), p.UserAccessToken, p.CallbackURL, s.ID()}, &p.event)
+	s := P(&p.summary)
+	ev, err := b.headed(kind, &head{ownerOf(s), t.userAccessToken, t.callbackURL, s.ID()}, &p.event)
 	if ev == &p.event.Event {
 		p.event.of.Summary = s
 		return b.finish(ev, nil)
 	}
-	if b.s.Only(1 | 3<<p.fields) { // the user is the first field of every summary
+	if b.s.Only(1 | 3<<t.fields) { // the user is the first field of every summary
 		setUser(s, "")
-		p.UserAccessToken, p.CallbackURL = "", ""
 	} else {
-		*p = pushed[T]{Target: p.Target, fields: p.fields}
+		*p = pushed[T]{}
 	}
-	b.spare = p
+	r.spare = p
 	return b.finish(ev, err)
-}
-
-// nextPushed allocates a *pushed. Details are alone, since one that is kept would
-// keep the samples of the others.
-func nextPushed[T any](b *body) *pushed[T] {
-	if _, details := any((*T)(nil)).(*types.ActivityDetails); details {
-		return new(pushed[T])
-	}
-	room, ok := b.room.(*several[pushed[T]])
-	if !ok {
-		room = new(several[pushed[T]])
-		b.room = room
-	}
-	return room.next()
 }
 
 func setUser(s types.Summary, user types.UserID) {
@@ -418,30 +431,33 @@ func (e *envelope) Store(v *jsonscan.Values, _ *jsonscan.Arena) {
 
 // envelope reads a push without its summary, or a ping.
 func (b *body) envelope(kind types.Kind) (*Event, bool) {
-	e, ok := b.spare.(*envelope)
-	if !ok {
+	e := b.room.envelope
+	if e == nil {
 		e = new(envelope)
 	}
-	b.spare = nil
+	b.room.envelope = nil
 	if !b.s.Head(&e.head, e) {
 		return nil, false
 	}
-	ev, err := b.headed(kind, e.head, &e.event)
+	ev, err := b.headed(kind, &e.head, &e.event)
 	if ev == &e.event.Event {
 		return b.finish(ev, nil)
 	}
 	*e = envelope{}
-	b.spare = e
+	b.room.envelope = e
 	return b.finish(ev, err)
 }
 
 // headed returns the ping with this head, or push, or what the item lacks.
-func (b *body) headed(kind types.Kind, h head, push *event[Push]) (*Event, error) {
+//
+// Events are filled field by field. A struct that was just written field by field is
+// slow to copy: the processor cannot read 16 bytes of which it still writes 8.
+func (b *body) headed(kind types.Kind, h *head, push *event[Push]) (*Event, error) {
 	if err := b.unfit(h.UserID, "callbackURL"); err != nil {
 		return nil, err
 	}
 	if h.CallbackURL != "" {
-		ping := b.pings.next()
+		ping := b.room.pings.next(mostAtOnce)
 		ping.of.Kind, ping.of.UserAccessToken, ping.of.CallbackURL = kind, h.UserAccessToken, h.CallbackURL
 		ping.UserID, ping.Data = h.UserID, &ping.of
 		return &ping.Event, nil
