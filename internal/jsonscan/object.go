@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"math"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // Each value of an object is tried in the fastest way first, and a way that cannot
@@ -40,7 +41,7 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 		} else if other := o.rival(s.buf, s.pos, prev, first); other != nil {
 			i = other.field
 			s.pos += int(other.lead.n)
-		} else if k, next := o.find(s.buf, s.pos, prev, first); next > 0 && k != unknown {
+		} else if k, next := o.find(s.buf, s.pos, prev, first); next > 0 && (k != unknown || s.opts.UnknownKey == nil) {
 			i, s.pos = k, next
 		} else {
 			var ok bool
@@ -63,7 +64,7 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 		}
 		ok := true
 		if i == unknown {
-			ok = s.skip(depth)
+			ok = s.pass() || s.skip(depth)
 		} else {
 			prev = i
 			f := &p.fields[i]
@@ -108,7 +109,11 @@ func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 		from := s.pos + 1
 		var to int
 		if b[s.pos] == '"' {
-			if to = plain(b, from); to >= len(b) || b[to] != '"' {
+			to = plain(b, from)
+			if to < len(b) && b[to] >= utf8.RuneSelf {
+				to = foreign(b, from, to)
+			}
+			if to >= len(b) || b[to] != '"' {
 				return false
 			}
 			s.pos = to + 1
@@ -129,6 +134,20 @@ func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 		}
 		vals.Seen |= 1 << i
 		return true
+	case kindBool:
+		if len(b)-s.pos < len("false") {
+			return false
+		}
+		switch {
+		case string(b[s.pos:s.pos+len("true")]) == "true":
+			s.pos += len("true")
+			vals.set(i, 1)
+			return true
+		case string(b[s.pos:s.pos+len("false")]) == "false":
+			s.pos += len("false")
+			vals.set(i, 0)
+			return true
+		}
 	}
 	return false
 }

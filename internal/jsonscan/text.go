@@ -39,6 +39,18 @@ func plain(b []byte, i int) int {
 	return i
 }
 
+// foreign does what plain does, and passes over what is not ASCII, from i on, if the
+// string that begins at from is UTF-8. It returns len(b) if it is not.
+func foreign(b []byte, from, i int) int {
+	for i < len(b) && b[i] >= utf8.RuneSelf {
+		i = plain(b, i+1)
+	}
+	if !utf8.Valid(b[from:i]) {
+		return len(b)
+	}
+	return i
+}
+
 // special returns a word whose lowest bit that is set is in the first byte of x
 // that ends the plain part of a string, or 0.
 func special(x uint64) uint64 {
