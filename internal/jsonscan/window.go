@@ -102,14 +102,23 @@ func (w *window) more() bool {
 // token stays linear in its length.
 func (w *window) room() {
 	w.feed()
-	w.fed = 0
-	unread := w.buf[w.pos:]
-	buf := w.buf[:0]
-	switch size := cap(w.buf); {
-	case len(unread) >= size/2 || size < block:
-		buf = make([]byte, 0, max(2*size, firstBlock))
+	buf, size := w.buf[:0], cap(w.buf)
+	from := w.pos // what is moved
+	begun := w.mark >= 0 && w.mark < w.pos
+	switch {
+	case begun && len(w.old) == 0 && len(w.buf)-w.mark < size/4:
+		// The item is short so far, and moves as a whole: nothing else is kept of it.
+		from = w.mark
+		if size < block {
+			buf = make([]byte, 0, 4*size)
+		}
+	case size < block:
+		buf = make([]byte, 0, max(4*size, firstBlock))
 		w.retire()
-	case w.mark >= 0 && w.mark < w.pos:
+	case len(w.buf)-from >= size/2:
+		buf = make([]byte, 0, 2*size)
+		w.retire()
+	case begun:
 		if buf = nil; len(w.spare) > 0 {
 			last := len(w.spare) - 1
 			buf, w.spare = w.spare[last], w.spare[:last]
@@ -119,9 +128,10 @@ func (w *window) room() {
 		}
 		w.retire()
 	}
-	w.buf = append(buf, unread...)
-	w.base += int64(w.pos)
-	w.pos = 0
+	w.buf = append(buf, w.buf[from:]...)
+	w.base += int64(from)
+	w.pos -= from
+	w.fed = w.pos
 	if w.mark >= 0 {
 		w.mark = 0
 	}
