@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/garminkit/activityapi/types"
 )
 
-// Limiters are the limiters of several applications, by name: each has a consumer
-// key and a budget of its own. Together they are the [Limiter] of a [Runner] that
-// asks for the users of all of them. An application whose requests Garmin refuses
-// stops none of the others.
-type Limiters map[string]Limiter
+// PerApp returns the [Limiter] of a [Runner] that requests the history of users of
+// several applications, given the limiter of each by the application's name: each has
+// a consumer key and a budget of its own. A user of any other application is refused.
+// An application whose requests Garmin refuses stops none of the others.
+func PerApp(byName map[string]Limiter) Limiter { return limiters(maps.Clone(byName)) }
+
+type limiters map[string]Limiter
 
 // Acquire asks the limiter of the user's application.
-func (l Limiters) Acquire(ctx context.Context, userID types.UserID, days int) (Grant, error) {
+func (l limiters) Acquire(ctx context.Context, userID types.UserID, days int) (Grant, error) {
 	own := l[userID.App()]
 	if own == nil {
 		return nil, errNoLimiter(userID.App())
@@ -24,7 +27,7 @@ func (l Limiters) Acquire(ctx context.Context, userID types.UserID, days int) (G
 }
 
 // DaysPerMinute returns the lowest of the limits.
-func (l Limiters) DaysPerMinute() int {
+func (l limiters) DaysPerMinute() int {
 	least := 0
 	for _, own := range l {
 		if n := own.DaysPerMinute(); least == 0 || n < least {
@@ -39,7 +42,7 @@ func errNoLimiter(app string) error {
 }
 
 // check reports what is missing.
-func (l Limiters) check() error {
+func (l limiters) check() error {
 	if len(l) == 0 {
 		return errors.New("there is none")
 	}
@@ -53,7 +56,7 @@ func (l Limiters) check() error {
 
 // daysPerMinute is the limit of the user's application.
 func (r *Runner) daysPerMinute(userID types.UserID) int {
-	if all, ok := r.limiter.(Limiters); ok {
+	if all, ok := r.limiter.(limiters); ok {
 		if own := all[userID.App()]; own != nil {
 			return own.DaysPerMinute()
 		}
@@ -69,7 +72,7 @@ func (f refusal) Unwrap() error { return f.error }
 // refuse notes that an application's requests are refused. The run ends if there
 // is no other.
 func (r *run) refuse(app string, err error) {
-	all, ok := r.runner.limiter.(Limiters)
+	all, ok := r.runner.limiter.(limiters)
 	if !ok {
 		r.stop(err)
 		return

@@ -25,7 +25,7 @@ func TestAppsOfRunner(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ledger := backfill.NewLedger()
-				limiters := backfill.Limiters{"": backfill.NewLimiter(backfill.Production, ledger), "evaluation": backfill.NewLimiter(backfill.Evaluation, ledger)}
+				limiters := backfill.PerApp(map[string]backfill.Limiter{"": backfill.NewLimiter(backfill.Production, ledger), "evaluation": backfill.NewLimiter(backfill.Evaluation, ledger)})
 				require.Equal(t, backfill.Evaluation, limiters.DaysPerMinute())
 				runner := backfill.NewRunner(limiters, ledger, &backfill.RunnerOptions{Users: 4})
 				var mu sync.Mutex
@@ -34,7 +34,7 @@ func TestAppsOfRunner(t *testing.T) {
 					for i := range 40 {
 						for _, app := range []string{"evaluation", "", "other"} {
 							id := types.UserID(fmt.Sprint("u", i)).In(app)
-							u := one(backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+							u := one(requester(func(context.Context, types.Kind, types.Window) error {
 								mu.Lock()
 								defer mu.Unlock()
 								if app == bad {
@@ -97,7 +97,7 @@ func TestAppsOfRunner(t *testing.T) {
 func TestAppsRefusedAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limiters := backfill.Limiters{"a": backfill.NewLimiter(100, nil), "b": backfill.NewLimiter(100, nil)}
+		limiters := backfill.PerApp(map[string]backfill.Limiter{"a": backfill.NewLimiter(100, nil), "b": backfill.NewLimiter(100, nil)})
 		forever := func(yield func(*backfill.User, error) bool) {
 			for i := 0; ; i++ {
 				u := one(&script{answers: []error{status(400, activity.ErrEndpointNotEnabled)}}, window(0, 25))
@@ -124,11 +124,12 @@ func TestAppsLimiterRestores(t *testing.T) {
 		ledger := backfill.NewLedger()
 		u := one(&script{}, window(0, 25))
 		u.ID = types.UserID("u").In("evaluation")
-		before := backfill.Limiters{"evaluation": backfill.NewLimiter(25, ledger)}
+		before := backfill.PerApp(map[string]backfill.Limiter{"evaluation": backfill.NewLimiter(25, ledger)})
 		for _, err := range backfill.NewRunner(before, ledger, nil).Run(t.Context(), u) {
 			require.NoError(t, err)
 		}
-		limiters := backfill.Limiters{"evaluation": backfill.NewLimiter(25, ledger), "": backfill.NewLimiter(25, ledger)}
+		own := backfill.NewLimiter(25, ledger)
+		limiters := backfill.PerApp(map[string]backfill.Limiter{"evaluation": backfill.NewLimiter(25, ledger), "": own})
 		took := func(id types.UserID) time.Duration {
 			start := time.Now()
 			_, err := limiters.Acquire(t.Context(), id, 25)
@@ -139,24 +140,24 @@ func TestAppsLimiterRestores(t *testing.T) {
 		require.Greater(t, took("u@evaluation"), 59*time.Second)
 		_, err := limiters.Acquire(t.Context(), "u@other", 1)
 		require.ErrorContains(t, err, "other")
-		_, err = limiters[""].Acquire(t.Context(), "u@evaluation", 1)
-		require.ErrorContains(t, err, "Limiters")
+		_, err = own.Acquire(t.Context(), "u@evaluation", 1)
+		require.ErrorContains(t, err, "PerApp")
 	})
 }
 
 func TestLimitersRefused(t *testing.T) {
 	t.Parallel()
-	for _, l := range []backfill.Limiters{nil, {}, {"a": nil}} {
-		require.Panics(t, func() { backfill.NewRunner(l, backfill.NewLedger(), nil) })
+	for _, l := range []map[string]backfill.Limiter{nil, {}, {"a": nil}} {
+		require.Panics(t, func() { backfill.NewRunner(backfill.PerApp(l), backfill.NewLedger(), nil) })
 	}
 }
 
-func ExampleLimiters() {
+func ExamplePerApp() {
 	ledger := backfill.NewLedger()
-	limiters := backfill.Limiters{
+	limiters := backfill.PerApp(map[string]backfill.Limiter{
 		"":           backfill.NewLimiter(backfill.Production, ledger),
 		"evaluation": backfill.NewLimiter(backfill.Evaluation, ledger),
-	}
+	})
 	backfill.NewRunner(limiters, ledger, nil)
 	_, err := limiters.Acquire(context.Background(), types.UserID("4aacafe8").In("tenant"), 25)
 	fmt.Println(err)

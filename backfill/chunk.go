@@ -19,7 +19,7 @@ type Chunk struct {
 	// Reason says why a chunk is refused or a hole.
 	Reason Reason
 	// Detail is Garmin's message for a Refused chunk, and the name of the
-	// permission for [ReasonPermission].
+	// permission that the user does not grant.
 	Detail string
 	// Earlier is the earlier range that Garmin names, for a duplicate or a hole.
 	// It is zero if Garmin names none.
@@ -118,25 +118,25 @@ func (s State) String() string {
 	return [...]string{"planned", "requested", "accepted", "duplicate", "hole", "refused"}[s-StatePlanned]
 }
 
-// Reason says why Garmin refused a chunk. The set is open.
+// Reason says why Garmin refused a chunk, in words for people. The set is open.
 type Reason string
 
+// ReasonMinStart: the range is before the earliest time that Garmin gives for this
+// user. It is the only reason after which a range is never requested again.
+const ReasonMinStart Reason = "before the user's earliest time"
+
 const (
-	// ReasonMinStart: the range is before the earliest time that Garmin gives for
-	// this user. It is the only reason after which a range is never requested
-	// again.
-	ReasonMinStart Reason = "before the user's earliest time"
-	// ReasonPermission: the user does not grant the permission that
+	// reasonPermission: the user does not grant the permission that
 	// Chunk.Detail names.
-	ReasonPermission Reason = "permission missing"
-	// ReasonNotEnabled: the summary type is not enabled in Garmin's endpoint
+	reasonPermission Reason = "permission missing"
+	// reasonNotEnabled: the summary type is not enabled in Garmin's endpoint
 	// configuration tool.
-	ReasonNotEnabled Reason = "summary type not enabled"
-	// ReasonUnauthorized: the user's token is no longer valid.
-	ReasonUnauthorized Reason = "not authorized"
-	// ReasonDuplicate, of a hole: Garmin had an earlier request that overlaps
+	reasonNotEnabled Reason = "summary type not enabled"
+	// reasonUnauthorized: the user's token is no longer valid.
+	reasonUnauthorized Reason = "not authorized"
+	// reasonDuplicate, of a hole: Garmin had an earlier request that overlaps
 	// this one or that it did not name.
-	ReasonDuplicate Reason = "duplicate of a request for another range"
-	// ReasonOther: see Chunk.Detail.
-	ReasonOther Reason = "refused"
+	reasonDuplicate Reason = "duplicate of a request for another range"
+	// reasonOther: see Chunk.Detail.
+	reasonOther Reason = "refused"
 )

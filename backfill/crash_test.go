@@ -102,7 +102,7 @@ func key(user types.UserID, k types.Kind, w types.Window) string {
 
 // client sends requests that outlive the process: what was sent arrives.
 func (p *process) client(user types.UserID) backfill.Requester {
-	return backfill.RequesterFunc(func(ctx context.Context, kind types.Kind, w types.Window) error {
+	return requester(func(ctx context.Context, kind types.Kind, w types.Window) error {
 		if err := p.step(); err != nil { // before it is sent
 			return err
 		}

@@ -12,8 +12,15 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
+// requester is a client that does what the function does.
+type requester func(context.Context, types.Kind, types.Window) error
+
+func (r requester) Backfill(ctx context.Context, k types.Kind, w types.Window) error {
+	return r(ctx, k, w)
+}
+
 // garmin stands for an *activity.Client: it gives history from 10 January on.
-var garmin = backfill.RequesterFunc(func(ctx context.Context, kind types.Kind, w types.Window) error {
+var garmin = requester(func(ctx context.Context, kind types.Kind, w types.Window) error {
 	earliest := time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC)
 	if w.Start.Before(earliest) {
 		return &activity.Error{Op: "Backfill", StatusCode: 400, Err: activity.ErrMinStart, MinStart: earliest}
@@ -54,7 +61,7 @@ func Example() {
 	ctx := context.Background()
 	day := types.Window{Start: someDays.End.AddDate(0, 0, -1), End: someDays.End}
 	asked := 0
-	client := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+	client := requester(func(context.Context, types.Kind, types.Window) error {
 		asked++
 		return nil
 	})
@@ -102,7 +109,7 @@ func ExampleRunner_RunAll() {
 		for i := range 1000 {
 			u := &backfill.User{ID: types.UserID(fmt.Sprint("user", i)), Requester: garmin, Window: someDays}
 			if i == 7 {
-				u.Requester = backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+				u.Requester = requester(func(context.Context, types.Kind, types.Window) error {
 					return &activity.Error{Op: "Backfill", StatusCode: 401, Err: activity.ErrUnauthorized}
 				})
 			}
@@ -169,7 +176,7 @@ func ExampleLedger() {
 	ledger := backfill.NewLedger()
 	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Production, ledger), ledger, nil)
 	asked := 0
-	client := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+	client := requester(func(context.Context, types.Kind, types.Window) error {
 		asked++
 		return nil
 	})
@@ -256,7 +263,7 @@ func ExampleNewReport() {
 		panic(err)
 	}
 
-	report, err := backfill.NewReport(ctx, ledger, "d3315b10", nil)
+	report, err := backfill.NewReport(ctx, ledger, "d3315b10")
 	if err != nil {
 		panic(err)
 	}

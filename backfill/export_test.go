@@ -11,6 +11,18 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
+// The reasons that a ledger need not tell apart.
+const (
+	ReasonPermission   = reasonPermission
+	ReasonNotEnabled   = reasonNotEnabled
+	ReasonUnauthorized = reasonUnauthorized
+	ReasonDuplicate    = reasonDuplicate
+	ReasonOther        = reasonOther
+)
+
+// KindOf returns the kind whose history brings summaries or files of kind k.
+var KindOf = kindOf
+
 // Settled reports whether a run does not ask for the chunk.
 func Settled(c *Chunk) bool { return c.settled() }
 
@@ -105,7 +117,7 @@ func Frame(payload []byte) []byte {
 
 func SeedPayloads() [][]byte {
 	e := entry{start: 1e9, end: 1e9 + 86400, requested: 1, answered: 2, attempts: 1, state: StateHole, more: &more{
-		reason: ReasonOther, detail: "x", earlier: types.Window{Start: time.Unix(5, 0), End: time.Unix(6, 0)}, inDoubt: 7,
+		reason: reasonOther, detail: "x", earlier: types.Window{Start: time.Unix(5, 0), End: time.Unix(6, 0)}, inDoubt: 7,
 	}}
 	return [][]byte{
 		appendSave(nil, "u", 2, func(add func(number, *entry)) { add(2, &e); add(0, &e) }),

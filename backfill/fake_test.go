@@ -123,14 +123,15 @@ func TestOnFakeStops(t *testing.T) {
 		}
 		none := fake.AddUser(&activitytest.UserOptions{Permissions: []types.Permission{types.PermissionActivityExport}})
 		client := connect(t, fake, none)
-		missing, ok := errors.AsType[*backfill.PermissionError](run(none, client, types.KindActivities))
+		missing, ok := errors.AsType[*backfill.UserError](run(none, client, types.KindActivities))
 		require.True(t, ok)
 		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
-		require.NoError(t, missing.Err, "no request for history was made")
+		require.ErrorIs(t, missing, activity.ErrNotPermitted)
+		require.Empty(t, none.State().Backfilled, "no request for history was made")
 
 		// Without the check, the request itself tells.
-		blind := backfill.RequesterFunc(func(ctx context.Context, k types.Kind, w types.Window) error { return client.Backfill(ctx, k, w) })
-		missing, ok = errors.AsType[*backfill.PermissionError](run(none, blind, types.KindActivities))
+		blind := requester(func(ctx context.Context, k types.Kind, w types.Window) error { return client.Backfill(ctx, k, w) })
+		missing, ok = errors.AsType[*backfill.UserError](run(none, blind, types.KindActivities))
 		require.True(t, ok)
 		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
 		require.ErrorIs(t, missing, activity.ErrNotPermitted)

@@ -38,7 +38,7 @@ func TestNobodysJudgement(t *testing.T) {
 	}
 	gives := func(err error) func(t *testing.T) backfill.Requester {
 		return func(*testing.T) backfill.Requester {
-			return backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error { return err })
+			return requester(func(context.Context, types.Kind, types.Window) error { return err })
 		}
 	}
 	for _, tt := range []struct {
@@ -94,7 +94,7 @@ func TestApplicationsFaultEndsTheRun(t *testing.T) {
 		asked := 0
 		users := func(yield func(*backfill.User, error) bool) {
 			for i := range 100 {
-				u := one(backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+				u := one(requester(func(context.Context, types.Kind, types.Window) error {
 					asked++
 					return fmt.Errorf("token server: %w", judged(types.FaultApplication))
 				}), window(0, 25))
@@ -121,7 +121,7 @@ func TestApplicationsFaultEndsTheRun(t *testing.T) {
 func TestUsersFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
-		told, err := play(t, ledger, one(backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+		told, err := play(t, ledger, one(requester(func(context.Context, types.Kind, types.Window) error {
 			return judged(types.FaultUser)
 		}), window(0, 25)), serial)
 		require.ErrorIs(t, err, judged(types.FaultUser))
@@ -185,7 +185,7 @@ func TestClaimLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
 		var sent atomic.Int64 // a user's parts are sent side by side
-		hangs := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, _ types.Window) error {
+		hangs := requester(func(ctx context.Context, _ types.Kind, _ types.Window) error {
 			sent.Add(1)
 			select {
 			case <-ctx.Done():

@@ -107,7 +107,7 @@ func TestEndBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := &leases{sendWithin: 5 * time.Second, endWithin: 2 * time.Minute}
 		tries := 0
-		hangs := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
+		hangs := requester(func(ctx context.Context, _ types.Kind, w types.Window) error {
 			if tries++; tries > 1 {
 				return nil
 			}

@@ -146,22 +146,22 @@ func (j *job) ask(c *Chunk) error {
 			}
 			return refusal{a.err}
 		case notPermitted:
-			if err := j.refuse(c, since, ReasonPermission, string(a.permission)); err != nil {
+			if err := j.refuse(c, since, reasonPermission, string(a.permission)); err != nil {
 				return err
 			}
-			return &PermissionError{a.permission, a.err}
+			return &permissionError{a.permission, a.err}
 		case unauthorized:
-			if err := j.refuse(c, since, ReasonUnauthorized, a.message); err != nil {
+			if err := j.refuse(c, since, reasonUnauthorized, a.message); err != nil {
 				return err
 			}
 			return a.err
 		case notEnabled:
-			if err := j.refuse(c, since, ReasonNotEnabled, a.message); err != nil {
+			if err := j.refuse(c, since, reasonNotEnabled, a.message); err != nil {
 				return err
 			}
 			return notEnabledError(c.Kind, a.err)
 		default:
-			return j.refuse(c, since, ReasonOther, a.message)
+			return j.refuse(c, since, reasonOther, a.message)
 		}
 	}
 }
@@ -219,7 +219,7 @@ func cover(c *Chunk, earlier types.Window) []*Chunk {
 		p := *c
 		p.Window, p.State, p.Earlier, p.InDoubt = w, s, earlier, time.Time{}
 		if s == StateHole {
-			p.Reason = ReasonDuplicate
+			p.Reason = reasonDuplicate
 		}
 		parts = append(parts, &p)
 	}

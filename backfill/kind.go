@@ -17,9 +17,9 @@ var kinds = [...]types.Kind{types.KindActivities, types.KindActivityDetails, typ
 // Details come only by push: with ping enabled for that type, nothing arrives.
 func Kinds() []types.Kind { return slices.Clone(kinds[:]) }
 
-// KindOf returns the kind whose history brings summaries or files of kind k.
+// kindOf returns the kind whose history brings summaries or files of kind k.
 // It is false for kinds that have no history.
-func KindOf(k types.Kind) (types.Kind, bool) {
+func kindOf(k types.Kind) (types.Kind, bool) {
 	switch k {
 	case types.KindActivities, types.KindActivityFiles:
 		return types.KindActivities, true

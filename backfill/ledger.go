@@ -98,7 +98,7 @@ var (
 // requested. If only files are enabled, call Arrived with [types.KindActivities]
 // for them.
 func Arrival(ctx context.Context, ledger Ledger, userID types.UserID, s types.Summary) error {
-	kind, ok := KindOf(s.Kind())
+	kind, ok := kindOf(s.Kind())
 	if !ok || types.Start(s).IsZero() {
 		return nil
 	}

@@ -127,7 +127,7 @@ func (l *memoryLimiter) isFor(app string) error {
 		l.app, l.named = app, true
 	}
 	if l.app != app {
-		return fmt.Errorf("backfill: a limiter for the application %q was asked for %q, see Limiters", l.app, app)
+		return fmt.Errorf("backfill: a limiter for the application %q was asked for %q, see PerApp", l.app, app)
 	}
 	return nil
 }

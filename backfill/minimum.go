@@ -32,7 +32,7 @@ func (j *job) later(c *Chunk, m *minimum, a answer) (*Chunk, error) {
 	if at.IsZero() || start.Sub(at) >= day || yetToCome || m.answers >= maxMinimum {
 		// It names no time, one that was met, or one that nobody can mean.
 		// Nothing is learnt from that.
-		return nil, j.refuse(c, time.Time{}, ReasonOther, a.message)
+		return nil, j.refuse(c, time.Time{}, reasonOther, a.message)
 	}
 	if !at.Before(start) {
 		j.learn(c.Kind, at)
@@ -45,7 +45,7 @@ func (j *job) later(c *Chunk, m *minimum, a answer) (*Chunk, error) {
 	}
 	next := floorDay(start).Add(day)
 	if !next.Before(c.Window.End) {
-		return nil, j.refuse(c, time.Time{}, ReasonOther, a.message)
+		return nil, j.refuse(c, time.Time{}, reasonOther, a.message)
 	}
 	return j.skip(c, next, a.message)
 }
@@ -62,7 +62,7 @@ func (j *job) clip(c *Chunk, at time.Time, message string) (*Chunk, error) {
 
 // skip leaves what lies before at to a later run, and returns the rest.
 func (j *job) skip(c *Chunk, at time.Time, message string) (*Chunk, error) {
-	return j.divide(c, at, ReasonOther, message)
+	return j.divide(c, at, reasonOther, message)
 }
 
 // divide refuses what lies before at, and returns the rest.

@@ -9,22 +9,24 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // colours of days, by status. Delivered ones have three, for one summary, two,
 // and more.
 var (
 	colours = [...]string{
-		StatusNone:      "#ffffff",
-		StatusQuiet:     "#d6e4f0",
-		StatusDuplicate: "#a78bca",
-		StatusDelivered: "#7bc8a4",
-		StatusWaiting:   "#f6cf65",
-		StatusPlanned:   "#ececec",
-		StatusRefused:   "#8c8c8c",
-		StatusHole:      "#d7301f",
+		statusNone:      "#ffffff",
+		statusQuiet:     "#d6e4f0",
+		statusDuplicate: "#a78bca",
+		statusDelivered: "#7bc8a4",
+		statusWaiting:   "#f6cf65",
+		statusPlanned:   "#ececec",
+		statusRefused:   "#8c8c8c",
+		statusHole:      "#d7301f",
 	}
-	deliveredColours = [...]string{colours[StatusDelivered], "#36a071", "#136f4a"}
+	deliveredColours = [...]string{colours[statusDelivered], "#36a071", "#136f4a"}
 )
 
 // Sizes in pixels.
@@ -45,12 +47,12 @@ const (
 // running down.
 func (r *Report) WriteSVG(w io.Writer) error {
 	last, first := 0, 9999
-	for _, c := range r.Kinds {
-		first = min(first, c.Days[0].Date.Year())
-		last = max(last, c.Days[len(c.Days)-1].Date.Year())
+	for _, days := range r.kinds {
+		first = min(first, days[0].Date.Year())
+		last = max(last, days[len(days)-1].Date.Year())
 	}
 	years := max(0, last-first+1)
-	width := margins + max(1, len(r.Kinds))*colWidth
+	width := margins + max(1, len(r.Days))*colWidth
 	height := head + years*yearHigh + foot
 
 	out := bufio.NewWriter(w)
@@ -58,11 +60,13 @@ func (r *Report) WriteSVG(w io.Writer) error {
 	fmt.Fprintf(out, `<title>%s</title>`+"\n", escape("History of "+string(r.UserID)))
 	fmt.Fprintf(out, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
 	fmt.Fprintf(out, `<text x="%d" y="22" font-size="14" font-weight="600">%s</text>`+"\n", margins, escape("History of "+string(r.UserID)))
-	total := make(map[Status]int)
-	for i, c := range r.Kinds {
-		c.draw(out, margins+i*colWidth, last)
-		for s, n := range c.Count() {
-			total[s] += n
+	total := make(map[status]int)
+	x := margins
+	for k, days := range r.kinds {
+		draw(out, k, days, x, last)
+		x += colWidth
+		for _, d := range days {
+			total[d.status()]++
 		}
 	}
 	legend(out, margins, height-22, total)
@@ -71,11 +75,11 @@ func (r *Report) WriteSVG(w io.Writer) error {
 }
 
 // draw draws one kind's column at x.
-func (c *Calendar) draw(out io.Writer, x, last int) {
-	fmt.Fprintf(out, `<text x="%d" y="44" font-weight="600">%s</text>`+"\n", x, c.Kind)
+func draw(out io.Writer, k types.Kind, days []Day, x, last int) {
+	fmt.Fprintf(out, `<text x="%d" y="44" font-weight="600">%s</text>`+"\n", x, k)
 	squares := make(map[string]*strings.Builder) // path data by colour
 	label := -1
-	for _, d := range c.Days {
+	for _, d := range days {
 		year := d.Date.Year()
 		top := head + (last-year)*yearHigh + 14
 		if year != label {
@@ -88,8 +92,8 @@ func (c *Calendar) draw(out io.Writer, x, last int) {
 		if d.Date.Day() == 1 {
 			fmt.Fprintf(out, `<text x="%d" y="%d" font-size="9" fill="#777">%s</text>`+"\n", left, top-4, d.Date.Format("Jan"))
 		}
-		colour := colours[d.Status]
-		if d.Status == StatusDelivered {
+		colour := colours[d.status()]
+		if d.status() == statusDelivered {
 			colour = deliveredColours[min(d.Arrived, len(deliveredColours))-1]
 		}
 		if squares[colour] == nil {
@@ -103,8 +107,8 @@ func (c *Calendar) draw(out io.Writer, x, last int) {
 }
 
 // legend explains the colours of the statuses there are, with their days.
-func legend(out io.Writer, x, y int, total map[Status]int) {
-	for s := StatusHole; s > StatusNone; s-- {
+func legend(out io.Writer, x, y int, total map[status]int) {
+	for s := statusHole; s > statusNone; s-- {
 		if total[s] == 0 {
 			continue
 		}

@@ -1,8 +1,11 @@
 package backfill
 
 import (
+	"cmp"
+	"errors"
 	"time"
 
+	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -25,7 +28,11 @@ type Progress struct {
 // the next run requests them.
 type UserError struct {
 	UserID types.UserID
-	Err    error
+	// Permission is what the user does not grant, if that is why. Run again after
+	// the user has granted it.
+	Permission types.Permission
+	// Err is the cause. It wraps activity.ErrNotPermitted if Permission is set.
+	Err error
 }
 
 // Error names the user and the cause.
@@ -36,21 +43,27 @@ func (e *UserError) Error() string {
 // Unwrap returns Err.
 func (e *UserError) Unwrap() error { return e.Err }
 
-// PermissionError names the permission that the user does not grant. Run again
-// after the user has granted it.
-type PermissionError struct {
-	Permission types.Permission
-	// Err is the server's answer, or nil if it was not asked for history.
-	Err error
+// permissionError names the permission that the user does not grant. err is the
+// server's answer, or nil if it was not asked for history.
+type permissionError struct {
+	permission types.Permission
+	err        error
 }
 
-// Error names the permission, or the cause if Garmin did not name it.
-func (e *PermissionError) Error() string {
-	if e.Permission == "" && e.Err != nil {
-		return e.Err.Error()
+func (e *permissionError) Error() string {
+	if e.permission == "" && e.err != nil {
+		return e.err.Error()
 	}
-	return "permission missing: " + string(e.Permission)
+	return "permission missing: " + string(e.permission)
 }
 
-// Unwrap returns Err.
-func (e *PermissionError) Unwrap() error { return e.Err }
+func (e *permissionError) Unwrap() error { return cmp.Or(e.err, activity.ErrNotPermitted) }
+
+// stopped says why a user was stopped.
+func stopped(userID types.UserID, err error) *UserError {
+	e := &UserError{UserID: userID, Err: err}
+	if p, ok := errors.AsType[*permissionError](err); ok {
+		e.Permission = cmp.Or(p.permission, types.PermissionHistoricalDataExport)
+	}
+	return e
+}

@@ -13,75 +13,77 @@ import (
 // Report shows the state of a user's history, day by day. Days are in UTC.
 type Report struct {
 	UserID types.UserID
-	// Kinds has a calendar for each kind in the ledger, in the order of [Kinds].
-	Kinds []Calendar
-}
-
-// Calendar holds the days of one kind, from the first to the last with a chunk in
-// the ledger.
-type Calendar struct {
-	Kind types.Kind
-	Days []Day
+	// Days has the days of each kind in the ledger, from the first to the last with
+	// a chunk.
+	Days map[types.Kind][]Day
 }
 
 // Day describes one day.
 type Day struct {
 	// Date is midnight UTC.
-	Date   time.Time
-	Status Status
+	Date time.Time
+	// State is that of the chunk with the day, or zero if there is none. If several
+	// chunks have parts of the day, it is that of the one that needs most attention.
+	State State
+	// Waiting means that Garmin may still be sending: it has not answered the
+	// request, or it accepted it less than 24 hours ago and nothing has arrived.
+	Waiting bool
 	// Arrived counts the summaries that started on this day.
 	Arrived int
 	// Why is the reason for a hole or refusal, with Garmin's message.
 	Why string
 }
 
-// Status is the state of a day. If parts of a day differ, it is the one that
-// needs more attention.
-type Status uint8
+// String returns what has become of the day: "not planned", "planned", "waiting",
+// "delivered", "quiet" if Garmin accepted the request and nothing has arrived,
+// "duplicate" if others requested the day before and nothing has arrived, "hole" or
+// "refused".
+func (d Day) String() string { return d.status().String() }
 
-// Ordered by increasing need for attention.
+// quietAfter is how long after a request was accepted a day without summaries counts
+// as quiet.
+const quietAfter = 24 * time.Hour
+
+// status is what has become of a day, ordered by increasing need for attention.
+type status uint8
+
 const (
-	// StatusNone: no chunk contains the day.
-	StatusNone Status = iota
-	// StatusQuiet: Garmin accepted the request, but nothing has arrived.
-	StatusQuiet
-	// StatusDuplicate: others requested it before; nothing will arrive.
-	StatusDuplicate
-	// StatusDelivered: summaries have arrived.
-	StatusDelivered
-	// StatusWaiting: requested, and Garmin may still be sending.
-	StatusWaiting
-	// StatusPlanned: not requested yet.
-	StatusPlanned
-	// StatusRefused: Garmin will not give it.
-	StatusRefused
-	// StatusHole: no request for it has succeeded.
-	StatusHole
+	statusNone      status = iota // no chunk contains the day
+	statusQuiet                   // Garmin accepted the request, but nothing has arrived
+	statusDuplicate               // others requested it before; nothing will arrive
+	statusDelivered               // summaries have arrived
+	statusWaiting                 // requested, and Garmin may still be sending
+	statusPlanned                 // not requested yet
+	statusRefused                 // Garmin will not give it
+	statusHole                    // no request for it has succeeded
 )
 
 var statusNames = [...]string{"not planned", "quiet", "duplicate", "delivered", "waiting", "planned", "refused", "hole"}
 
-// String returns the status in words, such as "delivered".
-func (s Status) String() string {
-	if int(s) >= len(statusNames) {
-		return fmt.Sprintf("Status(%d)", uint8(s))
-	}
-	return statusNames[s]
-}
+func (s status) String() string { return statusNames[s] }
 
-// ReportOptions are the optional settings of NewReport. nil means the zero value.
-type ReportOptions struct {
-	// QuietAfter is how long after a request was accepted a day without
-	// summaries counts as quiet. Zero means 24 hours.
-	QuietAfter time.Duration
+func (d *Day) status() status {
+	switch {
+	case d.State == StatePlanned:
+		return statusPlanned
+	case d.State == StateHole:
+		return statusHole
+	case d.State == StateRefused:
+		return statusRefused
+	case d.Waiting:
+		return statusWaiting
+	case d.State == 0:
+		return statusNone
+	case d.Arrived > 0:
+		return statusDelivered
+	case d.State == StateDuplicate:
+		return statusDuplicate
+	}
+	return statusQuiet
 }
 
 // NewReport reads a user's report from the ledger.
-func NewReport(ctx context.Context, ledger Ledger, userID types.UserID, opts *ReportOptions) (*Report, error) {
-	quietAfter := 24 * time.Hour
-	if opts != nil && opts.QuietAfter > 0 {
-		quietAfter = opts.QuietAfter
-	}
+func NewReport(ctx context.Context, ledger Ledger, userID types.UserID) (*Report, error) {
 	now := time.Now()
 	chunks := make(map[types.Kind][]*Chunk)
 	for c, err := range ledger.Chunks(ctx, userID) {
@@ -90,7 +92,7 @@ func NewReport(ctx context.Context, ledger Ledger, userID types.UserID, opts *Re
 		}
 		chunks[c.Kind] = append(chunks[c.Kind], c)
 	}
-	r := &Report{UserID: userID}
+	r := &Report{UserID: userID, Days: map[types.Kind][]Day{}}
 	for _, k := range Kinds() {
 		cs := chunks[k]
 		if len(cs) == 0 {
@@ -111,66 +113,49 @@ func NewReport(ctx context.Context, ledger Ledger, userID types.UserID, opts *Re
 		}
 		for _, c := range cs {
 			for i := index(c.Window.Start); i <= index(c.Window.End.Add(-time.Second)); i++ {
-				days[i].add(c, now, quietAfter)
+				days[i].add(c, now)
 			}
 		}
-		r.Kinds = append(r.Kinds, Calendar{Kind: k, Days: days})
+		r.Days[k] = days
 	}
 	return r, nil
 }
 
 // add takes into account a chunk that touches the day.
-func (d *Day) add(c *Chunk, now time.Time, quietAfter time.Duration) {
-	s := StatusNone
+func (d *Day) add(c *Chunk, now time.Time) {
+	n := Day{Date: d.Date, State: c.State, Arrived: d.Arrived}
 	switch c.State {
-	case StatePlanned:
-		s = StatusPlanned
 	case StateRequested:
-		s = StatusWaiting
-	case StateAccepted, StateDuplicate:
-		switch {
-		case d.Arrived > 0:
-			s = StatusDelivered
-		case c.State == StateDuplicate:
-			s = StatusDuplicate
-		case now.Sub(c.Answered).Abs() < quietAfter: // the clock may have been set back
-			s = StatusWaiting
-		default:
-			s = StatusQuiet
-		}
-	case StateHole:
-		s = StatusHole
-	case StateRefused:
-		s = StatusRefused
-	}
-	if s <= d.Status {
-		return
-	}
-	d.Status, d.Why = s, ""
-	if s == StatusHole || s == StatusRefused {
-		d.Why = string(c.Reason)
+		n.Waiting = true
+	case StateAccepted:
+		n.Waiting = d.Arrived == 0 && now.Sub(c.Answered).Abs() < quietAfter // the clock may have been set back
+	case StateHole, StateRefused:
+		n.Why = string(c.Reason)
 		if c.Detail != "" && c.Reason != ReasonMinStart { // that one repeats the dates
-			d.Why += ": " + c.Detail
+			n.Why += ": " + c.Detail
 		}
+	}
+	if n.status() > d.status() {
+		*d = n
 	}
 }
 
-// Count returns how many days have each status.
-func (c *Calendar) Count() map[Status]int {
-	n := make(map[Status]int)
-	for _, d := range c.Days {
-		n[d.Status]++
+// kinds yields the kinds of the report and their days, in the order of [Kinds].
+func (r *Report) kinds(yield func(types.Kind, []Day) bool) {
+	for _, k := range kinds {
+		if days := r.Days[k]; len(days) > 0 && !yield(k, days) {
+			return
+		}
 	}
-	return n
 }
 
 // String returns a table of ranges and their status, a few lines for each kind.
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "history of %s\n", r.UserID)
-	for _, c := range r.Kinds {
-		fmt.Fprintf(&b, "%s\n", c.Kind)
-		for days := range runs(c.Days) {
+	for k, all := range r.kinds {
+		fmt.Fprintf(&b, "%s\n", k)
+		for days := range runs(all) {
 			fmt.Fprintf(&b, "  %s to %s  %5d days  %s\n", days[0].Date.Format(time.DateOnly),
 				days[len(days)-1].Date.Format(time.DateOnly), len(days), outcome(days))
 		}
@@ -184,7 +169,7 @@ func runs(days []Day) func(yield func([]Day) bool) {
 	return func(yield func([]Day) bool) {
 		for len(days) > 0 {
 			n := slices.IndexFunc(days, func(d Day) bool {
-				return class(d.Status) != class(days[0].Status) || d.Why != days[0].Why
+				return class(d.status()) != class(days[0].status()) || d.Why != days[0].Why
 			})
 			if n < 0 {
 				n = len(days)
@@ -197,9 +182,9 @@ func runs(days []Day) func(yield func([]Day) bool) {
 	}
 }
 
-func class(s Status) Status {
-	if s == StatusDelivered {
-		return StatusQuiet
+func class(s status) status {
+	if s == statusDelivered {
+		return statusQuiet
 	}
 	return s
 }
@@ -213,9 +198,9 @@ func outcome(days []Day) string {
 			with++
 		}
 	}
-	s := days[0].Status
+	s := days[0].status()
 	switch {
-	case class(s) == StatusQuiet:
+	case class(s) == statusQuiet:
 		return fmt.Sprintf("delivered %d summaries on %d days, %d quiet", arrived, with, len(days)-with)
 	case days[0].Why != "":
 		return s.String() + ", " + days[0].Why

@@ -94,7 +94,7 @@ func (r *run) one(user *User) {
 	case errors.As(err, &f):
 		r.stop(f.error)
 	default:
-		r.events <- &Progress{UserID: user.ID, Err: &UserError{user.ID, err}}
+		r.events <- &Progress{UserID: user.ID, Err: stopped(user.ID, err)}
 	}
 }
 
@@ -108,7 +108,7 @@ func (r *run) serve(user *User) error {
 	if err := user.check(); err != nil {
 		return err
 	}
-	if all, ok := r.runner.limiter.(Limiters); ok && all[user.ID.App()] == nil {
+	if all, ok := r.runner.limiter.(limiters); ok && all[user.ID.App()] == nil {
 		return errNoLimiter(user.ID.App())
 	}
 	claim, err := r.runner.ledger.Claim(r.begin, user.ID)
@@ -160,7 +160,7 @@ func (r *run) permitted(user *User) error {
 	if slices.Contains(have, types.PermissionHistoricalDataExport) {
 		return nil
 	}
-	return &PermissionError{Permission: types.PermissionHistoricalDataExport}
+	return &permissionError{permission: types.PermissionHistoricalDataExport}
 }
 
 // notEnabledError explains a mistake in the configuration of the key.

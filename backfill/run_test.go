@@ -303,7 +303,7 @@ func TestLimitedWaits(t *testing.T) {
 	for after, want := range map[time.Duration]time.Duration{0: time.Minute, 3 * time.Minute: 3 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			var at []time.Time
-			r := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+			r := requester(func(context.Context, types.Kind, types.Window) error {
 				if at = append(at, time.Now()); len(at) == 1 {
 					return &activity.Error{StatusCode: 429, Err: activity.ErrRateLimited, Wait: after}
 				}
@@ -435,7 +435,7 @@ func TestPermissionFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		no := &permissions{have: []types.Permission{types.PermissionActivityExport}}
 		_, err := play(t, backfill.NewLedger(), one(no, window(0, 25)), nil)
-		missing, ok := errors.AsType[*backfill.PermissionError](err)
+		missing, ok := errors.AsType[*backfill.UserError](err)
 		require.True(t, ok, "got %v", err)
 		require.Equal(t, types.PermissionHistoricalDataExport, missing.Permission)
 		require.ErrorContains(t, err, "HISTORICAL_DATA_EXPORT")
@@ -462,7 +462,7 @@ func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := backfill.NewLedger()
 		var calls atomic.Int64
-		slow := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
+		slow := requester(func(ctx context.Context, _ types.Kind, w types.Window) error {
 			time.Sleep(time.Duration(calls.Add(1)) * 5 * time.Second)
 			return ctx.Err()
 		})
@@ -485,7 +485,7 @@ func TestCancel(t *testing.T) {
 		ledger := backfill.NewLedger()
 		limiter := backfill.NewLimiter(backfill.Evaluation, nil)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		hangs := backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
+		hangs := requester(func(ctx context.Context, _ types.Kind, w types.Window) error {
 			<-ctx.Done()
 			return ctx.Err()
 		})
@@ -528,7 +528,7 @@ func TestAnswerOutlivesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		r := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+		r := requester(func(context.Context, types.Kind, types.Window) error {
 			cancel()
 			return nil
 		})

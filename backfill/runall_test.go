@@ -27,7 +27,7 @@ func TestRunAll(t *testing.T) {
 		seq := func(yield func(*backfill.User, error) bool) {
 			for i := range users {
 				u := &backfill.User{ID: types.UserID(fmt.Sprint("user", i)), Window: window(0, 30), Kinds: []types.Kind{types.KindMoveIQ}}
-				u.Requester = backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
+				u.Requester = requester(func(context.Context, types.Kind, types.Window) error {
 					mu.Lock()
 					active++
 					most = max(most, active)

@@ -44,9 +44,9 @@ func NewRunner(limiter Limiter, ledger Ledger, opts *RunnerOptions) *Runner {
 	if limiter == nil || ledger == nil {
 		panic("backfill: NewRunner without limiter or ledger")
 	}
-	if all, ok := limiter.(Limiters); ok {
+	if all, ok := limiter.(limiters); ok {
 		if err := all.check(); err != nil {
-			panic("backfill: NewRunner: Limiters: " + err.Error())
+			panic("backfill: NewRunner: PerApp: " + err.Error())
 		}
 	}
 	r := &Runner{limiter: limiter, ledger: ledger}

@@ -85,7 +85,7 @@ func TestMillionUsersStream(t *testing.T) {
 	if *long {
 		n = 1_000_000
 	}
-	accept := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error { return nil })
+	accept := requester(func(context.Context, types.Kind, types.Window) error { return nil })
 	most, seen := 0.0, 0
 	before := heap()
 	seq := func(yield func(*backfill.User, error) bool) {

@@ -96,7 +96,7 @@ var errLost = errors.New("connection lost")
 
 // client is the server as one user sees it.
 func (s *server) client(userID types.UserID) backfill.Requester {
-	return backfill.RequesterFunc(func(ctx context.Context, kind types.Kind, w types.Window) error {
+	return requester(func(ctx context.Context, kind types.Kind, w types.Window) error {
 		return s.backfill(ctx, userID, kind, w)
 	})
 }

@@ -21,14 +21,6 @@ type Requester interface {
 	Backfill(ctx context.Context, kind types.Kind, w types.Window) error
 }
 
-// RequesterFunc makes a function a [Requester].
-type RequesterFunc func(ctx context.Context, kind types.Kind, w types.Window) error
-
-// Backfill calls f.
-func (f RequesterFunc) Backfill(ctx context.Context, kind types.Kind, w types.Window) error {
-	return f(ctx, kind, w)
-}
-
 // permitter is what Requester's comment speaks of.
 type permitter interface {
 	Permissions(ctx context.Context) ([]types.Permission, error)

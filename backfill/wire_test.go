@@ -39,5 +39,5 @@ func answering(t *testing.T, answer func(start int64) (int, string)) backfill.Re
 	t.Cleanup(func() { pool.Close() })
 	c, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})))
 	require.NoError(t, err)
-	return backfill.RequesterFunc(func(ctx context.Context, k types.Kind, w types.Window) error { return c.Backfill(ctx, k, w) })
+	return requester(func(ctx context.Context, k types.Kind, w types.Window) error { return c.Backfill(ctx, k, w) })
 }

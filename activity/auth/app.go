@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/internal/appname"
+	"github.com/garminkit/activityapi/internal/scheme"
 	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
@@ -54,14 +55,14 @@ type App struct {
 	ClientSecret types.Secret `json:"-"`
 }
 
-func (a App) check(scheme Scheme) error {
+func (a App) check(signs bool) error {
 	if err := appname.Check(a.Name); err != nil {
 		return fmt.Errorf("auth: App.Name %.100q: %w", a.Name, err)
 	}
 	switch {
 	case a.ClientID == "":
 		return errors.New("auth: App without ClientID")
-	case a.ClientSecret == "" && scheme == nil:
+	case a.ClientSecret == "" && !signs:
 		return errors.New("auth: App without ClientSecret")
 	}
 	return nil
@@ -78,5 +79,5 @@ type server struct {
 	base      http.RoundTripper
 	plain     string // Options.PlainHTTPHost
 	timeout   time.Duration
-	scheme    Scheme // or nil
+	scheme    scheme.Scheme[Token] // or nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/internal/scheme"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -451,7 +452,7 @@ func TestConstructorsRefuse(t *testing.T) {
 	_, err := auth.NewConnector(users, "http://localhost:8080/callback", nil, nil)
 	require.NoError(t, err)
 	// An application that Garmin has not migrated has no secret for OAuth 2.
-	old, err := auth.NewUsers(auth.App{ClientID: "id"}, store, &auth.Options{Scheme: struct{ auth.Scheme }{}})
+	old, err := auth.NewUsers(auth.App{ClientID: "id"}, store, &auth.Options{Scheme: func() scheme.Scheme[auth.Token] { return struct{ scheme.Scheme[auth.Token] }{} }})
 	require.NoError(t, err)
 	defer old.Close()
 	_, err = auth.NewConnector(old, callbackURL, nil, &auth.ConnectorOptions{Scheme: true})

@@ -9,10 +9,10 @@ import (
 	"github.com/garminkit/activityapi/internal/scheme"
 )
 
-// Scheme is a way to connect other than OAuth 2. Its tokens have a TokenSecret,
-// do not expire, and can be exchanged for OAuth 2 tokens. Package oauth1 has the
-// only one, until Garmin retires OAuth 1.0a.
-type Scheme = scheme.Scheme[Token]
+// Scheme is a way to connect other than OAuth 2. Its tokens have a TokenSecret, do
+// not expire, and can be exchanged for OAuth 2 tokens. Package oauth1 makes the only
+// one, until Garmin retires OAuth 1.0a. Package fmt prints it as an address.
+type Scheme func() scheme.Scheme[Token]
 
 // called runs one call of a scheme to Garmin's OAuth servers under the guards.
 func called[T any](ctx context.Context, s *server, op string, call func(ctx context.Context, base http.RoundTripper) (T, error)) (T, error) {

@@ -126,7 +126,7 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	if err := app.check(opts.Scheme); err != nil {
+	if err := app.check(opts.Scheme != nil); err != nil {
 		return nil, err
 	}
 	if store == nil {
@@ -149,7 +149,6 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 			plain:     opts.PlainHTTPHost,
 			base:      opts.Transport,
 			timeout:   cmp.Or(opts.Timeout, 15*time.Second),
-			scheme:    opts.Scheme,
 		},
 		store:    store,
 		pool:     opts.Pool,
@@ -157,6 +156,9 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 		flights:  make(map[types.UserID]*flight),
 		unstored: make(map[types.UserID]*rotation),
 		doubts:   make(map[types.UserID]*doubt),
+	}
+	if opts.Scheme != nil {
+		u.server.scheme = opts.Scheme()
 	}
 	if u.server.base == nil {
 		t := newTransport()
@@ -176,7 +178,7 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 	}
 	u.servers = map[string]*server{app.Name: u.server}
 	for _, app := range opts.Apps {
-		if err := app.check(nil); err != nil {
+		if err := app.check(false); err != nil {
 			return nil, err
 		}
 		if u.servers[app.Name] != nil {

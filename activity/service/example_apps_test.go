@@ -43,10 +43,10 @@ func ExampleOptions_apps() {
 		if err != nil {
 			return err
 		}
-		limiters := backfill.Limiters{
+		limiters := backfill.PerApp(map[string]backfill.Limiter{
 			"":           backfill.NewLimiter(backfill.Production, ledger),
 			"evaluation": backfill.NewLimiter(backfill.Evaluation, ledger),
-		}
+		})
 		opts := &service.Options{
 			Handler: &notify.HandlerOptions{Apps: map[string][]notify.OriginCheck{
 				"":           {productionSecret},

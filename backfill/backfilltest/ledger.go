@@ -168,7 +168,7 @@ func (t *ledgerTest) order() {
 func (t *ledgerTest) fields() {
 	full := &backfill.Chunk{
 		UserID: "u/ü 1", Kind: types.KindActivityDetails, Window: days(0, 25), State: backfill.StateHole,
-		Reason: backfill.ReasonDuplicate, Detail: "some \"text\"\n", Earlier: days(-5, 3), Attempts: 3,
+		Reason: "some reason", Detail: "some \"text\"\n", Earlier: days(-5, 3), Attempts: 3,
 		Requested: epoch.Add(time.Hour + 123*time.Millisecond), Answered: epoch.Add(2 * time.Hour), InDoubt: epoch.Add(30 * time.Minute),
 	}
 	t.save(full)
@@ -197,7 +197,7 @@ func (t *ledgerTest) fields() {
 	}
 	// Each of the fields that few chunks have, alone.
 	for i, only := range []backfill.Chunk{
-		{Reason: backfill.ReasonOther}, {Detail: "text"}, {Earlier: days(-5, 3)}, {InDoubt: epoch},
+		{Reason: "another reason"}, {Detail: "text"}, {Earlier: days(-5, 3)}, {InDoubt: epoch},
 	} {
 		c := chunk("w", types.KindActivities, days(i, i+1), backfill.StateRefused)
 		c.Reason, c.Detail, c.Earlier, c.InDoubt = only.Reason, only.Detail, only.Earlier, only.InDoubt

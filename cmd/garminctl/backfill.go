@@ -109,12 +109,9 @@ func (c *backfillPlan) Run(ctx context.Context, out *output) (err error) {
 		defer func() { err = errors.Join(err, done()) }()
 		ledger = l
 	}
-	never := backfill.RequesterFunc(func(context.Context, types.Kind, types.Window) error {
-		return errors.New("a plan asks for nothing")
-	})
 	runner := backfill.NewRunner(backfill.NewLimiter(c.DaysPerMinute, ledger), ledger, nil)
 	for _, id := range c.User {
-		plan, err := runner.Plan(ctx, &backfill.User{ID: id, Requester: never, Window: w, Kinds: c.Kind})
+		plan, err := runner.Plan(ctx, &backfill.User{ID: id, Requester: never{}, Window: w, Kinds: c.Kind})
 		if err != nil {
 			return err
 		}
@@ -391,4 +388,11 @@ func makeLedger(dir string) (backfill.Ledger, error) {
 		}
 	}
 	return l, err
+}
+
+// never is the requester of a plan, which asks for nothing.
+type never struct{}
+
+func (never) Backfill(context.Context, types.Kind, types.Window) error {
+	return errors.New("a plan asks for nothing")
 }

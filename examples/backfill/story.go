@@ -142,7 +142,7 @@ func run(ctx context.Context, out io.Writer, users []*backfill.User, runner *bac
 
 // report prints what became of a user's history, and draws it.
 func report(ctx context.Context, out io.Writer, ledger backfill.Ledger, userID types.UserID, dir string) error {
-	r, err := backfill.NewReport(ctx, ledger, userID, nil)
+	r, err := backfill.NewReport(ctx, ledger, userID)
 	if err != nil {
 		return err
 	}

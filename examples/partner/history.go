@@ -46,7 +46,7 @@ func (p *partner) historyPage(w http.ResponseWriter, r *http.Request) {
 	}
 	page := &historyPage{Still: r.URL.Query().Has("still")}
 	for _, c := range all {
-		report, err := backfill.NewReport(r.Context(), p.ledger, c.GarminID, nil)
+		report, err := backfill.NewReport(r.Context(), p.ledger, c.GarminID)
 		if err != nil {
 			p.broken(w, r, err)
 			return
@@ -66,29 +66,33 @@ func (p *partner) historyPage(w http.ResponseWriter, r *http.Request) {
 func newConnectionHistory(c *connection, report *backfill.Report) *connectionHistory {
 	h := &connectionHistory{connection: c}
 	activities := map[string]*backfill.Day{}
-	for i := range report.Kinds {
+	for _, kind := range backfill.Kinds() {
+		days := report.Days[kind]
+		if len(days) == 0 {
+			continue
+		}
 		k := kindHistory{Name: map[types.Kind]string{
 			types.KindActivities: "Activities", types.KindActivityDetails: "Details", types.KindMoveIQ: "Detected by the watch",
-		}[report.Kinds[i].Kind]}
-		for j := range report.Kinds[i].Days {
-			d := &report.Kinds[i].Days[j]
+		}[kind]}
+		for i := range days {
+			d := &days[i]
 			h.Days++
 			h.Arrived += d.Arrived
-			switch d.Status {
-			case backfill.StatusPlanned, backfill.StatusNone:
+			switch classOf(d) {
+			case classPlanned:
 				k.Planned++
 				h.Asked--
-			case backfill.StatusWaiting:
+			case classWaiting:
 				k.Waiting++
-			case backfill.StatusDelivered:
+			case classDelivered:
 				k.Delivered++
-			case backfill.StatusRefused, backfill.StatusHole:
+			case classRefused:
 				k.Refused++
-			case backfill.StatusQuiet, backfill.StatusDuplicate:
+			case classQuiet:
 				k.Quiet++
 			}
 			h.Asked++
-			if report.Kinds[i].Kind == types.KindActivities {
+			if kind == types.KindActivities {
 				activities[d.Date.Format(time.DateOnly)] = d
 			}
 		}
@@ -99,14 +103,32 @@ func newConnectionHistory(c *connection, report *backfill.Report) *connectionHis
 		if d == nil {
 			return calendarDay{}
 		}
-		return calendarDay{
-			Class: map[backfill.Status]string{
-				backfill.StatusPlanned: "planned", backfill.StatusNone: "planned", backfill.StatusWaiting: "waiting",
-				backfill.StatusDelivered: "l3", backfill.StatusQuiet: "quiet", backfill.StatusDuplicate: "quiet",
-				backfill.StatusRefused: "refused", backfill.StatusHole: "refused",
-			}[d.Status],
-			Text: day.Format("2 January 2006: ") + d.Status.String(),
-		}
+		return calendarDay{Class: string(classOf(d)), Text: day.Format("2 January 2006: ") + d.String()}
 	})
 	return h
+}
+
+// class is how a day of history is drawn: the name of a style.
+type class string
+
+const (
+	classPlanned   class = "planned"
+	classWaiting   class = "waiting"
+	classDelivered class = "l3"
+	classQuiet     class = "quiet"
+	classRefused   class = "refused"
+)
+
+func classOf(d *backfill.Day) class {
+	switch {
+	case d.State == backfill.StateRefused, d.State == backfill.StateHole:
+		return classRefused
+	case d.State == backfill.StatePlanned, d.State == 0:
+		return classPlanned
+	case d.Waiting:
+		return classWaiting
+	case d.Arrived > 0:
+		return classDelivered
+	}
+	return classQuiet
 }

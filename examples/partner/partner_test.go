@@ -193,11 +193,14 @@ func TestHistory(t *testing.T) {
 		require.Len(t, all, ann.State().Records[types.KindMoveIQ])
 
 		time.Sleep(24 * time.Hour)
-		report, err := backfill.NewReport(t.Context(), p.ledger, ann.ID(), nil)
+		report, err := backfill.NewReport(t.Context(), p.ledger, ann.ID())
 		require.NoError(t, err)
-		for _, c := range report.Kinds {
-			days := c.Count()
-			require.Equal(t, len(c.Days), days[backfill.StatusDelivered]+days[backfill.StatusQuiet], c.Kind)
+		require.NotEmpty(t, report.Days)
+		for k, days := range report.Days {
+			for _, d := range days {
+				require.Equal(t, classOf(&d) == classDelivered, d.Arrived > 0, k)
+				require.Contains(t, []class{classDelivered, classQuiet}, classOf(&d), k)
+			}
 		}
 	})
 }

@@ -163,8 +163,8 @@ func (t *troubles) renewal(_ types.UserID, err error) {
 // user alone can mend is on the user's page; a user who leaves in the middle, or
 // connects anew, ends a run, too.
 func (t *troubles) history(p *backfill.Progress) {
-	var missing *backfill.PermissionError
-	if p.Err == nil || errors.As(p.Err, &missing) ||
+	var stopped *backfill.UserError
+	if p.Err == nil || errors.As(p.Err, &stopped) && stopped.Permission != "" ||
 		errors.Is(p.Err, auth.ErrReconnect) || errors.Is(p.Err, auth.ErrNotConnected) || errors.Is(p.Err, backfill.ErrBusy) {
 		t.over("history", string(p.UserID))
 		return

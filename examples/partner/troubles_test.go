@@ -159,7 +159,7 @@ func TestTroublesOfUsers(t *testing.T) {
 		fail := func(err error) {
 			p.troubles.history(&backfill.Progress{UserID: p.user.ID(), Err: &backfill.UserError{UserID: p.user.ID(), Err: err}})
 		}
-		fail(&backfill.PermissionError{Permission: types.PermissionHistoricalDataExport})
+		p.troubles.history(&backfill.Progress{UserID: p.user.ID(), Err: &backfill.UserError{UserID: p.user.ID(), Permission: types.PermissionHistoricalDataExport, Err: errors.New("permission missing")}})
 		fail(fmt.Errorf("no token: %w", auth.ErrReconnect))
 		require.False(t, p.shows("history"))
 		fail(errors.New("refused"))

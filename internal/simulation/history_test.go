@@ -64,7 +64,7 @@ func (l *life) accepted(user types.UserID, name string, query url.Values) {
 	l.truth.mu.Lock()
 	defer l.truth.mu.Unlock()
 	for _, r := range l.truth.history[user] {
-		of, _ := backfill.KindOf(r.kind)
+		of := historyOf(r.kind)
 		if at := r.start.Unix(); resource.Of(of) == name && from <= at && at <= to {
 			r.at = time.Now()
 			l.truth.open[r.recordID] = r
@@ -185,7 +185,7 @@ func (l *life) judgeHistory(buried map[string]bool) {
 				continue // judged above
 			}
 			l.count("record of history complete")
-			k, _ := backfill.KindOf(r.kind)
+			k := historyOf(r.kind)
 			arrived := r.kind == types.KindActivityFiles // the activity tells
 			for range l.proc.ledger.Arrivals(l.end, who.id, k, types.Window{Start: r.start, End: r.start.Add(time.Second)}) {
 				arrived = true
@@ -195,4 +195,12 @@ func (l *life) judgeHistory(buried map[string]bool) {
 			}
 		}
 	}
+}
+
+// historyOf returns the kind whose history brings what is of kind k.
+func historyOf(k types.Kind) types.Kind {
+	if k == types.KindActivityFiles {
+		return types.KindActivities
+	}
+	return k
 }

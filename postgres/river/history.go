@@ -120,9 +120,9 @@ func (w *History) run(ctx context.Context, id types.UserID) error {
 // ofUser reports whether Garmin will not give the history until the user has done
 // something.
 func ofUser(err error) bool {
-	var permission *backfill.PermissionError
+	var stopped *backfill.UserError
 	var f interface{ Fault() types.Fault }
-	return errors.As(err, &permission) || errors.Is(err, auth.ErrNotConnected) || errors.Is(err, auth.ErrReconnect) ||
+	return errors.As(err, &stopped) && stopped.Permission != "" || errors.Is(err, auth.ErrNotConnected) || errors.Is(err, auth.ErrReconnect) ||
 		errors.As(err, &f) && f.Fault() == types.FaultUser
 }
 

@@ -39,7 +39,7 @@ const requests = 4
 
 func (g *garmin) user(_ context.Context, id types.UserID) (*backfill.User, error) {
 	return &backfill.User{ID: id, Window: window, Kinds: []types.Kind{types.KindActivities},
-		Requester: backfill.RequesterFunc(func(ctx context.Context, _ types.Kind, w types.Window) error {
+		Requester: requester(func(ctx context.Context, _ types.Kind, w types.Window) error {
 			g.mu.Lock()
 			if g.asked == nil {
 				g.asked = map[string]int{}
@@ -52,6 +52,13 @@ func (g *garmin) user(_ context.Context, id types.UserID) (*backfill.User, error
 			}
 			return answer(ctx, nr)
 		})}, nil
+}
+
+// requester is a client that does what the function does.
+type requester func(context.Context, types.Kind, types.Window) error
+
+func (r requester) Backfill(ctx context.Context, k types.Kind, w types.Window) error {
+	return r(ctx, k, w)
 }
 
 // once fails if Garmin was not asked for each of users' ranges once.

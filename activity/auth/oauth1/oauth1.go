@@ -28,6 +28,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/auth"
+	internal "github.com/garminkit/activityapi/internal/scheme"
 	"github.com/garminkit/activityapi/internal/secureurl"
 	"github.com/garminkit/activityapi/types"
 )
@@ -79,7 +80,7 @@ func New(consumerKey string, consumerSecret types.Secret, opts *Options) (auth.S
 		api = strings.TrimRight(opts.BaseURL, "/")
 		connect, partner = api, api
 	}
-	return &scheme{
+	s := &scheme{
 		key: consumerKey, secret: consumerSecret, form: opts.Form,
 		endpoints: endpoints{
 			request:  api + "/oauth-service/oauth/request_token",
@@ -87,7 +88,8 @@ func New(consumerKey string, consumerSecret types.Secret, opts *Options) (auth.S
 			access:   api + "/oauth-service/oauth/access_token",
 			exchange: partner + "/partner-gateway/rest/user/token-exchange",
 		},
-	}, nil
+	}
+	return func() internal.Scheme[auth.Token] { return s }, nil
 }
 
 // Sign implements [auth.Scheme].

@@ -97,28 +97,28 @@ func (a *pages) user(r *http.Request) (any, error) {
 	if a.opts.Ledger == nil {
 		return out, nil
 	}
-	report, err := backfill.NewReport(ctx, a.opts.Ledger, out.ID, nil)
+	report, err := backfill.NewReport(ctx, a.opts.Ledger, out.ID)
 	if err != nil {
 		return nil, err
 	}
-	for i := range report.Kinds {
-		out.History = append(out.History, calendarOf(&report.Kinds[i]))
+	for _, k := range backfill.Kinds() {
+		if days := report.Days[k]; len(days) > 0 {
+			out.History = append(out.History, calendarOf(k, days))
+		}
 	}
 	return out, nil
 }
 
-func calendarOf(c *backfill.Calendar) adminapi.Calendar {
-	out := adminapi.Calendar{Kind: c.Kind, Days: map[string]int{}}
-	for status, n := range c.Count() {
-		out.Days[status.String()] = n
-	}
-	for _, d := range c.Days {
+func calendarOf(k types.Kind, days []backfill.Day) adminapi.Calendar {
+	out := adminapi.Calendar{Kind: k, Days: map[string]int{}}
+	for _, d := range days {
+		out.Days[d.String()]++
 		month := d.Date.Format("2006-01")
 		if n := len(out.Months); n == 0 || out.Months[n-1].Month != month {
 			out.Months = append(out.Months, adminapi.Month{Month: month})
 		}
 		m := &out.Months[len(out.Months)-1]
-		m.Days = append(m.Days, adminapi.Day{Day: d.Date.Day(), Status: d.Status.String(), Arrived: d.Arrived, Why: d.Why})
+		m.Days = append(m.Days, adminapi.Day{Day: d.Date.Day(), Status: d.String(), Arrived: d.Arrived, Why: d.Why})
 	}
 	return out
 }
