@@ -41,8 +41,8 @@
 //
 // A run claims its user in the ledger and saves through the claim. A process that
 // was paused and lost its claim cannot save. Since a request is saved before it
-// is sent, that process also sends nothing more for that user. memoryLimiter
-// and fileLedger are for one process. Shared limiters and ledgers implement the
+// is sent, that process also sends nothing more for that user. [NewLimiter] and
+// [OpenLedger] are for one process. Shared limiters and ledgers implement the
 // same interfaces; package backfilltest checks them.
 //
 // # Duplicates
