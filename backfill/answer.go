@@ -25,10 +25,24 @@ const (
 	refused               // any other answer of Garmin's
 )
 
+// fate is what became of a request.
+type fate uint8
+
+const (
+	fateAnswered fate = iota + 1
+	fateLimited       // answered with 429
+	fateLost          // maybe sent, and not answered
+	fateNotSent
+)
+
+func (f fate) outcome(retryAfter time.Duration) Outcome {
+	return Outcome{Answered: f == fateAnswered, Limited: f == fateLimited, NotSent: f == fateNotSent, RetryAfter: retryAfter}
+}
+
 // answer is a verdict with what the server said.
 type answer struct {
 	verdict    verdict
-	request    Fate
+	request    fate
 	earliest   time.Time    // of minStart, in whole seconds; zero if unknown
 	earlier    types.Window // of duplicate; zero if unknown
 	processed  time.Time    // of duplicate: when the earlier request was; zero if unknown
@@ -44,9 +58,9 @@ type answer struct {
 // of the application's, is asked again.
 func readAnswer(err error) answer {
 	if err == nil {
-		return answer{verdict: accepted, request: FateAnswered}
+		return answer{verdict: accepted, request: fateAnswered}
 	}
-	a := answer{verdict: failed, request: FateLost, err: err}
+	a := answer{verdict: failed, request: fateLost, err: err}
 	var fault types.Fault
 	var f interface{ Fault() types.Fault }
 	if errors.As(err, &f) {
@@ -60,14 +74,14 @@ func readAnswer(err error) answer {
 	}
 	switch {
 	case errors.Is(err, activity.ErrNotSent), ok && e.NotSent():
-		a.request = FateNotSent
+		a.request = fateNotSent
 	case errors.Is(err, activity.ErrRateLimited):
-		a.request = FateLimited
+		a.request = fateLimited
 	case ok && e.StatusCode != 0:
-		a.request = FateAnswered
+		a.request = fateAnswered
 	}
 	switch {
-	case a.request == FateLimited:
+	case a.request == fateLimited:
 		a.verdict = limited
 	case errors.Is(err, activity.ErrEndpointNotEnabled):
 		a.verdict = notEnabled

@@ -241,7 +241,7 @@ func ExampleNewLimiter() {
 		panic(err)
 	}
 	err = garmin.Backfill(ctx, types.KindActivities, w)
-	err = errors.Join(err, grant.End(ctx, backfill.Outcome{Request: backfill.FateAnswered})) // the days count for a minute from now
+	err = errors.Join(err, grant.End(ctx, backfill.Outcome{Answered: true})) // the days count for a minute from now
 	fmt.Println(err)
 	// Output: activity: Backfill: 400 Bad Request: start is before the earliest allowed
 }

@@ -21,7 +21,7 @@ type leases struct {
 	acquireErr            error
 
 	granted int
-	ends    []backfill.Fate
+	ends    []backfill.Outcome
 }
 
 func (l *leases) DaysPerMinute() int { return backfill.Evaluation }
@@ -41,7 +41,7 @@ func (g *lease) SendBy() time.Time { return g.send }
 func (g *lease) EndBy() time.Time  { return g.upTo }
 
 func (g *lease) End(_ context.Context, o backfill.Outcome) error {
-	g.l.ends = append(g.l.ends, o.Request)
+	g.l.ends = append(g.l.ends, o)
 	return g.l.endErr
 }
 
@@ -76,7 +76,7 @@ func TestSendBy(t *testing.T) {
 		for _, err := range runner.Run(t.Context(), one(s, window(0, 25))) {
 			require.NoError(t, err)
 		}
-		require.Equal(t, []backfill.Fate{backfill.FateNotSent, backfill.FateAnswered}, limiter.ends)
+		require.Equal(t, []backfill.Outcome{{NotSent: true}, {Answered: true}}, limiter.ends)
 		require.Len(t, s.asked, 1)
 		for c, err := range ledger.Chunks(t.Context(), "u") {
 			require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestEndBy(t *testing.T) {
 		for _, err := range backfill.NewRunner(limiter, backfill.NewLedger(), serial).Run(t.Context(), one(hangs, window(0, 25))) {
 			require.NoError(t, err)
 		}
-		require.Equal(t, []backfill.Fate{backfill.FateLost, backfill.FateAnswered}, limiter.ends)
+		require.Equal(t, []backfill.Outcome{{}, {Answered: true}}, limiter.ends)
 	})
 }
 

@@ -125,7 +125,7 @@ func (j *job) ask(c *Chunk) error {
 			}
 
 		case failed:
-			if a.request == FateNotSent {
+			if a.request == fateNotSent {
 				if err := j.unask(c, since); err != nil {
 					return err
 				}
@@ -139,7 +139,7 @@ func (j *job) ask(c *Chunk) error {
 			}
 
 		case misconfigured:
-			if a.request == FateNotSent {
+			if a.request == fateNotSent {
 				if err := j.unask(c, since); err != nil {
 					return err
 				}

@@ -52,7 +52,7 @@ type Limiter interface {
 // Grant is the permission to send one request. It is safe for concurrent use.
 type Grant interface {
 	// SendBy is the latest time to send the request. If it has passed, call End
-	// with [FateNotSent] and acquire again. The zero time means no limit. A
+	// with Outcome.NotSent and acquire again. The zero time means no limit. A
 	// limiter shared by processes sets it, since it reassigns the days of a
 	// silent process after some time.
 	SendBy() time.Time
@@ -64,31 +64,23 @@ type Grant interface {
 	// that returned nil, further calls do nothing. An error means that the
 	// limiter could not record the result: the days are held for at least as long
 	// as necessary, End may be called again, and other processes may not know of
-	// a [FateLimited] response.
+	// a 429.
 	End(ctx context.Context, o Outcome) error
 }
 
-// Outcome is the result of the request of a grant.
+// Outcome is the result of the request of a grant. At most one of Answered, Limited
+// and NotSent is true. If none is, the request may have been sent, but no response
+// will come: the days are held half a minute longer than after a response, since the
+// server may see the request late.
 type Outcome struct {
-	Request Fate
-	// RetryAfter is how long Garmin asked to wait, for [FateLimited].
+	// Answered means that a response has just come. The days are held for a minute.
+	Answered bool
+	// Limited means that the response was 429. Somebody else uses the key, or the
+	// server counts differently. No grants are given for RetryAfter, at least a
+	// minute and at most an hour.
+	Limited bool
+	// NotSent means that nothing was sent. The days are free immediately.
+	NotSent bool
+	// RetryAfter is how long Garmin asked to wait, if Limited.
 	RetryAfter time.Duration
 }
-
-// Fate is the result of a request.
-type Fate uint8
-
-const (
-	// FateAnswered: a response has just come. The days are held for a minute.
-	FateAnswered Fate = iota + 1
-	// FateLimited: the response was 429. Somebody else uses the key, or the
-	// server counts differently. No grants are given for Outcome.RetryAfter, at
-	// least a minute and at most an hour.
-	FateLimited
-	// FateLost: the request may have been sent, but no response will come. The
-	// days are held half a minute longer than after a response, since the server
-	// may see the request late. An unknown Fate counts as lost.
-	FateLost
-	// FateNotSent: nothing was sent. The days are free immediately.
-	FateNotSent
-)

@@ -46,13 +46,13 @@ func TestRestore(t *testing.T) {
 					g, err := l.Acquire(t.Context(), "v", 1)
 					require.NoError(t, err)
 					require.Greater(t, time.Since(start), 9*time.Second)
-					require.NoError(t, g.End(t.Context(), backfill.Outcome{Request: backfill.FateNotSent}))
+					require.NoError(t, g.End(t.Context(), backfill.Outcome{NotSent: true}))
 				} else {
 					for range 2 { // a second call holds nothing more
 						g, err := l.Acquire(t.Context(), "v", days-1)
 						require.NoError(t, err)
 						require.Equal(t, start, time.Now())
-						require.NoError(t, g.End(t.Context(), backfill.Outcome{Request: backfill.FateNotSent}))
+						require.NoError(t, g.End(t.Context(), backfill.Outcome{NotSent: true}))
 					}
 				}
 				_, err := l.Acquire(t.Context(), "v", days)
@@ -80,9 +80,9 @@ func TestFree(t *testing.T) {
 		second, err := l.Acquire(t.Context(), "v", 20)
 		require.NoError(t, err)
 		require.Equal(t, 50, free())
-		require.NoError(t, second.End(t.Context(), backfill.Outcome{Request: backfill.FateNotSent}))
+		require.NoError(t, second.End(t.Context(), backfill.Outcome{NotSent: true}))
 		require.Equal(t, 70, free())
-		require.NoError(t, first.End(t.Context(), backfill.Outcome{Request: backfill.FateLimited}))
+		require.NoError(t, first.End(t.Context(), backfill.Outcome{Limited: true}))
 		require.Equal(t, 0, free())
 		time.Sleep(time.Minute)
 		require.Equal(t, 0, free())
@@ -133,12 +133,12 @@ func TestLimiterAtTheServer(t *testing.T) {
 						if err != nil {
 							continue
 						}
-						fate := backfill.FateAnswered
+						outcome := backfill.Outcome{Answered: true}
 						switch what {
 						case 0:
-							fate = backfill.FateNotSent
+							outcome = backfill.Outcome{NotSent: true}
 						case 1:
-							fate = backfill.FateLost
+							outcome = backfill.Outcome{}
 							late := time.Duration(draw(30_000)) * time.Millisecond
 							wg.Go(func() {
 								time.Sleep(late)
@@ -149,7 +149,7 @@ func TestLimiterAtTheServer(t *testing.T) {
 							count(days)
 							time.Sleep(time.Duration(trip-there) * time.Millisecond)
 						}
-						require.NoError(t, g.End(t.Context(), backfill.Outcome{Request: fate}))
+						require.NoError(t, g.End(t.Context(), outcome))
 					}
 				})
 			}

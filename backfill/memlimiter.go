@@ -206,12 +206,12 @@ func (g *grant) End(ctx context.Context, o Outcome) error {
 		return nil
 	}
 	g.ended = true
-	switch o.Request {
-	case FateNotSent:
+	switch {
+	case o.NotSent:
 		g.l.used -= g.days
-	case FateAnswered:
+	case o.Answered:
 		g.l.holdFor(g.days, minute+margin)
-	case FateLimited:
+	case o.Limited:
 		g.l.holdFor(g.days, minute+margin)
 		wait := min(max(o.RetryAfter, minute+margin), maxWait)
 		if until := time.Now().Add(wait); until.After(g.l.blocked) {

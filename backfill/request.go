@@ -26,16 +26,16 @@ func (j *job) send(c *Chunk) (answer, error) {
 	}
 	c.Attempts++
 	if err := j.save(c); err != nil {
-		j.end(grant, Outcome{Request: FateNotSent})
+		j.end(grant, Outcome{NotSent: true})
 		return answer{}, err
 	}
 
 	a := j.request(c, grant)
-	j.end(grant, Outcome{Request: a.request, RetryAfter: a.retryAfter})
+	j.end(grant, a.request.outcome(a.retryAfter))
 	switch a.request {
-	case FateNotSent:
+	case fateNotSent:
 		c.Attempts--
-	case FateLost:
+	case fateLost:
 	default:
 		c.Answered = time.Now()
 	}
@@ -52,7 +52,7 @@ func (j *job) request(c *Chunk, grant Grant) answer {
 		defer cancel()
 	}
 	if by := grant.SendBy(); ctx.Err() != nil || !by.IsZero() && time.Now().After(by) {
-		return answer{verdict: failed, request: FateNotSent, err: errLate}
+		return answer{verdict: failed, request: fateNotSent, err: errLate}
 	}
 	err := guard("the requester", func() error { return j.user.Requester.Backfill(ctx, c.Kind, c.Window) })
 	return readAnswer(err)

@@ -179,14 +179,14 @@ func BenchmarkAcquire(b *testing.B) {
 			for range held {
 				g, err := l.Acquire(b.Context(), "u", 1)
 				require.NoError(b, err)
-				require.NoError(b, g.End(b.Context(), backfill.Outcome{Request: backfill.FateAnswered}))
+				require.NoError(b, g.End(b.Context(), backfill.Outcome{Answered: true}))
 			}
 			for b.Loop() {
 				g, err := l.Acquire(b.Context(), "u", 1)
 				if err != nil {
 					b.Fatal(err)
 				}
-				if err := g.End(b.Context(), backfill.Outcome{Request: backfill.FateNotSent}); err != nil {
+				if err := g.End(b.Context(), backfill.Outcome{NotSent: true}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -112,12 +112,12 @@ func behindBouncer(t *testing.T, with func(*pgxpool.Config)) {
 	go func() {
 		g, err := m.Acquire(ctx, "v", 10)
 		if err == nil {
-			err = g.End(ctx, backfill.Outcome{Request: backfill.FateAnswered})
+			err = g.End(ctx, backfill.Outcome{Answered: true})
 		}
 		got <- err
 	}()
 	time.Sleep(50 * time.Millisecond) // it waits, most likely
-	require.NoError(t, g.End(ctx, backfill.Outcome{Request: backfill.FateNotSent}))
+	require.NoError(t, g.End(ctx, backfill.Outcome{NotSent: true}))
 	require.NoError(t, <-got)
 
 	for i, size := range []int{1, 2 * small} {

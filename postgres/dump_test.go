@@ -134,7 +134,7 @@ func TestDumpRestored(t *testing.T) {
 	require.NoError(t, err)
 	g, err := l.Acquire(ctx, "u", 100)
 	require.NoError(t, err)
-	require.NoError(t, g.End(ctx, backfill.Outcome{Request: backfill.FateNotSent}))
+	require.NoError(t, g.End(ctx, backfill.Outcome{NotSent: true}))
 
 	st, err := b.Stats(ctx)
 	require.NoError(t, err)

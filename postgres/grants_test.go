@@ -103,10 +103,10 @@ func TestGrantsAreEnough(t *testing.T) {
 			require.NoError(t, db.sweepHolders(t.Context()))
 			b, err := db.Limiter(t.Context(), "key", 10)
 			require.NoError(t, err)
-			for _, fate := range []backfill.Fate{backfill.FateNotSent, backfill.FateAnswered, backfill.FateLimited} {
+			for _, outcome := range []backfill.Outcome{{NotSent: true}, {Answered: true}, {Limited: true}} {
 				g, err := b.Acquire(t.Context(), "u", 5)
 				require.NoError(t, err)
-				require.NoError(t, g.End(t.Context(), backfill.Outcome{Request: fate}))
+				require.NoError(t, g.End(t.Context(), outcome))
 			}
 			return
 		}

@@ -217,12 +217,12 @@ func (g *grant) End(ctx context.Context, o backfill.Outcome) error {
 	}
 	e := &end{nr: g.nr, days: g.days, done: make(chan error, 1)}
 	span := held.Seconds()
-	switch o.Request {
-	case backfill.FateNotSent:
+	switch {
+	case o.NotSent:
 		e.held = nil
-	case backfill.FateAnswered:
+	case o.Answered:
 		e.held = &span
-	case backfill.FateLimited:
+	case o.Limited:
 		e.held, e.stop = &span, min(max(o.RetryAfter, held), maxStop)
 	default:
 		span += lateness.Seconds()

@@ -139,7 +139,7 @@ func uses(h *handle, n *atomic.Int64) []use {
 			if err != nil {
 				return err
 			}
-			return g.End(ctx, backfill.Outcome{Request: backfill.FateNotSent})
+			return g.End(ctx, backfill.Outcome{NotSent: true})
 		}},
 		{"joined", func(ctx context.Context) error {
 			return db.Joined().Update(ctx, join.Key{User: "u", ID: types.ID(fmt.Sprint(n.Add(1)))}, func(*join.Record) bool { return true })

@@ -63,7 +63,7 @@ func BenchmarkStores(b *testing.B) {
 			if err != nil {
 				return err
 			}
-			return g.End(ctx, backfill.Outcome{Request: backfill.FateAnswered})
+			return g.End(ctx, backfill.Outcome{Answered: true})
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

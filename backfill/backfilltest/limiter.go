@@ -28,7 +28,6 @@ func RunLimiter(t *testing.T, h Harness[backfill.Limiter]) {
 		{"BadDays", 0, (*limiterTest).badDays},
 		{"HeldUntilAMinuteAfterTheAnswer", 0, (*limiterTest).held},
 		{"LostIsHeldLonger", 0, (*limiterTest).lost},
-		{"UnknownFateIsLost", 0, (*limiterTest).unknown},
 		{"NotSentFreesAtOnce", 0, (*limiterTest).notSent},
 		{"LimitedStopsAll", 0, (*limiterTest).limited},
 		{"LimitedRetryAfter", 0, (*limiterTest).retryAfter},
@@ -91,9 +90,9 @@ func (t *limiterTest) acquire(l backfill.Limiter, user types.UserID, days int) b
 	return g
 }
 
-func (t *limiterTest) end(g backfill.Grant, f backfill.Fate) {
+func (t *limiterTest) end(g backfill.Grant, o backfill.Outcome) {
 	t.Helper()
-	if err := g.End(t.Context(), backfill.Outcome{Request: f}); err != nil {
+	if err := g.End(t.Context(), o); err != nil {
 		t.Fatalf("End: %v", err)
 	}
 }
@@ -106,7 +105,7 @@ func (t *limiterTest) blocked(l backfill.Limiter, what string, days int) {
 	if g, err := l.Acquire(ctx, "waiter", days); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%s: Acquire(%d) = %v, %v, want %v", what, days, g, err, context.DeadlineExceeded)
 		if err == nil {
-			t.end(g, backfill.FateNotSent)
+			t.end(g, backfill.Outcome{NotSent: true})
 		}
 	}
 }
@@ -130,8 +129,8 @@ func (t *limiterTest) budget() {
 	if got := t.l.DaysPerMinute(); got != Budget {
 		t.Errorf("DaysPerMinute() = %d, want %d", got, Budget)
 	}
-	t.end(t.acquire(t.l, "a", 60), backfill.FateAnswered)
-	t.end(t.acquire(t.l, "b", 40), backfill.FateAnswered)
+	t.end(t.acquire(t.l, "a", 60), backfill.Outcome{Answered: true})
+	t.end(t.acquire(t.l, "b", 40), backfill.Outcome{Answered: true})
 	t.waits(t.l, "the day after the budget", 1, minute)
 }
 
@@ -149,35 +148,26 @@ func (t *limiterTest) held() {
 	g := t.acquire(t.l, "a", Budget)
 	t.advance(90 * time.Second)
 	t.blocked(t.l, "a request that is under way", 1)
-	t.end(g, backfill.FateAnswered)
+	t.end(g, backfill.Outcome{Answered: true})
 	t.waits(t.l, "a request that was under way for 90 s", 1, minute)
 }
 
 func (t *limiterTest) lost() {
-	t.end(t.acquire(t.l, "a", Budget), backfill.FateLost)
+	t.end(t.acquire(t.l, "a", Budget), backfill.Outcome{})
 	t.advance(minute + 20*time.Second)
 	t.blocked(t.l, "a lost answer, after 80 s", 1)
 	t.advance(4 * minute)
 	t.acquire(t.l, "a", Budget)
 }
 
-func (t *limiterTest) unknown() {
-	t.end(t.acquire(t.l, "a", Budget/2), 0)
-	t.end(t.acquire(t.l, "a", Budget/2), backfill.FateNotSent+1)
-	t.advance(minute + 20*time.Second)
-	t.blocked(t.l, "an unknown fate, after 80 s", 1)
-	t.advance(4 * minute)
-	t.acquire(t.l, "a", Budget)
-}
-
 func (t *limiterTest) notSent() {
-	t.end(t.acquire(t.l, "a", Budget), backfill.FateNotSent)
+	t.end(t.acquire(t.l, "a", Budget), backfill.Outcome{NotSent: true})
 	t.acquire(t.l, "a", Budget)
 }
 
 func (t *limiterTest) limit(g backfill.Grant, after time.Duration) {
 	t.Helper()
-	if err := g.End(t.Context(), backfill.Outcome{Request: backfill.FateLimited, RetryAfter: after}); err != nil {
+	if err := g.End(t.Context(), backfill.Outcome{Limited: true, RetryAfter: after}); err != nil {
 		t.Fatalf("End: %v", err)
 	}
 }
@@ -201,9 +191,9 @@ func (t *limiterTest) bounded() {
 
 func (t *limiterTest) once() {
 	g := t.acquire(t.l, "a", Budget)
-	t.end(g, backfill.FateAnswered)
-	t.end(g, backfill.FateNotSent)
-	t.end(g, backfill.FateLost)
+	t.end(g, backfill.Outcome{Answered: true})
+	t.end(g, backfill.Outcome{NotSent: true})
+	t.end(g, backfill.Outcome{})
 	t.limit(g, time.Hour)
 	t.waits(t.l, "Ends after the first", Budget, minute)
 	// Nothing was freed twice: the budget is whole, not double.
@@ -233,7 +223,7 @@ func (t *limiterTest) context() {
 	}
 	g := t.acquire(t.l, "a", Budget)
 	t.blocked(t.l, "no days free", 1)
-	t.end(g, backfill.FateNotSent)
+	t.end(g, backfill.Outcome{NotSent: true})
 	t.acquire(t.l, "a", Budget) // calls that gave up hold nothing
 }
 
@@ -292,12 +282,12 @@ func (t *limiterTest) justThen() {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if g, err := t.l.Acquire(ctx, "b", Budget); err == nil {
-				t.end(g, backfill.FateNotSent)
+				t.end(g, backfill.Outcome{NotSent: true})
 			}
 		})
 		t.b.settle()
 		cancel()
-		t.end(g, backfill.FateNotSent)
+		t.end(g, backfill.Outcome{NotSent: true})
 		wg.Wait()
 	}
 	t.acquire(t.l, "a", Budget)
@@ -320,7 +310,7 @@ func (t *limiterTest) inTurn(many, few backfill.Limiter) {
 				return
 			}
 			order <- user
-			t.end(g, backfill.FateNotSent)
+			t.end(g, backfill.Outcome{NotSent: true})
 		})
 		t.b.settle()
 	}
@@ -329,7 +319,7 @@ func (t *limiterTest) inTurn(many, few backfill.Limiter) {
 	}
 	ask(few, "b")
 	ask(few, "c")
-	t.end(g, backfill.FateNotSent)
+	t.end(g, backfill.Outcome{NotSent: true})
 	wg.Wait()
 	close(order)
 	var got []types.UserID
@@ -356,11 +346,11 @@ func (t *limiterTest) order() {
 			mu.Lock()
 			got = append(got, i)
 			mu.Unlock()
-			t.end(g, backfill.FateNotSent)
+			t.end(g, backfill.Outcome{NotSent: true})
 		})
 		t.b.settle()
 	}
-	t.end(g, backfill.FateNotSent)
+	t.end(g, backfill.Outcome{NotSent: true})
 	wg.Wait()
 	if !slices.IsSorted(got) {
 		t.Errorf("calls of one user were served in the order %v", got)
@@ -372,7 +362,7 @@ func (t *limiterTest) large() {
 	// The budget comes free bit by bit, and never as a whole to who does not
 	// wait for it.
 	for range 10 {
-		t.end(t.acquire(t.l, "a", Budget/10), backfill.FateAnswered)
+		t.end(t.acquire(t.l, "a", Budget/10), backfill.Outcome{Answered: true})
 		t.advance(6 * time.Second)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -400,10 +390,10 @@ func (t *limiterTest) large() {
 // the budget, whenever within a request the server counts it.
 func (t *limiterTest) anyMinute() {
 	type event struct {
-		at    time.Duration
-		days  int
-		grant backfill.Grant // to end; nil for the server's count
-		fate  backfill.Fate
+		at      time.Duration
+		days    int
+		grant   backfill.Grant // to end; nil for the server's count
+		outcome backfill.Outcome
 	}
 	type count struct {
 		at   time.Duration
@@ -422,7 +412,7 @@ func (t *limiterTest) anyMinute() {
 			if e.grant == nil {
 				counts = append(counts, count{t.b.now(), e.days})
 			} else {
-				t.end(e.grant, e.fate)
+				t.end(e.grant, e.outcome)
 			}
 		}
 		days := 1 + rng.IntN(30)
@@ -432,10 +422,10 @@ func (t *limiterTest) anyMinute() {
 		if err == nil {
 			there := time.Duration(rng.IntN(5000)) * time.Millisecond
 			back := time.Duration(rng.IntN(5000)) * time.Millisecond
-			e := event{at: t.b.now() + there + back, grant: g, fate: backfill.FateAnswered}
+			e := event{at: t.b.now() + there + back, grant: g, outcome: backfill.Outcome{Answered: true}}
 			if rng.IntN(10) == 0 {
 				// The client gives up before the server counts.
-				e.at, e.fate = t.b.now(), backfill.FateLost
+				e.at, e.outcome = t.b.now(), backfill.Outcome{}
 			}
 			events = append(events, event{at: t.b.now() + there, days: days}, e)
 			continue
@@ -468,7 +458,7 @@ func (t *limiterTest) anyMinute() {
 // A kill: what the process asked for counts for the next one.
 
 func (t *limiterTest) answersSurvive() {
-	t.end(t.acquire(t.l, "a", Budget), backfill.FateAnswered)
+	t.end(t.acquire(t.l, "a", Budget), backfill.Outcome{Answered: true})
 	t.b.settle() // recording it may lag behind by a moment
 	t.l = t.b.again(t.l)
 	t.advance(minute - t.before)
@@ -502,7 +492,7 @@ func (t *limiterTest) oneBudget() {
 	t.acquire(b, "b", Budget/2)
 	t.blocked(a, "the budget, of two handles", 1)
 	t.blocked(b, "the budget, of two handles", 1)
-	t.end(g, backfill.FateNotSent)
+	t.end(g, backfill.Outcome{NotSent: true})
 	t.acquire(b, "b", Budget/2)
 	t.blocked(a, "days that the other handle has taken", 1)
 }
@@ -527,5 +517,5 @@ func (t *limiterTest) killedInFront() {
 	if err := <-first; err != nil {
 		t.Logf("the call of the process that is gone: %v", err)
 	}
-	t.end(g, backfill.FateNotSent)
+	t.end(g, backfill.Outcome{NotSent: true})
 }

@@ -244,15 +244,15 @@ func (g *modelGrant) End(_ context.Context, o backfill.Outcome) error {
 		if d.flaws["a minute of 59 seconds"] {
 			span = 59 * time.Second
 		}
-		switch o.Request {
-		case backfill.FateNotSent:
+		switch {
+		case o.NotSent:
 			d.free(g.hold)
-		case backfill.FateAnswered:
+		case o.Answered:
 			g.hold.until = now.Add(span)
 			if d.flaws["held from the grant on"] {
 				g.hold.until = g.at.Add(span)
 			}
-		case backfill.FateLimited:
+		case o.Limited:
 			g.hold.until = now.Add(span)
 			until := now.Add(min(max(o.RetryAfter, span), time.Hour))
 			if d.flaws["429 is not shared"] {

@@ -55,7 +55,7 @@ type noted struct {
 }
 
 func (g *noted) End(ctx context.Context, o backfill.Outcome) error {
-	if o.Request == backfill.FateLimited {
+	if o.Limited {
 		g.pause.set(o.RetryAfter)
 	}
 	return g.Grant.End(ctx, o)

@@ -66,7 +66,9 @@ type Receipt struct {
 // Store is one store's part of a receipt.
 type Store struct {
 	Name string `json:"name"`
-	notify.Erasure
+	// Removed and Left are those of [notify.Erasure].
+	Removed map[string]int    `json:"removed"`
+	Left    []notify.Leftover `json:"left,omitempty"`
 	// Error is why the store was not erased completely, or "".
 	Error string `json:"error,omitempty"`
 }
@@ -93,7 +95,7 @@ func (s *Stores) Erase(ctx context.Context, user types.UserID, dryRun bool) (*Re
 		}
 		e, err := do(ctx, user)
 		if e != nil {
-			store.Erasure = *e
+			store.Removed, store.Left = e.Removed, e.Left
 		}
 		if err != nil {
 			store.Error = err.Error()
