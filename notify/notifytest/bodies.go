@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 )
 
@@ -77,12 +78,13 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// largeBody is a body of some size: many items of 1 KB, one of a third of it,
+// largeBody is a body of some size: many items of 4 KB, one of a third of it,
 // and, if broken, something at its end that is no JSON.
 func largeBody(size int, user string, broken bool) io.Reader {
 	// The large item is given in parts, or making it would take more memory than
 	// the queue that is measured.
 	fill := strings.Repeat("x", 64<<10)
+	head, tail, _ := strings.Cut(padded(user, "#", 4096), "#")
 	i, given := -1, 0
 	return &bodyReader{next: func() string {
 		part := ""
@@ -94,8 +96,8 @@ func largeBody(size int, user string, broken bool) io.Reader {
 			i-- // once more
 		case i == 0:
 			part = `",` + activity(user, "0")[1:]
-		case given < size-2048:
-			part = "," + padded(user, fmt.Sprint(i), 1024)
+		case given < size-8192:
+			part = "," + head + strconv.Itoa(i) + tail
 		case given < size:
 			if part = "]}"; broken {
 				part = "]}\x00"

@@ -3,11 +3,13 @@ package spool
 import (
 	"crypto/cipher"
 	"math/rand/v2"
+	"path"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -117,6 +119,7 @@ func TestConformance(t *testing.T) {
 			s.fs.(*mortal).kill()
 			t.Cleanup(func() { s.Close() })
 		},
+		Test: bubbled,
 	})
 }
 
@@ -174,7 +177,19 @@ func conformancePowerCut(t *testing.T, aead cipher.AEAD) {
 		Kill:     func(t *testing.T, q notify.Queue) { cut(t, q, loseNone) },
 		PowerCut: func(t *testing.T, q notify.Queue) { cut(t, q, loseAll) },
 		InMemory: true,
+		Test:     bubbled,
 	})
+}
+
+// bubbled runs in synthetic time the clauses that only let time pass. The others
+// must see what is done meanwhile.
+func bubbled(t *testing.T, f func(*testing.T)) {
+	switch path.Base(t.Name()) {
+	case "OutlivesLoop", "VersionsAnew", "Stats", "NotWanted":
+		synctest.Test(t, f)
+	default:
+		f(t)
+	}
 }
 
 // recorded gives the disk operations that made it.
