@@ -33,7 +33,7 @@ func TestVerified(t *testing.T) {
 	d := &demonstration{partner: newPartner(), pool: pool}
 	stored := httptest.NewServer(http.HandlerFunc(d.list))
 	defer stored.Close()
-	args := []string{"-api", api, "-wait", "30s", "-deliveries", stored.URL}
+	args := []string{"-api", api, "-wait", "15s", "-deliveries", stored.URL}
 	for _, id := range []string{"d3315b1072421d0dd7c8f6b8e1de4df8", "a099ba88-6c85-43ec-8b58-63d286683cda"} {
 		require.NoError(t, d.connect(types.UserID(id), id, "token-of-"+id))
 		args = append(args, "-user", id+":token-of-"+id)

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	years = flag.Float64("years", 8, "virtual years of TestYears")
+	years = flag.Float64("years", 5, "virtual years of TestYears")
 	seed  = flag.Uint64("seed", 1, "seed of its first life")
 )
 
