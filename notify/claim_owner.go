@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
-	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/types"
 )
@@ -21,62 +19,35 @@ func (c *Claim) OwnedBy(user types.UserID) bool {
 
 // Erase forgets the claims of a user's files, in whatever state they are, and
 // tells how many there were. A file that is announced again is asked for again.
+// It reads all claims, and writes those anew that are among the user's.
 func (d *ClaimDir) Erase(ctx context.Context, user types.UserID) (n int, err error) {
-	entries, err := fs.ReadDir(d.root.FS(), ".")
-	if err != nil {
-		return 0, fmt.Errorf("notify: claims: %w", err)
-	}
-	for _, e := range entries {
-		if !e.IsDir() || len(e.Name()) != 2 {
-			continue
-		}
-		err := d.locked(ctx, e.Name()+"00", func(string) error {
-			m, err := d.eraseIn(e.Name(), user)
-			n += m
-			return err
+	// The log is written anew in any case: it may have older records of a claim.
+	err = d.await(ctx, &claimOp{after: func() error {
+		gone := map[string]bool{}
+		err := d.rewrite(func(r *claimRecord) (bool, error) {
+			mine, err := d.ownedBy(r, user)
+			if mine {
+				gone[r.id] = true
+			}
+			return mine, err
 		})
-		if err != nil {
-			return n, err
+		if n = len(gone); err != nil {
+			return fmt.Errorf("notify: claims: %w", err)
 		}
-	}
-	return n, nil
+		return nil
+	}})
+	return n, err
 }
 
-// eraseIn removes a user's claims in one directory; nobody else writes in it.
-func (d *ClaimDir) eraseIn(dir string, user types.UserID) (n int, err error) {
-	entries, err := fs.ReadDir(d.root.FS(), dir)
-	if err != nil {
-		return 0, fmt.Errorf("notify: claims: %w", err)
-	}
-	torn := 0
-	for _, e := range entries {
-		name := dir + "/" + e.Name()
-		if strings.HasSuffix(name, ".tmp") { // of a write that a crash cut short
-			torn++
-		} else {
-			data, err := d.root.ReadFile(name)
-			if err != nil {
-				continue
-			}
-			c, err := d.decode(name, data)
-			if errors.Is(err, errSealedClaim) {
-				return n, fmt.Errorf("notify: claims: %w", err)
-			}
-			if err != nil { // torn
-				if !bytes.Contains(data, []byte(owner.Of(user))) && !bytes.Contains(data, []byte(`"`+userDir(user)+"/")) {
-					continue
-				}
-			} else if !c.OwnedBy(user) {
-				continue
-			}
-			n++
+// ownedBy reports whether a record is about a file of the user, as far as can be
+// told of one that is damaged.
+func (d *ClaimDir) ownedBy(r *claimRecord, user types.UserID) (bool, error) {
+	c, err := d.decode(r.id, r.body)
+	if err != nil || r.kind == claimDamaged {
+		if errors.Is(err, errSealedClaim) && r.kind != claimDamaged {
+			return false, err
 		}
-		if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return n, fmt.Errorf("notify: claims: %w", err)
-		}
+		return bytes.Contains(r.body, []byte(owner.Of(user))) || bytes.Contains(r.body, []byte(`"`+userDir(user)+"/")), nil
 	}
-	if n+torn == 0 {
-		return 0, nil
-	}
-	return n, atomicfile.SyncDir(d.root.Open, dir, d.sync)
+	return c.OwnedBy(user), nil
 }

@@ -9,30 +9,40 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
+	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/internal/seal"
 )
 
-// ClaimDir keeps [Claims] in a directory, one file each. Several processes of one
-// machine may use it at the same time. If a process dies, its begun claims are
-// free at once where the system has locks that end with a process (Unix,
-// Windows), and otherwise when their leases end.
+// ClaimDir keeps [Claims] in a directory. Several processes of one machine may use
+// it at the same time where the system has locks that end with a process (Unix,
+// Windows). If a process dies, its begun claims are free at once. On other systems
+// they are when their leases end, and only one process may use the directory.
 //
 // It serves a queue without claims of its own, and is a building block for an
-// engine.
+// engine. What memory it takes does not grow with the claims.
 type ClaimDir struct {
 	root   *os.Root
+	dir    string
 	box    *seal.Box // nil: claims are written as they are
 	holder string
-	life   *os.File               // locked as long as the holder lives
-	sync   func(f *os.File) error // a test looks at what is synced, and when
-	turn   chan struct{}          // of this handle; the file "lock" is of all
-	swept  time.Time
-	shard  int
+	life   *os.File       // locked as long as the holder lives
+	disk   recordlog.Disk // a test looks at what is synced, and when
+	turn   chan struct{}  // of this handle; the file "lock" is of all
+
+	mu      sync.Mutex
+	waiting []*claimOp
+
+	// Whoever has the turn and the lock has these.
+	log      claimLog
+	logSize  int64
+	imported bool
+	tended   time.Time
 }
 
 var _ Claims = (*ClaimDir)(nil)
@@ -63,7 +73,7 @@ func OpenClaimDir(dir string, opts *ClaimDirOptions) (*ClaimDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: claims: %w", err)
 	}
-	d := &ClaimDir{root: root, box: box, holder: randomName(), sync: (*os.File).Sync, turn: make(chan struct{}, 1)}
+	d := newClaimDir(root, dir, box)
 	d.life, err = root.OpenFile(lifeName(d.holder), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err == nil {
 		if _, err = filelock.Try(d.life); errors.Is(err, errors.ErrUnsupported) {
@@ -76,6 +86,13 @@ func OpenClaimDir(dir string, opts *ClaimDirOptions) (*ClaimDir, error) {
 	return d, nil
 }
 
+func newClaimDir(root *os.Root, dir string, box *seal.Box) *ClaimDir {
+	return &ClaimDir{root: root, dir: dir, box: box, holder: randomName(), disk: recordlog.NewDisk(),
+		turn: make(chan struct{}, 1), logSize: claimLogSize, tended: time.Now()}
+}
+
+func (d *ClaimDir) logPath() string { return filepath.Join(d.dir, logName) }
+
 // Close releases the claims that were begun through d.
 func (d *ClaimDir) Close() error {
 	var err error
@@ -83,6 +100,9 @@ func (d *ClaimDir) Close() error {
 		err = errors.Join(d.life.Close(), d.root.Remove(lifeName(d.holder)))
 		d.life = nil
 	}
+	d.turn <- struct{}{}
+	d.log.close()
+	<-d.turn
 	return errors.Join(err, d.root.Close())
 }
 
@@ -94,20 +114,18 @@ func randomName() string {
 
 func lifeName(holder string) string { return holder + ".holder" }
 
-// claimFile is the name of a claim's file, in one of 256 directories.
-func claimFile(id string) (string, error) {
+func checkClaimID(id string) error {
 	if len(id) < 2 || len(id) > 64 || strings.Trim(id, "0123456789abcdef") != "" {
-		return "", fmt.Errorf("notify: %.70q is no id of a claim", id)
+		return fmt.Errorf("notify: %.70q is no id of a claim", id)
 	}
-	return id[:2] + "/" + id + ".json", nil
+	return nil
 }
 
 // Begin implements [Claims].
 func (d *ClaimDir) Begin(ctx context.Context, id string, lease time.Duration) (before Claim, taken bool, err error) {
-	err = d.locked(ctx, id, func(name string) error {
-		d.sweep()
+	err = d.change(ctx, id, func() error {
 		var err error
-		if before, err = d.read(name); err != nil {
+		if before, err = d.read(id); err != nil {
 			return err
 		}
 		now := time.Now().UTC()
@@ -124,17 +142,17 @@ func (d *ClaimDir) Begin(ctx context.Context, id string, lease time.Duration) (b
 			return nil
 		}
 		c := Claim{State: ClaimBegun, Holder: d.holder, Asked: asked, Until: now.Add(lease), Kept: before.Kept}
-		err = d.write(name, c, true)
+		err = d.write(id, c, true)
 		taken = err == nil
 		return err
 	})
-	return before, taken, err
+	return before, taken && err == nil, err
 }
 
 // Renew implements [Claims].
 func (d *ClaimDir) Renew(ctx context.Context, id string, lease time.Duration) error {
-	return d.locked(ctx, id, func(name string) error {
-		c, err := d.read(name)
+	return d.change(ctx, id, func() error {
+		c, err := d.read(id)
 		if err != nil {
 			return err
 		}
@@ -142,22 +160,22 @@ func (d *ClaimDir) Renew(ctx context.Context, id string, lease time.Duration) er
 			return ErrLost
 		}
 		c.Until = time.Now().UTC().Add(lease)
-		return d.write(name, c, false)
+		return d.write(id, c, false)
 	})
 }
 
 // Settle implements [Claims].
 func (d *ClaimDir) Settle(ctx context.Context, id string, c Claim) error {
-	return d.locked(ctx, id, func(name string) error {
-		before, err := d.read(name)
+	return d.change(ctx, id, func() error {
+		before, err := d.read(id)
 		switch {
 		case err != nil:
 			return err
 		case !before.MaySettle(c.State, d.holder):
 			return ErrLost
 		case c.State == ClaimNone:
-			if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
+			if before.State != ClaimNone {
+				d.add(&claimRecord{id: id, kind: claimGone, at: time.Now().UnixNano()}, false)
 			}
 			return nil
 		}
@@ -165,28 +183,8 @@ func (d *ClaimDir) Settle(ctx context.Context, id string, c Claim) error {
 		if c.Asked.IsZero() {
 			c.Asked = before.Asked
 		}
-		return d.write(name, c, c.State != ClaimDone)
+		return d.write(id, c, c.State != ClaimDone)
 	})
-}
-
-// locked calls f while no other handle uses the directory.
-func (d *ClaimDir) locked(ctx context.Context, id string, f func(name string) error) error {
-	name, err := claimFile(id)
-	if err != nil {
-		return err
-	}
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	l, err := d.lockFile(ctx)
-	if err != nil {
-		return fmt.Errorf("notify: claims: %w", err)
-	}
-	defer l.Close()
-	return f(name)
 }
 
 // lockFile takes the lock of the directory. If the file was replaced in the
@@ -240,20 +238,24 @@ func (d *ClaimDir) dead(holder string) bool {
 
 // read returns the zero claim if there is none. An unreadable one counts as begun
 // by a dead holder, the most cautious state.
-func (d *ClaimDir) read(name string) (Claim, error) {
-	data, err := d.root.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Claim{}, nil
-	}
+func (d *ClaimDir) read(id string) (Claim, error) {
+	r, ok, err := d.record(id)
 	if err != nil {
 		return Claim{}, fmt.Errorf("notify: reading a claim: %w", err)
 	}
-	c, err := d.decode(name, data)
+	if !ok {
+		return Claim{}, nil
+	}
+	doubt := Claim{State: ClaimBegun}
+	if r.kind == claimDamaged {
+		return doubt, nil
+	}
+	c, err := d.decode(id, r.body)
 	if errors.Is(err, errSealedClaim) {
 		return Claim{}, err
 	}
 	if err != nil || c.State == ClaimNone {
-		return Claim{State: ClaimBegun}, nil //nolint:nilerr // a torn note is a claim in doubt
+		return doubt, nil //nolint:nilerr // a torn note is a claim in doubt
 	}
 	return c.Claim, nil
 }
@@ -265,55 +267,18 @@ type storedClaim struct {
 }
 
 // write replaces a claim so that a crash leaves the old or the new one.
-func (d *ClaimDir) write(name string, c Claim, durable bool) error {
-	data, err := d.encode(name, storedClaim{c, time.Now().UTC()})
+func (d *ClaimDir) write(id string, c Claim, durable bool) error {
+	now := time.Now()
+	body, err := d.encode(id, storedClaim{c, now.UTC()})
 	if err != nil {
 		return err
 	}
-	dir := name[:2]
-	made := d.root.Mkdir(dir, 0o700)
-	if made != nil && !errors.Is(made, fs.ErrExist) {
-		return made
+	r := claimRecord{id: id, kind: claimKept, at: now.UnixNano(), body: body}
+	if c.forgettable() {
+		r.kind = claimForgettable
 	}
-	sync := d.sync
-	if !durable {
-		sync = func(*os.File) error { return nil }
-	}
-	if err := atomicfile.Write(d.root, strings.TrimSuffix(name, ".json")+".tmp", name, sync, data); err != nil || made != nil {
-		return err
-	}
-	return atomicfile.SyncDir(d.root.Open, ".", sync)
-}
-
-// sweep forgets old claims, of one of the 256 directories at a time. A claim with
-// a future time, from a clock that was ahead, stays.
-func (d *ClaimDir) sweep() {
-	if time.Since(d.swept).Abs() < 10*time.Second {
-		return
-	}
-	d.swept = time.Now()
-	dir := fmt.Sprintf("%02x", d.shard)
-	d.shard = (d.shard + 1) % 256
-	f, err := d.root.Open(dir)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	names, _ := f.Readdirnames(-1)
-	for _, name := range names {
-		name := dir + "/" + name
-		data, err := d.root.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		c, err := d.decode(name, data)
-		if err != nil || !c.forgettable() {
-			continue
-		}
-		if time.Since(c.At) > claimAge {
-			_ = d.root.Remove(name)
-		}
-	}
+	d.add(&r, durable)
+	return nil
 }
 
 // forgettable reports whether the claim can be forgotten once it is old.

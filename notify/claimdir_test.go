@@ -27,47 +27,58 @@ func begin(t *testing.T, d *ClaimDir, id string) (Claim, bool) {
 }
 
 // TestClaimDirForgets: what nobody can need goes after 30 days, unless it seems
-// to come from a time to come.
+// to come from a time to come. It does not matter whether it is in the log or in a
+// run.
 func TestClaimDirForgets(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		d, err := OpenClaimDir(dir, nil)
-		require.NoError(t, err)
-		defer d.Close()
-		states := map[string]Claim{
-			"a0": {State: ClaimDone}, "a1": {State: ClaimSpent}, "a2": {State: ClaimSpent, Kept: "here"}, "a3": {State: ClaimStored}, "a4": {State: ClaimBegun},
-		}
-		for id, c := range states {
-			_, taken := begin(t, d, id)
-			require.True(t, taken)
-			require.NoError(t, d.Settle(t.Context(), id, c))
-		}
-		file := func(id string) string { return filepath.Join(dir, "a"+id[1:2], id+".json") }
-		// A claim that a clock wrote which was a year ahead.
-		data, err := os.ReadFile(file("a0"))
-		require.NoError(t, err)
-		ahead := filepath.Join(dir, "a0", "a0f.json")
-		require.NoError(t, os.WriteFile(ahead, fmt.Appendf(nil, `{"state":"done","at":%q}`, time.Now().AddDate(1, 0, 0).Format(time.RFC3339)), 0o600))
-		require.Contains(t, string(data), "done")
-		sweepAll := func() {
-			for range 256 {
-				time.Sleep(10 * time.Second)
-				begin(t, d, "ff")
+	for _, size := range []int64{claimLogSize, 1} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			d, err := OpenClaimDir(dir, nil)
+			require.NoError(t, err)
+			defer d.Close()
+			d.logSize = size
+			states := map[string]Claim{
+				"a0": {State: ClaimDone}, "a1": {State: ClaimSpent}, "a2": {State: ClaimSpent, Kept: "here"}, "a3": {State: ClaimStored}, "a4": {State: ClaimBegun},
 			}
-		}
-		sweepAll()
-		for id := range states {
-			require.FileExists(t, file(id))
-		}
-		time.Sleep(claimAge)
-		sweepAll()
-		for id, c := range states {
-			_, err := os.Stat(file(id))
-			require.Equal(t, id == "a0" || id == "a1", os.IsNotExist(err), "%+v", c)
-		}
-		require.FileExists(t, ahead)
-	})
+			settle := func(id string, c Claim) {
+				_, taken := begin(t, d, id)
+				require.True(t, taken)
+				require.NoError(t, d.Settle(t.Context(), id, c))
+			}
+			// A claim that a clock wrote which was a year ahead.
+			r := claimRecord{id: "a0f", kind: claimForgettable, at: time.Now().AddDate(1, 0, 0).UnixNano(), body: []byte(`{"state":"done"}`)}
+			require.NoError(t, d.change(t.Context(), r.id, func() error { d.add(&r, true); return nil }))
+			for id, c := range states {
+				settle(id, c)
+			}
+			use := func() {
+				for range 3 {
+					time.Sleep(time.Hour)
+					begin(t, d, "ff")
+				}
+			}
+			there := func(id string) bool {
+				_, ok, err := d.record(id)
+				require.NoError(t, err)
+				return ok
+			}
+			use()
+			for id := range states {
+				require.True(t, there(id), id)
+			}
+			time.Sleep(claimAge)
+			use()
+			for id, c := range states {
+				require.Equal(t, id != "a0" && id != "a1", there(id), "%+v", c)
+			}
+			require.True(t, there("a0f"))
+			time.Sleep(400 * 24 * time.Hour)
+			use()
+			require.False(t, there("a0f"))
+			require.Empty(t, d.log.runs)
+		})
+	}
 }
 
 func TestClaimDirDeadHolder(t *testing.T) {
@@ -105,9 +116,12 @@ func TestClaimDirDamage(t *testing.T) {
 	dir := t.TempDir()
 	d := openClaims(t, dir)
 	begin(t, d, "aa")
-	name := filepath.Join(dir, "aa", "aa.json")
+	body := func(b string) {
+		r := claimRecord{id: "aa", kind: claimKept, body: []byte(b)}
+		require.NoError(t, d.change(t.Context(), r.id, func() error { d.add(&r, true); return nil }))
+	}
 	for _, damage := range []string{"", "{", "null", `{"state":""}`, "\x00\x00"} {
-		require.NoError(t, os.WriteFile(name, []byte(damage), 0o600))
+		body(damage)
 		before, taken := begin(t, d, "aa")
 		require.True(t, taken)
 		require.Equal(t, ClaimBegun, before.State, "%q: Garmin may have been asked", damage)

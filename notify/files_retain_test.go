@@ -80,7 +80,7 @@ func TestRetention(t *testing.T) {
 			".downloads/cc33-0123456789abcdef.broken": {9 * day, false},
 			".downloads/bb22-busy.part":               {11 * day, false},
 			".downloads/aa11-x.other":                 {99 * day, false},
-			".downloads/claims/aa/aa1.json":           {99 * day, false},
+			".downloads/claims/x.other":               {99 * day, false},
 		}
 		for name, n := range names {
 			aged(t, dir, name, n.age)
@@ -119,7 +119,7 @@ func TestRetention(t *testing.T) {
 		require.False(t, has(t, dir, "partner.db"))
 		require.False(t, has(t, dir, "u1/deep/er.fit"))
 		require.True(t, has(t, dir, ".downloads/cc33-0123456789abcdef.broken"))
-		require.True(t, has(t, dir, ".downloads/claims/aa/aa1.json"))
+		require.True(t, has(t, dir, ".downloads/claims/log"))
 	})
 }
 

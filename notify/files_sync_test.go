@@ -22,7 +22,7 @@ type downloader struct {
 
 func (d downloader) Download(context.Context, types.Secret) (io.ReadCloser, error) { return d.file() }
 
-var syncedID = regexp.MustCompile(`[0-9a-f]{2}/[0-9a-f]{32}|[0-9a-f]{32}-[0-9a-f]+|put-[0-9a-f]+|claims/[0-9a-f]{2}$`)
+var syncedID = regexp.MustCompile(`[0-9a-f]{32}-[0-9a-f]+|put-[0-9a-f]+`)
 
 // TestFileIsSynced holds what has to be safe in which order. A sync that fails
 // is no file in place; what came is there for the next attempt, and Garmin is
@@ -49,7 +49,7 @@ func TestFileIsSynced(t *testing.T) {
 			}
 			return f.Sync()
 		}
-		s.dir.sync, s.claims.(*ClaimDir).sync = sync, sync
+		s.dir.sync, s.claims.(*ClaimDir).disk.Sync = sync, sync
 		client := downloader{file: func() (io.ReadCloser, error) {
 			asked++
 			return io.NopCloser(strings.NewReader(content)), nil
@@ -63,10 +63,12 @@ func TestFileIsSynced(t *testing.T) {
 		}
 		return first, asked, err, again
 	}
-	claim := []string{".downloads/claims/ID.tmp", ".downloads/ID", ".downloads/claims"}
+	// The log of the claims is made under another name.
+	const log = ".downloads/claims/log.tmp"
+	claim := []string{log, ".downloads/claims", log}
 	stored := []string{
 		".downloads/ID.sidecar.tmp", ".downloads", ".downloads/ID.tmp", "u", ".", "u", ".",
-		".downloads/claims/ID.tmp", ".downloads/ID",
+		log,
 	}
 	for left, want := range map[string][]string{
 		"":       {".downloads/ID.part", ".downloads"},

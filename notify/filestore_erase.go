@@ -85,7 +85,8 @@ func (d *FileDir) eraseClaims(ctx context.Context, user types.UserID, out *Erasu
 	if err != nil {
 		return err
 	}
-	c := &ClaimDir{root: root, sync: d.sync, turn: make(chan struct{}, 1)}
+	c := newClaimDir(root, d.Path(dir), nil)
+	c.disk.Sync = d.sync
 	n, err := c.Erase(ctx, user)
 	out.Remove("claims", n)
 	return errors.Join(err, c.Close())

@@ -40,7 +40,6 @@ func TestFileDirErasePowerCut(t *testing.T) {
 	keepAll(t, dir, nil) // of user u, with claims
 	keepOther := map[string]string{
 		"other/1.fit": "other", ".downloads/0a0a-" + owner.Of("other") + "1.broken": "other",
-		".downloads/claims/0a/0a0a.json": `{"state":"spent","owner":"` + owner.Of("other") + `"}`,
 	}
 	left := map[string]string{
 		// What crashes have left in the middle of writes.
@@ -49,12 +48,18 @@ func TestFileDirErasePowerCut(t *testing.T) {
 		".downloads/claims/0b/0b0b.tmp":                      `{"name":"u/whole.gpx"}`,
 		".downloads/claims/0b/0b0c.json":                     `{"state":"done","name":"u/whole.gpx"`, // torn
 	}
-	for _, files := range []map[string]string{keepOther, left} {
+	write := func(files map[string]string) {
 		for name, text := range files {
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, path.Dir(name)), 0o700))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 		}
 	}
+	claims := openClaims(t, filepath.Join(dir, workDir, "claims"))
+	begin(t, claims, "0a0a")
+	require.NoError(t, claims.Settle(t.Context(), "0a0a", Claim{State: ClaimSpent, Owner: owner.Of("other")}))
+	require.NoError(t, claims.Close())
+	write(keepOther)
+	write(left)
 	before := filesIn(t, dir)
 	copied := func(from string) string {
 		to := filepath.Join(t.TempDir(), "copy")
@@ -76,6 +81,7 @@ func TestFileDirErasePowerCut(t *testing.T) {
 				require.False(t, strings.Contains(text, trace) || strings.HasPrefix(name, trace) || strings.Contains(name, "-"+trace), "%s: %s", when, name)
 			}
 		}
+		require.Contains(t, after[".downloads/claims/log"], owner.Of("other"), when)
 		for name, text := range keepOther {
 			require.Equal(t, text, after[name], "%s: %s", when, name)
 		}
