@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -292,7 +293,7 @@ func (d *ClaimDir) rewrite(leave claimFilter) error {
 			stay = append(stay, place{key, at})
 		}
 	}
-	slices.SortFunc(stay, func(a, b place) int { return int(a.off - b.off) })
+	slices.SortFunc(stay, func(a, b place) int { return cmp.Compare(a.off, b.off) })
 	slices.SortFunc(cold, func(a, b place) int { return bytes.Compare(a.key[:], b.key[:]) })
 
 	var names []string

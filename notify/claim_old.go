@@ -20,7 +20,7 @@ func (d *ClaimDir) importOld() error {
 	found := false
 	for _, e := range entries {
 		dir := e.Name()
-		if !e.IsDir() || len(dir) != 2 || checkClaimID(dir) != nil {
+		if !e.IsDir() || len(dir) != 2 || strings.Trim(dir, hexDigits) != "" {
 			continue
 		}
 		files, err := fs.ReadDir(d.root.FS(), dir)
@@ -49,7 +49,7 @@ func (d *ClaimDir) importOld() error {
 
 func (d *ClaimDir) importFile(dir, name string) error {
 	id, ok := strings.CutSuffix(name, ".json")
-	if !ok || checkClaimID(id) != nil || id[:2] != dir {
+	if !ok || id[:min(2, len(id))] != dir || strings.Trim(id, hexDigits) != "" {
 		return nil // of a write that a crash cut short
 	}
 	if _, known, err := d.record(id); known || err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/crc32"
 	"io"
 
 	"github.com/garminkit/activityapi/internal/recordlog"
@@ -62,11 +63,13 @@ func (r *claimRecord) append(b []byte) []byte {
 	b = le.AppendUint64(b, uint64(r.at))
 	b = append(b, byte(r.kind), byte(len(r.id)), 0, 0)
 	b = le.AppendUint32(b, recordlog.Checksum(r.body))
-	head := b[at:]
-	sum := recordlog.Checksum(append(head[:len(head):len(head)], r.id...))
-	b = le.AppendUint32(b, sum)
+	b = le.AppendUint32(b, headSum(b[at:], []byte(r.id)))
 	b = append(b, r.id...)
 	return append(b, r.body...)
+}
+
+func headSum(head, id []byte) uint32 {
+	return crc32.Update(recordlog.Checksum(head), crc32.MakeTable(crc32.Castagnoli), id)
 }
 
 // doubt makes a claim that is damaged one that is in doubt.
@@ -88,7 +91,7 @@ func decodeClaimHead(p []byte) (r claimRecord, size int) {
 		return r, 0
 	}
 	id := p[claimHeader : claimHeader+n]
-	if le.Uint32(p[24:]) != recordlog.Checksum(bytes.Join([][]byte{p[:24], id}, nil)) {
+	if le.Uint32(p[24:]) != headSum(p[:24], id) {
 		return r, 0
 	}
 	r = claimRecord{id: string(id), kind: claimKind(p[16]), at: int64(le.Uint64(p[8:]))}

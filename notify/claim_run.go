@@ -72,9 +72,10 @@ func (d *ClaimDir) openRun(name string) (_ *claimRun, err error) {
 		if _, err := f.ReadAt(tail, at); err != nil {
 			return nil, err
 		}
-		r.newest, r.n = int64(le.Uint64(tail)), int(le.Uint32(tail[8:]))
-		fences := int64((r.n+runBlock-1)/runBlock) * runFence
-		r.data = at - fences - int64(r.n)*runEntry
+		n := int64(le.Uint32(tail[8:]))
+		fences := (n + runBlock - 1) / runBlock * runFence
+		r.newest, r.n = int64(le.Uint64(tail)), int(n)
+		r.data = at - fences - n*runEntry
 		if le.Uint32(tail[16:]) == runMagic && r.data >= 0 {
 			r.fences = make([]byte, fences)
 			if _, err := f.ReadAt(r.fences, at-fences); err != nil {

@@ -49,8 +49,8 @@ var _ Claims = (*ClaimDir)(nil)
 
 // ClaimDirOptions configures a ClaimDir. A nil *ClaimDirOptions means the defaults.
 type ClaimDirOptions struct {
-	// AEAD seals what is written, since a claim names its file and its user. The
-	// names of the claims' files, hashes of what a file is, are not sealed. Claims
+	// AEAD seals what is written, since a claim names its file and its user. Ids,
+	// hashes of what a file is, and times are not sealed. Claims
 	// that were not sealed are still read. Nil means that claims are written as
 	// they are, and that sealed ones are errors.
 	AEAD cipher.AEAD
@@ -114,8 +114,10 @@ func randomName() string {
 
 func lifeName(holder string) string { return holder + ".holder" }
 
+const hexDigits = "0123456789abcdef"
+
 func checkClaimID(id string) error {
-	if len(id) < 2 || len(id) > 64 || strings.Trim(id, "0123456789abcdef") != "" {
+	if len(id) < 2 || len(id) > 64 || strings.Trim(id, hexDigits) != "" {
 		return fmt.Errorf("notify: %.70q is no id of a claim", id)
 	}
 	return nil
