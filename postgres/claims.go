@@ -83,7 +83,7 @@ func (c *claims) read(ctx context.Context, tx pgx.Tx, id string) (notify.Claim, 
 	}
 	state := got.State
 	if note != nil {
-		if err := json.Unmarshal(note, &got); err != nil {
+		if err := c.decode(id, note, &got); err != nil {
 			return got, now, err
 		}
 	}
@@ -95,6 +95,15 @@ func (c *claims) read(ctx context.Context, tx pgx.Tx, id string) (notify.Claim, 
 		got.Until = *until
 	}
 	return got, c.shift(now), nil
+}
+
+// decode reads a note.
+func (c *claims) decode(id string, note []byte, to *notify.Claim) error {
+	text, err := c.db.sealing.openText(note, aboutText("claim", id))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, to)
 }
 
 func (c *claims) shift(now time.Time) time.Time {
@@ -114,6 +123,7 @@ func (c *claims) write(ctx context.Context, tx pgx.Tx, id string, claim notify.C
 	if err != nil {
 		return err
 	}
+	note = c.db.sealing.sealText(note, aboutText("claim", id))
 	_, err = tx.Exec(ctx, c.db.sql(`INSERT INTO {s}.claim (id, state, holder, until, asked, kept, note, changed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, holder = excluded.holder, until = excluded.until, asked = excluded.asked,
   kept = excluded.kept, note = excluded.note, changed = excluded.changed`), id, string(state), holder, until, asked, kept, note, now)

@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/cipher"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,7 +26,21 @@ import (
 // with what was restored, as after the loss of a server.
 func TestDumpRestored(t *testing.T) {
 	t.Parallel()
+	for name, aead := range map[string]cipher.AEAD{"plain": nil, "sealed": testSeal(t, "0123456789abcdef")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testDumpRestored(t, aead)
+		})
+	}
+}
+
+func testDumpRestored(t *testing.T, aead cipher.AEAD) {
 	ctx, url, schema := t.Context(), pgtest.URL(t), pgtest.Schema(t)
+	open := func(t *testing.T, schema string, with ...func(*pgxpool.Config)) *handle {
+		h := openAs(t, url, &Options{Schema: schema, Lease: testLease, AEAD: aead}, with...)
+		require.Equal(t, aead != nil, h.db.sealing.sealer() != nil)
+		return h
+	}
 	a := open(t, schema)
 	defer func() { require.NoError(t, a.Close()) }()
 	put := func(i, size int) error {

@@ -20,9 +20,14 @@ import (
 var _ notify.Eraser = (*Queue)(nil)
 
 // Erase removes all that the queue holds of a user; see [notify.Eraser]. It is done
-// in many short transactions and reads all items, letters and large bodies. Of a
-// body that is no JSON, what names the user is taken out as well as its braces
-// tell. Items of others that name the user stay, and are counted.
+// in many short transactions and reads all items, letters and large bodies. A
+// body that is no JSON has no items. It is cut at its outermost braces: an object that
+// names the user is removed whole, and so is what stands between two objects if that
+// names the user. Items of others that name the user stay, and are counted.
+//
+// If what is stored is sealed, it is read and opened here, since the server cannot
+// search it. What is damaged and does not open may be of anybody: it stays, and
+// Erasure.Left tells of it.
 //
 // Any process may be working on an item that is erased: its verdict changes
 // nothing then. A letter that is redriven at that moment stays a letter.
@@ -167,6 +172,11 @@ type candidate struct {
 	user     types.UserID
 	reason   []byte
 	data     []byte
+	damaged  bool // the data, or the reason, do not open
+	sealed   bool // the reason
+	body     int64
+	off      int64
+	size     int64
 	found    *erasure.Found
 	contents []byte // without what is the user's
 }
@@ -224,7 +234,7 @@ func (e *eraser) walk(what, text string, last [3]int64, f func(page []*candidate
 			if err != nil {
 				return err
 			}
-			page, err = pgx.CollectRows(rows, scanCandidate)
+			page, err = pgx.CollectRows(rows, e.candidate)
 			return err
 		})
 		if err != nil || len(page) == 0 {
@@ -237,13 +247,33 @@ func (e *eraser) walk(what, text string, last [3]int64, f func(page []*candidate
 	}
 }
 
-func scanCandidate(r pgx.CollectableRow) (*candidate, error) {
+// candidate reads a row, and opens what is sealed.
+func (e *eraser) candidate(r pgx.CollectableRow) (*candidate, error) {
 	var c candidate
 	var user []byte
-	err := r.Scan(&c.at[0], &c.at[1], &c.at[2], &c.key, &user, &c.reason, &c.data)
+	err := r.Scan(&c.at[0], &c.at[1], &c.at[2], &c.key, &user, &c.reason, &c.sealed, &c.data, &c.body, &c.off, &c.size)
 	c.user = types.UserID(user)
+	if err == nil {
+		c.data, err = e.db.sealing.openItem(c.data, c.body, c.off, c.size)
+	}
+	if err == nil {
+		c.reason, err = e.db.sealing.openReason(c.reason, c.sealed)
+	}
+	if err == errDamaged {
+		c.damaged, c.data, c.reason, err = true, nil, nil, nil
+	}
 	return &c, err
 }
+
+// sealed is the bytes of an item as they are stored.
+func (e *eraser) sealed(c *candidate, data []byte) []byte {
+	if k := e.db.sealing.sealer(); k != nil {
+		return k.sealItem(nil, data, c.body, c.off)
+	}
+	return data
+}
+
+const damagedWhy = "they are damaged and do not open"
 
 // around is what stands before and behind an item in a body of that item alone.
 // What has no key is a body.

@@ -53,6 +53,12 @@ func ownServer(t *testing.T) (s *cluster.Server, data string) {
 // log are apart.
 func tracesIn(t testing.TB, data string) (found, log []string) {
 	t.Helper()
+	return bytesIn(t, data, needles)
+}
+
+// bytesIn gives the files of a server that hold one of some texts.
+func bytesIn(t testing.TB, data string, needles []string) (found, log []string) {
+	t.Helper()
 	err := filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // The server removes its files when it likes.

@@ -11,8 +11,11 @@ import (
 // mixedSQL are items of small bodies that are not the user's and may tell of the
 // user: those that could not be read, those of others that name the user, and
 // those whose reason to wait does.
-var mixedSQL = `SELECT share, class, id, key, user_id, reason, coalesce(data, ''::bytea) FROM {s}.item
-WHERE share = $3 AND (class, id) > ($4::bigint, $5::bigint) AND (` + maybe("data") + ` OR ` + maybe("reason") + `) ORDER BY class, id LIMIT 100`
+var mixedSQL = `SELECT ` + candidateSQL + ` FROM {s}.item
+WHERE share = $3 AND (class, id) > ($4::bigint, $5::bigint) AND (` + maybe("data") + ` OR length(data) > size OR ` + maybe("reason") + `) ORDER BY class, id LIMIT 100`
+
+// candidateSQL are the columns of an item that candidate reads.
+const candidateSQL = `share, class, id, key, user_id, reason, false, coalesce(data, ''::bytea), body, off, size`
 
 // mixed takes what is the user's out of items that are not the user's alone.
 func (e *eraser) mixed() error {
@@ -37,6 +40,10 @@ func (e *eraser) mixed() error {
 
 // item takes the user out of an item, if the user is in it.
 func (e *eraser) item(c *candidate) error {
+	if c.damaged {
+		e.out.Leave("items", 1, damagedWhy)
+		return nil
+	}
 	if err := c.look(e.user); err != nil {
 		return err
 	}
@@ -49,9 +56,9 @@ func (e *eraser) item(c *candidate) error {
 		removed = 0
 		return pgx.BeginFunc(ctx, e.db.pool, func(tx pgx.Tx) error {
 			// Another Erase may have changed it meanwhile.
-			now, err := rowsOf(ctx, tx, scanCandidate, e.db.sql(`SELECT share, class, id, key, user_id, reason, coalesce(data, ''::bytea) FROM {s}.item
+			now, err := rowsOf(ctx, tx, e.candidate, e.db.sql(`SELECT `+candidateSQL+` FROM {s}.item
 WHERE share = $1 AND class = $2 AND id = $3 AND coalesce(ord, id) <= $4 FOR UPDATE`), c.at[0], c.at[1], c.at[2], e.top)
-			if err != nil || len(now) == 0 {
+			if err != nil || len(now) == 0 || now[0].damaged {
 				return err
 			}
 			c = now[0]
@@ -65,7 +72,7 @@ WHERE share = $1 AND class = $2 AND id = $3 AND coalesce(ord, id) <= $4 FOR UPDA
 				return err
 			}
 			_, err = tx.Exec(ctx, e.db.sql(`UPDATE {s}.item SET data = CASE WHEN data IS NULL THEN data ELSE $4 END, reason = $5
-WHERE share = $1 AND class = $2 AND id = $3`), c.at[0], c.at[1], c.at[2], c.contents, e.redacted(c.reason))
+WHERE share = $1 AND class = $2 AND id = $3`), c.at[0], c.at[1], c.at[2], e.sealed(c, c.contents), e.redacted(c.reason))
 			return err
 		})
 	})

@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +26,8 @@ func (db *DB) long(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // sizeSQL is how many bytes of a large body there are.
-const sizeSQL = `SELECT coalesce(sum(length(data)), 0)::bigint FROM {s}.chunk WHERE body = $1`
+var sizeSQL = fmt.Sprintf(`SELECT coalesce(sum(length(data) - CASE WHEN sealed THEN (length(data) + %d - 1) / %[1]d * %d ELSE 0 END), 0)::bigint
+FROM {s}.chunk WHERE body = $1`, segmentSealed, segmentSealed-segmentSize)
 
 // named tells whether the bytes of a large body may have something of the user.
 func (e *eraser) named(body int64) (bool, error) {
@@ -49,6 +49,10 @@ func (e *eraser) named(body int64) (bool, error) {
 // sizes, and others' items their places.
 func (e *eraser) large(body int64) error {
 	named, err := e.named(body)
+	if errors.Is(err, errDamaged) {
+		e.out.Leave("bodies", 1, damagedWhy)
+		return nil
+	}
 	if err != nil || !named {
 		return err
 	}
@@ -216,10 +220,16 @@ func (w *largeEraser) rewriteChunks(bytes *chunks, size int64, cuts []erasure.Cu
 		if !touches(cuts, n*chunkSize, int64(len(p))) {
 			continue
 		}
-		if _, err := w.exec(`DELETE FROM {s}.chunk WHERE body = $1 AND n = $2`, w.body, n); err != nil {
+		// A body is sealed as a whole, or not at all.
+		var isSealed bool
+		if err := w.tx.QueryRow(w.ctx, w.e.db.sql(`DELETE FROM {s}.chunk WHERE body = $1 AND n = $2 RETURNING sealed`), w.body, n).Scan(&isSealed); err != nil {
 			return err
 		}
-		if _, err := w.exec(`INSERT INTO {s}.chunk (body, n, data) VALUES ($1, $2, $3)`, w.body, n, p); err != nil {
+		data := p
+		if isSealed { // and was opened
+			data = w.e.db.sealing.keys.sealChunk(nil, p, w.body, n*chunkSize)
+		}
+		if _, err := w.exec(`INSERT INTO {s}.chunk (body, n, data, sealed) VALUES ($1, $2, $3, $4)`, w.body, n, data, isSealed); err != nil {
 			return err
 		}
 	}
@@ -251,19 +261,28 @@ func (c *chunks) ReadAt(p []byte, off int64) (done int, err error) {
 	return done, nil
 }
 
-const bytesSQL = `SELECT data FROM {s}.chunk WHERE body = $1 AND n = $2`
+const bytesSQL = `SELECT data, sealed FROM {s}.chunk WHERE body = $1 AND n = $2`
 
 // chunk reads a chunk as it is in the transaction.
 func (w *largeEraser) chunk(n int64) (data []byte, err error) {
-	err = w.tx.QueryRow(w.ctx, w.e.db.sql(bytesSQL), w.body, n).Scan(&data)
-	return data, err
+	return w.e.db.sealing.scanChunk(w.tx.QueryRow(w.ctx, w.e.db.sql(bytesSQL), w.body, n), w.body, n)
+}
+
+// scanChunk reads a chunk, and opens it.
+func (s *sealing) scanChunk(row pgx.Row, body, n int64) (data []byte, err error) {
+	var isSealed bool
+	if err := row.Scan(&data, &isSealed); err != nil || !isSealed {
+		return data, err
+	}
+	return s.openChunk(nil, data, body, n*chunkSize)
 }
 
 // chunksOf reads a large body, with a call for each chunk.
 func (db *DB) chunksOf(ctx context.Context, body int64) *chunks {
 	return &chunks{of: func(n int64) (data []byte, err error) {
 		err = db.do(ctx, "reading a large body", again, func(ctx context.Context) error {
-			return db.pool.QueryRow(ctx, db.sql(bytesSQL), body, n).Scan(&data)
+			data, err = db.sealing.scanChunk(db.pool.QueryRow(ctx, db.sql(bytesSQL), body, n), body, n)
+			return err
 		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			err = fmt.Errorf("postgres: a large body: %w", fs.ErrNotExist)
@@ -284,6 +303,9 @@ func (e *eraser) arriving(bodies []int64) error {
 	}
 	for _, body := range still {
 		named, err := e.named(body)
+		if errors.Is(err, errDamaged) {
+			continue // It is removed soon, whoever it is of.
+		}
 		if err != nil {
 			return err
 		}
@@ -316,7 +338,16 @@ func (e *eraser) claims() error {
 		for _, r := range page {
 			last = r.ID
 			var c notify.Claim
-			if r.Note == nil || json.Unmarshal(r.Note, &c) != nil || !c.OwnedBy(e.id) {
+			if r.Note == nil {
+				continue
+			}
+			switch err := e.db.claims.decode(r.ID, r.Note, &c); {
+			case err == errDamaged:
+				e.out.Leave("claims", 1, damagedWhy)
+				continue
+			case errors.Is(err, errNoKey):
+				return err
+			case err != nil || !c.OwnedBy(e.id):
 				continue
 			}
 			removed := false

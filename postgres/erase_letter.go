@@ -23,20 +23,24 @@ func (e *eraser) letters() error {
 	if err != nil {
 		return err
 	}
-	err = e.walk("letters", `SELECT i.letter, i.item, 0::bigint, i.key, l.user_id, NULL::bytea, i.data FROM {s}.letter_item i JOIN {s}.letter l ON l.id = i.letter
-WHERE (i.letter, i.item) > ($3::bigint, $4::bigint) AND $5::bigint = 0 AND l.user_id <> $6 AND l.ord <= $7 AND i.data IS NOT NULL AND `+maybe("i.data")+` ORDER BY i.letter, i.item LIMIT 100`,
+	err = e.walk("letters", `SELECT `+letterItemSQL+` FROM {s}.letter_item i JOIN {s}.letter l ON l.id = i.letter
+WHERE (i.letter, i.item) > ($3::bigint, $4::bigint) AND $5::bigint = 0 AND l.user_id <> $6 AND l.ord <= $7 AND i.data IS NOT NULL AND (`+maybe("i.data")+` OR length(i.data) > i.size) ORDER BY i.letter, i.item LIMIT 100`,
 		[3]int64{}, e.lettersOf, []byte(e.id), e.top)
 	if err != nil {
 		return err
 	}
-	return e.walk("letters", `SELECT id, 0::bigint, 0::bigint, key, user_id, reason, ''::bytea FROM {s}.letter WHERE id > $3 AND $4::bigint + $5::bigint = 0 AND ord <= $6 AND `+maybe("reason")+` ORDER BY id LIMIT 100`,
+	return e.walk("letters", `SELECT id, 0::bigint, 0::bigint, key, user_id, reason, sealed, ''::bytea, 0::bigint, 0::bigint, 0::bigint FROM {s}.letter WHERE id > $3 AND $4::bigint + $5::bigint = 0 AND ord <= $6 AND (`+maybe("reason")+` OR sealed) ORDER BY id LIMIT 100`,
 		[3]int64{}, func(page []*candidate) error {
 			for _, c := range page {
+				if c.damaged {
+					e.out.Leave("letters", 1, damagedWhy)
+				}
 				if !e.user.Named(c.reason) {
 					continue
 				}
+				reason, isSealed := e.db.sealing.sealReason(e.redacted(c.reason))
 				if err := e.letter(c.at[0], func(ctx context.Context, tx pgx.Tx) ([]int64, error) {
-					_, err := tx.Exec(ctx, e.db.sql(`UPDATE {s}.letter SET reason = $2 WHERE id = $1`), c.at[0], e.redacted(c.reason))
+					_, err := tx.Exec(ctx, e.db.sql(`UPDATE {s}.letter SET reason = $2, sealed = $3 WHERE id = $1`), c.at[0], reason, isSealed)
 					return nil, err
 				}); err != nil {
 					return err
@@ -45,6 +49,10 @@ WHERE (i.letter, i.item) > ($3::bigint, $4::bigint) AND $5::bigint = 0 AND l.use
 			return nil
 		}, e.top)
 }
+
+// letterItemSQL are the columns of a letter's item i and its letter l that candidate
+// reads.
+const letterItemSQL = `i.letter, i.item, 0::bigint, i.key, l.user_id, NULL::bytea, false, i.data, i.body, i.off, i.size`
 
 // lettersOf takes the user out of the items of letters.
 func (e *eraser) lettersOf(page []*candidate) error {
@@ -56,6 +64,10 @@ func (e *eraser) lettersOf(page []*candidate) error {
 		}
 		cut, naming := false, 0
 		for _, c := range page[:end] {
+			if c.damaged {
+				e.out.Leave("letter items", 1, damagedWhy)
+				continue
+			}
 			if err := c.look(e.user); err != nil {
 				return err
 			}
@@ -80,12 +92,15 @@ func (e *eraser) letterItems(ctx context.Context, tx pgx.Tx, of []*candidate) (g
 	for i, c := range of {
 		items[i] = c.at[1]
 	}
-	now, err := rowsOf(ctx, tx, scanCandidate, e.db.sql(`SELECT i.letter, i.item, 0::bigint, i.key, l.user_id, NULL::bytea, i.data FROM {s}.letter_item i JOIN {s}.letter l ON l.id = i.letter
+	now, err := rowsOf(ctx, tx, e.candidate, e.db.sql(`SELECT `+letterItemSQL+` FROM {s}.letter_item i JOIN {s}.letter l ON l.id = i.letter
 WHERE i.letter = $1 AND i.item = ANY ($2) AND i.data IS NOT NULL`), of[0].at[0], items)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range now {
+		if c.damaged {
+			continue
+		}
 		if err := c.look(e.user); err != nil {
 			return nil, err
 		}
@@ -94,7 +109,7 @@ WHERE i.letter = $1 AND i.item = ANY ($2) AND i.data IS NOT NULL`), of[0].at[0],
 			gone = append(gone, c.at[1])
 		case len(c.found.Cuts) > 0: // A role need not have the right to update it.
 			if _, err := tx.Exec(ctx, e.db.sql(`WITH old AS (DELETE FROM {s}.letter_item WHERE letter = $1 AND item = $2 RETURNING *)
-INSERT INTO {s}.letter_item (letter, item, key, body, off, size, data) SELECT letter, item, key, body, off, size, $3 FROM old`), c.at[0], c.at[1], c.contents); err != nil {
+INSERT INTO {s}.letter_item (letter, item, key, body, off, size, data) SELECT letter, item, key, body, off, size, $3 FROM old`), c.at[0], c.at[1], e.sealed(c, c.contents)); err != nil {
 				return nil, err
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/notify"
@@ -234,7 +235,16 @@ func same(t testing.TB, want, have map[string]string) {
 // scanned before, and its verdicts on what was erased bring nothing back.
 func TestErase(t *testing.T) {
 	t.Parallel()
-	ctx, h := t.Context(), steady(t, pgtest.Schema(t))
+	for name, open := range map[string]func(testing.TB, string, ...func(*pgxpool.Config)) *handle{"plain": steady, "sealed": steadySealed} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testErase(t, open(t, pgtest.Schema(t)))
+		})
+	}
+}
+
+func testErase(t *testing.T, h *handle) {
+	ctx := t.Context()
 	defer func() { require.NoError(t, h.Close()) }()
 	h.db.older = time.Hour
 	all := taken(t, h)

@@ -79,6 +79,7 @@ func ExampleGrants() {
 	// Output:
 	// GRANT USAGE ON SCHEMA "activityapi" TO "keepalive";
 	// GRANT SELECT ON "activityapi".meta TO "keepalive";
+	// GRANT SELECT ON "activityapi".sealing TO "keepalive";
 	// GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "activityapi".token TO "keepalive";
 	// GRANT SELECT, INSERT, DELETE ON TABLE "activityapi".consent TO "keepalive";
 	// GRANT USAGE ON SEQUENCE "activityapi".token_seq TO "keepalive";

@@ -211,15 +211,17 @@ func TestLargeBodyMemory(t *testing.T) {
 		items = 30_000
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(20)) // garbage is not what is held
-	h := steady(t, pgtest.Schema(t), func(cfg *pgxpool.Config) { cfg.MaxConns = 4 })
-	defer func() { require.NoError(t, h.Close()) }()
-	require.NoError(t, h.Put(t.Context(), &benchList{left: 5000})) // what every connection needs once
-	stop := watchMemory(h)
-	require.NoError(t, h.Put(t.Context(), &benchList{left: items, id: 1e6}))
-	process, backend := stop()
-	t.Logf("%d items: the process took %d MiB, a server process %d MiB", items, process>>20, backend>>20)
-	require.Less(t, process, int64(32<<20))
-	require.Less(t, backend, int64(16<<20))
+	for name, open := range map[string]func(testing.TB, string, ...func(*pgxpool.Config)) *handle{"plain": steady, "sealed": steadySealed} {
+		h := open(t, pgtest.Schema(t), func(cfg *pgxpool.Config) { cfg.MaxConns = 4 })
+		require.NoError(t, h.Put(t.Context(), &benchList{left: 5000})) // what every connection needs once
+		stop := watchMemory(h)
+		require.NoError(t, h.Put(t.Context(), &benchList{left: items, id: 1e6}))
+		process, backend := stop()
+		t.Logf("%s, %d items: the process took %d MiB, a server process %d MiB", name, items, process>>20, backend>>20)
+		require.Less(t, process, int64(32<<20), name)
+		require.Less(t, backend, int64(16<<20), name)
+		require.NoError(t, h.Close())
+	}
 }
 
 func takenAll(b *testing.B, h *handle) (all []*share) {

@@ -33,6 +33,7 @@ func (p Part) rights() []rights {
 		return []rights{
 			{"item", all},
 			{"large", all},
+			{"sealing", "SELECT, INSERT, UPDATE"},
 			{"chunk", "SELECT, INSERT, DELETE"},
 			{"staged", "SELECT, INSERT, DELETE"},
 			{"staged_list", "SELECT, INSERT, DELETE"},
@@ -71,7 +72,7 @@ func (p Part) rights() []rights {
 			{"turn_seq", "USAGE"},
 		}
 	case PartJoined:
-		return []rights{{"joined", all}}
+		return []rights{{"joined", all}, {"sealing", "SELECT, INSERT, UPDATE"}}
 	}
 	return nil
 }
@@ -90,7 +91,7 @@ func Grants(schema, role string, parts ...Part) (string, error) {
 	}
 	to := pgx.Identifier{role}.Sanitize()
 	var b strings.Builder
-	fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA {s} TO %s;\nGRANT SELECT ON {s}.meta TO %[1]s;\n", to)
+	fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA {s} TO %s;\nGRANT SELECT ON {s}.meta TO %[1]s;\nGRANT SELECT ON {s}.sealing TO %[1]s;\n", to)
 	for _, p := range parts {
 		if p.rights() == nil {
 			return "", fmt.Errorf("postgres: there is no part %q", string(p))

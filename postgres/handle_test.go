@@ -63,6 +63,14 @@ func steady(t testing.TB, schema string, with ...func(*pgxpool.Config)) *handle 
 	return openFor(t, schema, time.Minute, with...)
 }
 
+// steadySealed is one whose database is sealed.
+func steadySealed(t testing.TB, schema string, with ...func(*pgxpool.Config)) *handle {
+	t.Helper()
+	h := openAs(t, pgtest.URL(t), &Options{Schema: schema, Lease: time.Minute, AEAD: testSeal(t, "0123456789abcdef")}, with...)
+	require.NotNil(t, h.db.sealing.sealer())
+	return h
+}
+
 func openFor(t testing.TB, schema string, lease time.Duration, with ...func(*pgxpool.Config)) *handle {
 	t.Helper()
 	return openOn(t, pgtest.URL(t), schema, lease, with...)
@@ -71,6 +79,14 @@ func openFor(t testing.TB, schema string, lease time.Duration, with ...func(*pgx
 // openOn is a new process, of a server of its own.
 func openOn(t testing.TB, url, schema string, lease time.Duration, with ...func(*pgxpool.Config)) *handle {
 	t.Helper()
+	return openAs(t, url, &Options{Schema: schema, Lease: lease}, with...)
+}
+
+// openAs is a new process with any options.
+func openAs(t testing.TB, url string, opts *Options, with ...func(*pgxpool.Config)) *handle {
+	t.Helper()
+	schema := opts.Schema
+	opts.Logger = testLog(t)
 	cfg, err := pgxpool.ParseConfig(url)
 	require.NoError(t, err)
 	cfg.MaxConns = 8
@@ -96,7 +112,7 @@ func openOn(t testing.TB, url, schema string, lease time.Duration, with ...func(
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	require.NoError(t, err)
 	require.NoError(t, Migrate(t.Context(), pool, schema))
-	db, err := Open(t.Context(), pool, &Options{Schema: schema, Lease: lease, Logger: testLog(t)})
+	db, err := Open(t.Context(), pool, opts)
 	require.NoError(t, err)
 	return &handle{Queue: db.Queue(), db: db, pool: pool, net: n}
 }

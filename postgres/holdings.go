@@ -135,6 +135,9 @@ func (db *DB) readerAt(ctx context.Context, s *stored, data []byte, err error) (
 	case err != nil:
 		return nil, err
 	case data != nil:
+		if data, err = db.sealing.openItem(data, s.body, s.off, s.size); err != nil {
+			return nil, err
+		}
 		return bytes.NewReader(data), nil
 	}
 	return io.NewSectionReader(db.chunksOf(ctx, s.body), s.off, s.size), nil
@@ -159,14 +162,14 @@ func (h *holdings) part(g *notify.Holding, s *stored, read func() (io.ReaderAt, 
 		return nil
 	}
 	r, err := read()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	named, err := h.user.Names(io.NewSectionReader(r, 0, s.size))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
 		return nil
 	}
 	if err != nil || !named {

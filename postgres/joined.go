@@ -64,6 +64,8 @@ func (s *joined) keep(ctx context.Context, key join.Key, row joinedRow, newDetai
 			return false, err
 		}
 	}
+	text = s.db.sealing.sealText(text, aboutRecord(key))
+	details = s.db.sealing.sealText(details, aboutDetails(key))
 	args := []any{[]byte(key.User), []byte(key.ID), 1 + rand.Int64N(math.MaxInt64), text}
 	var sql string
 	switch {
@@ -85,6 +87,10 @@ func (s *joined) keep(ctx context.Context, key join.Key, row joinedRow, newDetai
 	})
 	return kept && err == nil, err
 }
+
+// What is authenticated with a record and with details, if they are sealed.
+func aboutRecord(key join.Key) []byte  { return aboutText("activity", string(key.User), string(key.ID)) }
+func aboutDetails(key join.Key) []byte { return aboutText("details", string(key.User), string(key.ID)) }
 
 // joinedText is a record as it is stored, without the details.
 func joinedText(rec *join.Record) ([]byte, error) {
@@ -129,6 +135,12 @@ func (s *joined) load(ctx context.Context, key join.Key) (joinedRow, error) {
 	case errors.Is(err, pgx.ErrNoRows):
 		return row, nil
 	case err != nil:
+		return row, err
+	}
+	if record, err = s.db.sealing.openText(record, aboutRecord(key)); err != nil {
+		return row, err
+	}
+	if details, err = s.db.sealing.openText(details, aboutDetails(key)); err != nil {
 		return row, err
 	}
 	if err := json.Unmarshal(record, row.record); err != nil {

@@ -41,6 +41,7 @@ func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err er
 	if w.body, err = q.bodies.take(ctx); err != nil {
 		return err
 	}
+	w.seal = q.db.sealing.sealer()
 	ready := false
 	defer func() {
 		if !ready {
@@ -81,6 +82,9 @@ func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err er
 		if q.repeats.has(sum) {
 			return nil
 		}
+		if w.seal != nil {
+			sum = w.seal.keyed(sum)
+		}
 		w.sum = sum[:sumSize]
 	}
 	if err := w.publish(letter); err != nil {
@@ -105,6 +109,8 @@ type stager struct {
 	chunks int32
 	buf    []byte
 	other  []byte     // buf and other take turns
+	seal   *keys      // nil: it is stored in clear, all of it
+	sealed []byte     // what is being stored of it
 	stores chan error // the result of what is being stored; nil if nothing is
 	items  int32
 	sum    []byte // nil if it is stored even as a repeat
@@ -162,16 +168,12 @@ func (w *stager) flush() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	var rows [][]any
-	for buf := w.buf; len(buf) > 0; {
-		k := min(chunkSize, len(buf))
-		rows = append(rows, []any{w.body, w.chunks, buf[:k]})
-		w.chunks++
-		buf = buf[k:]
-	}
+	buf, first := w.buf, w.chunks
+	w.chunks += int32((len(buf) + chunkSize - 1) / chunkSize)
 	err := w.start(func(ctx context.Context) error {
+		rows := w.rows(buf, first)
 		return w.q.db.unwaited(ctx, func(tx pgx.Tx) error {
-			_, err := tx.CopyFrom(ctx, pgx.Identifier{w.q.db.schema, "chunk"}, []string{"body", "n", "data"}, pgx.CopyFromRows(rows))
+			_, err := tx.CopyFrom(ctx, pgx.Identifier{w.q.db.schema, "chunk"}, []string{"body", "n", "data", "sealed"}, pgx.CopyFromRows(rows))
 			return err
 		})
 	})
@@ -179,10 +181,29 @@ func (w *stager) flush() error {
 	return err
 }
 
+// rows are chunks as they are stored. One call of start is done at a time, so that
+// the next may have the place of what this one sealed.
+func (w *stager) rows(buf []byte, n int32) (rows [][]any) {
+	w.sealed = w.sealed[:0]
+	for ; len(buf) > 0; n++ {
+		k := min(chunkSize, len(buf))
+		data := buf[:k]
+		if w.seal != nil {
+			at := len(w.sealed)
+			w.sealed = w.seal.sealChunk(w.sealed, data, w.body, int64(n)*chunkSize)
+			data = w.sealed[at:]
+		}
+		rows = append(rows, []any{w.body, n, data, w.seal != nil})
+		buf = buf[k:]
+	}
+	return rows
+}
+
 // stage notes an item.
 func (w *stager) stage(p notify.Piece) error {
 	if w.cols == nil {
 		w.cols = newColumns(stagedRows)
+		w.cols.seal = w.seal
 	}
 	w.news.add(w.cols.add(&p))
 	if len(w.cols.shares) < stagedRows {
@@ -265,12 +286,22 @@ func (s *section) Read(p []byte) (int, error) {
 		ctx, cancel := s.db.call(s.ctx)
 		defer cancel()
 		n, at := s.off/chunkSize, s.off%chunkSize
-		err := s.db.pool.QueryRow(ctx, s.db.sql(`SELECT substring(data FROM $3::integer FOR $4::integer) FROM {s}.chunk WHERE body = $1 AND n = $2`),
-			s.body, n, at+1, min(s.left, chunkSize-at)).Scan(&s.buf)
+		size := min(s.left, chunkSize-at)
+		first, last := at/segmentSize, (at+size-1)/segmentSize
+		var isSealed bool
+		err := s.db.pool.QueryRow(ctx, s.db.sql(`SELECT sealed, CASE WHEN sealed THEN substring(data FROM $5::integer FOR $6::integer)
+ELSE substring(data FROM $3::integer FOR $4::integer) END FROM {s}.chunk WHERE body = $1 AND n = $2`),
+			s.body, n, at+1, size, first*segmentSealed+1, (last-first+1)*segmentSealed).Scan(&isSealed, &s.buf)
 		if err = clean(err); errors.Is(err, pgx.ErrNoRows) || err == nil && len(s.buf) == 0 {
 			err = fs.ErrNotExist
 		}
+		if err == nil && isSealed {
+			if s.buf, err = s.db.sealing.openChunk(nil, s.buf, s.body, s.off); err == nil {
+				s.buf = s.buf[:min(size, int64(len(s.buf)))]
+			}
+		}
 		if err != nil {
+			s.buf = nil
 			return 0, fmt.Errorf("postgres: reading a large body: %w", err)
 		}
 		s.off += int64(len(s.buf))

@@ -20,20 +20,27 @@ import (
 // while the caller looks at them.
 const letterPage = 500
 
-const letterSQL = `SELECT id, key, user_id, items, reason, quarantined, attempts, received, buried, size FROM {s}.letter `
+const letterSQL = `SELECT id, key, user_id, items, reason, quarantined, attempts, received, buried, size, sealed FROM {s}.letter `
 
 // scanLetter reads a letter, and what Redrive has to know of it.
-func scanLetter(row pgx.Row) (*notify.DeadLetter, *seen, error) {
+func (sl *sealing) scanLetter(row pgx.Row) (*notify.DeadLetter, *seen, error) {
 	var l notify.DeadLetter
 	var s seen
 	var key, user, reason []byte
-	err := row.Scan(&s.id, &key, &user, &s.items, &reason, &l.Quarantined, &l.Attempts, &l.Received, &l.Buried, &s.size)
+	var isSealed bool
+	err := row.Scan(&s.id, &key, &user, &s.items, &reason, &l.Quarantined, &l.Attempts, &l.Received, &l.Buried, &s.size, &isSealed)
+	if err == nil {
+		reason, err = sl.openReason(reason, isSealed)
+	}
+	if err == errDamaged { // and what is in the letter may not be
+		reason, err = []byte(err.Error()), nil
+	}
 	l.ID, l.Key, l.UserID, l.Reason = strconv.FormatInt(s.id, 10), string(key), types.UserID(user), string(reason)
 	l.Items, l.Size = int(s.items), letterSize(s.size)
 	return &l, &s, err
 }
 
-// Letters implements [notify.Queue].
+// Letters implements [notify.Letters].
 func (q *Queue) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
 	return func(yield func(*notify.DeadLetter, error) bool) {
 		var after int64
@@ -86,7 +93,7 @@ func (q *Queue) letters(ctx context.Context, f *notify.LetterFilter, after int64
 	}
 	defer rows.Close()
 	for rows.Next() {
-		l, s, err := scanLetter(rows)
+		l, s, err := q.db.sealing.scanLetter(rows)
 		if err != nil {
 			return page, last, err
 		}
@@ -111,7 +118,7 @@ func noLetter(id string) error {
 	return fmt.Errorf("postgres: letter %q: %w", id, fs.ErrNotExist)
 }
 
-// Letter implements [notify.Queue].
+// Letter implements [notify.Letters].
 func (q *Queue) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
 	l, _, err := q.letter(ctx, id)
 	return l, err
@@ -124,7 +131,7 @@ func (q *Queue) letter(ctx context.Context, id string) (*notify.DeadLetter, *see
 	}
 	ctx, cancel := q.db.call(ctx)
 	defer cancel()
-	l, s, err := scanLetter(q.db.pool.QueryRow(ctx, q.db.sql(letterSQL+`WHERE id = $1`), n))
+	l, s, err := q.db.sealing.scanLetter(q.db.pool.QueryRow(ctx, q.db.sql(letterSQL+`WHERE id = $1`), n))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil, noLetter(id)
 	}
@@ -134,7 +141,7 @@ func (q *Queue) letter(ctx context.Context, id string) (*notify.DeadLetter, *see
 	return l, s, nil
 }
 
-// OpenLetter implements [notify.Queue]. ctx also applies to reading.
+// OpenLetter implements [notify.Letters]. ctx also applies to reading.
 func (q *Queue) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
 	n, err := letterID(id)
 	if err != nil {
@@ -243,7 +250,10 @@ func (r *letterReader) next() error {
 	}
 	it := r.page[0]
 	r.page = r.page[1:]
-	r.data = r.q.db.bytes(r.ctx, it.body, it.off, it.size, it.data)
+	var err error
+	if r.data, err = r.q.db.bytes(r.ctx, it.body, it.off, it.size, it.data); err != nil {
+		return fmt.Errorf("postgres: letter: %w", err)
+	}
 	key := string(it.key)
 	switch {
 	case key == "":
@@ -265,7 +275,7 @@ func (r *letterReader) next() error {
 	return nil
 }
 
-// Redrive implements [notify.Queue]. The items appear and the letter is removed
+// Redrive implements [notify.Letters]. The items appear and the letter is removed
 // in one transaction, so only one of several callers succeeds.
 func (q *Queue) Redrive(ctx context.Context, id string) error {
 	for {
@@ -285,7 +295,7 @@ func (q *Queue) Redrive(ctx context.Context, id string) error {
 	}
 }
 
-// Discard implements [notify.Queue].
+// Discard implements [notify.Letters].
 func (q *Queue) Discard(ctx context.Context, id string) error {
 	n, err := letterID(id)
 	if err != nil {

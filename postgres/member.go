@@ -261,13 +261,14 @@ func (m *member) beat() error {
 	ctx, cancel := context.WithTimeout(db.ctx, db.lease/3)
 	defer cancel()
 	var b pgx.Batch
-	before := 0
+	b.Queue(opensSQL, db.sealing.opens())
+	before := 1
 	if id == 0 && former != 0 {
 		// Or the shares would be divided by our old self, too. It holds the lock that
 		// beat takes: between the two somebody else would find neither of us.
 		b.Queue(`SELECT pg_advisory_xact_lock($1)`, lockKey(db.schema, "member"))
 		b.Queue(db.sql(`DELETE FROM {s}.member WHERE id = $1 AND expires <= clock_timestamp()`), former)
-		before = 2
+		before += 2
 	}
 	b.Queue(db.sql(`SELECT o_member, o_part, o_moved, o_share, o_epoch, o_died, o_now, o_boot FROM {s}.beat($1, $2, $3::interval, $4, $5, $6, $7)`),
 		lockKey(db.schema, "member"), id, db.lease, looping, freed, epochs, busy)

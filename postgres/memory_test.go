@@ -18,12 +18,17 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// TestBacklogLeavesMemory has items that come with their bytes and cannot be worked
+func TestBacklogLeavesMemory(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { testBacklogLeavesMemory(t, steady(t, pgtest.Schema(t))) })
+	t.Run("sealed", func(t *testing.T) { testBacklogLeavesMemory(t, steadySealed(t, pgtest.Schema(t))) })
+}
+
+// testBacklogLeavesMemory has items that come with their bytes and cannot be worked
 // on yet, of large bodies and small ones: their bytes stay in the database. Nothing
 // runs beside it.
-func TestBacklogLeavesMemory(t *testing.T) {
+func testBacklogLeavesMemory(t *testing.T, h *handle) {
 	const bodies, each, size = 8, 600, 7500 // 36 MB
-	ctx, h := t.Context(), steady(t, pgtest.Schema(t))
+	ctx := t.Context()
 	defer func() { require.NoError(t, h.Close()) }()
 	gate := make(chan struct{})
 	p, err := notify.NewProcessor(h.Queue, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {

@@ -18,9 +18,9 @@
 //
 // # Security
 //
-// Errors and log lines contain no stored or sent value. Tokens can be sealed with
-// a key that the database does not have; see Options.AEAD. A process needs few
-// rights; see [Grants].
+// Errors and log lines contain no stored or sent value. Users' data and tokens can be
+// sealed with a key that the database does not have; see Options.AEAD. A process
+// needs few rights; see [Grants].
 package postgres
 
 import (
@@ -58,10 +58,27 @@ type Options struct {
 	// Each body takes about 60 bytes of memory, for at most the latest million of
 	// them.
 	RepeatTime time.Duration
-	// AEAD seals the tokens in the database, for instance AES-GCM from
-	// cipher.NewGCM. They must be sealed from the start or not at all; Open fails if
-	// they are not, or with another key. Items, letters and history are not sealed.
-	// nil means that tokens are stored unencrypted.
+	// AEAD seals users' data in the database, for instance AES-GCM from
+	// cipher.NewGCM with a key of 32 bytes: the bytes of bodies, letters with their
+	// reasons, the notes of downloads, joined activities and tokens. The sums by
+	// which a body is known again are keyed. Its nonces have at least 12 bytes, or
+	// none.
+	//
+	// In clear stay the ids of users and of joined activities, by which rows are
+	// found; names of lists, places in bodies, sizes, times, counts and states; the
+	// history, with Garmin's messages; and hashes of consents and of downloads.
+	//
+	// What was in clear before is read, and stays so until it is done or written
+	// anew. Tokens are sealed from the first Open with an AEAD on, all else when
+	// each process that works on the queue has it, in a version of this package that
+	// can open what is sealed. From then on Open fails without it or with another,
+	// with an error that is spool.ErrKey for errors.Is, and has changed nothing.
+	// There is no way back. So give it to all processes, one after the other.
+	//
+	// It seals keys of the database, with which the data is sealed, and tokens
+	// themselves. To change it, open with one that seals with the new key and opens
+	// with either, and keep the old key until no token is sealed with it: a refresh
+	// seals one anew.
 	AEAD cipher.AEAD
 	// MaxBytes limits the size of waiting items and dead letters; a Put beyond it
 	// fails with ErrFull. It is checked every two seconds, so leave room on the
@@ -95,7 +112,8 @@ type DB struct {
 	older   time.Duration // how long an Erase waits for other transactions
 
 	patience time.Duration // how long a statement may take
-	seal     cipher.AEAD   // nil: tokens are stored in clear
+	seal     cipher.AEAD   // nil: what is stored is in clear
+	sealing  sealing
 	log      *slog.Logger
 
 	ctx   context.Context // ends with Close
@@ -172,6 +190,12 @@ func openAt(ctx context.Context, pool *pgxpool.Pool, opts *Options, need int) (*
 	if err := db.checkKey(ctx); err != nil {
 		db.stop()
 		return nil, err
+	}
+	if need >= sealVersion {
+		if err := db.openKeys(ctx); err != nil {
+			db.stop()
+			return nil, err
+		}
 	}
 	if err := db.queue.start(ctx); err != nil {
 		db.stop()

@@ -82,6 +82,7 @@ type group struct {
 	rows, size int
 	cols       columns
 	own, fresh blobs
+	sealed     []byte // the bytes of items, as they are stored
 	known      map[[sha256.Size]byte]struct{}
 }
 
@@ -97,7 +98,7 @@ func (g *group) reset() {
 	clear(g.all)
 	clear(g.known)
 	g.all, g.rows, g.size = g.all[:0], 0, 0
-	g.own, g.fresh = g.own.reset(), g.fresh.reset()
+	g.own, g.fresh, g.sealed = g.own.reset(), g.fresh.reset(), g.sealed[:0]
 	g.cols.reset()
 }
 
@@ -231,6 +232,7 @@ const sumSize = sha256.Size / 2
 // class.
 func (q *Queue) insert(g *group) (n newItems, err error) {
 	c := &g.cols
+	c.seal = q.db.sealing.sealer()
 	since := q.repeats.since() // what is learnt from here on is found by the statement
 	for _, p := range g.all {
 		var sum []byte
@@ -239,7 +241,11 @@ func (q *Queue) insert(g *group) (n newItems, err error) {
 				continue
 			}
 			g.known[p.sum] = struct{}{}
-			sum = p.sum[:sumSize]
+			kept := p.sum
+			if c.seal != nil {
+				kept = c.seal.keyed(p.sum)
+			}
+			sum = kept[:sumSize]
 			g.fresh = append(g.fresh, sum)
 		}
 		p.stored = true
@@ -247,7 +253,13 @@ func (q *Queue) insert(g *group) (n newItems, err error) {
 			piece := &p.pieces[i]
 			g.own = append(g.own, sum)
 			n.add(c.add(piece))
-			c.bodies, c.datas = append(c.bodies, p.body), append(c.datas, p.raw[piece.Offset:piece.Offset+piece.Size])
+			data := p.raw[piece.Offset : piece.Offset+piece.Size]
+			if c.seal != nil {
+				at := len(g.sealed)
+				g.sealed = c.seal.sealItem(g.sealed, data, p.body, piece.Offset)
+				data = g.sealed[at:]
+			}
+			c.bodies, c.datas = append(c.bodies, p.body), append(c.datas, data)
 		}
 	}
 	if len(c.datas) == 0 {
@@ -317,6 +329,7 @@ type columns struct {
 	idx                         []int32
 	keys, users, touches, datas blobs
 	text                        []byte // what keys, users and touches are parts of
+	seal                        *keys  // nil: they are stored in clear
 }
 
 func newColumns(rows int) *columns {
@@ -338,7 +351,7 @@ func (c *columns) add(p *notify.Piece) (int, notify.Class) {
 	user := len(c.text)
 	c.text = append(c.text, p.UserID...)
 	touch := len(c.text)
-	c.text = append(c.text, p.Touch[:]...)
+	c.text = c.seal.appendTouch(c.text, p.Touch)
 	c.keys, c.users, c.touches = append(c.keys, c.text[key:user]), append(c.users, c.text[user:touch]), append(c.touches, c.text[touch:])
 	return share, p.Class
 }

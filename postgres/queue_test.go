@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
@@ -13,6 +15,22 @@ import (
 
 func TestQueue(t *testing.T) {
 	t.Parallel()
+	notifytest.Run(t, queueHarness(t, func(t *testing.T, schema string) *handle { return open(t, schema) }))
+}
+
+// TestSealedQueue runs the suite on a database that is sealed.
+func TestSealedQueue(t *testing.T) {
+	t.Parallel()
+	h := queueHarness(t, func(t *testing.T, schema string) *handle {
+		q := openAs(t, pgtest.URL(t), &Options{Schema: schema, Lease: testLease, AEAD: testSeal(t, "0123456789abcdef")})
+		require.NotNil(t, q.db.sealing.sealer())
+		return q
+	})
+	h.Kill = nil
+	notifytest.Run(t, h)
+}
+
+func queueHarness(t *testing.T, open func(t *testing.T, schema string) *handle) notifytest.Harness {
 	pgtest.URL(t)
 	at := &schemas{}
 	h := notifytest.Harness{
@@ -30,5 +48,5 @@ func TestQueue(t *testing.T) {
 	if testing.Short() {
 		h.Kill = nil // most of the time is waiting for the leases of the dead
 	}
-	notifytest.Run(t, h)
+	return h
 }

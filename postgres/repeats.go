@@ -26,11 +26,16 @@ type repeats struct {
 // learnEvery is how often a process reads what is new.
 const learnEvery = time.Second
 
-// has tells whether the body was received, and is on the disk.
+// has tells whether the body was received, and is on the disk. Those that were
+// received before bodies were sealed have plain sums.
 func (r *repeats) has(sum [sha256.Size]byte) bool {
+	keyed := sum
+	if k := r.db.sealing.keys; k != nil {
+		keyed = k.keyed(sum)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.seen != nil && r.seen.Has(sum, time.Now())
+	return r.seen != nil && (r.seen.Has(keyed, time.Now()) || keyed != sum && r.seen.Has(sum, time.Now()))
 }
 
 func (r *repeats) since() int64 {

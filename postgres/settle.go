@@ -99,7 +99,10 @@ WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes
 		classes, ids := split(idsOf(e.again))
 		attempts, next, reasons := make([]int32, n), make([]*time.Time, n), make([][]byte, n)
 		for i, v := range e.again {
-			attempts[i], next[i], reasons[i] = int32(v.Attempts), orNull(v.Next), []byte(v.Reason)
+			attempts[i], next[i] = int32(v.Attempts), orNull(v.Next)
+			if db.sealing.sealer() == nil { // It is for who looks at the table.
+				reasons[i] = []byte(v.Reason)
+			}
 		}
 		b.Queue(db.sql(`UPDATE {s}.item i SET attempts = d.attempts, next = d.next, reason = d.reason
 FROM unnest(`+ofShare+`, $2::smallint[], $3::bigint[], $4::integer[], $5::timestamptz[], $6::bytea[]) d (share, class, id, attempts, next, reason)
@@ -113,19 +116,19 @@ WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes
 // burySQL moves items to letters. A letter's tag is the body for the rest of
 // one, and what nothing else has for a letter of one item.
 const burySQL = `WITH d AS (SELECT * FROM unnest(` + ofShare + `, $2::smallint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::bytea[], $7::bigint[],
-    $8::bytea[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::bytea[])
-  WITH ORDINALITY t (share, class, id, rest, key, user_id, items, reason, quarantined, attempts, received, buried, app, n)),
+    $8::bytea[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::bytea[], $14::boolean[])
+  WITH ORDINALITY t (share, class, id, rest, key, user_id, items, reason, quarantined, attempts, received, buried, app, sealed, n)),
 gone AS (DELETE FROM {s}.item i USING d WHERE i.share = d.share AND i.class = d.class AND i.id = d.id
   RETURNING i.id, coalesce(i.ord, i.id) AS ord, i.body, i.key, i.off, i.size, i.data),
 g AS (SELECT gone.id AS item, gone.ord, gone.key AS item_key, gone.body, gone.off, gone.size, gone.data,
     d.rest AND gone.key <> '' AS joined, CASE WHEN d.rest AND gone.key <> '' THEN gone.body ELSE -gone.id END AS tag,
-    d.key, CASE WHEN d.rest AND gone.key <> '' THEN d.app ELSE d.user_id END AS user_id, d.items, d.reason, d.quarantined, d.attempts, d.received, d.buried, d.n
+    d.key, CASE WHEN d.rest AND gone.key <> '' THEN d.app ELSE d.user_id END AS user_id, d.items, d.reason, d.quarantined, d.attempts, d.received, d.buried, d.sealed, d.n
   FROM gone JOIN d ON d.id = gone.id),
 sums AS (SELECT tag, min(n) AS n, sum(items)::bigint AS items, sum(size)::bigint AS size, min(ord) AS ord FROM g GROUP BY tag),
-up AS (INSERT INTO {s}.letter (id, tag, key, user_id, items, reason, quarantined, attempts, received, buried, size, ord)
+up AS (INSERT INTO {s}.letter (id, tag, key, user_id, items, reason, quarantined, attempts, received, buried, size, ord, sealed)
   SELECT nextval('{s}.letter_seq'), t.* FROM (
     SELECT g.tag, CASE WHEN g.joined THEN '' ELSE g.key END, g.user_id, sums.items,
-      g.reason, g.quarantined, g.attempts, g.received, coalesce(g.buried, clock_timestamp()), sums.size, sums.ord
+      g.reason, g.quarantined, g.attempts, g.received, coalesce(g.buried, clock_timestamp()), sums.size, sums.ord, g.sealed
     FROM g JOIN sums ON sums.tag = g.tag AND sums.n = g.n ORDER BY g.n) t
   ON CONFLICT (tag) DO UPDATE SET items = letter.items + excluded.items, size = letter.size + excluded.size, ord = least(letter.ord, excluded.ord)
   RETURNING id, tag)
@@ -138,17 +141,19 @@ func (e *effect) bury(db *DB, number int16, b *pgx.Batch) {
 	rest, quarantined := make([]bool, n), make([]bool, n)
 	keys, users, reasons := make([][]byte, n), make([][]byte, n), make([][]byte, n)
 	apps := make([][]byte, n) // as the user of a rest, which has none
+	sealed := make([]bool, n) // the reason
 	items, attempts := make([]int64, n), make([]int32, n)
 	received, buried := make([]time.Time, n), make([]*time.Time, n)
 	for i, v := range e.buried {
 		l := v.Letter
 		rest[i], quarantined[i] = v.Rest, l.Quarantined
-		keys[i], users[i], reasons[i] = []byte(l.Key), []byte(l.UserID), []byte(l.Reason)
+		keys[i], users[i] = []byte(l.Key), []byte(l.UserID)
+		reasons[i], sealed[i] = db.sealing.sealReason([]byte(l.Reason))
 		apps[i] = []byte(types.UserID("").In(l.UserID.App()))
 		items[i], attempts[i] = int64(l.Items), int32(l.Attempts)
 		received[i], buried[i] = l.Received, orNull(l.Buried)
 	}
-	b.Queue(db.sql(burySQL), number, classes, ids, rest, keys, users, items, reasons, quarantined, attempts, received, buried, apps)
+	b.Queue(db.sql(burySQL), number, classes, ids, rest, keys, users, items, reasons, quarantined, attempts, received, buried, apps, sealed)
 }
 
 func idsOf(verdicts []notify.Verdict) []notify.ItemID {

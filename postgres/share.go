@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -71,12 +72,14 @@ func (s *share) fail(what string, err error) error {
 const atHand = 8 << 10
 
 // itemSQL are the columns that scanItem reads. The bytes of a small item of a
-// large body are cut out of its chunks: reading them one by one costs much more.
+// large body are cut out of its chunks: reading them one by one costs much more. Of
+// sealed chunks these are whole segments.
 var itemSQL = fmt.Sprintf(`i.id, coalesce(i.ord, i.id) AS ord, i.body, i.received, i.key, i.idx, i.off, i.size, i.user_id, i.touch, i.attempts, i.next,
-CASE WHEN i.size > %d THEN NULL WHEN i.data IS NOT NULL THEN i.data ELSE
-  (SELECT string_agg(substring(c.data FROM greatest(i.off - c.n::bigint * %[2]d, 0)::integer + 1
-    FOR (least(i.off + i.size, (c.n::bigint + 1) * %[2]d) - greatest(i.off, c.n::bigint * %[2]d))::integer), ''::bytea ORDER BY c.n)
-  FROM {s}.chunk c WHERE c.body = i.body AND c.n BETWEEN i.off / %[2]d AND (i.off + i.size - 1) / %[2]d) END AS bytes`, atHand, chunkSize)
+i.data IS NULL AS apart, CASE WHEN i.size > %d THEN NULL WHEN i.data IS NOT NULL THEN i.data ELSE
+  (SELECT string_agg(CASE WHEN c.sealed THEN substring(c.data FROM p.first / %[3]d * %[4]d + 1 FOR ((p.last - 1) / %[3]d - p.first / %[3]d + 1) * %[4]d)
+    ELSE substring(c.data FROM p.first + 1 FOR p.last - p.first) END, ''::bytea ORDER BY c.n)
+  FROM {s}.chunk c, LATERAL (SELECT greatest(i.off - c.n::bigint * %[2]d, 0)::integer AS first, least(i.off + i.size - c.n::bigint * %[2]d, %[2]d)::integer AS last) p
+  WHERE c.body = i.body AND c.n BETWEEN i.off / %[2]d AND (i.off + i.size - 1) / %[2]d) END AS bytes`, atHand, chunkSize, segmentSize, segmentSealed)
 
 // byIndex makes the planner go by the primary key, and keep that plan: it would
 // else plan for a table that was empty a moment ago, or each scan anew, which
@@ -120,8 +123,9 @@ func (q *Queue) read(ctx context.Context, each func(n int, held bool, it *notify
 		return clean(err)
 	}
 	defer rows.Close()
+	var scratch []byte
 	for rows.Next() {
-		n, held, it, err := scanItem(rows)
+		n, held, it, err := q.db.sealing.scanItem(rows, &scratch)
 		if err != nil {
 			return clean(err)
 		}
@@ -130,13 +134,15 @@ func (q *Queue) read(ctx context.Context, each func(n int, held bool, it *notify
 	return clean(rows.Err())
 }
 
-// scanItem reads a row. it is nil if there is no item.
-func scanItem(rows pgx.Rows) (n int, held bool, it *notify.Item, err error) {
+// scanItem reads a row. it is nil if there is no item. The bytes of one that is
+// damaged are left out: who opens it hears of it.
+func (sl *sealing) scanItem(rows pgx.Rows, scratch *[]byte) (n int, held bool, it *notify.Item, err error) {
 	var id, ord, body, off, size *int64
 	var received, next *time.Time
 	var key, user, touch, data []byte
 	var idx, attempts *int32
-	if err := rows.Scan(&n, &held, &id, &ord, &body, &received, &key, &idx, &off, &size, &user, &touch, &attempts, &next, &data); err != nil {
+	var apart *bool
+	if err := rows.Scan(&n, &held, &id, &ord, &body, &received, &key, &idx, &off, &size, &user, &touch, &attempts, &next, &apart, &data); err != nil {
 		return n, false, nil, err
 	}
 	if id == nil {
@@ -144,7 +150,26 @@ func scanItem(rows pgx.Rows) (n int, held bool, it *notify.Item, err error) {
 	}
 	it = &notify.Item{ID: notify.ItemID(*id), Order: uint64(*ord), Body: uint64(*body), Received: *received, Attempts: int(*attempts), Raw: data}
 	it.Piece = notify.Piece{Class: classOf(*id), Key: string(key), Index: int(*idx), Offset: *off, Size: *size, UserID: types.UserID(user)}
-	copy(it.Touch[:], touch)
+	if it.Touch, err = sl.openTouch(touch); err != nil {
+		return n, held, nil, err
+	}
+	switch {
+	case int64(len(data)) <= *size: // They are not sealed.
+	case *apart:
+		// An item is kept for long, and must not keep all that it stood in.
+		var text []byte
+		if text, err = sl.openChunk(*scratch, data, *body, *off); err == nil {
+			it.Raw, *scratch = slices.Clone(text[:min(*size, int64(len(text)))]), text
+		}
+	default:
+		it.Raw, err = sl.openItem(data, *body, *off, *size)
+	}
+	if err == errDamaged {
+		it.Raw, err = nil, nil
+	}
+	if err != nil {
+		return n, held, nil, err
+	}
 	if next != nil {
 		it.Next = *next
 	}
@@ -211,13 +236,21 @@ LEFT JOIN {s}.item i ON f.epoch = $2 AND i.share = f.share AND i.class = $3 AND 
 	case body == nil:
 		return nil, s.fail("open", fmt.Errorf("item %d: %w", id, fs.ErrNotExist))
 	}
-	return io.NopCloser(s.q.db.bytes(ctx, *body, *off, *size, data)), nil
+	r, err := s.q.db.bytes(ctx, *body, *off, *size, data)
+	if err != nil {
+		return nil, s.fail("open", err)
+	}
+	return io.NopCloser(r), nil
 }
 
 // bytes reads an item's bytes from where they are.
-func (db *DB) bytes(ctx context.Context, body, off, size int64, data []byte) io.Reader {
-	if data != nil {
-		return bytes.NewReader(data)
+func (db *DB) bytes(ctx context.Context, body, off, size int64, data []byte) (io.Reader, error) {
+	if data == nil {
+		return &section{db: db, ctx: ctx, body: body, off: off, left: size}, nil
 	}
-	return &section{db: db, ctx: ctx, body: body, off: off, left: size}
+	data, err := db.sealing.openItem(data, body, off, size)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.NewReader(data), nil
 }

@@ -121,9 +121,12 @@ func lost(err error) bool {
 func clean(err error) error {
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
+	var ours *sealError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &ours):
+		return ours
 	case errors.As(err, &connect):
 		return cleanConnect(connect)
 	case errors.As(err, &pg):

@@ -14,6 +14,9 @@ const sweepEvery = 10 * time.Second
 // sweeps removes the bytes of large bodies that nothing needs any more.
 func (q *Queue) sweeps() {
 	for q.db.sleep(sweepEvery) {
+		if err := q.db.beginSealing(q.db.ctx); err != nil && q.db.ctx.Err() == nil {
+			q.db.log.Warn("postgres: sweep", "error", err)
+		}
 		if err := q.sweep(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
 			q.db.log.Warn("postgres: sweep", "error", clean(err))
 		}

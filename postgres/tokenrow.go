@@ -30,9 +30,8 @@ type tokenRow struct {
 const sealed = 1
 
 var (
-	errSealed = errors.New("postgres: the token is sealed, and Options.AEAD is not set")
-	errClear  = errors.New("postgres: the token is in clear, and Options.AEAD is set")
-	errSeal   = errors.New("postgres: the token was sealed with another key, or for another user")
+	errSealed = &sealError{"postgres: the token is sealed, and Options.AEAD is not set", true}
+	errSeal   = &sealError{"postgres: the token was sealed with another key, or for another user", true}
 )
 
 // row is how a token is stored.
@@ -57,12 +56,10 @@ func (s *tokens) row(t *auth.Token) (tokenRow, error) {
 // token reads one that was stored.
 func (s *tokens) token(r tokenRow) (*auth.Token, error) {
 	data := r.data
-	switch isSealed := len(data) > 0 && data[0] == sealed; {
-	case isSealed && s.db.seal == nil:
-		return nil, errSealed
-	case !isSealed && s.db.seal != nil:
-		return nil, errClear
-	case isSealed:
+	if len(data) > 0 && data[0] == sealed {
+		if s.db.seal == nil {
+			return nil, errSealed
+		}
 		var err error
 		if data, err = unseal(s.db.seal, data[1:], types.UserID(r.user)); err != nil {
 			return nil, err
@@ -78,13 +75,13 @@ func (s *tokens) token(r tokenRow) (*auth.Token, error) {
 	return t, nil
 }
 
-// checkKey tells of a key that does not open a token that there is. A role that may
-// not read tokens has no use for one.
+// checkKey tells of a key that does not open a sealed token that there is. A role
+// that may not read tokens has no use for one.
 func (db *DB) checkKey(ctx context.Context) error {
 	if db.seal == nil {
 		return nil
 	}
-	_, err := (&tokens{db}).page(ctx, "looking at a token", `SELECT user_id, version, data FROM {s}.token LIMIT 1`)
+	_, err := (&tokens{db}).page(ctx, "looking at a token", `SELECT user_id, version, data FROM {s}.token WHERE substr(data, 1, 1) = '\x01' LIMIT 1`)
 	if isDenied(err) {
 		return nil
 	}

@@ -71,7 +71,10 @@ func (s *Service) look(done chan struct{}) {
 		if queue, err = s.queue.Stats(ctx); err != nil {
 			return err
 		}
-		return s.queue.Check(ctx)
+		if q, ok := s.queue.(checker); ok {
+			return q.Check(ctx)
+		}
+		return nil
 	})
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,6 +83,12 @@ func (s *Service) look(done chan struct{}) {
 		h.queue = queue
 	}
 	h.work = work
+}
+
+// checker is a queue that can tell more than its figures: whether it would take
+// a body now. The spool looks at its directory and at the room on the disk.
+type checker interface {
+	Check(ctx context.Context) error
 }
 
 func (h *health) historyFailed(err error) {

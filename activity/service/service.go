@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -226,7 +227,9 @@ func (s *Service) stop(ctx context.Context, end func(), server *http.Server, par
 		closing("tokens", s.opts.Tokens.Close)
 	}
 	closing("processor", s.processor.Close)
-	closing("queue", s.queue.Close)
+	if c, ok := s.queue.(io.Closer); ok {
+		closing("queue", c.Close)
+	}
 	for i, c := range s.opts.Close {
 		closing(fmt.Sprintf("close %d", i), c.Close)
 	}

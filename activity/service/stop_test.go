@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -306,7 +305,7 @@ func TestServer(t *testing.T) {
 	require.NotContains(t, (<-hung).Error(), "the page answered")
 	_, err = net.Dial("tcp", l.Addr().String())
 	require.Error(t, err)
-	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), os.ErrClosed)
+	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed)
 }
 
 // hangingListener does not come back from Close before it may.
@@ -338,7 +337,7 @@ func TestListenerHangs(t *testing.T) {
 	go func() { done <- svc.Serve(ctx, l, http.NotFoundHandler()) }()
 	cancel()
 	require.ErrorContains(t, <-done, "server: it did not end in time")
-	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), os.ErrClosed, "the queue is closed all the same")
+	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed, "the queue is closed all the same")
 }
 
 // TestAddressInUse: a service that cannot listen ends with the reason, and
@@ -356,7 +355,7 @@ func TestAddressInUse(t *testing.T) {
 	var part *service.PartError
 	require.ErrorAs(t, err, &part)
 	require.Equal(t, "server", part.Part)
-	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), os.ErrClosed)
+	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed)
 }
 
 // TestRefused: settings that do not fit together are found before anything runs.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/postgres"
 )
 
@@ -77,12 +78,32 @@ func (d *database) open(ctx context.Context) (*postgres.DB, func() error, error)
 	}, nil
 }
 
+// tables opens them with the key only if something is sealed: a key that is there
+// for the token file must not begin to seal the database.
 func (d *database) tables(ctx context.Context, pool *pgxpool.Pool) (*postgres.DB, error) {
 	aead, err := seal(tokensKey)
 	if err != nil {
 		return nil, err
 	}
-	return postgres.Open(ctx, pool, &postgres.Options{Schema: d.Schema, AEAD: aead})
+	db, err := postgres.Open(ctx, pool, &postgres.Options{Schema: d.Schema})
+	if err == nil {
+		for _, e := range db.Tokens().Tokens(ctx) {
+			if errors.Is(e, spool.ErrKey) {
+				err = errors.Join(e, db.Close())
+			}
+			break
+		}
+	}
+	if !errors.Is(err, spool.ErrKey) {
+		return db, err
+	}
+	if aead != nil {
+		db, err = postgres.Open(ctx, pool, &postgres.Options{Schema: d.Schema, AEAD: aead})
+	}
+	if errors.Is(err, spool.ErrKey) {
+		return nil, usagef("%v; set %s to the key of the service", err, tokensKey)
+	}
+	return db, err
 }
 
 // database checks PostgreSQL.

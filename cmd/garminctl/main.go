@@ -24,7 +24,7 @@
 //	GARMIN_EVALUATION_CLIENT_SECRET  of your other key, for doctor
 //	GARMIN_CONSUMER_SECRET           of OAuth 1.0a, for migrate
 //	GARMIN_PATH_SECRET               in the path of the endpoint
-//	GARMIN_TOKENS_KEY                seals the token file and downloaded files: 16 or 32 bytes, in hex or base64
+//	GARMIN_TOKENS_KEY                seals the token file, downloaded files, and a database that is sealed: 16 or 32 bytes, in hex or base64
 //	GARMIN_SPOOL_KEY                 seals the spool: likewise, and the service's key
 //	GARMIN_ADMIN_AUTHORIZATION       the header Authorization for the admin API
 //	GARMIN_DATABASE_URL              how to connect to PostgreSQL, for -database

@@ -65,7 +65,7 @@ type partner struct {
 	users    *auth.Users
 	conn     *auth.Connector
 	ledger   backfill.Ledger
-	inbox    notify.Queue
+	inbox    *spool.Spool
 	svc      *service.Service
 	sessions *scs.SessionManager
 	logins   *logins

@@ -18,7 +18,7 @@ import (
 // that stores what comes, and a processor that works through it.
 type receiver struct {
 	*service.Service
-	spool notify.Queue
+	spool *spool.Spool
 	files string
 	done  chan error
 	stop  context.CancelFunc

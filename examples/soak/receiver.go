@@ -36,7 +36,7 @@ type receiver struct {
 	under atomic.Int64
 
 	mu     sync.Mutex
-	spool  notify.Queue
+	spool  *spool.Spool
 	server *http.Server
 	stop   context.CancelFunc
 	done   chan error

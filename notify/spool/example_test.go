@@ -67,7 +67,7 @@ func ExampleOpen() {
 }
 
 // What a Processor does with a spool: it takes the share, scans, and settles.
-func ExampleOpen_shares() {
+func ExampleSpool_Shares() {
 	dir, remove := exampleDir()
 	defer remove()
 	s, err := spool.Open(dir, nil)
@@ -107,7 +107,7 @@ func ExampleOpen_shares() {
 	// 0 1 <nil>
 }
 
-func ExampleOpen_letters() {
+func ExampleSpool_Letters() {
 	dir, remove := exampleDir()
 	defer remove()
 	s, err := spool.Open(dir, nil)

@@ -95,7 +95,7 @@ type Program struct {
 	// [Options].Operator, /admin/.
 	Handler http.Handler
 	Users   *auth.Users
-	Queue   notify.Queue
+	Queue   *spool.Spool
 	Ledger  backfill.Ledger
 
 	accounts Accounts
