@@ -1,16 +1,9 @@
 package activitytype
 
-import "strconv"
-
 // FIT is the sport and sub-sport of a FIT file: two numbers of the FIT profile.
 type FIT struct {
 	Sport    uint8
 	SubSport uint8 // 0 is generic
-}
-
-// String returns the numbers, as in "1/3".
-func (f FIT) String() string {
-	return strconv.Itoa(int(f.Sport)) + "/" + strconv.Itoa(int(f.SubSport))
 }
 
 // FIT returns the sport and sub-sport of a FIT file for t. Every type has one. If

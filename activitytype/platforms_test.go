@@ -33,6 +33,9 @@ func of[V any](name string, to func(activitytype.Type) (V, bool), from func(V) (
 		name: name,
 		to: func(t activitytype.Type) (string, bool) {
 			v, exact := to(t)
+			if f, ok := any(v).(activitytype.FIT); ok {
+				return fmt.Sprintf("%d/%d", f.Sport, f.SubSport), exact
+			}
 			return fmt.Sprint(v), exact
 		},
 		back: func(t activitytype.Type) (activitytype.Type, bool) {

@@ -25,9 +25,13 @@ type Options struct {
 	Handler   *notify.HandlerOptions
 	Processor *notify.ProcessorOptions
 
-	// Tokens are kept alive while the service runs, as KeepAlive says, and closed
-	// after everything that uses them has ended. Nil means none.
-	Tokens    Tokens
+	// Tokens are [*auth.Users]. The service keeps them alive while it runs, as
+	// KeepAlive says, and closes them after everything that uses them has ended. Nil
+	// means none.
+	Tokens interface {
+		KeepAlive(ctx context.Context, opts *auth.KeepAliveOptions) error
+		Close() error
+	}
 	KeepAlive *auth.KeepAliveOptions
 
 	// History is fetched while the service runs. Nil means none.
@@ -80,16 +84,6 @@ type Options struct {
 	// use it too, unless they have their own. Nil is silent.
 	Logger *slog.Logger
 }
-
-// Tokens is what a service needs of [*auth.Users].
-type Tokens interface {
-	// KeepAlive works until ctx ends.
-	KeepAlive(ctx context.Context, opts *auth.KeepAliveOptions) error
-	// Close waits for running refreshes. The tokens are no longer used.
-	Close() error
-}
-
-var _ Tokens = (*auth.Users)(nil)
 
 // History is the part that requests data from before users connected.
 //

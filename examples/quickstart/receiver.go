@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
@@ -27,7 +28,7 @@ type receiver struct {
 // newReceiver returns a receiver that keeps its data below dir, and keeps tokens
 // alive if there are any. Data of users who are unknown after grace becomes a
 // dead letter.
-func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Duration, tokens service.Tokens) (*receiver, error) {
+func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Duration, tokens *auth.Users) (*receiver, error) {
 	r := &receiver{files: filepath.Join(dir, "files"), done: make(chan error, 1)}
 	if err := os.MkdirAll(r.files, 0o700); err != nil {
 		return nil, err
@@ -37,15 +38,18 @@ func newReceiver(dir string, users notify.Resolver, p *partner, grace time.Durat
 		return nil, err
 	}
 	// Garmin gets its 200 when the body is in the spool, and not before.
-	r.Service, err = service.New(r.spool, users, p.callbacks(), &service.Options{
+	opts := &service.Options{
 		Processor: &notify.ProcessorOptions{
 			Files:            &notify.Files{Dir: r.files},
 			UnknownUserGrace: grace,
 			Observe:          p.observe,
 		},
-		Tokens:     tokens,
 		ReadyDelay: -1, // nothing else sends to this process
-	})
+	}
+	if tokens != nil {
+		opts.Tokens = tokens
+	}
+	r.Service, err = service.New(r.spool, users, p.callbacks(), opts)
 	if err != nil {
 		return nil, errors.Join(err, r.spool.Close())
 	}
