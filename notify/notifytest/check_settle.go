@@ -203,8 +203,8 @@ func mixed(s *subject) {
 
 func allOrNone(s *subject) {
 	const batches, each = 20, 200
-	for i := range batches {
-		s.put(list("activities", numbered("a", i*each, each)...))
+	for i := range batches * 4 { // a body is split again for each item that is read
+		s.put(list("activities", numbered("a", i*each/4, each/4)...))
 	}
 	all := s.all()
 	cut := make([]bool, batches) // the verdicts of the batch may have been recorded
