@@ -62,7 +62,12 @@ func (t *text) done() {
 }
 
 // text opens what f holds. What was written without a key stays readable with one.
-func (d *FileDir) text(f *os.File) (*text, error) {
+func (d *FileDir) text(f *os.File) (*text, error) { return d.textBy(f, (*seal.Box).NewReader) }
+
+// unsealing opens a stream that is whole, or one that may be cut.
+type unsealing func(b *seal.Box, r io.ReaderAt, size int64, about []byte) (*seal.Reader, error)
+
+func (d *FileDir) textBy(f *os.File, open unsealing) (*text, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -74,7 +79,7 @@ func (d *FileDir) text(f *os.File) (*text, error) {
 	if d.box == nil {
 		return nil, errSealed
 	}
-	r, err := d.box.NewReader(f, size, sealedAbout)
+	r, err := open(d.box, f, size, sealedAbout)
 	if err != nil {
 		return nil, fmt.Errorf("notify: a sealed file: %w", err)
 	}
@@ -82,18 +87,22 @@ func (d *FileDir) text(f *os.File) (*text, error) {
 }
 
 // open opens a file for reading what it holds.
-func (d *FileDir) open(name string) (*openText, error) { return d.openWith(name, d.text) }
+func (d *FileDir) open(name string) (*openText, error) {
+	return d.openWith(name, (*seal.Box).NewReader)
+}
 
 // openKept does the same for a part. Of one that a crash has cut short it reads
 // what was sealed whole.
-func (d *FileDir) openKept(name string) (*openText, error) { return d.openWith(name, d.keptText) }
+func (d *FileDir) openKept(name string) (*openText, error) {
+	return d.openWith(name, (*seal.Box).NewPrefixReader)
+}
 
-func (d *FileDir) openWith(name string, read func(*os.File) (*text, error)) (*openText, error) {
+func (d *FileDir) openWith(name string, open unsealing) (*openText, error) {
 	f, err := d.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	t, err := read(f)
+	t, err := d.textBy(f, open)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -113,44 +122,6 @@ func (t *openText) Close() error {
 }
 
 func (t *openText) done() { _ = t.Close() } // It was only read.
-
-func (d *FileDir) keptText(f *os.File) (*text, error) {
-	t, err := d.text(f)
-	if err == nil && t.sealed != nil && t.Size() > 0 {
-		// The last chunk tells whether the stream was ended.
-		if _, err = t.ReadAt(make([]byte, 1), t.Size()-1); err != nil {
-			t.done()
-		}
-	}
-	if !errors.Is(err, seal.ErrDamaged) {
-		return t, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	n := d.wholeChunks(info.Size())
-	if n == 0 {
-		return &text{SectionReader: io.NewSectionReader(f, 0, 0)}, nil
-	}
-	// As of a stream that goes on, of which nobody reads more.
-	r, err := d.box.NewReader(f, d.box.SealedSize(n+1), sealedAbout)
-	if err != nil {
-		return nil, err
-	}
-	return &text{io.NewSectionReader(r, 0, n), r}, nil
-}
-
-// wholeChunks is how much text the whole chunks of a sealed file of this length
-// hold.
-func (d *FileDir) wholeChunks(size int64) (n int64) {
-	const chunk = seal.ChunkSize
-	per := chunk + int64(d.box.Overhead())
-	if head := d.box.SealedSize(chunk) - per; size > head {
-		n = (size - head) / per * chunk
-	}
-	return n
-}
 
 // readSmall and writeSmall are for what is kept in memory as a whole.
 func (d *FileDir) readSmall(name string) ([]byte, error) {

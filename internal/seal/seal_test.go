@@ -224,6 +224,45 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
+// TestPrefix reads what is whole of a stream that was cut.
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, 1, 16)
+	text := "sixteen letters.SIXTEEN LETTERS.sixteen letters.the end"
+	p, even := sealed(t, b, []byte(text), "a"), sealed(t, b, []byte(text[:32]), "a")
+	head, whole := int(b.headSize()), 16+b.Overhead()
+	for cut := len(magic) + 1; cut <= len(p); cut++ {
+		want, err := "", error(nil)
+		switch {
+		case cut == len(p):
+			want = text
+		case cut > head:
+			want = text[:(cut-head)/whole*16]
+		case cut < head:
+			err = ErrKey // when the length could be that of a stream
+		}
+		r, got := b.NewPrefixReader(bytes.NewReader(p[:cut]), int64(cut), []byte("a"))
+		if got != nil {
+			require.ErrorIs(t, got, err, cut)
+			continue
+		}
+		all, readErr := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+		require.NoError(t, readErr)
+		require.Equal(t, want, string(all), cut)
+	}
+	r, err := b.NewPrefixReader(bytes.NewReader(even), int64(len(even)), []byte("a"))
+	require.NoError(t, err)
+	require.EqualValues(t, 32, r.Size())
+	_, err = b.NewPrefixReader(bytes.NewReader(p), int64(len(p)), []byte("b"))
+	require.ErrorIs(t, err, ErrKey)
+	damaged := bytes.Clone(p[:head+2*whole])
+	damaged[head] ^= 1
+	r, err = b.NewPrefixReader(bytes.NewReader(damaged), int64(len(damaged)), []byte("a"))
+	require.NoError(t, err)
+	_, err = io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+	require.ErrorIs(t, err, ErrDamaged, "a chunk before the cut")
+}
+
 // recorder is an AEAD that notes its nonces.
 type recorder struct {
 	cipher.AEAD

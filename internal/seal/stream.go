@@ -205,6 +205,33 @@ func (b *Box) NewSalvager(r io.ReaderAt, size int64, about []byte) (*Reader, err
 	return b.newReader(r, size, about, true)
 }
 
+// NewPrefixReader opens a stream that may have been cut short, as by a crash, and
+// then holds the text of the chunks before the cut. An empty prefix needs no head.
+func (b *Box) NewPrefixReader(r io.ReaderAt, size int64, about []byte) (*Reader, error) {
+	s, err := b.NewReader(r, size, about)
+	if err == nil && s.size > 0 {
+		// The last chunk tells whether the stream was ended.
+		if _, err = s.ReadAt(make([]byte, 1), s.size-1); err != nil {
+			s.free()
+		}
+	}
+	if !errors.Is(err, ErrDamaged) {
+		return s, err
+	}
+	whole := max(0, size-b.headSize()) / int64(b.chunk+b.Overhead())
+	if whole == 0 {
+		return &Reader{r: r, stream: newStream(b, ID{}, about), at: -1}, nil
+	}
+	// As of a stream that goes on, of which nobody reads more.
+	text := whole * int64(b.chunk)
+	s, err = b.NewReader(r, b.SealedSize(text+1), about)
+	if err != nil {
+		return nil, err
+	}
+	s.size = text
+	return s, nil
+}
+
 func (b *Box) newReader(r io.ReaderAt, size int64, about []byte, salvage bool) (*Reader, error) {
 	if size < int64(len(magic)) {
 		return nil, ErrNotSealed
