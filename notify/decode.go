@@ -329,26 +329,36 @@ type pushes[T any] struct {
 	spare  *pushed[T] // one whose item turned out to be a ping, zeroed for reuse
 }
 
-// target stores an item with the keys of pushKeys.
+// target stores an item with the keys of pushKeys: its head here, and the
+// rest in the summary.
 type target struct {
 	jsonscan.Target     // of the summary
 	fields          int // of the summary
-	userAccessToken types.Secret
-	callbackURL     types.Secret
+	head            head
 }
 
-// Store sets the two fields behind those of the summary, and the summary's.
+// Store sets the head, and the summary unless the item can only be a ping.
 func (t *target) Store(v *jsonscan.Values, a *jsonscan.Arena) {
-	if v.Seen>>t.fields != 0 {
-		if v.Seen>>t.fields&1 != 0 {
-			t.userAccessToken = types.Secret(v.Text[t.fields])
-		}
-		if v.Seen>>t.fields&2 != 0 {
-			t.callbackURL = types.Secret(v.Text[t.fields+1])
-		}
+	if v.Seen&1 != 0 {
+		t.head.UserID = types.UserID(v.Text[0])
 	}
-	t.Target.Store(v, a)
+	if v.Seen&2 != 0 {
+		t.head.SummaryID = types.ID(v.Text[1])
+	}
+	if v.Seen>>t.fields&1 != 0 {
+		t.head.UserAccessToken = types.Secret(v.Text[t.fields])
+	}
+	if v.Seen>>t.fields&2 != 0 {
+		t.head.CallbackURL = types.Secret(v.Text[t.fields+1])
+	}
+	if v.Seen&^t.ofPing() != 0 {
+		t.Target.Store(v, a)
+	}
 }
+
+// ofPing has the bits of the fields of a ping. The user is the first field of every
+// summary, and its id the second.
+func (t *target) ofPing() uint64 { return 1 | 3<<t.fields }
 
 func push[T any, P interface {
 	*T
@@ -364,36 +374,20 @@ func push[T any, P interface {
 		t.fields = t.Len()
 	}
 	r.spare = nil
-	t.userAccessToken, t.callbackURL = "", ""
+	t.head = head{}
 	if !b.s.Item((*pushKeys[T])(nil), t) {
 		return nil, false
 	}
-	s := P(&p.summary)
-	ev, err := b.headed(kind, &head{ownerOf(s), t.userAccessToken, t.callbackURL, s.ID()}, &p.event)
+	ev, err := b.headed(kind, &t.head, &p.event)
 	if ev == &p.event.Event {
-		p.event.of.Summary = s
+		p.event.of.Summary = P(&p.summary)
 		return b.finish(ev, nil)
 	}
-	if b.s.Only(1 | 3<<t.fields) { // the user is the first field of every summary
-		setUser(s, "")
-	} else {
+	if !b.s.Only(t.ofPing()) {
 		*p = pushed[T]{}
 	}
 	r.spare = p
 	return b.finish(ev, err)
-}
-
-func setUser(s types.Summary, user types.UserID) {
-	switch s := s.(type) {
-	case *types.Activity:
-		s.UserID = user
-	case *types.ManualActivity:
-		s.UserID = user
-	case *types.ActivityDetails:
-		s.UserID = user
-	case *types.MoveIQ:
-		s.UserID = user
-	}
 }
 
 // head holds the values that identify an item of a list of summaries or of pings

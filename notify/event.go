@@ -74,6 +74,19 @@ func setSummaryOwner(s types.Summary, user types.UserID) {
 	}
 }
 
+func setUser(s types.Summary, user types.UserID) {
+	switch s := s.(type) {
+	case *types.Activity:
+		s.UserID = user
+	case *types.ManualActivity:
+		s.UserID = user
+	case *types.ActivityDetails:
+		s.UserID = user
+	case *types.MoveIQ:
+		s.UserID = user
+	}
+}
+
 // ownerOf returns the user id that a summary names, or "" where Garmin left it out,
 // as it may in the answer to a pull.
 func ownerOf(s types.Summary) types.UserID {
