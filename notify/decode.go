@@ -198,9 +198,12 @@ type several[T any] struct {
 	last int // how many there were
 }
 
-// mostAtOnce bounds what an item that is kept keeps of its neighbours. Seven pings,
-// and seven activities, leave little of one of the allocator's sizes unused.
-const mostAtOnce = 7
+// How many share an allocation bounds what an item that is kept keeps of its
+// neighbours. So many leave little of the allocator's blocks and spans unused.
+const (
+	summariesAtOnce = 8
+	pingsAtOnce     = 11
+)
 
 func (s *several[T]) next(most int) *T {
 	if len(s.free) == 0 {
@@ -264,14 +267,14 @@ type reader func(b *body, kind types.Kind) (*Event, bool)
 func readerOf(key string) reader {
 	switch types.Kind(key) {
 	case types.KindActivities:
-		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.activities, mostAtOnce) }
+		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.activities, summariesAtOnce) }
 	case types.KindManualActivities:
-		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.manual, mostAtOnce) }
+		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.manual, summariesAtOnce) }
 	case types.KindActivityDetails:
 		// Details are alone, since one that is kept would keep the samples of the others.
 		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.details, 1) }
 	case types.KindMoveIQ:
-		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.moveIQ, mostAtOnce) }
+		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.moveIQ, summariesAtOnce) }
 	case types.KindActivityFiles, "file":
 		return (*body).file
 	case types.KindDeregistrations:
@@ -451,7 +454,7 @@ func (b *body) headed(kind types.Kind, h *head, push *event[Push]) (*Event, erro
 		return nil, err
 	}
 	if h.CallbackURL != "" {
-		ping := b.room.pings.next(mostAtOnce)
+		ping := b.room.pings.next(pingsAtOnce)
 		ping.of.Kind, ping.of.UserAccessToken, ping.of.CallbackURL = kind, h.UserAccessToken, h.CallbackURL
 		ping.UserID, ping.Data = h.UserID, &ping.of
 		return &ping.Event, nil
