@@ -27,13 +27,15 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	at := &o.first
 	for {
 		// An item that is too large is read over from its limit on.
-		if at.form != formNone && !s.over() {
-			if v, next := at.number(s.buf, s.pos); next > 0 {
-				s.pos, first, prev = next, false, at.field
-				vals.set(prev, v)
-				at = o.after(prev)
-				continue
+		for at.form != formNone && !s.over() {
+			v, next := at.number(s.buf, s.pos)
+			if next == 0 {
+				break
 			}
+			s.pos, first, prev = next, false, at.field
+			vals.Bits[prev&63] = v
+			vals.Seen |= 1 << (prev & 63)
+			at = o.after(prev)
 		}
 		i, spelt := at.field, "" // spelt as the field's own key
 		if at.lead.at(s.buf, s.pos) {
