@@ -55,9 +55,6 @@ func (t *activity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	if seen&(1<<5) != 0 {
 		t.ActivityType = activitytype.Type(v.Text[5])
 	}
-	if seen>>6 == 0 {
-		return
-	}
 	if seen&(1<<6) != 0 {
 		t.StartTimeInSeconds = types.Timestamp(math.Float64frombits(v.Bits[6]))
 	}
@@ -212,9 +209,6 @@ func (t *manualActivity) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	}
 	if seen&(1<<5) != 0 {
 		t.ActivityType = activitytype.Type(v.Text[5])
-	}
-	if seen>>6 == 0 {
-		return
 	}
 	if seen&(1<<6) != 0 {
 		t.StartTimeInSeconds = types.Timestamp(math.Float64frombits(v.Bits[6]))
@@ -380,9 +374,6 @@ func (t *activityDetails) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	if seen&(1<<2) != 0 {
 		t.ActivityID = types.ID(v.Text[2])
 	}
-	if seen>>3 == 0 {
-		return
-	}
 }
 
 type moveIQ types.MoveIQ
@@ -412,9 +403,6 @@ func (t *moveIQ) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	}
 	if seen&(1<<2) != 0 {
 		t.CalendarDate = v.Text[2]
-	}
-	if seen>>3 == 0 {
-		return
 	}
 	if seen&(1<<3) != 0 {
 		t.StartTimeInSeconds = types.Timestamp(math.Float64frombits(v.Bits[3]))
@@ -476,9 +464,6 @@ func (t *activityFile) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	if seen&(1<<7) != 0 {
 		t.ActivityType = activitytype.Type(v.Text[7])
 	}
-	if seen>>8 == 0 {
-		return
-	}
 	if seen&(1<<8) != 0 {
 		t.StartTimeInSeconds = types.Timestamp(math.Float64frombits(v.Bits[8]))
 	}
@@ -501,9 +486,6 @@ func (t *sample) Store(v *jsonscan.Values, a *jsonscan.Arena) {
 	ints, i := a.Ints, 0
 	if seen&(1<<0) != 0 {
 		t.StartTimeInSeconds = types.Timestamp(math.Float64frombits(v.Bits[0]))
-	}
-	if seen>>1 == 0 {
-		return
 	}
 	if seen&(1<<1) != 0 {
 		t.LatitudeInDegree = &floats[f]

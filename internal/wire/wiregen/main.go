@@ -138,13 +138,8 @@ func element(w *bytes.Buffer, t reflect.Type) {
 // store writes the method that sets texts, numbers and flags.
 func store(w *bytes.Buffer, t reflect.Type) {
 	var body bytes.Buffer
-	floats, ints, texts := false, false, false
-	for i, m := range members(t) {
-		if i > 0 && m.Type.Kind() != reflect.String && !texts {
-			// A ping has no more than texts at its beginning.
-			fmt.Fprintf(&body, "if seen>>%d == 0 {\nreturn\n}\n", i)
-			texts = true
-		}
+	floats, ints := false, false
+	for _, m := range members(t) {
 		bits := fmt.Sprintf("v.Bits[%d]", m.index)
 		var value string
 		switch m.Type.Kind() {
