@@ -58,7 +58,7 @@ func TestRefreshOnce(t *testing.T) {
 	wg.Wait()
 	require.Zero(t, fake.State().RefreshReuses)
 	refreshes := 0
-	for _, r := range fake.Requests() {
+	for _, r := range fake.Requests(0) {
 		if strings.HasSuffix(r.Path, "/oauth/token") {
 			refreshes++
 		}

@@ -39,7 +39,7 @@ func TestAdvance(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, sent, 4)
 		require.Equal(t, []time.Duration{0, 30 * time.Second, 90 * time.Second, 210 * time.Second}, at)
-		require.True(t, sent[3].Acknowledged())
+		require.True(t, sent[3].Acknowledged)
 		require.Equal(t, began.Add(time.Hour), fake.State().Now)
 		require.Equal(t, time.Hour, fake.State().Ahead)
 
@@ -117,7 +117,7 @@ func TestAdvanceWhileItRuns(t *testing.T) {
 		time.Sleep(2 * time.Minute) // 210 seconds after the first, of which 100 are over
 		synctest.Wait()
 		require.EqualValues(t, 4, n.Load())
-		for i, d := range fake.Deliveries() {
+		for i, d := range fake.Deliveries(0) {
 			require.EqualValues(t, i+1, d.ID)
 			require.EqualValues(t, 1, d.Notification)
 			require.Equal(t, i+1, d.Attempt)

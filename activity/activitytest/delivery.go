@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -43,8 +42,8 @@ type Delivery struct {
 	Users        int        `json:"users"`
 	// URL is where it was posted, or "" if a Handler has it.
 	URL string `json:"url"`
-	// Body is what was posted, Header with which headers. They are set in what
-	// Deliver returns and in what [Server.FindDelivery] does, as long as they are kept.
+	// Body is what was posted, Header with which headers. Old deliveries lose them,
+	// and the headers and body of Answer: see [Retention].
 	Body   []byte      `json:"body"`
 	Header http.Header `json:"header"`
 	// Answer is what came back, if anything did.
@@ -56,15 +55,14 @@ type Delivery struct {
 	// Status is that of the answer, or 0 if there was none; Err says why.
 	Status int   `json:"status"`
 	Err    error `json:"-"`
+	// Acknowledged is whether the answer was 200. Any other is a failure.
+	Acknowledged bool `json:"-"`
 	// Next is when the body is sent again. It is zero if it was acknowledged,
 	// except under the quirk "duplicate".
 	Next time.Time `json:"next"`
 
 	p *parcel // until it is dropped
 }
-
-// Acknowledged reports whether the answer was 200. Any other status is a failure.
-func (d *Delivery) Acknowledged() bool { return d.Status == http.StatusOK }
 
 // announce queues the notification of a record.
 func (s *Server) announce(u *User, r *record) {
@@ -114,37 +112,12 @@ func (s *Server) wakeUp() {
 	}
 }
 
-// Deliveries returns the record of every attempt that is kept, oldest first,
-// without what was sent and answered: see [Retention].
-func (s *Server) Deliveries() []Delivery {
-	list, _ := s.DeliveriesAfter(0, math.MaxInt)
-	return list
-}
-
-// DeliveriesAfter returns the latest n of the deliveries whose ID is greater than
-// id, oldest first, as Deliveries does, and how many such deliveries there were
-// beside them.
-func (s *Server) DeliveriesAfter(id int64, n int) (list []Delivery, left int64) {
+// Deliveries returns the attempts whose ID is greater than after, oldest first. 0 asks
+// for all that are kept: see [Retention]. [State.Deliveries] is the latest ID.
+func (s *Server) Deliveries(after int64) []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list, left = s.deliveries.after(id, n)
-	list = slices.Clone(list)
-	for i := range list {
-		list[i].bare()
-	}
-	return list, left
-}
-
-// FindDelivery returns one delivery with what was sent and answered, if that is kept
-// still, or false if there is none.
-func (s *Server) FindDelivery(id int64) (Delivery, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.deliveries.get(id)
-	if d == nil {
-		return Delivery{}, false
-	}
-	return *d, true
+	return s.deliveries.after(after)
 }
 
 // bare leaves only facts.
@@ -374,17 +347,17 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	if lost {
 		d.Status, d.Answer, d.Err = 0, Message{}, fmt.Errorf("the answer was lost: %w", io.ErrUnexpectedEOF)
 	}
-	d.Took = time.Since(start)
+	d.Took, d.Acknowledged = time.Since(start), d.Status == http.StatusOK
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.touch()
 	kept := s.arrived(p)
-	again := d.Acknowledged() && p.again
+	again := d.Acknowledged && p.again
 	if again {
 		p.again = false
 	}
-	if kept && (again || !d.Acknowledged()) && s.endpoints[p.key].Enabled {
+	if kept && (again || !d.Acknowledged) && s.endpoints[p.key].Enabled {
 		wait := cmp.Or(s.Delivery.FirstRetry, 30*time.Second)
 		for range min(p.attempt-1, 30) { // long before, it is the longest
 			wait = min(2*wait, maxRetryWait)

@@ -33,7 +33,7 @@ func Example() {
 
 	deliveries, _ := fake.DeliverAll(context.Background())
 	for _, d := range deliveries {
-		fmt.Println(d.Key, d.Items, d.Attempt, d.Status, d.Acknowledged())
+		fmt.Println(d.Key, d.Items, d.Attempt, d.Status, d.Acknowledged)
 	}
 	// Output:
 	// activities 1 1 503 false

@@ -3,6 +3,7 @@ package activitytest
 import (
 	"cmp"
 	"net/http"
+	"slices"
 )
 
 // Retention bounds what the server remembers for those who look: the records of
@@ -93,13 +94,9 @@ func (j *journal[T, P]) trim(records, bytes int) {
 	}
 }
 
-// after returns the latest n entries whose id is greater than id, oldest first,
-// and how many such entries there were beside them.
-func (j *journal[T, P]) after(id int64, n int) (list []T, left int64) {
-	have := j.gone + int64(len(j.list))
-	first := min(max(id, 0), have)
-	start := max(first, j.gone, have-int64(max(n, 0)))
-	return j.list[start-j.gone:], start - first
+// after returns a copy of the entries whose id is greater than id, oldest first.
+func (j *journal[T, P]) after(id int64) []T {
+	return slices.Clone(j.list[min(max(id-j.gone, 0), int64(len(j.list))):])
 }
 
 func (j *journal[T, P]) get(id int64) P {

@@ -28,47 +28,51 @@ func TestDeliveryLog(t *testing.T) {
 	})})
 	u.Add(run("1", fake.State().Now))
 	sent := fake.Deliver(t.Context())
-	d, ok := fake.FindDelivery(sent[0].ID)
-	require.True(t, ok)
+	require.EqualValues(t, 1, sent[0].ID)
+	d := fake.Deliveries(0)[0]
 	require.Contains(t, string(d.Body), `"summaryId":"1"`)
 	require.Equal(t, "Garmin Health API", d.Header.Get("User-Agent"))
 	require.Equal(t, "7", d.Answer.Header.Get("X-Node"))
 	require.Len(t, d.Answer.Body, 64<<10)
 	require.EqualValues(t, 100_000, d.Answer.Size)
-	require.Empty(t, fake.Deliveries()[0].Body)
-	require.Empty(t, fake.Deliveries()[0].Answer.Body)
 
 	// Retry sends what waits, resend what is done.
-	_, err := fake.RetryDelivery(t.Context(), 99)
-	require.ErrorIs(t, err, activitytest.ErrNoDelivery)
+	_, err := fake.Retry(t.Context(), 99)
+	require.ErrorContains(t, err, "no such delivery")
 	status = 200
-	again, err := fake.RetryDelivery(t.Context(), 1)
+	retried, err := fake.Retry(t.Context(), 1)
 	require.NoError(t, err)
+	require.Len(t, retried, 1)
+	again := retried[0]
 	require.Equal(t, 2, again.Attempt)
 	require.EqualValues(t, 1, again.Notification)
-	require.True(t, again.Acknowledged())
+	require.True(t, again.Acknowledged)
 	require.Zero(t, fake.State().Pending)
-	_, err = fake.RetryDelivery(t.Context(), 1)
-	require.ErrorIs(t, err, activitytest.ErrNotSent)
+	_, err = fake.Retry(t.Context(), 1)
+	require.ErrorContains(t, err, "does not wait")
 	status = 500
-	resent, err := fake.ResendDelivery(t.Context(), 1)
+	resent, err := fake.Resend(t.Context(), 1)
 	require.NoError(t, err)
 	require.Equal(t, 1, resent.Attempt)
 	require.EqualValues(t, 2, resent.Notification)
 	require.Equal(t, d.Body, resent.Body)
 	require.Equal(t, 1, fake.State().Pending)
 	status = 200
-	require.Len(t, fake.RetryAll(t.Context()), 1)
+	retried, err = fake.Retry(t.Context())
+	require.NoError(t, err)
+	require.Len(t, retried, 1)
 	require.Zero(t, fake.State().Pending)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, OnHold: true}, types.KindActivities)
-	_, err = fake.ResendDelivery(t.Context(), 1)
-	require.ErrorIs(t, err, activitytest.ErrNotSent)
+	_, err = fake.Resend(t.Context(), 1)
+	require.ErrorContains(t, err, "on hold")
 	require.Zero(t, fake.State().Pending)
 
-	list, left := fake.DeliveriesAfter(1, 2)
-	require.Len(t, list, 2)
-	require.EqualValues(t, 3, list[0].ID)
-	require.EqualValues(t, 1, left)
+	list := fake.Deliveries(1)
+	require.Len(t, list, 3)
+	require.EqualValues(t, 2, list[0].ID)
+	require.EqualValues(t, 4, fake.State().Deliveries)
+	require.Empty(t, fake.Deliveries(4))
+	require.Empty(t, fake.Deliveries(99))
 }
 
 // TestRetention: what is kept has a bound, in entries and in bytes.
@@ -82,40 +86,33 @@ func TestRetention(t *testing.T) {
 		fake.Deliver(t.Context())
 		get(t, fake, rest+"user/id", u.State().AccessToken)
 	}
-	kept, bodies := fake.Deliveries(), 0
+	kept, bodies := fake.Deliveries(0), 0
 	require.GreaterOrEqual(t, len(kept), 100)
 	require.LessOrEqual(t, len(kept), 110)
 	require.EqualValues(t, 1000, kept[len(kept)-1].ID)
 	for _, d := range kept {
-		whole, ok := fake.FindDelivery(d.ID)
-		require.True(t, ok)
-		bodies += len(whole.Body)
-		require.Equal(t, len(whole.Body) == 0, whole.Answer.Dropped)
+		bodies += len(d.Body)
+		require.Equal(t, len(d.Body) == 0, d.Answer.Dropped)
 	}
 	require.Greater(t, bodies, 5000)
 	require.Less(t, bodies, 40_000)
-	_, ok := fake.FindDelivery(1)
-	require.False(t, ok)
-	_, err := fake.ResendDelivery(t.Context(), kept[0].ID)
-	require.ErrorIs(t, err, activitytest.ErrNotKept)
-	_, err = fake.ResendDelivery(t.Context(), 1000)
+	_, err := fake.Resend(t.Context(), kept[0].ID)
+	require.ErrorContains(t, err, "no longer kept")
+	_, err = fake.Resend(t.Context(), 1000)
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(fake.Requests()), 110)
-	list, left := fake.ExchangesAfter(0, 5)
-	require.Len(t, list, 5)
-	require.EqualValues(t, 995, left)
-	fake.ClearRequests()
-	require.Empty(t, fake.Requests())
+	require.LessOrEqual(t, len(fake.Requests(0)), 110)
+	require.Len(t, fake.Requests(995), 5)
+	seen := fake.State().Requests
+	require.EqualValues(t, 1000, seen)
+	require.Empty(t, fake.Requests(seen))
 	get(t, fake, rest+"user/id", u.State().AccessToken)
-	list, _ = fake.ExchangesAfter(0, 5)
-	require.EqualValues(t, 1001, list[0].ID)
+	require.EqualValues(t, 1001, fake.Requests(seen)[0].ID)
 
 	fake.Change(func() { fake.Retention.Bytes = -1 })
 	u.Add(run("x", fake.State().Now))
 	d := fake.Deliver(t.Context())[0]
 	require.NotEmpty(t, d.Body)
-	d, _ = fake.FindDelivery(d.ID)
-	require.Empty(t, d.Body)
+	require.Empty(t, fake.Deliveries(d.ID - 1)[0].Body)
 }
 
 // TestRetentionMemory sends big bodies for long: what is kept of them is bounded.
@@ -141,16 +138,15 @@ func TestRetentionMemory(t *testing.T) {
 	runtime.KeepAlive(fake)
 }
 
-// TestExchange: the log shows both sides of a request and no secret.
-func TestExchange(t *testing.T) {
+// TestRequestLog: the log shows both sides of a request and no secret.
+func TestRequestLog(t *testing.T) {
 	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"
 	u := fake.AddUser(nil)
 	u.Add(run("1", fake.State().Now))
 	status, _ := get(t, fake, u.CallbackURL(types.KindActivities, types.Window{Start: fake.State().Now, End: fake.State().Now}), u.State().AccessToken)
 	require.Equal(t, 200, status)
-	e, ok := fake.FindExchange(1)
-	require.True(t, ok)
+	e := fake.Requests(0)[0]
 	require.Regexp(t, `^uploadStartTimeInSeconds=\d+&uploadEndTimeInSeconds=\d+&token=…$`, e.Query)
 	require.Contains(t, string(e.Answer.Body), `"summaryId":"1"`)
 	require.Equal(t, "Bearer …", e.Sent.Header.Get("Authorization"))
@@ -170,8 +166,7 @@ func TestExchange(t *testing.T) {
 	require.NoError(t, err)
 	res.Body.Close()
 	require.Equal(t, 200, res.StatusCode)
-	e, ok = fake.FindExchange(2)
-	require.True(t, ok)
+	e = fake.Requests(1)[0]
 	require.Contains(t, string(e.Sent.Body), "client_secret=…")
 	require.Contains(t, string(e.Answer.Body), `"access_token":"…"`)
 	all, err := fake.Snapshot()
@@ -183,11 +178,10 @@ func TestExchange(t *testing.T) {
 
 	fake.SetFaults(activitytest.Fault{Status: 500, Body: "oops"})
 	get(t, fake, rest+"user/id", u.State().AccessToken)
-	e, _ = fake.FindExchange(3)
+	e = fake.Requests(2)[0]
 	require.Equal(t, "fault", e.By)
 	require.Equal(t, "oops", string(e.Answer.Body))
-	_, ok = fake.FindExchange(4)
-	require.False(t, ok)
+	require.Empty(t, fake.Requests(3))
 }
 
 // TestChanges: who watches is told, and is never waited for.

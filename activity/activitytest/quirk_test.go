@@ -90,7 +90,7 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 			require.NoError(t, err)
 			require.Zero(t, fake.State().Pending)
 		}
-		for _, d := range fake.Deliveries() {
+		for _, d := range fake.Deliveries(0) {
 			o.late = max(o.late, d.Sent.Sub(start))
 		}
 		for _, u := range users {

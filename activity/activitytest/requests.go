@@ -13,13 +13,18 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Request is an entry of the server's log. It holds no secret.
+// Request is a request that the server got, and its answer. Credentials in it are
+// replaced by "…".
 type Request struct {
+	// ID counts the requests from 1.
+	ID     int64     `json:"id"`
 	Time   time.Time `json:"time"`
 	Method string    `json:"method"`
 	Host   string    `json:"host"`
 	Path   string    `json:"path"`
-	// QueryKeys are the names of the query parameters, sorted.
+	// Query is the query as it came, but for its tokens. QueryKeys are the names of
+	// its parameters, sorted.
+	Query     string   `json:"query"`
 	QueryKeys []string `json:"queryKeys"`
 	// Auth is the scheme of the Authorization header: "Bearer", another word,
 	// or "" if there was none.
@@ -27,84 +32,34 @@ type Request struct {
 	// UserID is the user who was authenticated, or "".
 	UserID types.UserID `json:"userId"`
 	// Status is what was answered; 0 if the connection was cut before.
-	Status int `json:"status"`
-}
-
-// Exchange is a request and its answer. Credentials in it are replaced by "…".
-type Exchange struct {
-	Request
-	// ID counts the requests from 1.
-	ID   int64         `json:"id"`
-	Took time.Duration `json:"took"`
-	// Query is the query as it came, but for its tokens.
-	Query string `json:"query"`
+	Status int           `json:"status"`
+	Took   time.Duration `json:"took"`
 	// By is who answered if it was not the API: "Intercept", "fault" or "quirk".
 	By string `json:"by"`
-	// Sent and Answer are what was sent and answered. They are set in what
-	// [Server.FindExchange] returns, as long as they are kept.
+	// Sent is what the partner sent, Answer what it got. Old requests lose their
+	// headers and bodies: see [Retention].
 	Sent   Message `json:"sent"`
 	Answer Message `json:"answer"`
 }
 
-func (e *Exchange) load() int { return e.Sent.load() + e.Answer.load() }
+func (e *Request) load() int { return e.Sent.load() + e.Answer.load() }
 
-func (e *Exchange) drop() {
+func (e *Request) drop() {
 	e.Sent.drop()
 	e.Answer.drop()
 }
 
-// Requests returns the log of requests that are kept, oldest first: see
-// [Retention].
-func (s *Server) Requests() []Request {
+// Requests returns the requests whose ID is greater than after, oldest first. 0 asks
+// for all that are kept: see [Retention]. [State.Requests] is the latest ID.
+func (s *Server) Requests(after int64) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]Request, 0, len(s.requests.list))
-	for i := range s.requests.list {
-		list = append(list, s.requests.list[i].Request)
-	}
-	return list
-}
-
-// ExchangesAfter returns the latest n of the requests whose ID is greater than id,
-// oldest first, without what was sent and answered, and how many such requests
-// there were beside them.
-func (s *Server) ExchangesAfter(id int64, n int) (list []Exchange, left int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, left = s.requests.after(id, n)
-	list = slices.Clone(list)
-	for i := range list {
-		e := &list[i]
-		e.Sent.Header, e.Sent.Body, e.Answer.Header, e.Answer.Body = nil, nil, nil, nil
-	}
-	return list, left
-}
-
-// FindExchange returns one request with what was sent and answered, if that is
-// kept still, or false if there is none.
-func (s *Server) FindExchange(id int64) (Exchange, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.requests.get(id)
-	if e == nil {
-		return Exchange{}, false
-	}
-	return *e, true
-}
-
-// ClearRequests empties the log.
-func (s *Server) ClearRequests() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requests = journal[Exchange, *Exchange]{gone: s.requests.nextID() - 1}
-	s.touch()
+	return s.requests.after(after)
 }
 
 func (s *Server) logRequest(r *http.Request, w *statusWriter) {
-	e := Exchange{
-		Request: Request{
-			Time: w.at, Method: r.Method, Host: r.Host, Path: r.URL.Path, UserID: w.user, Status: w.status,
-		},
+	e := Request{
+		Time: w.at, Method: r.Method, Host: r.Host, Path: r.URL.Path, UserID: w.user, Status: w.status,
 		Took: time.Since(w.start), By: w.by, Query: hideValues(r.URL.RawQuery),
 		Sent:   Message{Header: hideHeader(r.Header), Body: w.sent.kept, Size: w.sent.size},
 		Answer: Message{Header: w.Header().Clone(), Body: w.kept, Size: w.size},

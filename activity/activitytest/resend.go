@@ -7,21 +7,11 @@ import (
 	"slices"
 )
 
-// Errors of ResendDelivery and RetryDelivery.
-var (
-	// ErrNoDelivery: there is no delivery of this id.
-	ErrNoDelivery = errors.New("activitytest: no such delivery")
-	// ErrNotKept: the body is not kept any more: see [Retention].
-	ErrNotKept = errors.New("activitytest: the body is no longer kept")
-	// ErrNotSent: the endpoint is not enabled, on hold or has no address, or the
-	// body does not wait.
-	ErrNotSent = errors.New("activitytest: nothing can be sent")
-)
-
-// ResendDelivery sends the body of a delivery once more, now, to the endpoint as
-// it is configured now. It is a notification of its own: if it fails, it is sent
-// again. It may wait for other deliveries to end.
-func (s *Server) ResendDelivery(ctx context.Context, id int64) (Delivery, error) {
+// Resend sends the body of a delivery once more, now, to the endpoint as it is
+// configured now. It is a notification of its own: if it fails, it is sent again. It
+// is an error if the body is no longer kept, see [Retention], or if the endpoint is
+// not enabled, on hold or without address.
+func (s *Server) Resend(ctx context.Context, id int64) (Delivery, error) {
 	return s.sendNow(ctx, id, func(old *parcel) (*parcel, error) {
 		p := *old
 		s.parcels++
@@ -30,21 +20,33 @@ func (s *Server) ResendDelivery(ctx context.Context, id int64) (Delivery, error)
 	})
 }
 
-// RetryDelivery sends a body that waits to be sent again now.
-func (s *Server) RetryDelivery(ctx context.Context, id int64) (Delivery, error) {
-	return s.sendNow(ctx, id, func(p *parcel) (*parcel, error) {
-		i := slices.Index(s.retries, p)
-		if i < 0 {
-			return nil, fmt.Errorf("%w: the body does not wait to be sent again", ErrNotSent)
+// Retry sends bodies that wait to be sent again now: those of the given deliveries,
+// or without any, all. It is an error if a body does not wait, is no longer kept, or
+// if its endpoint is not enabled, on hold or without address; without ids, these are
+// left out.
+func (s *Server) Retry(ctx context.Context, ids ...int64) ([]Delivery, error) {
+	if len(ids) == 0 {
+		return s.retryAll(ctx), ctx.Err()
+	}
+	var done []Delivery
+	for _, id := range ids {
+		d, err := s.sendNow(ctx, id, func(p *parcel) (*parcel, error) {
+			i := slices.Index(s.retries, p)
+			if i < 0 {
+				return nil, errors.New("activitytest: the body does not wait to be sent again")
+			}
+			s.retries = slices.Delete(s.retries, i, i+1)
+			return p, nil
+		})
+		if err != nil {
+			return done, err
 		}
-		s.retries = slices.Delete(s.retries, i, i+1)
-		return p, nil
-	})
+		done = append(done, d)
+	}
+	return done, nil
 }
 
-// RetryAll sends all that waits to be sent again now, and returns what became of
-// each, with bodies. Endpoints on hold and those without address are left out.
-func (s *Server) RetryAll(ctx context.Context) []Delivery {
+func (s *Server) retryAll(ctx context.Context) []Delivery {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	s.mu.Lock()
@@ -88,11 +90,11 @@ func (s *Server) takeNow(id int64, take func(*parcel) (*parcel, error)) (*parcel
 	d := s.deliveries.get(id)
 	switch {
 	case d == nil:
-		return nil, ErrNoDelivery
+		return nil, errors.New("activitytest: no such delivery")
 	case d.p == nil:
-		return nil, ErrNotKept
+		return nil, errors.New("activitytest: the body is no longer kept")
 	case !s.reachable(d.Key):
-		return nil, fmt.Errorf("%w: the endpoint of %s is not enabled, on hold or without address", ErrNotSent, d.Key)
+		return nil, fmt.Errorf("activitytest: the endpoint of %s is not enabled, on hold or without address", d.Key)
 	}
 	p, err := take(d.p)
 	if err == nil {

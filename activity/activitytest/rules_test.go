@@ -186,19 +186,19 @@ var rules = []struct {
 	{"4.1", "an answer within thirty seconds counts", func(w *world) {
 		w.slow = 30*time.Second - 1
 		w.u.Add(run("1", w.start))
-		require.True(w, w.deliver()[0].Acknowledged())
+		require.True(w, w.deliver()[0].Acknowledged)
 	}},
 	{"4.1", "an answer after thirty seconds is a failure", func(w *world) {
 		w.slow = 30*time.Second + 1
 		w.u.Add(run("1", w.start))
-		require.False(w, w.deliver()[0].Acknowledged())
+		require.False(w, w.deliver()[0].Acknowledged)
 		time.Sleep(time.Second)
 	}},
 	{"4.1", "every status but 200 is a failure", func(w *world) {
 		for _, status := range []int{201, 202, 204, 206, 301, 302, 304, 400, 404, 410, 500, 503} {
 			w.status = status
 			w.u.Add(run(types.ID(fmt.Sprint(status)), w.start))
-			require.False(w, w.deliver()[0].Acknowledged(), status)
+			require.False(w, w.deliver()[0].Acknowledged, status)
 			time.Sleep(0)
 			w.fake.SetEndpoints(activitytest.Endpoint{})
 			w.endpoint(true)
@@ -232,7 +232,7 @@ var rules = []struct {
 			time.Sleep(wait)
 		}
 		w.status = 0
-		require.True(w, w.deliver()[0].Acknowledged())
+		require.True(w, w.deliver()[0].Acknowledged)
 		require.Zero(w, w.fake.State().Pending)
 	}},
 	{"4.2", "a body is a list of users under the summary type's key", func(w *world) {
@@ -260,10 +260,10 @@ var rules = []struct {
 			w.endpoint(push)
 			w.status = 500
 			w.u.Add(run("1", w.start))
-			require.False(w, w.deliver()[0].Acknowledged())
+			require.False(w, w.deliver()[0].Acknowledged)
 			w.status = 0
 			time.Sleep(time.Minute)
-			require.True(w, w.deliver()[0].Acknowledged())
+			require.True(w, w.deliver()[0].Acknowledged)
 		}
 	}},
 	{"5.1", "the user id outlives a new registration, the user access token does not", func(w *world) {

@@ -67,8 +67,8 @@ func TestTogether(t *testing.T) {
 					u.Connect()
 					u.SetPermissions(u.State().Permissions...)
 					fake.Deliver(ctx)
-					fake.Deliveries()
-					fake.Requests()
+					fake.Deliveries(0)
+					fake.Requests(0)
 					time.Sleep(time.Second)
 				}
 				if i%2 == 0 {
@@ -133,10 +133,11 @@ func TestDelayAndIntercept(t *testing.T) {
 		_, err = w.fake.RoundTrip(&http.Request{Method: "GET", URL: must(t, rest+"moveiq")})
 		require.True(t, err != nil && !errors.Is(err, context.DeadlineExceeded), err)
 
-		log := w.fake.Requests()
+		log := w.fake.Requests(0)
 		require.Len(t, log, 4)
-		require.Equal(t, activitytest.Request{Time: w.start, Method: "GET", Host: "apis.garmin.com",
-			Path: "/wellness-api/rest/user/id", Auth: "Bearer", UserID: w.u.ID(), Status: 200}, log[0])
+		log[0].Took, log[0].Sent, log[0].Answer = 0, activitytest.Message{}, activitytest.Message{}
+		require.Equal(t, activitytest.Request{ID: 1, Time: w.start, Method: "GET", Host: "apis.garmin.com",
+			Path: "/wellness-api/rest/user/id", Auth: "Bearer", UserID: w.u.ID(), Status: 200, By: "fault"}, log[0])
 		require.Equal(t, 0, log[3].Status)
 	})
 }

@@ -88,7 +88,7 @@ type Server struct {
 	faults    []*Fault
 	quirks    map[Quirk]float64 // the share of the cases of each that is on
 	seen      map[string]bool   // what quirkSummaryGone and quirkNotReady remember
-	requests  journal[Exchange, *Exchange]
+	requests  journal[Request, *Request]
 	watchers  map[chan struct{}]struct{}
 	kept      map[string]kept // by name: see Keep
 

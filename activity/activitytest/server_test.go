@@ -175,7 +175,7 @@ func TestPushAndRetry(t *testing.T) {
 		d := fake.Deliver(t.Context())
 		require.Len(t, d, 1)
 		require.Equal(t, 2, d[0].Users)
-		require.False(t, d[0].Acknowledged())
+		require.False(t, d[0].Acknowledged)
 		require.Empty(t, fake.Deliver(t.Context()), "not due yet")
 		all, err := fake.DeliverAll(t.Context())
 		require.NoError(t, err)
@@ -228,7 +228,7 @@ func TestPingFollowed(t *testing.T) {
 	u.AddFile(types.ActivityFile{}, []byte("abc"))
 	u.SetPermissions()
 	for _, d := range fake.Deliver(t.Context()) {
-		require.True(t, d.Acknowledged())
+		require.True(t, d.Acknowledged)
 	}
 	require.Len(t, urls, 4) // the last is the permission change's, empty
 	u.SetPermissions(types.PermissionActivityExport)

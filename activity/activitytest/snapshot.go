@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"time"
 
@@ -48,7 +49,7 @@ func (s *Server) empty() {
 	s.bearers, s.refreshes = make(map[string]*token), make(map[string]*token)
 	s.codes, s.files = make(map[string]*code), make(map[string]*download)
 	s.ledger, s.faults, s.quirks, s.seen = ledger{}, nil, nil, make(map[string]bool)
-	s.requests, s.deliveries = journal[Exchange, *Exchange]{}, journal[Delivery, *Delivery]{}
+	s.requests, s.deliveries = journal[Request, *Request]{}, journal[Delivery, *Delivery]{}
 	s.waiting, s.retries, s.underWay = make(map[types.Kind][]*notice), nil, nil
 	old := s.endpoints
 	s.endpoints = make(map[types.Kind]Endpoint)
@@ -88,7 +89,7 @@ type (
 		Waiting    map[types.Kind][]savedNotice `json:"waiting"`
 		Retries    []savedParcel                `json:"retries"`
 		Deliveries savedJournal[savedDelivery]  `json:"deliveries"`
-		Requests   savedJournal[Exchange]       `json:"requests"`
+		Requests   savedJournal[Request]        `json:"requests"`
 		Kept       map[string]json.RawMessage   `json:"kept"`
 	}
 	savedRules struct {
@@ -222,7 +223,7 @@ func (s *Server) Snapshot() ([]byte, error) {
 		Violations: s.ledger.violations, Quirks: make(map[Quirk]float64), Seen: slices.Sorted(maps.Keys(s.seen)),
 		Endpoints: make(map[types.Kind]savedEndpoint), Waiting: make(map[types.Kind][]savedNotice),
 		Deliveries: savedJournal[savedDelivery]{s.deliveries.gone, s.deliveries.bare, nil},
-		Requests:   savedJournal[Exchange]{s.requests.gone, s.requests.bare, slices.Clone(s.requests.list)},
+		Requests:   savedJournal[Request]{s.requests.gone, s.requests.bare, slices.Clone(s.requests.list)},
 		Kept:       beside,
 	}
 	maps.Copy(v.Quirks, s.quirks)
@@ -488,6 +489,7 @@ func (s *Server) load(v *snapshot) error {
 		if text := v.Deliveries.List[i].Err; text != "" {
 			d.Err = errors.New(text)
 		}
+		d.Acknowledged = d.Status == http.StatusOK
 		if p := v.Deliveries.List[i].Parcel; p != nil {
 			d.p = l.parcel(p)
 			d.Body = d.p.body

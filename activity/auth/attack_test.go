@@ -165,7 +165,7 @@ func TestReplayAtOnce(t *testing.T) {
 			require.EqualValues(t, 1, connected.Load())
 			require.EqualValues(t, 39, refused.Load())
 			asked := 0
-			for _, r := range p.fake.Requests() {
+			for _, r := range p.fake.Requests(0) {
 				if strings.HasSuffix(r.Path, "/oauth/token") {
 					asked++
 				}

@@ -122,9 +122,9 @@ func TestConnect(t *testing.T) {
 	require.Equal(t, user.ID(), id)
 
 	// The same callback again.
-	before := len(p.fake.Requests())
+	before := len(p.fake.Requests(0))
 	p.callback(redirect, cookies)
-	require.Len(t, p.fake.Requests(), before, "Garmin was asked")
+	require.Len(t, p.fake.Requests(0), before, "Garmin was asked")
 	require.ErrorIs(t, p.err, auth.ErrState)
 	require.Nil(t, p.conn)
 
@@ -160,11 +160,11 @@ func TestDenied(t *testing.T) {
 	consent, cookies := p.start(t)
 	redirect, err := p.fake.Consent(consent, nil)
 	require.NoError(t, err)
-	before := len(p.fake.Requests())
+	before := len(p.fake.Requests(0))
 	p.callback(redirect, cookies)
 	require.ErrorIs(t, p.err, auth.ErrDenied)
 	require.NotErrorIs(t, p.err, auth.ErrState)
-	require.Len(t, p.fake.Requests(), before, "Garmin was asked after a refusal")
+	require.Len(t, p.fake.Requests(0), before, "Garmin was asked after a refusal")
 }
 
 func TestDeniedInOtherWords(t *testing.T) {
@@ -207,7 +207,7 @@ func TestForeignCallbacks(t *testing.T) {
 	otherConsent, otherCookies := p.start(t)
 	otherRedirect, err := p.fake.Consent(otherConsent, user)
 	require.NoError(t, err)
-	before := len(p.fake.Requests())
+	before := len(p.fake.Requests(0))
 
 	renamed := *otherCookies[0]
 	renamed.Name = cookies[0].Name
@@ -235,7 +235,7 @@ func TestForeignCallbacks(t *testing.T) {
 		require.ErrorIs(t, p.err, auth.ErrState, name)
 		require.Nil(t, p.conn, name)
 	}
-	require.Len(t, p.fake.Requests(), before, "Garmin was asked")
+	require.Len(t, p.fake.Requests(0), before, "Garmin was asked")
 
 	done := p.done
 	r := httptest.NewRequest("POST", redirect, nil)
@@ -283,10 +283,10 @@ func TestConsentTakesTooLong(t *testing.T) {
 		user := p.fake.AddUser(&activitytest.UserOptions{NotConnected: true})
 		redirect, cookies := p.consents(t, user)
 		time.Sleep(10 * time.Minute)
-		before := len(p.fake.Requests())
+		before := len(p.fake.Requests(0))
 		p.callback(redirect, cookies)
 		require.ErrorIs(t, p.err, auth.ErrState)
-		require.Len(t, p.fake.Requests(), before)
+		require.Len(t, p.fake.Requests(0), before)
 	})
 }
 
@@ -494,7 +494,7 @@ func FuzzCallback(f *testing.F) {
 		u, err := url.Parse(consent)
 		require.NoError(t, err)
 		state := u.Query().Get("state")
-		before := len(p.fake.Requests())
+		before := len(p.fake.Requests(0))
 		r := httptest.NewRequest("GET", "https://partner.example/garmin/callback", nil)
 		r.URL.RawQuery = strings.ReplaceAll(query, "STATE", state)
 		r.AddCookie(&http.Cookie{Name: cookies[0].Name, Value: strings.ReplaceAll(cookie, "COOKIE", cookies[0].Value)})
@@ -502,7 +502,7 @@ func FuzzCallback(f *testing.F) {
 		require.Error(t, p.err)
 		require.Nil(t, p.conn)
 		if !strings.Contains(r.URL.RawQuery, state) || !strings.Contains(cookie, "COOKIE") {
-			require.Len(t, p.fake.Requests(), before)
+			require.Len(t, p.fake.Requests(0), before)
 		}
 		for range p.store.Tokens(t.Context()) {
 			t.Error("a token was stored")

@@ -37,7 +37,6 @@ func TestDisconnected(t *testing.T) {
 				fake.User(userID(0)).Deregister()
 				_, err := users.Refresh(t.Context(), userID(0))
 				require.ErrorIs(t, err, auth.ErrReconnect)
-				fake.ClearRequests()
 			},
 			want: true,
 		},
@@ -88,6 +87,7 @@ func TestDisconnected(t *testing.T) {
 			if test.before != nil {
 				test.before(t, fake, users)
 			}
+			before := fake.State().Requests
 			user := test.user
 			if user == "" {
 				user = userID(0)
@@ -95,7 +95,7 @@ func TestDisconnected(t *testing.T) {
 			got, err := users.Disconnected(t.Context(), user)
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.wantErr, err != nil, err)
-			require.Len(t, fake.Requests(), test.requests)
+			require.Len(t, fake.Requests(before), test.requests)
 		})
 	}
 }

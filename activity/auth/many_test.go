@@ -94,7 +94,7 @@ func TestManyUsers(t *testing.T) {
 	require.Zero(t, failed.Load())
 	require.Zero(t, fake.State().RefreshReuses)
 	refreshes := 0
-	for _, r := range fake.Requests() {
+	for _, r := range fake.Requests(0) {
 		if strings.HasSuffix(r.Path, "/oauth/token") {
 			refreshes++
 		}
@@ -164,7 +164,7 @@ func TestRevokedDuringABatch(t *testing.T) {
 		}
 	}
 	calls := 0
-	for _, r := range fake.Requests() {
+	for _, r := range fake.Requests(0) {
 		if strings.HasSuffix(r.Path, "/oauth/token") && r.Status != 200 {
 			calls++
 		}

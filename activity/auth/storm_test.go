@@ -153,7 +153,7 @@ func TestRefreshStorm(t *testing.T) {
 		}
 	}
 	refreshes := 0
-	for _, r := range fake.Requests() {
+	for _, r := range fake.Requests(0) {
 		if strings.HasSuffix(r.Path, "/oauth/token") {
 			refreshes++
 		}

@@ -383,7 +383,7 @@ func TestForeignTokenIsRefused(t *testing.T) {
 		_, err = client.UserID(t.Context())
 	}
 	require.ErrorContains(t, err, "another user")
-	require.Empty(t, fake.Requests())
+	require.Empty(t, fake.Requests(0))
 }
 
 type mixedUp struct {

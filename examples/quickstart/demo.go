@@ -164,7 +164,7 @@ func (d *demonstration) deliver(ctx context.Context) ([]activitytest.Delivery, e
 		d.sent += sent.Items
 		d.printf("   POST %s: %s of %s, %d bytes -> %d\n", sent.Key,
 			plural(sent.Items, "item"), plural(sent.Users, "user"), len(sent.Body), sent.Status)
-		if !sent.Acknowledged() {
+		if !sent.Acknowledged {
 			return nil, fmt.Errorf("%s was not acknowledged: %d %w", sent.Key, sent.Status, sent.Err)
 		}
 	}

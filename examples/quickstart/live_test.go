@@ -149,7 +149,7 @@ func testLive(t *testing.T, fake *activitytest.Server, garmin string, opts *auth
 	fake.SetEndpoints(activitytest.Endpoint{URL: address + "/garmin/" + secret, Enabled: true})
 	user.Add(&types.Activity{SummaryID: "5001", ActivityType: activitytype.Yoga, StartTimeInSeconds: 1767340800, DurationInSeconds: 1800})
 	for _, d := range fake.Deliver(ctx) {
-		require.True(t, d.Acknowledged(), "%s: %d %v", d.Key, d.Status, d.Err)
+		require.True(t, d.Acknowledged, "%s: %d %v", d.Key, d.Status, d.Err)
 	}
 	out.await(t, string(user.ID())+" stored activities 5001: Yoga")
 	user.Deregister()

@@ -113,7 +113,7 @@ func (t recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 func (w *world) deliver(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, d := range w.fake.Deliver(ctx) {
-			if d.Acknowledged() {
+			if d.Acknowledged {
 				w.books.acknowledged(d.Body)
 			}
 		}

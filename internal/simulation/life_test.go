@@ -94,6 +94,7 @@ func live(t *testing.T, p plan) (map[string]int, *breach) {
 	synctest.Test(t, func(t *testing.T) {
 		l.t = t
 		l.fake = activitytest.NewServer()
+		l.fake.Retention.Requests = 1000
 		l.truth.init()
 		l.db.init()
 		l.line.init(l)

@@ -391,7 +391,6 @@ func (l *life) clean() {
 		}
 		return nil //nolint:nilerr // what cannot be read is left to the next cleaning
 	})
-	l.fake.ClearRequests()
 }
 
 // forge sends what is broken, or not Garmin's.

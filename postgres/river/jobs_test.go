@@ -56,7 +56,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 	r.until(t, "garmin_keep_alive", map[rivertype.JobState]int{rivertype.JobStateCompleted: 1})
 	refreshes := 0
-	for _, q := range fake.Requests() {
+	for _, q := range fake.Requests(0) {
 		if strings.HasSuffix(q.Path, "/oauth/token") {
 			refreshes++
 		}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -87,7 +89,7 @@ func Handler(s *activitytest.Server, opts *Options) http.Handler {
 	if opts == nil {
 		opts = &Options{}
 	}
-	c := &control{s, *opts}
+	c := &control{s: s, opts: *opts}
 	mux := http.NewServeMux()
 	for _, r := range c.routes() {
 		limit := int64(maxBody)
@@ -118,6 +120,8 @@ const (
 type control struct {
 	s    *activitytest.Server
 	opts Options
+	// cleared is the latest request when DELETE /requests emptied the log.
+	cleared atomic.Int64
 }
 
 // route is one call.
@@ -151,14 +155,17 @@ func (c *control) routes() []route {
 		{"PUT /endpoints/{key}", c.setEndpoint},
 		{"GET /deliveries", c.deliveries},
 		{"GET /deliveries/{id}", c.delivery},
-		{"POST /deliveries/{id}/resend", c.sendAgain(c.s.ResendDelivery)},
-		{"POST /deliveries/{id}/retry", c.sendAgain(c.s.RetryDelivery)},
+		{"POST /deliveries/{id}/resend", c.sendAgain(c.s.Resend)},
+		{"POST /deliveries/{id}/retry", c.sendAgain(c.retry)},
 		{"POST /deliver", func(r *http.Request) (any, error) { return deliveryViews(c.s.Deliver(r.Context())), nil }},
-		{"POST /retry", func(r *http.Request) (any, error) { return deliveryViews(c.s.RetryAll(r.Context())), nil }},
+		{"POST /retry", func(r *http.Request) (any, error) {
+			sent, err := c.s.Retry(r.Context())
+			return deliveryViews(sent), err
+		}},
 		{"GET /requests", c.requests},
 		{"GET /requests/{id}", c.request},
 		{"DELETE /requests", func(*http.Request) (any, error) {
-			c.s.ClearRequests()
+			c.cleared.Store(c.s.State().Requests)
 			return []requestView{}, nil
 		}},
 		{"GET /clock", func(*http.Request) (any, error) { return c.clock(nil), nil }},
@@ -176,6 +183,7 @@ func (c *control) routes() []route {
 			return c.faults(), nil
 		}},
 		{"POST /reset", func(*http.Request) (any, error) {
+			c.cleared.Store(0)
 			err := c.s.Restore(nil)
 			return c.state(), err
 		}},
@@ -192,8 +200,12 @@ func (c *control) routes() []route {
 
 var errNoUser = errors.New("no such user")
 
-// errNone: there is no such thing.
-var errNone = errors.New("there is no such")
+// What is asked for is not there, is not possible now, or is there no more.
+var (
+	errNone    = errors.New("there is no such")
+	errNotSent = errors.New("nothing can be sent")
+	errNotKept = errors.New("the body is no longer kept")
+)
 
 type failure struct {
 	Error string `json:"error"`
@@ -201,11 +213,11 @@ type failure struct {
 
 func status(err error) int {
 	switch {
-	case errors.Is(err, errNoUser), errors.Is(err, errNone), errors.Is(err, activitytest.ErrNoDelivery):
+	case errors.Is(err, errNoUser), errors.Is(err, errNone):
 		return http.StatusNotFound
-	case errors.Is(err, activitytest.ErrNotSent):
+	case errors.Is(err, errNotSent):
 		return http.StatusConflict
-	case errors.Is(err, activitytest.ErrNotKept):
+	case errors.Is(err, errNotKept):
 		return http.StatusGone
 	}
 	return http.StatusBadRequest
@@ -242,20 +254,22 @@ func (c *control) forUser(h func(*activitytest.User, *http.Request) (any, error)
 }
 
 // page reads which entries of a log are asked for.
-func page(r *http.Request) (after int64, limit int, err error) {
-	limit = int(^uint(0) >> 1)
+func page(r *http.Request) (after, limit int64, err error) {
+	limit = math.MaxInt64
 	q := r.URL.Query()
-	if v := q.Get("after"); v != "" {
-		if after, err = strconv.ParseInt(v, 10, 64); err != nil || after < 0 {
-			return 0, 0, errors.New("after is no number")
-		}
-	}
-	if v := q.Get("limit"); v != "" {
-		if limit, err = strconv.Atoi(v); err != nil || limit < 0 {
-			return 0, 0, errors.New("limit is no number")
+	for key, n := range map[string]*int64{"after": &after, "limit": &limit} {
+		if v := q.Get(key); v != "" {
+			if *n, err = strconv.ParseInt(v, 10, 64); err != nil || *n < 0 {
+				return 0, 0, errors.New(key + " is no number")
+			}
 		}
 	}
 	return after, limit, nil
+}
+
+// latest returns the last entries of a log, limit at most.
+func latest[T any](list []T, limit int64) []T {
+	return list[max(0, int64(len(list))-limit):]
 }
 
 // number reads the number of a delivery or a request from the path.

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -58,7 +59,7 @@ func newMessageView(m activitytest.Message) *messageView {
 func newDeliveryView(d *activitytest.Delivery) deliveryView {
 	v := deliveryView{
 		ID: d.ID, Notification: d.Notification, Key: d.Key, Items: d.Items, Users: d.Users, URL: d.URL, Attempt: d.Attempt,
-		Sent: d.Sent.UTC(), Seconds: d.Took.Seconds(), Status: d.Status, Acknowledged: d.Acknowledged(),
+		Sent: d.Sent.UTC(), Seconds: d.Took.Seconds(), Status: d.Status, Acknowledged: d.Acknowledged,
 	}
 	if !d.Next.IsZero() {
 		v.Next = d.Next.UTC()
@@ -82,20 +83,27 @@ func (c *control) deliveries(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, _ := c.s.DeliveriesAfter(after, limit)
-	return deliveryViews(list), nil
+	return deliveryViews(latest(c.s.Deliveries(max(after, c.s.State().Deliveries-limit)), limit)), nil
 }
 
 func (c *control) delivery(r *http.Request) (any, error) {
+	d, err := c.findDelivery(r)
+	if err != nil {
+		return nil, err
+	}
+	return wholeDelivery(d), nil
+}
+
+func (c *control) findDelivery(r *http.Request) (*activitytest.Delivery, error) {
 	id, err := number(r)
 	if err != nil {
 		return nil, err
 	}
-	d, ok := c.s.FindDelivery(id)
-	if !ok {
-		return nil, activitytest.ErrNoDelivery
+	list := c.s.Deliveries(id - 1)
+	if len(list) == 0 || list[0].ID != id {
+		return nil, fmt.Errorf("%w delivery", errNone)
 	}
-	return wholeDelivery(&d), nil
+	return &list[0], nil
 }
 
 func wholeDelivery(d *activitytest.Delivery) deliveryView {
@@ -105,15 +113,26 @@ func wholeDelivery(d *activitytest.Delivery) deliveryView {
 	return v
 }
 
+func (c *control) retry(ctx context.Context, id int64) (activitytest.Delivery, error) {
+	sent, err := c.s.Retry(ctx, id)
+	if err != nil {
+		return activitytest.Delivery{}, err
+	}
+	return sent[0], nil
+}
+
 func (c *control) sendAgain(send func(context.Context, int64) (activitytest.Delivery, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
-		id, err := number(r)
+		old, err := c.findDelivery(r)
 		if err != nil {
 			return nil, err
 		}
-		d, err := send(r.Context(), id)
+		if old.Answer.Dropped {
+			return nil, errNotKept
+		}
+		d, err := send(r.Context(), old.ID)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", errNotSent, err)
 		}
 		return wholeDelivery(&d), nil
 	}

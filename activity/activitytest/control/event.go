@@ -89,15 +89,17 @@ func newPlace(c *control, r *http.Request) *place {
 
 // write writes what is new.
 func (p *place) write(w http.ResponseWriter) {
-	list, left := p.c.s.DeliveriesAfter(p.deliveries, eventLimit)
-	if len(list) > 0 {
+	if list := p.c.s.Deliveries(p.deliveries); len(list) > 0 {
+		before := p.deliveries
 		p.deliveries = list[len(list)-1].ID
-		p.event(w, "deliveries", batchView[deliveryView]{deliveryViews(list), left})
+		list = latest(list, eventLimit)
+		p.event(w, "deliveries", batchView[deliveryView]{deliveryViews(list), p.deliveries - before - int64(len(list))})
 	}
-	exchanges, left := p.c.s.ExchangesAfter(p.requests, eventLimit)
-	if len(exchanges) > 0 {
-		p.requests = exchanges[len(exchanges)-1].ID
-		p.event(w, "requests", batchView[requestView]{requestViews(exchanges), left})
+	before := max(p.requests, p.c.cleared.Load())
+	if list := p.c.s.Requests(before); len(list) > 0 {
+		p.requests = list[len(list)-1].ID
+		list = latest(list, eventLimit)
+		p.event(w, "requests", batchView[requestView]{requestViews(list), p.requests - before - int64(len(list))})
 	}
 }
 

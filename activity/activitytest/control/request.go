@@ -27,7 +27,7 @@ type requestView struct {
 	Answer  *messageView `json:"answer,omitempty"`
 }
 
-func newRequestView(e *activitytest.Exchange) requestView {
+func newRequestView(e *activitytest.Request) requestView {
 	v := requestView{
 		e.ID, e.Time.UTC(), e.Took.Seconds(), e.Method, e.Host, e.Path, e.Query, e.QueryKeys, e.Auth, e.UserID, e.Status, e.By, nil, nil,
 	}
@@ -37,7 +37,7 @@ func newRequestView(e *activitytest.Exchange) requestView {
 	return v
 }
 
-func requestViews(list []activitytest.Exchange) []requestView {
+func requestViews(list []activitytest.Request) []requestView {
 	views := []requestView{}
 	for i := range list {
 		views = append(views, newRequestView(&list[i]))
@@ -50,8 +50,8 @@ func (c *control) requests(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, _ := c.s.ExchangesAfter(after, limit)
-	return requestViews(list), nil
+	after = max(after, c.cleared.Load(), c.s.State().Requests-limit)
+	return requestViews(latest(c.s.Requests(after), limit)), nil
 }
 
 func (c *control) request(r *http.Request) (any, error) {
@@ -59,11 +59,11 @@ func (c *control) request(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, ok := c.s.FindExchange(id)
-	if !ok {
+	list := c.s.Requests(max(id-1, c.cleared.Load()))
+	if len(list) == 0 || list[0].ID != id {
 		return nil, fmt.Errorf("%w request", errNone)
 	}
-	v := newRequestView(&e)
-	v.Request, v.Answer = newMessageView(e.Sent), newMessageView(e.Answer)
+	v := newRequestView(&list[0])
+	v.Request, v.Answer = newMessageView(list[0].Sent), newMessageView(list[0].Answer)
 	return v, nil
 }

@@ -59,6 +59,7 @@ func (c *control) restore(r *http.Request) (any, error) {
 	if err := c.s.Restore(b); err != nil {
 		return nil, err
 	}
+	c.cleared.Store(0)
 	return c.state(), nil
 }
 
@@ -75,7 +76,7 @@ func (c *control) clock(sent []activitytest.Delivery) clockView {
 	state := c.s.State()
 	v := clockView{Now: state.Now.UTC(), Ahead: state.Ahead.String(), Delivered: len(sent)}
 	for i := range sent {
-		if !sent[i].Acknowledged() {
+		if !sent[i].Acknowledged {
 			v.Failed++
 		}
 	}

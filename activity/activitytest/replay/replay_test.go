@@ -46,7 +46,7 @@ func TestPlay(t *testing.T) {
 					u.SetPermissions(types.PermissionActivityExport)
 				}
 				for _, d := range first.Deliver(t.Context()) {
-					require.True(t, d.Acknowledged())
+					require.True(t, d.Acknowledged)
 				}
 			}
 			_, err = first.Post(t.Context(), activitytest.Endpoint{Handler: handler}, strings.NewReader("no JSON"), 7)

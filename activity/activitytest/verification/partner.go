@@ -38,11 +38,11 @@ func Partner(s *activitytest.Server) *Report {
 	}
 	var good, bad int
 	var slowest time.Duration
-	for _, d := range s.Deliveries() {
+	for _, d := range s.Deliveries(0) {
 		if start.Sub(d.Sent) > 24*time.Hour {
 			continue
 		}
-		if slowest = max(slowest, d.Took); d.Acknowledged() {
+		if slowest = max(slowest, d.Took); d.Acknowledged {
 			good++
 		} else {
 			bad++

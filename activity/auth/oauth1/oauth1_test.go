@@ -118,17 +118,17 @@ func TestConnect(t *testing.T) {
 	require.False(t, tok.OAuth2())
 	client, err := p.users.Client(t.Context(), user.ID())
 	require.NoError(t, err)
-	p.fake.ClearRequests()
+	seen := p.fake.State().Requests
 	id, err := client.UserID(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, user.ID(), id)
-	require.Equal(t, "OAuth", p.fake.Requests()[0].Auth)
+	require.Equal(t, "OAuth", p.fake.Requests(seen)[0].Auth)
 
 	// The same callback again.
-	before := len(p.fake.Requests())
+	before := len(p.fake.Requests(0))
 	p.callback(redirect, cookies)
 	require.ErrorIs(t, p.err, auth.ErrState)
-	require.Len(t, p.fake.Requests(), before, "Garmin was asked")
+	require.Len(t, p.fake.Requests(0), before, "Garmin was asked")
 }
 
 func TestDenied(t *testing.T) {
@@ -137,10 +137,10 @@ func TestDenied(t *testing.T) {
 	consent, cookies := p.start(t)
 	redirect, err := p.garmin.Deny(consent)
 	require.NoError(t, err)
-	before := len(p.fake.Requests())
+	before := len(p.fake.Requests(0))
 	p.callback(redirect, cookies)
 	require.ErrorIs(t, p.err, auth.ErrDenied)
-	require.Len(t, p.fake.Requests(), before, "Garmin was asked after a refusal")
+	require.Len(t, p.fake.Requests(0), before, "Garmin was asked after a refusal")
 }
 
 // What an attacker or a broken client may send to the callback.
@@ -154,7 +154,7 @@ func TestForeignCallbacks(t *testing.T) {
 	_, others := p.start(t)
 	renamed := *others[0]
 	renamed.Name = cookies[0].Name
-	before := len(p.fake.Requests())
+	before := len(p.fake.Requests(0))
 	for name, try := range map[string]struct {
 		redirect string
 		cookies  []*http.Cookie
@@ -167,10 +167,10 @@ func TestForeignCallbacks(t *testing.T) {
 		p.callback(try.redirect, try.cookies)
 		require.ErrorIs(t, p.err, auth.ErrState, name)
 	}
-	require.Len(t, p.fake.Requests(), before, "Garmin was asked")
+	require.Len(t, p.fake.Requests(0), before, "Garmin was asked")
 	p.callback(redirect+"&oauth_verifier=x", cookies)
 	require.ErrorIs(t, p.err, auth.ErrState, "two verifiers")
-	require.Len(t, p.fake.Requests(), before, "Garmin was asked")
+	require.Len(t, p.fake.Requests(0), before, "Garmin was asked")
 }
 
 func TestMigrate(t *testing.T) {
@@ -196,14 +196,14 @@ func TestMigrate(t *testing.T) {
 	}
 	require.ErrorIs(t, got[gone.ID()], auth.ErrReconnect)
 
-	p.fake.ClearRequests()
+	seen := p.fake.State().Requests
 	for userID := range oauth1.Migrate(t.Context(), p.users, p.store) {
 		t.Error(userID, "was moved twice")
 	}
-	require.Empty(t, p.fake.Requests())
+	require.Empty(t, p.fake.Requests(seen))
 	_, err = client.UserID(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "Bearer", p.fake.Requests()[0].Auth, "the client from before did not follow")
+	require.Equal(t, "Bearer", p.fake.Requests(seen)[0].Auth, "the client from before did not follow")
 }
 
 func TestForm(t *testing.T) {

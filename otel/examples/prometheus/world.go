@@ -144,7 +144,7 @@ func (w *world) send(ctx context.Context) error {
 		u.Sync(w.gen, activitytest.SportRun, time.Now().Add(-time.Hour))
 	}
 	for _, d := range w.garmin.Deliver(ctx) {
-		if !d.Acknowledged() {
+		if !d.Acknowledged {
 			return fmt.Errorf("%s was not acknowledged: %d %w", d.Key, d.Status, d.Err)
 		}
 		w.sent += int64(d.Items)

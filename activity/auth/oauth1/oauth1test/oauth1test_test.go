@@ -47,7 +47,7 @@ func TestSigned(t *testing.T) {
 	ts := httptest.NewTLSServer(fake)
 	defer ts.Close()
 	require.Equal(t, 200, call(ts.Client().Transport, fake.ClientSecret, ts.URL+"/wellness-api/rest/user/id"))
-	require.Equal(t, "OAuth", fake.Requests()[2].Auth)
+	require.Equal(t, "OAuth", fake.Requests(0)[2].Auth)
 }
 
 // TestReplay sends one signed request twice.
