@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garminkit/activityapi/internal/lists"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -154,25 +154,18 @@ func (q *Queue) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error
 	if len(r.page) == 0 {
 		return nil, noLetter(id)
 	}
-	return io.NopCloser(r), nil
+	before := func() string { return notify.AppLine(r.app) }
+	return io.NopCloser(&lists.Reader{Next: r.next, Before: before}), nil
 }
 
-// letterReader makes a body of a letter's items, which it reads some at a time.
-// Lists of one key may repeat in a body, so it is enough that neighbours share
-// one.
+// letterReader reads a letter's items, some at a time.
 type letterReader struct {
 	q      *Queue
 	ctx    context.Context
 	letter int64
 	page   []letterItem
 	last   int64
-	begun  bool
-	ended  bool
-	whole  bool // the bytes are a body themselves
-	key    string
 	app    string
-	head   []byte // not read yet, and before data
-	data   io.Reader
 }
 
 type letterItem struct {
@@ -206,73 +199,23 @@ func (r *letterReader) fill() error {
 	return nil
 }
 
-func (r *letterReader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	for {
-		if len(r.head) > 0 {
-			n := copy(p, r.head)
-			r.head = r.head[n:]
-			return n, nil
-		}
-		if r.data != nil {
-			n, err := r.data.Read(p)
-			if errors.Is(err, io.EOF) {
-				r.data, err = nil, nil
-			}
-			if n > 0 || err != nil {
-				return n, err
-			}
-			continue
-		}
-		if r.ended {
-			return 0, io.EOF
-		}
-		if err := r.next(); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// next takes up the next item.
-func (r *letterReader) next() error {
+func (r *letterReader) next() (*lists.Item, error) {
 	if len(r.page) == 0 {
 		if err := r.fill(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(r.page) == 0 {
-		if r.ended = true; !r.whole {
-			r.head = []byte("]}")
-		}
-		return nil
+		return nil, io.EOF
 	}
 	it := r.page[0]
 	r.page = r.page[1:]
-	var err error
-	if r.data, err = r.q.db.bytes(r.ctx, it.body, it.off, it.size, it.data); err != nil {
-		return fmt.Errorf("postgres: letter: %w", err)
+	data, err := r.q.db.bytes(r.ctx, it.body, it.off, it.size, it.data)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: letter: %w", err)
 	}
 	key := string(it.key)
-	switch {
-	case key == "":
-		r.whole = true
-	case r.begun && key == r.key:
-		r.head = []byte(",")
-	default:
-		name, err := json.Marshal(key)
-		if err != nil {
-			return err
-		}
-		before := "],"
-		if !r.begun {
-			before = notify.AppLine(r.app) + "{"
-		}
-		r.head = []byte(before + string(name) + ":[")
-	}
-	r.begun, r.key = true, key
-	return nil
+	return &lists.Item{Key: key, Text: data, Whole: key == ""}, nil
 }
 
 // Redrive implements [notify.Letters]. The items appear and the letter is removed

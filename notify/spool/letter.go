@@ -321,7 +321,7 @@ func (s *Spool) content(l *openedLetter) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, err
 		}
-		rest := &restReader{l: l, at: l.body + slotsSize, end: slot.end}
+		rest := newRestReader(l, l.body+slotsSize, slot.end)
 		r, c = rest, rest
 	case l.sealed && l.head.Beside:
 		return nil, fmt.Errorf("spool: %w", errDamagedLetter) // They are not there.

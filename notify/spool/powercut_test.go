@@ -211,6 +211,8 @@ func TestPowerCut(t *testing.T) {
 	eachForm(t, func(t *testing.T, aead cipher.AEAD) {
 		bodies, want := 300, *cuts
 		switch {
+		case testing.Short() && aead != nil:
+			bodies, want = 100, 125
 		case testing.Short():
 			bodies, want = 100, 500
 		case want >= 10_000:

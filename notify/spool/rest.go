@@ -3,12 +3,11 @@ package spool
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"strings"
 
+	"github.com/garminkit/activityapi/internal/lists"
 	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -422,15 +421,18 @@ func (l *openedLetter) openFrame(offset uint32, r *io.SectionReader) (key string
 	return string(name), letterReader{io.NewSectionReader(t, 4+keySize, t.size-4-keySize), t.sealed}, nil
 }
 
-// restReader reads the frames as one body: lists of the items, one after another.
+// restReader reads the frames as one body.
 type restReader struct {
+	lists.Reader
 	l       *openedLetter
 	at, end int64
-	now     io.Reader
-	key     string
-	begun   bool
-	ended   bool
 	item    io.Closer // the one that is read, if it is sealed
+}
+
+func newRestReader(l *openedLetter, at, end int64) *restReader {
+	r := &restReader{l: l, at: at, end: end}
+	r.Next = r.next
+	return r
 }
 
 func (r *restReader) Close() error {
@@ -441,67 +443,25 @@ func (r *restReader) Close() error {
 	return r.l.f.Close()
 }
 
-func (r *restReader) Read(p []byte) (int, error) {
-	for {
-		if r.now != nil {
-			n, err := r.now.Read(p)
-			if err == io.EOF {
-				r.now, err = nil, nil
-			}
-			if n > 0 || err != nil {
-				return n, err
-			}
-			continue
-		}
-		if r.ended {
-			return 0, io.EOF
-		}
-		if err := r.next(); err != nil {
-			return 0, err
-		}
-	}
-}
-
-func (r *restReader) next() error {
+func (r *restReader) next() (*lists.Item, error) {
 	if r.at >= r.end {
-		r.ended = true
-		text := "]}"
-		if !r.begun {
-			text = "{}"
-		}
-		r.now = strings.NewReader(text)
-		return nil
+		return nil, io.EOF
 	}
 	le := binary.LittleEndian
 	var head [frameHead]byte
 	if err := readFull(r.l.f, head[:], r.at); err != nil {
-		return err
+		return nil, err
 	}
 	keySize, size := int64(le.Uint32(head[8:])), int64(le.Uint32(head[12:]))
 	if !isFrame(head[:]) || r.at+frameHead+keySize+size+frameTail > r.end {
-		return fmt.Errorf("spool: %w", errDamagedLetter)
+		return nil, fmt.Errorf("spool: %w", errDamagedLetter)
 	}
 	key, item, err := r.frame(head[:], keySize, size)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return nil, fmt.Errorf("spool: %w", err)
 	}
-	before := ","
-	if !r.begun || r.key != key {
-		name, err := json.Marshal(key)
-		if err != nil {
-			return err
-		}
-		before = string(name) + ":["
-		if r.begun {
-			before = "]," + before
-		} else {
-			before = "{" + before
-		}
-	}
-	r.begun, r.key = true, key
 	r.at += frameHead + keySize + size + frameTail
-	r.now = io.MultiReader(strings.NewReader(before), item)
-	return nil
+	return &lists.Item{Key: key, Text: item}, nil
 }
 
 // frame opens the frame with this head.
