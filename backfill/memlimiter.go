@@ -207,8 +207,6 @@ func (g *grant) End(ctx context.Context, o Outcome) error {
 	}
 	g.ended = true
 	switch {
-	case o.NotSent:
-		g.l.used -= g.days
 	case o.Answered:
 		g.l.holdFor(g.days, minute+margin)
 	case o.Limited:
@@ -217,6 +215,8 @@ func (g *grant) End(ctx context.Context, o Outcome) error {
 		if until := time.Now().Add(wait); until.After(g.l.blocked) {
 			g.l.blocked = until
 		}
+	case o.NotSent:
+		g.l.used -= g.days
 	default:
 		g.l.holdFor(g.days, lateness+minute+margin)
 	}

@@ -218,12 +218,12 @@ func (g *grant) End(ctx context.Context, o backfill.Outcome) error {
 	e := &end{nr: g.nr, days: g.days, done: make(chan error, 1)}
 	span := held.Seconds()
 	switch {
-	case o.NotSent:
-		e.held = nil
 	case o.Answered:
 		e.held = &span
 	case o.Limited:
 		e.held, e.stop = &span, min(max(o.RetryAfter, held), maxStop)
+	case o.NotSent:
+		e.held = nil
 	default:
 		span += lateness.Seconds()
 		e.held = &span
