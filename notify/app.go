@@ -24,7 +24,7 @@ const (
 
 // AppLine is what stands before a body of the named application where it is
 // stored, and "" for the one without a name. It is for engines that make a body
-// of items, as [Letters.OpenLetter] does: app is that of the items' UserID.
+// of items, as [Queue.OpenLetter] does: app is that of the items' UserID.
 func AppLine(app string) string {
 	if app == "" {
 		return ""

@@ -53,8 +53,7 @@ type Claim struct {
 
 // Claims are durable records that prevent asking for a file twice, since Garmin
 // allows one download. They belong to the [Queue]: all processes that share its
-// items share its claims. A Queue that keeps them has a method Claims() Claims;
-// [ClaimDir] is for one that does not.
+// items share its claims. [ClaimDir] is for a queue that has none.
 //
 // A claim has an id of up to 64 characters from 0-9 and a-f. Its lease is wall
 // time by the engine's clock, which may jump: a lease that ends later than a new

@@ -9,7 +9,7 @@ import (
 )
 
 // Eraser is a store that can remove what it holds of one user, and tell what that
-// is. The queues of this module are, and [FileDir].
+// is: a [Queue], a [FileDir].
 type Eraser interface {
 	// Erase removes all that the store holds of a user and had when Erase was
 	// called, so that nothing of it is found in the bytes that it keeps. What

@@ -29,9 +29,9 @@ type Files struct {
 	// Store takes complete files. nil means Dir; see [FileDir]. The caller closes
 	// it.
 	Store FileStore
-	// Claims records what was asked for. nil means those of the queue if it has a
-	// method Claims() Claims, and otherwise a directory below Dir; see
-	// [ClaimDir]. The caller closes them.
+	// Claims records what was asked for. nil means those of the queue, and for a
+	// queue without any a directory below Dir; see [ClaimDir]. The caller closes
+	// them.
 	Claims Claims
 
 	// Name returns the file's name, a path with forward slashes. A name that
@@ -138,7 +138,7 @@ func (f *Files) check() error {
 }
 
 // open opens what a run over q needs.
-func (f *Files) open(q Store) (*fileStore, error) {
+func (f *Files) open(q Queue) (*fileStore, error) {
 	dir, err := OpenFileDir(f.Dir, &FileDirOptions{AEAD: f.AEAD})
 	if err != nil {
 		return nil, fmt.Errorf("notify: Files.Dir: %w", err)
@@ -151,7 +151,7 @@ func (f *Files) open(q Store) (*fileStore, error) {
 	if s.store == nil {
 		s.store = dir
 	}
-	if q, ok := q.(interface{ Claims() Claims }); ok && s.claims == nil {
+	if q != nil && s.claims == nil {
 		s.claims = q.Claims()
 	}
 	if s.claims == nil {

@@ -74,7 +74,7 @@
 // # Dead letters
 //
 // An item that is given up, or cannot be read, becomes a [DeadLetter] with the
-// reason and its bytes. See [Letters] for how to list, read, redrive and discard
+// reason and its bytes. See [Queue] for how to list, read, redrive and discard
 // them.
 //
 // # Files

@@ -39,9 +39,13 @@ var (
 // has a single share. A share belongs to one worker at a time, under a lease. Its
 // owner sees all of its items, so the order of a user's items is kept across
 // processes without a lock per user.
+//
+// # Dead letters
+//
+// Dead letters wait until a person has looked at them.
 type Queue interface {
 	Store
-	Letters
+	Eraser
 
 	// Shares makes the caller a worker and yields each share that it is given,
 	// until ctx ends; it then returns without an error. A share that was released
@@ -51,6 +55,37 @@ type Queue interface {
 
 	// Stats counts what the queue holds.
 	Stats(ctx context.Context) (QueueStats, error)
+
+	// Letters yields the letters that match f, oldest first, without reading
+	// their bytes. A nil f matches all.
+	Letters(ctx context.Context, f *LetterFilter) iter.Seq2[*DeadLetter, error]
+	// Letter returns one letter. Here and below, an unknown ID is an error that
+	// wraps [fs.ErrNotExist].
+	Letter(ctx context.Context, id string) (*DeadLetter, error)
+	// OpenLetter reads what Redrive would store: a notification body with only
+	// the letter's items, behind their [AppLine], or the bytes as they came if
+	// they are not JSON.
+	OpenLetter(ctx context.Context, id string) (io.ReadCloser, error)
+	// Redrive makes the letter's items new items, received now, and removes the
+	// letter. A crash in between may repeat the items but never loses them. A
+	// single item keeps its Order; several items get Orders below those of any
+	// body that came later.
+	Redrive(ctx context.Context, id string) error
+	// Discard removes a letter for good.
+	Discard(ctx context.Context, id string) error
+
+	// Claims returns the records of which files were asked for, which all
+	// processes of the queue share. It may return nil; a Processor then keeps
+	// them in a directory below that of its files.
+	Claims() Claims
+
+	// Check returns nil if Put would store a body now, and otherwise why not. A
+	// readiness probe calls it every few seconds.
+	Check(ctx context.Context) error
+	// Close ends loops over Shares and releases what the queue holds in this
+	// process. Later calls fail. A queue that lives in a database may leave that
+	// to the database's own Close.
+	Close() error
 }
 
 // Share is the right to work on the items of some users. Its methods are safe for
@@ -173,27 +208,6 @@ type Verdict struct {
 	Rest bool
 }
 
-// Letters holds dead letters until a person has looked at them.
-type Letters interface {
-	// Letters yields the letters that match f, oldest first, without reading
-	// their bytes. A nil f matches all.
-	Letters(ctx context.Context, f *LetterFilter) iter.Seq2[*DeadLetter, error]
-	// Letter returns one letter. Here and below, an unknown ID is an error that
-	// wraps [fs.ErrNotExist].
-	Letter(ctx context.Context, id string) (*DeadLetter, error)
-	// OpenLetter reads what Redrive would store: a notification body with only
-	// the letter's items, behind their [AppLine], or the bytes as they came if
-	// they are not JSON.
-	OpenLetter(ctx context.Context, id string) (io.ReadCloser, error)
-	// Redrive makes the letter's items new items, received now, and removes the
-	// letter. A crash in between may repeat the items but never loses them. A
-	// single item keeps its Order; several items get Orders below those of any
-	// body that came later.
-	Redrive(ctx context.Context, id string) error
-	// Discard removes a letter for good.
-	Discard(ctx context.Context, id string) error
-}
-
 // QueueStats are the figures of a queue.
 type QueueStats struct {
 	// Items counts the unfinished items by class. Oldest is when the oldest of
@@ -205,6 +219,15 @@ type QueueStats struct {
 	// Letters counts the dead letters. Bytes is the storage used by everything.
 	Letters int64
 	Bytes   int64
+
+	// What follows counts from the opening of the queue, and is for metrics. An
+	// engine may leave it zero; the spool does not. Puts counts the stored bodies,
+	// and Syncs the writes that small bodies shared. Repeats counts the bodies that
+	// were acknowledged but not stored, as repeats of earlier ones.
+	Puts, Syncs, Repeats int64
+	// Damaged counts the damage that was found and became letters. Unreadable
+	// counts the files that could not be read in part or as a whole.
+	Damaged, Unreadable int
 }
 
 // DeadLetter is an item that was given up, kept with the reason until a person

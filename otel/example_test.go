@@ -15,7 +15,6 @@ import (
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/notify"
-	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/otel"
 
 	"go.opentelemetry.io/otel/metric"
@@ -23,7 +22,7 @@ import (
 )
 
 // serve joins all of it. The package comment shows it.
-func serve(mux *http.ServeMux, inbox *spool.Spool, resolver notify.Resolver, callbacks notify.Callbacks, traces trace.TracerProvider, meters metric.MeterProvider) error {
+func serve(mux *http.ServeMux, inbox notify.Queue, resolver notify.Resolver, callbacks notify.Callbacks, traces trace.TracerProvider, meters metric.MeterProvider) error {
 	tel, err := otel.New(&otel.Options{TracerProvider: traces, MeterProvider: meters})
 	if err != nil {
 		return err

@@ -157,7 +157,7 @@ type world struct {
 	t        *testing.T
 	garmin   *activitytest.Server
 	user     *activitytest.User
-	inbox    *spool.Spool
+	inbox    notify.Queue
 	url      string
 	svc      *service.Service
 	save     func(context.Context, *notify.Delivery, types.Summary) error

@@ -12,14 +12,13 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
-	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/types"
 )
 
 // Sources are asked for their figures whenever metrics are read. A nil source is left
 // out.
 type Sources struct {
-	// Queue reports its depth; a [spool.Spool] also its syncs.
+	// Queue reports its depth, and that of package spool also its syncs.
 	Queue interface {
 		Stats(ctx context.Context) (notify.QueueStats, error)
 	}
@@ -65,8 +64,7 @@ func (t *Telemetry) Watch(s *Sources) (stop func() error, err error) {
 		w.letters = gauge(queueLetters, "{letter}", "Dead letters.")
 		w.size = gauge(queueSize, "By", "What the queue takes where it is stored.")
 	}
-	if q, ok := s.Queue.(interface{ Counts() spool.Counts }); ok {
-		w.spool = q.Counts
+	if s.Queue != nil {
 		w.syncs = count(spoolSyncs, "{sync}", "Writes of small bodies, each synced to the disk.")
 		w.puts = count(spoolPuts, "{body}", "Bodies that were stored.")
 		w.repeats = count(spoolRepeats, "{body}", "Bodies that had come before, and were not stored again.")
@@ -105,8 +103,6 @@ func (t *Telemetry) Watch(s *Sources) (stop func() error, err error) {
 // watch observes the sources of a Watch.
 type watch struct {
 	Sources
-	spool func() spool.Counts
-
 	up, items, bodies, letters, size      metric.Int64Observable
 	syncs, puts, repeats, damaged, unread metric.Int64Observable
 	work, slow, hung, parked, shares      metric.Int64Observable
@@ -120,14 +116,6 @@ type watch struct {
 func (w *watch) observe(ctx context.Context, o metric.Observer) error {
 	if w.Queue != nil {
 		w.observeQueue(ctx, o)
-	}
-	if w.spool != nil {
-		c := w.spool()
-		o.ObserveInt64(w.syncs, c.Syncs)
-		o.ObserveInt64(w.puts, c.Puts)
-		o.ObserveInt64(w.repeats, c.Repeats)
-		o.ObserveInt64(w.damaged, int64(c.Damaged))
-		o.ObserveInt64(w.unread, int64(c.Unreadable))
 	}
 	if w.Processor != nil {
 		w.observeWork(o)
@@ -174,6 +162,14 @@ func (w *watch) observeQueue(ctx context.Context, o metric.Observer) {
 	o.ObserveInt64(w.bodies, st.Bodies)
 	o.ObserveInt64(w.letters, st.Letters)
 	o.ObserveInt64(w.size, st.Bytes)
+	if st.Puts+st.Repeats == 0 && st.Damaged+st.Unreadable == 0 {
+		return // an engine that does not count, or has nothing to tell yet
+	}
+	o.ObserveInt64(w.syncs, st.Syncs)
+	o.ObserveInt64(w.puts, st.Puts)
+	o.ObserveInt64(w.repeats, st.Repeats)
+	o.ObserveInt64(w.damaged, int64(st.Damaged))
+	o.ObserveInt64(w.unread, int64(st.Unreadable))
 }
 
 func (w *watch) observeWork(o metric.Observer) {

@@ -40,7 +40,7 @@ func (sl *sealing) scanLetter(row pgx.Row) (*notify.DeadLetter, *seen, error) {
 	return &l, &s, err
 }
 
-// Letters implements [notify.Letters].
+// Letters implements [notify.Queue].
 func (q *Queue) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
 	return func(yield func(*notify.DeadLetter, error) bool) {
 		var after int64
@@ -118,7 +118,7 @@ func noLetter(id string) error {
 	return fmt.Errorf("postgres: letter %q: %w", id, fs.ErrNotExist)
 }
 
-// Letter implements [notify.Letters].
+// Letter implements [notify.Queue].
 func (q *Queue) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
 	l, _, err := q.letter(ctx, id)
 	return l, err
@@ -141,7 +141,7 @@ func (q *Queue) letter(ctx context.Context, id string) (*notify.DeadLetter, *see
 	return l, s, nil
 }
 
-// OpenLetter implements [notify.Letters]. ctx also applies to reading.
+// OpenLetter implements [notify.Queue]. ctx also applies to reading.
 func (q *Queue) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
 	n, err := letterID(id)
 	if err != nil {
@@ -218,7 +218,7 @@ func (r *letterReader) next() (*lists.Item, error) {
 	return &lists.Item{Key: key, Text: data, Whole: key == ""}, nil
 }
 
-// Redrive implements [notify.Letters]. The items appear and the letter is removed
+// Redrive implements [notify.Queue]. The items appear and the letter is removed
 // in one transaction, so only one of several callers succeeds.
 func (q *Queue) Redrive(ctx context.Context, id string) error {
 	for {
@@ -238,7 +238,7 @@ func (q *Queue) Redrive(ctx context.Context, id string) error {
 	}
 }
 
-// Discard implements [notify.Letters].
+// Discard implements [notify.Queue].
 func (q *Queue) Discard(ctx context.Context, id string) error {
 	n, err := letterID(id)
 	if err != nil {

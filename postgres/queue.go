@@ -110,6 +110,17 @@ LATERAL (SELECT min(f.received) AS oldest FROM {s}.share s,
 // work, and compiling one costs half a second.
 const noJIT = `SELECT set_config('jit', 'off', true)`
 
+// Check implements [notify.Queue]. It asks the server for the settings that Open has
+// asked for: after a failover it may be a standby.
+func (q *Queue) Check(ctx context.Context) error {
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	return checkSettings(ctx, q.db.pool)
+}
+
+// Close does nothing: [DB.Close] ends the work of the queue.
+func (q *Queue) Close() error { return nil }
+
 // Stats implements [notify.Queue]. Bytes is the disk space of the tables.
 func (q *Queue) Stats(ctx context.Context) (notify.QueueStats, error) {
 	ctx, cancel := q.db.call(ctx)

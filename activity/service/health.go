@@ -71,10 +71,7 @@ func (s *Service) look(done chan struct{}) {
 		if queue, err = s.queue.Stats(ctx); err != nil {
 			return err
 		}
-		if q, ok := s.queue.(checker); ok {
-			return q.Check(ctx)
-		}
-		return nil
+		return s.queue.Check(ctx)
 	})
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,12 +80,6 @@ func (s *Service) look(done chan struct{}) {
 		h.queue = queue
 	}
 	h.work = work
-}
-
-// checker is a queue that can tell more than its figures: whether it would take
-// a body now. The spool looks at its directory and at the room on the disk.
-type checker interface {
-	Check(ctx context.Context) error
 }
 
 func (h *health) historyFailed(err error) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -227,9 +226,7 @@ func (s *Service) stop(ctx context.Context, end func(), server *http.Server, par
 		closing("tokens", s.opts.Tokens.Close)
 	}
 	closing("processor", s.processor.Close)
-	if c, ok := s.queue.(io.Closer); ok {
-		closing("queue", c.Close)
-	}
+	closing("queue", s.queue.Close)
 	for i, c := range s.opts.Close {
 		closing(fmt.Sprintf("close %d", i), c.Close)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -305,7 +306,7 @@ func TestServer(t *testing.T) {
 	require.NotContains(t, (<-hung).Error(), "the page answered")
 	_, err = net.Dial("tcp", l.Addr().String())
 	require.Error(t, err)
-	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed)
+	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), os.ErrClosed)
 }
 
 // hangingListener does not come back from Close before it may.
@@ -337,7 +338,7 @@ func TestListenerHangs(t *testing.T) {
 	go func() { done <- svc.Serve(ctx, l, http.NotFoundHandler()) }()
 	cancel()
 	require.ErrorContains(t, <-done, "server: it did not end in time")
-	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed, "the queue is closed all the same")
+	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), os.ErrClosed, "the queue is closed all the same")
 }
 
 // TestAddressInUse: a service that cannot listen ends with the reason, and
@@ -355,7 +356,7 @@ func TestAddressInUse(t *testing.T) {
 	var part *service.PartError
 	require.ErrorAs(t, err, &part)
 	require.Equal(t, "server", part.Part)
-	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), spool.ErrClosed)
+	require.ErrorIs(t, inbox.Put(t.Context(), strings.NewReader("{}")), os.ErrClosed)
 }
 
 // TestRefused: settings that do not fit together are found before anything runs.

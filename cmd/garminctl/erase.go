@@ -51,8 +51,8 @@ func (s *personalStores) personal(ctx context.Context, out *output) (*panel, err
 	if err := s.fill(ctx, &all, &closers); err != nil {
 		return nil, errors.Join(err, done())
 	}
-	q, ok := all.Queue.(notify.Queue)
-	if !ok {
+	q := all.Queue
+	if q == nil {
 		q = noQueue{}
 	}
 	return localPanel(q, &admin.Options{Erase: all.Erase, Export: all.Export}, out, done)

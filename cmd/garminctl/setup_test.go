@@ -42,7 +42,7 @@ type setup struct {
 	skew    atomic.Int64 // of Garmin's clock, in nanoseconds
 	partner *httptest.Server
 	mux     *http.ServeMux // the partner's
-	inbox   *spool.Spool
+	inbox   notify.Queue
 	views   *http.ServeMux // of the admin API
 	panel   *httptest.Server
 	dir     string

@@ -68,7 +68,7 @@ func openLedger(ctx context.Context, dir string, d *database) (ledger backfill.L
 	return l, l.Close, nil
 }
 
-func openSpool(dir string) (*spool.Spool, error) {
+func openSpool(dir string) (notify.Queue, error) {
 	if _, err := os.Stat(filepath.Join(dir, "FORMAT")); errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("%s is no spool", dir)
 	}

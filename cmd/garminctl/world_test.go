@@ -43,7 +43,7 @@ type world struct {
 	t     testscript.T
 	drift *drift.Report // of cmdService
 	// The rest is of cmdWorking.
-	inbox   *spool.Spool
+	inbox   notify.Queue
 	looks   atomic.Int64
 	refused atomic.Pointer[types.UserID]
 }

@@ -65,7 +65,7 @@ type partner struct {
 	users    *auth.Users
 	conn     *auth.Connector
 	ledger   backfill.Ledger
-	inbox    *spool.Spool
+	inbox    notify.Queue
 	svc      *service.Service
 	sessions *scs.SessionManager
 	logins   *logins

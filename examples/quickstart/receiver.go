@@ -19,7 +19,7 @@ import (
 // that stores what comes, and a processor that works through it.
 type receiver struct {
 	*service.Service
-	spool *spool.Spool
+	spool notify.Queue
 	files string
 	done  chan error
 	stop  context.CancelFunc

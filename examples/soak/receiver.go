@@ -36,7 +36,7 @@ type receiver struct {
 	under atomic.Int64
 
 	mu     sync.Mutex
-	spool  *spool.Spool
+	spool  notify.Queue
 	server *http.Server
 	stop   context.CancelFunc
 	done   chan error

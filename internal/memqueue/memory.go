@@ -54,7 +54,7 @@ func newMemory(t *table, number int, trip func(int, string) Trip) *Memory {
 
 var _ notify.Queue = (*Memory)(nil)
 
-// Claims returns the queue's claims of downloads.
+// Claims implements [notify.Queue].
 func (m *Memory) Claims() notify.Claims { return m.claims }
 
 // Reopen kills m and returns the queue as the next process finds it.
@@ -94,6 +94,11 @@ func (m *Memory) Put(ctx context.Context, r io.Reader) error {
 	})
 }
 
+// Check implements [notify.Queue].
+func (m *Memory) Check(ctx context.Context) error {
+	return m.call(ctx, "check", func(*table) error { return nil })
+}
+
 // Stats implements [notify.Queue].
 func (m *Memory) Stats(ctx context.Context) (notify.QueueStats, error) {
 	var st notify.QueueStats
@@ -104,7 +109,7 @@ func (m *Memory) Stats(ctx context.Context) (notify.QueueStats, error) {
 	return st, err
 }
 
-// Letters implements [notify.Letters].
+// Letters implements [notify.Queue].
 func (m *Memory) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
 	return func(yield func(*notify.DeadLetter, error) bool) {
 		var all []*notify.DeadLetter
@@ -135,7 +140,7 @@ func (m *Memory) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[
 	}
 }
 
-// Letter implements [notify.Letters].
+// Letter implements [notify.Queue].
 func (m *Memory) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
 	var l notify.DeadLetter
 	err := m.call(ctx, "letter", func(t *table) error {
@@ -151,7 +156,7 @@ func (m *Memory) Letter(ctx context.Context, id string) (*notify.DeadLetter, err
 	return &l, nil
 }
 
-// OpenLetter implements [notify.Letters].
+// OpenLetter implements [notify.Queue].
 func (m *Memory) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
 	var r io.Reader
 	err := m.call(ctx, "open letter", func(t *table) error {
@@ -167,12 +172,12 @@ func (m *Memory) OpenLetter(ctx context.Context, id string) (io.ReadCloser, erro
 	return io.NopCloser(r), nil
 }
 
-// Redrive implements [notify.Letters].
+// Redrive implements [notify.Queue].
 func (m *Memory) Redrive(ctx context.Context, id string) error {
 	return m.call(ctx, "redrive", func(t *table) error { return t.redrive(id) })
 }
 
-// Discard implements [notify.Letters].
+// Discard implements [notify.Queue].
 func (m *Memory) Discard(ctx context.Context, id string) error {
 	return m.call(ctx, "discard", func(t *table) error { return t.discard(id) })
 }

@@ -32,7 +32,7 @@ type process struct {
 	dead    atomic.Bool // its goroutines wind up, and nothing they do counts
 	handler http.Handler
 	queue   notify.Queue
-	spool   *spool.Spool // nil with a queue in memory
+	spool   notify.Queue // nil with a queue in memory
 	pool    *activity.Pool
 	ledger  backfill.Ledger
 	book    backfill.Ledger

@@ -12,21 +12,11 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// eraseClauses are for a queue that is a [notify.Eraser].
+// eraseClauses are about what a queue holds of a user.
 var eraseClauses = []clause{
 	{"Erase", "Erase removes all items and letters of a user and nothing of others, under whatever ID; what it removed is finished for who has it", 0, erase},
 	{"EraseAgain", "what comes after an Erase is kept, and another Erase removes it", 0, eraseAgain},
 	{"Holdings", "Holdings yields all items and letters of a user and nothing of others", 0, holdings},
-}
-
-// eraser is the queue, if it can erase.
-func (s *subject) eraser() notify.Eraser {
-	s.Helper()
-	e, ok := s.queue.(notify.Eraser)
-	if !ok {
-		s.Skip("left out: the queue is no notify.Eraser")
-	}
-	return e
 }
 
 const erased = `er"as/ed`
@@ -85,7 +75,7 @@ func (s *subject) contents() (others, mine []string) {
 }
 
 func erase(s *subject) {
-	e := s.eraser()
+	e := s.queue
 	s.twoUsers()
 	want, mine := s.contents()
 	if len(mine) == 0 {
@@ -124,7 +114,7 @@ func erase(s *subject) {
 func eraseAgain(s *subject) {
 	s.twoUsers()
 	want, _ := s.contents()
-	_, err := s.eraser().Erase(s.ctx, erased)
+	_, err := s.queue.Erase(s.ctx, erased)
 	s.ok(err, "Erase")
 	s.put(list("activities", activity(erased, "1000")))
 	got, mine := s.contents()
@@ -133,7 +123,7 @@ func eraseAgain(s *subject) {
 		s.fail("there are %d things of the user, want the one that came later", len(mine))
 	}
 	for range 2 {
-		_, err := s.eraser().Erase(s.ctx, erased)
+		_, err := s.queue.Erase(s.ctx, erased)
 		s.ok(err, "Erase")
 		got, mine := s.contents()
 		s.same("the user's things", mine, nil)
@@ -142,7 +132,7 @@ func eraseAgain(s *subject) {
 }
 
 func holdings(s *subject) {
-	e := s.eraser()
+	e := s.queue
 	s.twoUsers()
 	read := func() (n map[string]int) {
 		n = map[string]int{}

@@ -15,7 +15,6 @@ package notifytest
 import (
 	"context"
 	"fmt"
-	"io"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func NewMemory() notify.Queue { return memqueue.NewMemory() }
 type Harness struct {
 	// Open opens the queue in dir, an empty directory at first; a queue stored
 	// elsewhere takes dir as a name. A second call with the same dir, after the
-	// first queue was killed, or closed if it is an [io.Closer], represents a
+	// first queue was killed, or closed, represents a
 	// restarted process. It must find everything that the first promised to keep.
 	// For a shared queue, a second call before that represents another process.
 	Open func(t *testing.T, dir string) notify.Queue
@@ -182,9 +181,8 @@ func (s *subject) close() {
 	s.Helper()
 	s.crew.stop()
 	s.opened = s.opened[:len(s.opened)-1]
-	if c, ok := s.queue.(io.Closer); ok {
-		s.ok(c.Close(), "Close")
-	}
+	s.ok(s.queue.Check(s.ctx), "Check, which tells whether Put would store a body,")
+	s.ok(s.queue.Close(), "Close")
 }
 
 // reopen models a restart of the process.
@@ -209,10 +207,8 @@ func (s *subject) end() {
 		c.stop()
 	}
 	for _, q := range s.opened {
-		if c, ok := q.(io.Closer); ok {
-			if err := c.Close(); err != nil {
-				s.Errorf("Close: %v", err)
-			}
+		if err := q.Close(); err != nil {
+			s.Errorf("Close: %v", err)
 		}
 	}
 }

@@ -50,7 +50,7 @@ type part struct {
 
 // accountPart finds the next part of a segment in which a body after seq may hold
 // items of an account; s.mu is held.
-func (s *Spool) accountPart(seq uint64) part {
+func (s *spool) accountPart(seq uint64) part {
 	for i := max(s.segmentAfter(seq)-1, 0); i < len(s.segments); i++ {
 		g := s.segments[i]
 		if g.last <= seq || g.last <= g.through {

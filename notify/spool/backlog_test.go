@@ -48,7 +48,7 @@ func TestBacklogOrder(t *testing.T) {
 	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		dir := t.TempDir()
-		s, err := Open(dir, nil)
+		s, err := openDir(dir, nil)
 		require.NoError(t, err)
 		h := only(t, s)
 		put := func(n int) {
@@ -123,7 +123,7 @@ func TestBacklogOrder(t *testing.T) {
 		for _, restart := range []bool{false, true} {
 			if restart {
 				require.NoError(t, s.Close())
-				s, err = Open(dir, nil)
+				s, err = openDir(dir, nil)
 				require.NoError(t, err)
 				h = only(t, s)
 			}
@@ -144,7 +144,7 @@ func TestBacklogOrder(t *testing.T) {
 // TestBacklogGivesWay: what comes after a body of many items is found at once,
 // unless it is of a user who may have items in it.
 func TestBacklogGivesWay(t *testing.T) {
-	s, err := Open(t.TempDir(), nil)
+	s, err := openDir(t.TempDir(), nil)
 	require.NoError(t, err)
 	defer s.Close()
 	h := only(t, s)

@@ -43,7 +43,7 @@ func (g *gathering) add(p pending) (_ *batch, place int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.shut {
-		return nil, 0, ErrClosed
+		return nil, 0, errClosed
 	}
 	b := g.next
 	place = len(b.list)

@@ -65,7 +65,7 @@ func TestGathering(t *testing.T) {
 				}
 				g.close()
 				_, _, err := g.add(pending{})
-				require.ErrorIs(t, err, ErrClosed)
+				require.ErrorIs(t, err, errClosed)
 				g.wait(1, time.Hour) // returns
 			})
 		})

@@ -169,7 +169,7 @@ func request(size int) []byte {
 		"User-Agent: Garmin Health API\r\nAccept-Encoding: gzip, x-gzip, deflate\r\nContent-Length: %d\r\n\r\n%s", size, body)
 }
 
-func openSpool(b *testing.B) *spool.Spool {
+func openSpool(b *testing.B) notify.Queue {
 	s, err := spool.Open(b.TempDir(), &spool.Options{RepeatTime: -1})
 	if err != nil {
 		b.Fatal(err)
@@ -274,7 +274,10 @@ func BenchmarkPut(b *testing.B) {
 				})
 			}
 			wg.Wait()
-			st := s.Counts()
+			st, err := s.Stats(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
 			b.ReportMetric(float64(st.Puts)/float64(st.Syncs), "puts/sync")
 		})
@@ -290,7 +293,7 @@ func BenchmarkRepeats(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
 			sides := [2][]float64{}
-			spools := [2]*spool.Spool{}
+			spools := [2]notify.Queue{}
 			for i, d := range []time.Duration{-1, 0} {
 				s, err := spool.Open(b.TempDir(), &spool.Options{RepeatTime: d})
 				if err != nil {
@@ -301,7 +304,7 @@ func BenchmarkRepeats(b *testing.B) {
 			}
 			n := max(64, (32<<20)/size/4)
 			var next atomic.Int64
-			put := func(s *spool.Spool) float64 {
+			put := func(s notify.Queue) float64 {
 				var wg sync.WaitGroup
 				cpu := cpuTime()
 				for range 64 {

@@ -30,10 +30,10 @@ func BenchmarkSealed(b *testing.B) {
 	for _, bench := range []struct {
 		name string
 		// round works on an open spool.
-		round func(b *testing.B, s *Spool, n int)
+		round func(b *testing.B, s *spool, n int)
 	}{
 		{"put-1KB-64", putRound},
-		{"put-10MB", func(b *testing.B, s *Spool, n int) {
+		{"put-10MB", func(b *testing.B, s *spool, n int) {
 			for i := range 3 {
 				require.NoError(b, s.Put(b.Context(), bytes.NewReader(tenMB(n*10+i))))
 			}
@@ -41,10 +41,10 @@ func BenchmarkSealed(b *testing.B) {
 		{"process-1KB", processRound},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			spools := [2]*Spool{}
+			spools := [2]*spool{}
 			for i, aead := range []cipher.AEAD{nil, newAEAD(1)} {
 				var err error
-				spools[i], err = Open(b.TempDir(), &Options{AEAD: aead})
+				spools[i], err = openDir(b.TempDir(), &Options{AEAD: aead})
 				require.NoError(b, err)
 				defer spools[i].Close()
 				bench.round(b, spools[i], -1)
@@ -88,7 +88,7 @@ func pushBody(round, i int) string {
 	return fmt.Sprintf(`{"activities":[{"userId":"u%d","summaryId":"%d.%d","activityName":"%s"}]}`, i%1000, round, i, strings.Repeat("n", 940))
 }
 
-func putRound(b *testing.B, s *Spool, n int) {
+func putRound(b *testing.B, s *spool, n int) {
 	var wg sync.WaitGroup
 	for w := range 64 {
 		wg.Go(func() {
@@ -113,7 +113,7 @@ func tenMB(n int) []byte {
 }
 
 // processRound stores items and processes them with callbacks that do nothing.
-func processRound(b *testing.B, s *Spool, n int) {
+func processRound(b *testing.B, s *spool, n int) {
 	putRound(b, s, n)
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
@@ -216,7 +216,7 @@ func BenchmarkUserKeys(b *testing.B) {
 	})
 	// What waits of a user in 20,000 bodies.
 	b.Run("erase-of-20000", func(b *testing.B) {
-		s, err := Open(b.TempDir(), &Options{AEAD: newAEAD(1)})
+		s, err := openDir(b.TempDir(), &Options{AEAD: newAEAD(1)})
 		require.NoError(b, err)
 		defer s.Close()
 		fillSpool(b, s, 20_000, 940)

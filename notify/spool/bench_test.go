@@ -16,7 +16,7 @@ import (
 )
 
 // fillSpool stores n bodies of one item each.
-func fillSpool(t testing.TB, s *Spool, n, size int) {
+func fillSpool(t testing.TB, s *spool, n, size int) {
 	var wg sync.WaitGroup
 	for w := range 64 {
 		wg.Go(func() {
@@ -54,13 +54,13 @@ func BenchmarkBacklog(b *testing.B) {
 
 func filled(b *testing.B, n int) {
 	dir := b.TempDir()
-	s, err := Open(dir, nil)
+	s, err := openDir(dir, nil)
 	require.NoError(b, err)
 	fillSpool(b, s, n, 200)
 	require.NoError(b, s.Close())
 	start := time.Now()
 	before := heap()
-	s, err = Open(dir, nil)
+	s, err = openDir(dir, nil)
 	require.NoError(b, err)
 	b.ReportMetric(time.Since(start).Seconds(), "open-s")
 	b.ReportMetric(heap()-before, "open-MiB")
@@ -110,7 +110,7 @@ func filled(b *testing.B, n int) {
 	}, "load")
 	require.NoError(b, s.Close())
 	start = time.Now()
-	s, err = Open(dir, nil)
+	s, err = openDir(dir, nil)
 	require.NoError(b, err)
 	b.ReportMetric(time.Since(start).Seconds(), "reopen-s")
 	h = only(b, s)
@@ -125,7 +125,7 @@ func filled(b *testing.B, n int) {
 func BenchmarkLetters(b *testing.B) {
 	const n = 200_000
 	dir := b.TempDir()
-	s, err := Open(dir, nil)
+	s, err := openDir(dir, nil)
 	require.NoError(b, err)
 	require.NoError(b, s.Close())
 	h := letterHead{Key: "activities", UserID: "u", Items: 1, Reason: "given up", Buried: time.Now(), Size: 2000}
@@ -139,7 +139,7 @@ func BenchmarkLetters(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		start := time.Now()
-		s, err = Open(dir, &Options{LetterRetention: 30 * 24 * time.Hour})
+		s, err = openDir(dir, &Options{LetterRetention: 30 * 24 * time.Hour})
 		require.NoError(b, err)
 		b.ReportMetric(time.Since(start).Seconds(), "open-and-sweep-s")
 		start = time.Now()
@@ -175,7 +175,7 @@ func largeBodyOf(b *testing.B, n int) {
 	body.WriteString(`{"userId":"u","summaryId":"last"}]}`)
 	text := body.String()
 	for range b.N {
-		s, err := Open(b.TempDir(), nil)
+		s, err := openDir(b.TempDir(), nil)
 		require.NoError(b, err)
 		start := time.Now()
 		require.NoError(b, s.Put(b.Context(), strings.NewReader(text)))

@@ -14,7 +14,7 @@ import (
 // burial holds the letters made by one call of Settle.
 type burial struct {
 	at    map[notify.ItemID]*notify.Item // what was read of the batch
-	s     *Spool
+	s     *spool
 	names []letterName // new ones
 	rests []*restAdder
 }
@@ -36,7 +36,7 @@ func (b *burial) keep() {
 }
 
 // buryAll makes the letters of all Buried verdicts safe.
-func (s *Spool) buryAll(ctx context.Context, list []settlement) (_ *burial, err error) {
+func (s *spool) buryAll(ctx context.Context, list []settlement) (_ *burial, err error) {
 	b := &burial{s: s}
 	defer func() {
 		if err != nil {
@@ -163,7 +163,7 @@ func (b *burial) bury(t *settlement, v *notify.Verdict) error {
 }
 
 // stamp gives the time for the name of a letter, later than the one before.
-func (s *Spool) stamp() int64 {
+func (s *spool) stamp() int64 {
 	for {
 		last := s.stamped.Load()
 		if now := max(time.Now().UnixNano(), last+1); s.stamped.CompareAndSwap(last, now) {
@@ -173,7 +173,7 @@ func (s *Spool) stamp() int64 {
 }
 
 // writeLetter writes a letter's file and syncs it, but not its name.
-func (s *Spool) writeLetter(n letterName, h *letterHead, r io.Reader) (err error) {
+func (s *spool) writeLetter(n letterName, h *letterHead, r io.Reader) (err error) {
 	box := s.box()
 	head, err := h.encode(box, n)
 	if err != nil {
@@ -245,7 +245,7 @@ func (w *summingWriter) Write(p []byte) (int, error) {
 }
 
 // setAsideLarge makes a letter of a damaged large body.
-func (s *Spool) setAsideLarge(l *largeBody) error {
+func (s *spool) setAsideLarge(l *largeBody) error {
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	s.mu.Lock()
@@ -281,7 +281,7 @@ func (s *Spool) setAsideLarge(l *largeBody) error {
 
 // damagedLarge sets a large body aside that was found damaged while an item of
 // it was read.
-func (s *Spool) damagedLarge(l *largeBody) {
+func (s *spool) damagedLarge(l *largeBody) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || l.building {
@@ -300,7 +300,7 @@ func (s *Spool) damagedLarge(l *largeBody) {
 }
 
 // setAsideRecord makes a letter of a damaged record of the log.
-func (s *Spool) setAsideRecord(g *segment, it *found) error {
+func (s *spool) setAsideRecord(g *segment, it *found) error {
 	id := itemID(it.seq, wholeBody)
 	reason := fmt.Sprintf("spool: checksum mismatch in a body of %d bytes", int(it.size)-it.extra())
 	n := letterName{it.seq, wholeBody, ofItem, s.stamp()}
@@ -311,7 +311,7 @@ func (s *Spool) setAsideRecord(g *segment, it *found) error {
 
 // dealWithRegion makes a letter of a part of the log without readable records,
 // unless it has one.
-func (s *Spool) dealWithRegion(g *segment, it *found) error {
+func (s *spool) dealWithRegion(g *segment, it *found) error {
 	reason := fmt.Sprintf("spool: %d bytes of the log hold no readable record", it.next-it.off)
 	n := letterName{g.base, uint32(it.off), ofDamage, s.stamp()}
 	err := s.setAside(g, it, n, reason, time.Time{}, 0, cell{cellDamage, uint64(it.off), 0}, func(st *markState) bool {
@@ -326,7 +326,7 @@ func (s *Spool) dealWithRegion(g *segment, it *found) error {
 	return err
 }
 
-func (s *Spool) setAside(g *segment, it *found, n letterName, reason string, received time.Time, order uint64, c cell, dealt func(*markState) bool) error {
+func (s *spool) setAside(g *segment, it *found, n letterName, reason string, received time.Time, order uint64, c cell, dealt func(*markState) bool) error {
 	m := g.marks
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -357,9 +357,9 @@ func (s *Spool) setAside(g *segment, it *found, n letterName, reason string, rec
 	return nil
 }
 
-func (s *Spool) damaged(where ...any) {
+func (s *spool) damaged(where ...any) {
 	s.mu.Lock()
-	s.counts.Damaged++
+	s.counts.damaged++
 	s.mu.Unlock()
 	s.log.Error("spool: a stored body is damaged and was made a letter", where...)
 }

@@ -8,7 +8,7 @@ import (
 // Check returns nil if the spool would accept a body now. Otherwise it says why
 // not: the spool was closed, its directory is gone, Options.MaxBytes is reached,
 // or the disk fails to write and sync a few bytes. It costs a sync.
-func (s *Spool) Check(ctx context.Context) error {
+func (s *spool) Check(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}

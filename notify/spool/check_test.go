@@ -17,20 +17,20 @@ func TestCheck(t *testing.T) {
 		what  string
 		opts  *Options
 		fault func(o op) (int, error)
-		spoil func(t *testing.T, s *Spool)
+		spoil func(t *testing.T, s *spool)
 		want  error
 	}{
 		{what: "well"},
-		{what: "closed", spoil: func(t *testing.T, s *Spool) { require.NoError(t, s.Close()) }, want: ErrClosed},
+		{what: "closed", spoil: func(t *testing.T, s *spool) { require.NoError(t, s.Close()) }, want: errClosed},
 		{what: "the disk is full", fault: failing("write", errFull), want: errFull},
 		{what: "the disk is read-only", fault: failing("create", errReadOnly), want: errReadOnly},
 		{what: "a sync fails", fault: failing("sync", errFull), want: errFull},
-		{what: "MaxBytes is reached", opts: &Options{MaxBytes: 3 << 20}, want: ErrFull, spoil: func(t *testing.T, s *Spool) {
+		{what: "MaxBytes is reached", opts: &Options{MaxBytes: 3 << 20}, want: errMaxBytes, spoil: func(t *testing.T, s *spool) {
 			var err error
 			for i := 0; err == nil; i++ {
 				err = s.Put(t.Context(), strings.NewReader(strings.Repeat("x", 40<<10)+string(numbered(i))))
 			}
-			require.ErrorIs(t, err, ErrFull)
+			require.ErrorIs(t, err, errMaxBytes)
 		}},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
@@ -73,10 +73,10 @@ func failing(kind string, err error) func(op) (int, error) {
 func TestCheckDirectoryGone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "spool")
-	s, err := Open(dir, nil)
+	s, err := openDir(dir, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	require.NoError(t, s.Check(t.Context()))
 	require.NoError(t, os.Rename(dir, dir+".old"))
-	require.ErrorIs(t, s.Check(t.Context()), ErrGone)
+	require.ErrorIs(t, s.Check(t.Context()), errGone)
 }

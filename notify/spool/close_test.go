@@ -18,7 +18,7 @@ import (
 
 // closing begins a Close and returns when it waits for whoever is at work, or
 // has ended them all.
-func closing(s *Spool) (closed chan error) {
+func closing(s *spool) (closed chan error) {
 	closed = make(chan error, 1)
 	go func() { closed <- s.Close() }()
 	for s.gate.TryRLock() { // fails while a Close waits
@@ -63,7 +63,7 @@ func TestCloseAtEveryOperation(t *testing.T) {
 	for k := 0; k < n; k += step {
 		for _, fault := range []error{nil, syscall.EIO} {
 			var at atomic.Int64
-			var s *Spool
+			var s *spool
 			closed := make(chan chan error, 1)
 			s = openForClose(t, func(op) (int, error) {
 				if at.Add(1)-1 != int64(k) {
@@ -89,7 +89,7 @@ func TestCloseAtEveryOperation(t *testing.T) {
 }
 
 // openForClose opens a spool on a disk that asks for faults from then on.
-func openForClose(t *testing.T, fault func(op) (int, error)) *Spool {
+func openForClose(t *testing.T, fault func(op) (int, error)) *spool {
 	t.Helper()
 	d := newDisk()
 	s := openDisk(t, d)
@@ -100,7 +100,7 @@ func openForClose(t *testing.T, fault func(op) (int, error)) *Spool {
 }
 
 // liveShortly does everything once that changes the directory. It heeds no error.
-func liveShortly(s *Spool) {
+func liveShortly(s *spool) {
 	ctx := context.Background()
 	for _, i := range []int{1, 2, 7} { // number 7 is a large one
 		_ = s.Put(ctx, bytes.NewReader(numbered(i)))

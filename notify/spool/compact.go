@@ -6,7 +6,7 @@ import (
 
 // compactAll frees the space of finished bodies in segments that only a few
 // waiting items keep, and of outdated cells in files of marks.
-func (s *Spool) compactAll() {
+func (s *spool) compactAll() {
 	s.mu.Lock()
 	var sparse []*segment
 	var files []*markFile
@@ -43,7 +43,7 @@ func (s *Spool) compactAll() {
 
 // compact writes a segment anew with only the unfinished bodies, if that frees
 // half of it.
-func (s *Spool) compact(g *segment) error {
+func (s *spool) compact(g *segment) error {
 	m := g.marks
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -115,7 +115,7 @@ func TestConformance(t *testing.T) {
 			return s
 		},
 		Kill: func(t *testing.T, q notify.Queue) {
-			s := q.(*Spool)
+			s := q.(*spool)
 			s.fs.(*mortal).kill()
 			t.Cleanup(func() { s.Close() })
 		},
@@ -142,7 +142,7 @@ func conformancePowerCut(t *testing.T, aead cipher.AEAD) {
 	var mu sync.Mutex
 	disks := map[string]*disk{}
 	cut := func(t *testing.T, q notify.Queue, how loss) {
-		s := q.(*Spool)
+		s := q.(*spool)
 		d := s.fs.(*disk)
 		d.mu.Lock()
 		p := newPlatter(d.aead)

@@ -46,7 +46,7 @@ var errEnough = errors.New("enough")
 // walk continues a pass and calls f for each chunk until f fails, there are no
 // more, or a bounded amount of work is done. more reports whether to call it
 // again at once. Bodies after visible are left for later.
-func (s *Spool) walk(ctx context.Context, c *cursor, visible uint64, f func(*chunk) error) (more bool, err error) {
+func (s *spool) walk(ctx context.Context, c *cursor, visible uint64, f func(*chunk) error) (more bool, err error) {
 	if c.in != nil {
 		return s.walkLarge(c, f)
 	}
@@ -94,7 +94,7 @@ func (s *Spool) walk(ctx context.Context, c *cursor, visible uint64, f func(*chu
 func (c *cursor) enter(g *segment) { c.g, c.off, c.version = g, 0, g.version }
 
 // walkSegment reads a bounded part of a segment, up to the large body l.
-func (s *Spool) walkSegment(ctx context.Context, c *cursor, g *segment, end int64, l *largeBody, visible uint64, f func(*chunk) error) (more bool, err error) {
+func (s *spool) walkSegment(ctx context.Context, c *cursor, g *segment, end int64, l *largeBody, visible uint64, f func(*chunk) error) (more bool, err error) {
 	r, err := s.fs.Open(s.path(logDir, g.file))
 	if isNotExist(err) {
 		c.off = end // finished meanwhile
@@ -146,7 +146,7 @@ func (s *Spool) walkSegment(ctx context.Context, c *cursor, g *segment, end int6
 }
 
 // walkRecord splits a small body.
-func (s *Spool) walkRecord(c *cursor, g *segment, it *found, f func(*chunk) error) error {
+func (s *spool) walkRecord(c *cursor, g *segment, it *found, f func(*chunk) error) error {
 	g.marks.mu.Lock()
 	st, err := g.marks.load()
 	finished := err == nil && st.isFinished(it.seq)
@@ -203,7 +203,7 @@ func (c *cursor) pieces(body []byte) (list []notify.Piece, ordinal int) {
 }
 
 // countRecord notes that a body of the log was counted, if it was not before.
-func (s *Spool) countRecord(c *cursor, g *segment, seq uint64) {
+func (s *spool) countRecord(c *cursor, g *segment, seq uint64) {
 	if !c.counts {
 		return
 	}
@@ -221,7 +221,7 @@ func (s *Spool) countRecord(c *cursor, g *segment, seq uint64) {
 }
 
 // walkLarge reads the next block of a large body.
-func (s *Spool) walkLarge(c *cursor, f func(*chunk) error) (more bool, err error) {
+func (s *spool) walkLarge(c *cursor, f func(*chunk) error) (more bool, err error) {
 	l := c.in
 	s.mu.Lock()
 	gone := s.large[l.seq] != l || l.pinned
@@ -258,7 +258,7 @@ func (s *Spool) walkLarge(c *cursor, f func(*chunk) error) (more bool, err error
 
 // blockChunk reads a block of a large body. It returns nil if that failed, after
 // handling the failure.
-func (s *Spool) blockChunk(l *largeBody, idx *index, block int) *chunk {
+func (s *spool) blockChunk(l *largeBody, idx *index, block int) *chunk {
 	pieces, err := s.readBlock(l, idx, block)
 	if err == errIndex {
 		s.dropIndex(l)
@@ -276,7 +276,7 @@ func (s *Spool) blockChunk(l *largeBody, idx *index, block int) *chunk {
 	return ch
 }
 
-func (s *Spool) readBlock(l *largeBody, idx *index, block int) ([]notify.Piece, error) {
+func (s *spool) readBlock(l *largeBody, idx *index, block int) ([]notify.Piece, error) {
 	l.swap.RLock()
 	defer l.swap.RUnlock()
 	s.mu.Lock()
@@ -297,7 +297,7 @@ func (s *Spool) readBlock(l *largeBody, idx *index, block int) ([]notify.Piece, 
 }
 
 // dropIfFinished removes a large body without unfinished items.
-func (s *Spool) dropIfFinished(l *largeBody) {
+func (s *spool) dropIfFinished(l *largeBody) {
 	s.mu.Lock()
 	finished := s.large[l.seq] == l && l.counted == itemID(l.seq, wholeBody) && l.total() == 0 && !l.pinned
 	s.mu.Unlock()
@@ -309,7 +309,7 @@ func (s *Spool) dropIfFinished(l *largeBody) {
 }
 
 // pin keeps a segment of which something could not be read.
-func (s *Spool) pin(g *segment, err error) {
+func (s *spool) pin(g *segment, err error) {
 	s.mu.Lock()
 	first := !g.pinned
 	g.pinned = true
@@ -319,7 +319,7 @@ func (s *Spool) pin(g *segment, err error) {
 	}
 }
 
-func (s *Spool) pinLarge(l *largeBody, err error) {
+func (s *spool) pinLarge(l *largeBody, err error) {
 	s.mu.Lock()
 	l.pinned = true
 	s.mu.Unlock()
@@ -328,10 +328,10 @@ func (s *Spool) pinLarge(l *largeBody, err error) {
 
 // leaveBehind skips the unreadable part of a segment. One bad file does not delay
 // the others; the next Open tries it again.
-func (s *Spool) leaveBehind(c *cursor, g *segment, end int64, err error) error {
+func (s *spool) leaveBehind(c *cursor, g *segment, end int64, err error) error {
 	select {
 	case <-s.ending:
-		return ErrClosed
+		return errClosed
 	default:
 	}
 	s.pin(g, err)
@@ -340,9 +340,9 @@ func (s *Spool) leaveBehind(c *cursor, g *segment, end int64, err error) error {
 }
 
 // unreadable reports a file that cannot be read.
-func (s *Spool) unreadable(err error, name string) {
+func (s *spool) unreadable(err error, name string) {
 	s.mu.Lock()
-	s.counts.Unreadable++
+	s.counts.unreadable++
 	s.mu.Unlock()
 	s.log.Error("spool: a file cannot be read and is left for later", "file", name, "err", err)
 }

@@ -208,7 +208,7 @@ func (d *disk) Lock(string) (lock, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.owner {
-		return nil, ErrLocked
+		return nil, errLocked
 	}
 	d.owner = true
 	return unlocker{d}, nil

@@ -70,19 +70,19 @@
 // 64 KiB stays beside its letter in a file that ends in .damaged. The damage is
 // found when that part is read, so items of other parts may have been delivered.
 // After a power cut such a letter may also be the rest of a write that was never
-// acknowledged. Unreadable parts of the disk are skipped, counted in [Counts],
+// acknowledged. Unreadable parts of the disk are skipped, counted in [notify.QueueStats],
 // and tried again by the next Open; the bodies around them are handed out.
 //
 // # One owner
 //
 // Only one process can open the directory at a time; a second one gets
-// [ErrLocked]. The lock ends when the process ends, in any way. It is on the
+// [notify.ErrInUse]. The lock ends when the process ends, in any way. It is on the
 // directory itself and on the file LOCK in it; on Windows, where directories
 // cannot be locked and an open file cannot be removed, it is only on the file.
 // Solaris, AIX, Plan 9 and WebAssembly have no such lock: there the caller must
 // start only one process. Network file systems are not supported. If the
 // directory, or a file in it, is removed, moved or replaced while the spool is
-// open, Put fails with [ErrGone] and acknowledges nothing.
+// open, Put fails and acknowledges nothing.
 //
 // Files have mode 0600 and directories 0700, since bodies are personal data. A
 // segment, a file of up to 16 MiB, is deleted within a minute after its last body
@@ -90,7 +90,7 @@
 //
 // # Erasing
 //
-// [Spool.Erase] takes all that is of one user out of every file. A segment or a
+// Erase takes all that is of one user out of every file. A segment or a
 // large body that has items of others too is replaced by one in which the user's
 // items are null and white space: others' bytes, places and IDs are what they were.
 // What stands in memory or in blocks of the disk that the file system has freed is

@@ -10,7 +10,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-var _ notify.Eraser = (*Spool)(nil)
+var _ notify.Eraser = (*spool)(nil)
 
 // Erase removes everything that the spool holds of a user; see [notify.Eraser]. A
 // segment or large body that also holds items of others is replaced, under the same
@@ -21,7 +21,7 @@ var _ notify.Eraser = (*Spool)(nil)
 //
 // Hashes of bodies are kept, so that a body that Garmin sends again is not stored
 // again. They contain no ids.
-func (s *Spool) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+func (s *spool) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
 	e := &eraser{s: s, ctx: ctx, user: erasure.For(user), id: user, ids: map[notify.ItemID]struct{}{}}
 	if e.user.Nobody() {
 		return &e.out, errors.New("spool: Erase without a user")
@@ -49,7 +49,7 @@ func (s *Spool) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, 
 
 // eraser is one Erase.
 type eraser struct {
-	s    *Spool
+	s    *spool
 	ctx  context.Context
 	user *erasure.User
 	id   types.UserID

@@ -87,7 +87,7 @@ func cutOff(seed int) string {
 
 // fillMixed puts bodies of all shapes and works on some: what is done, waits, is in
 // letters of items, of the rest of a body, and of whole bodies.
-func fillMixed(t testing.TB, s *Spool, many int) {
+func fillMixed(t testing.TB, s *spool, many int) {
 	t.Helper()
 	ctx := context.Background()
 	for i := range many {
@@ -125,7 +125,7 @@ func fillMixed(t testing.TB, s *Spool, many int) {
 
 // held is what a spool holds of others: the items by ID, with what is known of
 // them, and the items in letters. mine counts what is hers.
-func held(t testing.TB, s *Spool) (out map[string]string, mine int) {
+func held(t testing.TB, s *spool) (out map[string]string, mine int) {
 	t.Helper()
 	out = map[string]string{}
 	// A whole body and neighbours that cannot be read have several in one.

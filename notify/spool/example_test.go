@@ -67,7 +67,7 @@ func ExampleOpen() {
 }
 
 // What a Processor does with a spool: it takes the share, scans, and settles.
-func ExampleSpool_Shares() {
+func ExampleOpen_shares() {
 	dir, remove := exampleDir()
 	defer remove()
 	s, err := spool.Open(dir, nil)
@@ -107,7 +107,7 @@ func ExampleSpool_Shares() {
 	// 0 1 <nil>
 }
 
-func ExampleSpool_Letters() {
+func ExampleOpen_letters() {
 	dir, remove := exampleDir()
 	defer remove()
 	s, err := spool.Open(dir, nil)

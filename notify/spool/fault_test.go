@@ -210,21 +210,21 @@ func TestSettleFaults(t *testing.T) {
 					}
 					require.NoError(t, s.Close())
 					require.ErrorIs(t, h.Settle(ctx, verdicts), notify.ErrLost)
-					require.ErrorIs(t, h.Settle(ctx, verdicts), ErrClosed)
+					require.ErrorIs(t, h.Settle(ctx, verdicts), errClosed)
 				}
 			}
 		}
 	}
 }
 
-func drainOf(t testing.TB, s *Spool, h notify.Share) (names []string) {
+func drainOf(t testing.TB, s *spool, h notify.Share) (names []string) {
 	for _, it := range scanAll(t, s, h) {
 		names = append(names, name(t, read(t, h, it)))
 	}
 	return names
 }
 
-func letterIDs(t testing.TB, s *Spool) (ids []string) {
+func letterIDs(t testing.TB, s *spool) (ids []string) {
 	for l, err := range s.Letters(context.Background(), nil) {
 		require.NoError(t, err)
 		ids = append(ids, l.ID)
@@ -243,7 +243,7 @@ func TestUnreadable(t *testing.T) {
 	}
 	require.Greater(t, len(s.segments), 3)
 	bad := s.segments[1].file
-	scan := func(s *Spool) int {
+	scan := func(s *spool) int {
 		h := only(t, s)
 		defer h.Release()
 		n := 0
@@ -557,8 +557,8 @@ func TestMaxBytes(t *testing.T) {
 			break
 		}
 	}
-	require.ErrorIs(t, err, ErrFull)
-	require.ErrorIs(t, put(1047), ErrFull, "a large one")
+	require.ErrorIs(t, err, errMaxBytes)
+	require.ErrorIs(t, put(1047), errMaxBytes, "a large one")
 	require.LessOrEqual(t, size(), int64(most))
 	st, err := s.Stats(t.Context())
 	require.NoError(t, err)
@@ -570,7 +570,7 @@ func TestMaxBytes(t *testing.T) {
 	for _, it := range items {
 		err := h.Settle(t.Context(), buried(it.ID))
 		if err != nil {
-			require.ErrorIs(t, err, ErrFull)
+			require.ErrorIs(t, err, errMaxBytes)
 			full++
 			require.NoError(t, h.Settle(t.Context(), done(it.ID)))
 		}
@@ -637,7 +637,7 @@ func FuzzRecover(f *testing.F) {
 			segment[uint(at)%uint(len(segment))] ^= flip
 		}
 		seen := map[uint64]bool{}
-		for c := (&Spool{}).newSegment(1, file+segmentSuffix).scanner(bytes.NewReader(segment), 0, int64(len(segment)), scanAhead); ; {
+		for c := (&spool{}).newSegment(1, file+segmentSuffix).scanner(bytes.NewReader(segment), 0, int64(len(segment)), scanAhead); ; {
 			it, ok, err := c.next()
 			require.NoError(t, err)
 			if !ok {
@@ -674,7 +674,7 @@ func TestFormat(t *testing.T) {
 	const name = "/spool/" + formatName
 	for text, want := range map[string]error{
 		"": nil, "activity": nil, formatText: nil, "activity\x00\x00": nil,
-		"activityapi spool 4\n": ErrFormat, formatText1: nil, "something else": ErrFormat, formatText + "x": ErrFormat,
+		"activityapi spool 4\n": errFormat, formatText1: nil, "something else": errFormat, formatText + "x": errFormat,
 	} {
 		d := newDiskOf(nil)
 		d.names[name] = &inode{data: []byte(text)}
@@ -702,7 +702,7 @@ func TestCloseWhilePutting(t *testing.T) {
 				for i := w * 100; ; i++ {
 					err := s.Put(t.Context(), io.LimitReader(bytes.NewReader(numbered(i)), 1<<20))
 					if err != nil {
-						if !errors.Is(err, ErrClosed) {
+						if !errors.Is(err, errClosed) {
 							t.Error(err)
 						}
 						return

@@ -29,13 +29,13 @@ type fileSystem interface {
 	// Link gives a file a second name.
 	Link(old, new string) error
 	// Lock locks the directory for this process until it is closed, or fails with
-	// ErrLocked.
+	// errLocked.
 	Lock(dir string) (lock, error)
 }
 
 // lock is a held lock of a directory.
 type lock interface {
-	// Held fails with ErrGone if the directory is not the one that was locked.
+	// Held fails with errGone if the directory is not the one that was locked.
 	Held() error
 	Close() error
 }
@@ -152,7 +152,7 @@ func tryLock(f *os.File) error {
 		// See the package documentation: the caller starts one process.
 		return nil
 	case err == nil && !ok:
-		return &fs.PathError{Op: "lock", Path: f.Name(), Err: ErrLocked}
+		return &fs.PathError{Op: "lock", Path: f.Name(), Err: errLocked}
 	}
 	return err
 }
@@ -164,7 +164,7 @@ func (l *dirLock) Held() error {
 	}
 	there, err := os.Stat(l.name)
 	if err != nil || !os.SameFile(mine, there) {
-		return &fs.PathError{Op: "use", Path: l.name, Err: ErrGone}
+		return &fs.PathError{Op: "use", Path: l.name, Err: errGone}
 	}
 	return nil
 }

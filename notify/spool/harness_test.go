@@ -108,20 +108,20 @@ func name(t testing.TB, raw []byte) string {
 }
 
 // small shrinks the spool so that a short run has many segments.
-func small(s *Spool) {
+func small(s *spool) {
 	s.segmentSize = 48 << 10
 	s.zeroAhead = 4 << 10
 	s.reserveSize = 4 << 10
 }
 
-func openDisk(t testing.TB, d *disk) *Spool {
+func openDisk(t testing.TB, d *disk) *spool {
 	t.Helper()
 	s, err := openSmall(nil, d)
 	require.NoError(t, err)
 	return s
 }
 
-func openSmall(opts *Options, d *disk) (*Spool, error) {
+func openSmall(opts *Options, d *disk) (*spool, error) {
 	s, err := prepare("/spool", d.options(opts), d)
 	if err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func openSmall(opts *Options, d *disk) (*Spool, error) {
 }
 
 // only takes the share.
-func only(t testing.TB, s *Spool) notify.Share {
+func only(t testing.TB, s *spool) notify.Share {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -171,7 +171,7 @@ func scanClass(t testing.TB, h notify.Share, class notify.Class) (all []*notify.
 
 // scanSome gives items of a class, as soon as there are some, or none if none is
 // left: a scan that is slow, or that an index is made for, may return none before.
-func scanSome(t testing.TB, s *Spool, h notify.Share, class notify.Class, after notify.ItemID, most int) []*notify.Item {
+func scanSome(t testing.TB, s *spool, h notify.Share, class notify.Class, after notify.ItemID, most int) []*notify.Item {
 	t.Helper()
 	for limit := time.Now().Add(time.Minute); ; {
 		list, err := h.Scan(context.Background(), class, after, most)
@@ -195,7 +195,7 @@ func scanSome(t testing.TB, s *Spool, h notify.Share, class notify.Class, after 
 }
 
 // scanAll gives all items, when all bodies have been taken apart.
-func scanAll(t testing.TB, s *Spool, h notify.Share) (all []*notify.Item) {
+func scanAll(t testing.TB, s *spool, h notify.Share) (all []*notify.Item) {
 	t.Helper()
 	for limit := time.Now().Add(time.Minute); ; {
 		all = nil
@@ -242,7 +242,7 @@ func tryRead(h notify.Share, it *notify.Item) ([]byte, error) {
 }
 
 // drain gives the unfinished items of numbered bodies by name.
-func drain(t testing.TB, s *Spool) map[string]*notify.Item {
+func drain(t testing.TB, s *spool) map[string]*notify.Item {
 	t.Helper()
 	h := only(t, s)
 	defer h.Release()
@@ -270,7 +270,7 @@ func drain(t testing.TB, s *Spool) map[string]*notify.Item {
 }
 
 // lettersOf gives the letters' bodies, by ID.
-func lettersOf(t testing.TB, s *Spool) map[string]string {
+func lettersOf(t testing.TB, s *spool) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for l, err := range s.Letters(context.Background(), nil) {
@@ -285,7 +285,7 @@ func lettersOf(t testing.TB, s *Spool) map[string]string {
 	return out
 }
 
-func put(t testing.TB, s *Spool, body []byte) {
+func put(t testing.TB, s *spool, body []byte) {
 	t.Helper()
 	require.NoError(t, s.Put(context.Background(), bytes.NewReader(body)))
 }
@@ -310,4 +310,14 @@ func summary(t testing.TB, raw string) string {
 	var it struct{ SummaryID string }
 	require.NoError(t, json.Unmarshal([]byte(raw), &it))
 	return it.SummaryID
+}
+
+// Counts returns the figures since the spool was opened, without a search for the
+// oldest item.
+func (s *spool) Counts() (st notify.QueueStats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.counts
+	st.Puts, st.Syncs, st.Repeats, st.Damaged, st.Unreadable = c.puts, c.syncs, c.repeats, c.damaged, c.unreadable
+	return st
 }

@@ -17,7 +17,7 @@ import (
 
 // Holdings yields the unfinished items and the letters of a user, those that
 // could not be read and name the user among them. All bodies are read for it.
-func (s *Spool) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*notify.Holding, error] {
+func (s *spool) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*notify.Holding, error] {
 	return func(yield func(*notify.Holding, error) bool) {
 		h := &holder{s: s, ctx: ctx, id: user, user: erasure.For(user), yield: yield}
 		err := s.usable(ctx)
@@ -39,7 +39,7 @@ func (s *Spool) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*noti
 
 // holder is one loop over Holdings.
 type holder struct {
-	s     *Spool
+	s     *spool
 	ctx   context.Context
 	id    types.UserID
 	user  *erasure.User
@@ -79,7 +79,7 @@ func (h *holder) items() error {
 
 // step goes on with a pass over all unfinished items, and makes the index of a
 // large body if it is missing.
-func (s *Spool) step(ctx context.Context, c *cursor, visible uint64, emit func(*notify.Item)) (more bool, err error) {
+func (s *spool) step(ctx context.Context, c *cursor, visible uint64, emit func(*notify.Item)) (more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, context.Cause(ctx)
 	}

@@ -15,7 +15,7 @@ import (
 
 // found passes the unfinished items of a chunk to emit, and counts them if the
 // chunk was not counted before.
-func (s *Spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
+func (s *spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 	raws := s.raws(ch)
 	defer raws.close()
 	m := ch.unit.marks
@@ -93,7 +93,7 @@ type raws struct {
 }
 
 // raws gives what reads the items of a chunk.
-func (s *Spool) raws(ch *chunk) *raws {
+func (s *spool) raws(ch *chunk) *raws {
 	switch {
 	case ch.large == nil:
 		return &raws{body: ch.body}
@@ -141,7 +141,7 @@ func (h *share) Load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, 
 }
 
 // load reads items by ID, with their bytes where they are small.
-func (s *Spool) load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, error) {
+func (s *spool) load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, error) {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
@@ -181,7 +181,7 @@ func (h *share) Open(ctx context.Context, id notify.ItemID) (io.ReadCloser, erro
 }
 
 // openItem opens an unfinished item, and tells what it is.
-func (s *Spool) openItem(id notify.ItemID) (io.ReadCloser, *notify.Item, error) {
+func (s *spool) openItem(id notify.ItemID) (io.ReadCloser, *notify.Item, error) {
 	r := s.newReader()
 	defer r.close()
 	var it *notify.Item
@@ -210,7 +210,7 @@ func (s *Spool) openItem(id notify.ItemID) (io.ReadCloser, *notify.Item, error) 
 // itemReader reads a large body's item, and sets the body aside if it is damaged.
 type itemReader struct {
 	io.Reader
-	s *Spool
+	s *spool
 	l *largeBody
 	f *parts
 }

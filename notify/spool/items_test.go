@@ -34,7 +34,7 @@ func TestFailedPutLeavesNothing(t *testing.T) {
 		require.Empty(t, drain(t, s))
 		require.Zero(t, s.promised.Load())
 		require.NoError(t, s.Close())
-		require.ErrorIs(t, s.Put(t.Context(), strings.NewReader("x")), ErrClosed)
+		require.ErrorIs(t, s.Put(t.Context(), strings.NewReader("x")), errClosed)
 		s = openDisk(t, d)
 		require.Empty(t, drain(t, s))
 		require.NoError(t, s.Close())
@@ -129,7 +129,7 @@ func TestGarbage(t *testing.T) {
 	if testing.Short() {
 		size = 10 << 20
 	}
-	s, err := Open(t.TempDir(), nil)
+	s, err := openDir(t.TempDir(), nil)
 	require.NoError(t, err)
 	defer s.Close()
 	before := heap() // collects what earlier tests left, before it is watched
@@ -265,10 +265,10 @@ func TestTooLarge(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes much")
 	}
-	s, err := Open(t.TempDir(), nil)
+	s, err := openDir(t.TempDir(), nil)
 	require.NoError(t, err)
 	defer s.Close()
-	require.ErrorIs(t, s.Put(t.Context(), io.LimitReader(zeros{}, maxBody+1)), ErrTooLarge)
+	require.ErrorIs(t, s.Put(t.Context(), io.LimitReader(zeros{}, maxBody+1)), errTooLarge)
 	require.Zero(t, s.promised.Load())
 }
 

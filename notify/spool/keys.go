@@ -72,7 +72,7 @@ func newKeys(text []byte) (*keys, error) {
 const sealedExtra = 12 + 16
 
 // box seals what the spool writes. It is nil if nothing is sealed.
-func (s *Spool) box() *seal.Box {
+func (s *spool) box() *seal.Box {
 	if s.keys == nil {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (k *keys) keyed(sum bodySum) bodySum {
 // with another key than it opened with. Unless the spool is sealed already, KEY is
 // made if it is not there. fresh tells that nothing is sealed with it for sure, so
 // that one that does not open is replaced.
-func (s *Spool) openKeys(sealed, fresh bool) error {
+func (s *spool) openKeys(sealed, fresh bool) error {
 	name := s.path(keyName)
 	if s.opts.AEAD == nil {
 		if sealed {
@@ -132,7 +132,7 @@ func (s *Spool) openKeys(sealed, fresh bool) error {
 }
 
 // readKeys reads the first copy of the keys that opens.
-func (s *Spool) readKeys(outer *seal.Box) ([]byte, error) {
+func (s *spool) readKeys(outer *seal.Box) ([]byte, error) {
 	f, err := s.fs.Open(s.path(keyName))
 	if err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func decodeKeys(p []byte) (record []byte, ok bool) {
 }
 
 // writeKeys puts a new KEY in the place of the old one.
-func (s *Spool) writeKeys(outer *seal.Box, text []byte) error {
+func (s *spool) writeKeys(outer *seal.Box, text []byte) error {
 	p := binary.LittleEndian.AppendUint32(nil, keyMagic)
 	p = outer.Seal(append(p, make([]byte, keyHead-4)...), text, aboutKeys)
 	if len(p) > keyCopy {

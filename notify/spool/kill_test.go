@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 const items = 3 // of each body
 
 // openReceivers opens the spool of a receiver, sealed with -spool.sealed.
-func openReceivers(dir string) (*spool.Spool, error) {
+func openReceivers(dir string) (notify.Queue, error) {
 	opts := &spool.Options{}
 	if f := flag.Lookup("spool.sealed"); os.Getenv(sealEnv) != "" || f != nil && f.Value.String() == "true" {
 		block, err := aes.NewCipher(make([]byte, 32))
@@ -118,7 +118,7 @@ func receive(dir string, drain bool) error {
 
 // settleAll settles what there is: of a body's three items two are done, and the
 // third of some becomes a letter.
-func settleAll(ctx context.Context, s *spool.Spool, share notify.Share, journal io.Writer, drain bool) error {
+func settleAll(ctx context.Context, s notify.Queue, share notify.Share, journal io.Writer, drain bool) error {
 	for after := notify.ItemID(0); ; {
 		list, err := share.Scan(ctx, notify.ClassPush, after, 64)
 		if err != nil {

@@ -101,12 +101,12 @@ func (l *largeBody) stem() string { return strings.TrimSuffix(l.file, bodySuffix
 
 func (l *largeBody) account() bool { return l.look != "d" }
 
-// ErrTooLarge means that a body has 256 MiB or more.
-var ErrTooLarge = errors.New("spool: the body is too large")
+// errTooLarge means that a body has 256 MiB or more.
+var errTooLarge = errors.New("spool: the body is too large")
 
 // putLarge writes buf[:have] and the rest of r to a temporary file, splitting the
 // body on the way, and gives it its name when all of it is safe.
-func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r io.Reader, known *repeats, order uint64) (err error) {
+func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r io.Reader, known *repeats, order uint64) (err error) {
 	if err := s.takeReserve(); err != nil {
 		copyBuffers.Put(buf)
 		return err
@@ -149,7 +149,7 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 		if have > 0 {
 			if size+int64(have) > maxBody {
 				copyBuffers.Put(buf)
-				return ErrTooLarge
+				return errTooLarge
 			}
 			more := s.diskSize(size+int64(have), s.keys != nil) - taken
 			if err := s.reserve(more); err != nil {
@@ -253,13 +253,13 @@ func (s *Spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.addLarge(l)
-	s.counts.Puts++
+	s.counts.puts++
 	notify.StoredAs(ctx, seq)
 	return nil
 }
 
 // addLarge adds a large body to the spool; s.mu is held, or Open calls it.
-func (s *Spool) addLarge(l *largeBody) {
+func (s *spool) addLarge(l *largeBody) {
 	s.large[l.seq] = l
 	i, _ := slices.BinarySearchFunc(s.largeOrder, l.seq, compareLarge)
 	s.largeOrder = slices.Insert(s.largeOrder, i, l)
@@ -272,7 +272,7 @@ func compareLarge(l *largeBody, seq uint64) int { return cmp.Compare(l.seq, seq)
 
 // largeAfter returns the first large body whose number is above seq; s.mu is
 // held.
-func (s *Spool) largeAfter(seq uint64) *largeBody {
+func (s *spool) largeAfter(seq uint64) *largeBody {
 	i, _ := slices.BinarySearchFunc(s.largeOrder, seq+1, compareLarge)
 	if i == len(s.largeOrder) {
 		return nil
@@ -281,7 +281,7 @@ func (s *Spool) largeAfter(seq uint64) *largeBody {
 }
 
 // removeLarge removes a finished large body. Its marks are not held.
-func (s *Spool) removeLarge(l *largeBody) error {
+func (s *spool) removeLarge(l *largeBody) error {
 	if err := s.fs.Remove(s.path(largeDir, l.file)); err != nil && !isNotExist(err) {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -292,7 +292,7 @@ func (s *Spool) removeLarge(l *largeBody) error {
 	return nil
 }
 
-func (s *Spool) forgetLarge(l *largeBody) {
+func (s *spool) forgetLarge(l *largeBody) {
 	s.mu.Lock()
 	if s.large[l.seq] == l {
 		delete(s.large, l.seq)
@@ -315,7 +315,7 @@ func (s *Spool) forgetLarge(l *largeBody) {
 
 // recoverLarge finds the large bodies, and removes those never acknowledged or
 // already finished.
-func (s *Spool) recoverLarge() error {
+func (s *spool) recoverLarge() error {
 	list, err := s.fs.List(s.path(largeDir))
 	if err != nil {
 		return err

@@ -74,11 +74,11 @@ package spool
 //	share.mu        one scan, and share.account one for accounts; never with settling
 //	largeBody.swap  opening a large body with its index, or replacing both
 //	markFile.mu     of each file of marks, in the order of their units
-//	Spool.mu        the lists of segments and large bodies, and their fields
+//	spool.mu        the lists of segments and large bodies, and their fields
 //
 // enter takes the gate for reading, and nobody may enter twice: a Close that waits
 // in between would make all three wait for ever. TestCloseAtEveryOperation closes
-// the spool at each operation on the disk. Spool.mu is never held during one.
+// the spool at each operation on the disk. spool.mu is never held during one.
 //
 // # Memory
 //

@@ -177,7 +177,7 @@ type openedLetter struct {
 
 // openLetterFile opens a letter. An invalid head gives a letter that says so,
 // with the whole file as its bytes.
-func (s *Spool) openLetterFile(id string) (*openedLetter, error) {
+func (s *spool) openLetterFile(id string) (*openedLetter, error) {
 	missing := fmt.Errorf("spool: letter %q: %w", id, errNotExist)
 	name, ok := parseLetterName(id)
 	if !ok {
@@ -292,7 +292,7 @@ func (l *openedLetter) own() (*text, error) {
 var besides = [...]string{bytesSuffix, damagedSuffix, bytesSuffix + sealedSuffix, damagedSuffix + sealedSuffix}
 
 // openBeside opens the file with a letter's bytes that has this ending.
-func (s *Spool) openBeside(n letterName, suffix string) (*text, error) {
+func (s *spool) openBeside(n letterName, suffix string) (*text, error) {
 	name := s.path(letterDir, n.String()+suffix)
 	kind, sealed := strings.CutSuffix(suffix, sealedSuffix)
 	if kind == damagedSuffix {
@@ -302,7 +302,7 @@ func (s *Spool) openBeside(n letterName, suffix string) (*text, error) {
 }
 
 // content reads the letter as a body.
-func (s *Spool) content(l *openedLetter) (io.ReadCloser, error) {
+func (s *spool) content(l *openedLetter) (io.ReadCloser, error) {
 	for _, suffix := range besides {
 		t, err := s.openBeside(l.name, suffix)
 		if err == nil {
@@ -385,4 +385,4 @@ const sumSize = 9
 
 func sumText(sum uint32) string { return fmt.Sprintf("\n%08x", sum) }
 
-func (s *Spool) letterPath(id string) string { return s.path(letterDir, id+letterSuffix) }
+func (s *spool) letterPath(id string) string { return s.path(letterDir, id+letterSuffix) }

@@ -46,7 +46,7 @@ func TestLetterList(t *testing.T) {
 // end.
 func TestLettersEnd(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.TempDir(), nil)
+	s, err := openDir(t.TempDir(), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	bury := func(n int) {

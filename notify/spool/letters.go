@@ -16,7 +16,7 @@ var errNotExist = fs.ErrNotExist
 
 // Letters yields the dead letters, oldest burial first. It reads their heads, not
 // their bytes.
-func (s *Spool) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
+func (s *spool) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*notify.DeadLetter, error] {
 	return func(yield func(*notify.DeadLetter, error) bool) {
 		if err := s.usable(context.Background()); err != nil {
 			yield(nil, err)
@@ -60,7 +60,7 @@ func (s *Spool) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*
 }
 
 // Letter returns one letter.
-func (s *Spool) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
+func (s *spool) Letter(ctx context.Context, id string) (*notify.DeadLetter, error) {
 	l, err := s.openLetterFile(id)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (s *Spool) Letter(ctx context.Context, id string) (*notify.DeadLetter, erro
 }
 
 // OpenLetter reads what Redrive would store.
-func (s *Spool) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
+func (s *spool) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error) {
 	l, err := s.openLetterFile(id)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (s *Spool) OpenLetter(ctx context.Context, id string) (io.ReadCloser, error
 // Redrive makes the letter's items a new body, with the same orders, and removes
 // the letter. The letter of a damaged large body puts back the whole body as it
 // is now.
-func (s *Spool) Redrive(ctx context.Context, id string) error {
+func (s *spool) Redrive(ctx context.Context, id string) error {
 	s.erasing.RLock()
 	defer s.erasing.RUnlock()
 	// Two calls for one letter must not store two bodies.
@@ -113,7 +113,7 @@ func (s *Spool) Redrive(ctx context.Context, id string) error {
 }
 
 // Discard removes a letter for good.
-func (s *Spool) Discard(ctx context.Context, id string) error {
+func (s *spool) Discard(ctx context.Context, id string) error {
 	s.redriving.Lock()
 	defer s.redriving.Unlock()
 	s.endRest(id)
@@ -127,7 +127,7 @@ func (s *Spool) Discard(ctx context.Context, id string) error {
 
 // endRest makes later items of the body go to another letter, if this one is of
 // the rest of a body. It waits for those that are being added.
-func (s *Spool) endRest(id string) {
+func (s *spool) endRest(id string) {
 	n, ok := parseLetterName(id)
 	if !ok || n.kind != ofRest {
 		return
@@ -137,7 +137,7 @@ func (s *Spool) endRest(id string) {
 	s.forgetRest(n)
 }
 
-func (s *Spool) forgetRest(n letterName) {
+func (s *spool) forgetRest(n letterName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rests[n.seq] == n {
@@ -146,7 +146,7 @@ func (s *Spool) forgetRest(n letterName) {
 }
 
 // takeLetter removes a letter, between enter and leave.
-func (s *Spool) takeLetter(id string) error {
+func (s *spool) takeLetter(id string) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (s *Spool) takeLetter(id string) error {
 }
 
 // removeLetter removes a letter for good. The caller has entered.
-func (s *Spool) removeLetter(id string) error {
+func (s *spool) removeLetter(id string) error {
 	if err := s.unlinkLetter(id); err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (s *Spool) removeLetter(id string) error {
 
 // unlinkLetter removes a letter, which a power cut may undo. The caller has
 // entered.
-func (s *Spool) unlinkLetter(id string) error {
+func (s *spool) unlinkLetter(id string) error {
 	size := s.sizeOf(s.letterPath(id))
 	if err := s.fs.Remove(s.letterPath(id)); err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -191,7 +191,7 @@ func (s *Spool) unlinkLetter(id string) error {
 }
 
 // sizeOf gives the size of a file, or 0.
-func (s *Spool) sizeOf(name string) int64 {
+func (s *spool) sizeOf(name string) int64 {
 	f, err := s.fs.Open(name)
 	if err != nil {
 		return 0
@@ -203,7 +203,7 @@ func (s *Spool) sizeOf(name string) int64 {
 
 // recoverLetters counts the letters, removes unfinished ones, and marks the items
 // that have a letter, since a crash may have come before the mark.
-func (s *Spool) recoverLetters() error {
+func (s *spool) recoverLetters() error {
 	list, err := s.fs.List(s.path(letterDir))
 	if err != nil {
 		return err
@@ -249,7 +249,7 @@ func (s *Spool) recoverLetters() error {
 }
 
 // markBuried marks what a letter stands for, unless it is marked already.
-func (s *Spool) markBuried(n letterName) error {
+func (s *spool) markBuried(n letterName) error {
 	var m *markFile
 	var g *segment
 	if l := s.large[n.seq]; l != nil && n.kind != ofDamage && n.kind != ofDamage1 {
@@ -310,7 +310,7 @@ func (s *Spool) markBuried(n letterName) error {
 // sweepLetters removes letters that are expired and already were in the call
 // before; the caller has entered. So a clock that is wrong for a moment, as when a machine starts,
 // expires nothing. Failures are tried again.
-func (s *Spool) sweepLetters(names []letterName) {
+func (s *spool) sweepLetters(names []letterName) {
 	if s.opts.LetterRetention == 0 {
 		return
 	}

@@ -29,7 +29,7 @@ const (
 
 // writer is the only goroutine that writes to the log.
 type writer struct {
-	s     *Spool
+	s     *spool
 	g     *segment // nil if there is none to write to
 	f     file
 	end   int64 // after the last safe record
@@ -156,8 +156,8 @@ func (w *writer) write(list []pending) error {
 	w.end += total
 	w.g.end = w.end
 	w.g.records += len(list)
-	s.counts.Puts += int64(len(list))
-	s.counts.Syncs++
+	s.counts.puts += int64(len(list))
+	s.counts.syncs++
 	s.mu.Unlock()
 	return nil
 }
@@ -236,7 +236,7 @@ func (w *writer) begin() error {
 
 // createSegment makes an empty segment whose name survives a power cut, and its
 // file of marks, which a disk that is full later could not create.
-func (s *Spool) createSegment() (_ *segment, _ file, err error) {
+func (s *spool) createSegment() (_ *segment, _ file, err error) {
 	if err := s.lock.Held(); err != nil {
 		return nil, nil, err
 	}
@@ -283,7 +283,7 @@ func (s *Spool) createSegment() (_ *segment, _ file, err error) {
 
 // keepNumbers makes the log tell the next Open which numbers were given out, if
 // the newest went to large bodies that are already removed.
-func (s *Spool) keepNumbers() {
+func (s *spool) keepNumbers() {
 	s.mu.Lock()
 	known := s.seq <= s.named
 	s.mu.Unlock()
@@ -329,13 +329,13 @@ func (w *writer) turn() error {
 }
 
 // turn lets the writer begin a new segment.
-func (s *Spool) turn() error {
+func (s *spool) turn() error {
 	done := make(chan error, 1)
 	select {
 	case s.turning <- done:
 		return <-done
 	case <-s.ending:
-		return ErrClosed
+		return errClosed
 	}
 }
 
@@ -359,7 +359,7 @@ func (w *writer) seal() {
 }
 
 // beginLog starts the writer, on a new segment if the disk has room for one.
-func (s *Spool) beginLog() {
+func (s *spool) beginLog() {
 	w := &writer{s: s}
 	if err := w.begin(); err != nil {
 		// Puts will fail for as long as that lasts; what is here can be

@@ -144,7 +144,7 @@ type markFile struct {
 	st       *markState // nil if it is not in memory
 }
 
-func (s *Spool) newMarkFile(name string, large bool) *markFile {
+func (s *spool) newMarkFile(name string, large bool) *markFile {
 	return &markFile{fs: s.fs, name: name, large: large, salt: crc32.Checksum([]byte(filepath.Base(name)), castagnoli), spent: s.spend}
 }
 

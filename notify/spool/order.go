@@ -31,14 +31,14 @@ func orderOf(body uint64, p *notify.Piece) uint64 {
 }
 
 // nextOrder returns n orders; s.mu is held.
-func (s *Spool) nextOrder(now time.Time, n uint64) uint64 {
+func (s *spool) nextOrder(now time.Time, n uint64) uint64 {
 	first := max(s.order, orderAt(now))
 	s.order = first + n
 	return first
 }
 
 // sawOrder notes that a body of n bytes has these orders.
-func (s *Spool) sawOrder(body uint64, n int64) {
+func (s *spool) sawOrder(body uint64, n int64) {
 	if body < 1<<63 {
 		s.order = max(s.order, body+uint64(n)+1)
 	}

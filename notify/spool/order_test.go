@@ -61,7 +61,7 @@ func TestOrderVersion1(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "spool")
 	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/v1")))
-	s, err := Open(dir, nil)
+	s, err := openDir(dir, nil)
 	require.NoError(t, err)
 	now := orderAt(time.Now())
 	require.NoError(t, s.Redrive(t.Context(), "0000000000000003-00000000"))

@@ -31,7 +31,7 @@ func TestDirectoryGone(t *testing.T) {
 		"moved":   moved,
 		"swapped": func(t *testing.T, dir string) {
 			moved(t, dir)
-			s, err := Open(dir, nil)
+			s, err := openDir(dir, nil)
 			require.NoError(t, err)
 			require.NoError(t, s.Close())
 		},
@@ -42,7 +42,7 @@ func TestDirectoryGone(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "spool")
-			s, err := Open(dir, nil)
+			s, err := openDir(dir, nil)
 			require.NoError(t, err)
 			put(t, s, numbered(0))
 			change(t, dir)
@@ -56,7 +56,7 @@ func TestDirectoryGone(t *testing.T) {
 				require.Empty(t, acked, "that directory belongs to others")
 			}
 			_ = s.Close()
-			s, err = Open(dir, nil)
+			s, err = openDir(dir, nil)
 			require.NoError(t, err)
 			defer s.Close()
 			have := map[string]bool{}
@@ -74,7 +74,7 @@ func TestDirectoryGone(t *testing.T) {
 func TestLockRemoved(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "spool")
-	s, err := Open(dir, nil)
+	s, err := openDir(dir, nil)
 	require.NoError(t, err)
 	for _, change := range []func(){
 		func() {},
@@ -82,12 +82,12 @@ func TestLockRemoved(t *testing.T) {
 		func() { require.NoError(t, os.WriteFile(filepath.Join(dir, lockName), nil, 0o600)) },
 	} {
 		change()
-		_, err = Open(dir, nil)
-		require.ErrorIs(t, err, ErrLocked)
+		_, err = openDir(dir, nil)
+		require.ErrorIs(t, err, errLocked)
 		require.ErrorIs(t, err, notify.ErrInUse)
 	}
 	require.NoError(t, s.Close())
-	s, err = Open(dir, nil)
+	s, err = openDir(dir, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 }
@@ -95,7 +95,7 @@ func TestLockRemoved(t *testing.T) {
 // TestSecondLoop: one loop and one share at a time.
 func TestSecondLoop(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.TempDir(), nil)
+	s, err := openDir(t.TempDir(), nil)
 	require.NoError(t, err)
 	h := only(t, s)
 	for again, err := range s.Shares(t.Context()) {
@@ -107,8 +107,8 @@ func TestSecondLoop(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.Error(t, h.Context().Err())
 	for _, err := range s.Shares(t.Context()) {
-		require.ErrorIs(t, err, ErrClosed)
+		require.ErrorIs(t, err, errClosed)
 	}
 	_, err = h.Scan(t.Context(), notify.ClassPush, 0, 1)
-	require.True(t, errors.Is(err, notify.ErrLost) && errors.Is(err, ErrClosed), err)
+	require.True(t, errors.Is(err, notify.ErrLost) && errors.Is(err, errClosed), err)
 }

@@ -23,7 +23,7 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte{0, 0, 2, 255, 0, 255}, uint16(7))
 	const name = "0000000000000003-00000000000000ff" + segmentSuffix
 	f.Fuzz(func(t *testing.T, program []byte, tear uint16) {
-		g := (&Spool{}).newSegment(3, name)
+		g := (&spool{}).newSegment(3, name)
 		next := func() int {
 			if len(program) == 0 {
 				return 0

@@ -63,7 +63,7 @@ var partBuffers = sync.Pool{New: func() any { return new([sumStep]byte) }}
 
 // openParts opens a large body. It fails with fs.ErrNotExist if it is gone, and
 // with errNotYet while its index is made.
-func (s *Spool) openParts(l *largeBody) (*parts, error) {
+func (s *spool) openParts(l *largeBody) (*parts, error) {
 	l.swap.RLock()
 	defer l.swap.RUnlock()
 	idx, err := s.indexNow(l)

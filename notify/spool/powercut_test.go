@@ -58,7 +58,7 @@ func record(t testing.TB, aead cipher.AEAD, bodies int) []op {
 
 // work settles most of n items: two of each body are done, and of the third of
 // some a letter is made, or it waits, or it is left as it is.
-func work(t testing.TB, d *disk, s *Spool, n int) {
+func work(t testing.TB, d *disk, s *spool, n int) {
 	h := only(t, s)
 	defer h.Release()
 	ctx := context.Background()

@@ -36,13 +36,13 @@ var (
 //
 // Once r has ended, the end of ctx does not stop Put, so that its result agrees
 // with what is on the disk.
-func (s *Spool) Put(ctx context.Context, r io.Reader) error {
+func (s *spool) Put(ctx context.Context, r io.Reader) error {
 	return s.put(ctx, r, s.repeats, 0)
 }
 
 // put stores the body read from r, unless known knows it. The body gets the next
 // order, or its former one if it is redriven.
-func (s *Spool) put(ctx context.Context, r io.Reader, known *repeats, order uint64) error {
+func (s *spool) put(ctx context.Context, r io.Reader, known *repeats, order uint64) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *Spool) put(ctx context.Context, r io.Reader, known *repeats, order uint
 }
 
 // putSmall stores a small body.
-func (s *Spool) putSmall(ctx context.Context, body []byte, known *repeats, order uint64) error {
+func (s *spool) putSmall(ctx context.Context, body []byte, known *repeats, order uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -107,14 +107,14 @@ func (s *Spool) putSmall(ctx context.Context, body []byte, known *repeats, order
 	return err
 }
 
-func (s *Spool) usable(ctx context.Context) error {
+func (s *spool) usable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return ErrClosed
+		return errClosed
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 // reader finds bodies by their numbers. It is fastest with growing numbers.
 type reader struct {
-	s       *Spool
+	s       *spool
 	g       *segment
 	version int
 	f       file
@@ -28,7 +28,7 @@ type reader struct {
 	parts   *parts // of large, opened when they are needed
 }
 
-func (s *Spool) newReader() *reader { return &reader{s: s} }
+func (s *spool) newReader() *reader { return &reader{s: s} }
 
 func (r *reader) close() {
 	if r.f != nil {

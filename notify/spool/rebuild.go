@@ -12,7 +12,7 @@ import (
 
 // indexOf returns the index of a large body. It is nil, without an error, while
 // it is rebuilt, or if the body is gone.
-func (s *Spool) indexOf(l *largeBody) (*index, error) {
+func (s *spool) indexOf(l *largeBody) (*index, error) {
 	s.mu.Lock()
 	idx, busy := l.idx, l.building || s.large[l.seq] != l
 	if idx != nil {
@@ -64,7 +64,7 @@ func (l *largeBody) sums() ([]uint32, error) {
 // indexNow returns the index of a large body without waiting: it fails with
 // errNotYet while the index is rebuilt, and with fs.ErrNotExist if the body is
 // gone.
-func (s *Spool) indexNow(l *largeBody) (*index, error) {
+func (s *spool) indexNow(l *largeBody) (*index, error) {
 	idx, err := s.indexOf(l)
 	if err != nil || idx != nil {
 		return idx, err
@@ -78,7 +78,7 @@ func (s *Spool) indexNow(l *largeBody) (*index, error) {
 }
 
 // haveIndex keeps the index of a body, and counts its items if none is done.
-func (s *Spool) haveIndex(l *largeBody, idx *index, mem *memFile) {
+func (s *spool) haveIndex(l *largeBody, idx *index, mem *memFile) {
 	l.marks.mu.Lock()
 	defer l.marks.mu.Unlock()
 	s.mu.Lock()
@@ -98,7 +98,7 @@ const keptIndexes = 64
 
 // keepIndex notes that the index of l was used, and drops another if there are
 // too many; s.mu is held.
-func (s *Spool) keepIndex(l *largeBody) {
+func (s *spool) keepIndex(l *largeBody) {
 	s.indexed[l] = struct{}{}
 	for other := range s.indexed {
 		if len(s.indexed) <= keptIndexes {
@@ -115,7 +115,7 @@ func (s *Spool) keepIndex(l *largeBody) {
 
 // rebuild makes a new index of a large body. It reads the whole body, so it also
 // finds damage.
-func (s *Spool) rebuild(l *largeBody) {
+func (s *spool) rebuild(l *largeBody) {
 	s.building.Lock() // one at a time
 	defer s.building.Unlock()
 	if err := s.enter(); err != nil {
@@ -148,7 +148,7 @@ func (s *Spool) rebuild(l *largeBody) {
 var errChecksum = errors.New("spool: checksum mismatch")
 
 // split reads a large body and makes an index, on the disk if possible.
-func (s *Spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
+func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("spool: %v", p)
@@ -241,7 +241,7 @@ type summing struct {
 func (r *summing) Read(p []byte) (int, error) {
 	select {
 	case <-r.ending:
-		return 0, ErrClosed
+		return 0, errClosed
 	default:
 	}
 	n, err := r.r.Read(p[:min(len(p), sumStep-r.in)])
@@ -262,7 +262,7 @@ func (r *summing) flush() {
 }
 
 // openIndex opens the file of an index, for reading blocks.
-func (s *Spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
+func (s *spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
 	s.mu.Lock()
 	mem := l.mem
 	s.mu.Unlock()
@@ -277,7 +277,7 @@ func (s *Spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
 }
 
 // dropIndex removes a torn index, so that it is rebuilt.
-func (s *Spool) dropIndex(l *largeBody) {
+func (s *spool) dropIndex(l *largeBody) {
 	s.mu.Lock()
 	l.idx, l.mem = nil, nil
 	s.mu.Unlock()

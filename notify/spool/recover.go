@@ -10,7 +10,7 @@ import (
 
 // recoverLog finds the segments, with their marks. It reads their headers to know
 // what is there; bodies are read when they are handed out.
-func (s *Spool) recoverLog() error {
+func (s *spool) recoverLog() error {
 	list, err := s.fs.List(s.path(logDir))
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (s *Spool) recoverLog() error {
 }
 
 // recoverSegment notes what is in a segment and cuts off its unused end.
-func (s *Spool) recoverSegment(g *segment) error {
+func (s *spool) recoverSegment(g *segment) error {
 	st, err := g.marks.load()
 	if err != nil {
 		return err

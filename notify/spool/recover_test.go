@@ -36,7 +36,7 @@ func TestRecoveredIsSafe(t *testing.T) {
 	}
 	again := openDisk(t, p.crash(loseAll, rand.New(rand.NewPCG(*seed, 4))))
 	require.Len(t, drain(t, again), 2*itemsOf)
-	for _, s := range []*Spool{again, s, killed} {
+	for _, s := range []*spool{again, s, killed} {
 		require.NoError(t, s.Close())
 	}
 }

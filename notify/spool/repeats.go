@@ -33,7 +33,7 @@ type bodySum = [sha256.Size]byte
 // Its file is not synced: a lost record costs a second delivery, and no record
 // is written before its body is durable.
 type repeats struct {
-	s    *Spool
+	s    *spool
 	name string
 	log  *slog.Logger
 
@@ -47,7 +47,7 @@ type repeats struct {
 
 // recoverRepeats reads the file of repeats. Damage to it costs nothing but
 // repeats.
-func (s *Spool) recoverRepeats() {
+func (s *spool) recoverRepeats() {
 	if s.opts.RepeatTime < 0 {
 		return
 	}
@@ -239,7 +239,7 @@ func (r *repeats) close() {
 
 // acknowledge answers for a repeat, after checking that the stored files are
 // still there.
-func (s *Spool) acknowledge() error {
+func (s *spool) acknowledge() error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (s *Spool) acknowledge() error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	s.mu.Lock()
-	s.counts.Repeats++
+	s.counts.repeats++
 	s.mu.Unlock()
 	s.log.Debug("spool: a body came again, and is not stored again")
 	return nil

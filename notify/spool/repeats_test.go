@@ -30,7 +30,7 @@ func version(v string, size int) []byte {
 
 // versionsOf gives what a worker is handed, in order, by the first two bytes of
 // the name.
-func versionsOf(t *testing.T, s *Spool) (list []string) {
+func versionsOf(t *testing.T, s *spool) (list []string) {
 	t.Helper()
 	h := only(t, s)
 	defer h.Release()
@@ -50,7 +50,7 @@ func TestStaleRepeat(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			var log bytes.Buffer
-			s, err := Open(dir, &Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+			s, err := openDir(dir, &Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 			require.NoError(t, err)
 			put(t, s, version("v1", size))
 			put(t, s, version("v2", size))
@@ -61,7 +61,7 @@ func TestStaleRepeat(t *testing.T) {
 			require.Contains(t, log.String(), "level=DEBUG")
 			require.NoError(t, s.Close())
 
-			s, err = Open(dir, nil)
+			s, err = openDir(dir, nil)
 			require.NoError(t, err)
 			put(t, s, version("v1", size))
 			put(t, s, version("v2", size))
@@ -70,14 +70,14 @@ func TestStaleRepeat(t *testing.T) {
 			require.Equal(t, []string{"v1", "v2", "v3"}, versionsOf(t, s))
 			require.ErrorIs(t, s.Put(canceled(t), bytes.NewReader(version("v1", size))), context.Canceled)
 			require.NoError(t, s.Close())
-			require.ErrorIs(t, s.Put(t.Context(), bytes.NewReader(version("v1", size))), ErrClosed)
+			require.ErrorIs(t, s.Put(t.Context(), bytes.NewReader(version("v1", size))), errClosed)
 			large, err := os.ReadDir(filepath.Join(dir, largeDir))
 			require.NoError(t, err)
 			for _, e := range large {
 				require.NotEqual(t, tempSuffix, filepath.Ext(e.Name()), "a repeat leaves nothing behind")
 			}
 
-			s, err = Open(dir, &Options{RepeatTime: -1})
+			s, err = openDir(dir, &Options{RepeatTime: -1})
 			require.NoError(t, err)
 			put(t, s, version("v1", size))
 			put(t, s, version("v1", size))
@@ -100,7 +100,7 @@ func TestRepeatTime(t *testing.T) {
 	for _, within := range []time.Duration{0, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDisk()
-			open := func() *Spool {
+			open := func() *spool {
 				s, err := openSmall(&Options{RepeatTime: within}, d)
 				require.NoError(t, err)
 				return s
@@ -233,12 +233,12 @@ func TestRepeatsFile(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			file := filepath.Join(dir, repeatsName)
-			open := func() *Spool {
-				s, err := Open(dir, nil)
+			open := func() *spool {
+				s, err := openDir(dir, nil)
 				require.NoError(t, err)
 				return s
 			}
-			known := func(s *Spool, from, to int) int {
+			known := func(s *spool, from, to int) int {
 				before := s.Counts().Repeats
 				for i := from; i < to; i++ {
 					put(t, s, version(fmt.Sprintf("%02d", i), 0))
@@ -271,7 +271,7 @@ func TestRepeatsFile(t *testing.T) {
 	t.Run("a directory", func(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(dir, repeatsName), 0o700))
-		s, err := Open(dir, nil)
+		s, err := openDir(dir, nil)
 		require.NoError(t, err)
 		put(t, s, version("v1", 0))
 		put(t, s, version("v1", 0))
@@ -404,11 +404,11 @@ func TestNoRecordBeforeItsBody(t *testing.T) {
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	notifytest.RunClaims(t, notifytest.ClaimsHarness{Open: func(t *testing.T, dir string) notify.Claims {
-		s, err := Open(dir, nil)
+		s, err := openDir(dir, nil)
 		if err == nil {
 			return spoolClaims{s.Claims(), s}
 		}
-		require.ErrorIs(t, err, ErrLocked)
+		require.ErrorIs(t, err, errLocked)
 		c, err := notify.OpenClaimDir(filepath.Join(dir, claimDir), nil)
 		require.NoError(t, err)
 		return c

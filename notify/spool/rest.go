@@ -73,7 +73,7 @@ func readSlots(f io.ReaderAt, body int64) (newer, older slot, err error) {
 
 // restAdder adds items to a letter.
 type restAdder struct {
-	s        *Spool
+	s        *spool
 	name     letterName
 	f        file
 	body     int64
@@ -293,7 +293,7 @@ func (a *restAdder) undo() {
 
 // recoverRest makes sure that the newest slot is valid, and returns the offsets
 // of the items.
-func (s *Spool) recoverRest(n letterName) ([]uint32, error) {
+func (s *spool) recoverRest(n letterName) ([]uint32, error) {
 	l, err := s.openLetterFile(n.String())
 	if err != nil {
 		return nil, err

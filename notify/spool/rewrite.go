@@ -17,7 +17,7 @@ type kept struct {
 // read from in. Its marks remain valid, since they name bodies by number. A crash
 // leaves the old or the new one. When the new one has its name, replaced is called
 // with s.mu held; the marks are locked all the time.
-func (s *Spool) rewrite(g *segment, in file, stay []kept, replaced func()) (err error) {
+func (s *spool) rewrite(g *segment, in file, stay []kept, replaced func()) (err error) {
 	temp := s.tempPath(logDir)
 	out, err := s.fs.Create(temp)
 	if err != nil {

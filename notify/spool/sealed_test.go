@@ -88,7 +88,7 @@ func opened(t testing.TB, d *disk) map[string][]byte {
 }
 
 // openedLetterText is all that a letter's own file says.
-func openedLetterText(t testing.TB, s *Spool, id string) []byte {
+func openedLetterText(t testing.TB, s *spool, id string) []byte {
 	t.Helper()
 	l, err := s.openLetterFile(id)
 	require.NoError(t, err)
@@ -384,7 +384,7 @@ func TestSealedLater(t *testing.T) {
 	for i := range 50 { // two large ones among them
 		put(t, s, numbered(i))
 	}
-	work := func(s *Spool) map[string]string {
+	work := func(s *spool) map[string]string {
 		h := only(t, s)
 		defer h.Release()
 		for _, it := range scanAll(t, s, h) {
@@ -707,7 +707,7 @@ func TestSealedDirectory(t *testing.T) {
 	eachForm(t, func(t *testing.T, aead cipher.AEAD) {
 		dir := filepath.Join(t.TempDir(), "spool")
 		for range 2 {
-			s, err := Open(dir, &Options{AEAD: aead})
+			s, err := openDir(dir, &Options{AEAD: aead})
 			require.NoError(t, err)
 			put(t, s, planted(1, 3, 10))
 			put(t, s, planted(2, 40, 3000))

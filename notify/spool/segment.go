@@ -40,7 +40,7 @@ func pieceID(seq uint64, p *notify.Piece) notify.ItemID {
 }
 
 // unit is kept as a whole until all of it is finished: a segment, or a large
-// body. Spool.mu guards its variable fields.
+// body. spool.mu guards its variable fields.
 type unit struct {
 	marks *markFile
 	// live is the number of unfinished items up to counted, which grows with the
@@ -60,7 +60,7 @@ func (u *unit) total() (n int64) {
 
 const segmentSuffix = ".seg"
 
-// segment is a file of the log. Spool.mu guards its variable fields.
+// segment is a file of the log. spool.mu guards its variable fields.
 type segment struct {
 	unit
 	base uint64 // no body in it has a lower number
@@ -101,7 +101,7 @@ func segmentName(base, order, random uint64) string {
 	return fmt.Sprintf("%016x-%016x-%016x%s", base, order, random, segmentSuffix)
 }
 
-func (s *Spool) newSegment(base uint64, name string) *segment {
+func (s *spool) newSegment(base uint64, name string) *segment {
 	return &segment{
 		unit: unit{marks: s.newMarkFile(s.path(logDir, strings.TrimSuffix(name, segmentSuffix)+markSuffix), false)},
 		base: base, file: name, salt: crc32.Checksum([]byte(name), castagnoli), box: s.box(),
@@ -154,7 +154,7 @@ func (g *segment) scanner(f io.ReaderAt, off, end int64, ahead int) *scanner {
 
 // segmentFor returns the segment with the body of this number, if any; s.mu is
 // held.
-func (s *Spool) segmentFor(seq uint64) *segment {
+func (s *spool) segmentFor(seq uint64) *segment {
 	i := s.segmentAfter(seq) - 1
 	if i < 0 {
 		return nil
@@ -163,7 +163,7 @@ func (s *Spool) segmentFor(seq uint64) *segment {
 }
 
 // segmentAfter returns the index of the first segment whose base is above seq.
-func (s *Spool) segmentAfter(seq uint64) int {
+func (s *spool) segmentAfter(seq uint64) int {
 	return sort.Search(len(s.segments), func(i int) bool { return s.segments[i].base > seq })
 }
 
@@ -175,13 +175,13 @@ func (g *segment) scanned() bool {
 
 // finished reports whether a segment can be removed; s.mu is held. The newest
 // stays, since it tells the next numbers.
-func (s *Spool) finished(g *segment) bool {
+func (s *spool) finished(g *segment) bool {
 	return g.sealed && g.scanned() && g.total() == 0 && !g.pinned && g != s.segments[len(s.segments)-1]
 }
 
 // removeFinished removes finished segments. The next Open removes those that it
 // cannot.
-func (s *Spool) removeFinished() {
+func (s *spool) removeFinished() {
 	s.mu.Lock()
 	var gone []*segment
 	s.segments = slices.DeleteFunc(s.segments, func(g *segment) bool {

@@ -39,7 +39,7 @@ func (h *share) Settle(ctx context.Context, verdicts []notify.Verdict) error {
 	return h.s.settle(ctx, verdicts)
 }
 
-func (s *Spool) settle(ctx context.Context, verdicts []notify.Verdict) (err error) {
+func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err error) {
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	list, err := s.settlements(verdicts)
@@ -80,7 +80,7 @@ func (s *Spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 }
 
 // settlements groups verdicts by unit. It omits those on bodies that are gone.
-func (s *Spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
+func (s *spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
 	var list []settlement
 	at := map[*unit]int{}
 	s.mu.Lock()
@@ -120,7 +120,7 @@ func (s *Spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
 }
 
 // classOf finds the class of an unfinished item; ok is false if there is none.
-func (s *Spool) classOf(r *reader, id notify.ItemID) (class notify.Class, ok bool, err error) {
+func (s *spool) classOf(r *reader, id notify.ItemID) (class notify.Class, ok bool, err error) {
 	if k, ok := s.known.get(id); ok {
 		return k.class, true, nil
 	}
@@ -136,7 +136,7 @@ func (s *Spool) classOf(r *reader, id notify.ItemID) (class notify.Class, ok boo
 
 // classify finds the classes of the items. That may read an index, which locks
 // the body's marks, so call it before these are locked.
-func (s *Spool) classify(list []settlement) error {
+func (s *spool) classify(list []settlement) error {
 	r := s.newReader()
 	defer r.close()
 	for i := range list {
@@ -156,7 +156,7 @@ func (s *Spool) classify(list []settlement) error {
 }
 
 // record writes the marks and then applies them; the marks are locked.
-func (s *Spool) record(list []settlement) (err error) {
+func (s *spool) record(list []settlement) (err error) {
 	for i := range list {
 		if err := s.prepare(&list[i]); err != nil {
 			return err
@@ -212,7 +212,7 @@ func (s *Spool) record(list []settlement) (err error) {
 }
 
 // mark writes the cells of one unit.
-func (s *Spool) mark(t *settlement) error {
+func (s *spool) mark(t *settlement) error {
 	m := t.u.marks
 	err := m.write(t.cells, t.buried)
 	if err != nil && s.giveReserve() {
@@ -225,7 +225,7 @@ func (s *Spool) mark(t *settlement) error {
 }
 
 // undo removes marks that were written together with something that failed.
-func (s *Spool) undo(list []settlement) {
+func (s *spool) undo(list []settlement) {
 	for i := range list {
 		list[i].u.marks.undo(list[i].written)
 	}
@@ -233,7 +233,7 @@ func (s *Spool) undo(list []settlement) {
 
 // prepare makes the cells of one unit, without those verdicts that are on
 // finished items.
-func (s *Spool) prepare(t *settlement) (err error) {
+func (s *spool) prepare(t *settlement) (err error) {
 	m := t.u.marks
 	if m.gone {
 		return nil
@@ -280,7 +280,7 @@ func (s *Spool) prepare(t *settlement) (err error) {
 
 // counted returns how many of the ending items were counted as live; s.mu is
 // held.
-func (s *Spool) counted(t *settlement) (n int64) {
+func (s *spool) counted(t *settlement) (n int64) {
 	for id := range t.done {
 		if id <= t.u.counted {
 			n++
@@ -292,7 +292,7 @@ func (s *Spool) counted(t *settlement) (n int64) {
 // endsWith reports whether this finishes the unit, so that its files are removed
 // and need no marks. Buried items still need them: until the removal is safe, the
 // marks say that there is a letter.
-func (s *Spool) endsWith(t *settlement) bool {
+func (s *spool) endsWith(t *settlement) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.buried || t.u.pinned || t.u.total() != s.counted(t) {
@@ -310,7 +310,7 @@ const maxMarks = 1 << 20
 
 // keepMarks notes that the marks of m were used, and drops others if there are
 // too many in memory; m.mu is held.
-func (s *Spool) keepMarks(m *markFile) {
+func (s *spool) keepMarks(m *markFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.gone || m.st == nil {
@@ -335,7 +335,7 @@ func (s *Spool) keepMarks(m *markFile) {
 	}
 }
 
-func (s *Spool) forgetMarks(m *markFile) {
+func (s *spool) forgetMarks(m *markFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.marksKept -= s.marked[m]

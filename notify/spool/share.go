@@ -17,7 +17,7 @@ import (
 // ones; see backlog. Items of ClassAccount have their own pass, over the bodies
 // that may hold any, which never waits for the other.
 type share struct {
-	s       *Spool
+	s       *spool
 	ctx     context.Context
 	end     context.CancelCauseFunc
 	done    chan struct{} // closed by Release
@@ -74,7 +74,7 @@ const (
 )
 
 // Shares yields the only share, and again after it was released.
-func (s *Spool) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
+func (s *spool) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
 	return func(yield func(notify.Share, error) bool) {
 		if ctx.Err() != nil {
 			return
@@ -83,7 +83,7 @@ func (s *Spool) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
 		if s.closed || s.looping || s.share != nil {
 			err := notify.ErrInUse
 			if s.closed {
-				err = ErrClosed
+				err = errClosed
 			}
 			s.mu.Unlock()
 			yield(nil, err)
@@ -109,27 +109,27 @@ func (s *Spool) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
 			case <-ctx.Done():
 			case <-h.done:
 			case <-s.ending:
-				yield(nil, ErrClosed)
+				yield(nil, errClosed)
 				return
 			}
 		}
 	}
 }
 
-func (s *Spool) newShare() (*share, error) {
+func (s *spool) newShare() (*share, error) {
 	h := &share{s: s, pass: cursor{counts: true}, done: make(chan struct{}), wanted: make(chan struct{}), changed: make(chan struct{}, 1)}
 	h.ctx, h.end = context.WithCancelCause(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, ErrClosed
+		return nil, errClosed
 	}
 	s.share = h
 	return h, nil
 }
 
 // ring tells the share that there may be something new.
-func (s *Spool) ring() {
+func (s *spool) ring() {
 	s.mu.Lock()
 	h := s.share
 	s.mu.Unlock()
@@ -380,7 +380,7 @@ func (h *share) goOn(ctx context.Context, class notify.Class, after notify.ItemI
 
 // visible returns up to which number all bodies are stored, so that none appears
 // behind a scan.
-func (s *Spool) visible() uint64 {
+func (s *spool) visible() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	upTo := s.seq
@@ -393,7 +393,7 @@ func (s *Spool) visible() uint64 {
 // begin assigns numbers to the next n bodies, and as many orders as they have
 // bytes, and returns the first of each. The bodies are not visible until seen is
 // called with their first number.
-func (s *Spool) begin(n int, now time.Time, bytes int64) (first, order uint64) {
+func (s *spool) begin(n int, now time.Time, bytes int64) (first, order uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first = s.seq + 1
@@ -402,7 +402,7 @@ func (s *Spool) begin(n int, now time.Time, bytes int64) (first, order uint64) {
 	return first, s.nextOrder(now, uint64(bytes))
 }
 
-func (s *Spool) seen(first uint64) {
+func (s *spool) seen(first uint64) {
 	s.mu.Lock()
 	delete(s.unseen, first)
 	h := s.share

@@ -11,30 +11,30 @@ import (
 const reserveSize = 1 << 20
 
 // spend counts n more bytes on the disk.
-func (s *Spool) spend(n int64) { s.bytes.Add(n) }
+func (s *spool) spend(n int64) { s.bytes.Add(n) }
 
 // promise counts n bytes that a Put is going to take.
-func (s *Spool) promise(n int64) { s.promised.Add(n) }
+func (s *spool) promise(n int64) { s.promised.Add(n) }
 
 // reserve promises n bytes to a Put, if the spool may grow that much. Some of
 // MaxBytes is left for marks and letters.
-func (s *Spool) reserve(n int64) error {
+func (s *spool) reserve(n int64) error {
 	return s.reserveUpTo(n, s.opts.MaxBytes-min(s.opts.MaxBytes/8, 16<<20))
 }
 
 // reserveFor promises n bytes to a letter.
-func (s *Spool) reserveFor(n int64) error { return s.reserveUpTo(n, s.opts.MaxBytes) }
+func (s *spool) reserveFor(n int64) error { return s.reserveUpTo(n, s.opts.MaxBytes) }
 
-func (s *Spool) reserveUpTo(n, limit int64) error {
+func (s *spool) reserveUpTo(n, limit int64) error {
 	if s.promised.Add(n)+s.bytes.Load() > limit && s.opts.MaxBytes > 0 {
 		s.promised.Add(-n)
-		return ErrFull
+		return errMaxBytes
 	}
 	return nil
 }
 
 // takeReserve restores the reserve. It fails while the disk has no room.
-func (s *Spool) takeReserve() error {
+func (s *spool) takeReserve() error {
 	if s.reserved.Load() {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (s *Spool) takeReserve() error {
 }
 
 // giveReserve deletes the reserve, and reports whether there was one.
-func (s *Spool) giveReserve() bool {
+func (s *spool) giveReserve() bool {
 	s.reserving.Lock()
 	defer s.reserving.Unlock()
 	if !s.reserved.Load() || s.fs.Remove(s.path(reserveName)) != nil {
@@ -68,7 +68,7 @@ func (s *Spool) giveReserve() bool {
 }
 
 // recoverReserve finds or creates the reserve.
-func (s *Spool) recoverReserve() {
+func (s *spool) recoverReserve() {
 	if s.sizeOf(s.path(reserveName)) == s.reserveSize {
 		s.spend(s.reserveSize)
 		s.reserved.Store(true)
@@ -108,7 +108,7 @@ const (
 
 // keep is the goroutine that tidies up, some time after a change. An idle spool
 // sleeps.
-func (s *Spool) keep() {
+func (s *spool) keep() {
 	defer close(s.kept)
 	sweep := make(<-chan time.Time)
 	if s.opts.LetterRetention > 0 {
@@ -151,7 +151,7 @@ func (s *Spool) keep() {
 }
 
 // wantTidy tells the keeper that there may be something to tidy up.
-func (s *Spool) wantTidy() {
+func (s *spool) wantTidy() {
 	select {
 	case s.untidy <- struct{}{}:
 	default:

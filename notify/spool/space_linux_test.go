@@ -56,7 +56,7 @@ func TestFullDiskDrains(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(disk(t), "spool")
-			s, err := Open(dir, nil)
+			s, err := openDir(dir, nil)
 			require.NoError(t, err)
 			ctx := context.Background()
 			rnd := rand.New(rand.NewPCG(1, 2))
@@ -102,7 +102,7 @@ func TestFullDiskDrains(t *testing.T) {
 				require.NoError(t, s.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u","summaryId":"after"}]}`)), "there is room again")
 				h.Release()
 				require.NoError(t, s.Close())
-				s, err = Open(dir, nil)
+				s, err = openDir(dir, nil)
 				require.NoError(t, err)
 			}
 			require.NoError(t, s.Close())
@@ -117,7 +117,7 @@ func TestFullDiskDrains(t *testing.T) {
 func TestFullDiskOpens(t *testing.T) {
 	root := mount(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
 	dir := filepath.Join(root, "spool")
-	s, err := Open(dir, nil)
+	s, err := openDir(dir, nil)
 	require.NoError(t, err)
 	for i := range 40 {
 		put(t, s, numbered(i))
@@ -132,7 +132,7 @@ func TestFullDiskOpens(t *testing.T) {
 		}
 	}
 	require.NoError(t, f.Close())
-	s, err = Open(dir, nil)
+	s, err = openDir(dir, nil)
 	require.NoError(t, err)
 	require.Error(t, s.Put(t.Context(), strings.NewReader("{}")))
 	h := only(t, s)
@@ -199,7 +199,7 @@ func TestFewDescriptors(t *testing.T) {
 		}
 		if round == 0 {
 			require.NoError(t, s.Close())
-			s, err = Open(s.dir, nil)
+			s, err = openDir(s.dir, nil)
 			require.NoError(t, err)
 			h = only(t, s)
 			require.Len(t, scanAll(t, s, h), 60, "they have kept their IDs")

@@ -11,7 +11,7 @@ import (
 // splitting splits a large body while it is received. If it fails, the body is
 // still stored and is split later.
 type splitting struct {
-	s    *Spool
+	s    *spool
 	temp string // the index on the way, "" when it is no longer ours to remove
 	f    file
 	w    *indexWriter
@@ -29,7 +29,7 @@ type splitting struct {
 }
 
 // startSplitting begins. The body is given in chunks, and end must be called.
-func (s *Spool) startSplitting() *splitting {
+func (s *spool) startSplitting() *splitting {
 	sp := &splitting{s: s, temp: s.tempPath(largeDir),
 		full: make(chan []byte, 1), empty: make(chan *[copySize]byte, 3), stop: make(chan struct{}), done: make(chan struct{})}
 	f, err := s.fs.Create(sp.temp)

@@ -17,25 +17,25 @@ import (
 )
 
 var (
-	// ErrLocked means that another process, or another Spool of this process, has
-	// the directory open. It wraps [notify.ErrInUse].
-	ErrLocked = fmt.Errorf("spool: the directory belongs to another process: %w", notify.ErrInUse)
-	// ErrFull means that a body would exceed [Options].MaxBytes.
-	ErrFull = errors.New("spool: full")
-	// ErrClosed means that the spool was closed.
-	ErrClosed = errors.New("spool: closed")
-	// ErrGone means that the directory was removed or replaced while the spool
+	// errLocked means that another process, or another spool of this process, has
+	// the directory open.
+	errLocked = fmt.Errorf("spool: the directory belongs to another process: %w", notify.ErrInUse)
+	// errMaxBytes means that a body would exceed [Options].MaxBytes.
+	errMaxBytes = errors.New("spool: full")
+	// errClosed means that the spool was closed.
+	errClosed = fmt.Errorf("spool: %w", os.ErrClosed)
+	// errGone means that the directory was removed or replaced while the spool
 	// was open, so nothing can be stored in it.
-	ErrGone = errors.New("spool: the directory is gone")
-	// ErrFormat means that the directory holds something else, or was written by
+	errGone = errors.New("spool: the directory is gone")
+	// errFormat means that the directory holds something else, or was written by
 	// a later version of this package.
-	ErrFormat = errors.New("unknown format")
+	errFormat = errors.New("unknown format")
 )
 
 // Options are the optional settings of [Open].
 type Options struct {
 	// MaxBytes limits the disk space of bodies, their indexes and letters. A Put
-	// beyond it fails with ErrFull, and so does a letter, whose item then stays.
+	// beyond it fails, and so does a letter, whose item then stays.
 	// Records of what was settled do not count, so that a full spool can drain. 0
 	// means no limit but the disk's.
 	MaxBytes int64
@@ -65,9 +65,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Spool is a [notify.Queue] in a directory. Its methods are safe for
-// concurrent use. It has two goroutines, which Close ends.
-type Spool struct {
+// spool is a [notify.Queue] in a directory.
+type spool struct {
 	dir  string
 	fs   fileSystem
 	opts Options
@@ -130,10 +129,10 @@ type Spool struct {
 	rests      map[uint64]letterName // letters that can be added to, by body
 	share      *share                // that somebody has
 	looping    bool                  // somebody waits for shares
-	counts     Counts
+	counts     counts
 }
 
-var _ notify.Queue = (*Spool)(nil)
+var _ notify.Queue = (*spool)(nil)
 
 const (
 	lockName    = "LOCK"
@@ -154,10 +153,23 @@ const (
 
 // Open opens the spool in dir, which it creates if necessary, and recovers what a
 // crash left. It reads all unfinished bodies once to verify them, at the speed of
-// the disk. It fails with [ErrLocked] while another process has the directory,
-// with [ErrFormat] if it cannot read it, and with [ErrKey] if it is sealed and
-// Options.AEAD does not open it.
-func Open(dir string, opts *Options) (*Spool, error) {
+// the disk. It fails with [notify.ErrInUse] while another process has the
+// directory, with [ErrKey] if it is sealed and Options.AEAD does not open it, and
+// if it cannot read it: it holds something else, or was written by a later version
+// of this package.
+//
+// The queue is safe for concurrent use. It has two goroutines, which Close ends. A
+// Put that is still reading its body then fails with [os.ErrClosed], as does every
+// later call. Its claims are valid until Close, and do not count towards MaxBytes.
+func Open(dir string, opts *Options) (notify.Queue, error) {
+	s, err := openDir(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func openDir(dir string, opts *Options) (*spool, error) {
 	s, err := open(dir, opts, diskFS{})
 	if err != nil {
 		return nil, err
@@ -173,11 +185,10 @@ func Open(dir string, opts *Options) (*Spool, error) {
 }
 
 // Claims returns the records of which files were asked for, kept in a directory
-// of the spool. A [notify.Processor] uses them by itself. They are valid until
-// Close, and do not count towards MaxBytes.
-func (s *Spool) Claims() notify.Claims { return s.claims }
+// of the spool.
+func (s *spool) Claims() notify.Claims { return s.claims }
 
-func open(dir string, opts *Options, fs fileSystem) (*Spool, error) {
+func open(dir string, opts *Options, fs fileSystem) (*spool, error) {
 	s, err := prepare(dir, opts, fs)
 	if err == nil {
 		err = s.start()
@@ -189,8 +200,8 @@ func open(dir string, opts *Options, fs fileSystem) (*Spool, error) {
 }
 
 // prepare makes a spool that has not touched its directory yet.
-func prepare(dir string, opts *Options, fs fileSystem) (*Spool, error) {
-	s := &Spool{
+func prepare(dir string, opts *Options, fs fileSystem) (*spool, error) {
+	s := &spool{
 		dir: dir, fs: fs,
 		segmentSize: 16 << 20,
 		zeroAhead:   zeroStep,
@@ -225,7 +236,7 @@ func prepare(dir string, opts *Options, fs fileSystem) (*Spool, error) {
 }
 
 // start takes the directory and recovers what is in it.
-func (s *Spool) start() (err error) {
+func (s *spool) start() (err error) {
 	fs, dir := s.fs, s.dir
 	for _, d := range []string{"", logDir, largeDir, letterDir} {
 		if err := fs.Mkdir(filepath.Join(dir, d)); err != nil {
@@ -269,7 +280,7 @@ func (s *Spool) start() (err error) {
 // does not open. It writes the signature of a new one, of one of version 1, and of
 // one that is sealed from now on, before anything is. It completes a torn
 // signature.
-func (s *Spool) checkFormat() error {
+func (s *spool) checkFormat() error {
 	f, err := s.fs.Open(s.path(formatName))
 	if isNotExist(err) {
 		f, err = s.fs.Create(s.path(formatName))
@@ -286,7 +297,7 @@ func (s *Spool) checkFormat() error {
 	text := strings.TrimRight(string(have[:n]), "\x00")
 	plain := text == formatText || text == formatText1
 	if !plain && text != formatSealed && !strings.HasPrefix(formatText, text) {
-		return ErrFormat
+		return errFormat
 	}
 	if err := s.openKeys(text == formatSealed, plain); err != nil {
 		return err
@@ -305,9 +316,8 @@ func (s *Spool) checkFormat() error {
 }
 
 // Close ends loops over Shares and the share, waits for running writes, and
-// releases the directory lock. A Put that is still reading its body fails with
-// ErrClosed, as does every later call.
-func (s *Spool) Close() (err error) {
+// releases the directory lock.
+func (s *spool) Close() (err error) {
 	s.gate.Lock()
 	s.mu.Lock()
 	if s.closed {
@@ -322,7 +332,7 @@ func (s *Spool) Close() (err error) {
 	close(s.ending)
 	s.gate.Unlock()
 	if h != nil {
-		h.lose(fmt.Errorf("%w: %w", ErrClosed, notify.ErrLost))
+		h.lose(fmt.Errorf("%w: %w", errClosed, notify.ErrLost))
 	}
 	<-s.written
 	<-s.kept
@@ -336,33 +346,33 @@ func (s *Spool) Close() (err error) {
 }
 
 // enter begins a change of the directory, to be ended by leave.
-func (s *Spool) enter() error {
+func (s *spool) enter() error {
 	s.gate.RLock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		s.gate.RUnlock()
-		return ErrClosed
+		return errClosed
 	}
 	return nil
 }
 
-func (s *Spool) leave() { s.gate.RUnlock() }
+func (s *spool) leave() { s.gate.RUnlock() }
 
 // stillThere fails if a synced file has lost its name: the next restart would not
 // find it.
-func (s *Spool) stillThere(f file, name string) error {
+func (s *spool) stillThere(f file, name string) error {
 	if !f.Is(name) {
-		return fmt.Errorf("%w: %s has lost its name", ErrGone, filepath.Base(name))
+		return fmt.Errorf("%w: %s has lost its name", errGone, filepath.Base(name))
 	}
 	return nil
 }
 
 // tempPath names a temporary file.
-func (s *Spool) tempPath(dir string) string {
+func (s *spool) tempPath(dir string) string {
 	return s.path(dir, fmt.Sprintf("%d-%d%s", os.Getpid(), s.tempNum.Add(1), tempSuffix))
 }
 
-func (s *Spool) path(elem ...string) string {
+func (s *spool) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }

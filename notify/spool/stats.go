@@ -8,37 +8,21 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Counts are figures since Open, for metrics.
-type Counts struct {
-	// Puts counts the stored bodies. Syncs counts the writes that small bodies
-	// shared.
-	Puts, Syncs int64
-	// Repeats counts the bodies that were acknowledged but not stored, as repeats
-	// of earlier ones. See [Options].RepeatTime.
-	Repeats int64
-	// Damaged counts the damage that was found and became letters.
-	Damaged int
-	// Unreadable counts the files that could not be read in part or as a whole.
-	// They stay in place and are tried again by the next Open.
-	Unreadable int
-}
-
-// Counts returns the current figures.
-func (s *Spool) Counts() Counts {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.counts
+// counts are the figures of [notify.QueueStats] since the spool was opened.
+type counts struct {
+	puts, syncs, repeats int64
+	damaged, unreadable  int
 }
 
 // Stats returns what the spool holds. It searches for the oldest item from where
 // it was found before.
-func (s *Spool) Stats(ctx context.Context) (st notify.QueueStats, err error) {
+func (s *spool) Stats(ctx context.Context) (st notify.QueueStats, err error) {
 	s.oldest.mu.Lock()
 	defer s.oldest.mu.Unlock()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return st, ErrClosed
+		return st, errClosed
 	}
 	var in [notify.Classes]*segment
 	for _, g := range s.segments {
@@ -61,7 +45,9 @@ func (s *Spool) Stats(ctx context.Context) (st notify.QueueStats, err error) {
 			}
 		}
 	}
+	c := s.counts
 	s.mu.Unlock()
+	st.Puts, st.Syncs, st.Repeats, st.Damaged, st.Unreadable = c.puts, c.syncs, c.repeats, c.damaged, c.unreadable
 	until := time.Now().Add(scanTime)
 	for class, g := range in {
 		if g != nil {
@@ -87,7 +73,7 @@ type oldest struct {
 
 // find returns when the oldest item of a class in a segment was received. If the
 // time is up before, it returns a bound: the item is not older.
-func (o *oldest) find(ctx context.Context, s *Spool, class notify.Class, g *segment, until time.Time) (time.Time, error) {
+func (o *oldest) find(ctx context.Context, s *spool, class notify.Class, g *segment, until time.Time) (time.Time, error) {
 	c := &o.at[class]
 	if c.seq < g.base-1 {
 		*c = cursor{seq: g.base - 1}

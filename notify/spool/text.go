@@ -20,7 +20,7 @@ type text struct {
 }
 
 // openText opens a file. Damage of a sealed one is the error given.
-func (s *Spool) openText(name string, sealed bool, about []byte, damage error) (*text, error) {
+func (s *spool) openText(name string, sealed bool, about []byte, damage error) (*text, error) {
 	f, err := s.fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -38,13 +38,13 @@ func (s *Spool) openText(name string, sealed bool, about []byte, damage error) (
 }
 
 // openBody opens a file with a large body.
-func (s *Spool) openBody(name string, sealed bool) (*text, error) {
+func (s *spool) openBody(name string, sealed bool) (*text, error) {
 	return s.openText(name, sealed, aboutBody, errChecksum)
 }
 
 // openSalvage opens a damaged large body: what does not open are spaces. One of
 // which nothing opens is read as it is.
-func (s *Spool) openSalvage(name string, sealed bool) (*text, error) {
+func (s *spool) openSalvage(name string, sealed bool) (*text, error) {
 	t, err := s.openText(name, false, nil, errChecksum)
 	if err == nil && sealed {
 		_ = t.unseal(s.box(), aboutBody, true)
@@ -104,7 +104,7 @@ func (t *text) Close() error {
 func sumOf(id seal.ID) uint32 { return binary.LittleEndian.Uint32(id[:]) }
 
 // diskSize is how long a file with so much text is.
-func (s *Spool) diskSize(n int64, sealed bool) int64 {
+func (s *spool) diskSize(n int64, sealed bool) int64 {
 	if sealed {
 		return s.box().SealedSize(n)
 	}
@@ -112,7 +112,7 @@ func (s *Spool) diskSize(n int64, sealed bool) int64 {
 }
 
 // boxOf is what a large body and its index are sealed with, nil if they are not.
-func (l *largeBody) boxOf(s *Spool) *seal.Box {
+func (l *largeBody) boxOf(s *spool) *seal.Box {
 	if l.sealed {
 		return s.box()
 	}

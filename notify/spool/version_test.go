@@ -17,7 +17,7 @@ func TestVersion1(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/v1")))
 	for round := range 3 {
-		s, err := Open(dir, nil)
+		s, err := openDir(dir, nil)
 		require.NoError(t, err)
 		h := only(t, s)
 		var push, account []string

@@ -66,7 +66,7 @@ func (w *Sweeper) Work(ctx context.Context, job *river.Job[SweepArgs]) error {
 
 // SweepLetters is the sweep "letters": it discards dead letters that were buried longer
 // ago than age. A queue in PostgreSQL can do so itself, with Options.LetterRetention.
-func SweepLetters(letters notify.Letters, age time.Duration) Sweep {
+func SweepLetters(letters notify.Queue, age time.Duration) Sweep {
 	return Sweep{"letters", func(ctx context.Context) error {
 		for l, err := range letters.Letters(ctx, &notify.LetterFilter{Before: time.Now().Add(-age)}) {
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -76,9 +75,7 @@ func (l *logs) String() string {
 func newRig(t *testing.T, q notify.Queue, opts *admin.Options) *rig {
 	t.Helper()
 	r := &rig{t: t, queue: q}
-	if c, ok := q.(io.Closer); ok {
-		t.Cleanup(func() { require.NoError(t, c.Close()) })
-	}
+	t.Cleanup(func() { require.NoError(t, q.Close()) })
 	var err error
 	r.admin, err = admin.New(q, slog.New(slog.NewJSONHandler(&r.log, nil)), opts)
 	require.NoError(t, err)

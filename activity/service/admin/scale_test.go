@@ -139,7 +139,7 @@ func TestScale(t *testing.T) {
 }
 
 // makeLetters buries n items, each in a letter of its own.
-func makeLetters(t *testing.T, q *spool.Spool, n int, list func(first, n int) string) {
+func makeLetters(t *testing.T, q notify.Queue, n int, list func(first, n int) string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

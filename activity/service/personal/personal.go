@@ -37,9 +37,8 @@ import (
 
 // Stores are the places that hold data of users. A nil field is left out.
 type Stores struct {
-	// Queue holds items, dead letters, and the claims of downloads. If it does not
-	// implement [notify.Eraser], the receipt lists it as left.
-	Queue notify.Letters
+	// Queue holds items, dead letters, and the claims of downloads.
+	Queue notify.Queue
 	// Processor works on the queue in this process, and forgets what it has read of
 	// the user.
 	Processor *notify.Processor
@@ -135,11 +134,7 @@ func (s *Stores) parts() (all []part) {
 		all = append(all, part{name, e.Erase, e.Holdings})
 	}
 	if s.Queue != nil {
-		if e, ok := s.Queue.(notify.Eraser); ok {
-			add("queue", e)
-		} else {
-			all = append(all, part{"queue", cannot, none})
-		}
+		add("queue", s.Queue)
 	}
 	if p := s.Processor; p != nil {
 		all = append(all, part{"processor", func(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
@@ -175,12 +170,6 @@ func (s *Stores) parts() (all []part) {
 		add(name, s.Others[name])
 	}
 	return all
-}
-
-func cannot(context.Context, types.UserID) (*notify.Erasure, error) {
-	out := &notify.Erasure{}
-	out.Leave("store", 1, "it is no notify.Eraser")
-	return out, nil
 }
 
 // eraser is a store that tells of an erasure itself.

@@ -95,7 +95,7 @@ type Program struct {
 	// [Options].Operator, /admin/.
 	Handler http.Handler
 	Users   *auth.Users
-	Queue   *spool.Spool
+	Queue   notify.Queue
 	Ledger  backfill.Ledger
 
 	accounts Accounts
