@@ -24,6 +24,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
@@ -247,7 +248,7 @@ func (w *world) settle(items int64) {
 // ping announces an activity that is at the fake. It returns the pull token too.
 func (w *world) ping() (body, token string) {
 	g := activitytest.NewGenerator(1)
-	_, url := w.user.Upload(g.Activities(activitytest.SportRun, time.Now().Add(-time.Hour))[0])
+	_, url := w.user.Upload(g.Activities(activitytype.Running, time.Now().Add(-time.Hour))[0])
 	_, token, _ = strings.Cut(url, "token=")
 	token, _, _ = strings.Cut(token, "&")
 	require.NotEmpty(w.t, token)
@@ -257,7 +258,7 @@ func (w *world) ping() (body, token string) {
 // filePing announces a file.
 func (w *world) filePing() (body, token string) {
 	g := activitytest.NewGenerator(2)
-	file, content := g.File(g.Details(g.Activities(activitytest.SportRun, time.Now().Add(-2*time.Hour))[0]))
+	file, content := g.File("FIT", g.Details(g.Activities(activitytype.Running, time.Now().Add(-2*time.Hour))[0]))
 	raw, url := w.user.UploadFile(file, content)
 	_, token, _ = strings.Cut(url, "token=")
 	token, _, _ = strings.Cut(token, "&")

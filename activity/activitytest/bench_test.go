@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -19,7 +20,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			g := activitytest.NewGenerator(1)
 			now := time.Now()
 			for range n {
-				u.Add(g.Activities(activitytest.SportRun, now)[0])
+				u.Add(g.Activities(activitytype.Running, now)[0])
 			}
 			r, _ := http.NewRequest("GET", u.CallbackURL(types.KindActivities, types.Window{Start: now.Add(-time.Minute), End: now.Add(time.Hour)}), nil)
 			r.Header.Set("Authorization", "Bearer "+u.State().AccessToken)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -100,8 +101,8 @@ func TestChaos(t *testing.T) {
 					p.mu.Lock()
 					p.users[u.ID()] = notify.User{ID: "partner's " + string(u.ID()), Client: c}
 					p.mu.Unlock()
-					for _, sport := range []activitytest.Sport{activitytest.SportRun, activitytest.SportTriathlon, activitytest.SportWheelchair, activitytest.SportManualEntry} {
-						for _, a := range g.Activities(sport, time.Now()) {
+					for _, sport := range []activitytype.Type{activitytype.Running, activitytype.MultiSport, activitytype.WheelchairPushRun, manual} {
+						for _, a := range activities(g, sport, time.Now()) {
 							a.DurationInSeconds %= 100
 							d := g.Details(a)
 							list := []types.Summary{a, d, g.Edit(a), g.MoveIQ(time.Now())}
@@ -109,7 +110,7 @@ func TestChaos(t *testing.T) {
 								want[fmt.Sprint(u.ID(), s.Kind(), s.ID())] = true
 							}
 							u.Add(list...)
-							f, content := g.File(d)
+							f, content := g.File("FIT", d)
 							files[fmt.Sprint(u.ID(), f.SummaryID)] = content
 							u.AddFile(f, content)
 						}

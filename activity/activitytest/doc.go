@@ -26,7 +26,7 @@
 // [User.AddFile] upload data now and queue the notifications; [User.AddHistory]
 // adds what only a backfill brings. A [Generator] makes up realistic workouts,
 // which [User.Sync] uploads as a device does, with files of all that a device
-// writes: see [Generator.FileAs].
+// writes: see [Generator.File].
 //
 // To go through consent instead, pass the authorization URL to [Server.Consent],
 // or open it in a browser. Package oauth1test adds OAuth 1.0a.

@@ -36,8 +36,3 @@ func ExampleQuirks() {
 	// id-as-string
 	// id-as-number
 }
-
-func ExampleSports() {
-	fmt.Println(activitytest.Sports())
-	// Output: [run ride indoor-ride pool-swim open-swim walk strength wheelchair triathlon manual]
-}

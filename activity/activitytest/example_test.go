@@ -165,13 +165,13 @@ func ExampleUser_AddHistory() {
 func ExampleGenerator() {
 	g := activitytest.NewGenerator(1)
 	start := time.Date(2026, 5, 1, 7, 30, 0, 0, time.UTC)
-	run := g.Activities(activitytest.SportRun, start)[0]
+	run := g.Activities(activitytype.Running, start)[0]
 	details := g.Details(run)
-	file, content := g.File(details)
+	file, content := g.File("FIT", details)
 	fmt.Println(run.ActivityType.Group(), types.Start(run))
 	fmt.Println(details.SummaryID == run.SummaryID+"-detail", len(details.Samples) > 100)
 	fmt.Println(file.FileType, string(content[8:12]))
-	fmt.Println(len(g.Activities(activitytest.SportTriathlon, start)))
+	fmt.Println(len(g.Activities(activitytype.MultiSport, start)))
 	// Output:
 	// Running 2026-05-01 07:30:00 +0000 UTC
 	// true true

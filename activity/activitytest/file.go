@@ -8,19 +8,13 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// File returns the FIT file of the details and its announcement: see
-// [Generator.FileAs].
-func (g *Generator) File(d *types.ActivityDetails, legs ...*types.ActivityDetails) (types.ActivityFile, []byte) {
-	return g.FileAs("FIT", d, legs...)
-}
-
-// FileAs returns the file of the details and its announcement. fileType is "FIT",
+// File returns the file of the details and its announcement. fileType is "FIT",
 // "TCX" or "GPX". If d is the parent of a multisport activity, legs are its legs,
 // each a session of the file. The file agrees with the summaries: its laps add up
 // to their distances, durations and kilocalories. It has what a device writes:
 // laps, pool lengths, and in FIT also events and two developer fields. A GPX file
-// only has points with a position.
-func (g *Generator) FileAs(fileType string, d *types.ActivityDetails, legs ...*types.ActivityDetails) (types.ActivityFile, []byte) {
+// only has points with a position. It panics if there is no such type.
+func (g *Generator) File(fileType string, d *types.ActivityDetails, legs ...*types.ActivityDetails) (types.ActivityFile, []byte) {
 	a := &d.Summary
 	file := newWorkout(d, legs)
 	encode := file.fit

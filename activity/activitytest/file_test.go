@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/internal/trackschema"
 	"github.com/garminkit/activityapi/types"
 )
 
 // detailsOf returns the details of a workout, and its legs if it has some.
-func detailsOf(g *activitytest.Generator, sport activitytest.Sport, start time.Time) (d *types.ActivityDetails, legs []*types.ActivityDetails) {
-	for _, a := range g.Activities(sport, start) {
+func detailsOf(g *activitytest.Generator, sport activitytype.Type, start time.Time) (d *types.ActivityDetails, legs []*types.ActivityDetails) {
+	for _, a := range activities(g, sport, start) {
 		made := g.Details(a)
 		if a.ParentSummaryID != "" {
 			legs = append(legs, made)
@@ -35,13 +36,13 @@ func TestFilesAreValid(t *testing.T) {
 	start := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	for seed := range uint64(5) {
 		g := activitytest.NewGenerator(seed)
-		for _, sport := range activitytest.Sports() {
+		for _, sport := range sports {
 			d, legs := detailsOf(g, sport, start)
 			if d.Summary.DistanceInMeters != nil {
 				d.Summary.ActivityName = "Läufe & <mehr>"
 			}
 			for fileType, root := range map[string]string{"TCX": "tcx:TrainingCenterDatabase", "GPX": "gpx:gpx"} {
-				f, content := g.FileAs(fileType, d, legs...)
+				f, content := g.File(fileType, d, legs...)
 				require.Equal(t, fileType, f.FileType)
 				require.NoError(t, trackschema.Validate(bytes.NewReader(content), root), "%s of %s:\n%.3000s", fileType, sport, content)
 				require.NotContains(t, string(content), "NaN")
@@ -50,20 +51,20 @@ func TestFilesAreValid(t *testing.T) {
 	}
 	require.Panics(t, func() {
 		g := activitytest.NewGenerator(1)
-		d, _ := detailsOf(g, activitytest.SportRun, start)
-		g.FileAs("KML", d)
+		d, _ := detailsOf(g, activitytype.Running, start)
+		g.File("KML", d)
 	})
 }
 
 // TestMultisportFiles: the parent's file has a session a leg.
 func TestMultisportFiles(t *testing.T) {
 	g := activitytest.NewGenerator(1)
-	d, legs := detailsOf(g, activitytest.SportTriathlon, time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))
-	_, content := g.FileAs("TCX", d, legs...)
+	d, legs := detailsOf(g, activitytype.MultiSport, time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))
+	_, content := g.File("TCX", d, legs...)
 	require.Equal(t, 3, strings.Count(string(content), "<Activity "))
 	require.Equal(t, 2, strings.Count(string(content), "<Transition "))
 	require.Equal(t, 2, strings.Count(string(content), "<NextSport>"))
-	_, content = g.FileAs("GPX", d, legs...)
+	_, content = g.File("GPX", d, legs...)
 	require.Equal(t, 3, strings.Count(string(content), "<trk>"))
 }
 
@@ -110,7 +111,7 @@ func TestOddFiles(t *testing.T) {
 				fake := newServer(t)
 				u := fake.AddUser(nil)
 				fake.SetQuirks(1, quirks...)
-				u.Sync(activitytest.NewGenerator(1), activitytest.SportWalk, start)
+				u.Sync(activitytest.NewGenerator(1), activitytype.Walking, start)
 				v := u.View(types.KindActivityFiles, types.Window{End: start.AddDate(1, 0, 0)})[0]
 				status, body := get(t, fake, u.FileURL(v.ID), u.State().AccessToken)
 				require.Equal(t, http.StatusOK, status)

@@ -1,8 +1,11 @@
 package activitytest
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/garminkit/activityapi/activitytype"
@@ -14,6 +17,10 @@ import (
 // times time, a maximum is above its average, and values without a sensor are
 // absent. It is not safe for concurrent use.
 type Generator struct {
+	// Manual makes activities that the user has typed in: they have no device, no
+	// samples and no file.
+	Manual bool
+
 	rand   *rand.Rand
 	nextID int64
 }
@@ -27,26 +34,47 @@ func NewGenerator(seed uint64) *Generator {
 	}
 }
 
-// Sport is a kind of workout that a [Generator] knows.
-type Sport string
+// sport is a kind of workout. Each has fields or a shape that the others lack.
+type sport string
 
-// The sports. Each has fields or a shape that the others lack.
 const (
-	SportRun         Sport = "run"         // GPS, steps, run cadence
-	SportRide        Sport = "ride"        // GPS, bike cadence, power
-	SportIndoorRide  Sport = "indoor-ride" // no GPS, no elevation
-	SportPoolSwim    Sport = "pool-swim"   // no GPS, lengths
-	SportOpenSwim    Sport = "open-swim"   // GPS, swim cadence
-	SportWalk        Sport = "walk"
-	SportStrength    Sport = "strength"   // no distance at all
-	SportWheelchair  Sport = "wheelchair" // pushes and push cadence
-	SportTriathlon   Sport = "triathlon"  // a parent and its five children
-	SportManualEntry Sport = "manual"     // typed in by the user, without device
+	sportRun         sport = "run"         // GPS, steps, run cadence
+	sportRide        sport = "ride"        // GPS, bike cadence, power
+	sportIndoorRide  sport = "indoor-ride" // no GPS, no elevation
+	sportPoolSwim    sport = "pool-swim"   // no GPS, lengths
+	sportOpenSwim    sport = "open-swim"   // GPS, swim cadence
+	sportWalk        sport = "walk"
+	sportStrength    sport = "strength"   // no distance at all
+	sportWheelchair  sport = "wheelchair" // pushes and push cadence
+	sportTriathlon   sport = "triathlon"  // a parent and its five children
+	sportManualEntry sport = "manual"     // typed in by the user, without device
 )
 
-// Sports returns every sport.
-func Sports() []Sport {
-	return []Sport{SportRun, SportRide, SportIndoorRide, SportPoolSwim, SportOpenSwim, SportWalk, SportStrength, SportWheelchair, SportTriathlon, SportManualEntry}
+// sportOf returns the sport that an activity type is most like.
+func sportOf(t activitytype.Type) sport {
+	for s, p := range profiles {
+		if slices.Contains(p.types, t) {
+			return s
+		}
+	}
+	text := strings.ToUpper(string(t))
+	indoor := strings.Contains(text, "INDOOR") || strings.Contains(text, "VIRTUAL")
+	switch t.Group() {
+	case activitytype.GroupRunning:
+		return sportRun
+	case activitytype.GroupCycling:
+		if indoor {
+			return sportIndoorRide
+		}
+		return sportRide
+	case activitytype.GroupSwimming:
+		return sportOpenSwim
+	case activitytype.GroupWalking, activitytype.GroupHiking:
+		return sportWalk
+	case activitytype.GroupPara:
+		return sportWheelchair
+	}
+	return sportStrength
 }
 
 // profile says what a sport looks like.
@@ -63,15 +91,15 @@ type profile struct {
 	power, temperature bool
 }
 
-var profiles = map[Sport]profile{
-	SportRun:        {types: []activitytype.Type{activitytype.Running, activitytype.TrailRunning, activitytype.TrackRunning}, speed: 2.9, spread: .5, minutes: [2]int{20, 110}, heartRate: 148, gps: true, run: 166, caloriesPerHour: 720, gainPerKilometer: 9, temperature: true},
-	SportRide:       {types: []activitytype.Type{activitytype.RoadBiking, activitytype.GravelCycling, activitytype.Cycling}, speed: 7.4, spread: 1.2, minutes: [2]int{40, 260}, heartRate: 134, gps: true, bike: 84, caloriesPerHour: 560, gainPerKilometer: 11, power: true, temperature: true},
-	SportIndoorRide: {types: []activitytype.Type{activitytype.IndoorCycling, activitytype.VirtualRide}, speed: 8.6, spread: .8, minutes: [2]int{30, 90}, heartRate: 140, bike: 88, caloriesPerHour: 600, power: true},
-	SportPoolSwim:   {types: []activitytype.Type{activitytype.LapSwimming}, speed: .95, spread: .15, minutes: [2]int{20, 70}, heartRate: 128, swim: 26, caloriesPerHour: 520},
-	SportOpenSwim:   {types: []activitytype.Type{activitytype.OpenWaterSwimming}, speed: .9, spread: .15, minutes: [2]int{15, 60}, heartRate: 132, gps: true, swim: 29, caloriesPerHour: 540},
-	SportWalk:       {types: []activitytype.Type{activitytype.Walking, activitytype.Hiking}, speed: 1.35, spread: .2, minutes: [2]int{15, 150}, heartRate: 98, gps: true, run: 106, caloriesPerHour: 280, gainPerKilometer: 14},
-	SportStrength:   {types: []activitytype.Type{activitytype.StrengthTraining, activitytype.Yoga}, minutes: [2]int{20, 75}, heartRate: 108, caloriesPerHour: 330},
-	SportWheelchair: {types: []activitytype.Type{activitytype.WheelchairPushRun, activitytype.WheelchairPushWalk}, speed: 2.6, spread: .5, minutes: [2]int{15, 90}, heartRate: 124, gps: true, push: 62, caloriesPerHour: 420, gainPerKilometer: 4},
+var profiles = map[sport]profile{
+	sportRun:        {types: []activitytype.Type{activitytype.Running, activitytype.TrailRunning, activitytype.TrackRunning}, speed: 2.9, spread: .5, minutes: [2]int{20, 110}, heartRate: 148, gps: true, run: 166, caloriesPerHour: 720, gainPerKilometer: 9, temperature: true},
+	sportRide:       {types: []activitytype.Type{activitytype.RoadBiking, activitytype.GravelCycling, activitytype.Cycling}, speed: 7.4, spread: 1.2, minutes: [2]int{40, 260}, heartRate: 134, gps: true, bike: 84, caloriesPerHour: 560, gainPerKilometer: 11, power: true, temperature: true},
+	sportIndoorRide: {types: []activitytype.Type{activitytype.IndoorCycling, activitytype.VirtualRide}, speed: 8.6, spread: .8, minutes: [2]int{30, 90}, heartRate: 140, bike: 88, caloriesPerHour: 600, power: true},
+	sportPoolSwim:   {types: []activitytype.Type{activitytype.LapSwimming}, speed: .95, spread: .15, minutes: [2]int{20, 70}, heartRate: 128, swim: 26, caloriesPerHour: 520},
+	sportOpenSwim:   {types: []activitytype.Type{activitytype.OpenWaterSwimming}, speed: .9, spread: .15, minutes: [2]int{15, 60}, heartRate: 132, gps: true, swim: 29, caloriesPerHour: 540},
+	sportWalk:       {types: []activitytype.Type{activitytype.Walking, activitytype.Hiking}, speed: 1.35, spread: .2, minutes: [2]int{15, 150}, heartRate: 98, gps: true, run: 106, caloriesPerHour: 280, gainPerKilometer: 14},
+	sportStrength:   {types: []activitytype.Type{activitytype.StrengthTraining, activitytype.Yoga}, minutes: [2]int{20, 75}, heartRate: 108, caloriesPerHour: 330},
+	sportWheelchair: {types: []activitytype.Type{activitytype.WheelchairPushRun, activitytype.WheelchairPushWalk}, speed: 2.6, spread: .5, minutes: [2]int{15, 90}, heartRate: 124, gps: true, push: 62, caloriesPerHour: 420, gainPerKilometer: 4},
 }
 
 // place is where a workout starts and what the watch adds to UTC there.
@@ -87,31 +115,46 @@ var places = []place{
 
 var devices = []string{"Forerunner 965", "fenix 8", "Edge 1050", "Garmin fenix 7X", "forerunner935", "Venu 3S"}
 
-// Any returns a random sport, mostly runs and rides.
-func (g *Generator) Any() Sport {
+// any returns a random sport, mostly runs and rides.
+func (g *Generator) any() sport {
 	weights := []struct {
-		Sport
+		sport
 		n int
-	}{{SportRun, 34}, {SportRide, 22}, {SportWalk, 14}, {SportStrength, 10}, {SportIndoorRide, 7}, {SportPoolSwim, 5}, {SportOpenSwim, 2}, {SportTriathlon, 1}, {SportWheelchair, 2}, {SportManualEntry, 3}}
+	}{{sportRun, 34}, {sportRide, 22}, {sportWalk, 14}, {sportStrength, 10}, {sportIndoorRide, 7}, {sportPoolSwim, 5}, {sportOpenSwim, 2}, {sportTriathlon, 1}, {sportWheelchair, 2}, {sportManualEntry, 3}}
 	n := g.rand.IntN(100)
 	for _, w := range weights {
 		if n -= w.n; n < 0 {
-			return w.Sport
+			return w.sport
 		}
 	}
-	return SportRun
+	return sportRun
 }
 
-// Activities returns the activity of one workout, or for a [SportTriathlon] the
-// parent and its children in any order, as Garmin sends them.
-func (g *Generator) Activities(sport Sport, start time.Time) []*types.Activity {
-	switch sport {
-	case SportTriathlon:
-		return g.triathlon(start)
-	case SportManualEntry:
-		return []*types.Activity{g.manual(start)}
+// Activities returns the activity of one workout of a type, or of a random one if
+// t is "". A MULTI_SPORT is a triathlon: the parent and its five children in any
+// order, as Garmin sends them. Types differ in what they have: a run has steps, a
+// lap swim lengths, a wheelchair push pushes, an indoor ride no position, strength
+// training no distance.
+func (g *Generator) Activities(t activitytype.Type, start time.Time) []*types.Activity {
+	s, p := sport(""), profile{}
+	switch {
+	case t == "":
+		s = g.any()
+		p = profiles[s]
+	case t == activitytype.MultiSport:
+		s = sportTriathlon
+	default:
+		s = sportOf(t)
+		p = profiles[s]
+		p.types = []activitytype.Type{t}
 	}
-	return []*types.Activity{g.activity(profiles[sport], start, places[g.rand.IntN(len(places))], devices[g.rand.IntN(len(devices))])}
+	switch {
+	case g.Manual || s == sportManualEntry:
+		return []*types.Activity{g.manual(cmp.Or(t, activitytype.Running), start)}
+	case s == sportTriathlon:
+		return g.triathlon(start)
+	}
+	return []*types.Activity{g.activity(p, start, places[g.rand.IntN(len(places))], devices[g.rand.IntN(len(devices))])}
 }
 
 func (g *Generator) activity(p profile, start time.Time, at place, device string) *types.Activity {
@@ -177,7 +220,7 @@ func (g *Generator) activity(p profile, start time.Time, at place, device string
 func (g *Generator) triathlon(start time.Time) []*types.Activity {
 	at, device := places[g.rand.IntN(len(places))], "fenix 8"
 	change := profile{minutes: [2]int{1, 5}, heartRate: 130, caloriesPerHour: 300}
-	swim, ride, run, one, two := profiles[SportOpenSwim], profiles[SportRide], profiles[SportRun], change, change
+	swim, ride, run, one, two := profiles[sportOpenSwim], profiles[sportRide], profiles[sportRun], change, change
 	run.types = run.types[:1]
 	one.types = []activitytype.Type{"SWIM_TO_BIKE_TRANSITION_V2"}
 	two.types = []activitytype.Type{"BIKE_TO_RUN_TRANSITION_V2"}
@@ -204,9 +247,9 @@ func (g *Generator) triathlon(start time.Time) []*types.Activity {
 	return list
 }
 
-func (g *Generator) manual(start time.Time) *types.Activity {
+func (g *Generator) manual(t activitytype.Type, start time.Time) *types.Activity {
 	a := &types.Activity{
-		SummaryID: g.id(), ActivityName: "Typed in", ActivityType: activitytype.Running,
+		SummaryID: g.id(), ActivityName: "Typed in", ActivityType: t,
 		StartTimeInSeconds: types.NewTimestamp(start.Truncate(time.Second)),
 		DurationInSeconds:  60 * (20 + g.rand.IntN(60)),
 		DistanceInMeters:   new(float64(1000 * (3 + g.rand.IntN(10)))),

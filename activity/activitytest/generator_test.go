@@ -8,18 +8,57 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
+
+// manual stands for a workout that was typed in, among the sports of these tests.
+const manual activitytype.Type = "manual"
+
+var sports = []activitytype.Type{
+	activitytype.Running, activitytype.RoadBiking, activitytype.IndoorCycling, activitytype.LapSwimming, activitytype.OpenWaterSwimming,
+	activitytype.Walking, activitytype.StrengthTraining, activitytype.WheelchairPushRun, activitytype.MultiSport, manual,
+}
+
+func activities(g *activitytest.Generator, sport activitytype.Type, start time.Time) []*types.Activity {
+	if sport == manual {
+		g.Manual = true
+		defer func() { g.Manual = false }()
+		sport = activitytype.Running
+	}
+	return g.Activities(sport, start)
+}
+
+// TestGeneratorTypes: each of Garmin's types can be made, with a file of each kind,
+// and so can one that nobody knows.
+func TestGeneratorTypes(t *testing.T) {
+	g := activitytest.NewGenerator(1)
+	start := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	for kind := range activitytype.All() {
+		a := g.Activities(kind, start)[0]
+		a.DurationInSeconds = 60
+		if kind != activitytype.MultiSport {
+			require.Equal(t, kind, a.ActivityType)
+		}
+		for _, fileType := range []string{"FIT", "TCX", "GPX"} {
+			_, content := g.File(fileType, g.Details(a))
+			require.NotEmpty(t, content, kind)
+		}
+	}
+	require.Equal(t, activitytype.Type("KITE_KNITTING"), g.Activities("KITE_KNITTING", start)[0].ActivityType)
+	require.NotNil(t, g.Activities(activitytype.TreadmillRunning, start)[0].Steps)
+	require.NotNil(t, g.Activities(activitytype.MountainBiking, start)[0].AverageBikeCadenceInRoundsPerMinute)
+}
 
 func TestGeneratorIsSeeded(t *testing.T) {
 	start := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	all := func(seed uint64) string {
 		g := activitytest.NewGenerator(seed)
 		var v []any
-		for _, sport := range activitytest.Sports() {
-			for _, a := range g.Activities(sport, start) {
+		for _, sport := range sports {
+			for _, a := range activities(g, sport, start) {
 				d := g.Details(a)
-				f, content := g.File(d)
+				f, content := g.File("FIT", d)
 				v = append(v, a, d, f, content, g.Edit(a), g.MoveIQ(start))
 			}
 		}
@@ -39,8 +78,8 @@ func TestGeneratorFitsTogether(t *testing.T) {
 	ids := make(map[types.ID]bool)
 	orders := make(map[int]bool)
 	for range 60 {
-		for _, sport := range activitytest.Sports() {
-			list := g.Activities(sport, start)
+		for _, sport := range sports {
+			list := activities(g, sport, start)
 			var parent *types.Activity
 			for i, a := range list {
 				if a.IsParent {
@@ -48,13 +87,13 @@ func TestGeneratorFitsTogether(t *testing.T) {
 					orders[i] = true
 				}
 			}
-			require.Equal(t, sport == activitytest.SportTriathlon, parent != nil)
+			require.Equal(t, sport == activitytype.MultiSport, parent != nil)
 			for _, a := range list {
 				require.False(t, ids[a.SummaryID], "ids are unique")
 				ids[a.SummaryID] = true
 				require.True(t, a.ActivityType.Known(), a.ActivityType)
 				require.Positive(t, a.DurationInSeconds)
-				require.Equal(t, sport == activitytest.SportWheelchair, a.Pushes != nil)
+				require.Equal(t, sport == activitytype.WheelchairPushRun, a.Pushes != nil)
 				if parent != nil && a != parent {
 					require.Equal(t, parent.SummaryID, a.ParentSummaryID)
 				}
@@ -73,7 +112,7 @@ func TestGeneratorFitsTogether(t *testing.T) {
 
 func TestDetails(t *testing.T) {
 	g := activitytest.NewGenerator(3)
-	a := g.Activities(activitytest.SportRun, time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))[0]
+	a := g.Activities(activitytype.Running, time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))[0]
 	d := g.Details(a)
 	require.Equal(t, a.SummaryID, d.ID().Stem())
 	require.NotEmpty(t, d.Laps)
@@ -81,10 +120,10 @@ func TestDetails(t *testing.T) {
 	require.InDelta(t, *a.DistanceInMeters, *last.TotalDistanceInMeters, 1e-9)
 	require.Equal(t, a.DurationInSeconds, *last.MovingDurationInSeconds)
 
-	swim := g.Details(g.Activities(activitytest.SportPoolSwim, time.Now())[0])
+	swim := g.Details(g.Activities(activitytype.LapSwimming, time.Now())[0])
 	require.Nil(t, swim.Samples[0].SpeedMetersPerSecond)
 	require.Nil(t, swim.Samples[0].LatitudeInDegree)
-	require.Empty(t, g.Details(g.Activities(activitytest.SportManualEntry, time.Now())[0]).Samples)
+	require.Empty(t, g.Details(activities(g, manual, time.Now())[0]).Samples)
 }
 
 func TestFillHistory(t *testing.T) {
@@ -95,6 +134,6 @@ func TestFillHistory(t *testing.T) {
 	require.Greater(t, u.State().Records[types.KindActivities], 200)
 	require.Greater(t, u.State().Records[types.KindMoveIQ], 50)
 	require.Zero(t, fake.State().Pending)
-	u.Sync(activitytest.NewGenerator(2), activitytest.SportTriathlon, now)
+	u.Sync(activitytest.NewGenerator(2), activitytype.MultiSport, now)
 	require.Equal(t, 6+6+6, fake.State().Pending)
 }

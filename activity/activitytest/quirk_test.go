@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -72,17 +73,17 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 			fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: push, Handler: receiver})
 			g := activitytest.NewGenerator(1)
 			for _, u := range users {
-				for _, a := range g.Activities(activitytest.SportTriathlon, start) {
+				for _, a := range g.Activities(activitytype.MultiSport, start) {
 					u.Add(a)
 				}
-				short := g.Activities(activitytest.SportWheelchair, start)[0]
+				short := g.Activities(activitytype.WheelchairPushRun, start)[0]
 				short.DurationInSeconds = 20
 				d := g.Details(short)
 				u.Add(short, d)
-				u.AddFile(g.File(d))
-				u.AddFile(g.FileAs("TCX", g.Details(g.Activities(activitytest.SportManualEntry, start)[0])))
-				u.Sync(g, activitytest.SportOpenSwim, start)
-				u.Add(g.Edit(g.Activities(activitytest.SportRun, start)[0]), g.MoveIQ(start))
+				u.AddFile(g.File("FIT", d))
+				u.AddFile(g.File("TCX", g.Details(activities(g, manual, start)[0])))
+				u.Sync(g, activitytype.OpenWaterSwimming, start)
+				u.Add(g.Edit(activities(g, activitytype.Running, start)[0]), g.MoveIQ(start))
 				u.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
 				callbacks = append(callbacks, u.CallbackURL(types.KindActivityDetails, types.Window{Start: start, End: start.Add(time.Hour)}))
 			}
@@ -178,7 +179,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		for range 20 {
 			u := fake.AddUser(nil)
 			for range 10 {
-				u.Add(g.Activities(activitytest.SportRun, time.Now())[0])
+				u.Add(g.Activities(activitytype.Running, time.Now())[0])
 				total++
 			}
 		}

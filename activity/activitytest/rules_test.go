@@ -16,6 +16,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/activitytest/verification"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -285,7 +286,7 @@ var rules = []struct {
 		require.NotEqual(w, before["userAccessToken"], w.item()["userAccessToken"])
 	}},
 	{"6.1", "times are UTC seconds, with the watch's offset beside them", func(w *world) {
-		w.u.Sync(activitytest.NewGenerator(1), activitytest.SportRun, w.start)
+		w.u.Sync(activitytest.NewGenerator(1), activitytype.Running, w.start)
 		w.deliver()
 		require.Contains(w, w.got[0], fmt.Sprintf(`"startTimeInSeconds":%d,"startTimeOffsetInSeconds":`, w.start.Unix()))
 	}},
@@ -308,7 +309,7 @@ var rules = []struct {
 		require.Equal(w, w.got[0], w.got[1])
 	}},
 	{"6.2.4", "the Data Generator uploads and notifies", func(w *world) {
-		w.u.Sync(activitytest.NewGenerator(1), activitytest.SportRide, w.start)
+		w.u.Sync(activitytest.NewGenerator(1), activitytype.RoadBiking, w.start)
 		require.Len(w, w.deliver(), 3)
 	}},
 	{"7", "a pull may span 24 hours", func(w *world) {
@@ -340,9 +341,9 @@ var rules = []struct {
 	}},
 	{"7.1", "wheelchair fields are there only in wheelchair mode", func(w *world) {
 		g := activitytest.NewGenerator(1)
-		for _, sport := range activitytest.Sports() {
-			for _, a := range g.Activities(sport, w.start) {
-				wheel := sport == activitytest.SportWheelchair
+		for _, sport := range sports {
+			for _, a := range activities(g, sport, w.start) {
+				wheel := sport == activitytype.WheelchairPushRun
 				require.Equal(w, wheel, a.Pushes != nil && a.AveragePushCadenceInPushesPerMinute != nil && a.MaxPushCadenceInPushesPerMinute != nil)
 				for _, s := range g.Details(a).Samples {
 					require.Equal(w, wheel, s.DirectWheelchairCadence != nil)
@@ -351,34 +352,37 @@ var rules = []struct {
 		}
 	}},
 	{"7.1", "a multisport activity is a parent, and children that name it", func(w *world) {
-		list := activitytest.NewGenerator(1).Activities(activitytest.SportTriathlon, w.start)
+		list := activitytest.NewGenerator(1).Activities(activitytype.MultiSport, w.start)
 		for _, a := range list {
 			require.NotEqual(w, a.IsParent, a.ParentSummaryID != "")
 		}
 	}},
 	{"7.2", "the device of what was typed in is unknown", func(w *world) {
-		w.u.Sync(activitytest.NewGenerator(1), activitytest.SportManualEntry, w.start)
+		g := activitytest.NewGenerator(1)
+		g.Manual = true
+		w.u.Sync(g, activitytype.Running, w.start)
 		w.deliver()
 		require.Contains(w, w.got[0], `"deviceName":"unknown"`)
 	}},
 	{"7.2", "what the user has edited comes under its own key, flagged", func(w *world) {
 		g := activitytest.NewGenerator(1)
-		w.u.Add(g.Edit(g.Activities(activitytest.SportRun, w.start)[0]))
+		w.u.Add(g.Edit(g.Activities(activitytype.Running, w.start)[0]))
 		w.deliver()
 		require.True(w, strings.HasPrefix(w.got[0], `{"manuallyUpdatedActivities":[`))
 		require.Equal(w, true, w.item()["manual"])
 	}},
 	{"7.3", "details have a summary, samples and laps; manual ones have no samples", func(w *world) {
 		g := activitytest.NewGenerator(1)
-		w.u.Sync(g, activitytest.SportRun, w.start)
+		w.u.Sync(g, activitytype.Running, w.start)
 		w.deliver()
 		require.Regexp(w, `"activityDetails":\[\{.*"summary":\{.*"samples":\[\{.*"laps":\[\{`, w.got[1])
-		w.u.Sync(g, activitytest.SportManualEntry, w.start)
+		g.Manual = true
+		w.u.Sync(g, activitytype.Running, w.start)
 		w.deliver()
 		require.Contains(w, w.got[len(w.got)-1], `"samples":[]`)
 	}},
 	{"7.3", "samples come once a second or less often, in order, moving no longer than timed, timed no longer than clocked", func(w *world) {
-		d := activitytest.NewGenerator(1).Details(activitytest.NewGenerator(1).Activities(activitytest.SportRun, w.start)[0])
+		d := activitytest.NewGenerator(1).Details(activitytest.NewGenerator(1).Activities(activitytype.Running, w.start)[0])
 		for i, s := range d.Samples {
 			require.LessOrEqual(w, *s.MovingDurationInSeconds, *s.TimerDurationInSeconds)
 			require.LessOrEqual(w, *s.TimerDurationInSeconds, *s.ClockDurationInSeconds)
@@ -538,7 +542,7 @@ var rules = []struct {
 	{"Appendix A", "activity types are those of the list", func(w *world) {
 		g := activitytest.NewGenerator(1)
 		for range 300 {
-			for _, a := range g.Activities(g.Any(), w.start) {
+			for _, a := range g.Activities("", w.start) {
 				require.True(w, a.ActivityType.Known(), a.ActivityType)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -108,17 +109,17 @@ func lapsOf(samples []types.Sample) (laps []types.Lap) {
 func round(v, parts float64) float64 { return math.Round(v*parts) / parts }
 
 // Sync uploads a workout like a device: activities, details and files. It queues
-// their notifications.
-func (u *User) Sync(g *Generator, sport Sport, start time.Time) {
-	u.upload(g, sport, start, true, false)
+// their notifications. t is as in [Generator.Activities].
+func (u *User) Sync(g *Generator, t activitytype.Type, start time.Time) {
+	u.upload(g, t, start, true, false)
 }
 
-// FillHistory gives the user a history without details and files: one activity of
-// [Generator.Any] sport on most days of w, and now and then a Move IQ event.
+// FillHistory gives the user a history without details and files: an activity of a
+// random type on most days of w, and now and then a Move IQ event.
 func (u *User) FillHistory(g *Generator, w types.Window) {
 	for d := range w.Split(day) {
 		if g.rand.IntN(4) > 0 {
-			u.upload(g, g.Any(), d.Start.Add(time.Duration(g.rand.Int64N(int64(d.End.Sub(d.Start))))), false, true)
+			u.upload(g, "", d.Start.Add(time.Duration(g.rand.Int64N(int64(d.End.Sub(d.Start))))), false, true)
 		}
 		if g.rand.IntN(4) == 0 {
 			u.AddHistory(g.MoveIQ(d.Start.Add(time.Duration(g.rand.Int64N(int64(d.End.Sub(d.Start)))))))
@@ -126,14 +127,14 @@ func (u *User) FillHistory(g *Generator, w types.Window) {
 	}
 }
 
-func (u *User) upload(g *Generator, sport Sport, start time.Time, details, history bool) {
+func (u *User) upload(g *Generator, t activitytype.Type, start time.Time, details, history bool) {
 	add, addFile := u.Add, u.AddFile
 	if history {
 		add, addFile = u.AddHistory, u.AddFileHistory
 	}
 	var parent *types.ActivityDetails
 	var legs []*types.ActivityDetails
-	for _, a := range g.Activities(sport, start) {
+	for _, a := range g.Activities(t, start) {
 		add(a)
 		if !details {
 			continue
@@ -149,9 +150,9 @@ func (u *User) upload(g *Generator, sport Sport, start time.Time, details, histo
 		case a.Manual:
 			continue
 		}
-		addFile(g.FileAs(u.s.fileType(d), d))
+		addFile(g.File(u.s.fileType(d), d))
 	}
 	if parent != nil {
-		addFile(g.FileAs(u.s.fileType(legs...), parent, legs...))
+		addFile(g.File(u.s.fileType(legs...), parent, legs...))
 	}
 }

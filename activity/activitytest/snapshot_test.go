@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -23,7 +24,7 @@ func busy(t testing.TB) *activitytest.Server {
 	u, gone := fake.AddUser(nil), fake.AddUser(&activitytest.UserOptions{ID: "gone", Permissions: []types.Permission{}})
 	fake.AddUser(&activitytest.UserOptions{NotConnected: true})
 	u.FillHistory(activitytest.NewGenerator(1), types.Window{Start: fake.State().Now.AddDate(0, 0, -20), End: fake.State().Now})
-	u.Sync(activitytest.NewGenerator(2), activitytest.SportStrength, fake.State().Now)
+	u.Sync(activitytest.NewGenerator(2), activitytype.StrengthTraining, fake.State().Now)
 	_, err := u.AddItem(types.KindActivities, []byte(`{"z": 1, "name": "<a & b>\u2028", "big": 12345678901234567890}`), nil)
 	require.NoError(t, err)
 	_, err = u.EditItem("18000000001", []byte(`{"name": "c"}`))

@@ -37,14 +37,17 @@ func fake(t testing.TB, f func(d *types.ActivityDetails, file []byte)) {
 	t.Helper()
 	g := activitytest.NewGenerator(1)
 	n := 0
-	for _, sport := range activitytest.Sports() {
+	for _, sport := range []activitytype.Type{
+		activitytype.Running, activitytype.RoadBiking, activitytype.IndoorCycling, activitytype.LapSwimming, activitytype.OpenWaterSwimming,
+		activitytype.Walking, activitytype.StrengthTraining, activitytype.WheelchairPushRun, activitytype.MultiSport,
+	} {
 		for _, a := range g.Activities(sport, began) {
 			d := g.Details(a)
 			if len(d.Samples) == 0 {
 				continue
 			}
 			n++
-			_, file := g.File(d)
+			_, file := g.File("FIT", d)
 			f(d, file)
 		}
 	}
@@ -90,7 +93,7 @@ func TestAgreesWithTheSummary(t *testing.T) {
 func TestMultisportAgreesWithTheSummaries(t *testing.T) {
 	t.Parallel()
 	d, legs := triathlon()
-	_, file := activitytest.NewGenerator(1).File(d, legs...)
+	_, file := activitytest.NewGenerator(1).File("FIT", d, legs...)
 	a := sound(t, file)
 	require.Len(t, a.Sessions, len(legs))
 	slices.SortFunc(legs, func(a, b *types.ActivityDetails) int {
@@ -106,7 +109,7 @@ func TestMultisportAgreesWithTheSummaries(t *testing.T) {
 
 func triathlon() (d *types.ActivityDetails, legs []*types.ActivityDetails) {
 	g := activitytest.NewGenerator(4)
-	for _, a := range g.Activities(activitytest.SportTriathlon, began) {
+	for _, a := range g.Activities(activitytype.MultiSport, began) {
 		if a.IsParent {
 			d = g.Details(a)
 			continue
@@ -248,7 +251,7 @@ func TestXMLAgreesWithTheSummary(t *testing.T) {
 		}
 	}
 	fake(t, func(d *types.ActivityDetails, _ []byte) {
-		_, file := g.FileAs("TCX", d)
+		_, file := g.File("TCX", d)
 		a, err := fitfile.Read(bytes.NewReader(file))
 		require.NoError(t, err)
 		require.Empty(t, warns(a))
@@ -259,7 +262,7 @@ func TestXMLAgreesWithTheSummary(t *testing.T) {
 		if d.Summary.StartingLatitudeInDegree == nil {
 			return
 		}
-		_, file = g.FileAs("GPX", d)
+		_, file = g.File("GPX", d)
 		a, err = fitfile.Read(bytes.NewReader(file))
 		require.NoError(t, err)
 		require.Empty(t, warns(a))
@@ -267,7 +270,7 @@ func TestXMLAgreesWithTheSummary(t *testing.T) {
 		require.Len(t, a.Sessions[0].Records, len(d.Samples))
 	})
 	d, legs := triathlon()
-	_, file := g.FileAs("TCX", d, legs...)
+	_, file := g.File("TCX", d, legs...)
 	a, err := fitfile.Read(bytes.NewReader(file))
 	require.NoError(t, err)
 	require.Empty(t, warns(a))
@@ -603,7 +606,7 @@ func TestOddFiles(t *testing.T) {
 	t.Parallel()
 	var fitFile []byte
 	g := activitytest.NewGenerator(2)
-	_, fitFile = g.File(g.Details(g.Activities(activitytest.SportRun, began)[0]))
+	_, fitFile = g.File("FIT", g.Details(g.Activities(activitytype.Running, began)[0]))
 	var b bytes.Buffer
 	require.NoError(t, export.WriteGPX(&b, nil, short()))
 	gpx := b.String()
@@ -674,7 +677,7 @@ func TestOddFilesOfTheFake(t *testing.T) {
 		s := activitytest.NewServer()
 		u := s.AddUser(nil)
 		s.SetQuirks(1, tt.quirks...)
-		u.Sync(activitytest.NewGenerator(1), activitytest.SportWalk, began)
+		u.Sync(activitytest.NewGenerator(1), activitytype.Walking, began)
 		file := u.View(types.KindActivityFiles, types.Window{End: began.AddDate(1, 0, 0)})[0]
 		r, err := http.NewRequest(http.MethodGet, u.FileURL(file.ID), nil)
 		require.NoError(t, err)
@@ -789,9 +792,9 @@ func TestRecordsAreKept(t *testing.T) {
 
 func FuzzMessages(f *testing.F) {
 	g := activitytest.NewGenerator(3)
-	d := g.Details(g.Activities(activitytest.SportRun, began)[0])
+	d := g.Details(g.Activities(activitytype.Running, began)[0])
 	d.Samples = d.Samples[:3]
-	_, file := g.File(d)
+	_, file := g.File("FIT", d)
 	f.Add(file)
 	for _, write := range []func(io.Writer, *export.Options, ...*export.Track) error{export.WriteGPX, export.WriteTCX} {
 		var b bytes.Buffer

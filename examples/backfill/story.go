@@ -194,7 +194,7 @@ func sport(u *activitytest.User, w types.Window) {
 			often = 0
 		}
 		if rng.Float64() < often {
-			for _, a := range g.Activities(g.Any(), day.Add(time.Duration(6+rng.IntN(3))*hour)) {
+			for _, a := range g.Activities("", day.Add(time.Duration(6+rng.IntN(3))*hour)) {
 				u.AddHistory(a, &types.ActivityDetails{SummaryID: a.SummaryID + "-detail", ActivityID: a.ActivityID, Summary: *a})
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service/solo"
 	"github.com/garminkit/activityapi/backfill"
@@ -126,7 +127,7 @@ func TestNewcomer(t *testing.T) {
 		for i, push := range []bool{true, false} {
 			w.endpoint(push)
 			before, files := w.count(`SELECT count(*) FROM summary`), w.count(`SELECT count(*) FROM track`)
-			ann.Sync(activitytest.NewGenerator(uint64(i+7)), activitytest.SportRun, time.Now().Add(-time.Hour))
+			ann.Sync(activitytest.NewGenerator(uint64(i+7)), activitytype.Running, time.Now().Add(-time.Hour))
 			w.deliver()
 			require.Equal(t, before+2, w.count(`SELECT count(*) FROM summary`), "an activity and its details, push %v", push)
 			require.Equal(t, files+1, w.count(`SELECT count(*) FROM track WHERE points LIKE '%Heart%'`))

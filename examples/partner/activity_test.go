@@ -17,15 +17,28 @@ import (
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/export"
 	"github.com/garminkit/activityapi/activity/join"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
+// manual stands for a workout that was typed in.
+const manual activitytype.Type = "manual"
+
+var sports = []activitytype.Type{
+	activitytype.Running, activitytype.RoadBiking, activitytype.IndoorCycling, activitytype.LapSwimming, activitytype.OpenWaterSwimming,
+	activitytype.Walking, activitytype.StrengthTraining, activitytype.WheelchairPushRun, activitytype.MultiSport, manual,
+}
+
 // sync brings a workout of ann's, and returns its page.
-func (w *world) sync(sport activitytest.Sport) *workout {
+func (w *world) sync(sport activitytype.Type) *workout {
 	w.t.Helper()
 	before, err := w.db.allWorkouts(w.t.Context(), "ann")
 	require.NoError(w.t, err)
-	w.user.Sync(activitytest.NewGenerator(uint64(len(before)+1)), sport, time.Now().Add(-5*time.Hour))
+	g := activitytest.NewGenerator(uint64(len(before) + 1))
+	if g.Manual = sport == manual; g.Manual {
+		sport = activitytype.Running
+	}
+	w.user.Sync(g, sport, time.Now().Add(-5*time.Hour))
 	w.garmin.Deliver(w.t.Context())
 	settle()
 	all, err := w.db.workoutsOnPage(w.t.Context(), "ann", 1, 100)
@@ -37,7 +50,7 @@ func (w *world) sync(sport activitytest.Sport) *workout {
 func TestActivityPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, nil)
-		run := p.sync(activitytest.SportRun)
+		run := p.sync(activitytype.Running)
 		w := p.ask("ann", "GET", public+run.Path(), nil)
 		require.Equal(t, http.StatusOK, w.Code)
 		page := w.Body.String()
@@ -77,11 +90,11 @@ func TestActivityPage(t *testing.T) {
 func TestEverySport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, nil)
-		for _, sport := range activitytest.Sports() {
+		for _, sport := range sports {
 			x := p.sync(sport)
 			w := p.ask("ann", "GET", public+x.Path(), nil)
 			require.Equal(t, http.StatusOK, w.Code, sport)
-			if sport == activitytest.SportTriathlon {
+			if sport == activitytype.MultiSport {
 				legs := regexp.MustCompile(`<li><a href="([^"]+)">`).FindAllStringSubmatch(w.Body.String(), -1)
 				require.Len(t, legs, 5)
 				for _, leg := range legs {
@@ -92,7 +105,7 @@ func TestEverySport(t *testing.T) {
 			}
 		}
 		list := p.ask("ann", "GET", public+"/list", nil).Body.String()
-		require.Equal(t, len(activitytest.Sports()), strings.Count(list, `class="figures"`), "legs are not in the list")
+		require.Equal(t, len(sports), strings.Count(list, `class="figures"`), "legs are not in the list")
 
 		// All of it can be had.
 		w := p.ask("ann", "GET", public+"/export", nil)
@@ -109,7 +122,7 @@ func TestEverySport(t *testing.T) {
 			require.NoError(t, err)
 			require.NotContains(t, b.String(), "oauth", f.Name)
 		}
-		require.Equal(t, map[string]int{".json": 1 + len(activitytest.Sports()) + 5, ".gpx": 6, ".fit": len(activitytest.Sports()) - 1 + 5}, kinds)
+		require.Equal(t, map[string]int{".json": 1 + len(sports) + 5, ".gpx": 6, ".fit": len(sports) - 1 + 5}, kinds)
 		require.NotContains(t, p.ask("bob", "GET", public+"/export", nil).Body.String(), ".fit")
 	})
 }
@@ -119,7 +132,7 @@ func TestFileAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, nil)
 		p.garmin.SetEndpoints(activitytest.Endpoint{}, types.KindActivityDetails)
-		run := p.sync(activitytest.SportRun)
+		run := p.sync(activitytype.Running)
 		require.Zero(t, p.count("ann", hasDetails))
 		w := p.ask("ann", "GET", public+run.Path(), nil)
 		require.Contains(t, w.Body.String(), `class="way"`)

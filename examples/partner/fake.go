@@ -13,6 +13,7 @@ import (
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -113,12 +114,12 @@ func fill(user *activitytest.User, seed uint64, days int) {
 		if n%3 == 0 {
 			user.AddHistory(g.MoveIQ(start.Add(-3 * time.Hour)))
 		}
-		for _, a := range g.Activities(g.Any(), start) {
+		for _, a := range g.Activities("", start) {
 			user.AddHistory(a)
 			if d := g.Details(a); len(d.Samples) > 0 {
 				user.AddHistory(d)
 				if !a.IsParent {
-					user.AddFileHistory(g.File(d))
+					user.AddFileHistory(g.File("FIT", d))
 				}
 			}
 		}
@@ -171,7 +172,7 @@ func (p *partner) fakeWorkout(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, c := range all {
 		if user := p.fake.User(c.GarminID); user != nil {
-			user.Sync(p.fake.gen, activitytest.SportRun, time.Now().Add(-3*time.Hour))
+			user.Sync(p.fake.gen, activitytype.Running, time.Now().Add(-3*time.Hour))
 		}
 	}
 	http.Redirect(w, r, "/list", http.StatusSeeOther)

@@ -206,8 +206,8 @@ func TestHostileFile(t *testing.T) {
 			if !json.Valid([]byte(`"`+strings.NewReplacer(`"`, ``, "\x00", "", "\n", "", "\r", "", `\`, "").Replace(odd)+`"`)) || strings.Contains(odd, "\xff") {
 				continue // it cannot come as JSON
 			}
-			a := g.Activities(activitytest.SportRun, time.Now().Add(-time.Hour))[0]
-			f, content := g.File(g.Details(a))
+			a := g.Activities(activitytype.Running, time.Now().Add(-time.Hour))[0]
+			f, content := g.File("FIT", g.Details(a))
 			f.ActivityName, f.ActivityDescription, f.DeviceName, f.ActivityType = odd, odd, odd, activitytype.Type(odd)
 			p.user.AddFile(f, content)
 			p.garmin.Deliver(t.Context())

@@ -20,6 +20,7 @@ import (
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/join"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -163,7 +164,7 @@ func TestPushAndPing(t *testing.T) {
 				p := start(t, nil)
 				fake, ann := p.garmin, p.user
 				fake.SetEndpoints(activitytest.Endpoint{Handler: p.web, URL: public + "/garmin/" + secret, Enabled: true, Push: push})
-				ann.Sync(activitytest.NewGenerator(1), activitytest.SportRun, time.Now().Add(-time.Hour))
+				ann.Sync(activitytest.NewGenerator(1), activitytype.Running, time.Now().Add(-time.Hour))
 				fake.Deliver(t.Context())
 				settle()
 				require.Equal(t, 1, p.count("ann", hasSummary))
@@ -324,7 +325,7 @@ func TestDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, nil)
 		fake, ann := p.garmin, p.user
-		ann.Sync(activitytest.NewGenerator(1), activitytest.SportRun, time.Now().Add(-time.Hour))
+		ann.Sync(activitytest.NewGenerator(1), activitytype.Running, time.Now().Add(-time.Hour))
 		fake.Deliver(t.Context())
 		settle()
 		require.Equal(t, http.StatusSeeOther, p.post("bob", "/disconnect", nil).Code)
@@ -380,7 +381,7 @@ func TestDeleteEverything(t *testing.T) {
 		p := start(t, nil)
 		fake, ann := p.garmin, p.user
 		for i := range 2 {
-			ann.Sync(activitytest.NewGenerator(uint64(i)), activitytest.SportTriathlon, time.Now().Add(-time.Hour))
+			ann.Sync(activitytest.NewGenerator(uint64(i)), activitytype.MultiSport, time.Now().Add(-time.Hour))
 		}
 		fake.Deliver(t.Context())
 		settle()
@@ -410,7 +411,7 @@ func TestDeleteEverything(t *testing.T) {
 
 		// What comes after finds nobody.
 		ann.Connect()
-		ann.Sync(activitytest.NewGenerator(9), activitytest.SportRun, time.Now().Add(-time.Hour))
+		ann.Sync(activitytest.NewGenerator(9), activitytype.Running, time.Now().Add(-time.Hour))
 		fake.Deliver(t.Context())
 		settle()
 		var n int

@@ -17,6 +17,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activitytype"
 )
 
 // TestNoSecrets: whatever is sent, and whatever fails, no page, no log line and no
@@ -68,8 +69,8 @@ func TestNoSecrets(t *testing.T) {
 		ann.Change(func(s *activitytest.UserState) { s.ItemToken = "item-token-PLANTED" })
 		for _, push := range []bool{true, false} {
 			fake.SetEndpoints(activitytest.Endpoint{Handler: p.web, URL: public + "/garmin/" + secret, Enabled: true, Push: push})
-			ann.Sync(activitytest.NewGenerator(1), activitytest.SportRun, time.Now().Add(-time.Hour))
-			ann.Sync(activitytest.NewGenerator(2), activitytest.SportTriathlon, time.Now().Add(-5*time.Hour))
+			ann.Sync(activitytest.NewGenerator(1), activitytype.Running, time.Now().Add(-time.Hour))
+			ann.Sync(activitytest.NewGenerator(2), activitytype.MultiSport, time.Now().Add(-5*time.Hour))
 			for _, d := range fake.Deliver(t.Context()) {
 				for _, part := range strings.Split(string(d.Body), "token=")[1:] {
 					token, _, _ := strings.Cut(part, `"`)
@@ -97,7 +98,7 @@ func TestNoSecrets(t *testing.T) {
 				return true
 			}
 			ann.Change(func(s *activitytest.UserState) { s.AccessExpires = time.Now() })
-			ann.Sync(activitytest.NewGenerator(uint64(status)), activitytest.SportRun, time.Now().Add(-time.Hour))
+			ann.Sync(activitytest.NewGenerator(uint64(status)), activitytype.Running, time.Now().Add(-time.Hour))
 			fake.Deliver(t.Context())
 			settle()
 			p.connect("bob", fake.AddUser(&activitytest.UserOptions{NotConnected: true}))
@@ -108,7 +109,7 @@ func TestNoSecrets(t *testing.T) {
 		}
 		for _, fault := range []activitytest.Fault{{Times: 5, Refuse: true}, {Times: 5, Lose: true}} {
 			fake.SetFaults(fault)
-			ann.Sync(activitytest.NewGenerator(3), activitytest.SportRun, time.Now().Add(-time.Hour))
+			ann.Sync(activitytest.NewGenerator(3), activitytype.Running, time.Now().Add(-time.Hour))
 			fake.Deliver(t.Context())
 			settle()
 			fake.SetFaults()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -44,14 +45,14 @@ func TestTroubles(t *testing.T) {
 		"path secret": {
 			begin: func(p *world) { p.ask("", "POST", public+"/garmin/another-secret-of-the-path", nil) },
 			goOn:  func(p *world) { p.ask("", "POST", public+"/garmin/", nil) },
-			other: func(p *world) { p.sync(activitytest.SportRun) }, // other endpoints are right
+			other: func(p *world) { p.sync(activitytype.Running) }, // other endpoints are right
 		},
 		"intake": {
 			begin: func(p *world) {
 				p.troubles.received(p.t.Context(), notify.Receipt{Status: http.StatusServiceUnavailable})
 			},
 			other: func(p *world) { p.troubles.received(p.t.Context(), notify.Receipt{Status: http.StatusNotFound}) },
-			end:   func(p *world) { p.sync(activitytest.SportRun) },
+			end:   func(p *world) { p.sync(activitytype.Running) },
 		},
 		"outage": {
 			begin: func(p *world) {

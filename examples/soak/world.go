@@ -229,7 +229,7 @@ func (w *world) start() time.Time {
 }
 
 func (w *world) workout(u *user) {
-	for _, a := range w.gen.Activities(w.gen.Any(), w.start()) {
+	for _, a := range w.gen.Activities("", w.start()) {
 		if w.rand.IntN(200) > 0 { // most are short, so that their details are small
 			a.DurationInSeconds %= 400
 		}
@@ -239,7 +239,7 @@ func (w *world) workout(u *user) {
 			d := w.gen.Details(a)
 			w.upload(u, d)
 			if w.rand.IntN(2) == 0 {
-				f, content := w.gen.File(d)
+				f, content := w.gen.File("FIT", d)
 				t := thing{types.KindActivityFiles, u.ID(), f.SummaryID}
 				w.want[t], w.files[t] = 1, sha256.Sum256(content)
 				u.AddFile(f, content)

@@ -48,7 +48,7 @@ func renderPage() []byte {
 	var b bytes.Buffer
 	t := template.Must(template.ParseFS(web, "web/page.html"))
 	err := t.Execute(&b, map[string]any{
-		"Sports": activitytest.Sports(), "Kinds": types.Kinds(), "Quirks": activitytest.Quirks(), "Settings": settings(),
+		"Sports": []string{"run", "ride", "indoor-ride", "pool-swim", "open-swim", "walk", "strength", "wheelchair", "triathlon", "manual"}, "Kinds": types.Kinds(), "Quirks": activitytest.Quirks(), "Settings": settings(),
 	})
 	if err != nil {
 		panic(err) // the template is embedded, and all it gets is ours

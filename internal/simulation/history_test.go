@@ -23,13 +23,13 @@ var wanted = []types.Kind{types.KindActivities, types.KindMoveIQ}
 func (l *life) past(p *person) {
 	for range 2 + l.script.IntN(6) {
 		start := p.joined.Add(-time.Duration(l.script.Int64N(int64(36 * day)))).Truncate(time.Second)
-		for _, a := range l.gen.Activities(l.gen.Any(), start) {
+		for _, a := range l.gen.Activities("", start) {
 			a.DurationInSeconds %= 20
 			a.ActivityName = l.truth.mark()
 			l.truth.bring(recordID{types.KindActivities, p.id, a.SummaryID}, a.ActivityName, a.StartTimeInSeconds.Time())
 			p.user.AddHistory(a)
 			if !a.Manual {
-				f, content := l.gen.File(l.gen.Details(a))
+				f, content := l.gen.File("FIT", l.gen.Details(a))
 				sum := sha256.Sum256(content)
 				l.truth.bring(recordID{types.KindActivityFiles, p.id, f.SummaryID}, hex.EncodeToString(sum[:]), f.StartTimeInSeconds.Time())
 				p.user.AddFileHistory(f, content)

@@ -200,7 +200,7 @@ func (l *life) ambush() {
 // upload is what follows a workout: an activity with details and its file, and
 // other things at times.
 func (l *life) upload(p *person) {
-	for _, a := range l.gen.Activities(l.gen.Any(), time.Now().Add(-2*time.Hour)) {
+	for _, a := range l.gen.Activities("", time.Now().Add(-2*time.Hour)) {
 		a.DurationInSeconds %= 20
 		a.ActivityName = l.truth.mark()
 		list := []types.Summary{a}
@@ -211,7 +211,7 @@ func (l *life) upload(p *person) {
 			l.truth.add(recordID{types.KindActivityDetails, p.id, d.SummaryID}, d.Summary.ActivityName)
 			list = append(list, d)
 			if l.script.IntN(2) == 0 {
-				f, content := l.gen.File(d)
+				f, content := l.gen.File("FIT", d)
 				sum := sha256.Sum256(content)
 				l.truth.add(recordID{types.KindActivityFiles, p.id, f.SummaryID}, hex.EncodeToString(sum[:]))
 				p.user.AddFile(f, content)

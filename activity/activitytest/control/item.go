@@ -1,28 +1,27 @@
 package control
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
 // addItem uploads the caller's item, or those of a workout that is made up.
 func (c *control) addItem(u *activitytest.User, r *http.Request) (any, error) {
 	b := struct {
-		Kind    types.Kind         `json:"kind"`
-		Item    json.RawMessage    `json:"item"`
-		Sport   activitytest.Sport `json:"sport"`
-		Seed    uint64             `json:"seed"`
-		Start   *time.Time         `json:"start"`
-		History bool               `json:"history"`
-		Content []byte             `json:"content"`
+		Kind    types.Kind      `json:"kind"`
+		Item    json.RawMessage `json:"item"`
+		Sport   string          `json:"sport"`
+		Seed    uint64          `json:"seed"`
+		Start   *time.Time      `json:"start"`
+		History bool            `json:"history"`
+		Content []byte          `json:"content"`
 	}{Seed: uint64(time.Now().UnixNano())}
 	if err := readBody(r, &b); err != nil {
 		return nil, err
@@ -41,10 +40,9 @@ func (c *control) addItem(u *activitytest.User, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := activitytest.NewGenerator(b.Seed)
-	b.Sport = cmp.Or(b.Sport, g.Any())
-	if !slices.Contains(activitytest.Sports(), b.Sport) {
-		return nil, errors.New("no such sport")
+	g, t, err := generator(b.Seed, b.Sport)
+	if err != nil {
+		return nil, err
 	}
 	made := []activitytest.Record{}
 	add, addFile := u.Add, u.AddFile
@@ -57,14 +55,14 @@ func (c *control) addItem(u *activitytest.User, r *http.Request) (any, error) {
 		}
 	}
 	if b.Kind == types.KindActivityFiles {
-		for _, a := range g.Activities(b.Sport, start) {
-			f, content := g.File(g.Details(a))
+		for _, a := range g.Activities(t, start) {
+			f, content := g.File("FIT", g.Details(a))
 			addFile(f, content)
 			keep(f.SummaryID)
 		}
 		return made, nil
 	}
-	for _, summary := range makeSummaries(g, b.Kind, b.Sport, start) {
+	for _, summary := range makeSummaries(g, b.Kind, t, start) {
 		add(summary)
 		keep(summary.ID())
 	}
@@ -72,12 +70,12 @@ func (c *control) addItem(u *activitytest.User, r *http.Request) (any, error) {
 }
 
 // makeSummaries makes up those of one kind of a workout.
-func makeSummaries(g *activitytest.Generator, kind types.Kind, sport activitytest.Sport, start time.Time) []types.Summary {
+func makeSummaries(g *activitytest.Generator, kind types.Kind, t activitytype.Type, start time.Time) []types.Summary {
 	if kind == types.KindMoveIQ {
 		return []types.Summary{g.MoveIQ(start)}
 	}
 	var list []types.Summary
-	for _, a := range g.Activities(sport, start) {
+	for _, a := range g.Activities(t, start) {
 		switch kind {
 		case types.KindManualActivities:
 			list = append(list, g.Edit(a))

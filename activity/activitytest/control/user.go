@@ -1,10 +1,8 @@
 package control
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -143,23 +141,22 @@ func (c *control) expire(u *activitytest.User, r *http.Request) (any, error) {
 
 func (c *control) sync(u *activitytest.User, r *http.Request) (any, error) {
 	b := struct {
-		Sport activitytest.Sport `json:"sport"`
-		Start *time.Time         `json:"start"`
-		Seed  uint64             `json:"seed"`
+		Sport string     `json:"sport"`
+		Start *time.Time `json:"start"`
+		Seed  uint64     `json:"seed"`
 	}{Seed: uint64(time.Now().UnixNano())}
 	if err := readBody(r, &b); err != nil {
 		return nil, err
 	}
-	g := activitytest.NewGenerator(b.Seed)
-	b.Sport = cmp.Or(b.Sport, g.Any())
-	if !slices.Contains(activitytest.Sports(), b.Sport) {
-		return nil, errors.New("no such sport")
+	g, t, err := generator(b.Seed, b.Sport)
+	if err != nil {
+		return nil, err
 	}
 	start, err := generatorStart(b.Start, c.s.State().Now.Add(-time.Hour))
 	if err != nil {
 		return nil, err
 	}
-	u.Sync(g, b.Sport, start)
+	u.Sync(g, t, start)
 	return view(u, false), nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/notify/recording"
 	"github.com/garminkit/activityapi/types"
 )
@@ -116,7 +117,7 @@ func (p *player) callback(id types.UserID, kind types.Kind, summaryID types.ID, 
 	if u == nil {
 		u = p.s.AddUser(&activitytest.UserOptions{ID: id})
 	}
-	a := p.g.Activities(activitytest.SportPoolSwim, p.s.State().Now.Add(-2*time.Hour))[0]
+	a := p.g.Activities(activitytype.LapSwimming, p.s.State().Now.Add(-2*time.Hour))[0]
 	var url string
 	switch kind {
 	case types.KindActivityFiles:
@@ -124,7 +125,7 @@ func (p *player) callback(id types.UserID, kind types.Kind, summaryID types.ID, 
 		if fileType != "TCX" && fileType != "GPX" {
 			fileType = "FIT"
 		}
-		f, content := p.g.FileAs(fileType, d)
+		f, content := p.g.File(fileType, d)
 		f.SummaryID = cmp.Or(summaryID, f.SummaryID)
 		_, url = u.UploadFile(f, content)
 	case types.KindActivityDetails:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/activity/activitytest/replay"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/recording"
 	"github.com/garminkit/activityapi/types"
@@ -41,7 +42,7 @@ func TestPlay(t *testing.T) {
 				first.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: push, Handler: handler})
 				time.Sleep(time.Duration(i) * time.Hour)
 				for _, u := range users {
-					u.Sync(g, activitytest.SportPoolSwim, time.Now())
+					u.Sync(g, activitytype.LapSwimming, time.Now())
 					u.Add(g.MoveIQ(time.Now()))
 					u.SetPermissions(types.PermissionActivityExport)
 				}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -74,14 +75,14 @@ func checks() []requirement {
 			return errors.Join(v.postString(body), v.postString(body))
 		}},
 		requirement{"edit", "7.1", "a summary that comes again with other values is answered 200", 0, func(v *verifier) error {
-			a := v.g.Activities(activitytest.SportRun, v.report.Started)[0]
+			a := v.g.Activities(activitytype.Running, v.report.Started)[0]
 			first := item(v.users[0].ID(), activitytest.Item(a), "")
 			a.DistanceInMeters = new(1.0)
 			return errors.Join(v.postString(bodyOf(types.KindActivities, first)),
 				v.postString(bodyOf(types.KindActivities, item(v.users[0].ID(), activitytest.Item(a), ""))))
 		}},
 		requirement{"unknown-type", "Appendix A", "an unknown activity type is answered 200", 0, func(v *verifier) error {
-			a := v.g.Activities(activitytest.SportRun, v.report.Started)[0]
+			a := v.g.Activities(activitytype.Running, v.report.Started)[0]
 			a.ActivityType = "HOVERBOARD_POLO"
 			return v.postString(bodyOf(types.KindActivities, item(v.users[0].ID(), activitytest.Item(a), "")))
 		}},

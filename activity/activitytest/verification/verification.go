@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/types"
 )
@@ -377,7 +378,7 @@ func item(user types.UserID, body []byte, callbackURL string) []byte {
 // summary makes new data of a kind that is no file.
 func (v *verifier) summary(kind types.Kind) types.Summary {
 	start := time.Now().Add(-2 * time.Hour)
-	a := v.g.Activities(activitytest.SportRun, start)[0]
+	a := v.g.Activities(activitytype.Running, start)[0]
 	switch kind {
 	case types.KindManualActivities:
 		return v.g.Edit(a)
@@ -400,9 +401,9 @@ func (v *verifier) push(u *activitytest.User, kind types.Kind) ([]byte, types.ID
 // URL and its id.
 func (v *verifier) ping(u *activitytest.User, kind types.Kind) (entry []byte, callbackURL string, id types.ID) {
 	if kind == types.KindActivityFiles {
-		a := v.g.Activities(activitytest.SportRun, time.Now().Add(-2*time.Hour))[0]
+		a := v.g.Activities(activitytype.Running, time.Now().Add(-2*time.Hour))[0]
 		a.DurationInSeconds = 600
-		file, content := v.g.File(v.g.Details(a))
+		file, content := v.g.File("FIT", v.g.Details(a))
 		body, callbackURL := u.UploadFile(file, content)
 		return item(u.ID(), body, callbackURL), callbackURL, file.SummaryID
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/service/solo"
 	"github.com/garminkit/activityapi/types"
 )
@@ -51,7 +52,7 @@ func (w *world) having(texts ...string) (found []string) {
 func (w *world) fill(user *activitytest.User) {
 	w.t.Helper()
 	require.Equal(w.t, http.StatusSeeOther, w.connect(user, "").Code)
-	user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
+	user.Sync(activitytest.NewGenerator(2), activitytype.Running, time.Now().Add(-time.Hour))
 	w.settle()
 	require.Positive(w.t, w.downloaded())
 	for _, body := range []string{
@@ -120,7 +121,7 @@ func TestComingBack(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		require.True(t, w.accounts.know(user.ID()))
 		saved := w.saved()
-		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
+		user.Sync(activitytest.NewGenerator(2), activitytype.Running, time.Now().Add(-time.Hour))
 		w.settle()
 		require.Greater(t, w.saved(), saved)
 	})
@@ -141,7 +142,7 @@ func TestSealed(t *testing.T) {
 		token := user.State().AccessToken
 		w.stop()
 		w.open(seal)
-		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
+		user.Sync(activitytest.NewGenerator(2), activitytype.Running, time.Now().Add(-time.Hour))
 		body := `{"odd":[{"userId":"` + string(user.ID()) + `","latitude":51.4778216}]}`
 		answer := httptest.NewRecorder()
 		w.Handler.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, public+"/garmin/"+secret, strings.NewReader(body)))

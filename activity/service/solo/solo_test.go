@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/activity/service/solo"
@@ -268,7 +269,7 @@ func TestLife(t *testing.T) {
 		time.Sleep(13 * time.Hour) // two more passes
 		require.Len(t, user.State().Backfilled[types.KindActivities], asked)
 
-		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
+		user.Sync(activitytest.NewGenerator(2), activitytype.Running, time.Now().Add(-time.Hour))
 		w.settle()
 		require.Positive(t, w.downloaded())
 		user.SetPermissions(types.PermissionActivityExport)
@@ -378,7 +379,7 @@ func TestDatabaseDown(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, w.connect(user, "").Code)
 		w.settle()
 		w.accounts.setFail(errors.New("the database is down"))
-		user.Sync(activitytest.NewGenerator(2), activitytest.SportRun, time.Now().Add(-time.Hour))
+		user.Sync(activitytest.NewGenerator(2), activitytype.Running, time.Now().Add(-time.Hour))
 		user.SetPermissions(types.PermissionActivityExport, types.PermissionHistoricalDataExport)
 		w.Service.FetchHistory()
 		w.settle()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/backfill"
@@ -141,7 +142,7 @@ func (w *world) send(ctx context.Context) error {
 	w.rounds++
 	w.garmin.SetEndpoints(activitytest.Endpoint{URL: w.endpoint, Enabled: true, Push: w.rounds%2 == 1})
 	for _, u := range w.users {
-		u.Sync(w.gen, activitytest.SportRun, time.Now().Add(-time.Hour))
+		u.Sync(w.gen, activitytype.Running, time.Now().Add(-time.Hour))
 	}
 	for _, d := range w.garmin.Deliver(ctx) {
 		if !d.Acknowledged {
