@@ -24,8 +24,8 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
-	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/service"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/spool"
 	"github.com/garminkit/activityapi/otel"
@@ -248,7 +248,9 @@ func (w *world) settle(items int64) {
 // ping announces an activity that is at the fake. It returns the pull token too.
 func (w *world) ping() (body, token string) {
 	g := activitytest.NewGenerator(1)
-	_, url := w.user.Upload(g.Activities(activitytype.Running, time.Now().Add(-time.Hour))[0])
+	made, err := w.user.Upload(activitytest.Upload{Summary: g.Activities(activitytype.Running, time.Now().Add(-time.Hour))[0], Silent: true})
+	require.NoError(w.t, err)
+	url := made.CallbackURL
 	_, token, _ = strings.Cut(url, "token=")
 	token, _, _ = strings.Cut(token, "&")
 	require.NotEmpty(w.t, token)
@@ -259,7 +261,9 @@ func (w *world) ping() (body, token string) {
 func (w *world) filePing() (body, token string) {
 	g := activitytest.NewGenerator(2)
 	file, content := g.File("FIT", g.Details(g.Activities(activitytype.Running, time.Now().Add(-2*time.Hour))[0]))
-	raw, url := w.user.UploadFile(file, content)
+	made, err := w.user.Upload(activitytest.Upload{File: &file, Content: content, Silent: true})
+	require.NoError(w.t, err)
+	raw, url := made.JSON, made.CallbackURL
 	_, token, _ = strings.Cut(url, "token=")
 	token, _, _ = strings.Cut(token, "&")
 	require.NotEmpty(w.t, token)

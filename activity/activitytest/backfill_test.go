@@ -68,7 +68,7 @@ func TestBackfillDelivers(t *testing.T) {
 		u := fake.AddUser(nil)
 		now := time.Now()
 		u.AddHistory(run("1", now.Add(-10*24*time.Hour)), run("2", now.Add(-5*24*time.Hour)))
-		u.AddFileHistory(types.ActivityFile{StartTimeInSeconds: types.NewTimestamp(now.Add(-9 * 24 * time.Hour))}, []byte("x"))
+		u.Upload(activitytest.Upload{File: &types.ActivityFile{StartTimeInSeconds: types.NewTimestamp(now.Add(-9 * 24 * time.Hour))}, Content: []byte("x"), History: true})
 		require.Zero(t, fake.State().Pending)
 
 		status, _ := get(t, fake, backfillURL("activities", now.Add(-10*24*time.Hour), now.Add(-6*24*time.Hour)), u.State().AccessToken)

@@ -29,7 +29,7 @@ func TestAdvance(t *testing.T) {
 		})})
 		u.Add(run("1", time.Now()))
 		file := func() string {
-			u.AddFileHistory(types.ActivityFile{SummaryID: "f"}, []byte("FIT"))
+			u.Upload(activitytest.Upload{File: &types.ActivityFile{SummaryID: "f"}, Content: []byte("FIT"), History: true})
 			return u.FileURL("f")
 		}()
 		access, pull := u.State().AccessToken, u.State().PullToken

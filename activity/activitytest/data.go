@@ -1,7 +1,6 @@
 package activitytest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -31,84 +30,24 @@ type recordKey struct {
 // edit: it replaces the earlier one and is announced again. A summary without an
 // id gets one. The summaries' user ids are ignored.
 func (u *User) Add(summaries ...types.Summary) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	now := u.s.now().Truncate(time.Second)
 	for _, summary := range summaries {
-		if d, ok := summary.(*types.ActivityDetails); ok && u.s.NoLongDetails && types.Duration(d) > day {
-			continue
-		}
-		r := u.s.newRecord(summary)
-		r.uploaded = now
-		u.put(r)
-		u.s.announce(u, r)
+		_, _ = u.Upload(Upload{Summary: summary}) // fails only under NoLongDetails
 	}
 }
 
 // AddHistory gives the user summaries from before the connection. They are not
 // announced, and no pull returns them until a backfill requests them.
 func (u *User) AddHistory(summaries ...types.Summary) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
 	for _, summary := range summaries {
-		u.put(u.s.newRecord(summary))
+		_, _ = u.Upload(Upload{Summary: summary, History: true}) // cannot fail
 	}
-}
-
-// AddRaw uploads any JSON object as an item, for shapes that package types cannot
-// write. It panics if item is not an object. The item has no user id;
-// notifications add it.
-func (u *User) AddRaw(kind types.Kind, id types.ID, start time.Time, item string) {
-	var body bytes.Buffer
-	if err := json.Compact(&body, []byte(item)); err != nil || body.Bytes()[0] != '{' {
-		panic("activitytest: the item is not a JSON object")
-	}
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	r := &record{kind: kind, id: id, start: start, uploaded: u.s.now().Truncate(time.Second), body: body.Bytes()}
-	u.put(r)
-	u.s.announce(u, r)
 }
 
 // AddFile uploads an activity's file and queues its ping. An empty SummaryID is
 // generated; an empty FileType means "FIT". The server fills UserID and
 // CallbackURL.
 func (u *User) AddFile(f types.ActivityFile, content []byte) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	r := u.s.newFile(f, content)
-	r.uploaded = u.s.now().Truncate(time.Second)
-	u.put(r)
-	u.s.announce(u, r)
-}
-
-// AddFileHistory gives the user a file from before the connection.
-func (u *User) AddFileHistory(f types.ActivityFile, content []byte) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	u.put(u.s.newFile(f, content))
-}
-
-// Upload adds a summary like Add, but does not announce it. It returns the
-// summary's JSON, without the owner, and the callback URL of a ping for it.
-func (u *User) Upload(summary types.Summary) (item json.RawMessage, callbackURL string) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	r := u.s.newRecord(summary)
-	r.uploaded = u.s.now().Truncate(time.Second)
-	u.put(r)
-	return r.body, u.s.callbackURL(u, r.kind, types.Window{Start: r.uploaded, End: r.uploaded.Add(time.Second)})
-}
-
-// UploadFile adds a file like AddFile, but does not announce it. It returns the
-// JSON of the file's ping, without owner and callback URL, and that URL.
-func (u *User) UploadFile(f types.ActivityFile, content []byte) (item json.RawMessage, callbackURL string) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	r := u.s.newFile(f, content)
-	r.uploaded = u.s.now().Truncate(time.Second)
-	u.put(r)
-	return r.body, u.s.fileURL(u, r)
+	_, _ = u.Upload(Upload{File: &f, Content: content}) // cannot fail
 }
 
 // Item returns a summary's JSON as Garmin writes it, without the owner.

@@ -136,7 +136,8 @@ func (g *Generator) any() sport {
 // lap swim lengths, a wheelchair push pushes, an indoor ride no position, strength
 // training no distance.
 func (g *Generator) Activities(t activitytype.Type, start time.Time) []*types.Activity {
-	s, p := sport(""), profile{}
+	var s sport
+	var p profile
 	switch {
 	case t == "":
 		s = g.any()

@@ -11,90 +11,120 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ItemOptions are the particulars of [User.AddItem]. nil is the zero value.
-type ItemOptions struct {
-	// ID is the summaryId that the item has, or gets if it has none. "" is the
-	// item's own, or one that is made up.
-	ID types.ID
-	// History makes it data from before the connection, as [User.AddHistory] does.
-	History bool
-	// Content is the file of a KindActivityFiles.
+// Upload is one item of a user's data: a Summary, a File, or JSON.
+type Upload struct {
+	// Summary is as in [User.Add].
+	Summary types.Summary
+	// File is as in [User.AddFile]. Content is what is downloaded, of a File or of
+	// JSON of KindActivityFiles.
+	File    *types.ActivityFile
 	Content []byte
+
+	// JSON is an item of a Kind as the caller has written it: any JSON object, whose
+	// fields and their order stay. summaryId and startTimeInSeconds are added if it
+	// has none. userId and callbackURL are taken out, since the server puts its own in
+	// front; a userId of somebody else is an error.
+	JSON json.RawMessage
+	Kind types.Kind
+	// ID is the summaryId that the JSON has, or gets if it has none. "" is its own, or
+	// one that is made up.
+	ID types.ID
+	// Raw leaves the JSON as it is, for shapes that cannot be right. The server keeps
+	// it under ID and Start.
+	Raw   bool
+	Start time.Time
+	// Edit makes the manually updated activity that Garmin sends after the user has
+	// changed the activity ID in Garmin Connect: the activity with the fields of JSON
+	// in the place of its own.
+	Edit bool
+
+	// History makes it data from before the connection, as in [User.AddHistory].
+	History bool
+	// Silent makes no notification. The Record has the callback URL instead.
+	Silent bool
 }
 
-// AddItem uploads an item as the caller has written it, and queues its
-// notification. It may be any JSON object; its fields and their order stay.
-// summaryId and startTimeInSeconds are added if it has none. userId and
-// callbackURL are taken out, since the server puts its own in front; a userId of
-// somebody else is an error. An item whose id the user has already, of the same
-// kind, takes the place of the old one and is announced again.
-func (u *User) AddItem(kind types.Kind, item []byte, o *ItemOptions) (Record, error) {
-	if o == nil {
-		o = &ItemOptions{}
-	}
-	if !kind.Known() {
-		return Record{}, fmt.Errorf("activitytest: no kind %q", string(kind))
-	}
-	fields, err := parseFields(item)
-	if err != nil {
-		return Record{}, err
-	}
+// Upload adds an item to the user's data and queues its notification. An item whose
+// kind and id the user has already replaces the old one.
+func (u *User) Upload(up Upload) (Record, error) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	r, err := u.itemRecord(kind, fields, o)
+	r, err := u.newUpload(&up)
 	if err != nil {
 		return Record{}, err
 	}
-	if !o.History {
+	if !up.History {
 		r.uploaded = u.s.now().Truncate(time.Second)
 	}
 	u.put(r)
-	if !o.History {
-		u.s.announce(u, u.byID[recordKey{kind, r.id}])
+	r = u.byID[recordKey{r.kind, r.id}]
+	v := r.view()
+	switch {
+	case up.Silent && r.kind == types.KindActivityFiles:
+		v.CallbackURL = u.s.fileURL(u, r)
+	case up.Silent:
+		v.CallbackURL = u.s.callbackURL(u, r.kind, types.Window{Start: r.uploaded, End: r.uploaded.Add(time.Second)})
+	case !up.History:
+		u.s.announce(u, r)
 	}
 	u.s.touch()
-	return r.view(), nil
+	return v, nil
 }
 
-// EditItem makes the manually updated activity that Garmin sends after the user
-// has changed an activity in Garmin Connect: the activity of this id with the
-// fields of changes in the place of its own.
-func (u *User) EditItem(id types.ID, changes []byte) (Record, error) {
-	changed, err := parseFields(changes)
-	if err != nil {
-		return Record{}, err
+// newUpload makes the record of what is uploaded.
+func (u *User) newUpload(up *Upload) (*record, error) {
+	switch {
+	case up.Summary != nil:
+		if d, ok := up.Summary.(*types.ActivityDetails); ok && !up.History && u.s.NoLongDetails && types.Duration(&d.Summary) > day {
+			return nil, errors.New("activitytest: details of more than a day: see Server.NoLongDetails")
+		}
+		return u.s.newRecord(up.Summary), nil
+	case up.File != nil:
+		return u.s.newFile(*up.File, up.Content), nil
+	case up.Edit:
+		return u.edited(up)
+	case !up.Kind.Known():
+		return nil, fmt.Errorf("activitytest: no kind %q", string(up.Kind))
 	}
-	old, ok := u.Record(types.KindManualActivities, id)
-	if !ok {
-		if old, ok = u.Record(types.KindActivities, id); !ok {
-			return Record{}, errors.New("activitytest: no such activity")
+	fields, err := parseFields(up.JSON)
+	if err != nil {
+		return nil, err
+	}
+	if up.Raw {
+		body := []byte(up.JSON)
+		isObject(&body)
+		return &record{kind: up.Kind, id: up.ID, start: up.Start, body: body, content: slices.Clone(up.Content)}, nil
+	}
+	return u.itemRecord(up.Kind, fields, up)
+}
+
+// edited makes the manually updated activity of an Upload.Edit.
+func (u *User) edited(up *Upload) (*record, error) {
+	changed, err := parseFields(up.JSON)
+	if err != nil {
+		return nil, err
+	}
+	old := u.byID[recordKey{types.KindManualActivities, up.ID}]
+	if old == nil {
+		if old = u.byID[recordKey{types.KindActivities, up.ID}]; old == nil {
+			return nil, errors.New("activitytest: no such activity")
 		}
 	}
-	fields, err := parseFields(old.JSON)
+	fields, err := parseFields(old.body)
 	if err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	for _, c := range append(changed, member{"manual", []byte("true")}) {
 		fields.set(c.key, c.raw)
 	}
-	return u.AddItem(types.KindManualActivities, fields.json(), &ItemOptions{ID: id})
-}
-
-// Record returns one record, or false if the user does not have it.
-func (u *User) Record(kind types.Kind, id types.ID) (Record, bool) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	if r := u.byID[recordKey{kind, id}]; r != nil {
-		return r.view(), true
-	}
-	return Record{}, false
+	return u.itemRecord(types.KindManualActivities, fields, up)
 }
 
 func (r *record) view() Record {
-	return Record{r.kind, r.id, r.start.UTC(), r.uploaded.UTC(), r.body}
+	return Record{r.kind, r.id, r.start.UTC(), r.uploaded.UTC(), r.body, ""}
 }
 
-func (u *User) itemRecord(kind types.Kind, fields members, o *ItemOptions) (*record, error) {
+func (u *User) itemRecord(kind types.Kind, fields members, o *Upload) (*record, error) {
 	var owner types.UserID
 	if raw := fields.get("userId"); raw != nil && (json.Unmarshal(raw, &owner) != nil || owner != u.id) {
 		return nil, errors.New("activitytest: the item's userId is not the user's")

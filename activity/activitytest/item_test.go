@@ -33,41 +33,41 @@ func TestAddItem(t *testing.T) {
 		{"manuallyUpdatedActivities", `{"summaryId":"x","startTimeInSeconds":0}`, `{"manuallyUpdatedActivities":[{"userId":"u","summaryId":"x","startTimeInSeconds":0}]}`},
 	} {
 		got = nil
-		_, err := u.AddItem(test.kind, []byte(test.item), nil)
+		_, err := u.Upload(activitytest.Upload{Kind: test.kind, JSON: []byte(test.item)})
 		require.NoError(t, err, test.item)
 		fake.Deliver(t.Context())
 		require.Equal(t, []string{test.want}, got)
 	}
-	rec, err := u.AddItem("activities", []byte(`{}`), nil)
+	rec, err := u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(`{}`)})
 	require.NoError(t, err)
 	require.Equal(t, fake.State().Now.Unix()/10, rec.Start.Unix()/10)
 	for _, bad := range []string{
 		``, `[]`, `null`, `{`, `{} {}`, `"x"`, `{"userId":"other"}`, `{"userId":7}`, `{"summaryId":{}}`, `{"summaryId":null}`,
 		`{"startTimeInSeconds":"soon"}`, `{"startTimeInSeconds":1e30}`, `{"startTimeInSeconds":-1}`,
 	} {
-		_, err := u.AddItem("activities", []byte(bad), nil)
+		_, err := u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(bad)})
 		require.Error(t, err, bad)
 	}
-	_, err = u.AddItem("sleeps", []byte(`{}`), nil)
+	_, err = u.Upload(activitytest.Upload{Kind: "sleeps", JSON: []byte(`{}`)})
 	require.Error(t, err)
 
 	// An edit takes its place and is announced.
 	n := u.State().Records["activities"]
 	fake.Deliver(t.Context())
 	got = nil
-	_, err = u.AddItem("activities", []byte(`{"startTimeInSeconds":100,"new":true}`), &activitytest.ItemOptions{ID: "7"})
+	_, err = u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(`{"startTimeInSeconds":100,"new":true}`), ID: "7"})
 	require.NoError(t, err)
-	_, err = u.AddItem("activities", []byte(`{"summaryId":"6"}`), &activitytest.ItemOptions{ID: "7"})
+	_, err = u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(`{"summaryId":"6"}`), ID: "7"})
 	require.Error(t, err)
 	require.Equal(t, n, u.State().Records["activities"])
 	fake.Deliver(t.Context())
 	require.Equal(t, []string{`{"activities":[{"userId":"u","summaryId":"7","startTimeInSeconds":100,"new":true}]}`}, got)
 
 	// History waits for a backfill; a file has its content.
-	_, err = u.AddItem("activities", []byte(`{"summaryId":"old","startTimeInSeconds":5}`), &activitytest.ItemOptions{History: true})
+	_, err = u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(`{"summaryId":"old","startTimeInSeconds":5}`), History: true})
 	require.NoError(t, err)
 	require.Zero(t, fake.State().Pending)
-	_, err = u.AddItem("activityFiles", []byte(`{"summaryId":"f","startTimeInSeconds":5}`), &activitytest.ItemOptions{Content: []byte("bytes")})
+	_, err = u.Upload(activitytest.Upload{Kind: "activityFiles", JSON: []byte(`{"summaryId":"f","startTimeInSeconds":5}`), Content: []byte("bytes")})
 	require.NoError(t, err)
 	got = nil
 	fake.Deliver(t.Context())
@@ -84,24 +84,22 @@ func TestAddItem(t *testing.T) {
 func TestEditItem(t *testing.T) {
 	fake := newServer(t)
 	u := fake.AddUser(&activitytest.UserOptions{ID: "u"})
-	_, err := u.AddItem("activities", []byte(`{"summaryId":"7","activityName":"a","startTimeInSeconds":100,"distanceInMeters":5.0}`), nil)
+	_, err := u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(`{"summaryId":"7","activityName":"a","startTimeInSeconds":100,"distanceInMeters":5.0}`)})
 	require.NoError(t, err)
 	for _, test := range [][2]string{
 		{`{"activityName":"b","note":[1]}`, `{"summaryId":"7","activityName":"b","startTimeInSeconds":100,"distanceInMeters":5.0,"note":[1],"manual":true}`},
 		{`{"distanceInMeters":6}`, `{"summaryId":"7","activityName":"b","startTimeInSeconds":100,"distanceInMeters":6,"note":[1],"manual":true}`}, // on top of the last
 	} {
-		rec, err := u.EditItem("7", []byte(test[0]))
+		rec, err := u.Upload(activitytest.Upload{Edit: true, ID: "7", JSON: []byte(test[0])})
 		require.NoError(t, err)
 		require.Equal(t, types.KindManualActivities, rec.Kind)
 		require.Equal(t, test[1], string(rec.JSON))
 	}
-	_, err = u.EditItem("8", []byte(`{}`))
+	_, err = u.Upload(activitytest.Upload{Edit: true, ID: "8", JSON: []byte(`{}`)})
 	require.Error(t, err)
-	_, err = u.EditItem("7", []byte(`[]`))
+	_, err = u.Upload(activitytest.Upload{Edit: true, ID: "7", JSON: []byte(`[]`)})
 	require.Error(t, err)
-	rec, ok := u.Record(types.KindActivities, "7")
-	require.True(t, ok)
-	require.Contains(t, string(rec.JSON), `"a"`) // the device's stays
+	require.Contains(t, string(u.View(types.KindActivities, types.Window{})[0].JSON), `"a"`) // the device's stays
 }
 
 // FuzzAddItem: what is taken is sent as JSON that any reader reads, with the owner
@@ -114,7 +112,7 @@ func FuzzAddItem(f *testing.F) {
 		fake := activitytest.NewServer()
 		u := fake.AddUser(&activitytest.UserOptions{ID: "u"})
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
-		rec, err := u.AddItem("activities", []byte(item), nil)
+		rec, err := u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(item)})
 		var o map[string]json.RawMessage
 		if err != nil {
 			return

@@ -130,7 +130,7 @@ func TestRetentionMemory(t *testing.T) {
 	before := heap()
 	big := `{"summaryId":"1","startTimeInSeconds":1,"x":"` + strings.Repeat("x", 100<<10) + `"}`
 	for range 100 {
-		_, err := u.AddItem(types.KindActivities, []byte(big), nil)
+		_, err := u.Upload(activitytest.Upload{Kind: types.KindActivities, JSON: []byte(big)})
 		require.NoError(t, err)
 		fake.Deliver(t.Context())
 	}

@@ -475,7 +475,7 @@ var rules = []struct {
 		require.Equal(w, 3, w.deliver()[0].Items)
 	}},
 	{"8", "activities bring their files", func(w *world) {
-		w.u.AddFileHistory(types.ActivityFile{StartTimeInSeconds: types.NewTimestamp(w.start.AddDate(0, 0, -8))}, []byte("x"))
+		w.u.Upload(activitytest.Upload{File: &types.ActivityFile{StartTimeInSeconds: types.NewTimestamp(w.start.AddDate(0, 0, -8))}, Content: []byte("x"), History: true})
 		w.want(202, "")(w.backfill("activities", 10, 5))
 		require.Equal(w, types.KindActivityFiles, w.deliver()[0].Key)
 		w.want(404, "")(w.backfill("activityFiles", 10, 5))

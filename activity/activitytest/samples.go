@@ -128,9 +128,9 @@ func (u *User) FillHistory(g *Generator, w types.Window) {
 }
 
 func (u *User) upload(g *Generator, t activitytype.Type, start time.Time, details, history bool) {
-	add, addFile := u.Add, u.AddFile
+	add := u.Add
 	if history {
-		add, addFile = u.AddHistory, u.AddFileHistory
+		add = u.AddHistory
 	}
 	var parent *types.ActivityDetails
 	var legs []*types.ActivityDetails
@@ -150,9 +150,9 @@ func (u *User) upload(g *Generator, t activitytype.Type, start time.Time, detail
 		case a.Manual:
 			continue
 		}
-		addFile(g.File(u.s.fileType(d), d))
+		u.AddFile(g.File(u.s.fileType(d), d))
 	}
 	if parent != nil {
-		addFile(g.File(u.s.fileType(legs...), parent, legs...))
+		u.AddFile(g.File(u.s.fileType(legs...), parent, legs...))
 	}
 }

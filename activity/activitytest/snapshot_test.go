@@ -25,9 +25,9 @@ func busy(t testing.TB) *activitytest.Server {
 	fake.AddUser(&activitytest.UserOptions{NotConnected: true})
 	u.FillHistory(activitytest.NewGenerator(1), types.Window{Start: fake.State().Now.AddDate(0, 0, -20), End: fake.State().Now})
 	u.Sync(activitytest.NewGenerator(2), activitytype.StrengthTraining, fake.State().Now)
-	_, err := u.AddItem(types.KindActivities, []byte(`{"z": 1, "name": "<a & b>\u2028", "big": 12345678901234567890}`), nil)
+	_, err := u.Upload(activitytest.Upload{Kind: types.KindActivities, JSON: []byte(`{"z": 1, "name": "<a & b>\u2028", "big": 12345678901234567890}`)})
 	require.NoError(t, err)
-	_, err = u.EditItem("18000000001", []byte(`{"name": "c"}`))
+	_, err = u.Upload(activitytest.Upload{Edit: true, ID: "18000000001", JSON: []byte(`{"name": "c"}`)})
 	require.NoError(t, err)
 	status := 200
 	fake.SetEndpoints(activitytest.Endpoint{URL: "http://x.example", Enabled: true, Push: true, Transport: transportFunc(func(r *http.Request) (*http.Response, error) {

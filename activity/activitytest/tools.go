@@ -21,16 +21,19 @@ type Record struct {
 	// Uploaded is zero for history that no backfill has brought yet.
 	Uploaded time.Time       `json:"uploaded,omitzero"`
 	JSON     json.RawMessage `json:"json"`
+	// CallbackURL is where a ping for it leads. Only [Upload.Silent] sets it.
+	CallbackURL string `json:"-"`
 }
 
 // View is the Data Viewer: it returns the user's records of a kind, or of all for
-// "", by the time of recording, not of upload. The JSON must not be changed.
+// "", by the time of recording, not of upload. The zero Window is all time. The JSON
+// must not be changed.
 func (u *User) View(kind types.Kind, w types.Window) []Record {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	list := []Record{}
 	for _, r := range u.records {
-		if (kind == "" || r.kind == kind) && w.Contains(r.start) {
+		if (kind == "" || r.kind == kind) && (w == types.Window{} || w.Contains(r.start)) {
 			list = append(list, r.view())
 		}
 	}

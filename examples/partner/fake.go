@@ -119,7 +119,8 @@ func fill(user *activitytest.User, seed uint64, days int) {
 			if d := g.Details(a); len(d.Samples) > 0 {
 				user.AddHistory(d)
 				if !a.IsParent {
-					user.AddFileHistory(g.File("FIT", d))
+					f, content := g.File("FIT", d)
+					_, _ = user.Upload(activitytest.Upload{File: &f, Content: content, History: true}) // cannot fail
 				}
 			}
 		}

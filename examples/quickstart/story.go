@@ -70,14 +70,18 @@ func (d *demonstration) pushes(ctx context.Context) error {
 	start := morning().Add(time.Hour)
 	d.announced[string(types.KindActivities)]++
 	d.wants[thing{types.KindActivities, cho.ID(), "7001"}] = &types.Activity{SummaryID: "7001", ActivityID: "9007199254740993", ActivityType: "MOON_WALKING", StartTimeInSeconds: types.NewTimestamp(start), DurationInSeconds: 1800, DistanceInMeters: new(3000.0)}
-	cho.AddRaw(types.KindActivities, "7001", start, fmt.Sprintf(
-		`{"summaryId": "7001", "activityId": 9007199254740993, "activityType": "MOON_WALKING", "startTimeInSeconds": %d.0, "startTimeOffsetInSeconds": 0, "durationInSeconds": 1800.0, "distanceInMeters": 3000, "gravity": {"inG": [0.165, "low"]}}`, start.Unix()))
+	if _, err := cho.Upload(activitytest.Upload{Kind: types.KindActivities, ID: "7001", Start: start, Raw: true, JSON: fmt.Appendf(nil,
+		`{"summaryId": "7001", "activityId": 9007199254740993, "activityType": "MOON_WALKING", "startTimeInSeconds": %d.0, "startTimeOffsetInSeconds": 0, "durationInSeconds": 1800.0, "distanceInMeters": 3000, "gravity": {"inG": [0.165, "low"]}}`, start.Unix())}); err != nil {
+		return err
+	}
 	// A broken item, which nobody could tell from others. Its neighbours must not
 	// suffer.
 	d.announced[string(types.KindActivities)]++
 	d.broken[thing{types.KindActivities, cho.ID(), "7002"}] = true
-	cho.AddRaw(types.KindActivities, "7002", start, fmt.Sprintf(
-		`{"summaryId": {"id": "7002"}, "activityType": "RUNNING", "startTimeInSeconds": %d, "durationInSeconds": 1800}`, start.Unix()))
+	if _, err := cho.Upload(activitytest.Upload{Kind: types.KindActivities, ID: "7002", Start: start, Raw: true, JSON: fmt.Appendf(nil,
+		`{"summaryId": {"id": "7002"}, "activityType": "RUNNING", "startTimeInSeconds": %d, "durationInSeconds": 1800}`, start.Unix())}); err != nil {
+		return err
+	}
 	d.upload(cho, &types.Activity{SummaryID: "7003", ActivityType: activitytype.IndoorRowing, StartTimeInSeconds: types.NewTimestamp(start), DurationInSeconds: 1200})
 	sent, err := d.deliver(ctx)
 	if err != nil {

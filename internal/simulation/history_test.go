@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/internal/resource"
 	"github.com/garminkit/activityapi/types"
@@ -32,7 +33,7 @@ func (l *life) past(p *person) {
 				f, content := l.gen.File("FIT", l.gen.Details(a))
 				sum := sha256.Sum256(content)
 				l.truth.bring(recordID{types.KindActivityFiles, p.id, f.SummaryID}, hex.EncodeToString(sum[:]), f.StartTimeInSeconds.Time())
-				p.user.AddFileHistory(f, content)
+				p.user.Upload(activitytest.Upload{File: &f, Content: content, History: true})
 			}
 		}
 		m := l.gen.MoveIQ(start)

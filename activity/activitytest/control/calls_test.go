@@ -456,7 +456,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, "state", name)
 	require.Contains(t, data, string(u.ID()))
 
-	_, err := u.AddItem("activities", []byte(`{"summaryId":"7","startTimeInSeconds":1}`), nil)
+	_, err := u.Upload(activitytest.Upload{Kind: "activities", JSON: []byte(`{"summaryId":"7","startTimeInSeconds":1}`)})
 	require.NoError(t, err)
 	fake.Deliver(t.Context())
 	var id string
@@ -469,7 +469,7 @@ func TestEvents(t *testing.T) {
 
 	// More than anybody can look at is sampled, and the stream says so.
 	for i := range 1000 {
-		_, err := u.AddItem("activities", fmt.Appendf(nil, `{"summaryId":"%d"}`, i), nil)
+		_, err := u.Upload(activitytest.Upload{Kind: "activities", JSON: fmt.Appendf(nil, `{"summaryId":"%d"}`, i)})
 		require.NoError(t, err)
 	}
 	fake.Change(func() { fake.Delivery.BatchItems = 1 })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
@@ -33,7 +34,7 @@ func (c *control) addItem(u *activitytest.User, r *http.Request) (any, error) {
 		if b.Sport != "" || b.Start != nil {
 			return nil, errors.New("either item, or sport, start and seed")
 		}
-		rec, err := u.AddItem(b.Kind, b.Item, &activitytest.ItemOptions{History: b.History, Content: b.Content})
+		rec, err := u.Upload(activitytest.Upload{Kind: b.Kind, JSON: b.Item, History: b.History, Content: b.Content})
 		return []activitytest.Record{rec}, err
 	}
 	start, err := generatorStart(b.Start, c.s.State().Now.Add(-time.Hour))
@@ -45,28 +46,33 @@ func (c *control) addItem(u *activitytest.User, r *http.Request) (any, error) {
 		return nil, err
 	}
 	made := []activitytest.Record{}
-	add, addFile := u.Add, u.AddFile
-	if b.History {
-		add, addFile = u.AddHistory, u.AddFileHistory
-	}
-	keep := func(id types.ID) {
-		if rec, ok := u.Record(b.Kind, id); ok { // details of more than a day may not be kept
+	add := func(up activitytest.Upload) {
+		up.History = b.History
+		if rec, err := u.Upload(up); err == nil { // details of more than a day may not be kept
 			made = append(made, rec)
 		}
 	}
 	if b.Kind == types.KindActivityFiles {
 		for _, a := range g.Activities(t, start) {
 			f, content := g.File("FIT", g.Details(a))
-			addFile(f, content)
-			keep(f.SummaryID)
+			add(activitytest.Upload{File: &f, Content: content})
 		}
 		return made, nil
 	}
 	for _, summary := range makeSummaries(g, b.Kind, t, start) {
-		add(summary)
-		keep(summary.ID())
+		add(activitytest.Upload{Summary: summary})
 	}
 	return made, nil
+}
+
+// find returns the user's record of a kind and id.
+func find(u *activitytest.User, kind types.Kind, id types.ID) (activitytest.Record, bool) {
+	list := u.View(kind, types.Window{})
+	i := slices.IndexFunc(list, func(r activitytest.Record) bool { return r.ID == id })
+	if i < 0 {
+		return activitytest.Record{}, false
+	}
+	return list[i], true
 }
 
 // makeSummaries makes up those of one kind of a workout.
@@ -101,7 +107,7 @@ func getItem(u *activitytest.User, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, ok := u.Record(kind, id)
+	rec, ok := find(u, kind, id)
 	if !ok {
 		return nil, fmt.Errorf("%w item", errNone)
 	}
@@ -114,20 +120,20 @@ func putItem(u *activitytest.User, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := u.Record(kind, id); !ok {
+	if _, ok := find(u, kind, id); !ok {
 		return nil, fmt.Errorf("%w item", errNone)
 	}
 	b, err := readRaw(r)
 	if err != nil {
 		return nil, err
 	}
-	return u.AddItem(kind, b, &activitytest.ItemOptions{ID: id})
+	return u.Upload(activitytest.Upload{Kind: kind, ID: id, JSON: b})
 }
 
 // editItem makes a manually updated activity.
 func editItem(u *activitytest.User, r *http.Request) (any, error) {
 	id := types.ID(r.PathValue("item"))
-	rec, ok := u.Record(types.KindActivities, id)
+	rec, ok := find(u, types.KindActivities, id)
 	if !ok {
 		return nil, fmt.Errorf("%w activity", errNone)
 	}
@@ -144,5 +150,5 @@ func editItem(u *activitytest.User, r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	return u.EditItem(id, b)
+	return u.Upload(activitytest.Upload{Edit: true, ID: id, JSON: b})
 }

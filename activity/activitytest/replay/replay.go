@@ -118,7 +118,7 @@ func (p *player) callback(id types.UserID, kind types.Kind, summaryID types.ID, 
 		u = p.s.AddUser(&activitytest.UserOptions{ID: id})
 	}
 	a := p.g.Activities(activitytype.LapSwimming, p.s.State().Now.Add(-2*time.Hour))[0]
-	var url string
+	up := activitytest.Upload{Silent: true}
 	switch kind {
 	case types.KindActivityFiles:
 		d := p.g.Details(a)
@@ -127,15 +127,16 @@ func (p *player) callback(id types.UserID, kind types.Kind, summaryID types.ID, 
 		}
 		f, content := p.g.File(fileType, d)
 		f.SummaryID = cmp.Or(summaryID, f.SummaryID)
-		_, url = u.UploadFile(f, content)
+		up.File, up.Content = &f, content
 	case types.KindActivityDetails:
-		_, url = u.Upload(p.g.Details(a))
+		up.Summary = p.g.Details(a)
 	case types.KindManualActivities:
-		_, url = u.Upload(p.g.Edit(a))
+		up.Summary = p.g.Edit(a)
 	case types.KindMoveIQ:
-		_, url = u.Upload(p.g.MoveIQ(types.Start(a)))
+		up.Summary = p.g.MoveIQ(types.Start(a))
 	default:
-		_, url = u.Upload(a)
+		up.Summary = a
 	}
-	return url
+	made, _ := u.Upload(up) // the activity is short
+	return made.CallbackURL
 }

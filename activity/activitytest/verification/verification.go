@@ -404,12 +404,12 @@ func (v *verifier) ping(u *activitytest.User, kind types.Kind) (entry []byte, ca
 		a := v.g.Activities(activitytype.Running, time.Now().Add(-2*time.Hour))[0]
 		a.DurationInSeconds = 600
 		file, content := v.g.File("FIT", v.g.Details(a))
-		body, callbackURL := u.UploadFile(file, content)
-		return item(u.ID(), body, callbackURL), callbackURL, file.SummaryID
+		made, _ := u.Upload(activitytest.Upload{File: &file, Content: content, Silent: true}) // cannot fail
+		return item(u.ID(), made.JSON, made.CallbackURL), made.CallbackURL, file.SummaryID
 	}
 	s := v.summary(kind)
-	_, callbackURL = u.Upload(s)
-	return item(u.ID(), []byte("{}"), callbackURL), callbackURL, s.ID()
+	made, _ := u.Upload(activitytest.Upload{Summary: s, Silent: true}) // it is short
+	return item(u.ID(), []byte("{}"), made.CallbackURL), made.CallbackURL, s.ID()
 }
 
 func bodyOf(key types.Kind, items ...[]byte) string {

@@ -17,9 +17,9 @@ import (
 
 	"github.com/garminkit/activityapi/activity"
 	"github.com/garminkit/activityapi/activity/activitytest"
-	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/drift"
