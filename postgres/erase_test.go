@@ -323,6 +323,45 @@ func testErase(t *testing.T, h *handle) {
 	}
 }
 
+// TestEraseSealed: the server cannot search what is sealed, so all of it is opened,
+// however short it is.
+func TestEraseSealed(t *testing.T) {
+	t.Parallel()
+	ctx, h := t.Context(), steadySealed(t, pgtest.Schema(t))
+	defer func() { require.NoError(t, h.Close()) }()
+	h.db.older = time.Hour
+	all := taken(t, h)
+	const many = 40
+	for i := range many {
+		require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"odd":[%s]}`, hers("odd", i)))))
+		require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[%s]}`, theirs("activities", i, 1)))))
+	}
+	kept := 0
+	for _, it := range allItems(t, all) {
+		letter := &notify.DeadLetter{Key: it.Key, UserID: it.UserID, Reason: "for " + string(victim), Items: 1}
+		if it.Class == notify.ClassBad {
+			letter.Reason = "bad"
+			if kept++; kept > many/2 { // the others wait
+				continue
+			}
+		}
+		require.NoError(t, ownerOf(t, all, it).Settle(ctx, []notify.Verdict{{ID: it.ID, Fate: notify.Buried, Letter: letter}}))
+	}
+	require.Equal(t, many, kept)
+	out, err := h.Erase(ctx, victim)
+	require.NoError(t, err)
+	require.Empty(t, out.Left)
+	_, mine := heldBy(t, h, all)
+	require.Zero(t, mine)
+	letters := 0
+	for l, err := range h.Letters(ctx, nil) {
+		require.NoError(t, err)
+		require.NotContains(t, l.Reason, string(victim))
+		letters++
+	}
+	require.Equal(t, many, letters, "those of others stay")
+}
+
 // TestEraseRedrive: a letter that was read before an Erase, and is redriven after
 // it, brings nothing back, also if its size is the same.
 func TestEraseRedrive(t *testing.T) {

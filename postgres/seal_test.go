@@ -29,7 +29,7 @@ import (
 
 // texts are of bodies, letters, claims, tokens and activities. Ids of users are not
 // among them: they stay in clear.
-var texts = []string{"51.4778216", "SECRET-TOKEN-OF-HERS", "PLANTED-REASON", "PLANTED-KEPT", "PLANTED-NAME"}
+var texts = []string{"51.4778216", "SECRET-TOKEN-OF-HERS", "PLANTED-REASON", "PLANTED-KEPT", "PLANTED-NAME", "PLANTED-REST"}
 
 // TestSealedShowsNothing: no file of the server, and not its log either, has a text
 // of what came in, and without the key all have.
@@ -65,8 +65,10 @@ func TestSealedShowsNothing(t *testing.T) {
 				require.NoError(t, h.Redrive(ctx, l.ID))
 				break
 			}
-			_, err := h.Erase(ctx, "u1") // writes much anew
+			require.NoError(t, h.Put(ctx, strings.NewReader(`no JSON {"userId":"u1"} {"x":"PLANTED-REST"}`)))
+			out, err := h.Erase(ctx, "u1") // and the rest of that is written anew
 			require.NoError(t, err)
+			require.Positive(t, out.Removed["items"])
 			pool := newPool(t, server.URL())
 			for _, sql := range []string{`ANALYZE`, `CHECKPOINT`} {
 				_, err := pool.Exec(ctx, sql)
@@ -220,18 +222,25 @@ func TestSealedLater(t *testing.T) {
 func TestSealingWaits(t *testing.T) {
 	t.Parallel()
 	ctx, schema := t.Context(), pgtest.Schema(t)
-	first := open(t, schema)
+	first, late := steady(t, schema), steady(t, schema)
+	defer func() { require.NoError(t, late.Close()) }()
 	pool := newPool(t, pgtest.URL(t))
 	beat := func(me int64) (int64, error) { // as programs of an earlier version do
-		err := pool.QueryRow(ctx, named(schema, `SELECT o_member FROM {s}.beat($1, $2, '1 hour', true, '{}', '{}', '{}')`), lockKey(schema, "member"), me).Scan(&me)
+		err := pool.QueryRow(ctx, named(schema, `SELECT o_member FROM {s}.beat($1, $2, '1 minute', false, '{}', '{}', '{}')`), lockKey(schema, "member"), me).Scan(&me)
 		return me, err
 	}
+	require.NotEmpty(t, taken(t, first))
 	old, err := beat(0)
 	require.NoError(t, err)
-	without := taken(t, first)
-	require.NotEmpty(t, without)
+	first.member.mu.Lock()
+	keyless := first.member.id
+	first.member.mu.Unlock()
 
-	h := openAs(t, pgtest.URL(t), &Options{Schema: schema, Lease: testLease, AEAD: testSeal(t, "0123456789abcdef")})
+	with := func(key string) *handle {
+		t.Helper()
+		return openAs(t, pgtest.URL(t), &Options{Schema: schema, Lease: testLease, AEAD: testSeal(t, key)})
+	}
+	h := with("0123456789abcdef")
 	defer func() { require.NoError(t, h.Close()) }()
 	put := func(id string) {
 		t.Helper()
@@ -249,42 +258,50 @@ func TestSealingWaits(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, h.db.beginSealing(ctx))
 	require.Nil(t, h.db.sealing.sealer(), "the other has no key")
-	again := open(t, schema) // it may start: nothing is sealed
+	again := steady(t, schema) // it may start: nothing is sealed
 	require.NoError(t, again.Close())
 
+	first.kill()
+	expire := func() {
+		_, err := pool.Exec(ctx, named(schema, `UPDATE {s}.member SET expires = clock_timestamp() - interval '1 second' WHERE id = $1`), keyless)
+		require.NoError(t, err)
+	}
 	// Keys that nothing is sealed with yet give way to others, and who has them waits.
-	other := openAs(t, pgtest.URL(t), &Options{Schema: schema, Lease: testLease, AEAD: testSeal(t, "another key 1234")})
+	other := with("another key 1234")
+	expire()
 	require.NoError(t, h.db.beginSealing(ctx))
 	require.Nil(t, h.db.sealing.sealer())
 	require.NoError(t, other.Close())
+	if other.db.sealing.sealer() != nil {
+		t.Fatal("it began while the other worked")
+	}
 	require.NoError(t, h.Close())
-	h = openAs(t, pgtest.URL(t), &Options{Schema: schema, Lease: testLease, AEAD: testSeal(t, "0123456789abcdef")})
-
-	_, err = pool.Exec(ctx, named(schema, `UPDATE {s}.member SET expires = clock_timestamp() - interval '1 second'`)) // its process stands still
-	require.NoError(t, err)
-	require.NoError(t, h.db.beginSealing(ctx))
-	require.NotNil(t, h.db.sealing.sealer())
+	h = with("0123456789abcdef")
+	require.Eventually(t, func() bool { // a beat of the other may still have been on its way
+		expire()
+		require.NoError(t, h.db.beginSealing(ctx))
+		return h.db.sealing.sealer() != nil
+	}, time.Minute, time.Millisecond)
 	put("2")
 	require.Equal(t, 1, plain())
-	for _, me := range []int64{0, first.member.id} {
+	for _, me := range []int64{0, keyless} {
 		_, err = beat(me)
 		var pg *pgconn.PgError
 		require.ErrorAs(t, err, &pg)
 		require.Equal(t, "AL004", pg.Code)
 		require.Contains(t, pg.Message, "sealed")
 	}
-	require.ErrorContains(t, first.member.beat(), "sealed")
+	late.member.mu.Lock()
+	late.member.looping = true
+	late.member.mu.Unlock()
+	require.ErrorContains(t, late.member.beat(), "sealed")
 	_, err = Open(ctx, pool, &Options{Schema: schema})
 	require.ErrorIs(t, err, spool.ErrKey)
 
-	// Who is not a worker reads nothing of it, and says why.
-	it := func() (err error) {
-		_, err = first.db.bytes(ctx, 1, 0, 5, []byte(strings.Repeat("x", 40)))
-		return err
-	}()
-	require.ErrorIs(t, it, spool.ErrKey)
+	// Who does not work reads nothing of it either, and says why.
+	_, err = late.db.bytes(ctx, 1, 0, 5, []byte(strings.Repeat("x", 40)))
+	require.ErrorIs(t, err, spool.ErrKey)
 	require.Empty(t, errNoKey.Fault(), "nobody gives up an item for it")
-	first.kill()
 	require.Equal(t, 2, drained(t, h.Queue, 2))
 	st, err := h.Stats(ctx)
 	require.NoError(t, err)
