@@ -162,7 +162,11 @@ func oneFIT(br *bufio.Reader, head []byte, v *finding) bool {
 	sum, data := &fitCRC{}, &fitCRC{}
 	n, _ := io.CopyN(sum, br, size)
 	if n == size {
-		rest, _ := io.CopyN(io.MultiWriter(sum, data), br, want-size)
+		var to io.Writer = sum
+		if unsummed {
+			to = io.MultiWriter(sum, data)
+		}
+		rest, _ := io.CopyN(to, br, want-size)
 		n += rest
 	}
 	if n < want {

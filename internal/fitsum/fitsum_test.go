@@ -23,7 +23,7 @@ func TestAdd(t *testing.T) {
 	require.Equal(t, uint16(0xBB3D), Add(0, []byte("123456789"))) // the check value of CRC-16/ARC
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for range 1000 {
-		b := make([]byte, rnd.IntN(100))
+		b := make([]byte, rnd.IntN(300))
 		for i := range b {
 			b[i] = byte(rnd.Uint32())
 		}
