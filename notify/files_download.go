@@ -193,6 +193,10 @@ func (d *download) came(ctx context.Context, f *os.File, p part, c Claim, cut er
 		v.add("%s", v.why)
 	}
 	c.Odd = v.odd
+	if v.ending == endingWhole && d.s.opts.Store == nil && d.s.opts.Sidecar == nil {
+		// It shows by itself that it is whole, see look, and gets its name at once.
+		return d.put(ctx, &p, c)
+	}
 	if err := d.s.turn(&p, partWhole); err != nil {
 		return Claim{}, errors.Join(err, d.settle(ctx, Claim{State: ClaimBegun, Kept: d.s.path(p)}))
 	}

@@ -19,8 +19,8 @@ import (
 type partKind string
 
 const (
-	partArriving partKind = ".part"     // arrives, or the process died meanwhile
-	partWhole    partKind = ".whole"    // complete, and to be stored
+	partArriving partKind = ".part"     // arrives, or is complete by its own end, or the process died meanwhile
+	partWhole    partKind = ".whole"    // complete, as nothing in it tells, and to be stored
 	partRejected partKind = ".rejected" // came to an end, but the file is cut
 	partBroken   partKind = ".broken"   // the transfer broke
 	partAnswer   partKind = ".answer"   // came instead of a file

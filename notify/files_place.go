@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/owner"
 )
 
@@ -21,6 +22,8 @@ func (d *download) put(ctx context.Context, p *part, c Claim) (Claim, error) {
 	d.s.placing.RUnlock()
 	if err != nil {
 		err = fmt.Errorf("notify: storing a file, kept as %q: %w", d.s.path(*p), err)
+		// What is kept has to have its name after a power cut.
+		err = join(err, atomicfile.SyncDir(d.s.dir.root.Open, workDir, d.s.dir.sync))
 		if d.before.State != ClaimSpent {
 			err = join(err, d.settle(ctx, Claim{State: ClaimBegun, Asked: d.before.Asked, Size: p.size, Kept: d.s.path(*p)}))
 		}

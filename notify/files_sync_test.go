@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,9 +33,10 @@ func TestFileIsSynced(t *testing.T) {
 	const content = `<gpx></gpx>`
 	f := &types.ActivityFile{UserID: "u", SummaryID: "7-file", FileType: "GPX", CallbackURL: "https://x/?id=7"}
 	// fetch fails the sync of that number, from 1, and then tries again.
+	sidecar := func(*File) ([]byte, error) { return []byte("{}"), nil }
 	fetch := func(left string, fail int) (synced []string, asked int, err, again error) {
 		dir := t.TempDir()
-		s, err := (&Files{Dir: dir, Sidecar: func(*File) ([]byte, error) { return []byte("{}"), nil }}).open(nil)
+		s, err := (&Files{Dir: dir, Sidecar: sidecar}).open(nil)
 		require.NoError(t, err)
 		defer s.Close()
 		if left != "" { // A process died at the end of the download.
@@ -70,12 +72,7 @@ func TestFileIsSynced(t *testing.T) {
 		".downloads/ID.sidecar.tmp", ".downloads", ".downloads/ID.tmp", "u", ".", "u", ".",
 		log,
 	}
-	for left, want := range map[string][]string{
-		"":       {".downloads/ID.part", ".downloads"},
-		".part":  {".downloads/ID.part"},
-		".whole": {".downloads/ID.whole"},
-	} {
-		want = append(append(append([]string{}, claim...), want...), stored...)
+	check := func(left string, want []string) {
 		synced, _, err, again := fetch(left, 0)
 		require.NoError(t, err)
 		require.NoError(t, again)
@@ -92,4 +89,13 @@ func TestFileIsSynced(t *testing.T) {
 			require.Equal(t, left == "", asked == 1, "asked %d times, after sync %d", asked, n)
 		}
 	}
+	for left, want := range map[string][]string{
+		"":       {".downloads/ID.part", ".downloads"},
+		".part":  {".downloads/ID.part"},
+		".whole": {".downloads/ID.whole"},
+	} {
+		check(left, slices.Concat(claim, want, stored))
+	}
+	sidecar = nil // The file gets its name at once.
+	check("", slices.Concat(claim, []string{".downloads/ID.part", "u", ".", log}))
 }

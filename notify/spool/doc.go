@@ -46,7 +46,8 @@
 // the spool keeps about 60 bytes for each of the latest million bodies. A small
 // body is split into items when a scan reaches it. A large one is split while it
 // is received, into an index beside it, so that its items are handed out in
-// slices and read one by one. A body of 256 MiB or more is refused.
+// slices and read one by one. The index of a body below 1 MiB has no file as long as
+// such indexes take less than 4 MiB of memory; after a restart it is made again. A body of 256 MiB or more is refused.
 //
 // A body that contains the list key of deregistrations or permission changes is
 // marked on arrival. A scan for accounts reads only marked bodies, before all
@@ -151,7 +152,7 @@
 //	log/<first number>-<order>-<random>.marks    what was settled of that segment
 //	large/<number>.<time>.<order>.<size>.<checksum>.<a or d>.body   one larger body, as it came
 //	large/<number>.<time>.<order>.<size>.<id>.<as or ds>.body       the same, sealed
-//	large/….items, large/….marks         its index, and what was settled of it
+//	large/….items, large/….marks         its index, if it has a file, and what was settled of it
 //	letters/<number>-<offset>-<time>.letter        dead letter of an item
 //	letters/<number>-rest-<time>.letter            of the rest of a body
 //	letters/<first number>-at-<offset>-<time>.letter   of a part of a segment that holds no readable record

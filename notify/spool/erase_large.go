@@ -314,7 +314,7 @@ func (w *largeWriter) place() error {
 		return err
 	}
 	s.mu.Lock()
-	l.idx, l.mem = nil, nil
+	s.setIndex(l, nil, nil)
 	s.mu.Unlock()
 	if err := s.fs.SyncDir(s.path(largeDir)); err != nil {
 		return err
@@ -337,7 +337,7 @@ func (w *largeWriter) place() error {
 		s.spend(s.sizeOf(index))
 	}
 	s.mu.Lock()
-	l.idx, l.mem = w.idx, w.mem
+	s.setIndex(l, w.idx, w.mem)
 	s.keepIndex(l)
 	s.mu.Unlock()
 	return nil

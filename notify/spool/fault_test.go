@@ -238,6 +238,7 @@ func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	d := newDisk()
 	s := openDisk(t, d)
+	s.indexRoom = 0
 	for i := range 200 {
 		put(t, s, numbered(i))
 	}

@@ -112,6 +112,7 @@ func small(s *spool) {
 	s.segmentSize = 48 << 10
 	s.zeroAhead = 4 << 10
 	s.reserveSize = 4 << 10
+	s.indexRoom = 8 << 10 // for a few bodies
 }
 
 func openDisk(t testing.TB, d *disk) *spool {

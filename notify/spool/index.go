@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/notify"
@@ -16,7 +17,8 @@ import (
 
 // The index beside a large body lists its items, so that they can be handed out
 // in slices and found one by one. It is made while the body is received, is never
-// synced, and is rebuilt when it is missing or torn.
+// synced, and is rebuilt when it is missing or torn. That of a smaller body is in
+// memory, if there is room.
 //
 // It is a sequence of blocks, a footer, and a tail:
 //
@@ -38,6 +40,8 @@ const (
 	blockBytes = 64 << 10
 	sumStep    = 64 << 10 // how much of the body one checksum covers
 )
+
+var userSets = sync.Pool{New: func() any { return new([maxUserSet]byte) }}
 
 var errIndex = errors.New("spool: the index is torn")
 
@@ -136,7 +140,7 @@ func (w *indexWriter) append(p *notify.Piece) {
 	w.buf, w.prev = b, *p
 	w.ref.classes |= 1 << p.Class
 	if w.idx.users == nil {
-		w.idx.users = make(userSet, maxUserSet)
+		w.idx.users = userSets.Get().(*[maxUserSet]byte)[:]
 	}
 	if p.Class != notify.ClassBad {
 		w.idx.users.add(p.UserID)
@@ -174,7 +178,12 @@ func (w *indexWriter) write(magic uint32, p []byte) {
 func (w *indexWriter) finish(sums []uint32, size int64, sum uint32) error {
 	w.flush()
 	w.idx.sums, w.idx.size, w.idx.sum = sums, size, sum
-	w.idx.users = w.idx.users.fold(size)
+	wide := w.idx.users
+	w.idx.users = wide.fold(size)
+	if wide != nil {
+		clear(wide)
+		userSets.Put((*[maxUserSet]byte)(wide))
+	}
 	le := binary.LittleEndian
 	var b []byte
 	b = le.AppendUint32(b, uint32(len(w.idx.blocks)))

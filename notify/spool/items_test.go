@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,7 @@ func TestIndexFails(t *testing.T) {
 			t.Parallel()
 			d := newDisk()
 			s := openDisk(t, d)
+			s.indexRoom = 0
 			creates := 0
 			d.fault = func(o op) (int, error) {
 				if body(o) && o.kind == "create" {
@@ -120,6 +122,56 @@ func TestIndexFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestIndexInMemory: the indexes of bodies that are not so large have no files, as
+// long as they take little memory, which is free when the bodies are finished. After
+// a restart they are made again.
+func TestIndexInMemory(t *testing.T) {
+	t.Parallel()
+	eachForm(t, func(t *testing.T, aead cipher.AEAD) {
+		d := newDiskOf(aead)
+		s := openDisk(t, d)
+		body := func(i, before int) []byte {
+			return fmt.Appendf(nil, `{"activities":[%s{"userId":"u","summaryId":"%d","pad":%q}]}`, strings.Repeat(" ", before), i, strings.Repeat("x", 100<<10))
+		}
+		files := func() (n int) {
+			for name := range d.names {
+				if strings.HasSuffix(name, indexSuffix) {
+					n++
+				}
+			}
+			return n
+		}
+		settle := func(want int) {
+			h := only(t, s)
+			defer h.Release()
+			var ids []notify.ItemID
+			for _, it := range scanAll(t, s, h) {
+				ids = append(ids, it.ID)
+			}
+			require.Len(t, ids, want)
+			require.NoError(t, h.Settle(t.Context(), done(ids...)))
+			require.Zero(t, files())
+			require.Zero(t, s.indexes, "the room is free")
+		}
+		put(t, s, body(0, 0))
+		require.Zero(t, files())
+		for i := range 20 {
+			put(t, s, body(1+i, 0))
+		}
+		require.Greater(t, files(), 10, "the memory has a limit")
+		require.Less(t, files(), 20)
+		require.LessOrEqual(t, s.indexes, s.indexRoom)
+		require.NoError(t, s.Close())
+		s = openDisk(t, d)
+		require.Zero(t, s.indexes)
+		settle(21)
+		put(t, s, body(30, maxIndexedBody))
+		require.Equal(t, 1, files())
+		settle(1)
+		require.NoError(t, s.Close())
+	})
 }
 
 // TestGarbage: a large body of no JSON at all is one item, and one letter, and

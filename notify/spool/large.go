@@ -226,7 +226,11 @@ func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	}
 	l.file = l.name()
 	l.marks = s.newMarkFile(s.path(largeDir, l.stem()+markSuffix), true)
-	if idx != nil {
+	switch {
+	case idx == nil:
+	case sp.mem != nil:
+		l.idx, l.mem, l.live, l.counted = idx, sp.mem, idx.counts, itemID(seq, wholeBody)
+	default:
 		// Before the body, so that the index is there when the body is.
 		if err := s.fs.Rename(sp.temp, s.path(largeDir, l.stem()+indexSuffix)); err == nil {
 			sp.temp = s.path(largeDir, l.stem()+indexSuffix)
@@ -244,7 +248,7 @@ func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 		return err
 	}
 	if l.idx != nil {
-		sp.temp = "" // it stays
+		sp.temp, sp.mem = "", nil // it stays
 	}
 	f.Close()
 	s.promise(-taken)
@@ -299,14 +303,17 @@ func (s *spool) forgetLarge(l *largeBody) {
 		i, _ := slices.BinarySearchFunc(s.largeOrder, l.seq, compareLarge)
 		s.largeOrder = slices.Delete(s.largeOrder, i, i+1)
 	}
-	l.idx, l.mem = nil, nil
+	filed := l.mem == nil
+	s.setIndex(l, nil, nil)
 	s.mu.Unlock()
 	l.marks.mu.Lock()
 	err := l.marks.remove()
 	l.marks.mu.Unlock()
 	s.forgetMarks(l.marks)
-	if rerr := s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix)); err == nil && !isNotExist(rerr) {
-		err = rerr
+	if filed {
+		if rerr := s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix)); err == nil && !isNotExist(rerr) {
+			err = rerr
+		}
 	}
 	if err != nil {
 		s.log.Warn("spool: litter left behind", "body", l.file, "err", err)

@@ -82,7 +82,8 @@ package spool
 //
 // # Memory
 //
-// It grows with the number of files and not with bodies or items. Marks and indexes
+// It grows with the number of files and not with bodies or items. Indexes that have
+// no files take at most indexRoom. Marks and indexes
 // are read when they are needed and dropped when others need the room (maxMarks and
 // keepIndex). Items that a scan has found and nobody has asked for are
 // kept whole up to maxHeld bytes for each class, and beyond that as IDs.

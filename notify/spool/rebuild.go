@@ -35,6 +35,9 @@ func (s *spool) indexOf(l *largeBody) (*index, error) {
 		s.haveIndex(l, idx, nil)
 		return idx, nil
 	}
+	if idx := s.splitNow(l); idx != nil {
+		return idx, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.building || s.closed {
@@ -43,6 +46,21 @@ func (s *spool) indexOf(l *largeBody) (*index, error) {
 	l.building = true
 	s.builders.Go(func() { s.rebuild(l) })
 	return nil, nil
+}
+
+// splitNow makes the index of a body that is small enough not to wait for. It
+// returns nil if that fails, or if an index is being made: then rebuild does it.
+func (s *spool) splitNow(l *largeBody) *index {
+	if l.size > maxIndexedBody || !s.building.TryLock() {
+		return nil
+	}
+	defer s.building.Unlock()
+	idx, mem, err := s.split(l)
+	if err != nil {
+		return nil
+	}
+	s.haveIndex(l, idx, mem)
+	return idx
 }
 
 // sums are the checksums of which the body has one: that in its name, and those
@@ -83,14 +101,53 @@ func (s *spool) haveIndex(l *largeBody, idx *index, mem *memFile) {
 	defer l.marks.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.idx, l.building = idx, false
-	if mem != nil {
-		l.mem = mem
+	l.building = false
+	if mem != nil && s.large[l.seq] != l {
+		s.indexes -= mem.counts // It is gone meanwhile.
+		return
 	}
+	if mem == nil {
+		mem = l.mem
+	}
+	s.setIndex(l, idx, mem)
 	if !l.marks.made && l.counted == 0 {
 		l.live, l.counted = idx.counts, itemID(l.seq, wholeBody)
 	}
 	s.keepIndex(l)
+}
+
+const (
+	// maxIndexedBody is the size from which the index of a body has a file in any
+	// case. That of a smaller one stays in memory if there is room: creating a file
+	// costs more than splitting the body again after a restart.
+	maxIndexedBody = 1 << 20
+	// indexRoom is how much memory such indexes take together, and indexExtra what
+	// one takes besides its bytes.
+	indexRoom  = 4 << 20
+	indexExtra = 512
+)
+
+// mostIndex is about what the index of a body takes in memory that is not split yet.
+func mostIndex(size int64) int64 { return indexExtra + minUserSet + size/16 }
+
+// roomForIndex reserves memory for an index without a file.
+func (s *spool) roomForIndex(n int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.indexes+n > s.indexRoom {
+		return false
+	}
+	s.indexes += n
+	return true
+}
+
+// setIndex sets the index of a body, or forgets it. What it took of the room for
+// indexes is free. s.mu is held.
+func (s *spool) setIndex(l *largeBody, idx *index, mem *memFile) {
+	if l.mem != nil && l.mem != mem {
+		s.indexes -= l.mem.counts
+	}
+	l.idx, l.mem = idx, mem
 }
 
 // keptIndexes is how many footers are kept in memory.
@@ -161,12 +218,21 @@ func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	defer body.close()
 	temp := s.tempPath(largeDir)
 	var w *indexWriter
-	f, err := s.fs.Create(temp)
-	if err == nil {
+	var f file
+	if counts := mostIndex(l.size); l.size <= maxIndexedBody && s.roomForIndex(counts) {
+		mem = &memFile{counts: counts}
+		defer func() {
+			if err != nil {
+				s.roomForIndex(-counts)
+			}
+		}()
+	} else if f, err = s.fs.Create(temp); err == nil {
 		defer f.Close()
 		w = newIndexWriter(f, l.boxOf(s))
 	} else {
-		mem = &memFile{}
+		f, mem = nil, &memFile{}
+	}
+	if mem != nil {
 		w = newIndexWriter(mem, nil)
 	}
 	fail := func(err error) error {
@@ -279,13 +345,17 @@ func (s *spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
 // dropIndex removes a torn index, so that it is rebuilt.
 func (s *spool) dropIndex(l *largeBody) {
 	s.mu.Lock()
-	l.idx, l.mem = nil, nil
+	s.setIndex(l, nil, nil)
 	s.mu.Unlock()
 	_ = s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix))
 }
 
-// memFile is a file in memory, for an index that the disk does not take.
-type memFile struct{ p []byte }
+// memFile is a file in memory, for an index that needs none on the disk, or that the
+// disk does not take.
+type memFile struct {
+	p      []byte
+	counts int64 // what it takes of the room for indexes
+}
 
 func (m *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if need := int(off) + len(p); need > len(m.p) {

@@ -75,6 +75,7 @@ func TestSetAsideWhileRead(t *testing.T) {
 	t.Parallel()
 	d := newDisk()
 	s := openDisk(t, d)
+	s.indexRoom = 0
 	defer s.Close()
 	put(t, s, numbered(7))
 	h := only(t, s)

@@ -12,8 +12,9 @@ import (
 // still stored and is split later.
 type splitting struct {
 	s    *spool
-	temp string // the index on the way, "" when it is no longer ours to remove
+	temp string // the index on the way, "" if there is no file, or it is no longer ours to remove
 	f    file
+	mem  *memFile // the index, as long as it has no file
 	w    *indexWriter
 
 	full  chan []byte // to the splitter
@@ -30,15 +31,9 @@ type splitting struct {
 
 // startSplitting begins. The body is given in chunks, and end must be called.
 func (s *spool) startSplitting() *splitting {
-	sp := &splitting{s: s, temp: s.tempPath(largeDir),
+	sp := &splitting{s: s, mem: &memFile{},
 		full: make(chan []byte, 1), empty: make(chan *[copySize]byte, 3), stop: make(chan struct{}), done: make(chan struct{})}
-	f, err := s.fs.Create(sp.temp)
-	if err != nil {
-		sp.temp = ""
-		close(sp.done)
-		return sp
-	}
-	sp.f, sp.w = f, newIndexWriter(f, s.box())
+	sp.w = newIndexWriter(sp.mem, nil)
 	go sp.run()
 	return sp
 }
@@ -55,8 +50,28 @@ func (sp *splitting) run() {
 			return
 		}
 		sp.w.add(&p)
+		if sp.mem != nil && (p.Offset > maxIndexedBody || sp.w.at > blockBytes) {
+			if sp.w.err = sp.spill(); sp.w.err != nil {
+				return
+			}
+		}
 	}
 	sp.ok = true
+}
+
+// spill puts the index into a file.
+func (sp *splitting) spill() error {
+	s := sp.s
+	temp := s.tempPath(largeDir)
+	f, err := s.fs.Create(temp)
+	if err != nil {
+		return err
+	}
+	sp.temp, sp.f = temp, f
+	text := newTextWriter(f, 0, s.box(), aboutIndex)
+	_, err = text.Write(sp.mem.p)
+	sp.w.text, sp.w.box, sp.mem = text, s.box(), nil
+	return err
 }
 
 // Read is the splitter's.
@@ -103,6 +118,15 @@ func (sp *splitting) finish(sums []uint32, size int64, sum uint32) *index {
 	if !sp.ok || sp.w.finish(sums, size, sum) != nil {
 		return nil
 	}
+	if sp.mem != nil {
+		if sp.mem.counts = sp.w.at + int64(len(sp.w.idx.users)) + indexExtra; sp.s.roomForIndex(sp.mem.counts) {
+			return &sp.w.idx
+		}
+		sp.mem.counts = 0
+		if sp.spill() != nil || sp.w.text.end() != nil {
+			return nil
+		}
+	}
 	sp.s.spend(sp.w.diskSize())
 	return &sp.w.idx
 }
@@ -123,6 +147,11 @@ func (sp *splitting) end(why error) {
 	}
 	if sp.f != nil {
 		sp.f.Close()
+	}
+	if sp.mem != nil {
+		sp.s.mu.Lock()
+		sp.s.indexes -= sp.mem.counts
+		sp.s.mu.Unlock()
 	}
 	if sp.temp != "" && sp.f != nil {
 		if sp.ok && sp.w.err == nil && len(sp.w.idx.sums) > 0 {

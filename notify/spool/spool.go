@@ -77,6 +77,7 @@ type spool struct {
 	segmentSize int64
 	zeroAhead   int64
 	reserveSize int64
+	indexRoom   int64
 
 	ending   chan struct{}   // closed by Close
 	written  chan struct{}   // closed when the writer has ended
@@ -124,6 +125,7 @@ type spool struct {
 	large      map[uint64]*largeBody
 	largeOrder []*largeBody // by number
 	indexed    map[*largeBody]struct{}
+	indexes    int64             // what indexes without a file take of indexRoom
 	marked     map[*markFile]int // whose marks are in memory, and how many
 	marksKept  int
 	rests      map[uint64]letterName // letters that can be added to, by body
@@ -206,6 +208,7 @@ func prepare(dir string, opts *Options, fs fileSystem) (*spool, error) {
 		segmentSize: 16 << 20,
 		zeroAhead:   zeroStep,
 		reserveSize: reserveSize,
+		indexRoom:   indexRoom,
 		ending:      make(chan struct{}),
 		written:     make(chan struct{}),
 		kept:        make(chan struct{}),
