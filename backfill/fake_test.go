@@ -3,7 +3,6 @@ package backfill_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -32,15 +31,15 @@ func connect(t *testing.T, fake *activitytest.Server, u *activitytest.User) *act
 // in trouble and latency. All is accepted once, nothing beyond the limit, and
 // every summary arrives.
 func TestOnFake(t *testing.T) {
-	for _, rules := range []activitytest.BackfillRules{
-		{},
-		{FixedMinutes: true},
-		{ExactDuplicates: true, Delay: time.Hour},
+	for name, set := range map[string]func(*activitytest.Server){
+		"default":          func(*activitytest.Server) {},
+		"fixed minutes":    func(fake *activitytest.Server) { fake.BackfillFixedMinutes = true },
+		"exact duplicates": func(fake *activitytest.Server) { fake.BackfillExactDuplicates, fake.BackfillDelay = true, time.Hour },
 	} {
-		t.Run(fmt.Sprintf("%+v", rules), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := activitytest.NewServer()
-				fake.Backfill = rules
+				set(fake)
 				from := time.Now().UTC().AddDate(-1, 0, 0).Add(12*time.Hour + time.Second/3)
 				u := fake.AddUser(&activitytest.UserOptions{HistoryFrom: from})
 				w := types.Window{Start: time.Now().UTC().AddDate(-2, 0, 0), End: time.Now().UTC().Add(-7 * time.Hour)}

@@ -9,22 +9,6 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// BackfillRules are the limits of the backfill endpoints (Activity API,
-// section 8).
-type BackfillRules struct {
-	// DaysPerMinute is the budget of all users together. Zero means 100, that of
-	// an evaluation key; a production key has 10,000.
-	DaysPerMinute int `json:"daysPerMinute"`
-	// FixedMinutes counts the budget per minute of the clock. Otherwise it is
-	// counted over the last 60 seconds.
-	FixedMinutes bool `json:"fixedMinutes"`
-	// ExactDuplicates makes the server answer 409 only if both ends of the range
-	// equal those of an earlier request. Otherwise one shared second is enough.
-	ExactDuplicates bool `json:"exactDuplicates"`
-	// Delay passes between a 202 and its notifications.
-	Delay time.Duration `json:"delay"`
-}
-
 // maxBackfill is the longest range of one request.
 const maxBackfill = 30 * day
 
@@ -119,7 +103,7 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 	for _, b := range s.ledger.done[key] {
 		exact := b.start.Equal(start) && b.end.Equal(end)
 		overlap := !b.end.Before(start) && !end.Before(b.start)
-		if exact || (overlap && !s.Backfill.ExactDuplicates) {
+		if exact || (overlap && !s.BackfillExactDuplicates) {
 			status := http.StatusConflict
 			if s.odd(quirkDuplicate400) {
 				status = http.StatusBadRequest
@@ -137,18 +121,18 @@ func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiEr
 		s.ledger.done = make(map[ledgerKey][]backfilled)
 	}
 	s.ledger.done[key] = append(s.ledger.done[key], backfilled{start, end, now})
-	s.deliverHistory(u, kinds, start, end, now.Add(s.Backfill.Delay))
+	s.deliverHistory(u, kinds, start, end, now.Add(s.BackfillDelay))
 	return nil
 }
 
 // spend takes days from the budget, if it has them.
 func (s *Server) spend(now time.Time, days int) bool {
-	budget := s.Backfill.DaysPerMinute
+	budget := s.BackfillDaysPerMinute
 	if budget == 0 {
 		budget = 100
 	}
 	from := now.Add(-time.Minute)
-	if s.Backfill.FixedMinutes {
+	if s.BackfillFixedMinutes {
 		from = now.Truncate(time.Minute).Add(-1)
 	}
 	s.ledger.spent = slices.DeleteFunc(s.ledger.spent, func(p spending) bool { return !p.at.After(from) })

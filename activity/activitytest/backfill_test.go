@@ -62,7 +62,7 @@ func TestBackfillErrors(t *testing.T) {
 func TestBackfillDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newServer(t)
-		fake.Backfill.Delay = time.Minute
+		fake.BackfillDelay = time.Minute
 		receiver := &sink{}
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver})
 		u := fake.AddUser(nil)
@@ -87,8 +87,8 @@ func TestBackfillBudget(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := newServer(t)
-				fake.Backfill.DaysPerMinute = 2
-				fake.Backfill.FixedMinutes = fixed
+				fake.BackfillDaysPerMinute = 2
+				fake.BackfillFixedMinutes = fixed
 				now := time.Now()
 				u := fake.AddUser(&activitytest.UserOptions{HistoryFrom: now.AddDate(-1, 0, 0)})
 				n := 0

@@ -43,7 +43,7 @@ type Delivery struct {
 	// URL is where it was posted, or "" if a Handler has it.
 	URL string `json:"url"`
 	// Body is what was posted, Header with which headers. Old deliveries lose them,
-	// and the headers and body of Answer: see [Retention].
+	// and the headers and body of Answer: see [Server.KeepBytes].
 	Body   []byte      `json:"body"`
 	Header http.Header `json:"header"`
 	// Answer is what came back, if anything did.
@@ -113,7 +113,7 @@ func (s *Server) wakeUp() {
 }
 
 // Deliveries returns the attempts whose ID is greater than after, oldest first. 0 asks
-// for all that are kept: see [Retention]. [State.Deliveries] is the latest ID.
+// for all that are kept: see [Server.KeepDeliveries]. [State.Deliveries] is the latest ID.
 func (s *Server) Deliveries(after int64) []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,7 +261,7 @@ func (s *Server) takeDue(now time.Time, bodies int) []*parcel {
 		return due
 	})
 	slices.SortStableFunc(parcels, func(a, b *parcel) int { return a.due.Compare(b.due) })
-	for _, key := range ListKeys() {
+	for _, key := range listKeys() {
 		if s.reachable(key) && len(fresh) < bodies {
 			due := s.takeWaiting(key, now, (bodies-len(fresh))*s.batchItems())
 			fresh = append(fresh, s.pack(key, due)...)
@@ -368,7 +368,7 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	}
 	if kept {
 		d.ID = s.deliveries.nextID()
-		s.deliveries.add(d, s.Retention.Deliveries, s.Retention.bytes())
+		s.deliveries.add(d, s.KeepDeliveries, s.keepBytes())
 	}
 	return d
 }

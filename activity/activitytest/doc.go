@@ -54,7 +54,7 @@
 // Where these are silent, the server does what makes the safer test, and a field
 // of Server changes it: a pull includes the last second of its range
 // (EndExclusive), and one shared second makes a backfill a duplicate
-// (Backfill.ExactDuplicates). A refresh token that is used twice ends the
+// (BackfillExactDuplicates). A refresh token that is used twice ends the
 // connection. The schedule of repeated notifications is invented.
 //
 // # Around it

@@ -7,9 +7,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// ListKeys returns the five kinds and the two common list keys, in the order of
+// listKeys returns the five kinds and the two common list keys, in the order of
 // the Endpoint Configuration Tool.
-func ListKeys() []types.Kind {
+func listKeys() []types.Kind {
 	return append(types.Kinds(), types.KindDeregistrations, types.KindPermissionChanges)
 }
 
@@ -39,7 +39,7 @@ const holdLife = 7 * day
 // all.
 func (s *Server) SetEndpoints(e Endpoint, keys ...types.Kind) {
 	if len(keys) == 0 {
-		keys = ListKeys()
+		keys = listKeys()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,20 +6,6 @@ import (
 	"github.com/garminkit/activityapi/activity/activitytest"
 )
 
-func ExampleListKeys() {
-	for _, key := range activitytest.ListKeys() {
-		fmt.Println(key)
-	}
-	// Output:
-	// activities
-	// manuallyUpdatedActivities
-	// activityDetails
-	// activityFiles
-	// moveIQActivities
-	// deregistrations
-	// userPermissionsChange
-}
-
 // No client may dial any of these.
 func ExampleHostileCallbacks() {
 	urls := activitytest.HostileCallbacks("https://apis.garmin.com")

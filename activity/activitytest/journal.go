@@ -6,17 +6,6 @@ import (
 	"slices"
 )
 
-// Retention bounds what the server remembers for those who look: the records of
-// [Server.Deliveries] and [Server.Requests]. The oldest go first.
-type Retention struct {
-	// Deliveries and Requests are how many of each are kept. Zero is 100,000.
-	Deliveries int `json:"deliveries"`
-	Requests   int `json:"requests"`
-	// Bytes bounds the headers and bodies that are kept with them, for each of
-	// the two; older records lose theirs. Zero is 16 MB, less than zero none.
-	Bytes int `json:"bytes"`
-}
-
 const (
 	defaultRecords = 100_000
 	defaultBytes   = 16 << 20
@@ -24,7 +13,7 @@ const (
 	maxKept = 64 << 10
 )
 
-func (r Retention) bytes() int { return max(0, cmp.Or(r.Bytes, defaultBytes)) }
+func (s *Server) keepBytes() int { return max(0, cmp.Or(s.KeepBytes, defaultBytes)) }
 
 // Message is what one side of an exchange has sent.
 type Message struct {
@@ -34,7 +23,7 @@ type Message struct {
 	Body []byte `json:"body"`
 	// Size is the length of all of the body.
 	Size int64 `json:"size"`
-	// Dropped tells that header and body are no longer kept: see [Retention].
+	// Dropped tells that header and body are no longer kept: see [Server.KeepBytes].
 	Dropped bool `json:"dropped"`
 }
 

@@ -78,7 +78,7 @@ func TestDeliveryLog(t *testing.T) {
 // TestRetention: what is kept has a bound, in entries and in bytes.
 func TestRetention(t *testing.T) {
 	fake := newServer(t)
-	fake.Retention = activitytest.Retention{Deliveries: 100, Requests: 100, Bytes: 40_000}
+	fake.KeepDeliveries, fake.KeepRequests, fake.KeepBytes = 100, 100, 40_000
 	u := fake.AddUser(nil)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 	for i := range 1000 {
@@ -108,7 +108,7 @@ func TestRetention(t *testing.T) {
 	get(t, fake, rest+"user/id", u.State().AccessToken)
 	require.EqualValues(t, 1001, fake.Requests(seen)[0].ID)
 
-	fake.Change(func() { fake.Retention.Bytes = -1 })
+	fake.Change(func() { fake.KeepBytes = -1 })
 	u.Add(run("x", fake.State().Now))
 	d := fake.Deliver(t.Context())[0]
 	require.NotEmpty(t, d.Body)
@@ -118,7 +118,7 @@ func TestRetention(t *testing.T) {
 // TestRetentionMemory sends big bodies for long: what is kept of them is bounded.
 func TestRetentionMemory(t *testing.T) {
 	fake := newServer(t)
-	fake.Retention.Bytes = 1 << 20
+	fake.KeepBytes = 1 << 20
 	u := fake.AddUser(nil)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 	heap := func() int64 {

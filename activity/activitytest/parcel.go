@@ -161,7 +161,7 @@ func (s *Server) join(parcels []*parcel) []*parcel {
 	for _, p := range parcels {
 		url := s.endpoints[p.key].URL
 		f := first[url]
-		if f == nil || len(f.lists) == len(ListKeys()) || !s.odd(quirkSeveralKeys) {
+		if f == nil || len(f.lists) == len(listKeys()) || !s.odd(quirkSeveralKeys) {
 			first[url] = p
 			joined = append(joined, p)
 			continue

@@ -37,7 +37,7 @@ type Request struct {
 	// By is who answered if it was not the API: "Intercept", "fault" or "quirk".
 	By string `json:"by"`
 	// Sent is what the partner sent, Answer what it got. Old requests lose their
-	// headers and bodies: see [Retention].
+	// headers and bodies: see [Server.KeepBytes].
 	Sent   Message `json:"sent"`
 	Answer Message `json:"answer"`
 }
@@ -50,7 +50,7 @@ func (e *Request) drop() {
 }
 
 // Requests returns the requests whose ID is greater than after, oldest first. 0 asks
-// for all that are kept: see [Retention]. [State.Requests] is the latest ID.
+// for all that are kept: see [Server.KeepRequests]. [State.Requests] is the latest ID.
 func (s *Server) Requests(after int64) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *Server) logRequest(r *http.Request, w *statusWriter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.ID = s.requests.nextID()
-	s.requests.add(e, s.Retention.Requests, s.Retention.bytes())
+	s.requests.add(e, s.KeepRequests, s.keepBytes())
 	s.touch()
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Resend sends the body of a delivery once more, now, to the endpoint as it is
 // configured now. It is a notification of its own: if it fails, it is sent again. It
-// is an error if the body is no longer kept, see [Retention], or if the endpoint is
+// is an error if the body is no longer kept, see [Server.KeepBytes], or if the endpoint is
 // not enabled, on hold or without address.
 func (s *Server) Resend(ctx context.Context, id int64) (Delivery, error) {
 	return s.sendNow(ctx, id, func(old *parcel) (*parcel, error) {

@@ -47,10 +47,10 @@ func TestFieldsAreDescribed(t *testing.T) {
 		}
 		if name == "notifications" {
 			want["FilePing"] = types.ActivityFile{}
-			for _, key := range ListKeys() {
+			for _, key := range listKeys() {
 				require.Contains(t, d.Channels, string(key))
 			}
-			require.Len(t, d.Channels, len(ListKeys()))
+			require.Len(t, d.Channels, len(listKeys()))
 		}
 		for schema, v := range want {
 			properties := d.Components.Schemas[schema].Properties

@@ -450,7 +450,7 @@ var rules = []struct {
 		w.want(200, `"calendarDate":"`)(w.pull("moveiq", 0, time.Minute))
 	}},
 	{"8", "a backfill is accepted with 202 and an empty body, and carried out later", func(w *world) {
-		w.fake.Backfill.Delay = time.Minute
+		w.fake.BackfillDelay = time.Minute
 		w.u.AddHistory(run("1", w.start.AddDate(0, 0, -8)))
 		status, body := w.backfill("activities", 10, 5)
 		require.Equal(w, 202, status)
@@ -506,7 +506,7 @@ var rules = []struct {
 		}
 	}},
 	{"8", "a production key has 10,000 days a minute, of all users", func(w *world) {
-		w.fake.Backfill.DaysPerMinute = 10_000
+		w.fake.BackfillDaysPerMinute = 10_000
 		for range 333 {
 			w.u = w.fake.AddUser(nil)
 			w.want(202, "")(w.backfill("activities", 30, 0))

@@ -50,13 +50,29 @@ type Server struct {
 	// neither sent nor pulled, as in Garmin's document up to version 1.2.3.
 	NoLongDetails bool
 
-	// Backfill holds the rules of the backfill endpoints.
-	Backfill BackfillRules
+	// BackfillDaysPerMinute is the backfill budget of all users together (Activity
+	// API, section 8). Zero means 100, that of an evaluation key; a production key has
+	// 10,000.
+	BackfillDaysPerMinute int
+	// BackfillFixedMinutes counts the budget per minute of the clock. Otherwise it is
+	// counted over the last 60 seconds.
+	BackfillFixedMinutes bool
+	// BackfillExactDuplicates answers 409 only if both ends of the range equal those
+	// of an earlier request. Otherwise one shared second is enough.
+	BackfillExactDuplicates bool
+	// BackfillDelay passes between a 202 and its notifications.
+	BackfillDelay time.Duration
+
 	// Delivery holds the rules of notifications.
 	Delivery DeliveryRules
 
-	// Retention bounds what is remembered for those who look.
-	Retention Retention
+	// KeepDeliveries and KeepRequests are how many of each are remembered, for
+	// [Server.Deliveries] and [Server.Requests]. The oldest go first. Zero means
+	// 100,000.
+	KeepDeliveries, KeepRequests int
+	// KeepBytes bounds the headers and bodies that are kept with them, for each of
+	// the two; older ones lose theirs. Zero means 16 MB, less than zero none.
+	KeepBytes int
 
 	// Intercept, if set, sees each request before the server does. It returns
 	// true if it has answered. It may panic with [http.ErrAbortHandler] to cut

@@ -53,7 +53,7 @@ func (s *Server) empty() {
 	s.waiting, s.retries, s.underWay = make(map[types.Kind][]*notice), nil, nil
 	old := s.endpoints
 	s.endpoints = make(map[types.Kind]Endpoint)
-	for _, key := range ListKeys() {
+	for _, key := range listKeys() {
 		s.endpoints[key] = Endpoint{Enabled: true, Push: key != types.KindActivityFiles, Handler: old[key].Handler, Transport: old[key].Transport}
 	}
 	s.ahead.Store(0)
@@ -93,16 +93,27 @@ type (
 		Kept       map[string]json.RawMessage   `json:"kept"`
 	}
 	savedRules struct {
-		RedirectURL      string        `json:"redirectURL"`
-		PullTokens       int           `json:"pullTokens"`
-		EndExclusive     bool          `json:"endExclusive"`
-		PullsCarryUserID bool          `json:"pullsCarryUserId"`
-		NoLongDetails    bool          `json:"noLongDetails"`
-		Backfill         BackfillRules `json:"backfill"`
-		BatchItems       int           `json:"batchItems"`
-		Timeout          time.Duration `json:"timeout"`
-		FirstRetry       time.Duration `json:"firstRetry"`
-		Retention        Retention     `json:"retention"`
+		RedirectURL      string             `json:"redirectURL"`
+		PullTokens       int                `json:"pullTokens"`
+		EndExclusive     bool               `json:"endExclusive"`
+		PullsCarryUserID bool               `json:"pullsCarryUserId"`
+		NoLongDetails    bool               `json:"noLongDetails"`
+		Backfill         savedBackfillRules `json:"backfill"`
+		BatchItems       int                `json:"batchItems"`
+		Timeout          time.Duration      `json:"timeout"`
+		FirstRetry       time.Duration      `json:"firstRetry"`
+		Retention        savedRetention     `json:"retention"`
+	}
+	savedBackfillRules struct {
+		DaysPerMinute   int           `json:"daysPerMinute"`
+		FixedMinutes    bool          `json:"fixedMinutes"`
+		ExactDuplicates bool          `json:"exactDuplicates"`
+		Delay           time.Duration `json:"delay"`
+	}
+	savedRetention struct {
+		Deliveries int `json:"deliveries"`
+		Requests   int `json:"requests"`
+		Bytes      int `json:"bytes"`
 	}
 	savedUser struct {
 		ID             types.UserID       `json:"id"`
@@ -216,8 +227,9 @@ func (s *Server) Snapshot() ([]byte, error) {
 		Version: snapshotVersion, Ahead: time.Duration(s.ahead.Load()), Random: random, Secret: s.secret[:],
 		LastID: s.lastID, FileCount: s.fileCount, Parcels: s.parcels, Reuses: s.reuses, Expired: s.expired,
 		Rules: savedRules{
-			s.RedirectURL, s.pullTokens(), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails, s.Backfill,
-			s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry, s.Retention,
+			s.RedirectURL, s.pullTokens(), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
+			savedBackfillRules{s.BackfillDaysPerMinute, s.BackfillFixedMinutes, s.BackfillExactDuplicates, s.BackfillDelay},
+			s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry, savedRetention{s.KeepDeliveries, s.KeepRequests, s.KeepBytes},
 		},
 		Refreshes: make(map[string]savedToken), Codes: make(map[string]savedCode), Files: make(map[string]savedFile),
 		Violations: s.ledger.violations, Quirks: make(map[Quirk]float64), Seen: slices.Sorted(maps.Keys(s.seen)),
@@ -376,7 +388,9 @@ func (s *Server) Restore(b []byte) error {
 	r := v.Rules
 	s.RedirectURL, s.NoPullTokens, s.OptionalPullTokens = r.RedirectURL, r.PullTokens == noPullTokens, r.PullTokens == optionalPullTokens
 	s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = r.EndExclusive, r.PullsCarryUserID, r.NoLongDetails
-	s.Backfill, s.Retention = r.Backfill, r.Retention
+	s.BackfillDaysPerMinute, s.BackfillFixedMinutes = r.Backfill.DaysPerMinute, r.Backfill.FixedMinutes
+	s.BackfillExactDuplicates, s.BackfillDelay = r.Backfill.ExactDuplicates, r.Backfill.Delay
+	s.KeepDeliveries, s.KeepRequests, s.KeepBytes = r.Retention.Deliveries, r.Retention.Requests, r.Retention.Bytes
 	s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry = r.BatchItems, r.Timeout, r.FirstRetry
 	s.source, s.rand, s.secret = next.source, next.rand, next.secret
 	s.lastID, s.fileCount, s.parcels, s.reuses, s.expired = v.LastID, v.FileCount, v.Parcels, v.Reuses, v.Expired

@@ -44,7 +44,7 @@ func story(ctx context.Context, out io.Writer, dir string) (err error) {
 	defer func() { err = errors.Join(err, ledger.Close()) }()
 
 	fake := activitytest.NewServer()
-	fake.Backfill.Delay = 5 * time.Minute
+	fake.BackfillDelay = 5 * time.Minute
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver(ledger)})
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	if err != nil {

@@ -88,7 +88,7 @@ func TestNewcomer(t *testing.T) {
 		connected := time.Now()
 		dir := t.TempDir()
 		fake := activitytest.NewServer()
-		fake.Backfill.DaysPerMinute = backfill.Production
+		fake.BackfillDaysPerMinute = backfill.Production
 		env := map[string]string{
 			"GARMIN_KEY": fake.ClientID, "GARMIN_SECRET": fake.ClientSecret, "GARMIN_PATH_SECRET": secret, "OPERATOR_PASSWORD": password,
 		}

@@ -42,12 +42,12 @@ func newFake(c *config) (*fake, *auth.Options, error) {
 	}
 	f := &fake{Server: activitytest.NewServer(), gen: activitytest.NewGenerator(7)}
 	consent := "http://" + l.Addr().String() + "/oauth2Confirm"
-	f.Server.Backfill.DaysPerMinute = 10_000 // as a production key
+	f.Server.BackfillDaysPerMinute = 10_000 // as a production key
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = f.server.Serve(l) }()
 
 	c.app = auth.App{ClientID: f.ClientID, ClientSecret: types.Secret(f.ClientSecret)}
-	c.secret, c.operator, c.days = rand.Text(), rand.Text(), f.Server.Backfill.DaysPerMinute
+	c.secret, c.operator, c.days = rand.Text(), rand.Text(), f.Server.BackfillDaysPerMinute
 	pool, err := activity.NewPool(&activity.Options{Transport: f})
 	if err != nil {
 		return nil, nil, errors.Join(err, f.server.Close())

@@ -55,7 +55,7 @@ type world struct {
 func start(t *testing.T, prepare func(*activitytest.User)) *world {
 	t.Helper()
 	fake := activitytest.NewServer()
-	fake.Backfill.DaysPerMinute = backfill.Production
+	fake.BackfillDaysPerMinute = backfill.Production
 	pool, err := activity.NewPool(&activity.Options{Transport: fake})
 	require.NoError(t, err)
 	w := &world{t: t, garmin: fake, browsers: map[string]*http.Cookie{}, log: &strings.Builder{}}

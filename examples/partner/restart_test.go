@@ -106,7 +106,7 @@ func TestRestart(t *testing.T) {
 	web := httptest.NewServer(garmin)
 	t.Cleanup(web.Close)
 	garmin.BaseURL = web.URL
-	garmin.Backfill.DaysPerMinute = 10_000
+	garmin.BackfillDaysPerMinute = 10_000
 	garmin.Delivery.BatchItems, garmin.Delivery.FirstRetry = 5, 50*time.Millisecond
 	now := time.Now()
 	user := garmin.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: now.AddDate(-1, 0, -1)})

@@ -319,7 +319,7 @@ func content(s types.Summary) []byte {
 
 // byListKey sorts as Garmin's document does, and other keys last.
 func byListKey(a, b string) int {
-	keys := activitytest.ListKeys()
+	keys := append(types.Kinds(), types.KindDeregistrations, types.KindPermissionChanges)
 	rank := func(key string) int {
 		if i := slices.Index(keys, types.Kind(key)); i >= 0 {
 			return i

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -38,7 +37,7 @@ type fates struct{ uploaded, arrived, refused, late, dead, left, overwritten, lo
 
 func newBalance() *balance {
 	b := &balance{things: map[types.Kind]*fates{}}
-	for _, kind := range activitytest.ListKeys() {
+	for _, kind := range listKeys() {
 		b.things[kind] = &fates{}
 	}
 	return b
@@ -147,7 +146,7 @@ func (b *balance) err(books *books) error {
 			errs = append(errs, fmt.Errorf(format, n))
 		}
 	}
-	for _, kind := range activitytest.ListKeys() {
+	for _, kind := range listKeys() {
 		report(b.things[kind].lost, string(kind)+": %d lost")
 		report(b.things[kind].overwritten, string(kind)+": %d overwritten by an older version")
 		report(b.things[kind].madeUp, string(kind)+": %d made up")
@@ -186,7 +185,7 @@ func (b *balance) print(out io.Writer, books *books, p *partner) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, n.sent, n.acknowledged, n.stored-n.again, n.again,
 			n.done, n.quarantined, n.dead, n.unknown, n.open())
 	}
-	for _, key := range append(activitytest.ListKeys(), "") {
+	for _, key := range append(listKeys(), "") {
 		row(name(key), books.items[key])
 	}
 	row("all", &sum)
@@ -194,7 +193,7 @@ func (b *balance) print(out io.Writer, books *books, p *partner) {
 
 	fmt.Fprint(out, "\nWhat callbacks were given, by push or after a pull, and did not fail.\n\n")
 	fmt.Fprintln(w, "\tpushed\tpulled\tstored\tupdated\trepeated\trefused\t")
-	for _, kind := range activitytest.ListKeys() {
+	for _, kind := range listKeys() {
 		c := p.calls[kind]
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", kind, c.pushed, c.pulled, c.stored, c.updated, c.repeated, c.refused)
 	}
@@ -203,7 +202,7 @@ func (b *balance) print(out io.Writer, books *books, p *partner) {
 	fmt.Fprint(out, "\nThings at Garmin, by their last version. Uploaded must be the sum of what is right of it, and the last three 0.\n\n")
 	fmt.Fprintln(w, "\tuploaded\tarrived\trefused\tlate\tdead\tuser left\toverwritten\tlost\tmade up\t")
 	var all fates
-	for _, kind := range activitytest.ListKeys() {
+	for _, kind := range listKeys() {
 		f := b.things[kind]
 		f.row(w, string(kind))
 		all = fates{

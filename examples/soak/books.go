@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -72,7 +71,7 @@ type body struct {
 
 func newBooks() *books {
 	b := &books{items: map[types.Kind]*items{}}
-	for _, key := range append(activitytest.ListKeys(), "") {
+	for _, key := range append(listKeys(), "") {
 		b.items[key] = &items{}
 	}
 	b.begin()
@@ -214,7 +213,7 @@ func listKey(key string) types.Kind {
 	switch {
 	case key == "file":
 		return types.KindActivityFiles
-	case slices.Contains(activitytest.ListKeys(), types.Kind(key)):
+	case slices.Contains(listKeys(), types.Kind(key)):
 		return types.Kind(key)
 	}
 	return ""

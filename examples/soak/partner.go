@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
-	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -69,7 +68,7 @@ type calls struct {
 
 func newPartner(c *chaos) *partner {
 	p := &partner{chaos: c, calls: map[types.Kind]*calls{}}
-	for _, kind := range activitytest.ListKeys() {
+	for _, kind := range listKeys() {
 		p.calls[kind] = &calls{}
 	}
 	p.begin()

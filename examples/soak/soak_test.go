@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -155,7 +154,7 @@ func TestLossIsSeen(t *testing.T) {
 // TestFates holds what may become of a thing, of each kind.
 func TestFates(t *testing.T) {
 	t.Parallel()
-	for _, kind := range activitytest.ListKeys() {
+	for _, kind := range listKeys() {
 		at := thing{kind, "u", "1"}
 		if !kind.Known() {
 			at.id = ""

@@ -78,7 +78,7 @@ func newWorld(round int, seed uint64, api string, c *chaos, r *receiver, p *part
 		BatchItems: 25, Timeout: deliveryTimeout, FirstRetry: 200 * time.Millisecond,
 		Transport: recorder{w.transport, b},
 	}
-	for _, key := range activitytest.ListKeys() {
+	for _, key := range listKeys() {
 		w.fake.SetEndpoints(activitytest.Endpoint{URL: r.url(), Enabled: true, Push: w.rand.IntN(2) == 0}, key)
 	}
 	c.afflict(w.fake)
@@ -146,9 +146,14 @@ func (w *world) switchEndpoint(c *chaos) {
 	w.fake.SetEndpoints(e, kind)
 }
 
+// listKeys returns every list key.
+func listKeys() []types.Kind {
+	return append(types.Kinds(), types.KindDeregistrations, types.KindPermissionChanges)
+}
+
 // release makes due what failed and waits to be sent again.
 func (w *world) release() {
-	for _, key := range activitytest.ListKeys() {
+	for _, key := range listKeys() {
 		e := w.fake.State().Endpoints[key]
 		e.OnHold = true
 		w.fake.SetEndpoints(e, key)

@@ -94,7 +94,7 @@ func live(t *testing.T, p plan) (map[string]int, *breach) {
 	synctest.Test(t, func(t *testing.T) {
 		l.t = t
 		l.fake = activitytest.NewServer()
-		l.fake.Retention.Requests = 1000
+		l.fake.KeepRequests = 1000
 		l.truth.init()
 		l.db.init()
 		l.line.init(l)
@@ -224,7 +224,11 @@ func (l *life) catastrophe() {
 }
 
 // hold makes Garmin keep its notifications for a while, and then send them all.
-func (l *life) hold() { l.holdFor(l.between(time.Hour, 5*day), activitytest.ListKeys()) }
+func listKeys() []types.Kind {
+	return append(types.Kinds(), types.KindDeregistrations, types.KindPermissionChanges)
+}
+
+func (l *life) hold() { l.holdFor(l.between(time.Hour, 5*day), listKeys()) }
 
 func (l *life) holdFor(long time.Duration, keys []types.Kind) {
 	if l.weather.is(onHold, "") {

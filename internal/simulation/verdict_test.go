@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -22,7 +21,7 @@ import (
 // heal ends all trouble, so that what can be settled will be.
 func (l *life) heal() {
 	l.weather.clear()
-	l.setHold(false, activitytest.ListKeys())
+	l.setHold(false, listKeys())
 	for _, p := range l.truth.connected() {
 		p.grant()
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/garminkit/activityapi/activity/activitytest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -21,10 +20,15 @@ type endpointView struct {
 	Failed  int `json:"failed"`
 }
 
+// listKeys returns the list keys in the order of Garmin's tool.
+func listKeys() []types.Kind {
+	return append(types.Kinds(), types.KindDeregistrations, types.KindPermissionChanges)
+}
+
 func (c *control) endpoints() []endpointView {
 	var list []endpointView
 	state := c.s.State()
-	for _, key := range activitytest.ListKeys() {
+	for _, key := range listKeys() {
 		e := state.Endpoints[key]
 		list = append(list, endpointView{key, e.URL, e.Enabled, e.OnHold, e.Push, state.Waiting[key], state.Failed[key]})
 	}
@@ -45,7 +49,7 @@ func (c *control) setEndpoint(r *http.Request) (any, error) {
 	if b.URL != nil && *b.URL != "" && !strings.HasPrefix(*b.URL, "http://") && !strings.HasPrefix(*b.URL, "https://") {
 		return nil, errors.New("the URL is neither http nor https")
 	}
-	keys := activitytest.ListKeys()
+	keys := listKeys()
 	if key := types.Kind(r.PathValue("key")); key != "all" {
 		if !key.Known() && key != types.KindDeregistrations && key != types.KindPermissionChanges {
 			return nil, fmt.Errorf("no such list key")

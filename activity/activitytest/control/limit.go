@@ -58,9 +58,9 @@ func (c *control) limits() (v limitsView) {
 	s.Change(func() {
 		v = limitsView{
 			s.RedirectURL, pullTokens(s), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
-			backfillView{s.Backfill.DaysPerMinute, s.Backfill.FixedMinutes, s.Backfill.ExactDuplicates, s.Backfill.Delay.String()},
+			backfillView{s.BackfillDaysPerMinute, s.BackfillFixedMinutes, s.BackfillExactDuplicates, s.BackfillDelay.String()},
 			rulesView{s.Delivery.BatchItems, s.Delivery.Timeout.String(), s.Delivery.FirstRetry.String()},
-			retentionView{s.Retention.Deliveries, s.Retention.Requests, s.Retention.Bytes},
+			retentionView{s.KeepDeliveries, s.KeepRequests, s.KeepBytes},
 		}
 	})
 	return v
@@ -97,11 +97,10 @@ func (c *control) setLimits(r *http.Request) (any, error) {
 	s.Change(func() {
 		s.RedirectURL, s.NoPullTokens, s.OptionalPullTokens = v.RedirectURL, v.PullTokens == "none", v.PullTokens == "optional"
 		s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = v.EndExclusive, v.PullsCarryUserID, v.NoLongDetails
-		s.Backfill = activitytest.BackfillRules{
-			DaysPerMinute: v.Backfill.DaysPerMinute, FixedMinutes: v.Backfill.FixedMinutes, ExactDuplicates: v.Backfill.ExactDuplicates, Delay: d[0],
-		}
+		s.BackfillDaysPerMinute, s.BackfillFixedMinutes = v.Backfill.DaysPerMinute, v.Backfill.FixedMinutes
+		s.BackfillExactDuplicates, s.BackfillDelay = v.Backfill.ExactDuplicates, d[0]
 		s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry = v.Delivery.BatchItems, d[1], d[2]
-		s.Retention = activitytest.Retention{Deliveries: v.Retention.Deliveries, Requests: v.Retention.Requests, Bytes: v.Retention.Bytes}
+		s.KeepDeliveries, s.KeepRequests, s.KeepBytes = v.Retention.Deliveries, v.Retention.Requests, v.Retention.Bytes
 	})
 	return c.limits(), nil
 }

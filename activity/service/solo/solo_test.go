@@ -21,10 +21,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
-	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/service"
 	"github.com/garminkit/activityapi/activity/service/solo"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/backfill"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -168,7 +168,7 @@ func options(fake *activitytest.Server) *solo.Options {
 
 func start(t *testing.T, change func(*solo.Options)) *world {
 	w := &world{t: t, fake: activitytest.NewServer(), accounts: newAccounts(), dir: filepath.Join(t.TempDir(), "new")}
-	w.fake.Backfill.DaysPerMinute = backfill.Production
+	w.fake.BackfillDaysPerMinute = backfill.Production
 	w.fake.Intercept = func(answer http.ResponseWriter, _ *http.Request) bool {
 		down := w.down.Load()
 		if down {
