@@ -110,10 +110,10 @@ func (w *window) room() {
 		// The item is short so far, and moves as a whole: nothing else is kept of it.
 		from = w.mark
 		if size < block {
-			buf = make([]byte, 0, 4*size)
+			buf = make([]byte, 0, 2*size)
 		}
 	case size < block:
-		buf = make([]byte, 0, max(4*size, firstBlock))
+		buf = make([]byte, 0, max(2*size, firstBlock))
 		w.retire()
 	case len(w.buf)-from >= size/2:
 		buf = make([]byte, 0, 2*size)
