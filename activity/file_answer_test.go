@@ -141,7 +141,7 @@ func TestFileAnswers(t *testing.T) {
 			client := overSocket(t, base, activity.Options{MaxRetries: -1})
 			dir := t.TempDir()
 			got, odd := "", []string(nil)
-			worker, err := notify.NewWorker(notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+			worker, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
 				return []notify.User{{ID: "local", Client: client}}, nil
 			}), notify.Callbacks{
 				Save: func(context.Context, *notify.Delivery, types.Summary) error { return nil },

@@ -118,7 +118,7 @@ var (
 
 // appOf tells for which application a request is. Exactly one has checks that
 // pass.
-func (h *Handler) appOf(r *http.Request) (app string, err error) {
+func (h *handler) appOf(r *http.Request) (app string, err error) {
 	found := false
 	var refused error
 	for i := range h.apps {

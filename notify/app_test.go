@@ -123,7 +123,7 @@ func split(t testing.TB, stored string, one bool) (pieces []notify.Piece, items 
 	if one {
 		r = iotest.OneByteReader(r)
 	}
-	for p, err := range notify.Split(r) {
+	for p, err := range new(notify.Splitter).Split(r) {
 		require.NoError(t, err)
 		pieces, items = append(pieces, p), append(items, stored[p.Offset:p.Offset+p.Size])
 	}
@@ -328,7 +328,7 @@ func TestWorkerKeepsApp(t *testing.T) {
 	var got types.UserID
 	calls := newRig(t, nil).calls
 	calls.File = nil
-	w, err := notify.NewWorker(notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	w, err := notify.NewProcessor(nil, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		got = id
 		return []notify.User{{ID: "x"}}, nil
 	}), calls, nil)

@@ -14,7 +14,7 @@ import (
 
 // attempt is one try at an item.
 type attempt struct {
-	*Worker
+	*worker
 	it   *Item
 	open opener // nil if Item.Raw is all there is
 	memo taker  // nil if nothing is remembered
@@ -127,7 +127,7 @@ func (a *attempt) load() error {
 			return &queueError{err}
 		}
 	}
-	ev, err := a.decoder.DecodeItem(a.it.Key, raw)
+	ev, err := a.decoder.decodeItem(a.it.Key, raw)
 	if err != nil {
 		return &unreadable{a.located(err, 0)}
 	}

@@ -134,5 +134,5 @@ func (c Claim) spent() error {
 	if c.Kept != "" && c.State == ClaimBegun {
 		why += fmt.Sprintf("; what came is kept as %q", c.Kept)
 	}
-	return fmt.Errorf("%w: we asked for it%s: %s", ErrSpent, at, why)
+	return fmt.Errorf("%w: we asked for it%s: %s", errSpent, at, why)
 }

@@ -57,9 +57,9 @@ var (
 	// errWrongUser means that a pull returned data of a user other than the one
 	// the ping named. None of it is delivered.
 	errWrongUser = errors.New("notify: the pulled data belongs to another user")
-	// ErrSpent means that a file's only download was started and failed: asking
+	// errSpent means that a file's only download was started and failed: asking
 	// again would give 410.
-	ErrSpent = errors.New("notify: the file's one download is spent")
+	errSpent = errors.New("notify: the file's one download is spent")
 	// errBadFile means that a download succeeded but did not bring a complete
 	// file of the announced type.
 	errBadFile = errors.New("notify: not a complete file of its type")

@@ -41,7 +41,7 @@ type Decoder struct {
 	MaxItem int64
 	// Envelope leaves the data of pushes unread: their Summary is nil, and
 	// defects in it are not reported. It is for splitting a body into items,
-	// which [Decoder.DecodeItem] of another Decoder reads later. UnknownKey and
+	// which are read later. UnknownKey and
 	// Sample are not called. A user id, a callback URL or any other value that is
 	// read may have at most 64 KiB.
 	Envelope bool
@@ -89,11 +89,11 @@ func (d *Decoder) Decode(r io.Reader) iter.Seq2[*Event, error] {
 	}
 }
 
-// DecodeItem reads a single item that was found under key. It returns what Decode
+// decodeItem reads a single item that was found under key. It returns what Decode
 // yields for a body with only this item, with index 0 and offsets from the start
 // of raw. It returns nil for null or an empty object, and a [*types.DecodeError]
 // if raw is not JSON.
-func (d *Decoder) DecodeItem(key string, raw []byte) (*Event, error) {
+func (d *Decoder) decodeItem(key string, raw []byte) (*Event, error) {
 	b := d.body()
 	b.s.ResetText(raw)
 	clear(b.count)

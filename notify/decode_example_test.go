@@ -94,31 +94,3 @@ func ExampleDecoder_sample() {
 	// Output:
 	// 5-detail went up to 104 beats per minute
 }
-
-// A body is split by its envelopes first, and each item is read when its turn
-// comes.
-func ExampleDecoder_DecodeItem() {
-	body := `{"activities": [
-	  {"userId": "u1", "summaryId": "101", "durationInSeconds": 1800},
-	  {"userId": "u2", "summaryId": "102", "durationInSeconds": "600"}
-	]}`
-	split := notify.Decoder{Envelope: true, MaxItem: 32 << 20}
-	var whole notify.Decoder
-	for event, err := range split.Decode(strings.NewReader(body)) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		event, err = whole.DecodeItem(event.Key, []byte(body[event.Offset:event.Offset+event.Size]))
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		if push, ok := event.Data.(*notify.Push); ok {
-			fmt.Println(event.UserID, push.SummaryID, types.Duration(push.Summary))
-		}
-	}
-	// Output:
-	// u1 101 30m0s
-	// u2 102 10m0s
-}

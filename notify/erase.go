@@ -45,8 +45,8 @@ type Leftover struct {
 	Why   string `json:"why"`
 }
 
-// Remove counts n things as removed.
-func (e *Erasure) Remove(what string, n int) {
+// remove counts n things as removed.
+func (e *Erasure) remove(what string, n int) {
 	if n == 0 {
 		return
 	}
@@ -54,20 +54,6 @@ func (e *Erasure) Remove(what string, n int) {
 		e.Removed = map[string]int{}
 	}
 	e.Removed[what] += n
-}
-
-// Leave notes n things that stay, and why.
-func (e *Erasure) Leave(what string, n int, why string) {
-	if n == 0 {
-		return
-	}
-	for i := range e.Left {
-		if l := &e.Left[i]; l.What == what && l.Why == why {
-			l.Count += n
-			return
-		}
-	}
-	e.Left = append(e.Left, Leftover{what, n, why})
 }
 
 // Holding is a thing that a store holds of a user.

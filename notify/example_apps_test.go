@@ -26,7 +26,7 @@ func ExampleHandlerOptions_apps() {
 		return
 	}
 	store := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
-		for p, err := range notify.Split(r) {
+		for p, err := range new(notify.Splitter).Split(r) {
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ func ExampleAppLine() {
 	item := `{"userId":"4aacafe8"}`
 	// What an engine puts before the item of a letter, so that Split finds the user again.
 	body := notify.AppLine(user.App()) + `{"deregistrations":[` + item + `]}`
-	for p, err := range notify.Split(strings.NewReader(body)) {
+	for p, err := range new(notify.Splitter).Split(strings.NewReader(body)) {
 		fmt.Println(p.Key, p.UserID, err)
 	}
 	// Output: deregistrations 4aacafe8@evaluation <nil>

@@ -17,7 +17,7 @@ import (
 // A queue takes a body apart as Split does.
 func ExampleSplit() {
 	body := `{"activities": [{"userId": "u1", "summaryId": "5"}, {"odd": true}], "deregistrations": [{"userId": "u2"}]}`
-	for p, err := range notify.Split(strings.NewReader(body)) {
+	for p, err := range new(notify.Splitter).Split(strings.NewReader(body)) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -30,13 +30,6 @@ func ExampleSplit() {
 	// account of "u2": {"userId": "u2"}
 }
 
-// Each user's items are in one share, whoever works on it.
-func ExampleShareOf() {
-	share := notify.ShareOf("4aacafe8", 16)
-	fmt.Println(share >= 0 && share < 16)
-	// Output: true
-}
-
 // A callback that knows when to come again says so.
 func ExampleRetryAfter() {
 	err := notify.RetryAfter(errors.New("the database is being moved"), 10*time.Minute)
@@ -45,10 +38,10 @@ func ExampleRetryAfter() {
 	// Output: the database is being moved true 10m0s
 }
 
-// A job queue of the partner's keeps the items; the worker makes one attempt.
-func ExampleNewWorker() {
+// A job queue of the partner's keeps the items, and Attempt tries one once.
+func ExampleProcessor_Attempt() {
 	ctx := context.Background()
-	w, err := notify.NewWorker(notify.ResolverFunc(exampleUsers), notify.Callbacks{
+	p, err := notify.NewProcessor(nil, notify.ResolverFunc(exampleUsers), notify.Callbacks{
 		Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
 			fmt.Println("save for", d.User.ID, s.Kind(), s.ID())
 			return nil
@@ -60,8 +53,8 @@ func ExampleNewWorker() {
 		fmt.Println(err)
 		return
 	}
-	defer w.Close()
-	err = w.Attempt(ctx, &notify.Item{
+	defer p.Close()
+	err = p.Attempt(ctx, &notify.Item{
 		Piece: notify.Piece{Key: "activities"},
 		Raw:   []byte(`{"userId": "4aacafe8", "summaryId": "5001"}`),
 	})

@@ -18,7 +18,7 @@ import (
 // A file is stored complete, checked and synced, or not at all. Garmin allows one
 // download, so received bytes are kept until they are stored. A file that was
 // stored before the process died is not asked for again. A broken download is
-// reported as [ErrSpent]; its bytes, or those that came in their place, are kept
+// buried; its bytes, or those that came in their place, are kept
 // in the directory ".downloads" below Dir, under a path that the dead letter
 // names. A redrive of the letter tries these bytes first.
 type Files struct {

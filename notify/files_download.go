@@ -87,7 +87,7 @@ func (d *download) spend(ctx context.Context, n int64, kept string, cause error)
 
 // unspent returns the reason without the prefix of [Claim.spent].
 func unspent(err error) string {
-	return strings.TrimPrefix(reasonOf(err), ErrSpent.Error()+": ")
+	return strings.TrimPrefix(reasonOf(err), errSpent.Error()+": ")
 }
 
 // note settles the claim. If that fails, the claim stays begun, and the parts
@@ -161,7 +161,7 @@ func (d *download) broke(ctx context.Context, p part, err error) error {
 	} else {
 		d.s.drop(p)
 	}
-	return d.spend(ctx, n, kept, fmt.Errorf("%w: it broke after %d bytes%s: %w", ErrSpent, n, note, err))
+	return d.spend(ctx, n, kept, fmt.Errorf("%w: it broke after %d bytes%s: %w", errSpent, n, note, err))
 }
 
 // join is errors.Join that leaves a lone error as it is.

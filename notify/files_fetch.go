@@ -202,7 +202,7 @@ func (d *download) run(ctx context.Context, client Client) (Claim, error) {
 			d.s.drop(p)
 		case p.kind != partAnswer:
 			// The process died, or could not record the result.
-			err := fmt.Errorf("%w: the process died after %d bytes, kept as %q", ErrSpent, p.size, d.s.path(p))
+			err := fmt.Errorf("%w: the process died after %d bytes, kept as %q", errSpent, p.size, d.s.path(p))
 			return Claim{}, d.spend(ctx, p.size, d.s.path(p), err)
 		}
 	}

@@ -103,7 +103,7 @@ func (d *download) putSidecar(ctx context.Context, c Claim) error {
 func (d *download) stored(c Claim) *File {
 	f := &File{Announced: *d.file, Name: c.Name, Size: c.Size, SHA256: c.SHA256, Odd: c.Odd, store: d.s.store}
 	if dir, ok := d.s.store.(*FileDir); ok {
-		f.Path = dir.Path(c.Name)
+		f.Path = dir.path(c.Name)
 	}
 	f.Announced.CallbackURL, f.Announced.Raw = "", nil
 	return f
@@ -111,7 +111,7 @@ func (d *download) stored(c Claim) *File {
 
 // inPlace reports an error if a stored file is gone.
 func (d *download) inPlace(ctx context.Context) error {
-	gone := Permanent(fmt.Errorf("%w: %q was in place and is gone or changed", ErrSpent, d.before.Name))
+	gone := Permanent(fmt.Errorf("%w: %q was in place and is gone or changed", errSpent, d.before.Name))
 	r, err := d.s.store.Open(ctx, d.before.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return gone

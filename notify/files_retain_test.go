@@ -20,16 +20,16 @@ import (
 const day = 24 * time.Hour
 
 // retained opens a worker whose files and parts have retentions.
-func retained(t *testing.T, f *Files) *Worker {
+func retained(t *testing.T, f *Files) *worker {
 	t.Helper()
-	w, err := NewWorker(ResolverFunc(func(context.Context, types.UserID) ([]User, error) { return nil, nil }), Callbacks{
+	w, err := NewProcessor(nil, ResolverFunc(func(context.Context, types.UserID) ([]User, error) { return nil, nil }), Callbacks{
 		Save:             func(context.Context, *Delivery, types.Summary) error { return nil },
 		Deregistration:   func(context.Context, *Delivery, *Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *Delivery, *PermissionChange) error { return nil },
 	}, &ProcessorOptions{Files: f})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
-	return w
+	return w.worker
 }
 
 // aged writes a file that is so old.
@@ -159,9 +159,9 @@ func TestStoredAgain(t *testing.T) {
 	}
 	put()
 	then := time.Now().Add(-40 * day)
-	require.NoError(t, os.Chtimes(d.Path("u/1.fit"), then, then))
+	require.NoError(t, os.Chtimes(d.path("u/1.fit"), then, then))
 	put()
-	info, err := os.Stat(d.Path("u/1.fit"))
+	info, err := os.Stat(d.path("u/1.fit"))
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now(), info.ModTime(), time.Hour)
 }

@@ -50,7 +50,7 @@ func BenchmarkSealedFiles(b *testing.B) {
 				if i == 1 {
 					opts.Files.AEAD = newAEAD(b, 1)
 				}
-				w, err := notify.NewWorker(notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+				w, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
 					return []notify.User{{ID: "x", Client: client}}, nil
 				}), notify.Callbacks{
 					Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },

@@ -64,7 +64,7 @@ func keepAll(t *testing.T, dir string, aead cipher.AEAD) *File {
 	}
 	nothing := strings.NewReader("")
 	_, err = fetch("broken", "<gpx>"+canary, iotest.ErrReader(io.ErrUnexpectedEOF))
-	require.ErrorIs(t, err, ErrSpent)
+	require.ErrorIs(t, err, errSpent)
 	_, err = fetch("cut", "<gpx>"+canary, nothing)
 	require.ErrorIs(t, err, errBadFile)
 	_, err = fetch("none", `{"error":"`+canary+`"}`, nothing)

@@ -82,7 +82,7 @@ func TestFileIsSynced(t *testing.T) {
 			require.Error(t, err, "sync %d", n)
 			if want[n] == ".downloads/ID.part" && left == "" {
 				// What of the bytes is on disk cannot be known any more.
-				require.ErrorIs(t, again, ErrSpent)
+				require.ErrorIs(t, again, errSpent)
 			} else {
 				require.NoError(t, again, "sync %d of %v", n, want)
 			}

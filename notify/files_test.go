@@ -131,10 +131,10 @@ func readText(t testing.TB, name string) ([]byte, error) {
 
 var fileFaults = []fault{
 	{"none", "the file is whole under its name, and the callback knows it", fileStored},
-	{"file cut at every 64 KiB", "no partial file is visible, one request, a letter that says ErrSpent and how much came", fileCut},
+	{"file cut at every 64 KiB", "no partial file is visible, one request, a letter that says errSpent and how much came", fileCut},
 	{"file 500, then good", "asked again; stored", file500},
-	{"file 410 at first", "a letter; not ErrSpent", file410},
-	{"file lost on its way, announced again", "one request; the repeated ping is ErrSpent", fileLostTwice},
+	{"file 410 at first", "a letter; not errSpent", file410},
+	{"file lost on its way, announced again", "one request; the repeated ping is errSpent", fileLostTwice},
 	{"file whose end is missing", "kept as rejected, a letter that names it, one request", fileRejected},
 	{"file that is odd", "delivered, with what is odd; one request", fileOdd},
 	{"no file", "kept, asked for again, and delivered when it comes", fileNone},
@@ -161,7 +161,7 @@ var fileFaults = []fault{
 	{"file deadline", "a warning and, 24 hours after its arrival, a letter", fileDeadline},
 	{"no directory", "a letter that says so", fileNoDirectory},
 	{"slow downloads", "pulls do not wait for them", fileSlow},
-	{"process died in a file that cannot be checked", "not asked for again, not taken for whole: ErrSpent", fileHalfUnchecked},
+	{"process died in a file that cannot be checked", "not asked for again, not taken for whole: errSpent", fileHalfUnchecked},
 	{"ids as long as a name may be, and odd ones", "two files under two names", fileOddIDs},
 	{"one user of two has a client", "it downloads; both are told", fileOneClient},
 	{"two tokens for one file", "both are there", fileResent},

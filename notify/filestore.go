@@ -92,9 +92,8 @@ func OpenFileDir(dir string, opts *FileDirOptions) (*FileDir, error) {
 // Close closes the directory.
 func (d *FileDir) Close() error { return d.root.Close() }
 
-// Path returns where the file of that name is or would be. With an AEAD the bytes
-// there are sealed: Open reads them.
-func (d *FileDir) Path(name string) string {
+// path returns where the file of that name is or would be.
+func (d *FileDir) path(name string) string {
 	return filepath.Join(d.dir, filepath.FromSlash(name))
 }
 

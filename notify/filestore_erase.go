@@ -48,7 +48,7 @@ func (d *FileDir) eraseFiles(ctx context.Context, user types.UserID, out *Erasur
 			return err
 		}
 		dirs[path.Dir(h.Name)] = true
-		out.Remove(h.What, 1)
+		out.remove(h.What, 1)
 	}
 	for dir := range dirs {
 		if err := atomicfile.SyncDir(d.root.Open, dir, d.sync); err != nil {
@@ -85,10 +85,10 @@ func (d *FileDir) eraseClaims(ctx context.Context, user types.UserID, out *Erasu
 	if err != nil {
 		return err
 	}
-	c := newClaimDir(root, d.Path(dir), nil)
+	c := newClaimDir(root, d.path(dir), nil)
 	c.disk.Sync = d.sync
 	n, err := c.Erase(ctx, user)
-	out.Remove("claims", n)
+	out.remove("claims", n)
 	return errors.Join(err, c.Close())
 }
 

@@ -113,7 +113,7 @@ func (w *filesWorld) store(user types.UserID, id string) {
 	if user == "other" {
 		text = "other"
 	}
-	worker, err := notify.NewWorker(notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+	worker, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: "x", Client: fileClient{text: text}}}, nil
 	}), notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },

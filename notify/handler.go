@@ -154,8 +154,39 @@ type Receipt struct {
 	Err error
 }
 
-// Handler receives Garmin's notifications. It is an [http.Handler], safe for
-// concurrent use; see [NewHandler].
+// handler receives Garmin's notifications; see [NewHandler].
+type handler struct {
+	store  Store
+	opts   HandlerOptions
+	apps   []appChecks
+	log    logger
+	budget budget
+	gzips  sync.Pool // of *gzip.Reader
+	untold sync.Once // a writer without deadlines was not reported yet
+}
+
+// NewHandler returns a handler, safe for concurrent use, that stores each notification as it came and
+// answers 200, with an empty body, only once it is stored. The handler does not
+// parse: a complete body that is not JSON is stored too, and set aside later. In
+// all other cases the answer has another status, and Garmin sends the
+// notification again:
+//
+//	400  the body ended early, or its gzip is broken
+//	404  a check of HandlerOptions.Origin failed; the body was not read
+//	405  the method is not POST
+//	408  the body did not come within HandlerOptions.Deadline
+//	413  the body is larger than HandlerOptions.MaxBody, or expands suspiciously
+//	415  the Content-Encoding is neither gzip nor identity
+//	500  the store panicked
+//	503  the store failed, it or a check was late, or too much is in flight
+//
+// A handler cannot be paused: it accepts what its store takes, so that a user's
+// deregistration is never refused. To stop processing for a while, end
+// [Processor.Run]; notifications wait in the store.
+//
+// NewHandler panics if store is nil or opts fails [HandlerOptions.Check], which
+// are programming errors. Values that come from the environment have constructors
+// that return an error, such as [PathSecret].
 //
 // # Time
 //
@@ -183,46 +214,14 @@ type Receipt struct {
 //		IdleTimeout:       60 * time.Second,
 //		MaxHeaderBytes:    64 << 10,
 //	}
-type Handler struct {
-	store  Store
-	opts   HandlerOptions
-	apps   []appChecks
-	log    logger
-	budget budget
-	gzips  sync.Pool // of *gzip.Reader
-	untold sync.Once // a writer without deadlines was not reported yet
-}
-
-// NewHandler returns a handler that stores each notification as it came and
-// answers 200, with an empty body, only once it is stored. The handler does not
-// parse: a complete body that is not JSON is stored too, and set aside later. In
-// all other cases the answer has another status, and Garmin sends the
-// notification again:
-//
-//	400  the body ended early, or its gzip is broken
-//	404  a check of HandlerOptions.Origin failed; the body was not read
-//	405  the method is not POST
-//	408  the body did not come within HandlerOptions.Deadline
-//	413  the body is larger than HandlerOptions.MaxBody, or expands suspiciously
-//	415  the Content-Encoding is neither gzip nor identity
-//	500  the store panicked
-//	503  the store failed, it or a check was late, or too much is in flight
-//
-// A handler cannot be paused: it accepts what its store takes, so that a user's
-// deregistration is never refused. To stop processing for a while, end
-// [Processor.Run]; notifications wait in the store.
-//
-// NewHandler panics if store is nil or opts fails [HandlerOptions.Check], which
-// are programming errors. Values that come from the environment have constructors
-// that return an error, such as [PathSecret].
-func NewHandler(store Store, opts *HandlerOptions) *Handler {
+func NewHandler(store Store, opts *HandlerOptions) http.Handler {
 	if store == nil {
 		panic("notify: NewHandler: store is nil")
 	}
 	if err := opts.Check(); err != nil {
 		panic("notify: NewHandler: " + strings.TrimPrefix(err.Error(), "notify: "))
 	}
-	h := &Handler{store: store, opts: opts.withDefaults()}
+	h := &handler{store: store, opts: opts.withDefaults()}
 	h.opts.Origin = append([]OriginCheck(nil), h.opts.Origin...)
 	h.apps = checksOf(h.opts.Apps)
 	h.log = logger{h.opts.Logger}
@@ -231,7 +230,7 @@ func NewHandler(store Store, opts *HandlerOptions) *Handler {
 }
 
 // ServeHTTP receives one notification.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(h, w, r)
 	defer x.abortIfBroken()
 	defer x.close()
@@ -267,7 +266,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // pass asks each check. One that panics has refused.
-func (h *Handler) pass(r *http.Request, checks []OriginCheck) (err error) {
+func (h *handler) pass(r *http.Request, checks []OriginCheck) (err error) {
 	for _, check := range checks {
 		if panicked := guard("an OriginCheck", func() { err = check(r) }); panicked != nil {
 			h.log.panicked(r.Context(), panicked)

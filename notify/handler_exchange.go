@@ -14,7 +14,7 @@ import (
 
 // exchange is one request and its answer.
 type exchange struct {
-	h        *Handler
+	h        *handler
 	w        http.ResponseWriter
 	r        *http.Request
 	control  *http.ResponseController
@@ -37,7 +37,7 @@ type exchange struct {
 	live   bool
 }
 
-func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
+func newExchange(h *handler, w http.ResponseWriter, r *http.Request) *exchange {
 	now := time.Now()
 	return &exchange{
 		h: h, w: w, r: r, control: http.NewResponseController(w),

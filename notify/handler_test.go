@@ -146,7 +146,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 // TestHandlerDefaults: 128 MiB are accepted, 1 GiB may be in flight.
 func TestHandlerDefaults(t *testing.T) {
 	t.Parallel()
-	post := func(h *notify.Handler, size zeros, length int64) int {
+	post := func(h http.Handler, size zeros, length int64) int {
 		r, w := httptest.NewRequest("POST", "/", &size), httptest.NewRecorder()
 		r.ContentLength = length
 		h.ServeHTTP(w, r)
@@ -187,7 +187,7 @@ func TestHandlerPanicWithoutLogger(t *testing.T) {
 func TestHandlerGivesRoomBack(t *testing.T) {
 	t.Parallel()
 	const room = 4 << 10
-	var h *notify.Handler
+	var h http.Handler
 	stored := 0
 	h = notify.NewHandler(notify.StoreFunc(func(_ context.Context, r io.Reader) error {
 		body, err := io.ReadAll(r)

@@ -32,7 +32,7 @@ const (
 // against the limits. It remembers whether its end was read, since only such a
 // body is answered 200.
 type intake struct {
-	h     *Handler // nil if the request was refused before
+	h     *handler // nil if the request was refused before
 	src   io.Reader
 	share share
 	n     atomic.Int64 // bytes of the body given to the store

@@ -112,23 +112,25 @@ func (o *ProcessorOptions) defaults() error {
 // each item to the partner's callbacks. The package comment says what it
 // promises. It is safe for concurrent use.
 type Processor struct {
-	*Worker
-	queue Queue
+	*worker
+	queue Queue // may be nil
 	busy  atomic.Bool
 	sched atomic.Pointer[scheduler]
 }
 
 // NewProcessor returns a processor for q. It copies calls and opts. It refuses
-// callbacks without Save, Deregistration or PermissionChange. Close it after the last Run.
+// callbacks without Save, Deregistration or PermissionChange. Close it after the last
+// Run.
+//
+// A nil q is for items that are scheduled by other means, such as your own job queue:
+// then Attempt is all that the processor does, and you decide what is retried, when,
+// and in which order.
 func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*Processor, error) {
-	if q == nil {
-		return nil, errors.New("notify: the queue is nil")
-	}
 	w, err := newWorker(q, users, calls, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Processor{Worker: w, queue: q}, nil
+	return &Processor{worker: w, queue: q}, nil
 }
 
 // Run works until ctx ends or the queue fails. It then starts no further attempt
@@ -139,6 +141,9 @@ func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptio
 // queue's error or one that says how many attempts hang. While one Run works or
 // its attempts hang, another returns [ErrInUse].
 func (p *Processor) Run(ctx context.Context) error {
+	if p.queue == nil {
+		return errors.New("notify: the processor has no queue")
+	}
 	if !p.busy.CompareAndSwap(false, true) {
 		return ErrInUse
 	}

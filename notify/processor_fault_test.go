@@ -586,7 +586,7 @@ func secretsInErrors(t *testing.T) {
 		seen += fmt.Sprintf("%v %+v %s\n", o, o, o.LogValue())
 	}
 	for _, l := range letters {
-		seen += l.Reason + l.LogValue().String()
+		seen += l.Reason + fmt.Sprintf("%+v", *l.DeadLetter)
 		require.Contains(t, l.raw(), token, "the letter keeps the item whole")
 	}
 	require.NotContains(t, seen, token)

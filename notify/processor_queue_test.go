@@ -493,7 +493,7 @@ func TestFileKilled(t *testing.T) {
 		holds string
 	}{
 		{"before the first byte", 0, "asked for once more"},
-		{"in the middle", 100_000, "not asked for again: ErrSpent"},
+		{"in the middle", 100_000, "not asked for again: errSpent"},
 		{"after the last byte", len(whole), "the complete file is taken, not asked for again"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

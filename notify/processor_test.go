@@ -293,7 +293,6 @@ func TestNewProcessorRefuses(t *testing.T) {
 		users notify.Resolver
 		spoil func(*notify.Callbacks, *notify.ProcessorOptions)
 	}{
-		"queue":          {users: none},
 		"resolver":       {queue: good.queue},
 		"save":           {good.queue, none, func(c *notify.Callbacks, _ *notify.ProcessorOptions) { c.Save = nil }},
 		"deregistration": {good.queue, none, func(c *notify.Callbacks, _ *notify.ProcessorOptions) { c.Deregistration = nil }},

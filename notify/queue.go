@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"log/slog"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -29,14 +28,14 @@ var (
 //
 // # Items
 //
-// A body is split into items as [Split] does, when it is stored or later. From
+// A body is split into items as [Splitter] does, when it is stored or later. From
 // then on each item is independent. A body that cannot be read to its end gives
 // the items before the fault and one item that is the whole body.
 //
 // # Shares
 //
-// Garmin's users are divided into shares by [ShareOf]; a queue for one process
-// has a single share. A share belongs to one worker at a time, under a lease. Its
+// Garmin's users are divided into shares, by a hash of the id for instance; a
+// queue for one process has a single share. A share belongs to one worker at a time, under a lease. Its
 // owner sees all of its items, so the order of a user's items is kept across
 // processes without a lock per user.
 //
@@ -254,12 +253,6 @@ type DeadLetter struct {
 	Buried   time.Time
 	// Size is the length of the item in bytes.
 	Size int64
-}
-
-// LogValue returns the fields that identify the letter.
-func (l *DeadLetter) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", l.ID), slog.String("key", l.Key),
-		slog.String("user", string(l.UserID)), slog.String("reason", l.Reason))
 }
 
 // LetterFilter selects dead letters. A zero field matches all.

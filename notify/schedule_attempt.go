@@ -16,7 +16,7 @@ import (
 // attempt makes one attempt at an item and says what is to become of it.
 func (r *run) attempt(t *task) verdict {
 	sh := t.lane.share
-	a := &attempt{Worker: r.p.Worker, it: t.Item, memo: sh, last: r.sched.now() >= t.due}
+	a := &attempt{worker: r.p.worker, it: t.Item, memo: sh, last: r.sched.now() >= t.due}
 	a.open = func(ctx context.Context) (io.ReadCloser, error) { return sh.share.Open(ctx, t.ID) }
 	err := a.try(sh.ctx)
 	t.Attempts++

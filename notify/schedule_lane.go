@@ -79,12 +79,12 @@ func (s *scheduler) dueOf(e entry) time.Duration {
 // holdKey identifies what an item must not change out of order; 0 means nothing.
 // It is keyed, so that nobody can construct a collision.
 func (s *scheduler) holdKey(it *Item) uint64 {
-	if it.Touch == (Touch{}) {
+	if it.Touch == ([16]byte{}) {
 		return 0
 	}
 	k := maphash.Comparable(s.seed, struct {
 		user  types.UserID
-		touch Touch
+		touch [16]byte
 	}{it.UserID, it.Touch})
 	return max(k, 1)
 }

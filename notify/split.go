@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"iter"
 	"runtime"
@@ -51,12 +50,6 @@ func (c Class) String() string {
 	return fmt.Sprintf("class %d", uint8(c))
 }
 
-// Touch identifies what two items of one user must not change out of order: a
-// summary, a callback, a file, the account. It is a hash of the kind of thing and
-// its name, so that names of different kinds do not collide. The zero Touch
-// stands for nothing.
-type Touch [16]byte
-
 // origin prevents collisions between names of different kinds.
 type origin byte
 
@@ -67,16 +60,16 @@ const (
 	ofAccount
 )
 
-func touching(o origin, kind types.Kind, name string) Touch {
+func touching(o origin, kind types.Kind, name string) [16]byte {
 	buf := make([]byte, 0, 128)
 	buf = append(buf, byte(o), byte(len(kind)))
 	buf = append(buf, kind...)
 	buf = append(buf, name...)
 	sum := sha256.Sum256(buf)
-	return Touch(sum[:16])
+	return [16]byte(sum[:16])
 }
 
-// Piece describes an item of a body; see [Split].
+// Piece describes an item of a body; see [Splitter].
 type Piece struct {
 	Class Class
 	// Key is the list key, or "" for a whole body that could not be read to its
@@ -88,8 +81,11 @@ type Piece struct {
 	// UserID is the owner, or "" for an unreadable item. Either carries the name
 	// of the application that the body is for, see [AppLine].
 	UserID types.UserID
-	// Touch identifies what the item changes.
-	Touch Touch
+	// Touch identifies what two items of one user must not change out of order: a
+	// summary, a callback, a file, the account. It is a hash of the kind of thing
+	// and its name, so that names of different kinds do not collide. Zero stands
+	// for nothing.
+	Touch [16]byte
 }
 
 // singles is how many unreadable items become separate pieces.
@@ -104,21 +100,16 @@ const (
 	perItem = 1 << 10
 )
 
+// Splitter splits bodies into items, for a [Queue]. It reuses its memory for the
+// next body. It is not safe for concurrent use. The zero value is ready.
+type Splitter struct{ dec *body }
+
 // Split yields the items of a body, in order, with what a queue needs to know of
 // each. If the body could not be read to its end, the last piece has no Key and
 // is everything that r returned. After a hundred unreadable items, adjacent ones
 // in a list form one piece: their bytes with the commas between them.
 //
 // Memory is bounded for any body. An error is r's, and comes last.
-func Split(r io.Reader) iter.Seq2[Piece, error] {
-	return new(Splitter).Split(r)
-}
-
-// Splitter splits one body after another and reuses its memory. It is not safe
-// for concurrent use. The zero value is ready.
-type Splitter struct{ dec *body }
-
-// Split does what the function [Split] does.
 func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		in := &storedReader{r: r}
@@ -217,13 +208,6 @@ func pieceOf(ev *Event) Piece {
 		p.Class, p.Touch = ClassAccount, touching(ofAccount, "", "")
 	}
 	return p
-}
-
-// ShareOf returns the share of n to which a user belongs.
-func ShareOf(user types.UserID, n int) int {
-	h := fnv.New32a()
-	_, _ = io.WriteString(h, string(user))
-	return int(h.Sum32() % uint32(n))
 }
 
 func containsFold(s, part string) bool {

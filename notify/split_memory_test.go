@@ -47,7 +47,7 @@ func TestSplitMemory(t *testing.T) {
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				var got []notify.Piece
-				for p, err := range notify.Split(io.MultiReader(parts...)) {
+				for p, err := range new(notify.Splitter).Split(io.MultiReader(parts...)) {
 					require.NoError(t, err)
 					got = append(got, p)
 				}
@@ -63,7 +63,7 @@ func TestSplitMemory(t *testing.T) {
 	// A list key is what the place of all its items is named by.
 	var got []notify.Piece
 	body := `{"` + strings.Repeat("k", 1<<20) + `":[{"userId":"u"}]}`
-	for p, err := range notify.Split(strings.NewReader(body)) {
+	for p, err := range new(notify.Splitter).Split(strings.NewReader(body)) {
 		require.NoError(t, err)
 		got = append(got, p)
 	}
@@ -77,7 +77,7 @@ func TestSplitGivesWay(t *testing.T) {
 	body := `{"activities":[` + strings.Repeat("0,", 5000) + `0]}`
 	var others atomic.Bool
 	go others.Store(true)
-	for _, err := range notify.Split(&lastRead{strings.NewReader(body), func() {
+	for _, err := range new(notify.Splitter).Split(&lastRead{strings.NewReader(body), func() {
 		require.True(t, others.Load())
 	}}) {
 		require.NoError(t, err)

@@ -8,10 +8,8 @@ import (
 	"time"
 )
 
-// Worker makes attempts at items. A [Processor] has one. Use it alone to schedule
-// items by other means, such as your own job queue: you then decide what is
-// retried, when, and in which order.
-type Worker struct {
+// worker makes attempts at items.
+type worker struct {
 	users   Resolver
 	call    Callbacks
 	opts    ProcessorOptions
@@ -20,21 +18,15 @@ type Worker struct {
 	odd     oddFields
 }
 
-// NewWorker returns a worker. It uses Files, KeepRaw, UnknownKey, MaxItem and
-// AttemptTimeout of opts, and ignores the rest. It copies calls and opts.
-func NewWorker(users Resolver, calls Callbacks, opts *ProcessorOptions) (*Worker, error) {
-	return newWorker(nil, users, calls, opts)
-}
-
-// newWorker returns a worker for q, which may keep the claims of its downloads.
-func newWorker(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*Worker, error) {
+// newWorker returns a worker. If q is not nil, it may keep the claims of downloads.
+func newWorker(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*worker, error) {
 	if users == nil {
 		return nil, errors.New("notify: the resolver is nil")
 	}
 	if m := calls.missing(); m != "" {
 		return nil, errors.New("notify: " + m)
 	}
-	w := &Worker{users: users, call: calls}
+	w := &worker{users: users, call: calls}
 	if opts != nil {
 		w.opts = *opts
 	}
@@ -66,7 +58,7 @@ func newWorker(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions)
 }
 
 // Close releases the directory for files. No attempt may still be running.
-func (w *Worker) Close() error {
+func (w *worker) Close() error {
 	if w.files == nil {
 		return nil
 	}
@@ -77,12 +69,12 @@ func (w *Worker) Close() error {
 // announced, and calls the callbacks. it.Key and it.Raw are required; the rest of
 // it may be zero. Unless the error is a [Failure] with [types.FaultItem], another
 // attempt may succeed. No error holds a secret of the item.
-func (w *Worker) Attempt(ctx context.Context, it *Item) error {
+func (w *worker) Attempt(ctx context.Context, it *Item) error {
 	if it.UserID == "" || it.Size == 0 {
 		// A caller with its own queue keeps only the bytes.
 		clone := *it
 		it = &clone
-		ev, err := w.decoder.DecodeItem(it.Key, it.Raw)
+		ev, err := w.decoder.decodeItem(it.Key, it.Raw)
 		if err != nil {
 			return Permanent(err)
 		}
@@ -92,13 +84,13 @@ func (w *Worker) Attempt(ctx context.Context, it *Item) error {
 		it.UserID, it.Size = ev.UserID.In(it.UserID.App()), int64(len(it.Raw))
 		it.Class = pieceOf(ev).Class
 	}
-	a := &attempt{Worker: w, it: it}
+	a := &attempt{worker: w, it: it}
 	return a.try(ctx)
 }
 
 // observe passes an outcome to the partner and the log. A failure there does not
 // affect the item.
-func (w *Worker) observe(o Outcome) {
+func (w *worker) observe(o Outcome) {
 	ctx, l := context.Background(), w.logger()
 	if f := w.opts.Observe; f != nil {
 		l.panicked(ctx, guard("Observe", func() { f(o) }))
@@ -116,7 +108,7 @@ func (w *Worker) observe(o Outcome) {
 	l.log(ctx, level, "notify: "+o.text(), "outcome", o)
 }
 
-func (w *Worker) logger() logger { return logger{w.opts.Logger} }
+func (w *worker) logger() logger { return logger{w.opts.Logger} }
 
 // taker remembers which deliveries of an item succeeded while others of it did
 // not.

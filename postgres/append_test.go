@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
 	"github.com/garminkit/activityapi/types"
@@ -34,7 +35,7 @@ func TestNothingAppearsBehindAScan(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	user := "u"
-	want := notify.ShareOf("u", shares)
+	want := shareof.User("u", shares)
 	got := make(chan int)
 	go func() {
 		for s, err := range all[0].Shares(ctx) {
@@ -84,7 +85,7 @@ func TestNumbersAreNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	ctx, h := t.Context(), steady(t, pgtest.Schema(t))
 	defer func() { require.NoError(t, h.Close()) }()
-	s := taken(t, h)[int16(notify.ShareOf("u", shares))]
+	s := taken(t, h)[int16(shareof.User("u", shares))]
 	var after notify.ItemID
 	for i := range 3 {
 		for _, size := range []int{10, 2 * small} {

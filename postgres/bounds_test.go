@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
 )
@@ -52,7 +53,7 @@ func TestMaxBytes(t *testing.T) {
 	}
 	require.Greater(t, stored, 30)
 	require.ErrorIs(t, h.Put(ctx, body(-1, 100<<10)), ErrFull, "a large body")
-	s := taken(t, h)[int16(notify.ShareOf("u", shares))]
+	s := taken(t, h)[int16(shareof.User("u", shares))]
 	items, err := s.Scan(ctx, notify.ClassPush, 0, 1000)
 	require.NoError(t, err)
 	require.Len(t, items, stored)
@@ -74,7 +75,7 @@ func TestLetterRetention(t *testing.T) {
 	for i := range 2 {
 		require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"%d"}]}`, i))))
 	}
-	s := taken(t, h)[int16(notify.ShareOf("u", shares))]
+	s := taken(t, h)[int16(shareof.User("u", shares))]
 	items, err := s.Scan(ctx, notify.ClassPush, 0, 10)
 	require.NoError(t, err)
 	require.Len(t, items, 2)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garminkit/activityapi/internal/erasure"
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -127,7 +128,7 @@ func (e *eraser) redriven(bodies *[]int64) (more bool, err error) {
 	return more || len(found) > 0, err
 }
 
-func (e *eraser) share() int16 { return int16(notify.ShareOf(e.id, shares)) }
+func (e *eraser) share() int16 { return int16(shareof.User(e.id, shares)) }
 
 // items removes the user's own items. One that somebody settles just now is come
 // back to: two who wait for each other's rows would hang.
@@ -147,7 +148,7 @@ func (e *eraser) repeat(what, text, left string, args ...any) error {
 			n = tag.RowsAffected()
 			return err
 		})
-		e.out.Remove(what, int(n))
+		erasure.Remove(e.out, what, int(n))
 		if err == nil && n == 0 {
 			err = e.db.do(e.ctx, "looking for "+what, again, func(ctx context.Context) error {
 				return e.db.pool.QueryRow(ctx, e.db.sql(left), args...).Scan(&more)
@@ -201,7 +202,7 @@ func (e *eraser) name() string {
 	return string(e.id)
 }
 
-// look looks into the bytes of an item as [notify.Split] gave them.
+// look looks into the bytes of an item as [notify.Splitter] gave them.
 func (c *candidate) look(u *erasure.User) error {
 	start, end, err := around(c.user.App(), c.key)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/internal/redact"
 )
 
@@ -41,14 +42,14 @@ func (e *eraser) mixed() error {
 // item takes the user out of an item, if the user is in it.
 func (e *eraser) item(c *candidate) error {
 	if c.damaged {
-		e.out.Leave("items", 1, damagedWhy)
+		erasure.Leave(e.out, "items", 1, damagedWhy)
 		return nil
 	}
 	if err := c.look(e.user); err != nil {
 		return err
 	}
 	if len(c.found.Cuts) == 0 && !e.user.Named(c.reason) {
-		e.out.Leave("items", c.found.Naming, othersName)
+		erasure.Leave(e.out, "items", c.found.Naming, othersName)
 		return nil
 	}
 	removed := 0
@@ -79,8 +80,8 @@ WHERE share = $1 AND class = $2 AND id = $3`), c.at[0], c.at[1], c.at[2], e.seal
 	if err != nil {
 		return err
 	}
-	e.out.Remove("items", removed)
-	e.out.Leave("items", c.found.Naming, othersName)
+	erasure.Remove(e.out, "items", removed)
+	erasure.Leave(e.out, "items", c.found.Naming, othersName)
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (e *eraser) named(body int64) (bool, error) {
 func (e *eraser) large(body int64) error {
 	named, err := e.named(body)
 	if errors.Is(err, errDamaged) {
-		e.out.Leave("bodies", 1, damagedWhy)
+		erasure.Leave(e.out, "bodies", 1, damagedWhy)
 		return nil
 	}
 	if err != nil || !named {
@@ -65,11 +65,11 @@ func (e *eraser) large(body int64) error {
 	}); err != nil {
 		return e.db.reason(e.ctx, err)
 	}
-	e.out.Remove("items", w.items)
-	e.out.Remove("letter items", w.letterItems)
-	e.out.Remove("letters", w.letters)
-	e.out.Remove("remains", w.remains)
-	e.out.Leave("items", w.naming, othersName)
+	erasure.Remove(e.out, "items", w.items)
+	erasure.Remove(e.out, "letter items", w.letterItems)
+	erasure.Remove(e.out, "letters", w.letters)
+	erasure.Remove(e.out, "remains", w.remains)
+	erasure.Leave(e.out, "items", w.naming, othersName)
 	return nil
 }
 
@@ -310,7 +310,7 @@ func (e *eraser) arriving(bodies []int64) error {
 			return err
 		}
 		if named {
-			e.out.Leave("bodies", 1, "their Put has not ended, or its process has died: they are removed an hour after they began")
+			erasure.Leave(e.out, "bodies", 1, "their Put has not ended, or its process has died: they are removed an hour after they began")
 		}
 	}
 	return nil
@@ -343,7 +343,7 @@ func (e *eraser) claims() error {
 			}
 			switch err := e.db.claims.decode(r.ID, r.Note, &c); {
 			case err == errDamaged:
-				e.out.Leave("claims", 1, damagedWhy)
+				erasure.Leave(e.out, "claims", 1, damagedWhy)
 				continue
 			case errors.Is(err, errNoKey):
 				return err
@@ -362,7 +362,7 @@ func (e *eraser) claims() error {
 				return err
 			}
 			if removed {
-				e.out.Remove("claims", 1)
+				erasure.Remove(e.out, "claims", 1)
 			}
 		}
 	}

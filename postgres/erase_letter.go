@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/garminkit/activityapi/internal/erasure"
 )
 
 // changedLetter is added to the size of a letter whenever an Erase has changed it.
@@ -33,7 +35,7 @@ WHERE (i.letter, i.item) > ($3::bigint, $4::bigint) AND $5::bigint = 0 AND l.use
 		[3]int64{}, func(page []*candidate) error {
 			for _, c := range page {
 				if c.damaged {
-					e.out.Leave("letters", 1, damagedWhy)
+					erasure.Leave(e.out, "letters", 1, damagedWhy)
 				}
 				if !e.user.Named(c.reason) {
 					continue
@@ -65,7 +67,7 @@ func (e *eraser) lettersOf(page []*candidate) error {
 		cut, naming := false, 0
 		for _, c := range page[:end] {
 			if c.damaged {
-				e.out.Leave("letter items", 1, damagedWhy)
+				erasure.Leave(e.out, "letter items", 1, damagedWhy)
 				continue
 			}
 			if err := c.look(e.user); err != nil {
@@ -73,7 +75,7 @@ func (e *eraser) lettersOf(page []*candidate) error {
 			}
 			cut, naming = cut || len(c.found.Cuts) > 0, naming+c.found.Naming
 		}
-		e.out.Leave("letter items", naming, othersName)
+		erasure.Leave(e.out, "letter items", naming, othersName)
 		if cut {
 			of := page[:end]
 			if err := e.letter(id, func(ctx context.Context, tx pgx.Tx) ([]int64, error) { return e.letterItems(ctx, tx, of) }); err != nil {
@@ -130,8 +132,8 @@ func (e *eraser) letter(id int64, f func(ctx context.Context, tx pgx.Tx) (gone [
 	if err != nil {
 		return err
 	}
-	e.out.Remove("letter items", removed)
-	e.out.Remove("letters", letters)
+	erasure.Remove(e.out, "letter items", removed)
+	erasure.Remove(e.out, "letters", letters)
 	return nil
 }
 

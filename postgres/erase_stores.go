@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -36,7 +37,7 @@ func (db *DB) erase(ctx context.Context, user types.UserID, what, table string, 
 	}
 	err := db.do(ctx, "removing "+what, again, func(ctx context.Context) error {
 		tag, err := db.pool.Exec(ctx, db.sql(`DELETE FROM {s}.`+table+` WHERE user_id = $1`), []byte(user))
-		out.Remove(what, int(tag.RowsAffected()))
+		erasure.Remove(out, what, int(tag.RowsAffected()))
 		return err
 	})
 	if err == nil && also != nil {

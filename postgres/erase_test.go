@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
 	"github.com/garminkit/activityapi/types"
@@ -106,7 +107,7 @@ func allItems(t testing.TB, all map[int16]*share) (items []*notify.Item) {
 func ownerOf(t testing.TB, all map[int16]*share, it *notify.Item) *share {
 	t.Helper()
 	if it.UserID != "" {
-		return all[int16(notify.ShareOf(it.UserID, shares))]
+		return all[int16(shareof.User(it.UserID, shares))]
 	}
 	for _, s := range all {
 		list, err := s.Load(t.Context(), []notify.ItemID{it.ID})
@@ -195,7 +196,7 @@ func heldBy(t testing.TB, h *handle, all map[int16]*share) (out map[string]strin
 		text, err := io.ReadAll(r)
 		require.NoError(t, err)
 		body, size := string(text), int64(0)
-		for p, err := range notify.Split(strings.NewReader(body)) {
+		for p, err := range new(notify.Splitter).Split(strings.NewReader(body)) {
 			require.NoError(t, err)
 			add(&p, body[p.Offset:p.Offset+p.Size], "letter "+l.ID, p.Key)
 			size += p.Size

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garminkit/activityapi/internal/erasure"
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -102,7 +103,7 @@ func (h *holdings) items() error {
 	for share := range int64(shares) {
 		which := columns + `class = $4 ORDER BY class, id LIMIT 500`
 		args := []any{int16(notify.ClassBad)}
-		if share == int64(notify.ShareOf(h.id, shares)) {
+		if share == int64(shareof.User(h.id, shares)) {
 			which = columns + `(class = $4 OR user_id = $5) ORDER BY class, id LIMIT 500`
 			args = append(args, []byte(h.id))
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -342,7 +343,7 @@ func newColumns(rows int) *columns {
 
 // add adds a piece, and returns its share and class.
 func (c *columns) add(p *notify.Piece) (int, notify.Class) {
-	share := notify.ShareOf(p.UserID, shares)
+	share := shareof.User(p.UserID, shares)
 	c.shares, c.classes = append(c.shares, int16(share)), append(c.classes, int16(p.Class))
 	c.offs, c.sizes, c.idx = append(c.offs, p.Offset), append(c.sizes, p.Size), append(c.idx, int32(p.Index))
 	// Should text move, what was cut out of it before stays where it is.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -31,7 +32,7 @@ const (
 // do that: it makes the place usable and leaves the bytes.
 func (db *DB) rewrite(ctx context.Context, out *notify.Erasure, tables ...string) error {
 	leave := func(n int, why string) {
-		out.Leave("tables", n, why+": their files keep what was deleted until VACUUM FULL")
+		erasure.Leave(out, "tables", n, why+": their files keep what was deleted until VACUUM FULL")
 	}
 	// A transaction that goes on keeps what it may see, and so does one whose
 	// snapshot was taken while that went on.

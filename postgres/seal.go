@@ -359,8 +359,8 @@ const touchSealed = 1 + aes.BlockSize
 
 // appendTouch appends what an item changes, as it is stored. That of nothing is
 // told by its zeros.
-func (k *keys) appendTouch(dst []byte, t notify.Touch) []byte {
-	if k == nil || t == (notify.Touch{}) {
+func (k *keys) appendTouch(dst []byte, t [16]byte) []byte {
+	if k == nil || t == ([16]byte{}) {
 		return append(dst, t[:]...)
 	}
 	dst = append(append(dst, sealedMark), t[:]...)
@@ -369,7 +369,7 @@ func (k *keys) appendTouch(dst []byte, t notify.Touch) []byte {
 	return dst
 }
 
-func (s *sealing) openTouch(stored []byte) (t notify.Touch, err error) {
+func (s *sealing) openTouch(stored []byte) (t [16]byte, err error) {
 	if len(stored) != touchSealed {
 		copy(t[:], stored)
 		return t, nil

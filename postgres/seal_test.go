@@ -407,11 +407,11 @@ func TestSealedTouches(t *testing.T) {
 	k, err := newKeys(bytes.Repeat([]byte("0123456789abcdef"), 6))
 	require.NoError(t, err)
 	s := &sealing{keys: k}
-	one, two := notify.Touch{1}, notify.Touch{2}
+	one, two := [16]byte{1}, [16]byte{2}
 	again := k.appendTouch(nil, one)
 	require.Equal(t, again, k.appendTouch(nil, one))
 	require.NotContains(t, string(k.appendTouch(nil, one)), string(one[:]))
-	for _, touch := range []notify.Touch{one, two, {}} {
+	for _, touch := range [][16]byte{one, two, {}} {
 		for _, k := range []*keys{k, nil} {
 			got, err := s.openTouch(k.appendTouch([]byte("before"), touch)[len("before"):])
 			require.NoError(t, err)

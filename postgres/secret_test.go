@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/auth"
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
 )
@@ -115,7 +116,7 @@ func TestErrorsSayWhatWasDone(t *testing.T) {
 	for i, size := range []int{1, 2 * small} {
 		require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"%d","pad":%q}]}`, i, strings.Repeat("x", size)))))
 	}
-	s := taken(t, h)[int16(notify.ShareOf("u", shares))]
+	s := taken(t, h)[int16(shareof.User("u", shares))]
 	items, err := s.Scan(ctx, notify.ClassPush, 0, 10)
 	require.NoError(t, err)
 	require.Len(t, items, 2)

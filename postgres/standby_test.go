@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -88,7 +89,7 @@ func TestMissingStandby(t *testing.T) {
 	require.LessOrEqual(t, n, int64(acknowledged+refused))
 	require.Eventually(t, func() bool {
 		c.mu.Lock()
-		s := c.has[int16(notify.ShareOf("u0", shares))]
+		s := c.has[int16(shareof.User("u0", shares))]
 		c.mu.Unlock()
 		if s == nil {
 			return false

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
 	"github.com/garminkit/activityapi/types"
@@ -94,7 +95,7 @@ func TestSuspectsAreCleared(t *testing.T) {
 	ctx, h := t.Context(), steady(t, pgtest.Schema(t))
 	defer func() { require.NoError(t, h.Close()) }()
 	require.NoError(t, h.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u","summaryId":"1"},{"userId":"u","summaryId":"2"}]}`)))
-	s := taken(t, h)[int16(notify.ShareOf("u", shares))]
+	s := taken(t, h)[int16(shareof.User("u", shares))]
 	s.suspects.died = time.Now().Add(time.Hour)
 	items, err := s.Scan(ctx, notify.ClassPush, 0, 10)
 	require.NoError(t, err)

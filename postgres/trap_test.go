@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
 	"github.com/garminkit/activityapi/types"
@@ -261,7 +262,7 @@ func TestNothingIsToldInTheInsert(t *testing.T) {
 	for i, size := range []int{1, 2 * small} {
 		require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"%d","pad":%q}]}`, i, strings.Repeat("x", size)))))
 	}
-	s := all[int16(notify.ShareOf("u", shares))]
+	s := all[int16(shareof.User("u", shares))]
 	items, err := s.Scan(ctx, notify.ClassPush, 0, 10)
 	require.NoError(t, err)
 	require.Len(t, items, 2)
@@ -315,7 +316,7 @@ func TestLongTransactionHoldsNothingUp(t *testing.T) {
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	var id int64
 	require.NoError(t, tx.QueryRow(ctx, `SELECT txid_current()`).Scan(&id))
-	s := taken(t, h)[int16(notify.ShareOf("u", shares))]
+	s := taken(t, h)[int16(shareof.User("u", shares))]
 	require.NoError(t, h.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u","summaryId":"1"}]}`)))
 	items, err := s.Scan(ctx, notify.ClassPush, 0, 10)
 	require.NoError(t, err)
@@ -330,7 +331,7 @@ func TestItemsGoByIndex(t *testing.T) {
 	const n = 300
 	ctx, schema := t.Context(), pgtest.Schema(t)
 	h := steady(t, schema)
-	s := taken(t, h)[int16(notify.ShareOf("u", shares))]
+	s := taken(t, h)[int16(shareof.User("u", shares))]
 	s.suspects.died = time.Now().Add(time.Hour) // each item is looked at as one that may kill
 	for i := range n {
 		require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"%d"}]}`, i))))
@@ -405,7 +406,7 @@ func TestQueueKeepsBytes(t *testing.T) {
 		require.NoError(t, h.Put(ctx, strings.NewReader(body)), name)
 		check := func() (s *share, id notify.ItemID) {
 			p := want[0]
-			s = all[int16(notify.ShareOf(p.UserID, shares))]
+			s = all[int16(shareof.User(p.UserID, shares))]
 			items, err := s.Scan(ctx, p.Class, 0, 10)
 			require.NoError(t, err, name)
 			require.Len(t, items, 1, name)
@@ -438,7 +439,7 @@ func TestQueueKeepsBytes(t *testing.T) {
 		}
 		require.Equal(t, 1, letters, name)
 		p := want[0]
-		s = all[int16(notify.ShareOf(p.UserID, shares))]
+		s = all[int16(shareof.User(p.UserID, shares))]
 		items, err := s.Scan(ctx, p.Class, 0, 10)
 		require.NoError(t, err, name)
 		require.Len(t, items, 1, name)
@@ -465,7 +466,7 @@ func TestSettingsEndWithTheirTransaction(t *testing.T) {
 	for i, size := range []int{1, 1, 1, 2 * small} {
 		require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"%d","pad":%q}]}`, i, strings.Repeat("x", size)))))
 	}
-	s := all[int16(notify.ShareOf("u", shares))]
+	s := all[int16(shareof.User("u", shares))]
 	items, err := s.Scan(ctx, notify.ClassPush, 0, 10)
 	require.NoError(t, err)
 	for i, v := range []notify.Verdict{{Fate: notify.Done}, {Fate: notify.Again}, {Fate: notify.Buried, Letter: &notify.DeadLetter{Key: "activities"}}} {

@@ -33,7 +33,7 @@ type Found struct {
 	// Cuts are what is to be taken out, in order.
 	Cuts []Cut
 	// Mine are the items that are the user's as a whole, Others the rest. Both
-	// have what [notify.Split] yields for the body, in order. The piece that is a
+	// have what [notify.Splitter] yields for the body, in order. The piece that is a
 	// whole body is the user's if nothing of it is left.
 	Mine, Others []notify.Piece
 	// Naming counts the others' items that name the user. They stay.
@@ -44,7 +44,7 @@ type Found struct {
 func (u *User) Look(r io.ReaderAt, size int64) (*Found, error) {
 	f := &Found{}
 	end := int64(0) // of what was read as items
-	for p, err := range notify.Split(io.NewSectionReader(r, 0, size)) {
+	for p, err := range new(notify.Splitter).Split(io.NewSectionReader(r, 0, size)) {
 		if err != nil {
 			return nil, err
 		}

@@ -123,7 +123,7 @@ func FuzzLook(f *testing.F) {
 			t.Fatal("another length")
 		}
 		pieces := func(text string) (all []notify.Piece) {
-			for p, err := range notify.Split(strings.NewReader(text)) {
+			for p, err := range new(notify.Splitter).Split(strings.NewReader(text)) {
 				require.NoError(t, err)
 				all = append(all, p)
 			}

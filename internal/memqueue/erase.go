@@ -81,7 +81,7 @@ func (t *table) erase(user types.UserID, out *notify.Erasure) error {
 		r.gone = true
 		delete(t.items, id)
 		t.shares[r.share].lists[r.Class].finished()
-		out.Remove("items", 1)
+		erasure.Remove(out, "items", 1)
 	}
 	for i, l := range slices.Backward(t.letters) {
 		var stay []keyed
@@ -97,13 +97,13 @@ func (t *table) erase(user types.UserID, out *notify.Erasure) error {
 		if l.UserID != user && len(stay) > 0 {
 			if n := len(l.items) - len(stay); n > 0 {
 				l.Items -= n
-				out.Remove("letter items", n)
+				erasure.Remove(out, "letter items", n)
 			}
 			l.items = stay
 			continue
 		}
 		t.drop(i)
-		out.Remove("letters", 1)
+		erasure.Remove(out, "letters", 1)
 	}
 	return nil
 }

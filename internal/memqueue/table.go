@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -118,7 +119,7 @@ type piece struct {
 // split takes a body apart.
 func split(body []byte) ([]piece, error) {
 	var all []piece
-	for p, err := range notify.Split(bytes.NewReader(body)) {
+	for p, err := range new(notify.Splitter).Split(bytes.NewReader(body)) {
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +136,7 @@ func (t *table) put(pieces []piece, order uint64) (body uint64) {
 	told := map[*slot]bool{}
 	for _, p := range pieces {
 		t.ids++
-		r := &row{share: notify.ShareOf(p.UserID, len(t.shares)), data: p.data}
+		r := &row{share: shareof.User(p.UserID, len(t.shares)), data: p.data}
 		r.Item = notify.Item{ID: t.ids, Order: uint64(t.ids), Piece: p.Piece, Body: t.bodies, Received: now}
 		if order != 0 {
 			r.Order = order

@@ -64,7 +64,7 @@ func (s *subject) contents() (others, mine []string) {
 	}
 	for _, l := range s.letters(nil) {
 		body := s.opened1(l.ID)
-		for p, err := range notify.Split(stringReader(body)) {
+		for p, err := range new(notify.Splitter).Split(stringReader(body)) {
 			s.ok(err, "Split")
 			add(p.UserID, "letter "+l.ID+" "+p.Key+": ", body[p.Offset:p.Offset+p.Size])
 		}

@@ -60,7 +60,7 @@ func sameBody(a, b string) bool {
 		return true
 	}
 	items := func(body string) (all []string) {
-		for p, err := range notify.Split(stringReader(body)) {
+		for p, err := range new(notify.Splitter).Split(stringReader(body)) {
 			if err != nil || p.Key == "" {
 				return []string{body}
 			}
@@ -259,7 +259,7 @@ func openLetter(s *subject) {
 			}
 			l := s.letters(nil)[0]
 			got := s.opened1(l.ID)
-			for p, err := range notify.Split(stringReader(b)) {
+			for p, err := range new(notify.Splitter).Split(stringReader(b)) {
 				s.ok(err, "Split")
 				if p.Key == "" && got != want || !sameBody(got, want) {
 					s.fail("the letter opens as %s, want %s", short(got), short(want))

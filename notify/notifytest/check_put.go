@@ -55,7 +55,7 @@ func (s *subject) pieces(bodies ...string) []string {
 	s.Helper()
 	var want []string
 	for _, b := range bodies {
-		for p, err := range notify.Split(stringReader(b)) {
+		for p, err := range new(notify.Splitter).Split(stringReader(b)) {
 			s.ok(err, "Split")
 			want = append(want, described(p, b[p.Offset:p.Offset+p.Size]))
 		}
@@ -364,7 +364,7 @@ func largeBodyStored(s *subject) {
 	s.reopen()
 	got := s.all()
 	want, left := 2, int64(0)
-	for p, err := range notify.Split(content()) {
+	for p, err := range new(notify.Splitter).Split(content()) {
 		s.ok(err, "Split")
 		want++
 		left += p.Size

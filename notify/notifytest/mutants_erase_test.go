@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -15,8 +16,8 @@ func eraseMutants() map[string]mutant {
 			out := &notify.Erasure{}
 			for l := range b.Memory.Letters(ctx, &notify.LetterFilter{UserID: user}) {
 				_ = b.Memory.Discard(ctx, l.ID)
-				out.Remove("letters", 1)
-				out.Remove("items", 1)
+				erasure.Remove(out, "letters", 1)
+				erasure.Remove(out, "items", 1)
 			}
 			return out, nil
 		}}},

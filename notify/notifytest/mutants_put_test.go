@@ -18,7 +18,7 @@ func putMutants() map[string]mutant {
 		"changes a byte": {"Items", puts(func(b string) (string, bool) { return strings.Replace(b, "7", "8", 1), true })},
 		"keeps what is good": {"BrokenBody", puts(func(b string) (string, bool) {
 			var items []string
-			for p := range notify.Split(strings.NewReader(b)) {
+			for p := range new(notify.Splitter).Split(strings.NewReader(b)) {
 				if p.Key != "" {
 					items = append(items, b[p.Offset:p.Offset+p.Size])
 				}

@@ -89,7 +89,7 @@ func (e *eraser) step(what string, f func() error) error {
 	err := f()
 	e.s.leave()
 	if err != nil && !isNotExist(err) {
-		e.out.Leave(what, 1, "the disk: "+err.Error())
+		erasure.Leave(&e.out, what, 1, "the disk: "+err.Error())
 	}
 	return nil
 }

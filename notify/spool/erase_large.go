@@ -52,11 +52,11 @@ func (e *eraser) large(l *largeBody) error {
 		}
 	} else {
 		err = next.place()
-		e.out.Leave("items", found.Naming, othersName)
+		erasure.Leave(&e.out, "items", found.Naming, othersName)
 	}
 	if err == nil {
-		e.out.Remove("items", len(mine))
-		e.out.Remove("remains", remains)
+		erasure.Remove(&e.out, "items", len(mine))
+		erasure.Remove(&e.out, "remains", remains)
 	}
 	return err
 }
@@ -95,7 +95,7 @@ func (e *eraser) lookLarge(l *largeBody) (*erasure.Found, error) {
 	if err != nil || len(found.Cuts) > 0 {
 		return found, err
 	}
-	e.out.Leave("items", found.Naming, othersName)
+	erasure.Leave(&e.out, "items", found.Naming, othersName)
 	return nil, nil
 }
 

@@ -75,7 +75,7 @@ func (e *eraser) removeLetter(n letterName) error {
 	if err := e.s.removeLetter(n.String()); err != nil {
 		return err
 	}
-	e.out.Remove("letters", 1)
+	erasure.Remove(&e.out, "letters", 1)
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (e *eraser) look(r io.ReaderAt, size int64) (*erasure.Found, error) {
 	}
 	found, err := e.user.Look(r, size)
 	if err == nil {
-		e.out.Leave("letter items", found.Naming, othersName)
+		erasure.Leave(&e.out, "letter items", found.Naming, othersName)
 	}
 	return found, err
 }
@@ -127,7 +127,7 @@ func (e *eraser) beside(n letterName, f *text, suffix string) (gone bool, err er
 		_ = s.fs.Remove(temp)
 		return false, err
 	}
-	e.out.Remove("letter items", len(found.Cuts))
+	erasure.Remove(&e.out, "letter items", len(found.Cuts))
 	return false, s.fs.SyncDir(s.path(letterDir))
 }
 
@@ -172,13 +172,13 @@ func (e *eraser) letterItself(l *openedLetter) error {
 		return err
 	}
 	s.spend(-l.size)
-	e.out.Remove("letter items", len(found.Cuts))
+	erasure.Remove(&e.out, "letter items", len(found.Cuts))
 	return s.fs.SyncDir(s.path(letterDir))
 }
 
 // untold notes a letter of which nobody can tell whose it is.
 func (e *eraser) untold() {
-	e.out.Leave("letters", 1, "damaged and sealed: what is in it cannot be told")
+	erasure.Leave(&e.out, "letters", 1, "damaged and sealed: what is in it cannot be told")
 }
 
 // text reads the bytes in the letter's own file.
@@ -279,16 +279,16 @@ func (e *eraser) rest(l *openedLetter) (err error) {
 	}
 	temp = ""
 	s.spend(a.now.end - l.size)
-	e.out.Remove("letter items", cut)
+	erasure.Remove(&e.out, "letter items", cut)
 	return s.fs.SyncDir(s.path(letterDir))
 }
 
 // claims removes the notes of the user's files.
 func (e *eraser) claims() error {
 	n, err := e.s.claims.Erase(e.ctx, e.id)
-	e.out.Remove("claims", n)
+	erasure.Remove(&e.out, "claims", n)
 	if err != nil && e.ctx.Err() == nil {
-		e.out.Leave("claims", 1, "the disk: "+err.Error())
+		erasure.Leave(&e.out, "claims", 1, "the disk: "+err.Error())
 		return nil
 	}
 	if err != nil {

@@ -66,9 +66,9 @@ func (e *eraser) segment(g *segment) error {
 	if err := w.write(in); err != nil {
 		return err
 	}
-	e.out.Remove("items", len(w.mine))
-	e.out.Remove("remains", w.remains)
-	e.out.Leave("items", w.naming, othersName)
+	erasure.Remove(&e.out, "items", len(w.mine))
+	erasure.Remove(&e.out, "remains", w.remains)
+	erasure.Leave(&e.out, "items", w.naming, othersName)
 	return nil
 }
 

@@ -147,7 +147,7 @@ func held(t testing.TB, s *spool) (out map[string]string, mine int) {
 		add(&it.Piece, string(read(t, h, it)), fmt.Sprintf("item %x", uint64(it.ID)), known)
 	}
 	for id, body := range lettersOf(t, s) {
-		for p, err := range notify.Split(strings.NewReader(body)) {
+		for p, err := range new(notify.Splitter).Split(strings.NewReader(body)) {
 			require.NoError(t, err)
 			add(&p, body[p.Offset:p.Offset+p.Size], "letter "+id, p.Key)
 		}

@@ -242,7 +242,7 @@ func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		return err
 	}
 	in := &summing{r: io.NewSectionReader(body, 0, l.size+1), ending: s.ending}
-	for p, err := range notify.Split(in) {
+	for p, err := range new(notify.Splitter).Split(in) {
 		if err != nil {
 			return nil, nil, fail(err)
 		}
@@ -277,7 +277,7 @@ func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 	mem = &memFile{}
 	w = newIndexWriter(mem, nil)
 	in = &summing{r: io.NewSectionReader(body, 0, l.size), ending: s.ending}
-	for p, err := range notify.Split(in) {
+	for p, err := range new(notify.Splitter).Split(in) {
 		if err != nil {
 			return nil, nil, err
 		}

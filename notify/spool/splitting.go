@@ -45,7 +45,7 @@ func (sp *splitting) run() {
 			sp.s.log.Error("spool: a body could not be taken apart yet", "err", fmt.Sprint(p))
 		}
 	}()
-	for p, err := range notify.Split(sp) {
+	for p, err := range new(notify.Splitter).Split(sp) {
 		if err != nil {
 			return
 		}

@@ -42,12 +42,12 @@ type Items interface {
 // set aside, not for a queue of notifications.
 type Attempt struct {
 	river.WorkerDefaults[AttemptArgs]
-	worker *notify.Worker
+	worker *notify.Processor
 	items  Items
 }
 
 // NewAttempt returns the worker.
-func NewAttempt(worker *notify.Worker, items Items) *Attempt {
+func NewAttempt(worker *notify.Processor, items Items) *Attempt {
 	return &Attempt{worker: worker, items: items}
 }
 

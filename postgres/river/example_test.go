@@ -158,7 +158,7 @@ func (s shelf) Settle(ctx context.Context, id string, _ error) error {
 func ExampleNewAttempt() {
 	var pool *pgxpool.Pool
 	var resolver notify.Resolver
-	worker, err := notify.NewWorker(resolver, notify.Callbacks{}, nil)
+	worker, err := notify.NewProcessor(nil, resolver, notify.Callbacks{}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -268,7 +268,7 @@ func (busy) RetryAfter() time.Duration { return 7 * time.Minute }
 func TestAttempt(t *testing.T) {
 	t.Parallel()
 	var saves []error
-	worker, err := notify.NewWorker(
+	worker, err := notify.NewProcessor(nil,
 		notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: "mine"}}, nil
 		}),

@@ -30,6 +30,7 @@ import (
 	"github.com/garminkit/activityapi/activity/auth"
 	"github.com/garminkit/activityapi/activity/join"
 	"github.com/garminkit/activityapi/backfill"
+	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/silence"
 	"github.com/garminkit/activityapi/types"
@@ -118,7 +119,7 @@ func (p *part) count(ctx context.Context, user types.UserID) (*notify.Erasure, e
 		if err != nil {
 			return out, err
 		}
-		out.Remove(h.What, 1)
+		erasure.Remove(out, h.What, 1)
 	}
 	return out, nil
 }
@@ -186,14 +187,14 @@ func (s *Stores) eraseLedger(ctx context.Context, user types.UserID) (*notify.Er
 		Erase(context.Context, types.UserID) (int, error)
 	}); ok {
 		n, err := e.Erase(ctx, user)
-		out.Remove("chunks", n)
+		erasure.Remove(out, "chunks", n)
 		return out, err
 	}
 	for _, err := range s.Ledger.Chunks(ctx, user) {
 		if err != nil {
 			return out, err
 		}
-		out.Remove("chunks", 1)
+		erasure.Remove(out, "chunks", 1)
 	}
 	return out, s.Ledger.Forget(ctx, user)
 }
@@ -216,7 +217,7 @@ func (s *Stores) eraseTokens(ctx context.Context, user types.UserID) (*notify.Er
 	}); ok {
 		had, err := e.Erase(ctx, user)
 		if had {
-			out.Remove("tokens", 1)
+			erasure.Remove(out, "tokens", 1)
 		}
 		return out, err
 	}
@@ -229,7 +230,7 @@ func (s *Stores) eraseTokens(ctx context.Context, user types.UserID) (*notify.Er
 			_, err = s.Tokens.Swap(ctx, t, nil)
 		}
 		if err == nil {
-			out.Remove("tokens", 1)
+			erasure.Remove(out, "tokens", 1)
 		} else if !errors.Is(err, auth.ErrConflict) {
 			return out, err
 		}
