@@ -24,7 +24,7 @@
 //
 // [Server.AddUser] connects a user, who then has tokens. [User.Add] and
 // [User.AddFile] upload data now and queue the notifications; [User.AddHistory]
-// adds what only a backfill brings. A [Generator] makes up realistic workouts,
+// adds what only a backfill brings. [User.Upload] takes any JSON too. A [Generator] makes up realistic workouts,
 // which [User.Sync] uploads as a device does, with files of all that a device
 // writes: see [Generator.File].
 //
@@ -46,7 +46,9 @@
 // [Server.SetFaults] breaks the next requests like a network, and [Server.Intercept]
 // can break them in any other way. [Server.SetQuirks] turns on behaviour of real
 // traffic that Garmin's document does not mention; see [Quirk]. [Server.Requests]
-// returns the log of requests.
+// returns the log of requests, [Server.Deliveries] that of notifications.
+// [Server.State] and [User.State] have what else a test may ask for: queues,
+// counts, tokens, the clock.
 //
 // # What is known and what is not
 //
