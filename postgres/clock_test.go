@@ -32,8 +32,6 @@ type state struct {
 
 	mu   sync.Mutex
 	live []*DB
-	// ahead is what the clock has gone too far.
-	ahead time.Duration
 }
 
 // of is the state of a directory, or of the test.
@@ -105,18 +103,11 @@ func (s *state) kill(db *DB) {
 }
 
 // advance moves the clock, in steps that are short beside a lease, so that who is
-// alive renews it. The time that this takes is a part of it. What the last step took
-// too much is taken from the next call: else the clock would run ahead of the test's,
-// and a minute of the limiter would be less than one of the test on a slow machine.
+// alive renews it.
 func (s *state) advance(t *testing.T, d time.Duration) {
 	ctx := context.WithoutCancel(t.Context())
-	begin := time.Now()
-	s.mu.Lock()
-	d -= s.ahead
-	s.mu.Unlock()
-	left := d
-	for ; left > 0; left = d - time.Since(begin) {
-		step := min(left, DefaultLease/3)
+	for d > 0 {
+		step := min(d, DefaultLease/3)
 		_, err := s.pool.Exec(ctx, named(s.schema, `UPDATE {s}.ahead SET by = by + $1::interval`), step)
 		require.NoError(t, err)
 		d -= step
@@ -130,9 +121,6 @@ func (s *state) advance(t *testing.T, d time.Duration) {
 			db.limiters.signal("")
 		}
 	}
-	s.mu.Lock()
-	s.ahead = -left
-	s.mu.Unlock()
 }
 
 // joined reports whether the process is one that claims.
