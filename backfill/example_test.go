@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/activity"
@@ -175,9 +176,9 @@ func ExampleLedger() {
 	ctx := context.Background()
 	ledger := backfill.NewLedger()
 	runner := backfill.NewRunner(backfill.NewLimiter(backfill.Production, ledger), ledger, nil)
-	asked := 0
+	var asked atomic.Int64 // several requests are under way at once
 	client := requester(func(context.Context, types.Kind, types.Window) error {
-		asked++
+		asked.Add(1)
 		return nil
 	})
 	user := &backfill.User{ID: "d3315b10", Requester: client, Window: someDays, Kinds: []types.Kind{types.KindMoveIQ}}
@@ -187,7 +188,7 @@ func ExampleLedger() {
 				panic(err)
 			}
 		}
-		fmt.Println("requests:", asked)
+		fmt.Println("requests:", asked.Load())
 	}
 	// Where the user comes back from Garmin's consent page:
 	if err := ledger.Forget(ctx, "d3315b10"); err != nil {
@@ -198,7 +199,7 @@ func ExampleLedger() {
 			panic(err)
 		}
 	}
-	fmt.Println("after a reconnect:", asked)
+	fmt.Println("after a reconnect:", asked.Load())
 	// Output:
 	// requests: 2
 	// requests: 2

@@ -53,6 +53,9 @@ func New(queue notify.Queue, users notify.Resolver, calls notify.Callbacks, opts
 	if o.Drift != nil {
 		calls = countDrift(o.Drift, calls, o.Processor)
 	}
+	if queue == nil { // a Processor may do without
+		return nil, errors.New("service: New: queue is nil")
+	}
 	processor, err := notify.NewProcessor(queue, users, calls, o.Processor)
 	if err != nil {
 		return nil, err
