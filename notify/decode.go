@@ -267,7 +267,9 @@ type reader func(b *body, kind types.Kind) (*Event, bool)
 func readerOf(key string) reader {
 	switch types.Kind(key) {
 	case types.KindActivities:
-		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.activities, summariesAtOnce) }
+		return func(b *body, kind types.Kind) (*Event, bool) {
+			return push(b, kind, &b.room.activities, summariesAtOnce)
+		}
 	case types.KindManualActivities:
 		return func(b *body, kind types.Kind) (*Event, bool) { return push(b, kind, &b.room.manual, summariesAtOnce) }
 	case types.KindActivityDetails:
