@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -167,7 +168,7 @@ func (w *writer) string(key, value string) string {
 		}
 		return cutText(before, 300)
 	case w.whole:
-		return cutText(inText.ReplaceAllString(value, "${1}"+hidden), 1000)
+		return cutText(withoutSecrets(value), 1000)
 	case shown[key]:
 		return cutText(value, 100)
 	}
@@ -181,15 +182,33 @@ func cutText(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "") + "..."
 }
 
-// inText finds what looks like a secret in a text, up to where the next value
-// may begin.
-var inText = regexp.MustCompile(`(?i)((?:token|secret|password)[^:=,}\]]{0,100}[:=]\s*["']?)[^&,}\]]+`)
+var (
+	// named finds what looks like a secret in a text. A name in quotes may hold
+	// anything, and its value is all between quotes, or the rest of the text if it
+	// is a list or an object. After any other name the next value is hidden: what is
+	// between quotes, or goes on until the next may begin. Names are bounded, so
+	// that a text full of them takes no longer than any other.
+	named = regexp.MustCompile(`(?is)(token|secret|password)(?:` +
+		`(?:[^"\\]|\\.){0,100}"\s*[:=]\s*(?:"(?:[^"\\]|\\.)*"?|[\[{].*|[^,}\]]*)|` +
+		`[^:=]{0,100}[:=]\s*(?:"(?:[^"\\]|\\.)*"?|[^&,}\]]+))`)
+	// letter is one that is written as an escape.
+	letter = regexp.MustCompile(`\\u00(?:4[1-9a-fA-F]|5[0-9aA]|6[1-9a-fA-F]|7[0-9aA])`)
+)
+
+// withoutSecrets returns a text in which what looks like a secret is hidden.
+func withoutSecrets(text string) string {
+	text = letter.ReplaceAllStringFunc(text, func(s string) string {
+		c, _ := strconv.ParseUint(s[2:], 16, 8)
+		return string(rune(c))
+	})
+	return named.ReplaceAllString(text, "${1}="+hidden)
+}
 
 // noJSON shows bytes that are no JSON.
 func noJSON(data []byte, whole bool) string {
 	if !whole {
 		return fmt.Sprintf("[no JSON: %d bytes]", len(data))
 	}
-	clean := inText.ReplaceAllString(string(data), "${1}"+hidden)
+	clean := withoutSecrets(string(data))
 	return fmt.Sprintf("%q", clean[:min(len(clean), showMost/4)])
 }
