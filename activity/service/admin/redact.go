@@ -183,25 +183,80 @@ func cutText(s string, most int) string {
 }
 
 var (
-	// named finds what looks like a secret in a text. A name in quotes may hold
-	// anything, and its value is all between quotes, or the rest of the text if it
-	// is a list or an object. After any other name the next value is hidden: what is
-	// between quotes, or goes on until the next may begin. Names are bounded, so
-	// that a text full of them takes no longer than any other.
-	named = regexp.MustCompile(`(?is)(token|secret|password)(?:` +
-		`(?:[^"\\]|\\.){0,100}"\s*[:=]\s*(?:"(?:[^"\\]|\\.)*"?|[\[{].*|[^,}\]]*)|` +
-		`[^:=]{0,100}[:=]\s*(?:"(?:[^"\\]|\\.)*"?|[^&,}\]]+))`)
+	// word is in the name of a secret.
+	word = regexp.MustCompile(`(?i)token|secret|password`)
 	// letter is one that is written as an escape.
 	letter = regexp.MustCompile(`\\u00(?:4[1-9a-fA-F]|5[0-9aA]|6[1-9a-fA-F]|7[0-9aA])`)
 )
 
-// withoutSecrets returns a text in which what looks like a secret is hidden.
+// longestName is how far behind a word its value is looked for. It bounds the time
+// for a text that is full of words.
+const longestName = 1000
+
+// withoutSecrets returns a text, which may be broken JSON, in which the value behind
+// each word that names a secret is hidden.
 func withoutSecrets(text string) string {
 	text = letter.ReplaceAllStringFunc(text, func(s string) string {
 		c, _ := strconv.ParseUint(s[2:], 16, 8)
 		return string(rune(c))
 	})
-	return named.ReplaceAllString(text, "${1}="+hidden)
+	var b strings.Builder
+	done := 0
+	for _, at := range word.FindAllStringIndex(text, -1) {
+		if at[0] < done {
+			continue // in a value that is hidden
+		}
+		if from, to := valueAfter(text, at[1]); from > 0 {
+			b.WriteString(text[done:at[1]] + "=" + hidden)
+			done = to
+		}
+	}
+	return b.String() + text[done:]
+}
+
+// valueAfter returns where the value begins whose name goes on at i, and where it
+// ends. from is 0 if there is none. A name in quotes may hold anything, and a list or
+// an object behind it is all of the rest. Behind any other name the value follows the
+// next colon or equals sign.
+func valueAfter(text string, i int) (from, to int) {
+	name := text[i:min(len(text), i+longestName)]
+	rest := ""
+	if q := quote(name); q < len(name) {
+		rest = strings.TrimLeft(text[i+q+1:], " \t\r\n")
+	}
+	quoted := rest != "" && (rest[0] == ':' || rest[0] == '=')
+	if !quoted {
+		sign := strings.IndexAny(name, ":=")
+		if sign < 0 {
+			return 0, 0
+		}
+		rest = text[i+sign:]
+	}
+	rest = strings.TrimLeft(rest[1:], " \t\r\n")
+	from = len(text) - len(rest)
+	switch {
+	case rest == "" || quoted && (rest[0] == '[' || rest[0] == '{'):
+		return from, len(text)
+	case rest[0] == '"':
+		return from, min(len(text), from+1+quote(rest[1:])+1)
+	}
+	if n := strings.IndexAny(rest, "&,}]"); n >= 0 {
+		return from, from + n
+	}
+	return from, len(text)
+}
+
+// quote returns the index of the first quote that is not escaped, or the length.
+func quote(text string) int {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+	}
+	return len(text)
 }
 
 // noJSON shows bytes that are no JSON.

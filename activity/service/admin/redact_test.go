@@ -37,6 +37,8 @@ func TestRedact(t *testing.T) {
 		{"no JSON, with signs in a name", `{"a token=,:}] \" x": "CANARY1", hello`, `[no JSON`, `hello`, false},
 		{"no JSON, with signs in a value", `{"secret": "CANARY1,CANARY2}]&CANARY3\"CANARY4", hello`, `[no JSON`, `hello`, false},
 		{"no JSON, with a quote in a name", `{"a token" x": "CANARY1,CANARY2", hello`, `[no JSON`, `hello`, false},
+		{"no JSON, with a long name", `{"token` + strings.Repeat(`\u0026,`, 100) + `": "CANARY1", hello`, `[no JSON`, `hello`, false},
+		{"no JSON, with many names", strings.Repeat(`token:a,`, 100_000) + `"`, `[no JSON`, `token`, false},
 		{"no JSON, with a list", `{hello "password": ["CANARY1", "CANARY2"]`, `[no JSON`, `hello`, false},
 		{"no JSON, with an escape in a name", `{"\u0054oken": "CANARY1", hello`, `[no JSON`, `hello`, false},
 		{"no JSON, cut in a value", `{hello "token": "CANARY1`, `[no JSON`, `hello`, false},
