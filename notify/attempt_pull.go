@@ -66,9 +66,9 @@ func (a *attempt) follow(client Client, users []User, ping *Ping) error {
 			errs.add(err)
 			return errs.err
 		}
-		if owner := ownerOf(s); owner != "" {
-			if owner.In(a.ev.UserID.App()) != a.ev.UserID {
-				return Permanent(fmt.Errorf("%w: %q, not %q", errWrongUser, owner, a.ev.UserID))
+		if id := userOf(s); id != nil && *id != "" {
+			if id.In(a.ev.UserID.App()) != a.ev.UserID {
+				return Permanent(fmt.Errorf("%w: %q, not %q", errWrongUser, *id, a.ev.UserID))
 			}
 			setSummaryOwner(s, a.ev.UserID)
 		}

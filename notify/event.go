@@ -68,39 +68,28 @@ func setOwner(ev *Event, user types.UserID) {
 
 // setSummaryOwner does that for a summary.
 func setSummaryOwner(s types.Summary, user types.UserID) {
-	setUser(s, user)
+	if id := userOf(s); id != nil {
+		*id = user
+	}
 	if d, ok := s.(*types.ActivityDetails); ok && d.Summary.UserID != "" {
 		d.Summary.UserID = user
 	}
 }
 
-func setUser(s types.Summary, user types.UserID) {
+// userOf returns where a summary has its user id, which is "" where Garmin left it
+// out, as it may in the answer to a pull. It is nil without a summary.
+func userOf(s types.Summary) *types.UserID {
 	switch s := s.(type) {
 	case *types.Activity:
-		s.UserID = user
+		return &s.UserID
 	case *types.ManualActivity:
-		s.UserID = user
+		return &s.UserID
 	case *types.ActivityDetails:
-		s.UserID = user
+		return &s.UserID
 	case *types.MoveIQ:
-		s.UserID = user
+		return &s.UserID
 	}
-}
-
-// ownerOf returns the user id that a summary names, or "" where Garmin left it out,
-// as it may in the answer to a pull.
-func ownerOf(s types.Summary) types.UserID {
-	switch s := s.(type) {
-	case *types.Activity:
-		return s.UserID
-	case *types.ManualActivity:
-		return s.UserID
-	case *types.ActivityDetails:
-		return s.UserID
-	case *types.MoveIQ:
-		return s.UserID
-	}
-	return ""
+	return nil
 }
 
 // Ping says that a user has new data of one kind, and where to pull it (Activity
