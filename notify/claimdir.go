@@ -25,7 +25,8 @@ import (
 // they are when their leases end, and only one process may use the directory.
 //
 // It serves a queue without claims of its own, and is a building block for an
-// engine. What memory it takes does not grow with the claims.
+// engine. In memory it has the places of the claims in its log, which is of 16 MiB or
+// of the claims that are under way, and a sixth of a byte for each older claim.
 type ClaimDir struct {
 	root   *os.Root
 	dir    string
