@@ -76,15 +76,14 @@ type Activity struct {
 	// Connect's web page.
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
 
-	// Raw is the item's JSON as Garmin sent it.
-	// It is nil unless the decoder was asked to keep it, or the item has Defects
-	// and no more than 256 KiB.
+	// Raw is the item's JSON as Garmin sent it. It is nil unless KeepRaw is set, or
+	// the item has Defects and is not longer than 256 KiB.
 	Raw json.RawMessage `json:"-"`
-	// SHA256 is the hash of that JSON, whether Raw is kept or not. It is zero
-	// unless the item was pulled for a ping.
+	// SHA256 is the hash of that JSON, even if Raw is nil. It is zero unless the
+	// item was pulled for a ping.
 	SHA256 [32]byte `json:"-"`
-	// Defects are the values that could not be read, and are absent above. It is
-	// nil if all could.
+	// Defects lists the values that could not be read; their fields are absent. It
+	// is nil if there are none.
 	Defects *Defects `json:"-"`
 }
 
@@ -110,15 +109,14 @@ type ActivityDetails struct {
 	Samples []Sample `json:"samples,omitempty"`
 	Laps    []Lap    `json:"laps,omitempty"`
 
-	// Raw is the item's JSON as Garmin sent it.
-	// It is nil unless the decoder was asked to keep it, or the item has Defects
-	// and no more than 256 KiB.
+	// Raw is the item's JSON as Garmin sent it. It is nil unless KeepRaw is set, or
+	// the item has Defects and is not longer than 256 KiB.
 	Raw json.RawMessage `json:"-"`
-	// SHA256 is the hash of that JSON, whether Raw is kept or not. It is zero
-	// unless the item was pulled for a ping.
+	// SHA256 is the hash of that JSON, even if Raw is nil. It is zero unless the
+	// item was pulled for a ping.
 	SHA256 [32]byte `json:"-"`
-	// Defects are the values that could not be read, and are absent above. It is
-	// nil if all could.
+	// Defects lists the values that could not be read; their fields are absent. It
+	// is nil if there are none.
 	Defects *Defects `json:"-"`
 }
 

@@ -7,8 +7,8 @@ import "fmt"
 type Defect struct {
 	// Path leads to the value, such as "activityDetails[3].samples[17].heartRate".
 	Path string
-	// Offset counts the bytes before the value, from the start of the text that
-	// was decoded.
+	// Offset is the number of bytes before the value, from the start of the text
+	// that was decoded.
 	Offset int64
 	// Want says what the field holds, such as "an integer". Have says what was
 	// there, such as "a string that holds no number". Neither contains the value.
@@ -20,11 +20,11 @@ func (d Defect) String() string {
 	return fmt.Sprintf("%s, at byte %d: want %s, have %s", d.Path, d.Offset, d.Want, d.Have)
 }
 
-// Defects are the defects of one item.
+// Defects lists the defects of one item.
 type Defects struct {
-	// First holds at most the first 16.
+	// First holds the first defects, at most 16.
 	First []Defect
-	// Count is the total number.
+	// Count is the number of all defects, including those not in First.
 	Count int
 }
 

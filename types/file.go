@@ -30,10 +30,10 @@ type ActivityFile struct {
 	IsWebUpload bool `json:"isWebUpload,omitempty"`
 
 	// Raw is the item's JSON as Garmin sent it, including the callback URL. It is
-	// nil unless the decoder was asked to keep it, or the item has Defects and no
-	// more than 256 KiB.
+	// nil unless KeepRaw is set, or the item has Defects and is not longer than
+	// 256 KiB.
 	Raw json.RawMessage `json:"-"`
-	// Defects are the values that could not be read, and are absent above. It is
-	// nil if all could.
+	// Defects lists the values that could not be read; their fields are absent. It
+	// is nil if there are none.
 	Defects *Defects `json:"-"`
 }

@@ -7,7 +7,8 @@ import "time"
 // type switch to reach the fields. [Start], [LocalStart], [LocalDay] and [Duration]
 // work for each of them.
 type Summary interface {
-	// Kind tells which of the four it is.
+	// Kind returns the kind of the list that holds such summaries, such as
+	// [KindActivities].
 	Kind() Kind
 	// ID returns the summary id. It is unique within kind and user, and an
 	// edited activity keeps it.
@@ -28,8 +29,8 @@ type span struct {
 func Start(s Summary) time.Time { return s.span().start.Time() }
 
 // LocalStart returns [Start] in a zone with the device's offset, so that it prints
-// as the user saw it. The zone has no name and no rules. For the day that s counts
-// for, use [LocalDay].
+// as the user saw it. The zone is only this offset: it has no name and knows no
+// daylight saving time. For the day that s counts for, use [LocalDay].
 func LocalStart(s Summary) time.Time {
 	p := s.span()
 	if p.start == 0 {
@@ -42,12 +43,12 @@ func LocalStart(s Summary) time.Time {
 // start was sent. It is the day that the user's watch showed at the start: an
 // activity over midnight belongs to the day it began on, as in Garmin Connect. The
 // day in UTC or in the user's home zone may be wrong, since the offset depends on
-// place and time and may be up to a day either way. A traveller across the date
-// line has a day twice or skips one, so order activities by their starts, not by
-// their days.
+// place and time and can be up to a day in either direction. A traveller across the
+// date line has the same day twice or skips one, so order activities by their
+// starts, not by their days.
 //
-// The day of a [MoveIQ] is its CalendarDate, which is Garmin's own answer, unless
-// that is absent or not a date.
+// The day of a [MoveIQ] is its CalendarDate, which Garmin has computed, unless that
+// is absent or not a date.
 func LocalDay(s Summary) string {
 	if day := s.span().day; day != "" {
 		if _, err := time.Parse(time.DateOnly, day); err == nil {
@@ -61,7 +62,8 @@ func LocalDay(s Summary) string {
 	return start.Format(time.DateOnly)
 }
 
-// Duration returns the DurationInSeconds of s. That of details is their Summary's.
+// Duration returns the DurationInSeconds of s. For [ActivityDetails] it is that of
+// their field Summary.
 func Duration(s Summary) time.Duration { return time.Duration(s.span().seconds) * time.Second }
 
 // Kind returns [KindActivities].

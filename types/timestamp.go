@@ -20,8 +20,9 @@ func NewTimestamp(t time.Time) Timestamp {
 	return Timestamp(t.Unix()) + Timestamp(t.Nanosecond())/1e9
 }
 
-// Time returns the moment in UTC, to the microsecond, or the zero time. Moments
-// after the year 9999, which package time cannot print, become its end.
+// Time returns the moment in UTC, to the microsecond, or the zero time if none was
+// sent. A moment after the year 9999, which package time cannot write as JSON,
+// becomes the last second of that year.
 func (t Timestamp) Time() time.Time {
 	if t == 0 {
 		return time.Time{}

@@ -1,8 +1,19 @@
 // Package types holds the data of the Garmin Activity API: one struct for each
 // summary model, and the small types their fields are made of. It does no I/O.
 //
-// Pushes, ping callbacks and pulls all use the same structs. [Summary] is the
-// interface that all of them implement.
+// A summary is what Garmin sends about one activity. There are four models: the
+// activity itself ([Activity]), the same after the user entered or edited it by
+// hand ([ManualActivity]), its samples ([ActivityDetails]), and a span of movement
+// that the watch detected by itself ([MoveIQ]). A fifth item, [ActivityFile],
+// announces a file to download. Items reach a partner, the company that uses the
+// API, in one of three ways:
+//
+//   - Push: Garmin POSTs the items.
+//   - Ping: Garmin POSTs a callback URL, and the partner gets the items from it.
+//   - Pull: the partner asks for the items of a period.
+//
+// The structs are the same in each case. [Summary] is the interface that the four
+// models implement.
 //
 //	switch s := s.(type) {
 //	case *types.Activity:
@@ -18,9 +29,11 @@
 // # Names and units
 //
 // Field names are Garmin's JSON keys with an initial capital, so that a search in
-// Garmin's document finds them. The unit is in the name or in the comment. All
-// times are UTC seconds. The offset beside a start time is the one the user's
-// watch showed. It may be up to a day either way, and is not a time zone.
+// Garmin's document, the Activity API specification, finds them. Section numbers
+// in comments refer to it. The unit is in the name or in the comment. All times
+// are UTC seconds. The offset beside a start time is the difference between the
+// time that the user's watch showed and UTC. It can be up to a day in either
+// direction, and is not a time zone.
 //
 // # Absent values
 //
@@ -35,22 +48,23 @@
 // A value is accepted in any form that can be read without loss:
 //
 //   - A number may be written as 30, 30.0 or 3e1, or in a string as "30".
-//   - An [ID] may be a string or an integer. Any other string may be a number,
-//     and keeps its text.
+//   - An [ID] may be a string or an integer. A number where another string is
+//     expected is kept as the text that was sent.
 //   - A flag may be true or false, 1 or 0, or one of these in a string.
 //   - A list of strings may be one string, "[A, B]".
 //
-// Anything else is a [Defect]: 30.5 for an integer, an integer that an int does
-// not hold, NaN, a string that is not UTF-8, an object for a number. Its field
-// stays absent and the other fields are still read. The item's Defects say where
-// the value was, and its Raw holds it. Nothing is rounded or cut. In a list of
-// objects, an element of another type is a defect and is left out; a list of
-// strings that contains anything else is one defect as a whole.
+// Anything else is a [Defect]: 30.5 for an integer, an integer that does not fit
+// into an int, NaN, a string that is not UTF-8, an object for a number, a number
+// longer than 1,024 bytes. Nothing is rounded or cut. The field with the defect
+// stays absent, and the other fields are still read. The item's Defects field says
+// where the value was, and its Raw field holds it. In a list of objects, an element
+// of another type is a defect and is left out. A list of strings that contains
+// anything else is one defect as a whole.
 //
 // The values that identify an item must be readable: if a user id or a summary id
-// is a defect, the whole item is an error ([*DecodeError]).
+// cannot be read, the whole item is an error ([*DecodeError]).
 //
-// Keys must have exactly Garmin's spelling; if a key is repeated, the last one
-// counts. Unknown keys are ignored; to keep them, ask the decoder for the Raw
-// field. A number longer than 1,024 bytes is a defect.
+// Keys must have exactly Garmin's spelling. If a key is repeated, the last one
+// counts. Unknown keys are ignored. To see them, set the option KeepRaw of package
+// activity or notify, which fills the Raw field.
 package types

@@ -15,22 +15,22 @@ func (a *Activity) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, a, func(raw json.RawMessage, d *Defects) { a.Raw, a.Defects = raw, d })
 }
 
-// UnmarshalJSON does what that of [Activity] does.
+// UnmarshalJSON works like that of [Activity].
 func (a *ManualActivity) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, a, func(raw json.RawMessage, d *Defects) { a.Raw, a.Defects = raw, d })
 }
 
-// UnmarshalJSON does what that of [Activity] does.
+// UnmarshalJSON works like that of [Activity].
 func (d *ActivityDetails) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, d, func(raw json.RawMessage, defects *Defects) { d.Raw, d.Defects = raw, defects })
 }
 
-// UnmarshalJSON does what that of [Activity] does.
+// UnmarshalJSON works like that of [Activity].
 func (m *MoveIQ) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, m, func(raw json.RawMessage, d *Defects) { m.Raw, m.Defects = raw, d })
 }
 
-// UnmarshalJSON does what that of [Activity] does.
+// UnmarshalJSON works like that of [Activity].
 func (f *ActivityFile) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, f, func(raw json.RawMessage, d *Defects) { f.Raw, f.Defects = raw, d })
 }
@@ -39,7 +39,7 @@ func (f *ActivityFile) UnmarshalJSON(b []byte) error {
 // unreadable value is an error, since a sample has no field for defects.
 func (s *Sample) UnmarshalJSON(b []byte) error { return unmarshal(b, s, nil) }
 
-// UnmarshalJSON does what that of [Sample] does.
+// UnmarshalJSON works like that of [Sample].
 func (l *Lap) UnmarshalJSON(b []byte) error { return unmarshal(b, l, nil) }
 
 // unmarshal passes the defects of dst to note. If note is nil they are an error.

@@ -6,15 +6,15 @@ import "strings"
 // when the user reconnects. It has its own type so that it cannot be confused
 // with the partner's id of the user, which is a string.
 //
-// Where one process serves several of the partner's applications, such as one for
-// evaluation and one for production, the id is followed by "@" and the name of the
-// application: "4aacafe8@evaluation". So the same person, connected to two of them,
-// is two users in every store. An application that is alone has no name, and the
-// ids of its users are as Garmin gives them.
+// If one process serves several of the partner's applications, such as one for
+// evaluation and one for production, each has a name, and "@" and that name follow
+// Garmin's id: "4aacafe8@evaluation". A person who has connected to two of them is
+// two users in every store. A single application needs no name, and its users have
+// the ids that Garmin gives them.
 type UserID string
 
-// In returns the id of a user of the named application, made of the id as Garmin
-// gives it. No two pairs of id and application make the same.
+// In returns the id of a user of the named application; id is the one that Garmin
+// gives. Different pairs of id and name always give different results.
 func (id UserID) In(app string) UserID {
 	if app == "" && strings.IndexByte(string(id), '@') < 0 {
 		return id
@@ -22,8 +22,8 @@ func (id UserID) In(app string) UserID {
 	return id + "@" + UserID(app)
 }
 
-// App returns the name of the application that the user has connected to, or ""
-// for the one without a name.
+// App returns the name of the application that the user has connected to, or "" if
+// that application has no name.
 func (id UserID) App() string {
 	_, app := id.cut()
 	return app

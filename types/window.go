@@ -11,15 +11,16 @@ import (
 var ErrWindow = errors.New("invalid window")
 
 // Window is the half-open range of time from Start up to, but not including, End,
-// in whole seconds. Locations do not matter: a Window is about instants.
+// in whole seconds. It is a range of instants: the time zones of Start and End do
+// not matter.
 type Window struct {
 	Start, End time.Time
 }
 
-// Check returns an error that wraps [ErrWindow] unless Garmin can be asked for w:
-// whole seconds after 1970 and before the year 10000, End after Start, and no
-// longer than max. It catches milliseconds passed as seconds before they are
-// sent.
+// Check returns an error that wraps [ErrWindow] unless a request for w is valid:
+// Start and End are whole seconds between the years 1970 and 9999, End is after
+// Start, and w is no longer than max. It catches milliseconds that were taken for
+// seconds.
 func (w Window) Check(max time.Duration) error {
 	switch {
 	case w.Start.IsZero() || w.End.IsZero():
