@@ -1,6 +1,7 @@
-// Package activity is the client of the Garmin Activity API: it pulls one
-// user's summaries, follows the callback URLs of pings, downloads files and
-// calls the user endpoints.
+// Package activity is the client of the Garmin Activity API. It pulls one
+// user's summaries, follows the callback URLs of pings, downloads files,
+// requests history and ends a user's connection. Package types explains what
+// these words mean.
 //
 //	pool, err := activity.NewPool(opts) // one for the application
 //	if err != nil {

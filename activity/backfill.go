@@ -22,18 +22,21 @@ type backfillQuery struct {
 	End   int64 `url:"summaryEndTimeInSeconds"`
 }
 
-// Backfill asks Garmin to send the user's history of one kind within w, which is
-// at most 30 days long, end included (Activity API, section 8). nil means
-// accepted (202): the data arrives later as notifications. The time of recording
-// counts. Garmin includes the end of a range, so Backfill sends the last second
-// of w: adjacent windows then share no second, for which Garmin might refuse the
-// later one as a duplicate. Kinds are [types.KindActivities], which brings the
-// files too, [types.KindActivityDetails] and [types.KindMoveIQ].
+// Backfill asks Garmin to send the history of one kind that the user recorded
+// within w, which is at most 30 days long (Activity API, section 8). nil means that
+// Garmin accepted the request (202): the data arrives later as notifications. The
+// kind is [types.KindActivities], which brings the files too,
+// [types.KindActivityDetails] or [types.KindMoveIQ].
 //
-// Backfill makes one request and never repeats it, since the days of each count
-// against the key's limit; package backfill paces them. [ErrNotSent] means that
+// Garmin includes the end of a range. Backfill therefore sends the last second of w
+// as the end, so that adjacent windows do not share a second, for which Garmin might
+// refuse one of them as a duplicate.
+//
+// Most programs leave this to package backfill, which splits a long history and
+// keeps to Garmin's limit of days per minute. Backfill itself makes one request and
+// never repeats it, since each counts against that limit. [ErrNotSent] means that
 // the request was not sent. [ErrMaybeSpent] means that no answer came: ask again,
-// and treat [ErrDuplicate] as accepted. Otherwise [ErrDuplicate] means that
+// and treat [ErrDuplicate] as accepted then. Otherwise [ErrDuplicate] means that
 // nothing will be sent. Other errors to expect are [ErrMinStart],
 // [ErrNotPermitted], [ErrEndpointNotEnabled] and [ErrRateLimited].
 func (c *Client) Backfill(ctx context.Context, kind types.Kind, w types.Window) error {

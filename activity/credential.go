@@ -12,28 +12,32 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Credential proves to Garmin that a request is made for one user. It comes
-// from [OAuth2] or another implementation, such as that of package auth.
+// Credential proves to Garmin that a request is made for one user. It comes from
+// [OAuth2] or from another implementation, such as that of package auth. Most
+// programs only pass it on; the rest of this comment is for those that implement
+// one.
 //
-// It returns a RoundTripper that adds the credential to a copy of each request and
-// passes it to base, which accepts only requests to the API itself. The RoundTripper
-// must be safe for concurrent use. A credential is called twice for each client.
+// A Credential returns a RoundTripper that adds the proof to a copy of each request
+// and passes the copy to base, which accepts only requests to the API itself. The
+// RoundTripper must be safe for concurrent use. [Pool.Client] calls a Credential
+// twice, with two bases.
 //
-// An error of the RoundTripper that does not come from base is not repeated and must
-// hold no secret. The caller of the client finds it with errors.Is and errors.As. If
-// it has the methods Fault() types.Fault and RetryAfter() time.Duration, [Error]
-// returns their results. Otherwise an error that wraps [ErrUnauthorized] is the
-// user's fault, and the cause of any other is unknown.
+// If the RoundTripper itself fails, the call is not repeated. Its error must hold no
+// secret, and the caller of the client finds it with errors.Is and errors.As. If the
+// error has the methods Fault() types.Fault and RetryAfter() time.Duration, those of
+// [Error] return their results. Otherwise an error that wraps [ErrUnauthorized] is
+// the user's fault, and the cause of any other is unknown.
 //
-// Package fmt prints a Credential as an address, whatever it holds.
+// Package fmt prints a Credential as an address, so that no secret is shown.
 type Credential func(base http.RoundTripper) (http.RoundTripper, error)
 
 // OAuth2 returns the credential of a user who connected with OAuth 2: every request
-// carries the source's access token. Clients of package auth need no source: they
-// refresh the token and survive its rotation.
+// carries the access token of source. It is for programs that keep tokens
+// themselves. Package auth keeps and refreshes tokens, and makes clients that need
+// no source.
 //
-// The source must be safe for concurrent use. A call whose context ends does not
-// wait for it; it continues in the background.
+// The source must be safe for concurrent use. If the context of a call ends while
+// the source works, the call returns and the source continues in the background.
 func OAuth2(source oauth2.TokenSource) Credential {
 	return func(base http.RoundTripper) (http.RoundTripper, error) {
 		if source == nil {

@@ -13,27 +13,27 @@ const opDownload = "Download"
 
 // Download starts the download of the file that a file ping announces (Activity
 // API, section 7.4), in the format the ping names. Garmin allows one download,
-// within 24 hours. The caller closes the reader, and has the file once Read
-// returns [io.EOF]. The reader has a method Whole() bool, which then reports
-// whether the transfer proves that nothing is missing.
+// within 24 hours of the ping. The caller must close the reader, and has the file
+// once Read returns [io.EOF]. The reader also has a method Whole() bool. After
+// io.EOF it reports whether the transfer proves that nothing is missing.
 //
-// The callback URL is not trusted, as in [Client.Follow]. The request uses its
-// own connection, and is repeated only if it provably was not sent. So there are
-// four kinds of failure:
+// The callback URL is not trusted, as in [Client.Follow]. The request uses its own
+// connection, and is repeated only if it certainly was not sent. There are four
+// kinds of failure:
 //
 //   - [ErrNotSent]: the file is still there. Try again later.
 //   - Any other [*Error] with a StatusCode: Garmin refused. [ErrGone] means that the
 //     file was downloaded before or is too old.
 //   - [ErrMaybeSpent] with no StatusCode: no answer came. The file may be lost.
 //   - [ErrMaybeSpent] from the reader, with a StatusCode: the file broke off and is
-//     lost. That includes a file longer or shorter than announced, and an
-//     unrequested part of one. Error.Received says how much came.
-//
-// Bytes with an unknown Content-Encoding, or with an invalid gzip, are read as
-// they come.
+//     lost. That includes a file that is longer or shorter than announced, and a
+//     part of one that was not asked for. Error.Received says how much came.
 //
 // [Error.NotSent] identifies the first kind. Ask again after it, and after the
 // second kind unless [Error.Fault] is the item.
+//
+// Bytes with an unknown Content-Encoding or an invalid gzip are passed on as they
+// come.
 func (c *Client) Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error) {
 	query, err := c.pool.callback(types.KindActivityFiles, callbackURL)
 	if err != nil {

@@ -11,30 +11,30 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Garmin's answers, for errors.Is.
+// Errors that Garmin answered with, for errors.Is.
 var (
-	// ErrGone is 410: the file was downloaded before, or the data of the callback
-	// is no longer available. It will not come back.
+	// ErrGone (410) means that the file was downloaded before, or that the data of
+	// the callback is no longer available. Asking again does not help.
 	ErrGone = errors.New("gone")
-	// ErrNotPermitted is 412, or 403 that names a permission: the user has not
-	// given the consent in Error.Permission. The credential is good; wait for a
-	// permission change.
+	// ErrNotPermitted (412, or 403 that names a permission) means that the user has
+	// not allowed Error.Permission. The credential is good; wait until the user
+	// changes the permissions.
 	ErrNotPermitted = errors.New("the user has not permitted it")
-	// ErrDuplicate is 409: the range was backfilled before, and nothing new will
-	// be sent. Error.Earlier is the range of the earlier request, if Garmin gives
-	// it; it need not cover this one.
+	// ErrDuplicate (409) means that the range was backfilled before, and nothing
+	// new will be sent. Error.Earlier is the range of the earlier request, if
+	// Garmin gives it; it need not cover this one.
 	ErrDuplicate = errors.New("duplicate backfill request")
-	// ErrMinStart is 400 for a backfill that starts before Error.MinStart, the
+	// ErrMinStart (400) means that a backfill starts before Error.MinStart, the
 	// earliest allowed start for this user.
 	ErrMinStart = errors.New("start is before the earliest allowed")
-	// ErrEndpointNotEnabled is 400 for a kind of summary that has no endpoint
-	// in Garmin's endpoint configuration tool.
+	// ErrEndpointNotEnabled (400) means that the kind of summary has no endpoint in
+	// Garmin's endpoint configuration tool.
 	ErrEndpointNotEnabled = errors.New("no endpoint is configured for the summary type")
-	// ErrRateLimited is 429.
+	// ErrRateLimited (429) means that too many requests were made.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrUnauthorized is 401, another status whose message says that the token or
-	// signature was refused, or a credential that was refused before: the user
-	// must connect again.
+	// ErrUnauthorized (401, or another status whose message says that the token or
+	// signature was refused) means that the user must connect again. A credential
+	// that was refused before gives the same error without a request.
 	ErrUnauthorized = errors.New("unauthorized")
 )
 
@@ -47,9 +47,9 @@ var (
 	// it has used nothing up.
 	ErrNotSent = errors.New("not sent")
 	// ErrMaybeSpent means that a request that must not be repeated was sent and not
-	// answered in full: the file's only download, or the backfill's range, may be
-	// used up. A file broke off if Error.StatusCode is not 0, after Error.Received
-	// bytes; its download is used up.
+	// answered in full: the only download of the file, or the backfill's range, may
+	// be used up. If Error.StatusCode is not 0, a file broke off after
+	// Error.Received bytes, and its download is used up.
 	ErrMaybeSpent = errors.New("maybe spent")
 )
 
@@ -66,15 +66,15 @@ var (
 	errShape     = errors.New("the answer is not what it should be")
 )
 
-// Error is a failed call.
+// Error describes a failed call.
 type Error struct {
 	// Op is the method that failed, such as "Activities".
 	Op string
 	// StatusCode is the last HTTP status, or 0 if no answer came.
 	StatusCode int
-	// Message is Garmin's error message on one line, without trace id and without
-	// secrets of the request. TraceID is Garmin's id of the failure; its support
-	// asks for it.
+	// Message is Garmin's error message on one line, without the secrets of the
+	// request. TraceID is Garmin's id of the failure, which Garmin's support asks
+	// for.
 	Message string
 	TraceID string
 	// Body is the beginning of an answer that is not JSON, without secrets. It is
@@ -86,14 +86,15 @@ type Error struct {
 	// Wait is what Garmin asked for with Retry-After, at most an hour.
 	Wait time.Duration
 	// Permission belongs to ErrNotPermitted, MinStart to ErrMinStart, and Earlier
-	// to ErrDuplicate; its End is part of the range. Each is zero if Garmin does
-	// not say.
+	// to ErrDuplicate. Each is zero if Garmin does not say. Earlier includes its
+	// End.
 	Permission types.Permission
 	MinStart   time.Time
 	Earlier    types.Window
-	// ClockSkew is how far this machine's clock is ahead of Garmin's, if the
-	// call was unauthorized and it is more than a minute. Garmin refuses OAuth
-	// 1.0a signatures that are ten minutes off.
+	// ClockSkew is how far this machine's clock is ahead of Garmin's, or behind it
+	// if negative. It is zero unless the call was unauthorized and the difference
+	// is more than a minute. Garmin refuses OAuth 1.0a signatures that are ten
+	// minutes off.
 	ClockSkew time.Duration
 	// Received counts the bytes of the body that were read before it failed.
 	Received int64

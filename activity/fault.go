@@ -59,13 +59,14 @@ func authorOf(body []byte, own bool) author {
 //   - Unknown: a refusal without a body, or with JSON of another form; an answer
 //     that broke off; a ctx that ended.
 //
-// A 401 is not the user's fault if this machine's clock is wrong (then it is the
-// application's), if it only says that the header could not be read, if it
-// refuses an OAuth 1.0a signature without naming the token, since a wrong
-// consumer secret has the same effect, or if it comes right after a successful
-// refresh. A refused callback, a used-up download and a window that is too long
-// are the item's fault. A token that does not fit in a header is the user's. An
-// error of the credential speaks for itself.
+// Four sorts of 401 are not the user's fault: this machine's clock is wrong (then it
+// is the application's fault); the answer only says that the header could not be
+// read; it refuses an OAuth 1.0a signature without naming the token, as it would
+// with a wrong consumer secret; it comes right after a successful refresh.
+//
+// A refused callback, a used-up download and a window that is too long are the
+// item's fault. A token that does not fit in a header is the user's fault. For an
+// error of the credential see [Credential].
 func (e *Error) Fault() types.Fault {
 	var list *badItems
 	var own failure

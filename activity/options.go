@@ -47,11 +47,12 @@ type Options struct {
 	// connection to loopback, link-local or, for Garmin's hosts, private
 	// addresses.
 	Transport http.RoundTripper
-	// Wrap, if not nil, is put around what sends the requests, below the retries
-	// and the credential: a tracer sees each attempt, with its connection, and one
-	// that writes URLs down would write pull tokens. It is called twice, the second
-	// time for what makes a new connection for each request, and must send nothing
-	// twice either.
+	// Wrap, if not nil, returns a RoundTripper around the one that sends the
+	// requests, for instance a tracer. It sees each attempt, after retries and the
+	// credential have been added. It must not repeat a request, and must not record
+	// URLs, since their queries hold pull tokens. NewPool calls it twice: for the
+	// shared connections, and for the requests that each get a connection of their
+	// own.
 	Wrap func(http.RoundTripper) http.RoundTripper
 	// UserAgent is the User-Agent header, "activityapi" if empty.
 	UserAgent string
@@ -62,34 +63,37 @@ type Options struct {
 	// MaxResponseBytes bounds the body of an answer after decompression. The
 	// default is 512 MiB. Lists are streamed, with memory for one item.
 	MaxResponseBytes int64
-	// MaxItemBytes bounds an item of a list; several copies are held while it is
-	// read. A larger item is skipped, and counts as unreadable. There is no bound for items whose samples go to
-	// PullOptions.Sample. The default is 64 MiB; a day recorded each second has
-	// 27.
+	// MaxItemBytes bounds one item of a list. Memory holds several copies of an item
+	// while it is read. A larger item is skipped and counts as unreadable. Items
+	// whose samples go to PullOptions.Sample have no bound. The default is 64 MiB;
+	// a day recorded each second takes about 27 MiB.
 	MaxItemBytes int64
 
 	// MaxRetries bounds the repeats of one call. The default is 3; negative means
 	// none.
 	MaxRetries int
-	// MinBackoff and MaxBackoff bound the wait before a repeat, which doubles
-	// from one to the other and is shortened by a random part. MaxBackoff also
-	// limits Retry-After. The defaults are 500 ms and 30 s.
+	// MinBackoff and MaxBackoff bound the wait before a repeat. The wait doubles
+	// with each repeat and is shortened by a random part. MaxBackoff also limits
+	// the wait that Garmin asks for with Retry-After. The defaults are 500 ms and
+	// 30 s.
 	MinBackoff, MaxBackoff time.Duration
-	// RetryBudget is the number of repeats earned by each call answered without a
-	// transient failure. They add up to at most ten. The default is 0.1. All
-	// clients of a [Pool] share the budget, so that repeats do not prolong an
-	// outage: once it is used up, each call is sent once until Garmin is back.
+	// RetryBudget is how much one call that is answered without a transient failure
+	// adds to the budget for repeats. Each repeat takes 1 from it. It holds at most
+	// 10, and does so at first. All clients of a [Pool] share it, so that repeats do
+	// not prolong an outage: once it is used up, each call is sent only once until
+	// Garmin answers again. RetryBudget is at most 1; the default is 0.1.
 	RetryBudget float64
 
-	// KeepRaw fills the Raw field of pulled summaries.
+	// KeepRaw fills the Raw field of all pulled summaries, not only of those with
+	// defects.
 	KeepRaw bool
 	// BadItem, if not nil, is called with each unreadable item of a list, and the
 	// list continues without it. If nil, the list continues too, but ends with an
 	// error that says where the bad items were. It must be safe for concurrent
 	// use.
 	BadItem func(kind types.Kind, raw json.RawMessage, err *types.DecodeError)
-	// UnknownKey, if not nil, is called with the path of each key that the
-	// types do not model. It must be safe for concurrent use.
+	// UnknownKey, if not nil, is called with the path of each JSON key that package
+	// types has no field for. It must be safe for concurrent use.
 	UnknownKey func(path string)
 
 	// Logger gets a record for each attempt (debug), and for each repeat and each

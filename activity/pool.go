@@ -9,8 +9,8 @@ import (
 
 // Pool holds what the clients of an application share: connections, options and
 // the retry budget. An application has one pool, even for a single user, and asks
-// it for a [Client] whenever it acts for a user; a client takes a few hundred
-// bytes.
+// it for a [Client] whenever it acts for a user. A client takes a few hundred bytes
+// and need not be closed or kept.
 //
 // A Pool is immutable and safe for concurrent use.
 type Pool struct {

@@ -26,8 +26,8 @@ const opFollow = "Follow"
 
 // PullOptions are the optional settings of a pull. nil means the zero value.
 type PullOptions struct {
-	// Token is a pull token from Garmin's API Pull Token tool. Garmin requires it
-	// for a pull that does not answer a ping.
+	// Token is a pull token, which an operator gets from Garmin's web page "API Pull
+	// Token". Garmin requires one for a pull that does not answer a ping.
 	Token types.Secret
 	// Sample, if not nil, is called by Details with each sample as it is read,
 	// and the Samples field stays nil: a long activity is then never held as a
@@ -39,14 +39,15 @@ type PullOptions struct {
 // (Activity API, section 7.1). The time of the upload counts, not that of the
 // activity.
 //
-// The following holds for all pulls. The window is at most 24 hours long,
-// including its end, and is checked before anything is sent. Each use of the
-// iterator asks Garmin again. Items are yielded as they arrive; an error is
-// yielded last. An unreadable item does not end the list (see Options.BadItem).
+// The following holds for all pulls. The window is at most 24 hours long, and is
+// checked before anything is sent; Garmin includes its End. Each use of the
+// iterator asks Garmin again. Items are yielded as they arrive. An error is yielded
+// last, with a nil item. An unreadable item does not end the list (see
+// Options.BadItem).
 //
 // A pull that fails before the list begins is repeated. A list that breaks off is
-// not: part of it has been yielded already. Garmin wants pulls only in answer to
-// pings; a program that polls fails its review.
+// not, since a part of it has been yielded already. Garmin wants pulls only in
+// answer to pings: a program that polls fails Garmin's review.
 func (c *Client) Activities(ctx context.Context, w types.Window, opts *PullOptions) iter.Seq2[*types.Activity, error] {
 	return pull[types.Activity](ctx, c, "Activities", types.KindActivities, w, opts)
 }
@@ -72,12 +73,12 @@ func (c *Client) MoveIQ(ctx context.Context, w types.Window, opts *PullOptions) 
 // Follow pulls what a ping announces: the summaries of kind at its callback URL
 // (Activity API, section 4). kind is the list key of the ping.
 //
-// The URL is not trusted. Unless it is the URL of kind's own resource at the
-// base URL, with nothing but known parameters, the error is an [ErrCallback]
-// and nothing is sent. Its query is sent as received.
+// The URL is not trusted. If it is not the URL of kind's own resource at the base
+// URL, or has unknown parameters, nothing is sent and the error wraps
+// [ErrCallback]. Its query is sent as received.
 //
-// Each summary's SHA256 is the hash of its bytes as they came, which tells an
-// edit from a repeat.
+// Each summary's SHA256 is the hash of its bytes as they came. It differs between
+// versions of an edited activity, and is the same if one version is sent again.
 //
 // Follow repeats and fails as [Client.Activities] does. For files use
 // [Client.Download].

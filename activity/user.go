@@ -39,10 +39,10 @@ func (c *Client) Permissions(ctx context.Context) ([]types.Permission, error) {
 	return list, err
 }
 
-// Deregister ends the user's connection for good, as a partner must when the user
-// leaves: tokens die, notifications stop, and the data can no longer be asked
-// for. Garmin answers 204 and also sends a deregistration notification, as if the
-// user had disconnected. Do not answer that with another Deregister.
+// Deregister ends the user's connection for good. A partner must call it when the
+// user leaves. The tokens become invalid, notifications stop, and the data can no
+// longer be requested. Garmin then sends a deregistration notification, as if the
+// user had disconnected; do not call Deregister again for it.
 //
 // A failed call is repeated. If an answer was lost, the repeat may fail with
 // [ErrUnauthorized], since the user is gone by then.

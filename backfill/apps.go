@@ -9,10 +9,11 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// PerApp returns the [Limiter] of a [Runner] that requests the history of users of
-// several applications, given the limiter of each by the application's name: each has
-// a consumer key and a budget of its own. A user of any other application is refused.
-// An application whose requests Garmin refuses stops none of the others.
+// PerApp returns the Limiter of a Runner that requests the history of users of
+// several applications. byName has the limiter of each by the application's name,
+// since each has a consumer key and a limit of its own. Acquire fails for a user of
+// any other application. If Garmin refuses the requests of one application, the
+// others go on.
 func PerApp(byName map[string]Limiter) Limiter { return limiters(maps.Clone(byName)) }
 
 type limiters map[string]Limiter

@@ -8,8 +8,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Chunk is a range of one user's history, of one kind: the range of a single
-// request, or a part of it that an answer has cut out.
+// Chunk is a range of one user's history, of one kind. It is the range of one
+// request, or a part of it if Garmin's answer concerns only a part.
 type Chunk struct {
 	UserID types.UserID
 	// Kind is one of [Kinds].
@@ -59,9 +59,9 @@ func (c *Chunk) settled() bool {
 	return false
 }
 
-// CheckChunks returns an error if no ledger could save the chunks for the user:
-// if one has another user, a kind without history, or no valid state or window,
-// or if two overlap. An implementation of [Claim] calls it in Save.
+// CheckChunks returns an error if the chunks cannot be saved for the user: if
+// one has another user, a kind without history, or no valid state or window, or
+// if two overlap. It is for implementations of [Claim], which call it in Save.
 func CheckChunks(userID types.UserID, chunks []*Chunk) error {
 	for i, c := range chunks {
 		_, known := numberOf(c.Kind)
@@ -101,10 +101,11 @@ const (
 	// StateDuplicate: all of this was requested before, but not through this
 	// ledger. Garmin will not send it again.
 	StateDuplicate
-	// StateHole: Garmin refused the request as a duplicate, but the earlier one
-	// does not cover this range. No request for it has succeeded.
+	// StateHole: Garmin refused the request as a duplicate, but the earlier
+	// request does not cover this range. No request for this range has succeeded;
+	// see RunnerOptions.FillHoles.
 	StateHole
-	// StateRefused: Garmin will not give this; see Chunk.Reason.
+	// StateRefused: Garmin does not give this range; see Chunk.Reason.
 	StateRefused
 )
 
@@ -121,8 +122,9 @@ func (s State) String() string {
 // Reason says why Garmin refused a chunk, in words for people. The set is open.
 type Reason string
 
-// ReasonMinStart: the range is before the earliest time that Garmin gives for this
-// user. It is the only reason after which a range is never requested again.
+// ReasonMinStart: the range is before the earliest time that Garmin gives for
+// this user. It is the only reason after which a range is never requested again;
+// refused for any other reason, it is requested by the next run.
 const ReasonMinStart Reason = "before the user's earliest time"
 
 const (

@@ -17,8 +17,8 @@ type Plan struct {
 	// Chunks are the requests to make, in order: first those whose answer is
 	// unknown, then the others, latest days first.
 	Chunks []*Chunk
-	// Days is their cost. Duration is the time they take if nothing else uses the
-	// key.
+	// Days is the cost of all chunks. Duration is the time they take if nothing
+	// else uses the key.
 	Days     int
 	Duration time.Duration
 

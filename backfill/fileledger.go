@@ -59,21 +59,21 @@ const (
 // OpenLedger opens the ledger in dir, or creates one. It fails if another
 // process, or this one, has it open.
 //
-// The ledger is for one machine: an append-only log in its own
-// directory, with a copy in memory. Save syncs to disk before it returns; calls
-// of several goroutines share a sync. The log is rewritten when most of it is
-// outdated, when it is opened after a Forget, and after a write or sync failed or
-// the file was removed: once the disk works again, so does the ledger. If its
-// lock file was removed and another process has taken it, the ledger refuses all
-// changes until it is reopened.
+// The ledger is for one machine: an append-only log in its own directory, with a
+// copy in memory. Save syncs to disk before it returns; calls of several
+// goroutines share a sync. The log is rewritten when most of it is outdated, when
+// it is opened after a Forget, and after a write or sync failed or the file was
+// removed. So the ledger works again once the disk does. If its lock file was
+// removed and another process has taken it, the ledger refuses all changes until
+// it is reopened.
 //
-// An unreadable end of the log, as a crash leaves it, is cut off. Damage
+// An unreadable end of the log, as a crash leaves it, is removed. Damage
 // elsewhere is skipped, which loses only the damaged records. Both are logged. A
 // damaged file is kept beside the log, under a name that begins with
 // "ledger.damaged-"; it may contain users who are forgotten later.
 //
-// It also has a method Erase(ctx, userID) (int, error), which package personal
-// uses: it leaves no byte of a user in the directory.
+// The ledger also has a method Erase(ctx, userID) (int, error), which package
+// personal uses. It leaves no byte of the user in the directory.
 func OpenLedger(dir string, opts *LedgerOptions) (Ledger, error) {
 	l := &fileLedger{dir: dir, device: recordlog.NewDisk()}
 	if err := l.start(opts); err != nil {

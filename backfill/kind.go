@@ -11,8 +11,8 @@ import (
 var kinds = [...]types.Kind{types.KindActivities, types.KindActivityDetails, types.KindMoveIQ}
 
 // Kinds returns the three summary types whose history Garmin gives (Activity API,
-// section 8). Files have none, since they come with [types.KindActivities]; nor
-// do manually updated activities.
+// section 8). Files need no request of their own, since they come with
+// types.KindActivities. Manually updated activities have no history.
 //
 // Details come only by push: with ping enabled for that type, nothing arrives.
 func Kinds() []types.Kind { return slices.Clone(kinds[:]) }

@@ -14,23 +14,23 @@ import (
 // package backfilltest checks any other against this contract.
 //
 // A ledger holds chunks; no two of the same user and kind overlap. Methods are
-// safe for concurrent use. Yielded chunks belong to the caller; iterators show
-// the ledger as it was at their start, or later.
+// safe for concurrent use. Yielded chunks belong to the caller. An iterator
+// may or may not show changes that are made after its start.
 type Ledger interface {
 	// Claim gives the caller the exclusive right to request this user's history,
 	// among all processes that use the ledger. If another has it, the error wraps
 	// [ErrBusy]. ctx is for the call, not for the claim.
 	//
-	// A claim must not outlive its process forever: a shared ledger gives claims
-	// for a limited time and renews them.
+	// A claim must end some time after its process has died: a shared ledger
+	// gives claims for a limited time and renews them.
 	Claim(ctx context.Context, userID types.UserID) (Claim, error)
 
 	// Forget removes all chunks and arrivals of a user. Call it after the user
 	// has disconnected or was erased, and after the user has connected again,
 	// since Garmin then gives everything again. (If it does not, as after a mere
-	// renewal of consent, the next run finds duplicates.) A claim on the user is
-	// lost. Once Forget has returned nil, its effect survives a crash of the
-	// process and a power cut.
+	// renewal of consent, the next run finds duplicates.) A claim on the user,
+	// if there is one, is lost. Once Forget has returned nil, its effect
+	// survives a crash of the process and a power cut.
 	Forget(ctx context.Context, userID types.UserID) error
 
 	// Chunks yields the chunks of one user, by kind, in the order of [Kinds],
@@ -94,9 +94,9 @@ var (
 )
 
 // Arrival tells the ledger that a summary was received. Call it where you save a
-// summary, pushed or pulled; it does no harm for those that no backfill
-// requested. If only files are enabled, call Arrived with [types.KindActivities]
-// for them.
+// summary, pushed or pulled; a summary that no backfill requested is ignored. If
+// the application receives only files, call [Ledger].Arrived with
+// types.KindActivities for each.
 func Arrival(ctx context.Context, ledger Ledger, userID types.UserID, s types.Summary) error {
 	kind, ok := kindOf(s.Kind())
 	if !ok || types.Start(s).IsZero() {

@@ -7,8 +7,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Garmin's limits, in days of history requested per minute, over all users of a
-// consumer key (Activity API, section 8).
+// Garmin's limits for an evaluation key and for a production key, in days of
+// history requested per minute, over all users (Activity API, section 8).
 const (
 	Evaluation = 100
 	Production = 10_000
@@ -31,18 +31,18 @@ const (
 //
 // Garmin counts a request at some moment between sending and response. So a grant
 // holds its days from Acquire until a minute after its response. Then no 60
-// seconds at the server exceed the limit, for any latency. [NewLimiter] returns
-// one for a single process; package backfilltest checks any other, such as one
-// that processes share.
+// seconds at the server exceed the limit, whatever the latency. [NewLimiter]
+// returns one for a single process; package backfilltest checks any other
+// implementation.
 //
 // Acquire waits until the days are free, or returns the error of ctx. Waiting
 // users take turns, one request each; the requests of one user are served in the
 // order of their calls. Acquire returns an error at once if days is less than 1
-// or more than DaysPerMinute, and if the limiter fails. Limiters are safe for
-// concurrent use.
+// or more than DaysPerMinute, or if the limiter fails. A Limiter must be safe
+// for concurrent use.
 //
-// Grants from before the start of the process, of this process or others, count
-// too; the limiter takes care of that itself.
+// A limiter must also count the grants of earlier processes that still hold their
+// days.
 type Limiter interface {
 	Acquire(ctx context.Context, userID types.UserID, days int) (Grant, error)
 	// DaysPerMinute returns the limit. It does not change.
@@ -53,8 +53,8 @@ type Limiter interface {
 type Grant interface {
 	// SendBy is the latest time to send the request. If it has passed, call End
 	// with Outcome.NotSent and acquire again. The zero time means no limit. A
-	// limiter shared by processes sets it, since it reassigns the days of a
-	// silent process after some time.
+	// limiter that processes share sets it, since it gives the days of a
+	// process that is silent for some time to others.
 	SendBy() time.Time
 	// EndBy is the latest time for the request's context to end. The zero time
 	// means no limit.
@@ -75,9 +75,9 @@ type Grant interface {
 type Outcome struct {
 	// Answered means that a response has just come. The days are held for a minute.
 	Answered bool
-	// Limited means that the response was 429. Somebody else uses the key, or the
-	// server counts differently. No grants are given for RetryAfter, at least a
-	// minute and at most an hour.
+	// Limited means that the response was 429: somebody else uses the key, or the
+	// server counts differently. The limiter gives no grants for RetryAfter, but
+	// at least for a minute and at most for an hour.
 	Limited bool
 	// NotSent means that nothing was sent. The days are free immediately.
 	NotSent bool

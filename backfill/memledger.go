@@ -15,8 +15,8 @@ type memoryLedger struct {
 	book *book
 }
 
-// NewLedger returns an empty ledger in memory, for tests and for viewing a plan. It
-// ends with the process.
+// NewLedger returns an empty ledger in memory, for tests and for viewing a plan.
+// Its content is lost when the process ends.
 func NewLedger() Ledger { return &memoryLedger{book: newBook(0)} }
 
 // Close does nothing.

@@ -37,8 +37,8 @@ type memoryLimiter struct {
 //
 // ledger records the requests of the key. The first Acquire reads from it what an
 // earlier process requested in its last minutes, which counts too. If that fails,
-// Acquire fails, and the next one tries again. nil means that nothing was
-// requested before.
+// Acquire fails, and the next call tries again. A nil ledger means that nothing
+// was requested before.
 func NewLimiter(daysPerMinute int, ledger Ledger) Limiter {
 	if daysPerMinute < 1 {
 		panic(fmt.Sprintf("backfill: limit of %d days a minute", daysPerMinute))

@@ -42,9 +42,9 @@ const (
 	foot      = 46
 )
 
-// WriteSVG draws the report as a calendar: a column for each kind, a band for
-// each year, latest first, and a square for each day, with weeks from Monday
-// running down.
+// WriteSVG draws the report as a calendar in SVG: a column for each kind, a
+// band for each year, latest first, and a square for each day. A column of
+// squares is a week that begins on Monday.
 func (r *Report) WriteSVG(w io.Writer) error {
 	last, first := 0, 9999
 	for _, days := range r.kinds {

@@ -13,8 +13,8 @@ const maxDays = 30
 const day = 24 * time.Hour
 
 // Cost returns how many days a request for w counts against the key's limit: the
-// UTC calendar days that w touches. Garmin does not say how it counts. Hours
-// divided by 24 and rounded up, or dates from first to last, never give more.
+// UTC calendar days that w touches. Garmin does not say how it counts; other
+// likely ways, such as hours divided by 24 and rounded up, never give more.
 func Cost(w types.Window) int {
 	if !w.End.After(w.Start) {
 		return 0

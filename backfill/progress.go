@@ -14,9 +14,9 @@ type Progress struct {
 	UserID types.UserID
 	// Chunk is the chunk as the ledger now has it. It is nil if Err is not nil.
 	Chunk *Chunk
-	// DaysTotal counts the days that this run has to request for this user;
-	// DaysDone of them are settled. Remaining is the time for the rest if nothing
-	// else uses the key.
+	// DaysTotal is the number of days that this run has to request for this user,
+	// and DaysDone how many of them are settled. Remaining is the time for the
+	// rest if nothing else uses the key.
 	DaysDone, DaysTotal int
 	Remaining           time.Duration
 	// Err, a [*UserError], says why [Runner.RunAll] has stopped this user; the

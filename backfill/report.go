@@ -18,12 +18,13 @@ type Report struct {
 	Days map[types.Kind][]Day
 }
 
-// Day describes one day.
+// Day describes one day of a user's history, of one kind.
 type Day struct {
 	// Date is midnight UTC.
 	Date time.Time
-	// State is that of the chunk with the day, or zero if there is none. If several
-	// chunks have parts of the day, it is that of the one that needs most attention.
+	// State is the state of the chunk that contains the day, or zero if there is
+	// none. If several chunks have parts of the day, it is the state that most
+	// needs attention.
 	State State
 	// Waiting means that Garmin may still be sending: it has not answered the
 	// request, or it accepted it less than 24 hours ago and nothing has arrived.

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// Runner requests the history of users that is not settled in the ledger, at the
-// pace of the limiter. It is safe for concurrent use.
+// Runner requests the history of users as far as it is not settled in the ledger,
+// at the pace of the limiter. It is safe for concurrent use.
 type Runner struct {
 	limiter Limiter
 	ledger  Ledger
@@ -17,9 +17,9 @@ type Runner struct {
 // RunnerOptions are the optional settings of a [Runner]. nil means the zero
 // value.
 type RunnerOptions struct {
-	// ChunkDays is how many days to request at once, up to 30. Zero means
-	// the largest number that uses almost all of the limiter's minute: 25 for 100
-	// days, 30 for 10,000.
+	// ChunkDays is how many days to request at once, up to 30. Zero means the
+	// largest number by which chunks fill the limiter's minute almost completely:
+	// 25 for a limit of 100 days, 30 for 10,000.
 	ChunkDays int
 	// PerUser limits the concurrent requests of one user. Zero means 4, which is
 	// enough to use an evaluation key fully.
@@ -74,14 +74,14 @@ func orDefault(n, d int) int {
 }
 
 // Run requests one user's history and yields each chunk as it is settled. It does
-// not repeat what is settled in the ledger. So Run can be called again at any
+// not request what the ledger has as settled. So Run can be called again at any
 // time, such as after a crash, and requests what is missing.
 //
-// The error, if any, comes last with a nil value: a [*UserError] if this user
-// was stopped, an error that wraps activity.ErrEndpointNotEnabled if the
-// summary type is not enabled for the key, the error of a request that says
-// that the application is at fault, an error of the ledger or limiter, or the
-// cause of ctx.
+// An error comes last, with a nil value. It is a [*UserError] if this user
+// was stopped. Otherwise no other user could succeed either: the error wraps
+// [activity.ErrEndpointNotEnabled] if the summary type is not enabled for the
+// key, or is that of a request which says that the application is at fault,
+// of the ledger, of the limiter, or the cause of ctx.
 //
 // To pause, leave the loop: Run then waits for running requests, so that no
 // answer is lost, and sends no new ones. Cancelling ctx abandons running
@@ -104,10 +104,10 @@ func (r *Runner) Run(ctx context.Context, user *User) iter.Seq2[*Progress, error
 	}
 }
 
-// RunAll does the same as [Runner.Run] for many users, RunnerOptions.Users at a
-// time, so that memory does not limit their number. Another goroutine reads users
-// as earlier ones finish; an error that it yields ends the run. A stopped user
-// does not end it; see Progress.Err.
+// RunAll does the same as [Runner.Run] for many users, RunnerOptions.Users of
+// them at a time. Another goroutine reads users as earlier ones finish, so that
+// memory does not limit their number. An error that users yields ends the run. A
+// stopped user does not end it; see Progress.Err.
 func (r *Runner) RunAll(ctx context.Context, users iter.Seq2[*User, error]) iter.Seq2[*Progress, error] {
 	return func(yield func(*Progress, error) bool) {
 		begin, stop := context.WithCancelCause(ctx)

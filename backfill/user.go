@@ -9,14 +9,14 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Requester asks Garmin for a range of one user's history. nil means that Garmin
-// accepted it. *activity.Client is one. A [Runner] understands its errors; after
-// any other error it assumes that Garmin may or may not have seen the request.
-// Backfill must not repeat a request by itself, since each counts against the
-// limit, and must end when ctx does.
+// Requester asks Garmin for a range of one user's history. *activity.Client is
+// one. nil means that Garmin accepted the request. A Runner understands the
+// errors of *activity.Client; after any other error it assumes that Garmin may
+// or may not have seen the request. Backfill must not repeat a request by
+// itself, since each counts against the limit, and must end when ctx does.
 //
 // If a Requester also has the method Permissions of *activity.Client, a run calls
-// it first and requests nothing without HISTORICAL_DATA_EXPORT.
+// it first, and requests nothing if HISTORICAL_DATA_EXPORT is missing.
 type Requester interface {
 	Backfill(ctx context.Context, kind types.Kind, w types.Window) error
 }
@@ -28,7 +28,7 @@ type permitter interface {
 
 // User is a user whose history to request. All fields but Kinds are required.
 type User struct {
-	// ID is the Garmin user id of arriving summaries.
+	// ID is Garmin's id of the user, as in the summaries that arrive.
 	ID types.UserID
 	// Requester is the client of this user.
 	Requester Requester

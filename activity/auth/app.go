@@ -46,11 +46,12 @@ func (e Endpoints) withDefaults(plain string) (Endpoints, error) {
 // App is a partner application as registered with Garmin. It prints without its
 // secret, and its JSON has none.
 type App struct {
-	// Name tells the users of several applications apart, see [types.UserID.In].
-	// Leave it empty for an application that is alone, or that was.
+	// Name is part of the ids of the application's users if Users serves several
+	// applications; see [types.UserID.In]. Leave it empty for a single
+	// application, and for one that was single when its users connected.
 	Name     string
 	ClientID string
-	// ClientSecret may be empty if Options has a Scheme. Users can then not
+	// ClientSecret may be empty if Options.Scheme is set. Users can then not
 	// connect with OAuth 2.
 	ClientSecret types.Secret `json:"-"`
 }

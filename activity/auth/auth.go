@@ -20,13 +20,14 @@
 //
 // # Refreshing
 //
-// An access token lasts a day. A refresh token is good for one refresh, which
-// returns a new pair of tokens. If two processes refresh at once, or the answer
-// is lost, the user is logged out and has to connect again. [Users] prevents that
-// as far as possible. It makes one refresh at a time for each user, across all
-// processes that share the [TokenStore]. It stores the new token before using it,
-// even if the request that needed it is over. And it proves the store writable
-// before it uses the refresh token.
+// An access token lasts a day. A refresh token can be used once: the refresh
+// returns a new access token and a new refresh token. If two processes refresh at
+// once, or the answer is lost, no valid refresh token is left and the user has to
+// connect again. [Users] prevents that as far as possible. It makes one refresh
+// at a time for each user, across all processes that share the [TokenStore]. It
+// proves that the store is writable before it uses the refresh token. It stores
+// the new tokens before it uses them, even if the request that needed them has
+// ended.
 //
 // Two cases remain: a process or machine that dies within the few milliseconds
 // between Garmin's answer and the end of the write, and an answer that is lost on
@@ -47,10 +48,10 @@
 //
 // A callback can only finish a connection that was begun in the same browser and
 // session within the last ten minutes, and only once. A sealed cookie ties them
-// together. Calls to Garmin's servers follow no redirect, read 64 KiB at most and
-// use nothing of http.DefaultClient. No error, log record or printed value holds
-// a secret; a Token shows its secrets only in its fields and in MarshalBinary.
-// Tokens in a file can be sealed.
+// together. Calls to Garmin's servers follow no redirect, read at most 64 KiB and
+// do not use http.DefaultClient. No error, log record or printed value holds a
+// secret; a Token shows its secrets only in its fields and in MarshalBinary.
+// Tokens in a file can be sealed, that is, encrypted and authenticated.
 //
 // # OAuth 1.0a
 //

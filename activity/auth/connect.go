@@ -38,11 +38,12 @@ type Connection struct {
 // ConnectorOptions configures a Connector. A nil *ConnectorOptions means the
 // defaults.
 type ConnectorOptions struct {
-	// App is the name of the application to connect to, if Users has several. Empty
-	// means the one without a name, or else that of NewUsers.
+	// App is the name of the application to connect to, if Users has several.
+	// Empty means the application without a name, or that of NewUsers if all have
+	// names.
 	App string
-	// Scheme makes users connect by Options.Scheme instead of OAuth 2, for an
-	// application that Garmin has not migrated.
+	// Scheme makes users connect by Options.Scheme instead of OAuth 2. Set it for
+	// an application that Garmin has not migrated to OAuth 2.
 	Scheme bool
 	// Key seals what a browser carries between Begin and Finish. It must have at
 	// least 32 random bytes, and be the same in all processes that serve the
@@ -51,21 +52,24 @@ type ConnectorOptions struct {
 	Key []byte
 	// Lifetime is how long a user may take to consent. Zero means 10 minutes.
 	Lifetime time.Duration
-	// Once reports whether this is its first call with this id. It need not
-	// remember an id after until. Nil means that each process remembers ids
-	// separately. Processes that serve the same callback can share this memory,
-	// though Garmin accepts a code only once anyway.
+	// Once reports whether id is new: it returns true only for the first call
+	// with that id, and need not remember the id after until. It ensures that
+	// each connection is finished once. Nil means that each process remembers
+	// ids in its own memory. Several processes that serve the same callback can
+	// share it, for instance in a database, but need not: Garmin accepts each
+	// code only once anyway.
 	Once func(ctx context.Context, id string, until time.Time) (bool, error)
-	// Session returns who makes a request to Start or Callback, such as the
-	// application's own user id. A callback from a different session is refused.
-	// Nil means that the handlers do not check sessions.
+	// Session returns a text that identifies who makes a request to Start or
+	// Callback, such as the application's own user id. A callback from a
+	// different session is refused. An error of Session refuses the request. Nil
+	// means that the handlers do not check sessions.
 	Session func(*http.Request) (string, error)
 }
 
-// Connector takes users to Garmin's consent page and back. Its methods Start
-// and Callback do so for a browser; Begin and Finish are the steps below, for
-// an application that talks to its users in another way. It is immutable and
-// safe for concurrent use.
+// Connector takes users to Garmin's consent page and back. Start and Callback
+// are HTTP handlers that do so for a browser. Begin and Finish do the same
+// without HTTP, for an application that talks to its users in another way,
+// such as a mobile app. A Connector is immutable and safe for concurrent use.
 type Connector struct {
 	opaque
 	users       *Users
@@ -80,10 +84,11 @@ type Connector struct {
 // Garmin, to which Garmin sends the browser back. It must lead to Callback, and
 // be https, or http to a loopback address or Options.PlainHTTPHost.
 //
-// done writes the answer to a browser that comes back from Garmin. Either it gets
-// the connection, whose token is stored, or the error says why there is none. The
-// error wraps ErrDenied if the user refused, and ErrState if the callback belongs
-// to no open connection. done may be nil if the handlers are not used.
+// done writes the response to a browser that comes back from Garmin. It gets
+// either the connection, whose token is already stored, or an error. The error
+// wraps [ErrDenied] if the user refused, and [ErrState] if the callback belongs
+// to no open connection. done must be safe for concurrent use. It may be nil if
+// Start and Callback are not used.
 func NewConnector(users *Users, redirectURL string, done func(http.ResponseWriter, *http.Request, *Connection, error), opts *ConnectorOptions) (*Connector, error) {
 	if users == nil {
 		return nil, errors.New("auth: Connector without Users")
@@ -155,8 +160,9 @@ type pending struct {
 }
 
 // Begin starts the connection of a user. It returns the address of Garmin's
-// consent page, and a sealed text that only this user's browser or device must
-// keep until Finish. session may be any text that identifies the user.
+// consent page, and a sealed text that this user's browser or device must keep
+// until Finish, and that nobody else may have. session may be any text that
+// identifies the user to the application.
 func (c *Connector) Begin(ctx context.Context, session string) (consentURL string, sealed types.Secret, err error) {
 	s := c.server
 	p := pending{

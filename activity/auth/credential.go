@@ -14,22 +14,23 @@ import (
 // connections, limits and retry budget of the Pool in Options.
 //
 // The client takes the user's token from the store for each request, like
-// [Users.Token]. So it uses the new token after another process has refreshed it,
-// and after the user has reconnected or moved to OAuth 2. A request whose context
-// ends does not wait for a refresh. errors.Is and errors.As find the errors of
-// Token in those of the client.
+// [Users.Token]. It therefore uses the new token after another process has
+// refreshed it, or after the user has reconnected or moved to OAuth 2. A request
+// whose context ends does not wait for a refresh. errors.Is and errors.As find
+// the errors of Token in those of the client.
 //
 // If Garmin answers 401 to an OAuth 2 token that looks valid, the client gets a
 // new one, with at most one refresh, and repeats the request, unless it must not
 // be repeated. This happens at most once an hour for each user. If Garmin refuses
-// the new token too, that is not yet the user's fault; it is after a day in which
-// Garmin accepted no token of the user.
+// the new token too, [activity.Error.Fault] does not name the user until Garmin
+// has accepted no token of the user for a day: the cause may be an outage.
 //
 // The error wraps ErrNotConnected if the store does not have the user; there is
 // no default user. A user who must connect again still has a client, whose calls
-// fail with ErrReconnect: Garmin may still push that user's data, and the
-// deregistration, and neither needs a token. For the same reason, treat a user
-// whom the application knows but the store does not as a user without a client.
+// fail with ErrReconnect. Garmin may still push that user's data and the
+// deregistration, and neither needs a token. For the same reason, if the
+// application knows a user who is not in the store, treat the user as one
+// without a client.
 func (u *Users) Client(ctx context.Context, userID types.UserID) (*activity.Client, error) {
 	s, err := u.of("client", userID)
 	if err != nil {

@@ -24,7 +24,7 @@ var (
 	// ErrDenied means that the user refused consent.
 	ErrDenied = errors.New("auth: consent refused")
 	// ErrState means that a callback does not belong to a connection begun in the
-	// same browser within the last minutes, or is repeated.
+	// same browser and session within ConnectorOptions.Lifetime, or is repeated.
 	ErrState = errors.New("auth: callback without an open connection")
 )
 

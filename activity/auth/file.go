@@ -64,8 +64,9 @@ type fileEntry struct {
 	n     int64 // length of its line
 }
 
-// OpenFile opens the token file at path, and creates it if necessary: a TokenStore
-// in one file on a local disk. It refuses a file of another kind.
+// OpenFile opens the token file at path, and creates it if necessary. The result
+// is a [TokenStore] in one file on a local disk. A file of another kind is an
+// error. Close the store after [Users.Close].
 //
 // All tokens are also held in memory, so that reading one costs only a look at the file's size. Several
 // processes on one machine may open the same file.
@@ -76,12 +77,11 @@ type fileEntry struct {
 // change, and perhaps the one that was not confirmed.
 //
 // The store also has a method Erase(ctx, userID) (bool, error), which package
-// personal uses: it leaves no byte of a user in the file.
+// personal uses. It leaves no byte of the user in the file.
 //
-// Writers lock the file itself. A store keeps its file open, so that another file
-// cannot be mistaken for it. If the file is removed or replaced by anything but a
-// store, Swap fails, since what it wrote is lost. On Windows, where an open file
-// keeps its name, a file with the suffix ".lock" is locked instead.
+// Writers lock the file itself, or on Windows a file beside it with the suffix
+// ".lock". Do not remove or replace the file while a store is open: Swap then
+// fails, since what it wrote is lost.
 func OpenFile(path string, opts *FileOptions) (TokenStore, error) {
 	if opts == nil {
 		opts = &FileOptions{}

@@ -10,8 +10,9 @@ import (
 )
 
 // Scheme is a way to connect other than OAuth 2. Its tokens have a TokenSecret, do
-// not expire, and can be exchanged for OAuth 2 tokens. Package oauth1 makes the only
-// one, until Garmin retires OAuth 1.0a. Package fmt prints it as an address.
+// not expire, and can be exchanged for OAuth 2 tokens. The only one is OAuth 1.0a,
+// which New of package oauth1 returns. Package fmt prints it as an address, so that
+// no secret is shown.
 type Scheme func() scheme.Scheme[Token]
 
 // called runs one call of a scheme to Garmin's OAuth servers under the guards.

@@ -24,9 +24,9 @@ var (
 //
 // An implementation must be safe for concurrent use. If several processes share
 // the data, Swap must compare and store atomically across all of them. Methods
-// neither keep nor change the tokens passed to them, and what they return belongs
-// to the caller. After ctx has ended, they change nothing and return an error
-// that wraps ctx.Err.
+// must not keep or change the tokens passed to them. The tokens they return
+// belong to the caller. If ctx has ended before a call, the method changes
+// nothing and returns an error that wraps ctx.Err.
 type TokenStore interface {
 	// Token returns the user's token, or an error that wraps ErrNotConnected.
 	Token(ctx context.Context, userID types.UserID) (*Token, error)
@@ -51,8 +51,8 @@ type TokenStore interface {
 
 	// Due yields every OAuth 2 token that is not Revoked and whose RefreshExpiry
 	// is before the given time or zero, each once, the earliest first. Otherwise
-	// it is like Tokens. It is called repeatedly, so its cost must depend on the
-	// tokens due: in a database, use an index.
+	// it is like Tokens. It is called repeatedly, so its cost should depend on
+	// the number of tokens due, not of all tokens: use an index in a database.
 	Due(ctx context.Context, before time.Time) iter.Seq2[*Token, error]
 
 	// Close releases what the store has opened. Users does not call it.

@@ -37,12 +37,12 @@ type Token struct {
 	// Revoked means that Garmin refused RefreshToken permanently. The user has to
 	// connect again.
 	Revoked bool `json:"revoked,omitempty"`
-	// ClaimedUntil is when the right of one process to refresh this token ends.
-	// It is zero if no process has it.
+	// ClaimedUntil is set while one process has the right to refresh this token,
+	// and is the time when that right ends. It is zero otherwise.
 	ClaimedUntil time.Time `json:"claimed_until,omitzero"`
 
-	// Version is set by the store, and differs for each stored state of a token.
-	// It is zero in a token that was never stored.
+	// Version is set by the store, which gives each stored state of a token a
+	// different one. It is zero in a token that was never stored.
 	Version int64 `json:"version,omitzero"`
 }
 

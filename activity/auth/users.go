@@ -26,7 +26,7 @@ type Options struct {
 	// Pool makes the clients of users, which share its connections and limits.
 	// Nil means a default pool, which Close closes.
 	Pool *activity.Pool
-	// Endpoints are Garmin's OAuth servers if empty.
+	// Endpoints are the OAuth servers. Each empty field means Garmin's own.
 	Endpoints Endpoints
 	// PlainHTTPHost is one host besides loopback addresses that Endpoints, and
 	// the redirect URL of a Connector, may use with plain http, such as
@@ -37,17 +37,17 @@ type Options struct {
 	// and send nothing twice. Nil means a private transport with TLS 1.2 or later
 	// and no proxy.
 	Transport http.RoundTripper
-	// Wrap, if not nil, is put around Transport, or around the private one: a tracer
-	// sees each call to an OAuth server. It must send nothing twice.
+	// Wrap, if not nil, returns a RoundTripper around Transport or around the
+	// private one, for instance a tracer. It must not send a request twice.
 	Wrap func(http.RoundTripper) http.RoundTripper
 	// Timeout bounds each call to an OAuth server. Zero means 15 s.
 	Timeout time.Duration
-	// Scheme signs for users who did not connect by OAuth 2. Nil means that there
-	// are none.
+	// Scheme is for users who connected with OAuth 1.0a; see package oauth1. Nil
+	// means that there are none.
 	Scheme Scheme
-	// Apps are further applications whose users are in the same store: one for
-	// evaluation beside the one for production, or one for each tenant. Their names
-	// differ. None of them has a Scheme.
+	// Apps are further applications whose users are in the same store, for instance
+	// one for evaluation beside the one for production, or one for each tenant.
+	// Their names must differ. Scheme does not apply to them.
 	Apps []App
 	// Logger is told of refreshes and their failures. Nil is silent.
 	Logger *slog.Logger
@@ -207,7 +207,7 @@ func (u *Users) of(op string, userID types.UserID) (*server, error) {
 
 // Close waits for running refreshes, and tries once more to store the tokens that
 // the store did not take. That takes seconds, and at most three minutes. Call it
-// before the process ends: a rotated token that is not stored is lost. The error
+// before the process ends: a new token that is not stored is lost. The error
 // names the users concerned; they have to connect again.
 func (u *Users) Close() error {
 	for f := u.underWay(); f != nil; f = u.underWay() {
@@ -245,11 +245,11 @@ func (u *Users) underWay() *flight {
 // a token that expires within 600 s. If that fails for a temporary reason and the
 // token is still valid, it returns that token.
 //
-// The error wraps ErrNotConnected or ErrReconnect if the user has to act, and
-// ErrInvalidClient if the operator has to. Token makes at most one attempt to
-// refresh. It makes none for a user who has to connect again, or whose last
-// attempt failed at Garmin within five seconds, or within what Retry-After says,
-// up to a minute.
+// The error wraps [ErrNotConnected] or [ErrReconnect] if the user has to act,
+// and [ErrInvalidClient] if the operator has to. Token makes at most one attempt
+// to refresh. It makes none for a user who has to connect again. After an
+// attempt that failed at Garmin it makes none for five seconds, or for as long
+// as Retry-After says, up to a minute.
 func (u *Users) Token(ctx context.Context, userID types.UserID) (*Token, error) {
 	t, err := u.store.Token(ctx, userID)
 	if err != nil {
@@ -276,7 +276,8 @@ func (u *Users) Token(ctx context.Context, userID types.UserID) (*Token, error) 
 
 // Refresh refreshes the user's token even if it is still valid, and returns the
 // new one. A token of Options.Scheme is exchanged for an OAuth 2 token without
-// asking for consent again; Garmin must have migrated the application first.
+// asking the user for consent again. Garmin must have migrated the application
+// first.
 func (u *Users) Refresh(ctx context.Context, userID types.UserID) (*Token, error) {
 	if _, err := u.store.Token(ctx, userID); err != nil {
 		return nil, wrap("refresh token", userID, err)

@@ -13,8 +13,8 @@ import (
 )
 
 // Credential returns the credential of a user who connected with OAuth 1.0a, for a
-// program without package auth. Each attempt is signed anew with HMAC-SHA1. Of t,
-// it takes AccessToken and TokenSecret, both of which are required.
+// program without package auth. Each attempt is signed anew with HMAC-SHA1. It
+// uses only AccessToken and TokenSecret of t, and both are required.
 func Credential(consumerKey string, consumerSecret types.Secret, t *auth.Token) activity.Credential {
 	return func(base http.RoundTripper) (http.RoundTripper, error) {
 		if consumerKey == "" || consumerSecret == "" || t.AccessToken == "" || t.TokenSecret == "" {

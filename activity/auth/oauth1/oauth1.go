@@ -8,9 +8,9 @@
 //	opts.Scheme = scheme
 //	return auth.NewUsers(app, store, opts)
 //
-// Clients of such users then sign their requests. With
-// auth.ConnectorOptions.Scheme a Connector uses OAuth 1.0a. [Migrate] moves users
-// to OAuth 2 without asking them again; existing clients then use the new token.
+// Clients of such users then sign their requests. To connect further users with
+// OAuth 1.0a, set auth.ConnectorOptions.Scheme. Migrate moves users to OAuth 2
+// without asking them again; existing clients then use the new token.
 //
 // In the store, a user's AccessToken is the OAuth 1.0a token and TokenSecret is
 // its secret.
@@ -41,8 +41,8 @@ type Options struct {
 	BaseURL       string
 	PlainHTTPHost string
 	// Form returns the form fields of a token exchange. Nil means none, as Garmin
-	// documents it. Some applications were told to send oauth_token, which is
-	// then signed once although it is also in the header. No field may have two
+	// documents it. Garmin told some applications to send oauth_token; it is then
+	// signed once, although it is also in the header. No field may have two
 	// values.
 	Form func(t *auth.Token) url.Values
 }
@@ -110,12 +110,12 @@ func (s *scheme) credential(t *auth.Token) activity.Credential {
 
 // Migrate moves all users in the store from OAuth 1.0a to OAuth 2, without asking
 // for consent again, and yields each user with an error or nil. Garmin must have
-// migrated the application first, and users must have been made with the store
-// and a scheme.
+// migrated the application first, and users must have been made with this store
+// and with the scheme from New.
 //
-// A user who could not be moved keeps OAuth 1.0a, unless the error wraps
-// [auth.ErrReconnect]; call Migrate again. An error without a user is the
-// store's, and comes last.
+// A user who could not be moved keeps OAuth 1.0a: call Migrate again. If the
+// error wraps [auth.ErrReconnect], the user has to connect again instead. An
+// error with an empty user id is the store's, and comes last.
 func Migrate(ctx context.Context, users *auth.Users, store auth.TokenStore) iter.Seq2[types.UserID, error] {
 	return func(yield func(types.UserID, error) bool) {
 		for t, err := range store.Tokens(ctx) {
