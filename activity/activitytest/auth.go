@@ -11,8 +11,8 @@ const errNoAuth = "Unable to read oAuth header"
 
 type signedKey struct{}
 
-// Signed returns a request that the server treats as the user's, whatever its
-// header. It is for handlers of [Server.Use].
+// Signed returns a copy of r that the server accepts as a request of the user,
+// whatever its Authorization header. It is for handlers of [Server.Use].
 func Signed(r *http.Request, u *User) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), signedKey{}, u))
 }

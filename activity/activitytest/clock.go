@@ -13,11 +13,11 @@ const maxAhead = 100 * 366 * day
 // has added.
 func (s *Server) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
-// Advance moves the server's clock on. What becomes due on the way is delivered
-// at its time, in its order: repeated notifications, late ones and those of
-// backfills. Tokens, codes, file URLs and what is on hold expire, and budgets
-// come back. It returns what was delivered, without bodies. If ctx ends, the
-// clock stays at the time of what would have come next.
+// Advance moves the server's clock on by d. Notifications that become due on
+// the way are delivered in order, each at its time. Tokens, codes, file URLs
+// and what is on hold expire at theirs, and budgets are refilled. Advance
+// returns what was delivered, without bodies. If ctx ends, the clock stays at
+// the time of the next notification.
 func (s *Server) Advance(ctx context.Context, d time.Duration) ([]Delivery, error) {
 	if d < 0 || d > maxAhead {
 		return nil, errors.New("activitytest: the clock does not go back, nor further than a hundred years")
@@ -77,9 +77,9 @@ func (s *Server) sweep(now time.Time) {
 	}
 }
 
-// Changes returns a channel that gets a value after something has changed: a
-// delivery, a request, a user, an endpoint. Several changes may be one value. stop
-// ends it.
+// Changes returns a channel that receives a value after something has changed: a
+// delivery, a request, a user, an endpoint. One value may stand for several
+// changes. Call stop when the channel is no longer needed.
 func (s *Server) Changes() (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -102,8 +102,8 @@ func (s *Server) touch() {
 	}
 }
 
-// Change runs f while the server stands still, so that its exported fields can
-// be set while it serves. f calls none of its methods.
+// Change runs f while the server handles no request, so that f can set its
+// exported fields. f must not call methods of the server.
 func (s *Server) Change(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,17 +33,17 @@ const (
 
 // Delivery records an attempt to notify the partner.
 type Delivery struct {
-	// ID counts the attempts, Notification the bodies: the attempts at one body
-	// share it. Both begin with 1.
+	// ID is the number of the attempt, and Notification that of the body, which
+	// all attempts at it share. Both count from 1.
 	ID           int64      `json:"id"`
 	Notification int64      `json:"notification"`
 	Key          types.Kind `json:"key"`
 	Items        int        `json:"items"`
 	Users        int        `json:"users"`
-	// URL is where it was posted, or "" if a Handler has it.
+	// URL is where the body was posted, or "" if it went to a Handler.
 	URL string `json:"url"`
-	// Body is what was posted, Header with which headers. Old deliveries lose them,
-	// and the headers and body of Answer: see [Server.KeepBytes].
+	// Body and Header are what was posted. They are removed from old deliveries,
+	// as are the header and body of Answer; see [Server.KeepBytes].
 	Body   []byte      `json:"body"`
 	Header http.Header `json:"header"`
 	// Answer is what came back, if anything did.
@@ -52,7 +52,8 @@ type Delivery struct {
 	Attempt int           `json:"attempt"`
 	Sent    time.Time     `json:"sent"`
 	Took    time.Duration `json:"took"`
-	// Status is that of the answer, or 0 if there was none; Err says why.
+	// Status is the status of the answer, or 0 if there was none; Err then says
+	// why.
 	Status int   `json:"status"`
 	Err    error `json:"-"`
 	// Acknowledged is whether the answer was 200. Any other is a failure.
@@ -112,8 +113,9 @@ func (s *Server) wakeUp() {
 	}
 }
 
-// Deliveries returns the attempts whose ID is greater than after, oldest first. 0 asks
-// for all that are kept: see [Server.KeepDeliveries]. [State.Deliveries] is the latest ID.
+// Deliveries returns the attempts whose ID is greater than after, oldest first. 0
+// returns all that are kept; see [Server.KeepDeliveries]. State.Deliveries is the
+// latest ID.
 func (s *Server) Deliveries(after int64) []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,13 +22,15 @@ type Endpoint struct {
 	URL     string
 	// Transport posts to the URL. Nil means Server.Delivery.Transport.
 	Transport http.RoundTripper
-	// Enabled: notifications are made and sent. An endpoint that is not enabled
-	// makes none, and drops those that wait.
+	// Enabled means that notifications are made and sent. An endpoint that is not
+	// enabled gets none, and those that wait for it are dropped.
 	Enabled bool
-	// OnHold: notifications are made and wait, for up to seven days.
+	// OnHold means that notifications are made but not sent. They wait for up to
+	// seven days.
 	OnHold bool
-	// Push sends the data itself; otherwise pings are sent. Files are always
-	// pinged, and the common notifications have one form.
+	// Push means that notifications hold the data; otherwise they are pings. It
+	// makes no difference for files, which are always announced by ping, and for
+	// deregistrations and permission changes, which have one form.
 	Push bool
 }
 

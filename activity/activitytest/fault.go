@@ -11,32 +11,32 @@ import (
 
 // Fault is a failure of a request. The zero value lets it succeed.
 type Fault struct {
-	// Path limits the fault to requests whose path ends in it; "" is any.
+	// Path limits the fault to requests whose path ends with it; "" means all.
 	Path string `json:"path"`
 	// Delay passes before anything else happens. It ends early with the
 	// request's context.
 	Delay time.Duration `json:"delay"`
-	// Status, if not 0, is answered at once with Header and Body, and the
-	// request has no effect.
+	// Status, if not 0, is the answer, with Header and Body. The request then has
+	// no effect.
 	Status int         `json:"status"`
 	Header http.Header `json:"header"`
 	Body   string      `json:"body"`
-	// Refuse breaks the connection, and the request has no effect.
+	// Refuse breaks the connection before the request has an effect.
 	Refuse bool `json:"refuse"`
-	// Lose breaks the connection in place of the answer: the request has had
+	// Lose breaks the connection instead of answering, after the request has had
 	// its effect.
 	Lose bool `json:"lose"`
-	// CutAfter, if not 0, breaks the connection after so many bytes of the
-	// answer's body; less than 0 is right after the headers. The request has
+	// CutAfter, if not 0, breaks the connection after this many bytes of the
+	// answer's body, or right after the header if negative. The request has
 	// had its effect.
 	CutAfter int `json:"cutAfter"`
-	// Times is how many requests fail so. Zero means one.
+	// Times is how many requests fail in this way. Zero means one.
 	Times int `json:"left"`
 }
 
-// SetFaults replaces the faults that are left. They are used in this order, each by
-// the next requests that match. Without any, requests no longer fail.
-// [Server.Intercept] comes first. State has those that are left.
+// SetFaults replaces the faults that are left; without arguments, requests no
+// longer fail. A request fails by the first fault that matches it.
+// [Server.Intercept] comes before faults. State.Faults has those that are left.
 func (s *Server) SetFaults(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 // each a session of the file. The file agrees with the summaries: its laps add up
 // to their distances, durations and kilocalories. It has what a device writes:
 // laps, pool lengths, and in FIT also events and two developer fields. A GPX file
-// only has points with a position. It panics if there is no such type.
+// has only points with a position. File panics if fileType is another.
 func (g *Generator) File(fileType string, d *types.ActivityDetails, legs ...*types.ActivityDetails) (types.ActivityFile, []byte) {
 	a := &d.Summary
 	file := newWorkout(d, legs)

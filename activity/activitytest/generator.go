@@ -12,13 +12,13 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Generator makes data as devices record it. Generators with the same seed return
+// Generator makes data like that of devices. Generators with the same seed return
 // the same data for the same calls. The figures are consistent: distance is speed
 // times time, a maximum is above its average, and values without a sensor are
 // absent. It is not safe for concurrent use.
 type Generator struct {
-	// Manual makes activities that the user has typed in: they have no device, no
-	// samples and no file.
+	// Manual makes activities that the user has entered by hand: they have no
+	// device, no samples and no file.
 	Manual bool
 
 	rand   *rand.Rand
@@ -130,10 +130,10 @@ func (g *Generator) any() sport {
 	return sportRun
 }
 
-// Activities returns the activity of one workout of a type, or of a random one if
-// t is "". A MULTI_SPORT is a triathlon: the parent and its five children in any
-// order, as Garmin sends them. Types differ in what they have: a run has steps, a
-// lap swim lengths, a wheelchair push pushes, an indoor ride no position, strength
+// Activities returns the activity of one workout of type t, or of a random type if
+// t is "". [activitytype.MultiSport] makes a triathlon: the parent and its five
+// children in any order, as Garmin sends them. The values depend on the type: a
+// run has steps, a lap swim has lengths, an indoor ride has no position, strength
 // training no distance.
 func (g *Generator) Activities(t activitytype.Type, start time.Time) []*types.Activity {
 	var s sport

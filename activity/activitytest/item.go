@@ -15,32 +15,33 @@ import (
 type Upload struct {
 	// Summary is as in [User.Add].
 	Summary types.Summary
-	// File is as in [User.AddFile]. Content is what is downloaded, of a File or of
-	// JSON of KindActivityFiles.
+	// File is as in [User.AddFile]. Content is what a download returns, for a
+	// File or for JSON of KindActivityFiles.
 	File    *types.ActivityFile
 	Content []byte
 
-	// JSON is an item of a Kind as the caller has written it: any JSON object, whose
-	// fields and their order stay. summaryId and startTimeInSeconds are added if it
-	// has none. userId and callbackURL are taken out, since the server puts its own in
-	// front; a userId of somebody else is an error.
+	// JSON is an item of the given Kind: any JSON object, whose fields keep their
+	// order. summaryId and startTimeInSeconds are added if they are missing. userId
+	// and callbackURL are replaced by the server's; the userId of another user is an
+	// error.
 	JSON json.RawMessage
 	Kind types.Kind
-	// ID is the summaryId that the JSON has, or gets if it has none. "" is its own, or
-	// one that is made up.
+	// ID is the summaryId that JSON gets if it has none; if it has one, ID must
+	// be the same or "". If both are missing, one is generated.
 	ID types.ID
-	// Raw leaves the JSON as it is, for shapes that cannot be right. The server keeps
-	// it under ID and Start.
+	// Raw leaves JSON as it is, even if it is no valid item. The server keeps it
+	// under ID and Start.
 	Raw   bool
 	Start time.Time
 	// Edit makes the manually updated activity that Garmin sends after the user has
-	// changed the activity ID in Garmin Connect: the activity with the fields of JSON
-	// in the place of its own.
+	// changed the activity ID in Garmin Connect: that activity, with its fields
+	// replaced by those in JSON.
 	Edit bool
 
 	// History makes it data from before the connection, as in [User.AddHistory].
 	History bool
-	// Silent makes no notification. The Record has the callback URL instead.
+	// Silent means that no notification is made. The [Record] has the callback
+	// URL instead.
 	Silent bool
 }
 

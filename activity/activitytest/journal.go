@@ -15,15 +15,16 @@ const (
 
 func (s *Server) keepBytes() int { return max(0, cmp.Or(s.KeepBytes, defaultBytes)) }
 
-// Message is what one side of an exchange has sent.
+// Message is what one side of an HTTP exchange has sent.
 type Message struct {
-	// Header has no credential in it.
+	// Header is the header without credentials.
 	Header http.Header `json:"header"`
-	// Body is its first 64 KB.
+	// Body is at most the first 64 KB of the body.
 	Body []byte `json:"body"`
-	// Size is the length of all of the body.
+	// Size is the length of the whole body.
 	Size int64 `json:"size"`
-	// Dropped tells that header and body are no longer kept: see [Server.KeepBytes].
+	// Dropped means that header and body are no longer kept; see
+	// [Server.KeepBytes].
 	Dropped bool `json:"dropped"`
 }
 

@@ -9,14 +9,14 @@ import (
 )
 
 // Quirk names a difference between Garmin's real traffic and its document, or a
-// recorded incident of an integration. Each is a chaos mode of the server; see
-// [Server.SetQuirks].
+// recorded incident of an integration. [Server.SetQuirks] turns them on.
 //
 // Quirks of items, in notifications and in pulls:
 //
-//   - details-other-id: activityId differs from summary.activityId
+//   - details-other-id: the activityId of details differs from summary.activityId
 //   - id-as-string: activityId is a JSON string
-//   - id-as-number: summaryId and parentSummaryId are JSON numbers, if they can be
+//   - id-as-number: summaryId and parentSummaryId are JSON numbers, if they have
+//     only digits
 //   - no-activity-id: no activityId and no activityName, as before 2020
 //   - integers-as-floats: 30 is written 30.0
 //   - floats-as-integers: 30.5 comes as 30
@@ -30,7 +30,7 @@ import (
 //   - timer-beyond-clock: timerDuration is more than clockDuration
 //   - wide-offset: the watch shows almost another day
 //   - user-access-token: items carry userAccessToken, as before OAuth 2
-//   - manual-capital: the key is "Manual", as the document's table has it
+//   - manual-capital: the key is "Manual", as in the document's table
 //   - device-name: odd spacing and case
 //   - wheelchair-alias: wheelChairCadenceInPushesPerMinute
 //   - upload-times: pings carry uploadStartTimeInSeconds and uploadEndTimeInSeconds
@@ -47,8 +47,8 @@ import (
 //   - unknown-key: a list of another API's beside the others
 //   - several-keys: bodies of several list keys become one
 //   - repeated-key: one list key comes twice in a body
-//   - bad-item: a value of a wrong type in one item more
-//   - unknown-user: an item of a user nobody knows
+//   - bad-item: one more item, with a value of a wrong type
+//   - unknown-user: an item of a user whom the partner does not know
 //   - hostile-callback: forged pings beside the others
 //
 // Quirks of delivery:
@@ -56,7 +56,7 @@ import (
 //   - duplicate: what was acknowledged is sent once more
 //   - shuffle: bodies are sent in any order
 //   - late: bodies are a day late
-//   - lost-answer: the first 200 is lost on its way
+//   - lost-answer: the first 200 is lost on the way
 //   - cut-body: the first attempt breaks off in the middle of the body
 //
 // Quirks of answers:
@@ -188,9 +188,9 @@ func (q Quirk) About() string {
 	return ""
 }
 
-// SetQuirks sets the share of the cases, from 0 to 1, that the named quirks apply
-// to; 0 turns them off. Other quirks stay as they are. The cases are the same in
-// every run. It panics if a quirk does not exist.
+// SetQuirks sets how often the named quirks apply: share is their part of all
+// cases, from 0, which turns them off, to 1. Other quirks stay as they are. The
+// cases are the same in every run. SetQuirks panics if a quirk does not exist.
 func (s *Server) SetQuirks(share float64, names ...Quirk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

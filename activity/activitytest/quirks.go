@@ -265,9 +265,9 @@ func (o object) numbers(f func(string) string) {
 	}
 }
 
-// HostileCallbacks returns callback URLs that a forged ping may carry and that
-// must not be requested: similar hosts, other schemes and ports, and resources of
-// the right host with side effects.
+// HostileCallbacks returns callback URLs that a forged ping may carry and that a
+// client must not request: similar hosts, other schemes and ports, and resources
+// of the right host that have side effects.
 func HostileCallbacks(baseURL string) []string {
 	const q = "?uploadStartTimeInSeconds=1&uploadEndTimeInSeconds=2&token=x"
 	host := strings.TrimPrefix(strings.TrimPrefix(baseURL, "https://"), "http://")

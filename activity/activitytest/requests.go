@@ -22,8 +22,8 @@ type Request struct {
 	Method string    `json:"method"`
 	Host   string    `json:"host"`
 	Path   string    `json:"path"`
-	// Query is the query as it came, but for its tokens. QueryKeys are the names of
-	// its parameters, sorted.
+	// Query is the query as it came, without its tokens. QueryKeys are the names
+	// of its parameters, sorted.
 	Query     string   `json:"query"`
 	QueryKeys []string `json:"queryKeys"`
 	// Auth is the scheme of the Authorization header: "Bearer", another word,
@@ -34,10 +34,11 @@ type Request struct {
 	// Status is what was answered; 0 if the connection was cut before.
 	Status int           `json:"status"`
 	Took   time.Duration `json:"took"`
-	// By is who answered if it was not the API: "Intercept", "fault" or "quirk".
+	// By says what answered instead of the API: "Intercept", "fault" or "quirk".
+	// It is "" if the API did.
 	By string `json:"by"`
-	// Sent is what the partner sent, Answer what it got. Old requests lose their
-	// headers and bodies: see [Server.KeepBytes].
+	// Sent is what the partner sent, Answer what it got. Headers and bodies of
+	// old requests are removed; see [Server.KeepBytes].
 	Sent   Message `json:"sent"`
 	Answer Message `json:"answer"`
 }
@@ -49,8 +50,9 @@ func (e *Request) drop() {
 	e.Answer.drop()
 }
 
-// Requests returns the requests whose ID is greater than after, oldest first. 0 asks
-// for all that are kept: see [Server.KeepRequests]. [State.Requests] is the latest ID.
+// Requests returns the requests whose ID is greater than after, oldest first. 0
+// returns all that are kept; see [Server.KeepRequests]. State.Requests is the
+// latest ID.
 func (s *Server) Requests(after int64) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 )
 
 // Resend sends the body of a delivery once more, now, to the endpoint as it is
-// configured now. It is a notification of its own: if it fails, it is sent again. It
-// is an error if the body is no longer kept, see [Server.KeepBytes], or if the endpoint is
-// not enabled, on hold or without address.
+// configured now. It counts as a new notification: if it fails, it is sent again.
+// Resend returns an error if the body is no longer kept (see [Server.KeepBytes]), or if
+// the endpoint is not enabled, on hold or without address.
 func (s *Server) Resend(ctx context.Context, id int64) (Delivery, error) {
 	return s.sendNow(ctx, id, func(old *parcel) (*parcel, error) {
 		p := *old
@@ -20,10 +20,10 @@ func (s *Server) Resend(ctx context.Context, id int64) (Delivery, error) {
 	})
 }
 
-// Retry sends bodies that wait to be sent again now: those of the given deliveries,
-// or without any, all. It is an error if a body does not wait, is no longer kept, or
-// if its endpoint is not enabled, on hold or without address; without ids, these are
-// left out.
+// Retry immediately sends bodies that failed and wait to be sent again: those of the
+// given deliveries, or all if no ids are given. It returns an error if the body of a
+// given delivery does not wait or is no longer kept, or if its endpoint is not
+// enabled, on hold or without address. Without ids, such bodies are left out.
 func (s *Server) Retry(ctx context.Context, ids ...int64) ([]Delivery, error) {
 	if len(ids) == 0 {
 		return s.retryAll(ctx), ctx.Err()

@@ -26,21 +26,23 @@ type Server struct {
 	// ClientID and ClientSecret are those of the partner. NewServer sets them.
 	ClientID, ClientSecret string
 
-	// RedirectURL is that of the partner, as preset in the developer portal.
+	// RedirectURL is the partner's redirect URL, as set in the developer portal.
 	// Consent leads there if the request names no other.
 	RedirectURL string
 
-	// StrictRedirect refuses a redirect_uri if RedirectURL is "", unless it is of
-	// this machine. One that is not RedirectURL, if there is one, is always refused.
+	// StrictRedirect matters if RedirectURL is "": a redirect_uri is then refused
+	// unless it leads to this machine. If RedirectURL is set, any other
+	// redirect_uri is always refused.
 	StrictRedirect bool
 
-	// NoPullTokens means that callback URLs carry no token, and that none is
-	// checked, as before 2025. Otherwise a pull without one is refused.
+	// NoPullTokens means that callback URLs carry no token and pulls need none,
+	// as before 2025. Otherwise a pull without a token is refused.
 	NoPullTokens bool
 	// OptionalPullTokens accepts pulls without a token. A wrong token is refused.
 	OptionalPullTokens bool
-	// EndExclusive excludes records uploaded in the last second of a pull's
-	// range. Garmin's document does not say; a client must work both ways.
+	// EndExclusive means that a pull does not return records uploaded in the last
+	// second of its range. Garmin's document does not say which it is; a client
+	// must work with both.
 	EndExclusive bool
 	// PullsCarryUserID adds userId to each item of a pull. Pushes always have
 	// it.
@@ -54,29 +56,30 @@ type Server struct {
 	// API, section 8). Zero means 100, that of an evaluation key; a production key has
 	// 10,000.
 	BackfillDaysPerMinute int
-	// BackfillFixedMinutes counts the budget per minute of the clock. Otherwise it is
-	// counted over the last 60 seconds.
+	// BackfillFixedMinutes means that the budget is for each minute of the clock.
+	// Otherwise it is for any 60 seconds.
 	BackfillFixedMinutes bool
 	// BackfillExactDuplicates answers 409 only if both ends of the range equal those
 	// of an earlier request. Otherwise one shared second is enough.
 	BackfillExactDuplicates bool
-	// BackfillDelay passes between a 202 and its notifications.
+	// BackfillDelay is the time between a 202 and its notifications.
 	BackfillDelay time.Duration
 
 	// Delivery holds the rules of notifications.
 	Delivery DeliveryRules
 
-	// KeepDeliveries and KeepRequests are how many of each are remembered, for
-	// [Server.Deliveries] and [Server.Requests]. The oldest go first. Zero means
-	// 100,000.
+	// KeepDeliveries and KeepRequests are how many of each are kept for
+	// [Server.Deliveries] and [Server.Requests]. The oldest are removed first.
+	// Zero means 100,000.
 	KeepDeliveries, KeepRequests int
-	// KeepBytes bounds the headers and bodies that are kept with them, for each of
-	// the two; older ones lose theirs. Zero means 16 MB, less than zero none.
+	// KeepBytes bounds the size of the headers and bodies that are kept, for
+	// deliveries and for requests separately. Those of the oldest are removed
+	// first. Zero means 16 MB; a negative value keeps none.
 	KeepBytes int
 
-	// Intercept, if set, sees each request before the server does. It returns
-	// true if it has answered. It may panic with [http.ErrAbortHandler] to cut
-	// the connection.
+	// Intercept, if not nil, gets each request before the server does. It
+	// returns true if it has answered. It may panic with
+	// [http.ErrAbortHandler] to break the connection.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
 
 	// watch, if set, sees each request before it is answered.
@@ -161,9 +164,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.api.ServeHTTP(rec, r)
 }
 
-// Watch calls f with each request before it is answered, and with the user of its
-// access token, or nil. f may delay the request. There is one f at a time; stop
-// ends it.
+// Watch makes the server call f with each request before it is answered, and with
+// the user of its access token, or nil. f may delay the request. A new f replaces
+// an earlier one; stop removes it.
 func (s *Server) Watch(f func(r *http.Request, u *User)) (stop func()) {
 	s.watch.Store(&f)
 	return func() { s.watch.CompareAndSwap(&f, nil) }

@@ -20,8 +20,9 @@ type kept struct {
 	load func(json.RawMessage) error
 }
 
-// Keep makes the state of what [Server.Use] puts in front part of snapshots, under
-// a name. load gets what save gave, or nil to empty the state.
+// Keep makes the state of a handler of [Server.Use] a part of snapshots, under
+// the given name. save returns the state. load gets what save returned, or nil to
+// clear the state.
 func (s *Server) Keep(name string, save func() (json.RawMessage, error), load func(json.RawMessage) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,8 +207,9 @@ type (
 // Snapshot returns the whole state as JSON, with which [Server.Restore] makes the
 // same state again, in this server or in another: users, tokens, data, queues,
 // budgets, logs, faults, quirks, rules and how far the clock is ahead. Snapshots of
-// one state are equal, byte for byte. What is not in it is the program's: base URL,
-// client, handlers, transports. A body that is under way counts as not sent.
+// one state are equal, byte for byte. What belongs to the program is not in it:
+// base URL, client id and secret, handlers, transports. A body that is being sent
+// counts as not sent.
 func (s *Server) Snapshot() ([]byte, error) {
 	beside := make(map[string]json.RawMessage)
 	for name, k := range s.keepers() {
@@ -353,11 +355,11 @@ func saveDelivery(d Delivery) savedDelivery {
 	return v
 }
 
-// Restore makes the state that of a snapshot. It changes nothing if it fails. nil
-// makes the server new: without users, data, logs, faults and quirks, and with the
-// clock of package time. The same ids and tokens are then made up again. The
-// exported fields stay, and in any case the endpoints' handlers and transports. A
-// body that is under way is forgotten.
+// Restore replaces the server's state by that of a snapshot. If it fails, it
+// changes nothing. Restore(nil) resets the server: it has no users, data, logs,
+// faults or quirks, and the clock of package time, and it generates the same ids
+// and tokens again; its exported fields stay. The endpoints' handlers and
+// transports stay in any case. A body that is being sent is forgotten.
 func (s *Server) Restore(b []byte) error {
 	if b == nil {
 		return s.reset()

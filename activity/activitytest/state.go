@@ -7,7 +7,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// State is what a server knows beside its users.
+// State is the state of a server, without that of its users.
 type State struct {
 	// Now is the server's time: that of package time and Ahead.
 	Now time.Time
@@ -16,11 +16,11 @@ type State struct {
 
 	// Endpoints has each list key's row of the Endpoint Configuration Tool.
 	Endpoints map[types.Kind]Endpoint
-	// Waiting counts the items of each list key that were not sent yet, Failed those
-	// that are sent again.
+	// Waiting counts the items of each list key that were not sent yet, and
+	// Failed those that failed and will be sent again.
 	Waiting, Failed map[types.Kind]int
-	// Pending counts all items that are not acknowledged: those that wait, those that
-	// failed and those under way.
+	// Pending counts all items that are not acknowledged: those that wait, those
+	// that failed and those that are being sent.
 	Pending int
 	// Expired counts the items that were dropped because their endpoint was on hold
 	// for more than seven days. They are never sent.
@@ -31,10 +31,11 @@ type State struct {
 	// Quirks has the share of the cases of each quirk that is on.
 	Quirks map[Quirk]float64
 
-	// Deliveries and Requests are the ID of the latest of each, and so how many there
-	// were.
+	// Deliveries and Requests are the ID of the latest of each, which is also how
+	// many there were.
 	Deliveries, Requests int64
-	// BackfillViolations counts the requests refused because of the rate limit.
+	// BackfillViolations counts the backfill requests that were refused because
+	// of the rate limit.
 	BackfillViolations int
 	// RefreshReuses counts the requests for tokens with a refresh token that was used
 	// before.

@@ -21,13 +21,14 @@ type Record struct {
 	// Uploaded is zero for history that no backfill has brought yet.
 	Uploaded time.Time       `json:"uploaded,omitzero"`
 	JSON     json.RawMessage `json:"json"`
-	// CallbackURL is where a ping for it leads. Only [Upload.Silent] sets it.
+	// CallbackURL is the callback URL of a ping for the record. It is set only if
+	// [Upload.Silent] was.
 	CallbackURL string `json:"-"`
 }
 
-// View is the Data Viewer: it returns the user's records of a kind, or of all for
-// "", by the time of recording, not of upload. The zero Window is all time. The JSON
-// must not be changed.
+// View works like Garmin's web tool Data Viewer: it returns the user's records of a
+// kind, or of all kinds for "", that were recorded within w. The time of the upload
+// does not matter. The zero Window means all time. The JSON must not be changed.
 func (u *User) View(kind types.Kind, w types.Window) []Record {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -40,8 +41,9 @@ func (u *User) View(kind types.Kind, w types.Window) []Record {
 	return list
 }
 
-// Backfill is the Backfill tool. It follows the rules of the endpoint, and its
-// error has the endpoint's text. Both ends of the window are included.
+// Backfill requests history like Garmin's web tool of that name. It follows the
+// rules of the API's backfill endpoint, and its error has the endpoint's text.
+// Both ends of the window are included.
 func (u *User) Backfill(kind types.Kind, w types.Window) error {
 	if !slices.Contains(backfillKinds(), kind) {
 		return fmt.Errorf("activitytest: %s have no backfill", kind)
@@ -52,9 +54,9 @@ func (u *User) Backfill(kind types.Kind, w types.Window) error {
 	return nil
 }
 
-// Resend is the Summary Resender: it queues again the notifications of everything
-// the user has uploaded, of the given kinds or of all. It returns the number of
-// records.
+// Resend works like Garmin's web tool Summary Resender: it queues again the
+// notifications of everything the user has uploaded, of the given kinds or of
+// all. It returns the number of records.
 func (u *User) Resend(kinds ...types.Kind) int {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()

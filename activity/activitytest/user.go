@@ -28,7 +28,8 @@ type UserOptions struct {
 	// AccessToken is the OAuth 2 access token that the partner already has. If
 	// empty, it is generated.
 	AccessToken string
-	// NotConnected makes a Garmin user without tokens, who has yet to consent.
+	// NotConnected makes a Garmin user who has not consented yet and has no
+	// tokens.
 	NotConnected bool
 }
 
@@ -166,8 +167,8 @@ func (u *User) SetPermissions(p ...types.Permission) {
 	u.s.enqueue(types.KindPermissionChanges, &notice{user: u, body: permissionsItem(u, u.s.hex(4)+"-"+u.s.hex(4))})
 }
 
-// Deregister disconnects the user as Garmin Connect does: the tokens die, what
-// was queued is dropped, and the deregistration is queued.
+// Deregister disconnects the user as Garmin Connect does: the tokens become
+// invalid, what was queued is dropped, and the deregistration is queued.
 func (u *User) Deregister() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -187,7 +188,8 @@ func (u *User) deregister() {
 }
 
 // Connect connects the user, as consent does, with new tokens. The old refresh
-// token is dead. History may be requested again if the user was not connected.
+// token becomes invalid. If the user was not connected, history may be requested
+// again.
 func (u *User) Connect() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()

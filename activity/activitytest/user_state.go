@@ -24,11 +24,11 @@ type UserState struct {
 	RefreshToken string
 	// RefreshExpires is when RefreshToken expires.
 	RefreshExpires time.Time
-	// PullToken is a new token for pulls of the user's data, like those of the API
-	// Pull Token tool. It is valid for seven days.
+	// PullToken is a new token for pulls of the user's data, like those of
+	// Garmin's web page "API Pull Token". It is valid for seven days.
 	PullToken string
-	// ItemToken is the userAccessToken of the user's notifications, like those of
-	// users who have not moved to OAuth 2. "" means that they have none. A new
+	// ItemToken is the userAccessToken in the user's notifications, as for users
+	// who have not moved to OAuth 2. "" means that notifications have none. A new
 	// connection by OAuth 2 removes it.
 	ItemToken string
 
@@ -68,10 +68,10 @@ func (u *User) state() UserState {
 }
 
 // Change lets f set fields of the user's state: HistoryFrom, ItemToken,
-// AccessExpires, which is then that of every access token, and RefreshExpires. An
-// AccessToken or RefreshToken of "" takes these tokens from the user, as if there
-// had never been any. Change panics if f sets anything else: see [User.Connect],
-// [User.Deregister] and [User.SetPermissions].
+// AccessExpires, which is then that of every access token, and RefreshExpires. If
+// f sets AccessToken or RefreshToken to "", the user loses these tokens. Change
+// panics if f sets anything else; see [User.Connect], [User.Deregister] and
+// [User.SetPermissions].
 func (u *User) Change(f func(*UserState)) {
 	old := u.State()
 	v := old
