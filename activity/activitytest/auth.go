@@ -1,38 +1,36 @@
 package activitytest
 
 import (
-	"context"
 	"net/http"
 	"strings"
+
+	"github.com/garminkit/activityapi/types"
 )
 
 // errNoAuth is the text for a missing or unreadable Authorization header.
 const errNoAuth = "Unable to read oAuth header"
 
+// signedKey is of the context of a request that Signed has returned.
 type signedKey struct{}
 
-// Signed returns a copy of r that the server accepts as a request of the user,
-// whatever its Authorization header. It is for handlers of [Server.Use].
-func Signed(r *http.Request, u *User) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), signedKey{}, u))
-}
-
-// claimed returns the user whose access token a request has, or nil.
-func (s *Server) claimed(r *http.Request) *User {
+// claimed returns the id of the user whose access token a request has, or "".
+func (s *Server) claimed(r *http.Request) types.UserID {
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.bearers[value]; t != nil && strings.EqualFold(scheme, "Bearer") {
-		return t.user
+		return t.user.id
 	}
-	return nil
+	return ""
 }
 
 // authenticate finds the user a request is signed for (Appendix B: 401 where
 // the authorization fails, 403 where the token is unknown).
 func (s *Server) authenticate(r *http.Request) (*User, *apiError) {
-	if u, ok := r.Context().Value(signedKey{}).(*User); ok {
-		return u, nil
+	if id, ok := r.Context().Value(signedKey{}).(types.UserID); ok {
+		if u := s.User(id); u != nil {
+			return u, nil
+		}
 	}
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || value == "" {

@@ -77,21 +77,6 @@ func (s *Server) sweep(now time.Time) {
 	}
 }
 
-// Changes returns a channel that receives a value after something has changed: a
-// delivery, a request, a user, an endpoint. One value may stand for several
-// changes. Call stop when the channel is no longer needed.
-func (s *Server) Changes() (changed <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.watchers[c] = struct{}{}
-	return c, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watchers, c)
-	}
-}
-
 // touch tells those who watch that something has changed. s.mu is held.
 func (s *Server) touch() {
 	for c := range s.watchers {
@@ -100,12 +85,4 @@ func (s *Server) touch() {
 		default:
 		}
 	}
-}
-
-// Change runs f while the server handles no request, so that f can set its
-// exported fields. f must not call methods of the server.
-func (s *Server) Change(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f()
 }

@@ -65,7 +65,7 @@ func TestAdvance(t *testing.T) {
 			now := fake.State().Now
 			return u.Backfill(types.KindActivities, types.Window{Start: now.Add(-24 * time.Hour), End: now})
 		}
-		fake.Change(func() { fake.BackfillDaysPerMinute = 1 })
+		fake.Backstage().Change(func() { fake.BackfillDaysPerMinute = 1 })
 		require.NoError(t, ask())
 		require.ErrorContains(t, u.Backfill(types.KindMoveIQ, types.Window{Start: fake.State().Now.Add(-time.Hour), End: fake.State().Now}), "429")
 		_, err = fake.Advance(t.Context(), 25*time.Hour)

@@ -95,20 +95,18 @@ func ExampleServer_SetFaults() {
 	// 401
 }
 
-// What stands in front of the API may know users by its own proof.
+// What stands in front of the API may answer in its place.
 func ExampleServer_Use() {
 	fake := activitytest.NewServer()
-	user := fake.AddUser(&activitytest.UserOptions{ID: "d3315b10"})
 	fake.Use(func(api http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Authorization") == "Badge 7" {
-				r = activitytest.Signed(r, user)
-			}
-			api.ServeHTTP(w, r)
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /wellness-api/rest/user/id", func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, `{"userId":"d3315b10"}`)
 		})
+		mux.Handle("/", api)
+		return mux
 	})
 	r, _ := http.NewRequest("GET", "https://apis.garmin.com/wellness-api/rest/user/id", nil)
-	r.Header.Set("Authorization", "Badge 7")
 	res, err := fake.RoundTrip(r)
 	if err != nil {
 		panic(err)

@@ -108,7 +108,7 @@ func TestRetention(t *testing.T) {
 	get(t, fake, rest+"user/id", u.State().AccessToken)
 	require.EqualValues(t, 1001, fake.Requests(seen)[0].ID)
 
-	fake.Change(func() { fake.KeepBytes = -1 })
+	fake.Backstage().Change(func() { fake.KeepBytes = -1 })
 	u.Add(run("x", fake.State().Now))
 	d := fake.Deliver(t.Context())[0]
 	require.NotEmpty(t, d.Body)
@@ -187,7 +187,7 @@ func TestRequestLog(t *testing.T) {
 // TestChanges: who watches is told, and is never waited for.
 func TestChanges(t *testing.T) {
 	fake := newServer(t)
-	changed, stop := fake.Changes()
+	changed, stop := fake.Backstage().Changes()
 	for i, change := range []func(){
 		func() { _, _ = fake.Advance(t.Context(), 1) },
 		func() { fake.AddUser(nil) },

@@ -83,7 +83,7 @@ type Server struct {
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
 
 	// watch, if set, sees each request before it is answered.
-	watch atomic.Pointer[func(*http.Request, *User)]
+	watch atomic.Pointer[func(*http.Request, types.UserID)]
 
 	api     http.Handler
 	sending sync.Mutex // one Deliver at a time
@@ -109,7 +109,7 @@ type Server struct {
 	seen      map[string]bool   // what quirkSummaryGone and quirkNotReady remember
 	requests  journal[Request, *Request]
 	watchers  map[chan struct{}]struct{}
-	kept      map[string]kept // by name: see Keep
+	kept      map[string]kept // by name
 
 	endpoints  map[types.Kind]Endpoint
 	waiting    map[types.Kind][]*notice
@@ -164,17 +164,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.api.ServeHTTP(rec, r)
 }
 
-// Watch makes the server call f with each request before it is answered, and with
-// the user of its access token, or nil. f may delay the request. A new f replaces
-// an earlier one; stop removes it.
-func (s *Server) Watch(f func(r *http.Request, u *User)) (stop func()) {
-	s.watch.Store(&f)
-	return func() { s.watch.CompareAndSwap(&f, nil) }
-}
-
 // Use puts a handler in front of the server, after its faults and its log. The
 // handler returned by wrap gets each request, and passes on those that it does
-// not answer; see [Signed]. Call Use before the first request.
+// not answer. Call Use before the first request.
 func (s *Server) Use(wrap func(api http.Handler) http.Handler) { s.api = wrap(s.api) }
 
 // apiRoute is one call of the API.

@@ -14,19 +14,10 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// kept is state beside the server's own: see Keep.
+// kept is state beside the server's own: see backstage.Server.Keep.
 type kept struct {
 	save func() (json.RawMessage, error)
 	load func(json.RawMessage) error
-}
-
-// Keep makes the state of a handler of [Server.Use] a part of snapshots, under
-// the given name. save returns the state. load gets what save returned, or nil to
-// clear the state.
-func (s *Server) Keep(name string, save func() (json.RawMessage, error), load func(json.RawMessage) error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.kept[name] = kept{save, load}
 }
 
 // keepers returns what Keep has added. It is called without the server's lock, as

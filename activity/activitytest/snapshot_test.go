@@ -36,7 +36,7 @@ func busy(t testing.TB) *activitytest.Server {
 		return &http.Response{StatusCode: status, Header: http.Header{"X": {"y"}}, Body: io.NopCloser(strings.NewReader("answer"))}, nil
 	})}, types.KindActivities)
 
-	fake.Change(func() { fake.Delivery.BatchItems = 2; fake.BackfillDelay = time.Hour })
+	fake.Backstage().Change(func() { fake.Delivery.BatchItems = 2; fake.BackfillDelay = time.Hour })
 	fake.Deliver(t.Context())
 	require.NoError(t, u.Backfill(types.KindActivities, types.Window{Start: fake.State().Now.AddDate(0, 0, -10), End: fake.State().Now}))
 	_, err = fake.Advance(t.Context(), 10*time.Minute)
@@ -143,7 +143,7 @@ func TestRestoreRefuses(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	fake := busy(t)
-	fake.Change(func() {
+	fake.Backstage().Change(func() {
 		fake.RedirectURL, fake.Delivery, fake.BackfillDelay = "", activitytest.DeliveryRules{}, 0
 	})
 	require.NoError(t, fake.Restore(nil))

@@ -103,20 +103,10 @@ func TestRestart(t *testing.T) {
 		t.Skip("it starts a program four times")
 	}
 	garmin := activitytest.NewServer()
-	web := httptest.NewServer(garmin)
-	t.Cleanup(web.Close)
-	garmin.BaseURL = web.URL
-	garmin.BackfillDaysPerMinute = 10_000
-	garmin.Delivery.BatchItems, garmin.Delivery.FirstRetry = 5, 50*time.Millisecond
-	now := time.Now()
-	user := garmin.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: now.AddDate(-1, 0, -1)})
-	fill(user, 1, 30)
-	dir := t.TempDir()
-
 	// What is asked for tells how far it has come.
 	var history, files atomic.Int64
 	reached := make(chan string, 3)
-	defer garmin.Watch(func(r *http.Request, _ *activitytest.User) {
+	garmin.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case strings.Contains(r.URL.Path, "/backfill/"):
 			if history.Add(1) == 5 {
@@ -127,7 +117,18 @@ func TestRestart(t *testing.T) {
 				reached <- "delivery"
 			}
 		}
-	})()
+		return false
+	}
+	web := httptest.NewServer(garmin)
+	t.Cleanup(web.Close)
+	garmin.BaseURL = web.URL
+	garmin.BackfillDaysPerMinute = 10_000
+	garmin.Delivery.BatchItems, garmin.Delivery.FirstRetry = 5, 50*time.Millisecond
+	now := time.Now()
+	user := garmin.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: now.AddDate(-1, 0, -1)})
+	fill(user, 1, 30)
+	dir := t.TempDir()
+
 	wait := func(what string) {
 		t.Helper()
 		select {

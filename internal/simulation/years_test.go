@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/garminkit/activityapi/activity/activitytest"
+	"github.com/garminkit/activityapi/internal/backstage"
 )
 
 var (
@@ -43,7 +43,7 @@ func TestYears(t *testing.T) {
 	t.Logf("%.0f virtual years in %s, %.1f in a second:\n%s", *years, took.Round(time.Millisecond), *years/took.Seconds(), table(sum))
 }
 
-func hostile() []string { return activitytest.HostileCallbacks("https://apis.garmin.com") }
+func hostile() []string { return backstage.HostileCallbacks("https://apis.garmin.com") }
 
 func garminRequest(l *life) *http.Request {
 	r, err := http.NewRequestWithContext(l.end, http.MethodPost, "https://partner.example/garmin/"+pathSecret, nil)

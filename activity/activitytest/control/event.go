@@ -26,7 +26,7 @@ type batchView[T any] struct {
 // events is the stream of what happens. It remembers where it is and nothing
 // else, so that a reader that is slow costs nothing.
 func (c *control) events(w http.ResponseWriter, r *http.Request) {
-	changed, stop := c.s.Changes()
+	changed, stop := c.s.Backstage().Changes()
 	defer stop()
 	out := http.NewResponseController(w)
 	h := w.Header()

@@ -55,7 +55,7 @@ func pullTokens(s *activitytest.Server) string {
 
 func (c *control) limits() (v limitsView) {
 	s := c.s
-	s.Change(func() {
+	s.Backstage().Change(func() {
 		v = limitsView{
 			s.RedirectURL, pullTokens(s), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
 			backfillView{s.BackfillDaysPerMinute, s.BackfillFixedMinutes, s.BackfillExactDuplicates, s.BackfillDelay.String()},
@@ -94,7 +94,7 @@ func (c *control) setLimits(r *http.Request) (any, error) {
 		}
 	}
 	s := c.s
-	s.Change(func() {
+	s.Backstage().Change(func() {
 		s.RedirectURL, s.NoPullTokens, s.OptionalPullTokens = v.RedirectURL, v.PullTokens == "none", v.PullTokens == "optional"
 		s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = v.EndExclusive, v.PullsCarryUserID, v.NoLongDetails
 		s.BackfillDaysPerMinute, s.BackfillFixedMinutes = v.Backfill.DaysPerMinute, v.Backfill.FixedMinutes

@@ -29,7 +29,7 @@ func (c *control) state() stateView {
 		Pending: state.Pending, Expired: state.Expired, Quirks: c.quirksOn(), Users: []userView{}, Endpoints: c.endpoints(),
 		Ahead: state.Ahead.String(), Faults: c.faults().Faults, Deliveries: state.Deliveries, Requests: state.Requests,
 	}
-	c.s.Change(func() { v.BaseURL, v.ClientID, v.RedirectURL = c.s.BaseURL, c.s.ClientID, c.s.RedirectURL })
+	c.s.Backstage().Change(func() { v.BaseURL, v.ClientID, v.RedirectURL = c.s.BaseURL, c.s.ClientID, c.s.RedirectURL })
 	for _, u := range c.s.Users() {
 		v.Users = append(v.Users, view(u, false))
 	}
@@ -44,7 +44,7 @@ type appView struct {
 }
 
 func (c *control) app() (v appView) {
-	c.s.Change(func() { v = appView{c.s.BaseURL, c.s.ClientID, c.s.ClientSecret, c.s.RedirectURL} })
+	c.s.Backstage().Change(func() { v = appView{c.s.BaseURL, c.s.ClientID, c.s.ClientSecret, c.s.RedirectURL} })
 	if c.opts.HideSecret {
 		v.ClientSecret = ""
 	}

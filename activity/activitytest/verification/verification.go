@@ -94,7 +94,7 @@ func Run(ctx context.Context, endpoint string, o *Options) (*Report, error) {
 		v.addUsers(o.Users)
 	}
 	v.users = connected(v.server)
-	defer v.server.Watch(v.hold)()
+	defer v.server.Backstage().Watch(v.hold)()
 
 	for _, c := range checks() {
 		if ctx.Err() != nil {
@@ -140,9 +140,9 @@ type verifier struct {
 
 // callback is what came back for one URL.
 type callback struct {
-	n      int                // requests
-	header bool               // all of them with an Authorization header
-	user   *activitytest.User // whose token they had, nil if not all had the same
+	n      int          // requests
+	header bool         // all of them with an Authorization header
+	user   types.UserID // whose token they had, "" if not all had the same
 }
 
 // requirement is a check before it has run.
@@ -261,7 +261,7 @@ func (v *verifier) postString(body string) error {
 }
 
 // hold watches the server: a callback waits until the notification is answered.
-func (v *verifier) hold(r *http.Request, user *activitytest.User) {
+func (v *verifier) hold(r *http.Request, user types.UserID) {
 	v.mu.Lock()
 	answered := v.answered
 	if v.got != nil {
@@ -274,7 +274,7 @@ func (v *verifier) hold(r *http.Request, user *activitytest.User) {
 		c.n++
 		c.header = c.header && r.Header.Get("Authorization") != ""
 		if c.user != user {
-			c.user = nil
+			c.user = ""
 		}
 	}
 	v.mu.Unlock()
@@ -321,7 +321,7 @@ func (v *verifier) authorized(raw string, u *activitytest.User) error {
 	switch c := v.requests(raw); {
 	case !c.header:
 		return errors.New("the request had no Authorization header; Garmin answers 400")
-	case c.user != u:
+	case c.user != u.ID():
 		return errors.New("the request did not have the user's access token; Garmin answers 403")
 	}
 	return nil

@@ -135,7 +135,7 @@ func TestDenied(t *testing.T) {
 	t.Parallel()
 	p := newPartner(t, nil)
 	consent, cookies := p.start(t)
-	redirect, err := p.garmin.Deny(consent)
+	redirect, err := p.garmin.Consent(consent, nil)
 	require.NoError(t, err)
 	before := len(p.fake.Requests(0))
 	p.callback(redirect, cookies)

@@ -105,18 +105,10 @@ func (g *Garmin) serveExchange(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, b)
 }
 
-// Consent agrees on the consent page at authorizeURL on behalf of u. It returns
-// the partner's URL to which the browser is then sent.
-func (g *Garmin) Consent(authorizeURL string, u *activitytest.User) (redirect string, err error) {
-	return g.decide(authorizeURL, u)
-}
-
-// Deny is like [Garmin.Consent], but the user does not agree.
-func (g *Garmin) Deny(authorizeURL string) (redirect string, err error) {
-	return g.decide(authorizeURL, nil)
-}
-
-func (g *Garmin) decide(authorizeURL string, user *activitytest.User) (string, error) {
+// Consent agrees on the consent page at authorizeURL on behalf of user; if user is
+// nil, the user does not agree. It returns the partner's URL to which the browser
+// is then sent.
+func (g *Garmin) Consent(authorizeURL string, user *activitytest.User) (redirect string, err error) {
 	u, err := url.Parse(authorizeURL)
 	if err != nil {
 		return "", errors.New("oauth1test: malformed URL")
@@ -129,7 +121,7 @@ func (g *Garmin) decide(authorizeURL string, user *activitytest.User) (string, e
 		return "", errors.New("oauth1test: unknown oauth_token")
 	}
 	var target string
-	g.fake.Change(func() { target = g.fake.RedirectURL })
+	g.fake.Backstage().Change(func() { target = g.fake.RedirectURL })
 	for _, callback := range []string{t.callback, u.Query().Get("oauth_callback")} {
 		if callback != "" {
 			target = callback
@@ -165,7 +157,7 @@ func (g *Garmin) servePage(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	back, err := g.decide(r.URL.String(), user)
+	back, err := g.Consent(r.URL.String(), user)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

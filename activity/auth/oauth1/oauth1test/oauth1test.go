@@ -51,7 +51,7 @@ type connected struct {
 func Add(fake *activitytest.Server) *Garmin {
 	g := &Garmin{fake: fake, users: make(map[string]*connected), requests: make(map[string]*request), nonces: make(map[string]time.Time)}
 	fake.Use(g.wrap)
-	fake.Keep("oauth1", g.save, g.load)
+	fake.Backstage().Keep("oauth1", g.save, g.load)
 	return g
 }
 
@@ -95,7 +95,7 @@ func (g *Garmin) wrap(api http.Handler) http.Handler {
 		if !signed(r) {
 			api.ServeHTTP(w, r)
 		} else if u := g.user(w, r); u != nil {
-			api.ServeHTTP(w, activitytest.Signed(r, u))
+			api.ServeHTTP(w, g.fake.Backstage().Signed(r, u.ID()))
 		}
 	})
 	return mux

@@ -108,7 +108,7 @@ func TestFlow(t *testing.T) {
 	authorize, err := config.AuthorizationURL(requestToken)
 	require.NoError(t, err)
 
-	denied, err := garmin.Deny(authorize.String())
+	denied, err := garmin.Consent(authorize.String(), nil)
 	require.NoError(t, err)
 	require.Equal(t, "NULL", must(t, denied).Query().Get("oauth_verifier"))
 	_, _, err = config.AccessToken(requestToken, requestSecret, "NULL")
