@@ -141,9 +141,9 @@ func TestFileAnswers(t *testing.T) {
 			client := overSocket(t, base, activity.Options{MaxRetries: -1})
 			dir := t.TempDir()
 			got, odd := "", []string(nil)
-			worker, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+			worker, err := notify.NewProcessor(nil, func(context.Context, types.UserID) ([]notify.User, error) {
 				return []notify.User{{ID: "local", Client: client}}, nil
-			}), notify.Callbacks{
+			}, notify.Callbacks{
 				Save: func(context.Context, *notify.Delivery, types.Summary) error { return nil },
 				File: func(_ context.Context, _ *notify.Delivery, f *notify.File) error {
 					b, err := os.ReadFile(f.Path)

@@ -68,7 +68,7 @@ func TestAppRoutes(t *testing.T) {
 			t.Parallel()
 			var store memory
 			var receipt notify.Receipt
-			h := notify.NewHandler(&store, &notify.HandlerOptions{Apps: tt.apps, Observe: func(_ context.Context, r notify.Receipt) { receipt = r }})
+			h := notify.NewHandler(store.Put, &notify.HandlerOptions{Apps: tt.apps, Observe: func(_ context.Context, r notify.Receipt) { receipt = r }})
 			r := httptest.NewRequest(http.MethodPost, tt.path, strings.NewReader("{}"))
 			if tt.id != "" {
 				r.Header.Set("garmin-client-id", tt.id)
@@ -105,7 +105,7 @@ func TestAppsRefused(t *testing.T) {
 func stored(t testing.TB, app, body string) string {
 	t.Helper()
 	var store memory
-	h := notify.NewHandler(&store, &notify.HandlerOptions{Apps: map[string][]notify.OriginCheck{app: {clientID(t, "x")}}})
+	h := notify.NewHandler(store.Put, &notify.HandlerOptions{Apps: map[string][]notify.OriginCheck{app: {clientID(t, "x")}}})
 	// Bytes come one by one: a line need not come at once.
 	r := httptest.NewRequest(http.MethodPost, "/", iotest.OneByteReader(strings.NewReader(body)))
 	r.Header.Set("garmin-client-id", "x")
@@ -328,10 +328,10 @@ func TestWorkerKeepsApp(t *testing.T) {
 	var got types.UserID
 	calls := newRig(t, nil).calls
 	calls.File = nil
-	w, err := notify.NewProcessor(nil, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	w, err := notify.NewProcessor(nil, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		got = id
 		return []notify.User{{ID: "x"}}, nil
-	}), calls, nil)
+	}, calls, nil)
 	require.NoError(t, err)
 	pieces, items := split(t, stored(t, "evaluation", push("u", "1")), false)
 	require.NoError(t, w.Attempt(t.Context(), &notify.Item{Piece: notify.Piece{Key: pieces[0].Key, UserID: pieces[0].UserID}, Raw: []byte(items[0])}))

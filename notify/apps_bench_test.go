@@ -33,13 +33,13 @@ func BenchmarkApps(b *testing.B) {
 	start := func(opts *notify.HandlerOptions, paths ...string) *program {
 		q, err := spool.Open(b.TempDir(), nil)
 		require.NoError(b, err)
-		p := &program{h: notify.NewHandler(q, opts), paths: paths}
+		p := &program{h: notify.NewHandler(q.Put, opts), paths: paths}
 		calls := notify.Callbacks{
 			Save:             func(context.Context, *notify.Delivery, types.Summary) error { p.saved.Add(1); return nil },
 			Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 			PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 		}
-		users := notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) { return []notify.User{{ID: "x"}}, nil })
+		users := func(context.Context, types.UserID) ([]notify.User, error) { return []notify.User{{ID: "x"}}, nil }
 		proc, err := notify.NewProcessor(q, users, calls, nil)
 		require.NoError(b, err)
 		ctx, cancel := context.WithCancel(context.Background())

@@ -76,7 +76,7 @@ func (a *attempt) do() error {
 	if a.it.Size > a.opts.MaxItem {
 		return Permanent(fmt.Errorf("%w: %d bytes, MaxItem is %d", errItemTooLarge, a.it.Size, a.opts.MaxItem))
 	}
-	users, err := a.users.Resolve(a.ctx, a.it.UserID)
+	users, err := a.users(a.ctx, a.it.UserID)
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func TestOddBodies(t *testing.T) {
 					req.Header.Set(name, value)
 				}
 				w := httptest.NewRecorder()
-				notify.NewHandler(r.queue, nil).ServeHTTP(w, req)
+				notify.NewHandler(r.queue.Put, nil).ServeHTTP(w, req)
 				require.Equal(t, http.StatusOK, w.Code)
 				r.start()
 				synctest.Wait()

@@ -38,17 +38,7 @@ type User struct {
 // Return a user even if the token is dead, with a Client whose calls fail or
 // without one: pushes and the deregistration need no token. An error delays the
 // item, or buries it if the error says that a retry is pointless.
-type Resolver interface {
-	Resolve(ctx context.Context, userID types.UserID) ([]User, error)
-}
-
-// ResolverFunc makes a function a [Resolver].
-type ResolverFunc func(ctx context.Context, userID types.UserID) ([]User, error)
-
-// Resolve calls f.
-func (f ResolverFunc) Resolve(ctx context.Context, userID types.UserID) ([]User, error) {
-	return f(ctx, userID)
-}
+type Resolver func(ctx context.Context, userID types.UserID) ([]User, error)
 
 var (
 	// ErrUnknownUser means that none of the partner's users has the Garmin user

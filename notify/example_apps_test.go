@@ -25,7 +25,7 @@ func ExampleHandlerOptions_apps() {
 		fmt.Println(err)
 		return
 	}
-	store := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+	store := func(_ context.Context, r io.Reader) error {
 		for p, err := range new(notify.Splitter).Split(r) {
 			if err != nil {
 				return err
@@ -33,7 +33,7 @@ func ExampleHandlerOptions_apps() {
 			fmt.Printf("an item of %q, application %q\n", p.UserID, p.UserID.App())
 		}
 		return nil
-	})
+	}
 	h := notify.NewHandler(store, &notify.HandlerOptions{
 		Apps: map[string][]notify.OriginCheck{"": {production}, "evaluation": {evaluation}},
 	})

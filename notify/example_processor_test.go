@@ -38,7 +38,7 @@ func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	queue := notifytest.NewMemory() // spool.Open in production
-	p, err := notify.NewProcessor(queue, notify.ResolverFunc(exampleUsers), notify.Callbacks{
+	p, err := notify.NewProcessor(queue, exampleUsers, notify.Callbacks{
 		Save: func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 			fmt.Println("save for", d.User.ID, s.Kind(), s.ID(), "pulled:", d.Pulled)
 			if d.Pulled {
@@ -93,7 +93,7 @@ func ExampleFiles() {
 	ctx, cancel := context.WithCancel(context.Background())
 	queue := notifytest.NewMemory()
 	ignore := func(context.Context, *notify.Delivery, types.Summary) error { return nil }
-	p, err := notify.NewProcessor(queue, notify.ResolverFunc(exampleUsers), notify.Callbacks{
+	p, err := notify.NewProcessor(queue, exampleUsers, notify.Callbacks{
 		Save: ignore,
 		File: func(ctx context.Context, d *notify.Delivery, f *notify.File) error {
 			data, err := os.ReadFile(f.Path)
@@ -130,7 +130,7 @@ func ExampleQueue() {
 	process := func(until notify.Result) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		p, err := notify.NewProcessor(queue, notify.ResolverFunc(exampleUsers), notify.Callbacks{
+		p, err := notify.NewProcessor(queue, exampleUsers, notify.Callbacks{
 			Save: func(_ context.Context, _ *notify.Delivery, s types.Summary) error {
 				if !fixed {
 					return notify.Permanent(errors.New("no column for this"))

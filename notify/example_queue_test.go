@@ -41,7 +41,7 @@ func ExampleRetryAfter() {
 // A job queue of the partner's keeps the items, and Attempt tries one once.
 func ExampleProcessor_Attempt() {
 	ctx := context.Background()
-	p, err := notify.NewProcessor(nil, notify.ResolverFunc(exampleUsers), notify.Callbacks{
+	p, err := notify.NewProcessor(nil, exampleUsers, notify.Callbacks{
 		Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
 			fmt.Println("save for", d.User.ID, s.Kind(), s.ID())
 			return nil
@@ -78,7 +78,8 @@ func (s *numbered) Put(ctx context.Context, r io.Reader) error {
 
 // The number of a body leads from the answer to Garmin to its items.
 func ExampleStoredAs() {
-	h := notify.NewHandler(&numbered{last: 41}, &notify.HandlerOptions{Observe: func(_ context.Context, r notify.Receipt) {
+	store := &numbered{last: 41}
+	h := notify.NewHandler(store.Put, &notify.HandlerOptions{Observe: func(_ context.Context, r notify.Receipt) {
 		fmt.Println(r.Status, "body", r.Body)
 	}})
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/garmin", strings.NewReader(`{"activities":[]}`)))

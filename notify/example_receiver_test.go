@@ -34,7 +34,7 @@ func receive(ctx context.Context, dir string, mux *http.ServeMux, users notify.R
 		return err
 	}
 	defer inbox.Close()
-	mux.Handle("/garmin", notify.NewHandler(inbox, nil))
+	mux.Handle("/garmin", notify.NewHandler(inbox.Put, nil))
 
 	processor, err := notify.NewProcessor(inbox, users, notify.Callbacks{
 		Save:             save,
@@ -57,6 +57,6 @@ func Example_receiver() {
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	fmt.Println(receive(ctx, dir, http.NewServeMux(), notify.ResolverFunc(exampleUsers)))
+	fmt.Println(receive(ctx, dir, http.NewServeMux(), exampleUsers))
 	// Output: <nil>
 }

@@ -22,7 +22,7 @@ const day = 24 * time.Hour
 // retained opens a worker whose files and parts have retentions.
 func retained(t *testing.T, f *Files) *worker {
 	t.Helper()
-	w, err := NewProcessor(nil, ResolverFunc(func(context.Context, types.UserID) ([]User, error) { return nil, nil }), Callbacks{
+	w, err := NewProcessor(nil, func(context.Context, types.UserID) ([]User, error) { return nil, nil }, Callbacks{
 		Save:             func(context.Context, *Delivery, types.Summary) error { return nil },
 		Deregistration:   func(context.Context, *Delivery, *Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *Delivery, *PermissionChange) error { return nil },

@@ -50,9 +50,9 @@ func BenchmarkSealedFiles(b *testing.B) {
 				if i == 1 {
 					opts.Files.AEAD = newAEAD(b, 1)
 				}
-				w, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+				w, err := notify.NewProcessor(nil, func(context.Context, types.UserID) ([]notify.User, error) {
 					return []notify.User{{ID: "x", Client: client}}, nil
-				}), notify.Callbacks{
+				}, notify.Callbacks{
 					Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },
 					File:             func(context.Context, *notify.Delivery, *notify.File) error { return nil },
 					Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

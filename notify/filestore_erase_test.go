@@ -113,9 +113,9 @@ func (w *filesWorld) store(user types.UserID, id string) {
 	if user == "other" {
 		text = "other"
 	}
-	worker, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+	worker, err := notify.NewProcessor(nil, func(context.Context, types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: "x", Client: fileClient{text: text}}}, nil
-	}), notify.Callbacks{
+	}, notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },
 		File:             func(context.Context, *notify.Delivery, *notify.File) error { return nil },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

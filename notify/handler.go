@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -146,17 +147,17 @@ type Receipt struct {
 	Bytes int64
 	// Took is the time from the headers to the answer.
 	Took time.Duration
-	// Body is the number that the store gave the body, see [StoredAs]: that of
-	// [Item].Body. It is zero if the store told none.
+	// Body is the number that the queue gave the body, see [StoredAs]: that of
+	// [Item].Body. It is zero if the queue told none.
 	Body uint64
 	// Err says why the status is not 200. It holds no secret of the request;
-	// errors of the store and of an OriginCheck are included unchanged.
+	// errors of put and of an OriginCheck are included unchanged.
 	Err error
 }
 
 // handler receives Garmin's notifications; see [NewHandler].
 type handler struct {
-	store  Store
+	put    func(ctx context.Context, r io.Reader) error
 	opts   HandlerOptions
 	apps   []appChecks
 	log    logger
@@ -165,11 +166,12 @@ type handler struct {
 	untold sync.Once // a writer without deadlines was not reported yet
 }
 
-// NewHandler returns a handler, safe for concurrent use, that stores each notification as it came and
-// answers 200, with an empty body, only once it is stored. The handler does not
-// parse: a complete body that is not JSON is stored too, and set aside later. In
-// all other cases the answer has another status, and Garmin sends the
-// notification again:
+// NewHandler returns a handler, safe for concurrent use, that passes each
+// notification as it came to put, and answers 200, with an empty body, only once
+// put has returned nil. put is a method value, such as queue.Put, or a function
+// that promises the same; see [Queue]. The handler does not parse: a complete body
+// that is not JSON is stored too, and set aside later. In all other cases the
+// answer has another status, and Garmin sends the notification again:
 //
 //	400  the body ended early, or its gzip is broken
 //	404  a check of HandlerOptions.Origin failed; the body was not read
@@ -177,14 +179,14 @@ type handler struct {
 //	408  the body did not come within HandlerOptions.Deadline
 //	413  the body is larger than HandlerOptions.MaxBody, or expands suspiciously
 //	415  the Content-Encoding is neither gzip nor identity
-//	500  the store panicked
-//	503  the store failed, it or a check was late, or too much is in flight
+//	500  put panicked
+//	503  put failed, it or a check was late, or too much is in flight
 //
-// A handler cannot be paused: it accepts what its store takes, so that a user's
+// A handler cannot be paused: it accepts what put takes, so that a user's
 // deregistration is never refused. To stop processing for a while, end
-// [Processor.Run]; notifications wait in the store.
+// [Processor.Run]; notifications wait in the queue.
 //
-// NewHandler panics if store is nil or opts fails [HandlerOptions.Check], which
+// NewHandler panics if put is nil or opts fails [HandlerOptions.Check], which
 // are programming errors. Values that come from the environment have constructors
 // that return an error, such as [PathSecret].
 //
@@ -214,14 +216,14 @@ type handler struct {
 //		IdleTimeout:       60 * time.Second,
 //		MaxHeaderBytes:    64 << 10,
 //	}
-func NewHandler(store Store, opts *HandlerOptions) http.Handler {
-	if store == nil {
-		panic("notify: NewHandler: store is nil")
+func NewHandler(put func(ctx context.Context, r io.Reader) error, opts *HandlerOptions) http.Handler {
+	if put == nil {
+		panic("notify: NewHandler: put is nil")
 	}
 	if err := opts.Check(); err != nil {
 		panic("notify: NewHandler: " + strings.TrimPrefix(err.Error(), "notify: "))
 	}
-	h := &handler{store: store, opts: opts.withDefaults()}
+	h := &handler{put: put, opts: opts.withDefaults()}
 	h.opts.Origin = append([]OriginCheck(nil), h.opts.Origin...)
 	h.apps = checksOf(h.opts.Apps)
 	h.log = logger{h.opts.Logger}

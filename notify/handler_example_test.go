@@ -13,15 +13,15 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// printer is a Store that prints, for the examples. The real one is in package
+// printer prints what it should store, for the examples. The real one is in package
 // spool.
-var printer = notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+var printer = func(_ context.Context, r io.Reader) error {
 	body, err := io.ReadAll(r)
 	if err == nil {
 		fmt.Printf("stored %s\n", body)
 	}
 	return err
-})
+}
 
 func send(h http.Handler, path, body string) int {
 	w := httptest.NewRecorder()
@@ -35,7 +35,7 @@ func ExampleNewHandler() {
 	h := notify.NewHandler(printer, nil)
 	fmt.Println(send(h, "/garmin", `{"activities":[]}`))
 
-	full := notify.StoreFunc(func(context.Context, io.Reader) error { return errors.New("disk full") })
+	full := func(context.Context, io.Reader) error { return errors.New("disk full") }
 	fmt.Println(send(notify.NewHandler(full, nil), "/garmin", `{"activities":[]}`))
 	// Output:
 	// stored {"activities":[]}
@@ -77,15 +77,6 @@ func ExampleClientID() {
 	// Output:
 	// client id: no garmin-client-id
 	// <nil>
-}
-
-func ExampleStoreFunc() {
-	var s notify.Store = notify.StoreFunc(func(_ context.Context, r io.Reader) error {
-		_, err := io.Copy(io.Discard, r)
-		return err
-	})
-	fmt.Println(s.Put(context.Background(), strings.NewReader("a body")))
-	// Output: <nil>
 }
 
 // The limits that a server on an open port needs. The handler bounds the time of

@@ -107,7 +107,7 @@ func (x *exchange) route() error {
 func (x *exchange) put(ctx context.Context) (status int, err error) {
 	var failed error
 	ctx = context.WithValue(ctx, storedKey{}, &x.stored)
-	if panicked := guard("Store.Put", func() { failed = x.h.store.Put(ctx, &x.body) }); panicked != nil {
+	if panicked := guard("put", func() { failed = x.h.put(ctx, &x.body) }); panicked != nil {
 		x.h.log.panicked(ctx, panicked)
 		return http.StatusInternalServerError, panicked
 	}

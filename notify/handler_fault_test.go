@@ -30,7 +30,7 @@ type countingReader struct {
 
 func (c *countingReader) Read(p []byte) (int, error) { c.reads++; return c.Reader.Read(p) }
 
-// shelf is a Store for concurrent use.
+// shelf keeps bodies, for concurrent use.
 type shelf struct {
 	mu     sync.Mutex
 	bodies []string
@@ -91,10 +91,10 @@ func limitedServer(h http.Handler) *http.Server {
 
 // serve runs f in a bubble of synthetic time with a server around a handler.
 // The bubble ends only when no goroutine is left.
-func serve(t *testing.T, store notify.Store, opts *notify.HandlerOptions, f func(t *testing.T, l *pipes, srv *http.Server)) {
+func serve(t *testing.T, put func(context.Context, io.Reader) error, opts *notify.HandlerOptions, f func(t *testing.T, l *pipes, srv *http.Server)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-		srv := limitedServer(notify.NewHandler(store, opts))
+		srv := limitedServer(notify.NewHandler(put, opts))
 		srv.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 		go srv.Serve(l)
 		defer func() { // after a failure too, so that it is told and nothing hangs
@@ -134,7 +134,7 @@ func TestHandlerFaults(t *testing.T) {
 	t.Run("F1 cut before and inside the headers", func(t *testing.T) {
 		t.Parallel()
 		s := &shelf{}
-		serve(t, s, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			for n := range strings.Index(whole, body) {
 				truncated(l, whole[:n])
 			}
@@ -149,7 +149,7 @@ func TestHandlerFaults(t *testing.T) {
 		var receipts []notify.Receipt
 		var mu sync.Mutex
 		observe := func(_ context.Context, r notify.Receipt) { mu.Lock(); receipts = append(receipts, r); mu.Unlock() }
-		serve(t, s, &notify.HandlerOptions{Observe: observe}, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, &notify.HandlerOptions{Observe: observe}, func(t *testing.T, l *pipes, _ *http.Server) {
 			for n := strings.Index(whole, body); n < len(whole); n++ {
 				truncated(l, whole[:n])
 			}
@@ -165,7 +165,7 @@ func TestHandlerFaults(t *testing.T) {
 	t.Run("F2 chunked without the last chunk", func(t *testing.T) {
 		t.Parallel()
 		s := &shelf{}
-		serve(t, s, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			chunked := fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", post, len(body), body)
 			truncated(l, chunked)
 			truncated(l, chunked+"0\r\n")
@@ -179,7 +179,7 @@ func TestHandlerFaults(t *testing.T) {
 	t.Run("F4 T11 larger than the limit", func(t *testing.T) {
 		t.Parallel()
 		s := &shelf{}
-		serve(t, s, &notify.HandlerOptions{MaxBody: 1 << 10}, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, &notify.HandlerOptions{MaxBody: 1 << 10}, func(t *testing.T, l *pipes, _ *http.Server) {
 			big := strings.Repeat("x", 2<<10)
 			require.Equal(t, 413, status(l.dial(), fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, 100<<20, big)))
 			require.Equal(t, 413, status(l.dial(), fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", post, len(big), big)))
@@ -189,7 +189,7 @@ func TestHandlerFaults(t *testing.T) {
 	t.Run("F5 T10 a byte a second", func(t *testing.T) {
 		t.Parallel()
 		s := &shelf{}
-		serve(t, s, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			c, start := l.dial(), time.Now()
 			go func() {
 				io.WriteString(c, post+"Content-Length: 1000\r\n\r\n")
@@ -213,7 +213,7 @@ func TestHandlerFaults(t *testing.T) {
 	t.Run("F6 sender gone after the body", func(t *testing.T) {
 		t.Parallel()
 		s := &shelf{}
-		serve(t, s, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			truncated(l, whole)
 			synctest.Wait()
 			require.Equal(t, []string{body}, s.all())
@@ -222,7 +222,7 @@ func TestHandlerFaults(t *testing.T) {
 	t.Run("F7 F8 repeats and edits are all stored", func(t *testing.T) {
 		t.Parallel()
 		s := &shelf{}
-		serve(t, s, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			var wg sync.WaitGroup
 			for range 2 {
 				wg.Go(func() {
@@ -240,21 +240,21 @@ func TestHandlerFaults(t *testing.T) {
 		name, said string
 		fail       func()
 	}{
-		{"F11 panic in the store", "panic in Store.Put", func() { panic("the store is broken: secret") }},
+		{"F11 panic in the store", "panic in put", func() { panic("the store is broken: secret") }},
 		{"F11 Goexit in the store", "ended the goroutine", runtime.Goexit},
-		{"F11 abort in the store", "panic in Store.Put", func() { panic(http.ErrAbortHandler) }},
+		{"F11 abort in the store", "panic in put", func() { panic(http.ErrAbortHandler) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			bad := true
 			s := &shelf{}
-			store := notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
+			store := func(ctx context.Context, r io.Reader) error {
 				if bad {
 					tt.fail()
 				}
 				return s.Put(ctx, r)
-			})
+			}
 			opts := &notify.HandlerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 			serve(t, store, opts, func(t *testing.T, l *pipes, _ *http.Server) {
 				// After a Goexit net/http ends the connection; either way it is no 200.
@@ -269,17 +269,17 @@ func TestHandlerFaults(t *testing.T) {
 	}
 	t.Run("F12 store fails", func(t *testing.T) {
 		t.Parallel()
-		store := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+		store := func(_ context.Context, r io.Reader) error {
 			io.Copy(io.Discard, r) // else its being unread is enough for a no
 			return errors.New("disk full")
-		})
+		}
 		serve(t, store, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			require.Equal(t, 503, status(l.dial(), whole))
 		})
 	})
 	t.Run("F12 store waits for its context", func(t *testing.T) {
 		t.Parallel()
-		store := notify.StoreFunc(func(ctx context.Context, r io.Reader) error { <-ctx.Done(); return ctx.Err() })
+		store := func(ctx context.Context, r io.Reader) error { <-ctx.Done(); return ctx.Err() }
 		serve(t, store, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			start := time.Now()
 			require.Equal(t, 503, status(l.dial(), whole))
@@ -288,11 +288,11 @@ func TestHandlerFaults(t *testing.T) {
 	})
 	t.Run("F12 store hangs for 31 s", func(t *testing.T) {
 		t.Parallel()
-		store := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+		store := func(_ context.Context, r io.Reader) error {
 			io.Copy(io.Discard, r)
 			time.Sleep(31 * time.Second)
 			return nil
-		})
+		}
 		receipts := 0
 		opts := &notify.HandlerOptions{Observe: func(context.Context, notify.Receipt) { receipts++ }}
 		serve(t, store, opts, func(t *testing.T, l *pipes, _ *http.Server) {
@@ -306,19 +306,19 @@ func TestHandlerFaults(t *testing.T) {
 	})
 	t.Run("F12 store is a moment late", func(t *testing.T) {
 		t.Parallel()
-		store := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+		store := func(_ context.Context, r io.Reader) error {
 			io.Copy(io.Discard, r)
 			time.Sleep(25 * time.Second)
 			return nil
-		})
+		}
 		serve(t, store, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			require.Equal(t, 503, status(l.dial(), whole))
 		})
 	})
 	t.Run("a store that drops errors or the rest of the body", func(t *testing.T) {
 		t.Parallel()
-		careless := notify.StoreFunc(func(_ context.Context, r io.Reader) error { io.Copy(io.Discard, r); return nil })
-		lazy := notify.StoreFunc(func(_ context.Context, r io.Reader) error { r.Read(make([]byte, 1)); return nil })
+		careless := func(_ context.Context, r io.Reader) error { io.Copy(io.Discard, r); return nil }
+		lazy := func(_ context.Context, r io.Reader) error { r.Read(make([]byte, 1)); return nil }
 		serve(t, careless, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			require.Equal(t, 400, status(l.dial(), post+"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\nno chunk\r\n"))
 		})
@@ -329,7 +329,7 @@ func TestHandlerFaults(t *testing.T) {
 	t.Run("F15 shutdown with a body on its way", func(t *testing.T) {
 		t.Parallel()
 		s := &shelf{}
-		serve(t, s, nil, func(t *testing.T, l *pipes, srv *http.Server) {
+		serve(t, s.Put, nil, func(t *testing.T, l *pipes, srv *http.Server) {
 			c := l.dial()
 			io.WriteString(c, whole[:len(whole)-5])
 			synctest.Wait()
@@ -344,7 +344,7 @@ func TestHandlerFaults(t *testing.T) {
 	})
 	t.Run("T9 slow headers", func(t *testing.T) {
 		t.Parallel()
-		serve(t, &shelf{}, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, new(shelf).Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			var wg sync.WaitGroup
 			start := time.Now()
 			for range 1000 {
@@ -368,14 +368,14 @@ func TestHandlerFaults(t *testing.T) {
 	})
 	t.Run("T9 large headers", func(t *testing.T) {
 		t.Parallel()
-		serve(t, &shelf{}, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, new(shelf).Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			large := strings.Repeat("X-Padding: "+strings.Repeat("x", 1000)+"\r\n", 100)
 			require.Equal(t, 431, status(l.dial(), strings.Replace(whole, "\r\n\r\n", "\r\n"+large+"\r\n", 1)))
 		})
 	})
 	t.Run("T9 idle connection", func(t *testing.T) {
 		t.Parallel()
-		serve(t, &shelf{}, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, new(shelf).Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			c, start := l.dial(), time.Now()
 			require.Equal(t, 200, status(c, whole))
 			c.Read(make([]byte, 1)) // until the server hangs up
@@ -389,14 +389,14 @@ func TestHandlerFaults(t *testing.T) {
 		r.ContentLength = -1
 		r.Header.Set("Content-Encoding", "gzip")
 		w := httptest.NewRecorder()
-		notify.NewHandler(&shelf{}, &notify.HandlerOptions{MaxBody: 1 << 10}).ServeHTTP(w, r)
+		notify.NewHandler(new(shelf).Put, &notify.HandlerOptions{MaxBody: 1 << 10}).ServeHTTP(w, r)
 		require.Equal(t, 413, w.Code)
 	})
 	t.Run("T14 a bomb", func(t *testing.T) {
 		t.Parallel()
 		bomb := gzipped(strings.Repeat(" ", 5<<20))
 		s := &shelf{}
-		serve(t, s, nil, func(t *testing.T, l *pipes, _ *http.Server) {
+		serve(t, s.Put, nil, func(t *testing.T, l *pipes, _ *http.Server) {
 			require.Equal(t, 413, status(l.dial(), fmt.Sprintf("%sContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", post, len(bomb), bomb)))
 			require.Empty(t, s.all())
 		})
@@ -417,7 +417,7 @@ func TestHandlerKeepsSecrets(t *testing.T) {
 		MaxBody: 1000,
 	}
 	store := &memory{err: errors.New("no")}
-	h := notify.NewHandler(store, opts)
+	h := notify.NewHandler(store.Put, opts)
 	for _, size := range []int{10, 2000} {
 		for _, path := range []string{"/" + current, "/" + previous, "/" + current + "x"} {
 			for _, encoding := range []string{"", "gzip", "canary-encoding"} {
@@ -445,7 +445,7 @@ func FuzzHandler(f *testing.F) {
 	f.Add([]byte("\"\"\n{}"), "", int64(-1), true)
 	f.Fuzz(func(t *testing.T, body []byte, encoding string, length int64, _ bool) {
 		store := &memory{}
-		h := notify.NewHandler(store, &notify.HandlerOptions{MaxBody: 4096})
+		h := notify.NewHandler(store.Put, &notify.HandlerOptions{MaxBody: 4096})
 		r, w := httptest.NewRequest("POST", "/", bytes.NewReader(body)), httptest.NewRecorder()
 		r.ContentLength = length
 		r.Header["Content-Encoding"] = []string{encoding}

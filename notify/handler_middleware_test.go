@@ -44,10 +44,10 @@ func TestMiddlewareWithoutUnwrap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
-			store := notify.StoreFunc(func(_ context.Context, body io.Reader) error {
+			store := func(_ context.Context, body io.Reader) error {
 				_, err := io.Copy(io.Discard, body)
 				return err
-			})
+			}
 			h := notify.NewHandler(store, &notify.HandlerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			ts := httptest.NewServer(test.wrap(h))
 			defer ts.Close()

@@ -76,7 +76,7 @@ func TestHandlerCallsOutward(t *testing.T) {
 	const none = 0 // the connection ends without an answer
 	nothing := func() {}
 	type setting struct {
-		store    notify.Store
+		put      func(context.Context, io.Reader) error
 		opts     notify.HandlerOptions
 		log      func(slog.Handler) slog.Handler
 		wrap     func(http.ResponseWriter, *http.Request) (http.ResponseWriter, *http.Request)
@@ -85,15 +85,15 @@ func TestHandlerCallsOutward(t *testing.T) {
 		silent   bool // nothing can be logged
 		unstored bool
 	}
-	ok := notify.StoreFunc(func(_ context.Context, r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
-	failing := func(err error) notify.Store {
-		return notify.StoreFunc(func(_ context.Context, r io.Reader) error { _, _ = io.Copy(io.Discard, r); return err })
+	ok := func(_ context.Context, r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }
+	failing := func(err error) func(context.Context, io.Reader) error {
+		return func(_ context.Context, r io.Reader) error { _, _ = io.Copy(io.Discard, r); return err }
 	}
-	hanging := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+	hanging := func(_ context.Context, r io.Reader) error {
 		_, _ = io.Copy(io.Discard, r)
 		time.Sleep(time.Minute)
 		return nil
-	})
+	}
 	writer := func(header, deadline func()) func(http.ResponseWriter, *http.Request) (http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request) {
 			return faultyWriter{w, header, deadline}, r
@@ -114,38 +114,38 @@ func TestHandlerCallsOutward(t *testing.T) {
 			check := func(*http.Request) error { return faultyError{fail} }
 			return setting{opts: notify.HandlerOptions{Origin: []notify.OriginCheck{check}}, want: 404, goexit: none, unstored: true}
 		},
-		"Store.Put": func(fail func()) setting {
-			return setting{store: notify.StoreFunc(func(context.Context, io.Reader) error { fail(); return nil }), want: 500}
+		"put": func(fail func()) setting {
+			return setting{put: func(context.Context, io.Reader) error { fail(); return nil }, want: 500}
 		},
 		"methods of the store's error": func(fail func()) setting {
-			return setting{store: failing(faultyError{fail}), want: 503}
+			return setting{put: failing(faultyError{fail}), want: 503}
 		},
 		"Observe after a 200": func(fail func()) setting {
 			return setting{opts: notify.HandlerOptions{Observe: func(context.Context, notify.Receipt) { fail() }}, want: 200}
 		},
 		"Observe after a refusal": func(fail func()) setting {
-			return setting{store: failing(io.ErrShortWrite), opts: notify.HandlerOptions{Observe: func(context.Context, notify.Receipt) { fail() }}, want: 503}
+			return setting{put: failing(io.ErrShortWrite), opts: notify.HandlerOptions{Observe: func(context.Context, notify.Receipt) { fail() }}, want: 503}
 		},
 		"Observe in the timer of a late store": func(fail func()) setting {
-			return setting{store: hanging, opts: notify.HandlerOptions{Observe: func(context.Context, notify.Receipt) { fail() }}, want: 503, goexit: 503}
+			return setting{put: hanging, opts: notify.HandlerOptions{Observe: func(context.Context, notify.Receipt) { fail() }}, want: 503, goexit: 503}
 		},
 		"Logger.Enabled": func(fail func()) setting {
 			log := func(h slog.Handler) slog.Handler { return faultyLog{h, fail, nothing} }
-			return setting{store: failing(io.ErrShortWrite), log: log, want: 503, silent: true}
+			return setting{put: failing(io.ErrShortWrite), log: log, want: 503, silent: true}
 		},
 		"Logger.Handle": func(fail func()) setting {
 			log := func(h slog.Handler) slog.Handler { return faultyLog{h, nothing, fail} }
-			return setting{store: failing(io.ErrShortWrite), log: log, want: 503, silent: true}
+			return setting{put: failing(io.ErrShortWrite), log: log, want: 503, silent: true}
 		},
 		"Logger in the timer of a late store": func(fail func()) setting {
 			log := func(h slog.Handler) slog.Handler { return faultyLog{h, nothing, fail} }
-			return setting{store: hanging, log: log, want: 503, goexit: 503, silent: true}
+			return setting{put: hanging, log: log, want: 503, goexit: 503, silent: true}
 		},
 		"ResponseWriter.WriteHeader": func(fail func()) setting {
 			return setting{wrap: writer(fail, nothing), want: none}
 		},
 		"ResponseWriter.WriteHeader in the timer of a late store": func(fail func()) setting {
-			return setting{store: hanging, wrap: writer(fail, nothing), want: none}
+			return setting{put: hanging, wrap: writer(fail, nothing), want: none}
 		},
 		"ResponseWriter.SetReadDeadline": func(fail func()) setting {
 			return setting{wrap: writer(nothing, fail), want: 200}
@@ -155,8 +155,8 @@ func TestHandlerCallsOutward(t *testing.T) {
 		},
 		"the request's body, behind the store": func(fail func()) setting {
 			return setting{
-				store: notify.StoreFunc(func(context.Context, io.Reader) error { return nil }),
-				wrap:  body(func(b io.ReadCloser) io.ReadCloser { return badBody{b, fail} }), want: 400,
+				put:  func(context.Context, io.Reader) error { return nil },
+				wrap: body(func(b io.ReadCloser) io.ReadCloser { return badBody{b, fail} }), want: 400,
 			}
 		},
 		"the error of the request's body": func(fail func()) setting {
@@ -185,8 +185,8 @@ func TestHandlerCallsOutward(t *testing.T) {
 				if how == "Goexit" {
 					want = s.goexit
 				}
-				if s.store == nil {
-					s.store = ok
+				if s.put == nil {
+					s.put = ok
 				}
 				var said safeBuffer
 				text := slog.Handler(slog.NewTextHandler(&said, nil))
@@ -195,7 +195,7 @@ func TestHandlerCallsOutward(t *testing.T) {
 				}
 				s.opts.Logger = slog.New(text)
 				synctest.Test(t, func(t *testing.T) {
-					h := notify.NewHandler(s.store, &s.opts)
+					h := notify.NewHandler(s.put, &s.opts)
 					l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 					srv := limitedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						if s.wrap != nil {
@@ -266,7 +266,7 @@ func TestHandlerSaysWhichCheckFailed(t *testing.T) {
 	} {
 		var said bytes.Buffer
 		var receipt notify.Receipt
-		h := notify.NewHandler(&memory{}, &notify.HandlerOptions{
+		h := notify.NewHandler(new(memory).Put, &notify.HandlerOptions{
 			Origin:  []notify.OriginCheck{secret, id, own},
 			Logger:  slog.New(slog.NewTextHandler(&said, nil)),
 			Observe: func(_ context.Context, r notify.Receipt) { receipt = r },

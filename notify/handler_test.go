@@ -19,7 +19,7 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// memory is a Store that keeps what it was given.
+// memory keeps what it was given.
 type memory struct {
 	bodies []string
 	err    error
@@ -99,7 +99,7 @@ func TestHandlerAnswers(t *testing.T) {
 				r.Header.Set(name, value)
 			}
 			w := httptest.NewRecorder()
-			notify.NewHandler(&tt.store, &tt.opts).ServeHTTP(w, r)
+			notify.NewHandler(tt.store.Put, &tt.opts).ServeHTTP(w, r)
 			require.Equal(t, tt.want, w.Code)
 			require.Empty(t, w.Body.String())
 			require.Equal(t, tt.want, receipt.Status)
@@ -125,7 +125,7 @@ func TestHandlerReadsNothingTooLarge(t *testing.T) {
 	body := &countingReader{Reader: strings.NewReader("abcde")}
 	r, w := httptest.NewRequest("POST", "/", body), httptest.NewRecorder()
 	r.ContentLength = 5
-	notify.NewHandler(&memory{}, &notify.HandlerOptions{MaxBody: 4}).ServeHTTP(w, r)
+	notify.NewHandler(new(memory).Put, &notify.HandlerOptions{MaxBody: 4}).ServeHTTP(w, r)
 	require.Equal(t, 413, w.Code)
 	require.Zero(t, body.reads)
 }
@@ -152,13 +152,13 @@ func TestHandlerDefaults(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w.Code
 	}
-	h := notify.NewHandler(&memory{}, nil)
+	h := notify.NewHandler(new(memory).Put, nil)
 	require.Equal(t, 413, post(h, 1, 128<<20+1))
 
 	// Each request is sent while the one before it is being stored.
 	var got []int
 	buf := make([]byte, 1<<20)
-	h = notify.NewHandler(notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+	h = notify.NewHandler(func(_ context.Context, r io.Reader) error {
 		for {
 			if _, err := r.Read(buf); err == io.EOF {
 				got = append(got, post(h, 128<<20, -1))
@@ -167,7 +167,7 @@ func TestHandlerDefaults(t *testing.T) {
 				return err
 			}
 		}
-	}), nil)
+	}, nil)
 	got = append(got, post(h, 128<<20, 128<<20))
 	require.Equal(t, []int{503, 200, 200, 200, 200, 200, 200, 200, 200}, got)
 }
@@ -176,7 +176,7 @@ func TestHandlerDefaults(t *testing.T) {
 // not log, too.
 func TestHandlerPanicWithoutLogger(t *testing.T) {
 	t.Parallel()
-	store := notify.StoreFunc(func(context.Context, io.Reader) error { panic("broken") })
+	store := func(context.Context, io.Reader) error { panic("broken") }
 	w := httptest.NewRecorder()
 	notify.NewHandler(store, nil).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("x")))
 	require.Equal(t, 500, w.Code)
@@ -189,7 +189,7 @@ func TestHandlerGivesRoomBack(t *testing.T) {
 	const room = 4 << 10
 	var h http.Handler
 	stored := 0
-	h = notify.NewHandler(notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+	h = notify.NewHandler(func(_ context.Context, r io.Reader) error {
 		body, err := io.ReadAll(r)
 		switch {
 		case err != nil:
@@ -201,7 +201,7 @@ func TestHandlerGivesRoomBack(t *testing.T) {
 		}
 		stored++
 		return nil
-	}), &notify.HandlerOptions{MaxBody: room, MaxInFlight: room})
+	}, &notify.HandlerOptions{MaxBody: room, MaxInFlight: room})
 	post := func(body io.Reader, encoding string) int {
 		r, w := httptest.NewRequest("POST", "/", body), httptest.NewRecorder()
 		r.ContentLength = -1

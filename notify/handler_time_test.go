@@ -97,7 +97,7 @@ type pathKey struct{}
 func slowHandler(t *testing.T) http.Handler {
 	secret, err := notify.PathSecret(slowSecret, "")
 	require.NoError(t, err)
-	store := notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
+	store := func(ctx context.Context, r io.Reader) error {
 		switch path := ctx.Value(pathKey{}).(string); {
 		case strings.HasSuffix(path, "/full"):
 			return io.ErrShortWrite
@@ -108,7 +108,7 @@ func slowHandler(t *testing.T) http.Handler {
 		}
 		_, err := io.Copy(io.Discard, r)
 		return err
-	})
+	}
 	h := notify.NewHandler(store, &notify.HandlerOptions{Deadline: slowDeadline, MaxBody: 1 << 19, Origin: []notify.OriginCheck{secret}})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), pathKey{}, r.URL.Path)))
@@ -411,7 +411,7 @@ func TestStrangersTakeNoRoom(t *testing.T) {
 			t.Run(name+", "+proto, func(t *testing.T) {
 				t.Parallel()
 				s := &shelf{}
-				h := notify.NewHandler(s, &notify.HandlerOptions{MaxBody: room, MaxInFlight: room})
+				h := notify.NewHandler(s.Put, &notify.HandlerOptions{MaxBody: room, MaxInFlight: room})
 				slowly(t, h, proto == "HTTP/2.0", func(t *testing.T, _ *pipes, client *http.Client) {
 					strangers := 8
 					if tt.sent > 0 {
@@ -475,7 +475,7 @@ func TestStrangersTimeElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, limited := range []bool{true, false} {
 		mux := http.NewServeMux()
-		mux.Handle("/garmin/", notify.NewHandler(&shelf{}, nil))
+		mux.Handle("/garmin/", notify.NewHandler(new(shelf).Put, nil))
 		srv := httptest.NewUnstartedServer(mux)
 		if limited {
 			srv.Config.ReadTimeout = slowDeadline
@@ -517,7 +517,7 @@ func TestRefusedAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			serve(t, &shelf{}, &tt.opts, func(t *testing.T, l *pipes, _ *http.Server) {
+			serve(t, new(shelf).Put, &tt.opts, func(t *testing.T, l *pipes, _ *http.Server) {
 				c, start := l.dial(), time.Now()
 				go io.WriteString(c, tt.request+"Content-Length: 1000\r\n\r\nabc")
 				in := bufio.NewReader(c)

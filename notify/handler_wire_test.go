@@ -25,7 +25,7 @@ func TestRoomAfterOddEndings(t *testing.T) {
 	const room = 1 << 20
 	packed := gzipped("packed")
 	s := &shelf{}
-	serve(t, s, &notify.HandlerOptions{MaxBody: room, MaxInFlight: room, Deadline: time.Second}, func(t *testing.T, l *pipes, _ *http.Server) {
+	serve(t, s.Put, &notify.HandlerOptions{MaxBody: room, MaxInFlight: room, Deadline: time.Second}, func(t *testing.T, l *pipes, _ *http.Server) {
 		for range 30 {
 			for _, raw := range []string{
 				"Content-Length: 1000000\r\n\r\nabc",
@@ -79,7 +79,7 @@ func TestRoomAfterOddEndings(t *testing.T) {
 func TestPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	s := &shelf{}
-	serve(t, s, &notify.HandlerOptions{Deadline: time.Second}, func(t *testing.T, l *pipes, _ *http.Server) {
+	serve(t, s.Put, &notify.HandlerOptions{Deadline: time.Second}, func(t *testing.T, l *pipes, _ *http.Server) {
 		c := l.dial()
 		defer c.Close()
 		var want []string
@@ -113,7 +113,7 @@ func TestRoomAfterResets(t *testing.T) {
 	const room = 1 << 20
 	for _, http2 := range []bool{false, true} {
 		s := &shelf{}
-		srv := slowServer(t, notify.NewHandler(s, &notify.HandlerOptions{MaxBody: room, MaxInFlight: room}))
+		srv := slowServer(t, notify.NewHandler(s.Put, &notify.HandlerOptions{MaxBody: room, MaxInFlight: room}))
 		client := srv.Client()
 		if !http2 {
 			client.Transport.(*http.Transport).Protocols = new(http.Protocols)

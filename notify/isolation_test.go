@@ -159,12 +159,12 @@ func watched(tr *trouble, now func() time.Time, seen func(kind string, after tim
 		}
 		return yields(nil)
 	}}
-	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		if strings.HasPrefix(string(id), "nobody") {
 			return nil, notify.ErrUnknownUser
 		}
 		return []notify.User{{ID: string(id), Client: client}}, nil
-	})
+	}
 	return users, notify.Callbacks{
 		Save: func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 			if strings.HasPrefix(string(d.UserID), "bad") {
@@ -206,7 +206,7 @@ func TestIsolation(t *testing.T) {
 					worst[kind] = max(worst[kind], after)
 					count[kind]++
 				})
-				r.users, r.calls = users.Resolve, calls
+				r.users, r.calls = users, calls
 				r.opts.Observe = nil
 				r.start()
 				tr.begin(func(body string) { r.put(body) })

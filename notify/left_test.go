@@ -25,7 +25,7 @@ func TestLeft(t *testing.T) {
 		r.calls.Save = func(context.Context, *notify.Delivery, types.Summary) error { return errors.New("not now") }
 		r.opts.PushDeadline = 48 * time.Hour
 		queue := r.queue
-		p, err := notify.NewProcessor(queue, notify.ResolverFunc(r.users), notify.Callbacks{Save: r.calls.Save, Deregistration: r.calls.Deregistration, PermissionChange: r.calls.PermissionChange}, &r.opts)
+		p, err := notify.NewProcessor(queue, r.users, notify.Callbacks{Save: r.calls.Save, Deregistration: r.calls.Deregistration, PermissionChange: r.calls.PermissionChange}, &r.opts)
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)

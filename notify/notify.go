@@ -7,7 +7,7 @@
 //		return err
 //	}
 //	defer inbox.Close()
-//	mux.Handle("/garmin", notify.NewHandler(inbox, nil))
+//	mux.Handle("/garmin", notify.NewHandler(inbox.Put, nil))
 //
 //	processor, err := notify.NewProcessor(inbox, users, notify.Callbacks{
 //		Save:             save,

@@ -36,7 +36,7 @@ func TestOriginRefusesBadSettings(t *testing.T) {
 		// Who drops the error gets no open door.
 		opts := notify.HandlerOptions{Origin: []notify.OriginCheck{check}}
 		require.Error(t, opts.Check(), name)
-		require.Panics(t, func() { notify.NewHandler(&memory{}, &opts) }, name)
+		require.Panics(t, func() { notify.NewHandler(new(memory).Put, &opts) }, name)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestOrigin(t *testing.T) {
 				}
 			}
 			store, w := &memory{}, httptest.NewRecorder()
-			notify.NewHandler(store, &notify.HandlerOptions{Origin: tt.checks}).ServeHTTP(w, r)
+			notify.NewHandler(store.Put, &notify.HandlerOptions{Origin: tt.checks}).ServeHTTP(w, r)
 			if tt.want {
 				require.Equal(t, 200, w.Code)
 				return
@@ -128,7 +128,7 @@ func TestOriginStatus(t *testing.T) {
 	t.Parallel()
 	no := func(*http.Request) error { return errors.New("no") }
 	w := httptest.NewRecorder()
-	h := notify.NewHandler(&memory{}, &notify.HandlerOptions{Origin: []notify.OriginCheck{no}, OriginStatus: 503})
+	h := notify.NewHandler(new(memory).Put, &notify.HandlerOptions{Origin: []notify.OriginCheck{no}, OriginStatus: 503})
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	require.Equal(t, 503, w.Code)
 	require.Empty(t, w.Header().Get("Allow"))
@@ -158,7 +158,7 @@ func TestOptionsCheck(t *testing.T) {
 		"status 600":        {OriginStatus: 600},
 	} {
 		require.Error(t, opts.Check(), name)
-		require.Panics(t, func() { notify.NewHandler(&memory{}, &opts) }, name)
+		require.Panics(t, func() { notify.NewHandler(new(memory).Put, &opts) }, name)
 	}
 	require.Panics(t, func() { notify.NewHandler(nil, nil) })
 }
@@ -167,7 +167,7 @@ func TestOptionsCheck(t *testing.T) {
 func TestOriginIsCopied(t *testing.T) {
 	t.Parallel()
 	checks := []notify.OriginCheck{func(*http.Request) error { return errors.New("no") }}
-	h := notify.NewHandler(&memory{}, &notify.HandlerOptions{Origin: checks})
+	h := notify.NewHandler(new(memory).Put, &notify.HandlerOptions{Origin: checks})
 	checks[0] = func(*http.Request) error { return nil }
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("x")))

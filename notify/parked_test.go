@@ -24,7 +24,7 @@ func TestParked(t *testing.T) {
 			return yields(fmt.Errorf("of %s: %w %s", string(url), refusal, strings.Repeat("x", 500)))
 		}})
 		r.calls.File = nil
-		p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, &r.opts)
+		p, err := notify.NewProcessor(r.queue, r.users, r.calls, &r.opts)
 		require.NoError(t, err)
 		require.Empty(t, p.Parked(10), "nothing runs")
 		ctx, stop := context.WithCancel(t.Context())

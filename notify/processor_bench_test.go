@@ -74,9 +74,9 @@ func benchmarkProcessor(b *testing.B, q notify.Queue, perBody int) {
 	ctx, cancel := context.WithCancel(b.Context())
 	var done, saved atomic.Int64
 	p, err := notify.NewProcessor(q,
-		notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}),
+		},
 		notify.Callbacks{
 			Save:             func(context.Context, *notify.Delivery, types.Summary) error { saved.Add(1); return nil },
 			Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

@@ -850,7 +850,7 @@ func stopInCallback(t *testing.T) {
 		return ctx.Err()
 	}
 	r.calls.File = nil
-	p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, &r.opts)
+	p, err := notify.NewProcessor(r.queue, r.users, r.calls, &r.opts)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan error)

@@ -98,7 +98,7 @@ func (r *rig) start() {
 	if r.opts.Files == nil {
 		r.calls.File = nil
 	}
-	p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, &r.opts)
+	p, err := notify.NewProcessor(r.queue, r.users, r.calls, &r.opts)
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	r.stop, r.ended = cancel, make(chan error, 1)
@@ -287,7 +287,7 @@ func TestProcessorDeliversEveryKind(t *testing.T) {
 
 func TestNewProcessorRefuses(t *testing.T) {
 	good := newRig(t, nil)
-	none := notify.ResolverFunc(good.users)
+	none := good.users
 	for name, c := range map[string]struct {
 		queue notify.Queue
 		users notify.Resolver
@@ -434,7 +434,7 @@ func TestProcessorRunsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		r.calls.File = nil
-		p, err := notify.NewProcessor(r.queue, notify.ResolverFunc(r.users), r.calls, nil)
+		p, err := notify.NewProcessor(r.queue, r.users, r.calls, nil)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

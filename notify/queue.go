@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -19,8 +20,8 @@ var (
 	ErrLost = errors.New("notify: the lease was lost")
 )
 
-// Queue is a [Store] that hands out its content item by item. A [Processor] works
-// on it.
+// Queue keeps notification bodies until they are processed, and hands them out
+// item by item. [NewHandler] stores in it and a [Processor] works on it.
 //
 // A queue is just an ordered, durable table of items. The Processor decides what
 // runs when and how long it is retried, in the same way for every queue. Package
@@ -43,7 +44,15 @@ var (
 //
 // Dead letters wait until a person has looked at them.
 type Queue interface {
-	Store
+	// Put stores a body: it reads r to its end and stores the bytes unchanged.
+	// When it returns nil, the body survives a crash of the process and a power
+	// cut. If r or ctx fails, or Put returns an error for any other reason, nothing
+	// of the body may be left to be processed. A body identical to an earlier one
+	// may be acknowledged without storing it again; all that differ must be stored.
+	// Put must be safe for concurrent use, must not hold a large body in memory,
+	// and must not retry: Garmin does.
+	Put(ctx context.Context, r io.Reader) error
+
 	Eraser
 
 	// Shares makes the caller a worker and yields each share that it is given,
@@ -143,6 +152,17 @@ type Share interface {
 	// owner finds what is unfinished.
 	Release()
 }
+
+// StoredAs tells whoever waits for a Put what number the body has: it is the
+// [Item].Body of its items. An engine calls it with the ctx of Put when it has
+// stored the body, and leaves it out for a repeat. [Receipt].Body is what it told.
+func StoredAs(ctx context.Context, body uint64) {
+	if to, ok := ctx.Value(storedKey{}).(*atomic.Uint64); ok {
+		to.Store(body)
+	}
+}
+
+type storedKey struct{}
 
 // ItemID identifies an item in its queue permanently. Among the items of one
 // user, IDs grow with arrival. Zero means no item.

@@ -25,9 +25,9 @@ func TestReread(t *testing.T) {
 		var mu sync.Mutex
 		delivered := map[string]int{}
 		block := map[string]chan struct{}{"b1": make(chan struct{}), "a1": make(chan struct{})}
-		p, err := notify.NewProcessor(q, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		p, err := notify.NewProcessor(q, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}), notify.Callbacks{
+		}, notify.Callbacks{
 			Save: func(_ context.Context, d *notify.Delivery, s types.Summary) error {
 				if c := block[string(s.ID())]; c != nil {
 					<-c

@@ -69,12 +69,12 @@ func TestShapes(t *testing.T) {
 			require.NoError(t, q.Put(t.Context(), strings.NewReader(push("honest", "1"))))
 			saved := make(chan struct{}, 1)
 			p, err := notify.NewProcessor(q,
-				notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+				func(_ context.Context, id types.UserID) ([]notify.User, error) {
 					if id == "nobody" {
 						return nil, notify.ErrUnknownUser
 					}
 					return []notify.User{{ID: string(id)}}, nil
-				}),
+				},
 				notify.Callbacks{
 					Save:             func(context.Context, *notify.Delivery, types.Summary) error { saved <- struct{}{}; return nil },
 					Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

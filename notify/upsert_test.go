@@ -61,9 +61,9 @@ func TestReplacesInAnyOrder(t *testing.T) {
 func TestRecord(t *testing.T) {
 	const item = `{"userId":"u","summaryId":"5","startTimeInSeconds":1,"durationInSeconds":%d}`
 	var record string
-	w, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+	w, err := notify.NewProcessor(nil, func(context.Context, types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: "ann"}}, nil
-	}), notify.Callbacks{
+	}, notify.Callbacks{
 		Save: func(_ context.Context, d *notify.Delivery, _ types.Summary) error {
 			record = d.Record
 			return nil

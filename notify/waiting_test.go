@@ -49,9 +49,9 @@ func TestWaitingMemory(t *testing.T) {
 			}
 		}
 		p, err := notify.NewProcessor(q,
-			notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+			func(_ context.Context, id types.UserID) ([]notify.User, error) {
 				return []notify.User{{ID: string(id)}}, nil
-			}),
+			},
 			notify.Callbacks{
 				Save:             func(context.Context, *notify.Delivery, types.Summary) error { return errors.New("column missing") },
 				Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
@@ -88,9 +88,9 @@ func TestReadyMemory(t *testing.T) {
 	block := make(chan struct{})
 	var saved atomic.Int64
 	p, err := notify.NewProcessor(&generous{q},
-		notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}),
+		},
 		notify.Callbacks{
 			Save: func(context.Context, *notify.Delivery, types.Summary) error {
 				<-block

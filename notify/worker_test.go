@@ -16,9 +16,9 @@ import (
 func TestProcessorWithoutQueue(t *testing.T) {
 	t.Parallel()
 	saved := 0
-	p, err := notify.NewProcessor(nil, notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+	p, err := notify.NewProcessor(nil, func(context.Context, types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: "1"}}, nil
-	}), notify.Callbacks{
+	}, notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { saved++; return nil },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },

@@ -54,10 +54,10 @@ func ExampleTelemetry_Intake() {
 		fmt.Println(err)
 		return
 	}
-	store := notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+	store := func(_ context.Context, r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
-	})
+	}
 	h := tel.Intake("/garmin/{secret}", notify.NewHandler(store, tel.Handler(nil)))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/garmin/hushhush", strings.NewReader("{}")))
 	fmt.Println(spans.GetSpans()[0].Name)

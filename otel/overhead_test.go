@@ -70,9 +70,9 @@ func work(tb testing.TB, n int, tel *otel.Telemetry) time.Duration {
 	if tel != nil {
 		opts, calls = tel.Processor(opts), tel.Wrap(calls)
 	}
-	p, err := notify.NewProcessor(q, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	p, err := notify.NewProcessor(q, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	}), calls, opts)
+	}, calls, opts)
 	require.NoError(tb, err)
 	began := cpuTime()
 	require.NoError(tb, p.Run(ctx))

@@ -192,7 +192,7 @@ func newWorld(t *testing.T, fraction float64, wrap func(http.RoundTripper) http.
 		client, err := pool.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: w.user.State().AccessToken})))
 		return []notify.User{{ID: string(id), Client: client}}, err
 	}
-	w.svc, err = service.New(w.inbox, notify.ResolverFunc(resolve), w.tel.Wrap(notify.Callbacks{
+	w.svc, err = service.New(w.inbox, resolve, w.tel.Wrap(notify.Callbacks{
 		Save: func(ctx context.Context, d *notify.Delivery, s types.Summary) error { return w.save(ctx, d, s) },
 		File: func(context.Context, *notify.Delivery, *notify.File) error { return nil },
 		Deregistration: func(context.Context, *notify.Delivery, *notify.Deregistration) error {

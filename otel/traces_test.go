@@ -87,11 +87,11 @@ func TestLinkAfterRestart(t *testing.T) {
 	for it.Body = 1; it.Body <= 200; it.Body++ {
 		receives.spans.Reset()
 		works.spans.Reset()
-		store := notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
+		store := func(ctx context.Context, r io.Reader) error {
 			notify.StoredAs(ctx, it.Body)
 			_, err := io.Copy(io.Discard, r)
 			return err
-		})
+		}
 		h := receives.tel.Intake("/garmin", notify.NewHandler(store, receives.tel.Handler(nil)))
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/garmin", strings.NewReader("{}")))
 		ctx, end := works.tel.Processor(nil).Around(t.Context(), it)
@@ -280,10 +280,10 @@ func TestStockLeaks(t *testing.T) {
 	}
 	t.Run("the path secret", func(t *testing.T) {
 		r := record(t, 1)
-		h := notify.NewHandler(notify.StoreFunc(func(_ context.Context, r io.Reader) error {
+		h := notify.NewHandler(func(_ context.Context, r io.Reader) error {
 			_, err := io.Copy(io.Discard, r)
 			return err
-		}), r.tel.Handler(nil))
+		}, r.tel.Handler(nil))
 		for _, stock := range []bool{true, false} {
 			r.spans.Reset()
 			served := r.tel.Intake("/garmin/{secret}", h)

@@ -133,9 +133,9 @@ func TestCrashedServerIsLookedThrough(t *testing.T) {
 
 // counting is a processor that counts what it saves.
 func counting(t testing.TB, q notify.Queue, saved *atomic.Int32) *notify.Processor {
-	p, err := notify.NewProcessor(q, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	p, err := notify.NewProcessor(q, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	}), notify.Callbacks{
+	}, notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { saved.Add(1); return nil },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },

@@ -21,9 +21,9 @@ import (
 // benchProcessor is a processor whose callback is called for each item.
 func benchProcessor(b *testing.B, q notify.Queue, save func()) *notify.Processor {
 	p, err := notify.NewProcessor(q,
-		notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}),
+		},
 		notify.Callbacks{
 			Save:             func(context.Context, *notify.Delivery, types.Summary) error { save(); return nil },
 			Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

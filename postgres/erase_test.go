@@ -457,12 +457,12 @@ func TestEraseWhileTwoWork(t *testing.T) {
 			return notify.Permanent(fmt.Errorf("nobody wants it of %s", victim))
 		}
 		none := func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil }
-		processor, err := notify.NewProcessor(p.Queue, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		processor, err := notify.NewProcessor(p.Queue, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			if id == victim {
 				id = "hers"
 			}
 			return []notify.User{{ID: string(id)}}, nil
-		}), notify.Callbacks{Save: save, Deregistration: none,
+		}, notify.Callbacks{Save: save, Deregistration: none,
 			PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil }}, nil)
 		require.NoError(t, err)
 		all.Go(func() {

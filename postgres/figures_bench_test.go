@@ -40,7 +40,7 @@ func BenchmarkPost(b *testing.B) {
 			schema := pgtest.Schema(b)
 			h, other := openFor(b, schema, DefaultLease), openFor(b, schema, DefaultLease)
 			defer func() { require.NoError(b, h.Close()); require.NoError(b, other.Close()) }()
-			server := httptest.NewServer(notify.NewHandler(h, nil))
+			server := httptest.NewServer(notify.NewHandler(h.Put, nil))
 			defer server.Close()
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
 			defer client.CloseIdleConnections()
@@ -107,9 +107,9 @@ func benchSaver(b *testing.B, q notify.Queue, save func(types.Summary) error, op
 		opts = &notify.ProcessorOptions{Workers: 64}
 	}
 	p, err := notify.NewProcessor(q,
-		notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}),
+		},
 		notify.Callbacks{
 			Save:             func(_ context.Context, _ *notify.Delivery, s types.Summary) error { return save(s) },
 			Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

@@ -31,9 +31,9 @@ func testBacklogLeavesMemory(t *testing.T, h *handle) {
 	ctx := t.Context()
 	defer func() { require.NoError(t, h.Close()) }()
 	gate := make(chan struct{})
-	p, err := notify.NewProcessor(h.Queue, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	p, err := notify.NewProcessor(h.Queue, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	}), notify.Callbacks{
+	}, notify.Callbacks{
 		Save: func(ctx context.Context, _ *notify.Delivery, _ types.Summary) error {
 			select {
 			case <-gate:

@@ -7,7 +7,7 @@
 //	err = postgres.Migrate(ctx, pool, "")
 //	db, err := postgres.Open(ctx, pool, nil)
 //	defer db.Close()
-//	handler, err := notify.NewHandler(db.Queue(), nil)
+//	handler := notify.NewHandler(db.Queue().Put, nil)
 //	users, err := auth.NewUsers(app, db.Tokens(), nil)
 //	limiter, err := db.Limiter(ctx, consumerKey, backfill.Production)
 //	runner := backfill.NewRunner(limiter, db.Ledger(), nil)

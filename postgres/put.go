@@ -113,7 +113,7 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return &scratch{put: put{done: make(chan error, 1)}} }}
 
-// Put implements [notify.Store].
+// Put implements [notify.Queue].
 func (q *Queue) Put(ctx context.Context, r io.Reader) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)

@@ -106,9 +106,9 @@ func TestRollingRestarts(t *testing.T) {
 		return code(p.svc.Ready(), httptest.NewRequest(http.MethodGet, "/", nil)) == http.StatusOK
 	}
 	start := func() *process {
-		svc, err := service.New(&booked{steady(t, schema), b}, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		svc, err := service.New(&booked{steady(t, schema), b}, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}), notify.Callbacks{
+		}, notify.Callbacks{
 			Save: func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 				time.Sleep(time.Duration(d.Order%7) * time.Millisecond) // attempts are running at each stop
 				return b.save(ctx, d, s)

@@ -63,9 +63,9 @@ func TestFromSpool(t *testing.T) {
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 	}
-	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	})
+	}
 	var both sync.WaitGroup
 	for _, q := range []notify.Queue{old, h.Queue} {
 		p, err := notify.NewProcessor(q, users, calls, nil)

@@ -35,9 +35,9 @@ func TestItemThatKillsIsGivenUp(t *testing.T) {
 		killed := make(chan struct{}, 1)
 		buried := make(chan struct{}, 1)
 		run, cancel := context.WithCancel(ctx)
-		p, err := notify.NewProcessor(h, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		p, err := notify.NewProcessor(h, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}), notify.Callbacks{
+		}, notify.Callbacks{
 			Save: func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
 				if d.User.ID == "u" && s.ID() == "s0" {
 					killed <- struct{}{}

@@ -32,7 +32,7 @@ type partner struct {
 	files map[string]string // where each file is
 }
 
-func (p *partner) Resolve(_ context.Context, userID types.UserID) ([]notify.User, error) {
+func (p *partner) resolve(_ context.Context, userID types.UserID) ([]notify.User, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if u, ok := p.users[userID]; ok {
@@ -76,7 +76,7 @@ func TestChaos(t *testing.T) {
 				defer pool.Close()
 				p := &partner{saved: make(map[string]bool), files: make(map[string]string), users: make(map[types.UserID]notify.User)}
 				queue := memqueue.NewMemory()
-				processor, err := notify.NewProcessor(queue, p, notify.Callbacks{
+				processor, err := notify.NewProcessor(queue, p.resolve, notify.Callbacks{
 					Save:             p.save,
 					File:             p.file,
 					Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
@@ -86,7 +86,7 @@ func TestChaos(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan error, 1)
 				go func() { done <- processor.Run(ctx) }()
-				fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: push, Handler: notify.NewHandler(queue, nil)})
+				fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: push, Handler: notify.NewHandler(queue.Put, nil)})
 
 				want := make(map[string]bool)
 				files := make(map[string][]byte)

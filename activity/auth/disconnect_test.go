@@ -208,10 +208,10 @@ func TestDeadTokenLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, users := connected(t, 1, auth.NewMemory())
 		user := fake.User(userID(0))
-		resolver := notify.ResolverFunc(func(ctx context.Context, garminID types.UserID) ([]notify.User, error) {
+		resolver := func(ctx context.Context, garminID types.UserID) ([]notify.User, error) {
 			client, err := users.Client(ctx, garminID)
 			return []notify.User{{ID: string(garminID), Client: client}}, err
-		})
+		}
 		var saved []types.ID
 		left := false
 		outcomes := map[notify.Result]int{}
@@ -228,7 +228,7 @@ func TestDeadTokenLosesNothing(t *testing.T) {
 			PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 		}, &notify.ProcessorOptions{Workers: 1, Observe: func(o notify.Outcome) { outcomes[o.Result]++ }})
 		require.NoError(t, err)
-		receiver := notify.NewHandler(queue, nil)
+		receiver := notify.NewHandler(queue.Put, nil)
 
 		// The push and the ping were sent before the user left.
 		fake.SetEndpoints(activitytest.Endpoint{Handler: receiver, Enabled: true, Push: true})

@@ -209,7 +209,7 @@ func ExampleUsers_Client_resolver() {
 	users := exampleUsers(fake, store)
 	exampleUser(fake, store, &activitytest.UserOptions{ID: "d3315b10"})
 
-	resolver := notify.ResolverFunc(func(ctx context.Context, userID types.UserID) ([]notify.User, error) {
+	resolver := func(ctx context.Context, userID types.UserID) ([]notify.User, error) {
 		client, err := users.Client(ctx, userID)
 		switch {
 		case errors.Is(err, auth.ErrNotConnected):
@@ -218,11 +218,11 @@ func ExampleUsers_Client_resolver() {
 			return nil, err
 		}
 		return []notify.User{{ID: string(userID), Client: client}}, nil
-	})
+	}
 
-	known, err := resolver.Resolve(ctx, "d3315b10")
+	known, err := resolver(ctx, "d3315b10")
 	fmt.Println(len(known), err)
-	_, err = resolver.Resolve(ctx, "somebody else")
+	_, err = resolver(ctx, "somebody else")
 	fmt.Println(err)
 	// Output:
 	// 1 <nil>

@@ -55,10 +55,10 @@ func ExampleOptions_apps() {
 			Tokens:  users,
 			History: &service.History{Runner: backfill.NewRunner(limiters, ledger, nil), Users: wanted},
 		}
-		resolver := notify.ResolverFunc(func(ctx context.Context, id types.UserID) ([]notify.User, error) {
+		resolver := func(ctx context.Context, id types.UserID) ([]notify.User, error) {
 			client, err := users.Client(ctx, id) // of the id's own application
 			return []notify.User{{ID: "ann", Client: client}}, err
-		})
+		}
 		_, err = service.New(notifytest.NewMemory(), resolver, calls, opts)
 		return err
 	}

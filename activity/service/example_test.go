@@ -43,7 +43,7 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	svc, err := service.New(inbox, everybody{}, callbacks(), &service.Options{ReadyDelay: -1})
+	svc, err := service.New(inbox, everybody, callbacks(), &service.Options{ReadyDelay: -1})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -63,9 +63,9 @@ func TestServiceErase(t *testing.T) {
 	require.NoError(t, detector.Save(at("silence")))
 	var mu sync.Mutex
 	stored := map[types.UserID]bool{}
-	svc, err := service.New(inbox, notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	svc, err := service.New(inbox, func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id), Client: fileOf(id)}}, nil
-	}), notify.Callbacks{
+	}, notify.Callbacks{
 		Save: func(context.Context, *notify.Delivery, types.Summary) error { return fmt.Errorf("no room") },
 		File: func(_ context.Context, d *notify.Delivery, _ *notify.File) error {
 			mu.Lock()

@@ -144,7 +144,7 @@ func TestRestarts(t *testing.T) {
 	process := func(do func()) {
 		inbox, err := spool.Open(dir, nil)
 		require.NoError(t, err)
-		svc, err := service.New(&watched{inbox, inbox.Close, books}, everybody{}, books.callbacks(), &service.Options{ReadyDelay: -1})
+		svc, err := service.New(&watched{inbox, inbox.Close, books}, everybody, books.callbacks(), &service.Options{ReadyDelay: -1})
 		require.NoError(t, err)
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestRollingRestarts(t *testing.T) {
 				time.Sleep(time.Duration(d.Order%7) * 100 * time.Millisecond) // attempts are running at each stop
 				return books.save(ctx, d, s)
 			}
-			svc, err := service.New(&watched{q, q.Close, books}, everybody{}, calls, nil)
+			svc, err := service.New(&watched{q, q.Close, books}, everybody, calls, nil)
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			p := &process{svc, cancel, make(chan error, 1)}

@@ -240,15 +240,14 @@ func newRig(t *testing.T, x trouble, opts service.Options) *rig {
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 	}
-	svc, err := service.New(r.queue, everybody{}, calls, &opts)
+	svc, err := service.New(r.queue, everybody, calls, &opts)
 	require.NoError(t, err)
 	r.svc = svc
 	return r
 }
 
-type everybody struct{}
-
-func (everybody) Resolve(_ context.Context, id types.UserID) ([]notify.User, error) {
+// everybody is a user.
+func everybody(_ context.Context, id types.UserID) ([]notify.User, error) {
 	return []notify.User{{ID: string(id)}}, nil
 }
 

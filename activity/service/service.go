@@ -64,7 +64,7 @@ func New(queue notify.Queue, users notify.Resolver, calls notify.Callbacks, opts
 		opts:      o,
 		queue:     queue,
 		processor: processor,
-		intake:    newIntake(notify.NewHandler(queue, o.Handler)),
+		intake:    newIntake(notify.NewHandler(queue.Put, o.Handler)),
 		wanted:    make(chan struct{}, 1),
 	}, nil
 }

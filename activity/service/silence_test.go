@@ -96,6 +96,6 @@ func TestSilence(t *testing.T) {
 
 func TestSilenceWithoutDetector(t *testing.T) {
 	t.Parallel()
-	_, err := service.New(nil, everybody{}, notify.Callbacks{}, &service.Options{Silence: &service.Silence{}})
+	_, err := service.New(nil, everybody, notify.Callbacks{}, &service.Options{Silence: &service.Silence{}})
 	require.ErrorContains(t, err, "Options.Silence without Detector")
 }

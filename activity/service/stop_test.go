@@ -131,7 +131,7 @@ func TestOrder(t *testing.T) {
 					return nil
 				}
 				q := &orderly{Memory: memqueue.NewMemory(), step: step}
-				svc, err := service.New(q, everybody{}, callbacks(), &service.Options{
+				svc, err := service.New(q, everybody, callbacks(), &service.Options{
 					Tokens: &orderlyTokens{step},
 					Close:  []io.Closer{closer(func() error { return step("ledger") }), closer(func() error { return step("database") })},
 				})
@@ -262,7 +262,7 @@ func TestServer(t *testing.T) {
 	t.Parallel()
 	inbox, err := spool.Open(t.TempDir(), nil)
 	require.NoError(t, err)
-	svc, err := service.New(inbox, everybody{}, callbacks(), &service.Options{
+	svc, err := service.New(inbox, everybody, callbacks(), &service.Options{
 		ReadyDelay: -1, StopTimeout: 3 * time.Second, Processor: &notify.ProcessorOptions{DrainTimeout: time.Second},
 	})
 	require.NoError(t, err)
@@ -325,7 +325,7 @@ func TestListenerHangs(t *testing.T) {
 	t.Parallel()
 	inbox, err := spool.Open(t.TempDir(), nil)
 	require.NoError(t, err)
-	svc, err := service.New(inbox, everybody{}, callbacks(), &service.Options{
+	svc, err := service.New(inbox, everybody, callbacks(), &service.Options{
 		ReadyDelay: -1, StopTimeout: time.Second, Processor: &notify.ProcessorOptions{DrainTimeout: -1},
 	})
 	require.NoError(t, err)
@@ -350,7 +350,7 @@ func TestAddressInUse(t *testing.T) {
 	defer l.Close()
 	inbox, err := spool.Open(t.TempDir(), nil)
 	require.NoError(t, err)
-	svc, err := service.New(inbox, everybody{}, callbacks(), nil)
+	svc, err := service.New(inbox, everybody, callbacks(), nil)
 	require.NoError(t, err)
 	err = svc.ListenAndServe(t.Context(), l.Addr().String(), http.NotFoundHandler())
 	var part *service.PartError
@@ -372,11 +372,11 @@ func TestRefused(t *testing.T) {
 		"handler":              {Handler: &notify.HandlerOptions{MaxBody: -1}},
 		"processor":            {Processor: &notify.ProcessorOptions{Workers: -1}},
 	} {
-		_, err := service.New(memqueue.NewMemory(), everybody{}, callbacks(), opts)
+		_, err := service.New(memqueue.NewMemory(), everybody, callbacks(), opts)
 		require.Error(t, err, name)
 	}
-	_, err := service.New(memqueue.NewMemory(), everybody{}, notify.Callbacks{}, nil)
+	_, err := service.New(memqueue.NewMemory(), everybody, notify.Callbacks{}, nil)
 	require.Error(t, err)
-	_, err = service.New(nil, everybody{}, callbacks(), nil)
+	_, err = service.New(nil, everybody, callbacks(), nil)
 	require.Error(t, err)
 }

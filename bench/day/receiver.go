@@ -80,9 +80,9 @@ func receive(ctx context.Context, text string) (err error) {
 		return err
 	}
 	t := &tally{Begun: time.Now()}
-	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id), Client: client}}, nil
-	})
+	}
 	files := filepath.Join(c.Dir, "files")
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return err

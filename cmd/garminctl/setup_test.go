@@ -73,7 +73,7 @@ func newSetup(t *testing.T) *setup {
 	t.Cleanup(func() { s.inbox.Close() })
 	origin, err := notify.PathSecret(goodPathSecret, "")
 	require.NoError(t, err)
-	s.mux.Handle("/garmin/", notify.NewHandler(s.inbox, &notify.HandlerOptions{Origin: []notify.OriginCheck{origin}}))
+	s.mux.Handle("/garmin/", notify.NewHandler(s.inbox.Put, &notify.HandlerOptions{Origin: []notify.OriginCheck{origin}}))
 	s.partner = httptest.NewTLSServer(s.mux)
 	t.Cleanup(s.partner.Close)
 	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.partner.Certificate().Raw})

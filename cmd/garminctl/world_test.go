@@ -251,9 +251,9 @@ func bury(ts *testscript.TestScript, inbox notify.Queue, n int, user func(i int)
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 	}
-	everybody := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	everybody := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	})
+	}
 	p, err := notify.NewProcessor(inbox, everybody, calls, nil)
 	ts.Check(err)
 	done := make(chan error, 1)

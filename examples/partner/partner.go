@@ -182,7 +182,7 @@ func (p *partner) receiving(c *config) error {
 	}
 	p.inbox, p.opened = inbox, append(p.opened, inbox)
 	limiter := backfill.NewLimiter(c.days, p.ledger)
-	p.svc, err = service.New(inbox, notify.ResolverFunc(p.resolve), notify.Callbacks{
+	p.svc, err = service.New(inbox, p.resolve, notify.Callbacks{
 		Save:             p.save,
 		File:             p.file,
 		Deregistration:   p.left,

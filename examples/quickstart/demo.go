@@ -99,7 +99,7 @@ func newDemonstration(out io.Writer, dir string) (d *demonstration, stop func() 
 		return nil, nil, err
 	}
 	stops = append(stops, d.pool.Close)
-	if d.receiver, err = newReceiver(dir, d.partner, d.partner, -1, nil); err != nil {
+	if d.receiver, err = newReceiver(dir, d.partner.resolve, d.partner, -1, nil); err != nil {
 		return nil, nil, err
 	}
 	d.receiver.start()

@@ -116,7 +116,7 @@ func pathSecret(file string) (string, error) {
 
 // resolver finds users by their tokens. There is no other table of users here.
 func resolver(users *auth.Users) notify.Resolver {
-	return notify.ResolverFunc(func(ctx context.Context, garminID types.UserID) ([]notify.User, error) {
+	return func(ctx context.Context, garminID types.UserID) ([]notify.User, error) {
 		client, err := users.Client(ctx, garminID)
 		if errors.Is(err, auth.ErrNotConnected) {
 			return nil, nil
@@ -125,7 +125,7 @@ func resolver(users *auth.Users) notify.Resolver {
 			return nil, err
 		}
 		return []notify.User{{ID: string(garminID), Client: client}}, nil
-	})
+	}
 }
 
 // connected answers a browser that comes back from Garmin's consent page.

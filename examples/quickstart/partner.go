@@ -97,8 +97,8 @@ func (p *partner) connect(garminID types.UserID, name string, client *activity.C
 	p.users[garminID] = notify.User{ID: name, Client: client}
 }
 
-// Resolve implements [notify.Resolver].
-func (p *partner) Resolve(_ context.Context, garminID types.UserID) ([]notify.User, error) {
+// resolve is the [notify.Resolver].
+func (p *partner) resolve(_ context.Context, garminID types.UserID) ([]notify.User, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if u, ok := p.users[garminID]; ok {

@@ -38,7 +38,7 @@ func TestVerified(t *testing.T) {
 		require.NoError(t, d.connect(types.UserID(id), id, "token-of-"+id))
 		args = append(args, "-user", id+":token-of-"+id)
 	}
-	r, err := newReceiver(t.TempDir(), d.partner, d.partner, -1, nil)
+	r, err := newReceiver(t.TempDir(), d.partner.resolve, d.partner, -1, nil)
 	require.NoError(t, err)
 	r.start()
 	defer func() { require.NoError(t, r.Close()) }()

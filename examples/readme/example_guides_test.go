@@ -28,7 +28,7 @@ func Example_pathSecret() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	mux.Handle("/garmin/", notify.NewHandler(inbox, &notify.HandlerOptions{Origin: []notify.OriginCheck{secret}}))
+	mux.Handle("/garmin/", notify.NewHandler(inbox.Put, &notify.HandlerOptions{Origin: []notify.OriginCheck{secret}}))
 
 	for _, path := range []string{"/garmin/kept-out-of-access-logs", "/garmin/", "/garmin/guess"} {
 		w := httptest.NewRecorder()
@@ -43,7 +43,7 @@ func Example_pathSecret() {
 
 func Example_server() {
 	mux := http.NewServeMux()
-	mux.Handle("/garmin/", notify.NewHandler(notifytest.NewMemory(), nil))
+	mux.Handle("/garmin/", notify.NewHandler(notifytest.NewMemory().Put, nil))
 
 	server := &http.Server{
 		Addr:              ":8443",
@@ -61,7 +61,7 @@ func Example_server() {
 func Example_verify() {
 	ctx, endpoint := context.Background(), "https://partner.example/garmin"
 	mux := http.NewServeMux()
-	mux.Handle("/garmin", notify.NewHandler(notifytest.NewMemory(), nil))
+	mux.Handle("/garmin", notify.NewHandler(notifytest.NewMemory().Put, nil))
 
 	report, err := verification.Run(ctx, endpoint, &verification.Options{Handler: mux, LargeBody: 1 << 20, LargeDetails: -1})
 	if err != nil {

@@ -42,7 +42,7 @@ func Example_acknowledgeWrong() {
 func Example_acknowledge() {
 	mux, inbox := http.NewServeMux(), notifytest.NewMemory()
 
-	mux.Handle("/garmin", notify.NewHandler(inbox, nil))
+	mux.Handle("/garmin", notify.NewHandler(inbox.Put, nil))
 
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequest("POST", "/garmin", strings.NewReader(`{"activities": []}`)))

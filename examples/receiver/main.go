@@ -36,7 +36,7 @@ func run(ctx context.Context, dir, listen, secret string) error {
 	if err != nil {
 		return err
 	}
-	svc, err := service.New(inbox, notify.ResolverFunc(resolve), callbacks(), &service.Options{Handler: &notify.HandlerOptions{Origin: []notify.OriginCheck{origin}}, Drift: drift.New(), Logger: slog.Default()})
+	svc, err := service.New(inbox, resolve, callbacks(), &service.Options{Handler: &notify.HandlerOptions{Origin: []notify.OriginCheck{origin}}, Drift: drift.New(), Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

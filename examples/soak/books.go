@@ -193,19 +193,16 @@ func (b *books) sum() (posts, items) {
 	return b.posts, sum
 }
 
-// countingStore writes down what the store below took.
-type countingStore struct {
-	notify.Store
-	*books
-}
-
-func (s countingStore) Put(ctx context.Context, r io.Reader) error {
-	hash := sha256.New()
-	if err := s.Store.Put(ctx, io.TeeReader(r, hash)); err != nil {
-		return err
+// counting writes down what next took.
+func (b *books) counting(next put) put {
+	return func(ctx context.Context, r io.Reader) error {
+		hash := sha256.New()
+		if err := next(ctx, io.TeeReader(r, hash)); err != nil {
+			return err
+		}
+		b.stored([sha256.Size]byte(hash.Sum(nil)))
+		return nil
 	}
-	s.stored([sha256.Size]byte(hash.Sum(nil)))
-	return nil
 }
 
 // listKey folds what a list may be called.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/activity/activitytest"
-	"github.com/garminkit/activityapi/notify"
 )
 
 // chaos decides what goes wrong, and counts it.
@@ -169,24 +168,21 @@ var broken = []string{
 
 var errChaos = errors.New("the database is away")
 
-// roughStore is a store that fails, before it has anything or in the middle.
-type roughStore struct {
-	notify.Store
-	*chaos
-}
-
-func (s roughStore) Put(ctx context.Context, r io.Reader) error {
-	switch {
-	case s.happens("the store fails", .01):
-		return errChaos
-	case s.happens("the store panics", .002):
-		panic(errChaos)
-	case s.happens("the store is slow", .01):
-		time.Sleep(50 * time.Millisecond)
-	case s.happens("the store fails in the body", .005):
-		return s.Store.Put(ctx, io.MultiReader(io.LimitReader(r, 100), brokenReader{}))
+// rough fails in place of next, before it has anything or in the middle.
+func (c *chaos) rough(next put) put {
+	return func(ctx context.Context, r io.Reader) error {
+		switch {
+		case c.happens("the store fails", .01):
+			return errChaos
+		case c.happens("the store panics", .002):
+			panic(errChaos)
+		case c.happens("the store is slow", .01):
+			time.Sleep(50 * time.Millisecond)
+		case c.happens("the store fails in the body", .005):
+			return next(ctx, io.MultiReader(io.LimitReader(r, 100), brokenReader{}))
+		}
+		return next(ctx, r)
 	}
-	return s.Store.Put(ctx, r)
 }
 
 type brokenReader struct{}

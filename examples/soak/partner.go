@@ -89,8 +89,8 @@ func (p *partner) connect(garminID types.UserID, client notify.Client, known tim
 	p.users[garminID] = account{notify.User{ID: "partner's " + string(garminID), Client: client}, known}
 }
 
-// Resolve implements [notify.Resolver].
-func (p *partner) Resolve(_ context.Context, garminID types.UserID) ([]notify.User, error) {
+// resolve is the [notify.Resolver].
+func (p *partner) resolve(_ context.Context, garminID types.UserID) ([]notify.User, error) {
 	if p.chaos.happens("users cannot be looked up", .005) {
 		return nil, errChaos
 	}

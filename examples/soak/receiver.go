@@ -17,12 +17,15 @@ import (
 	"github.com/garminkit/activityapi/notify/spool"
 )
 
+// put stores a body.
+type put = func(ctx context.Context, r io.Reader) error
+
 // receiver is an endpoint that stores what comes, and a processor that works
 // through it. It can be restarted.
 type receiver struct {
 	dir string
-	// store is put between the handler and the spool.
-	store   func(notify.Store) notify.Store
+	// around wraps what stores a body.
+	around  func(put) put
 	users   notify.Resolver
 	calls   notify.Callbacks
 	observe func(notify.Outcome)
@@ -89,7 +92,7 @@ func (r *receiver) open() (err error) {
 		return err
 	}
 	r.addr = l.Addr().String()
-	handler := notify.NewHandler(r.store(r.spool), &notify.HandlerOptions{Deadline: 2 * time.Second, Observe: r.receipt})
+	handler := notify.NewHandler(r.around(r.spool.Put), &notify.HandlerOptions{Deadline: 2 * time.Second, Observe: r.receipt})
 	r.server = &http.Server{Handler: r.unlessClosed(handler), ReadHeaderTimeout: 5 * time.Second}
 	go r.server.Serve(l)
 	var ctx context.Context

@@ -83,11 +83,9 @@ func newSoak(out io.Writer, o options) *soak {
 	s.chaos = newChaos(o.seed, o.chaos)
 	s.partner = newPartner(s.chaos)
 	s.receiver = &receiver{
-		dir: o.dir,
-		store: func(next notify.Store) notify.Store {
-			return roughStore{countingStore{next, s.books}, s.chaos}
-		},
-		users:   s.partner,
+		dir:     o.dir,
+		around:  func(next put) put { return s.chaos.rough(s.books.counting(next)) },
+		users:   s.partner.resolve,
 		calls:   s.partner.callbacks(),
 		observe: s.books.observe,
 		receipt: s.receipt,

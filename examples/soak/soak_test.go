@@ -91,19 +91,19 @@ var spoiled = map[string]struct {
 		}
 	}, "activityFiles: 1 lost"},
 	"an acknowledgement without storing": {func(s *soak, first *sync.Once) {
-		s.receiver.store = around(s.receiver.store, func(next notify.Store, ctx context.Context, r io.Reader) (err error) {
+		s.receiver.around = around(s.receiver.around, func(next put, ctx context.Context, r io.Reader) (err error) {
 			called := false
 			first.Do(func() { _, err = io.Copy(io.Discard, r); called = true })
 			if called {
 				return err
 			}
-			return next.Put(ctx, r)
+			return next(ctx, r)
 		})
 	}, "1 bodies acknowledged and not stored"},
 	"a store that changes a body": {func(s *soak, first *sync.Once) {
-		s.receiver.store = around(s.receiver.store, func(next notify.Store, ctx context.Context, r io.Reader) error {
+		s.receiver.around = around(s.receiver.around, func(next put, ctx context.Context, r io.Reader) error {
 			first.Do(func() { r = io.MultiReader(r, strings.NewReader(" ")) })
-			return next.Put(ctx, r)
+			return next(ctx, r)
 		})
 	}, "1 bodies stored that were not sent"},
 	"an item that never ends": {func(s *soak, first *sync.Once) {
@@ -124,9 +124,9 @@ var spoiled = map[string]struct {
 }
 
 // around puts f between the handler and the store.
-func around(store func(notify.Store) notify.Store, f func(notify.Store, context.Context, io.Reader) error) func(notify.Store) notify.Store {
-	return func(next notify.Store) notify.Store {
-		return notify.StoreFunc(func(ctx context.Context, r io.Reader) error { return f(store(next), ctx, r) })
+func around(store func(put) put, f func(put, context.Context, io.Reader) error) func(put) put {
+	return func(next put) put {
+		return func(ctx context.Context, r io.Reader) error { return f(store(next), ctx, r) }
 	}
 }
 

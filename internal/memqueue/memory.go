@@ -78,7 +78,7 @@ func (m *Memory) Len() int {
 	return len(m.t.items)
 }
 
-// Put implements [notify.Store].
+// Put implements [notify.Queue].
 func (m *Memory) Put(ctx context.Context, r io.Reader) error {
 	body, err := io.ReadAll(r)
 	if err != nil {

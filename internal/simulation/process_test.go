@@ -73,9 +73,9 @@ func (l *life) launch() {
 		q = l.sabotage.queue(p, q)
 	}
 	p.queue = fence{p, q}
-	var store notify.Store = shelf{p}
-	if l.sabotage != nil && l.sabotage.store != nil {
-		store = l.sabotage.store(p, store)
+	store := shelf{p}.Put
+	if l.sabotage != nil && l.sabotage.put != nil {
+		store = l.sabotage.put(p, store)
 	}
 	secret, err := notify.PathSecret(pathSecret, "")
 	must(err)
@@ -105,7 +105,7 @@ func (l *life) launch() {
 	if l.sabotage != nil && l.sabotage.calls != nil {
 		l.sabotage.calls(p, &calls)
 	}
-	proc, err := notify.NewProcessor(p.queue, p, calls, &notify.ProcessorOptions{
+	proc, err := notify.NewProcessor(p.queue, p.resolve, calls, &notify.ProcessorOptions{
 		Files: &notify.Files{Dir: filepath.Join(p.dir, "files")}, Observe: p.observe, Logger: log,
 	})
 	must(err)
@@ -209,7 +209,7 @@ func (l *life) loseMarks() {
 }
 
 // Resolve finds the partner's users of an account.
-func (p *process) Resolve(ctx context.Context, garmin types.UserID) ([]notify.User, error) {
+func (p *process) resolve(ctx context.Context, garmin types.UserID) ([]notify.User, error) {
 	l := p.l
 	if p.dead.Load() {
 		return nil, errDead

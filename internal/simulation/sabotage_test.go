@@ -25,7 +25,7 @@ type sabotage struct {
 	// breaks are the invariants by which it must be found out.
 	breaks []string
 
-	store   func(*process, notify.Store) notify.Store
+	put     func(*process, put) put
 	queue   func(*process, notify.Queue) notify.Queue
 	handler func(*process, http.Handler) http.Handler
 	calls   func(*process, *notify.Callbacks)
@@ -38,15 +38,18 @@ type sabotage struct {
 	sink    func(l *life, at slot, mark string) (dropped bool) // the database's lock is held
 }
 
+// put stores a body.
+type put = func(context.Context, io.Reader) error
+
 var sabotages = []sabotage{
-	{name: "receiver answers before it has stored", breaks: []string{"I1", "I2"}, store: func(p *process, s notify.Store) notify.Store {
-		return notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
+	{name: "receiver answers before it has stored", breaks: []string{"I1", "I2"}, put: func(p *process, next put) put {
+		return func(ctx context.Context, r io.Reader) error {
 			body, err := io.ReadAll(r)
 			if err == nil {
-				time.AfterFunc(5*time.Second, func() { s.Put(p.l.end, bytes.NewReader(body)) })
+				time.AfterFunc(5*time.Second, func() { next(p.l.end, bytes.NewReader(body)) })
 			}
 			return err
-		})
+		}
 	}},
 	{name: "receiver answers 200 whatever the store says", breaks: []string{"I1"}, handler: func(_ *process, h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -57,14 +60,14 @@ var sabotages = []sabotage{
 		p.l.memory = memqueue.NewMemory()
 		return p.l.memory
 	}},
-	{name: "store cuts long bodies", breaks: []string{"I1", "I2"}, store: func(_ *process, s notify.Store) notify.Store {
-		return notify.StoreFunc(func(ctx context.Context, r io.Reader) error {
+	{name: "store cuts long bodies", breaks: []string{"I1", "I2"}, put: func(_ *process, next put) put {
+		return func(ctx context.Context, r io.Reader) error {
 			body, err := io.ReadAll(r)
 			if err != nil {
 				return err
 			}
-			return s.Put(ctx, bytes.NewReader(body[:min(len(body), 4000)]))
-		})
+			return next(ctx, bytes.NewReader(body[:min(len(body), 4000)]))
+		}
 	}},
 	{name: "queue forgets what is done", breaks: []string{"I1", "I2"}, queue: each(func(s notify.Share) notify.Share { return forgetting{s} })},
 	{name: "queue takes items for done that are not", breaks: []string{"I1", "I2"}, queue: each(func(s notify.Share) notify.Share { return skipping{s} })},

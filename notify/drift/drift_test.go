@@ -25,9 +25,9 @@ func run(t *testing.T, bodies ...string) *drift.Report {
 	synctest.Test(t, func(t *testing.T) {
 		q := memqueue.NewMemory()
 		defer q.Close()
-		users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		})
+		}
 		called := 0
 		callbacks := notify.Callbacks{
 			Save:             func(context.Context, *notify.Delivery, types.Summary) error { called++; return nil },

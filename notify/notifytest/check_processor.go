@@ -30,9 +30,9 @@ func (s *subject) process(n int, save func(user, summary string) (err error, sto
 	ended := 0
 	never := errors.New("no such item was put")
 	p, err := notify.NewProcessor(s.queue,
-		notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}),
+		},
 		notify.Callbacks{
 			Save: func(_ context.Context, d *notify.Delivery, sum types.Summary) error {
 				err, stop := save(string(d.UserID), string(sum.ID()))

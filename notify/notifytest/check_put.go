@@ -88,7 +88,7 @@ func storedAs(s *subject) {
 			user := fmt.Sprintf("told%d", i)
 			body := fmt.Sprintf(`{"activities":[{"userId":%q,"summaryId":"a%d"},{"userId":%q,"summaryId":"b%d","x":%q}]}`,
 				user, i, user, i, strings.Repeat("x", i%4*50_000))
-			h := notify.NewHandler(s.queue, &notify.HandlerOptions{Observe: func(_ context.Context, r notify.Receipt) {
+			h := notify.NewHandler(s.queue.Put, &notify.HandlerOptions{Observe: func(_ context.Context, r notify.Receipt) {
 				mu.Lock()
 				defer mu.Unlock()
 				told[user] = r.Body

@@ -33,7 +33,7 @@ func record(file io.Writer, handler http.Handler, serve func(http.Handler)) erro
 func Example() {
 	var file bytes.Buffer
 	body := `{"activities":[{"userId":"4aacafe8","summaryId":"5001","activityId":5001,"activityType":"YOGA","durationInSeconds":1800}]}`
-	err := record(&file, notify.NewHandler(notify.StoreFunc(store), nil), func(h http.Handler) {
+	err := record(&file, notify.NewHandler(store, nil), func(h http.Handler) {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/garmin/secret", strings.NewReader(body)))
 	})
 	if err != nil {

@@ -65,7 +65,7 @@ func TestHandler(t *testing.T) {
 	r, err := New(&out, &Options{MaxBody: 10_000})
 	require.NoError(t, err)
 	store := &taker{}
-	h := r.Handler(notify.NewHandler(store, nil))
+	h := r.Handler(notify.NewHandler(store.Put, nil))
 	send := func(req *http.Request) int {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, req)

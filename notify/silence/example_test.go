@@ -30,9 +30,9 @@ func ExampleDetector_Wrap() {
 		return
 	}
 	inbox := notifytest.NewMemory()
-	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	})
+	}
 	callbacks := notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

@@ -23,12 +23,12 @@ func TestOnlyTheirOwn(t *testing.T) {
 		d := newDetector(t, nil)
 		q := memqueue.NewMemory()
 		defer q.Close()
-		users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			if id == "ours" {
 				return []notify.User{{ID: "1"}}, nil
 			}
 			return nil, nil
-		})
+		}
 		saved := 0
 		p, err := notify.NewProcessor(q, users, d.Wrap(notify.Callbacks{
 			Save:             func(context.Context, *notify.Delivery, types.Summary) error { saved++; return nil },

@@ -193,7 +193,7 @@ func BenchmarkHandler(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := openSpool(b)
-			durable := newTarget(b, notify.NewHandler(s, nil), c.connections)
+			durable := newTarget(b, notify.NewHandler(s.Put, nil), c.connections)
 			nothing := newTarget(b, http.HandlerFunc(discard), c.connections)
 			byHand := newTarget(b, newBare(b), c.connections)
 			req := request(c.size)
@@ -217,7 +217,7 @@ func BenchmarkHandler(b *testing.B) {
 // answers keep up, and reports how long they took.
 func BenchmarkLatency(b *testing.B) {
 	s := openSpool(b)
-	t := newTarget(b, notify.NewHandler(s, nil), 256)
+	t := newTarget(b, notify.NewHandler(s.Put, nil), 256)
 	req := request(10 << 10)
 	const rate = 4000
 	due := make(chan time.Time, 1<<20)

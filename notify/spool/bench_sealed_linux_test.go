@@ -129,9 +129,9 @@ func processRound(b *testing.B, s *spool, n int) {
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
 	}
-	everybody := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	everybody := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	})
+	}
 	p, err := notify.NewProcessor(s, everybody, calls, nil)
 	require.NoError(b, err)
 	require.NoError(b, p.Run(ctx))

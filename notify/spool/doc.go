@@ -1,13 +1,13 @@
 // Package spool keeps notification bodies in a directory of this machine until
-// they are processed. It is the [notify.Store] and [notify.Queue] for a receiver
-// that runs on one machine.
+// they are processed. It is the [notify.Queue] for a receiver that runs on one
+// machine.
 //
 //	inbox, err := spool.Open(dir, nil)
 //	if err != nil {
 //		return err
 //	}
 //	defer inbox.Close()
-//	mux.Handle("/garmin", notify.NewHandler(inbox, nil))
+//	mux.Handle("/garmin", notify.NewHandler(inbox.Put, nil))
 //
 // A [notify.Processor] then works on it.
 //

@@ -32,7 +32,7 @@ func Example() {
 	}
 	defer s.Close()
 
-	h := notify.NewHandler(s, nil)
+	h := notify.NewHandler(s.Put, nil)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/garmin", strings.NewReader(`{"activities":[]}`)))
 	st, err := s.Stats(context.Background())

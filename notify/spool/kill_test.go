@@ -96,7 +96,7 @@ func receive(dir string, drain bool) error {
 		if err != nil {
 			return err
 		}
-		h := notify.NewHandler(s, nil)
+		h := notify.NewHandler(s.Put, nil)
 		go (&http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Receiver", dir)
 			h.ServeHTTP(w, r)

@@ -25,7 +25,7 @@ var (
 	copyBuffers  = sync.Pool{New: func() any { return new([copySize]byte) }}
 )
 
-// Put stores what it reads from r; see [notify.Store]. Bodies of up to 64 KiB
+// Put stores what it reads from r; see [notify.Queue]. Bodies of up to 64 KiB
 // share a write and a sync; a larger body gets its own file and is split while it
 // is received. A body of 256 MiB or more is refused.
 //

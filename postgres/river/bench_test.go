@@ -207,9 +207,9 @@ func (b *bench) fillQueue(t *testing.B, n int) {
 
 func (b *bench) runQueue(t *testing.B, done func()) func() {
 	p, err := notify.NewProcessor(b.queue,
-		notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id)}}, nil
-		}),
+		},
 		notify.Callbacks{
 			Save:             func(context.Context, *notify.Delivery, types.Summary) error { done(); return nil },
 			Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },

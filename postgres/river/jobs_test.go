@@ -269,9 +269,9 @@ func TestAttempt(t *testing.T) {
 	t.Parallel()
 	var saves []error
 	worker, err := notify.NewProcessor(nil,
-		notify.ResolverFunc(func(context.Context, types.UserID) ([]notify.User, error) {
+		func(context.Context, types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: "mine"}}, nil
-		}),
+		},
 		notify.Callbacks{
 			Save: func(context.Context, *notify.Delivery, types.Summary) error {
 				err := saves[0]

@@ -34,7 +34,7 @@ func TestPlay(t *testing.T) {
 			require.NoError(t, err)
 			first := activitytest.NewServer()
 			before := &inbox{}
-			handler := rec.Handler(notify.NewHandler(before, nil))
+			handler := rec.Handler(notify.NewHandler(before.Put, nil))
 			g := activitytest.NewGenerator(1)
 			users := []*activitytest.User{first.AddUser(nil), first.AddUser(nil)}
 			begun := time.Now()
@@ -61,7 +61,7 @@ func TestPlay(t *testing.T) {
 
 			second := activitytest.NewServer()
 			after := &inbox{}
-			second.SetEndpoints(activitytest.Endpoint{Enabled: true, Handler: notify.NewHandler(after, nil)})
+			second.SetEndpoints(activitytest.Endpoint{Enabled: true, Handler: notify.NewHandler(after.Put, nil)})
 			begun = time.Now()
 			require.NoError(t, replay.Play(t.Context(), second, bytes.NewReader(file.Bytes()), atOnce))
 			if atOnce {

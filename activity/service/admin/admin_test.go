@@ -100,7 +100,7 @@ func (r *rig) bury(n int, reason string) {
 // work runs a processor until nothing waits.
 func (r *rig) work(save func() error) {
 	r.t.Helper()
-	p, err := notify.NewProcessor(r.queue, everybody{}, notify.Callbacks{
+	p, err := notify.NewProcessor(r.queue, everybody, notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { return save() },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
@@ -122,9 +122,8 @@ func (r *rig) work(save func() error) {
 	require.NoError(r.t, <-done)
 }
 
-type everybody struct{}
-
-func (everybody) Resolve(_ context.Context, id types.UserID) ([]notify.User, error) {
+// everybody is a user.
+func everybody(_ context.Context, id types.UserID) ([]notify.User, error) {
 	return []notify.User{{ID: string(id)}}, nil
 }
 
@@ -232,7 +231,7 @@ func TestViews(t *testing.T) {
 	claim.Release()
 
 	queue := memqueue.NewMemory()
-	processor, err := notify.NewProcessor(queue, everybody{}, notify.Callbacks{
+	processor, err := notify.NewProcessor(queue, everybody, notify.Callbacks{
 		Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },

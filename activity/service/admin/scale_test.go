@@ -48,7 +48,7 @@ func TestScale(t *testing.T) {
 		require.NoError(t, q.Put(t.Context(), strings.NewReader(list(10_000_000+first, min(1000, *scaleItems-first)))))
 	}
 	hang := make(chan struct{})
-	p, err := notify.NewProcessor(q, everybody{}, notify.Callbacks{
+	p, err := notify.NewProcessor(q, everybody, notify.Callbacks{
 		Save: func(ctx context.Context, _ *notify.Delivery, _ types.Summary) error {
 			<-hang
 			return ctx.Err()

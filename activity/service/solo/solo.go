@@ -243,7 +243,7 @@ func (s *Program) receive(mux *http.ServeMux, o *Options, secret notify.OriginCh
 	stores.Others["partner"] = account{s.accounts}
 	parts.Personal = &stores
 	parts.Close = append([]io.Closer{s.leaving, s.Ledger, s.tokens, pool}, parts.Close...)
-	if s.Service, err = service.New(s.Queue, notify.ResolverFunc(s.resolve), calls, &parts); err != nil {
+	if s.Service, err = service.New(s.Queue, s.resolve, calls, &parts); err != nil {
 		return err
 	}
 	intake := s.Service.Intake()

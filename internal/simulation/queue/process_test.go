@@ -76,9 +76,9 @@ func (p *place) start() {
 		opts.Files = &notify.Files{Dir: p.dir, SkipCheck: true}
 	}
 	processor, err := notify.NewProcessor(&watched{l.handle, l},
-		notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		func(_ context.Context, id types.UserID) ([]notify.User, error) {
 			return []notify.User{{ID: string(id), Client: client{l}}}, nil
-		}), calls, opts)
+		}, calls, opts)
 	if err != nil {
 		panic(err)
 	}

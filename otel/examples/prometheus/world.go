@@ -182,13 +182,13 @@ func (w *world) odd(ctx context.Context) error {
 
 // resolver finds the user of a Garmin id, who has the same here.
 func resolver(users *auth.Users) notify.Resolver {
-	return notify.ResolverFunc(func(ctx context.Context, id types.UserID) ([]notify.User, error) {
+	return func(ctx context.Context, id types.UserID) ([]notify.User, error) {
 		client, err := users.Client(ctx, id)
 		if errors.Is(err, auth.ErrNotConnected) {
 			return nil, notify.ErrUnknownUser
 		}
 		return []notify.User{{ID: string(id), Client: client}}, err
-	})
+	}
 }
 
 // callbacks are the partner's, which store nothing here, and cannot take one thing.

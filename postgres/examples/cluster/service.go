@@ -65,11 +65,11 @@ func serve(text string) error {
 		return err
 	}
 	defer func() { _ = garmin.Close() }()
-	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		// A partner looks the user up, and their token in db.Tokens.
 		client, err := garmin.Client(activity.OAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: tokenOf(id)})))
 		return []notify.User{{ID: string(id), Client: client}}, err
-	})
+	}
 	keep := func(ctx context.Context, d *notify.Delivery, id types.ID) error {
 		_, err := pool.Exec(ctx, `INSERT INTO delivery (process, user_id, kind, summary_id, ord) VALUES ($1, $2, $3, $4, $5)`,
 			os.Getpid(), string(d.UserID), string(d.Kind), string(id), int64(d.Order))
@@ -91,7 +91,7 @@ func serve(text string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: notify.NewHandler(db.Queue(), nil), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: notify.NewHandler(db.Queue().Put, nil), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(l) }()
 	fmt.Println(l.Addr())
 	err = p.Run(ctx)

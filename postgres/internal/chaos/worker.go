@@ -95,7 +95,7 @@ func (c *workerConfig) work() error {
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return err
 	}
-	p, err := notify.NewProcessor(skewed{db.Queue(), c.Skew}, resolver{c.Name}, c.callbacks(log), &notify.ProcessorOptions{
+	p, err := notify.NewProcessor(skewed{db.Queue(), c.Skew}, everybody(c.Name), c.callbacks(log), &notify.ProcessorOptions{
 		Workers: 64, RetryMin: 100 * time.Millisecond, RetryMax: time.Second, DrainTimeout: 2 * time.Second,
 		Files: &notify.Files{Dir: files}, Logger: slog.New(slog.NewTextHandler(trouble, nil)),
 	})
@@ -107,7 +107,7 @@ func (c *workerConfig) work() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: notify.NewHandler(db.Queue(), nil), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: notify.NewHandler(db.Queue().Put, nil), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	fmt.Println("http://" + listener.Addr().String())
 	err = p.Run(ctx)
@@ -153,11 +153,11 @@ func (c *workerConfig) callbacks(log io.Writer) notify.Callbacks {
 	}
 }
 
-// resolver knows everybody.
-type resolver struct{ process string }
-
-func (r resolver) Resolve(_ context.Context, id types.UserID) ([]notify.User, error) {
-	return []notify.User{{ID: string(id), Client: client{r.process}}}, nil
+// everybody is a user.
+func everybody(process string) notify.Resolver {
+	return func(_ context.Context, id types.UserID) ([]notify.User, error) {
+		return []notify.User{{ID: string(id), Client: client{process}}}, nil
+	}
 }
 
 // client downloads from the Garmin of the test.

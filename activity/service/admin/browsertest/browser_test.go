@@ -53,9 +53,9 @@ func start(t *testing.T) (*httptest.Server, *memqueue.Memory) {
 		require.NoError(t, q.Put(t.Context(), strings.NewReader(fmt.Sprintf(
 			`{"activities":[{"userId":"u%d","userAccessToken":"CANARY","summaryId":"s%d","activityId":%d,"activityType":"RUNNING","activityName":"<b>Ann's run</b>","startTimeInSeconds":1700000000,"durationInSeconds":60}]}`, i%2, i, i))))
 	}
-	users := notify.ResolverFunc(func(_ context.Context, id types.UserID) ([]notify.User, error) {
+	users := func(_ context.Context, id types.UserID) ([]notify.User, error) {
 		return []notify.User{{ID: string(id)}}, nil
-	})
+	}
 	p, err := notify.NewProcessor(q, users, notify.Callbacks{
 		Save: func(context.Context, *notify.Delivery, types.Summary) error {
 			return notify.Permanent(errors.New("column missing"))
