@@ -6,33 +6,38 @@
 //	joiner := join.New(join.NewMemory(nil))
 //	joined, err := joiner.Add(ctx, join.Item{User: "u1", Order: 1, Summary: &types.Activity{SummaryID: "5001"}})
 //
-// Call [Joiner.Add] for each delivery, and store by user and id what it returns:
-// the current state of the activity that the delivery belongs to, and of the
-// multisport activity around it.
+// A leg is one part of a multisport activity, such as the swim of a triathlon;
+// Garmin sends each leg as an activity of its own.
+//
+// Call [Joiner.Add] for each delivery, that is, for each summary or file that a
+// callback of package notify gets. Store what it returns under user and id: the
+// current state of the activity that the delivery belongs to, and that of the
+// multisport activity if it is a leg.
 //
 // # What belongs together
 //
-// Deliveries with the same user and the same stem of the summary id belong
-// together: "5001", "5001-detail" and "5001-file" are one activity. The activity
-// id is not used: old activities lack it, and that of the details may differ.
+// Deliveries with the same user and the same stem of the summary id
+// ([types.ID.Stem]) belong together: "5001", "5001-detail" and "5001-file" are
+// one activity. The activity id is not used: old activities lack it, and details
+// may have another one.
 //
-// The newest version of each part counts, by order of arrival in the queue. The
-// result depends on what was added, not on when.
+// The newest version of each part counts, by the order in which the queue
+// received them. The order in which they are added does not matter.
 //
 // # What is missing
 //
 // [Joined.Missing] lists the parts that have not arrived. Some never do: Garmin
 // announces files only for some activities, activities entered by hand have no
 // samples, and the endpoint of each kind can be switched off. So Add never waits:
-// it returns what there is at once, and again when more arrives. The product
-// decides what to show without a part.
+// it returns what there is, and returns more when more has been added. Your
+// program decides what to show while a part is missing.
 //
 // # State
 //
 // A [Store] keeps one [Record] with all parts of an activity. [NewMemory] returns a
 // bounded store; package jointest checks your own. A store may lose a record, as
-// [NewMemory] does when it is full; later parts then start a new one. So when a part
-// is missing, do not delete the one that you have stored.
+// that of NewMemory does when it is full; later parts then start a new one. So if a
+// part is missing from a result, keep the part that you stored earlier.
 package join
 
 import (
@@ -57,29 +62,29 @@ type Key struct {
 
 // Item is one delivery.
 type Item struct {
-	// User is the owner. If empty, it is the owner of Summary.
+	// User is the owner. If empty, it is the UserID of Summary.
 	User types.UserID
-	// Order grows with arrival among the items of one user, like the Order of a
-	// delivery. It decides which of two versions is newer.
+	// Order grows with the arrival of one user's items. Use the Order of the
+	// notify.Delivery. It decides which of two versions is newer.
 	Order uint64
-	// Revision identifies the version, like the Revision of a delivery. If empty,
-	// it is the hash of the item as Garmin sent it, if known, and otherwise that
-	// of our own JSON.
+	// Revision identifies the version. Use the Revision of the notify.Delivery.
+	// If empty, it is the hash of the item as Garmin sent it, if that is known,
+	// and otherwise of the item written as JSON by this package.
 	Revision string
 
-	// Summary or File is the delivered part. A [types.MoveIQ] belongs to no
-	// activity and is ignored.
+	// Summary or File is the delivered part; the other is nil. A [types.MoveIQ]
+	// belongs to no activity and is ignored.
 	Summary types.Summary
 	File    *File
 }
 
-// File is the recorded file of an activity: its announcement, and where the
-// partner keeps it.
+// File is the recorded file of an activity: its announcement, and where your
+// program keeps it.
 type File struct {
-	// Announced is the item that announced the file, without its spent
-	// CallbackURL.
+	// Announced is the item that announced the file, without its CallbackURL,
+	// which is used up.
 	Announced types.ActivityFile `json:"announced"`
-	// Name and Size are of the partner's copy.
+	// Name and Size describe your copy of the file.
 	Name string `json:"name,omitempty"`
 	Size int64  `json:"size,omitempty"`
 }
@@ -89,7 +94,7 @@ type Joiner struct {
 	store Store
 }
 
-// New returns a joiner that keeps its state in store.
+// New returns a joiner that keeps its state in store, which must not be nil.
 func New(store Store) *Joiner { return &Joiner{store} }
 
 // Add adds a delivery and returns the current state of its activity, followed by
@@ -99,8 +104,8 @@ func New(store Store) *Joiner { return &Joiner{store} }
 //
 // A repeated item, or one older than what is there, changes nothing, and Add
 // returns the current state. So an item may be added again after an error or a
-// crash. For each activity keep the result with the greater Changes, or the later
-// of two equal ones: concurrent calls may return in either order.
+// crash. Concurrent calls may return in either order: for each activity, keep the
+// result with the greater Changes, and of two equal ones the later.
 func (j *Joiner) Add(ctx context.Context, item Item) ([]*Joined, error) {
 	key, p, err := item.part()
 	if err != nil || p == none {

@@ -19,29 +19,31 @@ type Joined struct {
 	// list of activities should show those without a parent.
 	Parent types.ID
 
-	// Summary is the newest version that came as an activity, Manual the newest
-	// edit in Garmin Connect. [Joined.Activity] returns the one to show.
+	// Summary is the newest version that came as an activity, and Manual the
+	// newest that the user entered or edited in Garmin Connect. [Joined.Activity]
+	// returns the one to show.
 	Summary *types.Activity
 	Manual  *types.ManualActivity
 	Details *types.ActivityDetails
 	File    *File
 
-	// Legs are the parts of a multisport activity in order of start time,
-	// including transitions. A leg that the store has lost has only an ID.
+	// Legs are the legs of a multisport activity by start time, including
+	// transitions. A leg whose record the store has lost has only an ID.
 	Legs []*Joined
 
 	// Revision is a hash of the versions of all parts, including those of the
 	// legs. It is the same if and only if all versions are the same.
 	Revision string
-	// Changes grows when a part is added or replaced, even in a leg, and even
-	// after a loss of the record if all orders come from one queue.
+	// Changes grows whenever a part of the activity or of a leg is added or
+	// replaced. It also grows after the store has lost the record, provided that
+	// all orders come from one queue.
 	Changes uint64
 
 	edited bool // Manual is newer than Summary
 }
 
-// Part is a part of an activity: "summary", which stands for an edit too,
-// "details", "file" or, of a multisport activity, "legs".
+// Part names a part of an activity: "summary", "details", "file" or, for a
+// multisport activity, "legs". An edit counts as a summary.
 type Part string
 
 const (
@@ -52,8 +54,8 @@ const (
 )
 
 // Missing returns the parts that have not arrived, or nil. It does not look into
-// the legs, and cannot know how many there are. A missing part may never arrive;
-// see the package comment.
+// the legs, and cannot know how many legs there should be. A missing part may
+// never arrive; see the package comment.
 func (j *Joined) Missing() []Part {
 	var missing []Part
 	if j.Summary == nil && j.Manual == nil {

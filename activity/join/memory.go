@@ -36,9 +36,9 @@ type kept struct {
 
 // NewMemory returns an empty [Store] in memory; nil means defaults. When it is full,
 // it forgets the least recently used activities; later parts of them start a new
-// record. Its content ends with the process. Use it in tests, and where joined
-// activities are stored elsewhere and an edit years later may be without the other
-// parts.
+// record. Its content is lost when the process ends. Use it in tests, and in
+// programs that store joined activities elsewhere and can do without the other parts
+// when an edit comes years later.
 func NewMemory(options *MemoryOptions) Store {
 	m := &memory{users: map[types.UserID]map[types.ID]*list.Element{}, used: list.New()}
 	if options != nil {

@@ -14,27 +14,27 @@ type Record struct {
 	Manual  *types.ManualActivity  `json:"manual,omitempty"`
 	Details *types.ActivityDetails `json:"details,omitempty"`
 	File    *File                  `json:"file,omitempty"`
-	// Versions are the versions of the four parts, in this order.
+	// Versions are the versions of the four parts above, in that order.
 	Versions [parts]Version `json:"versions"`
-	// Legs are the legs that name or named this activity, by their ids. At most
-	// 1,000 are kept.
+	// Legs are the legs that name this activity as their parent, or did so once,
+	// sorted by id. At most 1,000 are kept.
 	Legs []Leg `json:"legs,omitempty"`
-	// Parents are the activities that this one names or named as its parent.
-	// Nearly all have none or one.
+	// Parents are the activities that this one names as its parent, or did so
+	// once. Most activities have none.
 	Parents []types.ID `json:"parents,omitempty"`
 	// Changes grows with each change of the activity and its legs, and is at
 	// least the order of the last change.
 	Changes uint64 `json:"changes,omitempty"`
 }
 
-// Version identifies a version of a part.
+// Version identifies a version of a part: its Item.Order and Item.Revision.
 type Version struct {
 	Order    uint64 `json:"order,omitempty"`
 	Revision string `json:"revision,omitempty"`
 }
 
-// Leg is a leg of a multisport activity: its id, and the Changes of its record
-// that its parent has noted.
+// Leg is what the record of a multisport activity holds about a leg: its id, and
+// the Changes of the leg's record when they were last noted.
 type Leg struct {
 	ID      types.ID `json:"id"`
 	Changes uint64   `json:"changes"`

@@ -12,10 +12,10 @@ import (
 type Store interface {
 	// Update calls f with the record of key, or with an empty one if there is
 	// none, and stores the changed record if f returns true. No other Update of
-	// the key may happen in between: take a lock or row lock, or compare and
-	// retry. So f may be called more than once, each time with a record that it
-	// may change. Once Update has returned nil, the record is as durable as
-	// anything in the store. f never fails and does not call the store.
+	// the key may happen in between: take a lock, or compare and retry. f may
+	// therefore be called more than once. It may change the record that it
+	// gets, never fails and does not call the store. Once Update has returned
+	// nil, the record is as durable as anything in the store.
 	Update(ctx context.Context, key Key, f func(*Record) bool) error
 
 	// Load returns the record of key, or nil if there is none. The caller must

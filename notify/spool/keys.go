@@ -14,9 +14,9 @@ import (
 	"github.com/garminkit/activityapi/internal/seal"
 )
 
-// ErrKey means that the spool is sealed, and that [Options].AEAD does not open
-// it: it is nil, or has another key, or the spool's file KEY is lost. Nothing in
-// the directory was changed.
+// ErrKey means that the spool is sealed and cannot be opened: Options.AEAD is
+// nil or has another key, or the spool's file KEY is lost. Nothing in the
+// directory was changed.
 var ErrKey = errors.New("not the key that the spool is sealed with")
 
 // keys are what a spool is sealed with. They are drawn when it is sealed first,

@@ -87,3 +87,56 @@ package spool
 // are read when they are needed and dropped when others need the room (maxMarks and
 // keepIndex). Items that a scan has found and nobody has asked for are
 // kept whole up to maxHeld bytes for each class, and beyond that as IDs.
+//
+// # Formats
+//
+// All numbers are little-endian; checksums are CRC-32C.
+//
+// Bodies are numbered throughout the spool. In names, numbers, times (nanoseconds
+// of Unix time), offsets, random parts and checksums are hexadecimal, and sizes
+// are decimal. The letter of a whole body has the offset 0fffffff. Version 0.1
+// wrote letters/<number>-<ordinal>.letter, without order and without a or d. An
+// order is twice the Unix time in nanoseconds at which the body came, or more if
+// many came; see order.go.
+//
+// The file repeats is a sequence of records as package redelivery writes them.
+// It may be removed while the spool is closed; then no repeats are recognized.
+//
+// A segment is a sequence of records, each padded with zeros to a multiple of 8
+// bytes, followed by zeros:
+//
+//	 0  4  "spo2"
+//	 4  4  size of the body; bit 31: it was looked at, bit 30: it may hold items of accounts, bit 29: it is sealed
+//	 8  8  number of the body
+//	16  8  time of receipt
+//	24  8  order
+//	32  4  checksum of the body, as it is stored
+//	36  4  checksum of the file's name and the 36 bytes before
+//	40     the body
+//
+// Version 0.1 wrote "spol", and no order. A sealed body is a record as the source of
+// internal/seal describes it, 28 bytes longer than the body.
+//
+// Since the name has a random part, no sender can make a body that looks like
+// records. After a damaged header a reader continues at the next good one. A
+// segment may be replaced by one of the same name without the finished bodies.
+//
+// A file of marks is a sequence of these:
+//
+//	 0  4  kind
+//	 4  8  number of the body
+//	12  4  offset of the item in the body
+//	16  4  checksum of the file's name and the 16 bytes before
+//
+// The kinds are 4 item done; 5 item waits, followed by a 6 with the time of the
+// next attempt and the number of attempts, and by 7s with the reason's text,
+// twelve bytes each, unless the spool is sealed; 2 body finished; 8 all bodies up
+// to this number finished; 3 damage that has a letter, with its offset in place of the number; 9 something
+// was taken out of the large body, whose checksum is in place of the offset.
+// Version 0.1 wrote 1, item done, with the ordinal of the item.
+//
+// A letter is a line "spool letter 2 <checksum> <size>" about the next line, a
+// line of JSON, the bytes of the item, and a last line with their checksum. Of a
+// sealed one it is 3, the next line is base64 of a sealed record, and a sealed stream
+// follows to the end. index.go describes an index, and rest.go the letter of
+// the rest of a body.

@@ -34,31 +34,31 @@ var (
 
 // Options are the optional settings of [Open].
 type Options struct {
-	// MaxBytes limits the disk space of bodies, their indexes and letters. A Put
-	// beyond it fails, and so does a letter, whose item then stays.
-	// Records of what was settled do not count, so that a full spool can drain. 0
-	// means no limit but the disk's.
+	// MaxBytes limits the disk space of bodies, their indexes and letters. Beyond
+	// it every Put fails, and an item that should become a letter stays an item.
+	// Records of finished items do not count, so that a full spool can be
+	// emptied. 0 means no limit but the disk's.
 	MaxBytes int64
-	// LetterRetention is how long a dead letter is kept after it was buried, and
-	// in any case until the spool has been open for an hour. 0 means until it is
+	// LetterRetention is how long a dead letter is kept. None is removed in the
+	// first hour after Open. 0 means that letters are kept until they are
 	// redriven or discarded.
 	LetterRetention time.Duration
-	// RepeatTime is how long an identical body is acknowledged and not stored
-	// again: its content has been delivered or will be. 0 means
-	// eight days: Garmin repeats a notification for up to seven. A negative value
-	// means that each body is stored.
+	// RepeatTime is how long an identical body is acknowledged but not stored
+	// again, since its content has been delivered or will be. 0 means eight days,
+	// because Garmin repeats a notification for up to seven. A negative value
+	// means that every body is stored.
 	//
 	// If a user undoes an edit within this time, the notification can be
 	// identical to the one before the edit. It cannot be told from a repeat, and
 	// is not delivered.
 	//
-	// Each body takes about 60 bytes of memory, for at most the latest million of
-	// them, and for fewer if MaxBytes is below 1.5 GiB.
+	// Each body takes about 60 bytes of memory. At most the latest million bodies
+	// are remembered, and fewer if MaxBytes is below 1.5 GiB.
 	RepeatTime time.Duration
 	// AEAD seals what is stored, for instance AES-GCM from cipher.NewGCM with a key
 	// of 32 bytes; see the section Encryption of the package's documentation. Its
-	// nonces have at least 12 bytes, or none. A spool that was not sealed is from
-	// now on. Nil means that a spool that is sealed is not opened.
+	// nonces must have at least 12 bytes, or none. A plain spool becomes a sealed
+	// one. If AEAD is nil, a sealed spool is not opened.
 	AEAD cipher.AEAD
 	// Logger is told of damage and of failing disks, and at level Debug of
 	// repeats. Nil is silent.
@@ -156,13 +156,15 @@ const (
 // Open opens the spool in dir, which it creates if necessary, and recovers what a
 // crash left. It reads all unfinished bodies once to verify them, at the speed of
 // the disk. It fails with [notify.ErrInUse] while another process has the
-// directory, with [ErrKey] if it is sealed and Options.AEAD does not open it, and
-// if it cannot read it: it holds something else, or was written by a later version
-// of this package.
+// directory, and with [ErrKey] if the spool is sealed and Options.AEAD does not
+// open it. It also fails if the directory holds something else, or was written by
+// a later version of this package.
 //
-// The queue is safe for concurrent use. It has two goroutines, which Close ends. A
-// Put that is still reading its body then fails with [os.ErrClosed], as does every
-// later call. Its claims are valid until Close, and do not count towards MaxBytes.
+// The queue is safe for concurrent use. Close it when the handler and the
+// processor have stopped: a Put that is still reading its body then fails with
+// [os.ErrClosed], as does every later call. The queue has two goroutines, which
+// Close ends. Its Claims do not count towards MaxBytes and can be used until
+// Close.
 func Open(dir string, opts *Options) (notify.Queue, error) {
 	s, err := openDir(dir, opts)
 	if err != nil {

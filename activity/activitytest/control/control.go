@@ -1,4 +1,5 @@
-// Package control gives a fake Garmin's tools to programs in any language.
+// Package control makes the fake Garmin of package activitytest available to
+// programs in any language, by an HTTP API.
 package control
 
 import (
@@ -17,33 +18,34 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Options are the choices of [Handler]. nil is the zero value.
+// Options are the optional settings of [Handler]. nil means the zero value.
 type Options struct {
-	// Hosts are the names, besides localhost and loopback addresses, by which
-	// the control API may be called, without port: such as "fake-garmin" in a
-	// network of containers.
+	// Hosts are the host names, without port, under which the control API may
+	// be called besides localhost and loopback addresses, such as
+	// "fake-garmin" in a network of containers.
 	Hosts []string
-	// OAuth1 gives a user a token of OAuth 1.0a, as Connect of package oauth1test
-	// does. Without it, the control API makes no such users.
+	// OAuth1 gives a user an OAuth 1.0a token, as Connect of package oauth1test
+	// does. If nil, the control API cannot make such users.
 	OAuth1 func(u *activitytest.User) (token, secret string)
-	// HideSecret keeps the client secret out of GET /app.
+	// HideSecret leaves the client secret out of GET /app.
 	HideSecret bool
 }
 
-// Handler returns the control API of s, by which a program in any language can
-// use what the methods of Server and User give. Bodies are JSON, times are RFC
-// 3339, durations as in "24h", and an error is {"error": "..."} with status 400,
-// 403, 404, 409 or 410. A field that a PUT leaves out stays as it is.
+// Handler returns the control API of s. It has a call for nearly every method of
+// Server and User. Bodies are JSON. Times are RFC 3339, and durations are
+// written as in "24h". An error is {"error": "..."} with status 400, 403, 404,
+// 409 or 410. A field that a PUT leaves out stays as it is.
 //
 // GET /openapi.json describes each call, its body and its answer, in OpenAPI 3.1.
 // /garmin.json does so for the Garmin API as the server simulates it, and
 // /notifications.json for the notifications, in AsyncAPI. The folder openapi beside
 // this file has the same documents.
 //
-// Whoever can call it sees the tokens and makes the server send requests. It
+// Whoever can call it sees the tokens and can make the server send requests. It
 // refuses requests under a host name that is not in Options.Hosts, and writes
 // that come from other web pages, so that no page in the developer's browser can
-// use it. Other programs can: let it listen on a loopback address.
+// use it. Other programs can use it, so let it listen on a loopback address
+// only.
 //
 //	GET    /state                    users, endpoints, queues, quirks
 //	GET    /app                      base URL, client id and secret

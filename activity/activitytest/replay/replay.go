@@ -21,12 +21,11 @@ import (
 // Play sends the notifications of a recording to the endpoints of s, each to that
 // of its first list key, with the original gaps or at once.
 //
-// Users that the server does not have are added. The callback URL of a ping
-// becomes one of the server's, for generated data of that user and kind: a file
-// under the id of the recording, or a summary. A body of which the recording has
-// only the size is sent as that many bytes that are not JSON. Nothing is sent
-// again, even if a body is not acknowledged. A body that cannot be sent ends the
-// replay.
+// Users that the server does not have are added. The callback URL of a ping is
+// replaced by one of the server's, which leads to generated data of that user
+// and kind. If the recording has only the size of a body, that many bytes that
+// are not JSON are sent. Nothing is sent again, even if a body is not
+// acknowledged. A body that cannot be sent ends the replay with an error.
 func Play(ctx context.Context, s *activitytest.Server, r io.Reader, atOnce bool) error {
 	p := &player{s, activitytest.NewGenerator(1)}
 	return recording.Play(ctx, r, atOnce, func(e *recording.Entry) error {

@@ -10,9 +10,9 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Partner is Garmin's Partner Verification tool: it reports whether what a server
-// has seen so far would pass the review (section 9.1). [Run] tests an endpoint
-// actively.
+// Partner works like Garmin's web tool Partner Verification: it reports whether
+// what s has seen so far would pass the review (section 9.1). It sends nothing;
+// [Run] tests an endpoint.
 func Partner(s *activitytest.Server) *Report {
 	start := time.Now()
 	report := &Report{Started: start}

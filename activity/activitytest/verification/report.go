@@ -23,8 +23,8 @@ const (
 type Check struct {
 	// Name is stable, so that a program may look for it.
 	Name string `json:"name"`
-	// Section is the source of the requirement, in Garmin's document or
-	// elsewhere.
+	// Section is where the requirement comes from: a section of Garmin's
+	// document, or another source.
 	Section string `json:"section"`
 	// Requirement states the requirement in a sentence.
 	Requirement string  `json:"requirement"`
@@ -43,7 +43,8 @@ type Report struct {
 	Started  time.Time `json:"started"`
 	Seconds  float64   `json:"seconds"`
 	Checks   []Check   `json:"checks"`
-	// Unverified says what was not checked, and so what a pass does not mean.
+	// Unverified lists what was not checked, so that a pass says nothing about
+	// it.
 	Unverified []string `json:"unverified,omitempty"`
 }
 

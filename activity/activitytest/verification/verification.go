@@ -31,13 +31,14 @@ import (
 
 // Options are the optional settings of [Run]. nil means the zero value.
 type Options struct {
-	// Server is the fake Garmin that the endpoint under test calls back: its
-	// client must use Server.BaseURL and know two of Server's users with their
-	// tokens. Run gives the users new data and observes the requests. If nil,
-	// checks that need callbacks are skipped.
+	// Server is the fake Garmin from which the endpoint under test pulls. The
+	// endpoint's client must use Server.BaseURL, and must know two of Server's
+	// users with their tokens. Run gives these users new data and observes the
+	// requests. If Server is nil, checks that need callbacks are skipped.
 	Server *activitytest.Server
 	// Users are at least two users that the endpoint knows, if Server is nil.
-	// Without Server and Users the data belongs to unknown users.
+	// Without Server and Users, the data belongs to users whom the endpoint does
+	// not know.
 	Users []types.UserID
 	// Delivered reports whether the application behind the endpoint has stored a
 	// summary of a user. If nil, that is not verified, and the report says so: an
@@ -65,8 +66,8 @@ type Options struct {
 // cases from real traffic, and reports each requirement. A check passes only for
 // what was observed. Checks that cannot observe enough are skipped, and
 // [Report.Unverified] says what that leaves open. Run returns an error if the
-// endpoint is not a URL or ctx has ended. For an endpoint that cannot be reached
-// it returns a report in which everything fails.
+// endpoint is not a URL or ctx has ended. If the endpoint cannot be reached, it
+// returns a report in which everything fails.
 //
 // The bodies carry made-up data of two users. Use it on a test system.
 func Run(ctx context.Context, endpoint string, o *Options) (*Report, error) {
