@@ -1,4 +1,6 @@
-// Package activitytype names the activity types of the Garmin Activity API.
+// Package activitytype has the activity types of the Garmin Activity API, such as
+// running or cycling, with their names and groups, and what other platforms call
+// them.
 //
 // A [Type] is a string, and any string is legal: Garmin adds types without
 // notice, and an unknown value is kept as it came.
@@ -37,7 +39,7 @@ type Type string
 // that the type is not known.
 type Group string
 
-// The headings of Appendix A. Multisport holds only MULTI_SPORT, which the
+// The headings of Appendix A. Multisport has only the type MULTI_SPORT, which the
 // appendix leaves out.
 const (
 	GroupRunning    Group = "Running"
@@ -56,8 +58,8 @@ const (
 	GroupMultisport Group = "Multisport"
 )
 
-// All yields every known type: those of Appendix A in its order, then those seen
-// only in real payloads.
+// All yields every known type: those of Appendix A of Garmin's document in its
+// order, then those seen only in real notifications.
 func All() iter.Seq[Type] {
 	return func(yield func(Type) bool) {
 		for i := range table {

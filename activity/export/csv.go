@@ -7,8 +7,9 @@ const csvHeader = "track,segment,lap,time,latitude,longitude,elevation_m,distanc
 	"steps_per_min,bike_rpm,swim_strokes_per_min,pushes_per_min,power_w,temperature_c,source\n"
 
 // WriteCSV writes tracks as comma-separated values with a header, one line for
-// each sample, even without a position. Tracks, segments and laps count from 1;
-// between two segments something was hidden. The last column is the attribution.
+// each sample, even without a position. Tracks, segments and laps count from 1.
+// A new segment begins where something was hidden. The last column is the
+// attribution.
 func WriteCSV(out io.Writer, o *Options, tracks ...*Track) error {
 	all, err := passages(o, tracks, false)
 	if err != nil {

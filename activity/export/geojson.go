@@ -5,11 +5,11 @@ import (
 	"io"
 )
 
-// WriteGeoJSON writes tracks as a FeatureCollection of RFC 7946: a feature for
-// each, with a MultiLineString of longitude, latitude and elevation, and the
-// times and heart rates of its points in the property coordinateProperties, in
-// lists of the same shape. A line ends where something was hidden, and at the
-// 180th meridian.
+// WriteGeoJSON writes tracks as a FeatureCollection of RFC 7946. Each track is
+// a feature with a MultiLineString of longitude, latitude and elevation. The
+// property coordinateProperties has the times and heart rates of the points,
+// in lists of the same shape. A line ends where something was hidden, and at
+// the 180th meridian.
 func WriteGeoJSON(out io.Writer, o *Options, tracks ...*Track) error {
 	all, err := passages(o, tracks, true)
 	if err != nil {

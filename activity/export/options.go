@@ -7,7 +7,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Fields names fields of a track.
+// Fields is a set of fields of a track.
 type Fields struct {
 	Name         bool
 	Device       bool // without it the attribution is "Garmin"
@@ -28,8 +28,9 @@ type Options struct {
 	// Omit are the fields to leave out.
 	Omit Fields
 
-	// Zones are the places to hide. They need Key: a secret of at least 16 random
-	// bytes, which must not change as long as the user has zones.
+	// Zones are the places to hide. They need Key, a secret of at least 16 random
+	// bytes. Use the same Key for all tracks of a user, for as long as the user
+	// has zones.
 	Zones []Zone
 	Key   []byte
 }

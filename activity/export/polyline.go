@@ -8,18 +8,18 @@ import (
 
 // PolylineOptions says how to make a polyline. nil means defaults.
 type PolylineOptions struct {
-	// Precision is the number of decimals of a degree: 5, which is a meter and
-	// what most maps read, or 6. 0 means 5.
+	// Precision is the number of decimals of a degree: 5 or 6. Five is a
+	// precision of a meter, and what most maps read. 0 means 5.
 	Precision int
 	// ToleranceInMeters is how far an omitted point may be from the line. 0 omits
 	// none.
 	ToleranceInMeters float64
 }
 
-// Polylines returns tracks in Google's encoded polyline format: a line ends where
-// something was hidden, and at the 180th meridian. Each omitted point is within
-// the tolerance of the drawn line, plus half a unit of the last decimal for
-// rounding.
+// Polylines returns tracks in Google's encoded polyline format. A line ends where
+// something is hidden and at the 180th meridian, so that a track may give
+// several. Each omitted point is no farther from the line than
+// PolylineOptions.ToleranceInMeters and half a unit of the last decimal.
 func Polylines(o *Options, how *PolylineOptions, tracks ...*Track) ([]string, error) {
 	if how == nil {
 		how = &PolylineOptions{}

@@ -6,14 +6,14 @@
 //
 // A [Track] comes from details, from a joined activity, or from any sequence of
 // samples. Output is streamed: memory does not grow with the track, except for
-// the list of laps and for polylines. To allow this, samples are read two or more
-// times.
+// the list of laps and for polylines. For that the samples are read two or more
+// times. A function that fails, other than with [ErrEmpty], may have written a
+// part of the output.
 //
 // # Privacy
 //
-// [Options] remove fields and places before anything else sees a sample. A [Zone]
-// hides more than its circle; see [Zone] for the reason, and for what a zone
-// cannot hide.
+// [Options] leaves out fields and places. A [Zone] hides more than its circle;
+// its comment has the reason, and what a zone cannot hide.
 //
 // # Attribution
 //
@@ -49,13 +49,14 @@ type Track struct {
 	// Kilocalories is the total of the track, or 0.
 	Kilocalories int
 
-	// Samples yields the samples in order, each time it is called. Each is used
-	// before the next is requested, so it may be reused. One without a time is
-	// left out.
+	// Samples yields the samples in order, from the beginning each time it is
+	// called. A sample is used before the next is requested, so its memory may
+	// be reused. A sample without a time is left out.
 	Samples iter.Seq2[*types.Sample, error]
 }
 
-// FromDetails returns the track of an activity's details.
+// FromDetails returns the track of an activity's details, which must not change
+// while the track is in use.
 func FromDetails(d *types.ActivityDetails) *Track {
 	t := &Track{
 		Name:       d.Summary.ActivityName,

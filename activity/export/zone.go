@@ -7,20 +7,21 @@ import (
 	"math"
 )
 
-// Zone is a circle to hide, such as the half mile around a user's home.
+// Zone is a circle to hide, such as half a mile around a user's home.
 //
-// The omitted area is a circle of twice the radius around another point, chosen
-// by [Options.Key] and the same in every track. Tracks end on the edge of the
-// omitted area, so a few of them reveal that circle and its center. The center of
-// the zone may be anywhere within one radius of that. In a track with positions,
-// samples without one are omitted too. Distances start at the first remaining
-// sample and do not grow over hidden parts; laps start with a remaining sample.
+// What is left out is a larger circle, of twice the radius around another point.
+// Options.Key chooses that point, which is the same in every track. The reason:
+// tracks end on the edge of the circle that is left out, so a few of them reveal
+// this circle and its center. The center of the zone is somewhere within one
+// radius of that center. In a track with positions, samples without a position
+// are left out too. Distances start at the first remaining sample and do not grow
+// over hidden parts; laps start with a remaining sample.
 //
 // A zone cannot hide what is shown elsewhere. Do not show a summary's starting
 // point, total distance or duration beside a cut track: they reveal the length of
 // the hidden part. Do not move a zone or change the key: each circle that people
-// have seen narrows down the place. And times are kept: they show how long
-// somebody was inside.
+// have seen narrows down the place. Times are not changed: they show how long
+// somebody was inside the circle.
 type Zone struct {
 	LatitudeInDegree  float64
 	LongitudeInDegree float64

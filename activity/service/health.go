@@ -102,11 +102,11 @@ type status struct {
 	Hung          int              `json:"hung"`
 }
 
-// Ready returns a handler that answers 200 while the process can take
-// notifications, and otherwise 503 with the reasons: the service was not started
-// or is stopping, a part has failed, the queue does not answer or has no room, or
-// the oldest item is older than Options.MaxAge. It answers within half a second,
-// from the latest check if one hangs.
+// Ready returns a handler for a readiness probe. It answers 200 while the process
+// can take notifications, and otherwise 503 with the reasons: the service was not
+// started or is stopping, a part has failed, the queue does not answer or has no
+// room, or the oldest item is older than Options.MaxAge. It answers within half a
+// second; if a check hangs, with the result of the one before.
 func (s *Service) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s.check()
@@ -114,9 +114,9 @@ func (s *Service) Ready() http.Handler {
 	})
 }
 
-// Live returns a handler that answers 200, or 503 with the reasons if only a
-// restart helps: a part has failed, Options.MaxHung attempts continue after their
-// time is over, or a call of the queue is two minutes late.
+// Live returns a handler for a liveness probe. It answers 200, or 503 with the
+// reasons if only a restart helps: a part has failed, Options.MaxHung callbacks
+// hang, or a call of the queue takes more than two minutes.
 func (s *Service) Live() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s.check()

@@ -25,9 +25,9 @@ type Options struct {
 	Handler   *notify.HandlerOptions
 	Processor *notify.ProcessorOptions
 
-	// Tokens are [*auth.Users]. The service keeps them alive while it runs, as
-	// KeepAlive says, and closes them after everything that uses them has ended. Nil
-	// means none.
+	// Tokens is normally an [*auth.Users]. While the service runs it calls
+	// KeepAlive, with the options below, and it calls Close after everything that
+	// uses tokens has ended. Nil means that there are no tokens.
 	Tokens interface {
 		KeepAlive(ctx context.Context, opts *auth.KeepAliveOptions) error
 		Close() error
@@ -42,18 +42,18 @@ type Options struct {
 
 	// Drift counts what Garmin sends and this version does not know. To include
 	// what is pulled, set UnknownKey of [activity.Options] to its UnknownKey too.
-	// The Logger gets the report at the stop, if there is anything in it. Nil means
-	// none.
+	// When the service stops, it logs the report unless it is empty. Nil means that
+	// nothing is counted.
 	Drift *drift.Report
 
-	// Personal are the stores that [Service.Erase] and [Service.Export] go through
-	// beside the queue, the directory of files and Silence, which the service knows.
-	// Nil means these alone.
+	// Personal has further stores for [Service.Erase] and [Service.Export], besides
+	// the queue, the directory of files and Silence, which the service knows. Nil
+	// means that there are none.
 	Personal *personal.Stores
 
-	// Close lists what to close last, in this order: a ledger, a database. The
-	// queue is closed before, if it has a Close method. Closing any of them again
-	// does no harm.
+	// Close lists what to close last, in this order, such as a ledger or a
+	// database. The queue is closed before. Each must allow to be closed more
+	// than once.
 	Close []io.Closer
 
 	// ReadyDelay is how long the intake continues after the service has become
@@ -65,16 +65,17 @@ type Options struct {
 	// seconds: Kubernetes kills after 30.
 	StopTimeout time.Duration
 
-	// CheckEvery is the maximum age of what Ready and Live report: a request
-	// checks the queue and the processor, but no more often than this. Zero means
-	// two seconds.
+	// CheckEvery is how old an answer of Ready and Live may be: a request checks
+	// the queue and the processor, unless they were checked within this time.
+	// Zero means two seconds.
 	CheckEvery time.Duration
-	// MaxHung is how many attempts may continue after their time is over before
-	// the service is not alive: only a restart ends them. Zero means 16.
+	// MaxHung is how many callbacks may hang before Live answers 503. A callback
+	// hangs if it continues after the time of its attempt is over; only a restart
+	// ends it. Zero means 16.
 	MaxHung int
-	// MaxAge, if not zero, makes a service not ready while the oldest item in the
-	// queue is older. Without it the age is only reported: a full queue takes
-	// bodies as well as an empty one.
+	// MaxAge, if not zero, makes Ready answer 503 while the oldest item in the
+	// queue is older than this. It is normally zero, since a queue with old items
+	// takes new bodies as well as an empty one.
 	MaxAge time.Duration
 
 	// TLSConfig, if not nil, makes the server use TLS with its certificates.
@@ -94,7 +95,7 @@ type Options struct {
 type History struct {
 	Runner *backfill.Runner
 	// Users yields all users whose history is wanted, again for each pass. What
-	// the ledger has is not requested again.
+	// is settled in the ledger is not requested again.
 	Users func(ctx context.Context) iter.Seq2[*backfill.User, error]
 	// Every is the time between two passes. Zero means six hours.
 	Every time.Duration

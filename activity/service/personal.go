@@ -12,10 +12,10 @@ import (
 )
 
 // Erase removes all that the service keeps of a user, or with dryRun counts it.
-// When it has returned nil, nothing of that is delivered any more: remove what the
-// application keeps of the user then. It waits for attempts at the user's items
-// that run, until ctx ends. So a callback must not call it for the user of its
-// item: it would wait for itself. See [personal.Stores.Erase].
+// Once it has returned nil, none of that is delivered any more: remove what your
+// application keeps of the user after that. Erase waits for running callbacks with
+// items of the user, until ctx ends. A callback must therefore not call it for the
+// user of its item, since it would wait for itself. See [personal.Stores.Erase].
 func (s *Service) Erase(ctx context.Context, user types.UserID, dryRun bool) (*personal.Receipt, error) {
 	stores, done, err := s.stores()
 	if err != nil {

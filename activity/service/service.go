@@ -40,8 +40,8 @@ const (
 
 var errRan = errors.New("service: already run")
 
-// New returns a service. It refuses what [notify.NewProcessor] refuses, and
-// inconsistent settings. If it fails, the caller must close the parts.
+// New returns a service. It returns an error if [notify.NewProcessor] would, or
+// if the settings contradict each other. The caller must then close the parts.
 func New(queue notify.Queue, users notify.Resolver, calls notify.Callbacks, opts *Options) (*Service, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -73,17 +73,19 @@ func New(queue notify.Queue, users notify.Resolver, calls notify.Callbacks, opts
 // and answers 503 once the service stops or has failed.
 func (s *Service) Intake() http.Handler { return s.intake }
 
-// Processor returns the processor of the service, for its figures.
+// Processor returns the processor of the service, for instance to read its
+// statistics.
 func (s *Service) Processor() *notify.Processor { return s.processor }
 
-// Run works until ctx ends or a part fails, and then stops the service. It
+// Run runs the service until ctx ends or a part fails, and then stops it. It
 // returns nil if ctx ended and everything finished in time. Otherwise the error
-// names each part that failed or hangs, the first cause first.
-// The caller has its own HTTP server, and shuts it down afterwards.
+// names each part that failed or hangs, the first cause first. Run is for
+// programs with an HTTP server of their own, which they should shut down after
+// Run has returned.
 func (s *Service) Run(ctx context.Context) error { return s.run(ctx, nil, nil) }
 
-// ListenAndServe does what Run does, with an HTTP server for h on a TCP address
-// such as ":8080".
+// ListenAndServe is like [Service.Run], with an HTTP server for h on a TCP
+// address such as ":8080".
 func (s *Service) ListenAndServe(ctx context.Context, addr string, h http.Handler) error {
 	return s.run(ctx, func() (net.Listener, error) {
 		var config net.ListenConfig
@@ -91,8 +93,8 @@ func (s *Service) ListenAndServe(ctx context.Context, addr string, h http.Handle
 	}, h)
 }
 
-// Serve does what Run does, with an HTTP server for h that accepts connections
-// from l and closes it.
+// Serve is like [Service.Run], with an HTTP server for h that accepts connections
+// from l and closes l at the end.
 func (s *Service) Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	err := s.run(ctx, func() (net.Listener, error) { return l, nil }, h)
 	if errors.Is(err, errRan) {

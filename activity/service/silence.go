@@ -12,7 +12,7 @@ import (
 // detector of arriving data, and asks it every minute. A panic of Found, or a
 // file that cannot be written, is logged, and the service continues.
 type Silence struct {
-	// Detector normally comes from [silence.Load] with Path.
+	// Detector is required. It normally comes from [silence.Load] with Path.
 	Detector *silence.Detector
 	// Found, if not nil, is called with each new silence. Logger is told of it
 	// too.

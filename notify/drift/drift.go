@@ -1,8 +1,8 @@
-// Package drift counts what Garmin sends and this version does not know: keys,
-// types of activities and files, permissions, and values whose JSON type differs
-// from the documented one. It keeps no values except names in capitals such as
-// MOON_WALKING, so that the report can be pasted into an issue. With r from
-// [New]:
+// Package drift counts what Garmin sends that this version of the module does
+// not know: keys, types of activities and files, permissions, and values whose
+// JSON type differs from the documented one. The report can be pasted into a
+// public issue: it has no values except names in capitals, such as MOON_WALKING.
+// With r from [New]:
 //
 //	opts := &notify.ProcessorOptions{UnknownKey: r.UnknownKey, Observe: r.Observe}
 //	processor, err := notify.NewProcessor(inbox, users, r.Wrap(callbacks), opts)
@@ -83,12 +83,12 @@ type Report struct {
 // New returns an empty report.
 func New() *Report { return &Report{since: time.Now().UTC(), found: map[[3]string]*finding{}} }
 
-// UnknownKey counts a key. It is for [notify.ProcessorOptions] and
+// UnknownKey counts a key. Set it as UnknownKey in [notify.ProcessorOptions] or
 // [notify.Decoder].
 func (r *Report) UnknownKey(path string) { r.add(kindKey, path, "") }
 
 // Observe counts items in unknown lists, unreadable items, and unreadable values
-// of permission changes. It is for [notify.ProcessorOptions].
+// of permission changes. Set it as Observe in [notify.ProcessorOptions].
 func (r *Report) Observe(o notify.Outcome) {
 	if types.Kind(o.Key) == types.KindPermissionChanges {
 		r.defects(o.Defects)
@@ -233,7 +233,7 @@ func (r *Report) add(kind, path, what string) {
 	f.Last = now
 }
 
-// Len returns how many findings there are, for metrics: 500 at most.
+// Len returns the number of findings, at most 500, for metrics.
 func (r *Report) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

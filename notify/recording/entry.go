@@ -33,7 +33,7 @@ type header struct {
 	Version   int    `json:"version"`
 }
 
-// Entry is a request. It keeps only the form of the original.
+// Entry is a recorded request.
 type Entry struct {
 	// At is when the request came, from the start of the recording. Took is the
 	// time until the answer.
@@ -46,12 +46,12 @@ type Entry struct {
 	Query  string `json:"query,omitempty"`
 	// Status is that of the answer, or 0 if there was none.
 	Status int `json:"status,omitempty"`
-	// Size is that of the body. Body is nil if the body was not JSON or not
-	// complete.
+	// Size is the size of the body. Body is nil if the body was not JSON, too
+	// large or not complete.
 	Size int64  `json:"size"`
 	Body []byte `json:"-"`
-	// Lost is the number of requests that were not recorded; an entry with it has
-	// no other field.
+	// Lost is the number of requests that were not recorded. If it is not zero,
+	// the entry has no other field.
 	Lost int `json:"lost,omitempty"`
 }
 
@@ -100,10 +100,10 @@ func read(r io.Reader) iter.Seq2[*Entry, error] {
 	}
 }
 
-// Play calls send for the requests of a recording in order of arrival: with the
-// original gaps, or one after the other if atOnce is set. It ends with the first
-// error of send, of reading or of ctx. send decides how to replace a body that
-// was not kept.
+// Play calls send for the requests of a recording in order of arrival, with the
+// original gaps, or one right after the other if atOnce is set. It returns the
+// first error of send, of reading or of ctx. Entry.Body is nil if the body was
+// not recorded; send decides what to do then.
 func Play(ctx context.Context, r io.Reader, atOnce bool, send func(*Entry) error) error {
 	var all []*Entry
 	for e, err := range read(r) {

@@ -1,4 +1,4 @@
-// Package recording records the traffic of a test or of an incident, without
+// Package recording records HTTP traffic, such as that of an incident, without
 // personal data, so that it can be inspected and sent again.
 //
 //	r, err := recording.New(file, nil)
@@ -8,34 +8,34 @@
 //	serve(r.Handler(handler))
 //	return r.Close()
 //
-// Put [Recorder.Handler] in front of a notify.Handler, or of the fake of package
-// activitytest. Package replay beside the fake sends a recording again.
+// Put [Recorder.Handler] in front of the handler of package notify, or of the
+// fake Garmin of package activitytest. Package replay, below activitytest, sends
+// a recording again.
 //
 // # What is left of a body
 //
 // Structure, order, white space, lengths and relations between values stay. Only
 // values known to be harmless stay:
 //
-//   - ids, names and all other texts are disguised, one to one for the whole
-//     recording: equal values stay equal, in a number, a string or a URL. Letters
-//     become consonants, digits become other digits.
-//   - tokens are crossed out, and so are the parameters of a callback URL that have
-//     one.
+//   - ids, names and all other texts are replaced by others, in the same way
+//     throughout the recording: equal values stay equal, in a number, a string or
+//     a URL. Letters become consonants, digits become other digits.
+//   - tokens are crossed out, also in the parameters of callback URLs.
 //   - places are rotated about the center of the Earth, all by the same rotation,
 //     so that distances and shapes stay. Elevations are raised, all by the same
 //     height.
 //   - times are moved by the same number of whole days.
 //   - measurements keep five digits; further digits are random.
-//   - keys, activity types, file types and permissions stay if Garmin's documents
-//     have them.
+//   - keys, activity types, file types and permissions stay if they are in
+//     Garmin's documents.
 //   - numbers under unknown keys are random.
 //
-// Of a body that is not JSON, or is larger than [Options.MaxBody], only the size
-// is recorded. Of the request, the method, the time, and the path and parameters
-// of Garmin's API are recorded. Headers are dropped.
+// If a body is not JSON, or is larger than Options.MaxBody, only its size is
+// recorded. A request is recorded with its method, its time, and the path and
+// parameters of Garmin's API, but without headers.
 //
-// The rotation, the days and the disguise are forgotten when the recorder ends.
-// Somebody who has the original, or the shape and speed of a route, can find it
+// How values were replaced is forgotten when the recorder ends. Somebody who
+// has the original, or knows the shape and speed of a route, can still find it
 // in the recording: share a recording only with people who may see such data.
 package recording
 
@@ -97,7 +97,8 @@ type heard struct {
 // more is lost: a recording must not delay an answer.
 const maxQueued = 64 << 20
 
-// New returns a recorder that writes to w, from a goroutine that Close ends.
+// New returns a recorder that writes to w. It writes in a goroutine, which Close
+// ends.
 func New(w io.Writer, o *Options) (*Recorder, error) {
 	if o == nil {
 		o = &Options{}
@@ -125,8 +126,9 @@ func New(w io.Writer, o *Options) (*Recorder, error) {
 	return r, nil
 }
 
-// Handler records the requests to next. Recording does not delay an answer. After
-// Close it passes requests on without recording them.
+// Handler returns a handler that records the requests and passes them to next.
+// Recording does not delay an answer. After Close the handler passes requests on
+// without recording them.
 func (r *Recorder) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := &heard{

@@ -45,8 +45,9 @@ func New(opts *Options) (*Detector, error) {
 	return &Detector{opts: o, users: map[types.UserID]*user{}}, nil
 }
 
-// Arrived records that data of a user arrived. Call it only for users of the
-// partner. An arrival older than the last one of the user and kind has no effect.
+// Arrived records that data of a user arrived. [Detector.Wrap] calls it for what
+// callbacks receive. Call it only for users whom the application knows. An
+// arrival older than the last one of the user and kind has no effect.
 func (d *Detector) Arrived(kind types.Kind, id types.UserID, at time.Time) {
 	k, ok := indexOf(kind)
 	if !ok || nobody(id) || len(id) > longestID {
@@ -109,10 +110,10 @@ func (d *Detector) start(now time.Time) {
 	}
 }
 
-// Told records why a user may become silent, or the whole key if id is "", with
-// or without the name of an application. The cause holds until data of the user
-// arrives or another cause is recorded; [CauseUnknown] removes it. It has no
-// effect for a user without earlier data.
+// Told records a cause for which a user may become silent. If id is "", or "@"
+// and the name of an application, it is for the whole key. The cause holds
+// until data of the user arrives or another cause is recorded; [CauseUnknown]
+// removes it. It has no effect for a user without earlier data.
 func (d *Detector) Told(id types.UserID, cause Cause) {
 	d = d.of(id)
 	d.mu.Lock()
@@ -144,9 +145,9 @@ func (d *Detector) Users() int {
 }
 
 // Check returns new silences: the key or its kinds, and if the key is not silent,
-// users in order of their ids. Call it about every minute. A gap of more than
-// half an hour between two calls does not count as silence: nobody listened, or
-// the clock was set.
+// users in order of their ids. Call it about every minute. Time between two calls
+// that are more than half an hour apart does not count as silence: the process
+// did not run, or the clock was set.
 func (d *Detector) Check(now time.Time) (found []Silence) {
 	for a := range d.each() {
 		found = append(found, a.check(now)...)

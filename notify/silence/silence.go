@@ -1,6 +1,7 @@
-// Package silence detects that data has stopped. It learns how often a consumer
-// key and each of its users normally send data, and reports who has been silent
-// for longer, with the likely cause. With d from [New] or [Load]:
+// Package silence detects that data has stopped. It learns how often data
+// normally arrives, for each user and for the whole consumer key, which is one
+// application at Garmin. It reports who has been silent for longer than that,
+// with the likely cause. With d from [New] or [Load]:
 //
 //	opts := &notify.ProcessorOptions{Observe: d.Observe}
 //	processor, err := notify.NewProcessor(inbox, users, d.Wrap(callbacks), opts)
@@ -13,30 +14,33 @@
 //
 // # Whole key first
 //
-// If a key is silent, so are its users. Then only the key is reported, and the
-// time does not count for any user. The key and each kind have a rate for every
-// hour of the week, and a level that follows the season. A silence is one that
-// chance causes once in 10^9 checks, by the Chernoff bound for a Poisson count,
-// even if the rate were half of what is expected, or a fifth if some data still
-// arrives. That takes 42 missing arrivals: 15 minutes at 170 an hour.
+// If a key is silent, so are all its users. Then only the key is reported, and
+// the time does not count for any user.
+//
+// The key and each kind have an expected rate for every hour of the week, times
+// a level that follows the season. A gap is reported as a silence if chance
+// alone would cause it less than once in 10^9 checks (by the Chernoff bound for
+// a Poisson count), even if the true rate were half of the expected, or a fifth
+// of it if some data still arrives. That takes 42 missing arrivals: 15 minutes
+// at 170 an hour.
 //
 // # Users
 //
-// A user's interval is the time between two times with data; data within six
-// hours counts as one time. [Silence.Interval] is the 95th percentile of the last
-// intervals plus a third of [Options.Holiday], since everybody takes a holiday
-// now and then. A user is silent after three such intervals, or, if the cause is
-// known, after one without the holiday. A user with less than eight intervals and
-// 28 days is not reported, and no user is reported again before new data arrives.
+// A user's intervals are the gaps between arrivals; arrivals within six hours
+// count as one. [Silence].Interval is the 95th percentile of the latest intervals
+// plus a third of [Options].Holiday, since everybody takes a holiday now and
+// then. A user is silent after three times that. If the cause is known, the
+// percentile alone is enough. A user is not reported before there have been eight
+// intervals and 28 days, nor a second time before new data has arrived.
 //
-// If a user's activities always had a file or details, and no longer do, that
-// kind is silent.
+// If a user's activities always came with a file or details, and no longer do,
+// that kind is reported as silent for the user.
 //
 // # State
 //
-// A [Detector] holds about 500 bytes for each user and 20 KB for each key, for
-// any input; a snapshot has 300 bytes for each user. It has no clock and no
-// goroutine.
+// A [Detector] holds about 500 bytes for each user and 20 KB for each key,
+// whatever arrives. A snapshot of it in a file has 300 bytes for each user. It
+// has no clock and no goroutine.
 package silence
 
 import (
@@ -48,15 +52,16 @@ import (
 
 // Options are the optional settings of a [Detector]. Nil means the defaults.
 type Options struct {
-	// Key is a name for the consumer key, for [Silence.Key]. If a process serves
-	// several applications, see [types.UserID], each is followed separately, and
-	// Silence.Key is the name of an application that has one.
+	// Key is the name of the consumer key in [Silence].Key. If a process serves
+	// several applications (see [types.UserID]), each is followed separately,
+	// and Silence.Key is the name of the application instead, if it has one.
 	Key string
 	// Holiday is the longest usual break. Zero means 21 days. A shorter one finds
 	// dead users earlier, but reports more holidays as silences.
 	Holiday time.Duration
-	// MaxUsers limits the users followed per key; one without data for 400 days
-	// makes room. Zero means a million.
+	// MaxUsers limits the number of users that are followed for each key. Beyond
+	// it, new users are followed only when others have had no data for 400 days.
+	// Zero means a million.
 	MaxUsers int
 }
 
@@ -94,7 +99,7 @@ const (
 	CauseToken Cause = "token"
 	// CausePermission: the user has withdrawn the permission for activities.
 	CausePermission Cause = "permission"
-	// CauseLeft: a notification says that the user has disconnected. Call
+	// CauseLeft: a deregistration says that the user has disconnected. Call
 	// [Detector.Forget] where you delete a user.
 	CauseLeft Cause = "left"
 	// CauseFading: the user's data became less and less frequent.
@@ -143,7 +148,7 @@ type Silence struct {
 	Kind types.Kind
 	// Since is when data last arrived.
 	Since time.Time
-	// Interval is that of the user; see the package comment. It is zero for a
+	// Interval is the user's interval; see the package comment. It is zero for a
 	// key.
 	Interval time.Duration
 	// Expected is the number of arrivals that a key should have had since. For a

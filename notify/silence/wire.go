@@ -53,8 +53,8 @@ func (d *Detector) permitted(id types.UserID, yes bool) {
 	}
 }
 
-// Observe records refused tokens, outages, failures of the queue, and files,
-// which may have no callback. It is for [notify.ProcessorOptions].
+// Observe records refused tokens, outages, failures of the queue, and files, for
+// which there may be no callback. Set it as Observe in [notify.ProcessorOptions].
 func (d *Detector) Observe(o notify.Outcome) {
 	switch o.Result {
 	case notify.ResultParked:

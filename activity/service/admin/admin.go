@@ -26,16 +26,18 @@ import (
 //go:embed page
 var files embed.FS
 
-// Options says what else to show. A nil field is left out.
+// Options says what to show besides the queue. What belongs to a nil field is not
+// shown.
 type Options struct {
-	// Processor is that of this process; others are not shown.
+	// Processor is the processor of this process. Those of other processes are
+	// not shown.
 	Processor *notify.Processor
 	Ledger    backfill.Ledger
 	Tokens    auth.TokenStore
-	// Drift is the report in service.Options.
+	// Drift is the report of [service.Options].
 	Drift *drift.Report
-	// Erase removes a user's data or counts it, Export writes it as a zip: the
-	// methods of a service.Service, or of personal.Stores.
+	// Erase removes a user's data or counts it, and Export writes it as a zip.
+	// Both are methods of [service.Service] and [personal.Stores].
 	Erase  func(ctx context.Context, user types.UserID, dryRun bool) (*personal.Receipt, error)
 	Export func(ctx context.Context, user types.UserID, w io.Writer) (*personal.Manifest, error)
 	// Who returns the operator of a request, for the audit log. Nil means that
@@ -54,8 +56,8 @@ type pages struct {
 	guard  http.CrossOriginProtection
 }
 
-// New returns a handler for q. audit is required and gets a line for every
-// action.
+// New returns a handler for q. audit gets a line for every action; it must not be
+// nil.
 func New(q notify.Queue, audit *slog.Logger, opts *Options) (http.Handler, error) {
 	if q == nil || audit == nil {
 		return nil, errors.New("admin: New without a queue or an audit log")

@@ -1,6 +1,6 @@
-// Package admin shows operators what a service holds, and lets them redrive and
-// discard dead letters. It is a [net/http.Handler] with pages and a JSON API;
-// mount it behind your own login.
+// Package admin shows operators what a service holds, and lets them redrive or
+// discard dead letters: items that could not be delivered. Its handler has
+// pages and a JSON API. Mount it behind your own login.
 //
 //	panel, err := admin.New(inbox, auditLog, &admin.Options{Processor: svc.Processor(), Ledger: ledger, Tokens: tokens})
 //	if err != nil {
@@ -31,13 +31,13 @@
 //	POST erase     user: what there is of a user; dry_run=false to remove it
 //	POST export    user: the same as a zip
 //
-// A long list comes in pieces: its Next is the parameter from of the next piece,
-// and is "" at the end. An answer takes 80 ms, or the requested seconds, up to
-// 20. So a search through many letters that finds little may return an empty
-// piece.
+// A long list comes in pieces. The field Next of a piece is the parameter from
+// of the next one, and is "" at the end. A search takes at most 80 ms, or as
+// long as the parameter seconds says, up to 20. A search through many letters
+// may therefore return an empty piece that is not the last.
 //
-// Redrive and discard of many letters only count by default; with dry_run=false
-// they act, on letters that were buried before the count.
+// Redrive and discard of many letters only count by default. With dry_run=false
+// they act, on letters that became one before the count.
 //
 // # Security
 //

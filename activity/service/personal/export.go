@@ -28,15 +28,16 @@ type Manifest struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-// Entry is a file of an export.
+// Entry describes one file of an export.
 type Entry struct {
 	// File is the name in the zip.
 	File string `json:"file"`
-	// Store is the name of the store, and What the kind of thing, such as "item".
+	// Store is the name of the store, and What says what the file has, such as
+	// "item".
 	Store string `json:"store"`
 	What  string `json:"what"`
-	// Key is the list key of an item or dead letter, Reason the reason of a dead
-	// letter, and Name what the store calls the thing.
+	// Key is the list key of an item or dead letter, Reason is that of a dead
+	// letter, and Name is the name or id that the store uses.
 	Key    string `json:"key,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Name   string `json:"name"`
@@ -46,8 +47,8 @@ type Entry struct {
 
 // Export writes everything that the stores hold of a user as a zip: a file for
 // each item, dead letter and downloaded file, one for the requested history, and
-// at the end manifest.json, which lists them. Of a token it has only the
-// dates. What an application keeps elsewhere is not included.
+// at the end manifest.json, which lists them. A token is exported as its dates
+// alone. What an application keeps elsewhere is not included.
 func (s *Stores) Export(ctx context.Context, user types.UserID, w io.Writer) (*Manifest, error) {
 	if user == "" {
 		return nil, errors.New("personal: no user")

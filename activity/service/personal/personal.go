@@ -1,22 +1,22 @@
-// Package personal removes and exports all that is kept of one user, over all
-// stores of a program.
+// Package personal removes or exports all data of one user, in all stores of a
+// program.
 //
 //	stores := &personal.Stores{Queue: inbox, Files: files, Tokens: tokens, Ledger: ledger}
 //	receipt, err := stores.Erase(ctx, user, false)
 //
-// A service has both as methods, for the stores that it knows and those in its
-// options.
+// A [service.Service] has both as methods, for the stores that it knows and those
+// in its options.
 //
 // # What is erased
 //
 // Erase removes what was there when it was called. What Garmin sends during the
 // call and later is stored and processed as for any user. So disconnect the user
-// first, and let the resolver answer [notify.ErrUnknownUser]. Erase may be
-// repeated; after a crash or an error, repeat it. Logs, backups, and blocks of the
-// disk that the file system has freed are not touched.
+// first, and make the resolver return [notify.ErrUnknownUser]. Repeat Erase after
+// a crash or an error. Logs, backups, and blocks of the disk that the file system
+// has freed are not touched.
 //
-// One thing is kept: half a hash of each body, without ids, so that a body that
-// Garmin sends again is not stored again.
+// One thing is kept: half a hash of each body, without ids, by which a body that
+// Garmin sends again is recognized.
 package personal
 
 import (
@@ -40,15 +40,16 @@ import (
 type Stores struct {
 	// Queue holds items, dead letters, and the claims of downloads.
 	Queue notify.Queue
-	// Processor works on the queue in this process, and forgets what it has read of
-	// the user.
+	// Processor is the one that works on Queue in this process. Erase makes it
+	// forget what it has read of the user.
 	Processor *notify.Processor
 	// Files holds downloaded files and the state of downloads: a [*notify.FileDir].
 	Files  notify.Eraser
 	Tokens auth.TokenStore
 	Ledger backfill.Ledger
 	Join   join.Store
-	// Silence is written to SilencePath, if that is not "".
+	// Silence is saved to SilencePath after the user is removed, if that is not
+	// "".
 	Silence     *silence.Detector
 	SilencePath string
 	// Others are stores of the application's own, by their names.
@@ -66,7 +67,7 @@ type Receipt struct {
 // Store is one store's part of a receipt.
 type Store struct {
 	Name string `json:"name"`
-	// Removed and Left are those of [notify.Erasure].
+	// Removed and Left are as in [notify.Erasure].
 	Removed map[string]int    `json:"removed"`
 	Left    []notify.Leftover `json:"left,omitempty"`
 	// Error is why the store was not erased completely, or "".

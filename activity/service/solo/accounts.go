@@ -15,26 +15,27 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Accounts is the partner's side, usually a database. Failed calls are repeated,
-// so calling a method twice must do no harm. Methods must be safe for concurrent
-// use.
+// Accounts is your side of the program, usually a database. A call that returns
+// an error is repeated, so calling a method twice must do no harm. Methods must
+// be safe for concurrent use.
 type Accounts interface {
-	// Connect records that the account c.Session has connected, for the first
-	// time or again. The token is already stored.
+	// Connect records that the account c.Session has connected as the Garmin user
+	// c.UserID, for the first time or again. The token is already stored.
 	Connect(ctx context.Context, c *auth.Connection) error
 	// Account returns the account for a Garmin user id, or an error that wraps
 	// [notify.ErrUnknownUser].
 	Account(ctx context.Context, user types.UserID) (string, error)
-	// Permit stores what a user now allows, unless permissions with a later at
-	// are stored.
+	// Permit stores what a user allows since the time at, unless permissions with
+	// a later time are already stored.
 	Permit(ctx context.Context, user types.UserID, allowed []types.Permission, at types.Timestamp) error
-	// Forget deletes a user who has left, and the user's data. It is called last:
-	// what the program keeps itself is removed before, as far as that went. If any
-	// of it fails, all is repeated.
+	// Forget deletes a user who has left, and the user's data. It is called last,
+	// after the program has removed what it keeps itself. If any step fails, all
+	// are repeated.
 	Forget(ctx context.Context, user types.UserID) error
-	// Save stores a summary: see [notify.Delivery.Replaces].
+	// Save stores a summary; see [notify.Delivery.Replaces] for which version to
+	// keep.
 	Save(ctx context.Context, d *notify.Delivery, s types.Summary) error
-	// File is called with a stored file.
+	// File is called when a downloaded file is in its place.
 	File(ctx context.Context, d *notify.Delivery, f *notify.File) error
 }
 

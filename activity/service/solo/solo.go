@@ -1,5 +1,5 @@
-// Package solo is a whole program for one machine, except for the partner's own
-// code. Its stores are in one directory, and one handler serves its addresses:
+// Package solo is a whole program for one machine, except for your own code. Its
+// stores are in one directory, and one handler serves its addresses:
 //
 //	p, err := solo.Open("data", accounts, &solo.Options{
 //		URL: "https://me.example.com", App: app, PathSecret: secret, Session: session,
@@ -9,12 +9,12 @@
 //	}
 //	return p.Service.ListenAndServe(ctx, ":8080", p.Handler)
 //
-// The partner implements [Accounts], which keeps who has connected and the data
-// that arrives. Users connect at /connect, Garmin sends to /garmin/ followed by
-// the path secret, and /ready and /live are for a supervisor.
+// You implement [Accounts], which stores who has connected and the data that
+// arrives. Users connect at /connect. Garmin sends to /garmin/ followed by the
+// path secret. /ready and /live are for the probes of a supervisor.
 //
-// A program that outgrows it can use the parts: [service.New] with other stores,
-// such as those of module postgres.
+// A program that outgrows one machine uses [service.New] itself, with other
+// stores such as those of module postgres.
 package solo
 
 import (
@@ -52,29 +52,30 @@ type Options struct {
 	URL        string
 	App        auth.App
 	PathSecret types.Secret
-	// Session returns the account that a browser is logged in to.
+	// Session returns the account that a browser is logged in to, or an error if
+	// there is none.
 	Session func(*http.Request) (string, error)
 
-	// Operator lets only operators pass to the pages below /admin/. Nil means
-	// that there are no such pages.
+	// Operator returns a handler that lets only operators pass to the given one,
+	// which has the pages below /admin/. Nil means that there are no such pages.
 	Operator func(http.Handler) http.Handler
-	// DaysPerMinute is the key's limit of history. Zero means [backfill.Production].
+	// DaysPerMinute is Garmin's limit for requests of history. Zero means
+	// [backfill.Production]; for an evaluation key set [backfill.Evaluation].
 	DaysPerMinute int
 	// History is how far back from the connection to fetch history. Zero means a
 	// year; a negative value means none.
 	History time.Duration
 	// AEAD seals tokens, notifications and files on the disk, for instance AES-GCM
-	// from cipher.NewGCM. Ids of users stay readable, in names of files and in the
-	// history. A program whose tokens are not sealed cannot be given one later. Nil
-	// means that nothing is sealed.
+	// from cipher.NewGCM. User ids stay readable in names of files and in the
+	// history. It must be set from the beginning: tokens that are stored plain
+	// cannot be sealed later. Nil means that nothing is sealed.
 	AEAD cipher.AEAD
 	// Telemetry, if not nil, observes everything. Module otel has one.
 	Telemetry Telemetry
 	// Transport sends all calls to Garmin, as in [activity.Options] and
 	// [auth.Options]. Nil means the default transport.
 	Transport http.RoundTripper
-	// Service holds further settings. This package overwrites those that it sets
-	// itself.
+	// Service has further settings. Open overwrites those that it sets itself.
 	Service service.Options
 }
 
@@ -87,7 +88,7 @@ type Telemetry interface {
 	Transport(http.RoundTripper) http.RoundTripper
 }
 
-// Program is what [Open] has assembled.
+// Program is the program that [Open] has assembled.
 type Program struct {
 	// Service runs the program, and closes its stores at the end.
 	Service *service.Service
@@ -106,7 +107,8 @@ type Program struct {
 }
 
 // Open opens the stores in dir, which it creates if necessary, and assembles the
-// program, which has to be run: see [Program].
+// program. The caller must then run Program.Service, which also closes the
+// stores.
 func Open(dir string, accounts Accounts, opts *Options) (_ *Program, err error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -269,11 +271,11 @@ func (s *Program) operate(mux *http.ServeMux, o *Options) error {
 	return nil
 }
 
-// Disconnect ends the connection of a user, first at Garmin, and removes all that is
-// kept of the user, as after a deregistration. It can be repeated; once Garmin
+// Disconnect ends the connection of a user at Garmin, and then removes all that is
+// kept of the user, as after a deregistration. It can be repeated. Once Garmin
 // knows, a removal that fails is also repeated in the background, and after a
-// restart. Call it from your own pages for the user who is logged in, and not from a
-// method of Accounts: it waits for attempts at the user's items.
+// restart. Call it from your own pages for the user who is logged in. Do not call it
+// from a method of [Accounts]: it waits for running callbacks of the user.
 func (s *Program) Disconnect(ctx context.Context, user types.UserID) error {
 	client, err := s.Users.Client(ctx, user)
 	if err == nil {
