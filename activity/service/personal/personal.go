@@ -4,7 +4,7 @@
 //	stores := &personal.Stores{Queue: inbox, Files: files, Tokens: tokens, Ledger: ledger}
 //	receipt, err := stores.Erase(ctx, user, false)
 //
-// A [service.Service] has both as methods, for the stores that it knows and those
+// A service.Service has both as methods, for the stores that it knows and those
 // in its options.
 //
 // # What is erased
