@@ -1,5 +1,5 @@
-// Package otel gives a service traces and metrics by OpenTelemetry. It links the
-// API alone; your program brings the SDK and its exporters.
+// Package otel gives a service traces and metrics by OpenTelemetry. It links only
+// the API of OpenTelemetry; your program brings the SDK and its exporters.
 //
 //	tel, err := otel.New(&otel.Options{TracerProvider: traces, MeterProvider: meters})
 //	if err != nil {
@@ -26,7 +26,7 @@
 // template, such as "GET /wellness-api/rest/activities", and an error by one of a few
 // types. Stock instrumentation of net/http is no substitute: it writes the callback
 // URL with its pull token into url.full, and the path secret into url.path. If you
-// must keep it, put [Hide] around it.
+// must keep it, use [Hide].
 //
 // # Traces
 //
@@ -41,16 +41,16 @@
 // [notify.Receipt] and [notify.Item]. Both compute the ids of the trace, and whether it
 // is recorded, from that number and Options.Queue. So links work with every engine,
 // after a restart, and in another process. This has two costs: the span of the POST is
-// made after its answer, and its parent is a span that nobody records. A redriven
-// letter is a new body without a known POST.
+// made after its answer, and its parent is a span that is never recorded. A redriven
+// letter counts as a new body, and its attempts link to no POST.
 //
-// One body in a hundred is traced; see [Options]. Recording a span takes some
-// microseconds, almost as much as processing an item.
+// One body in a hundred is traced, unless [Options] says otherwise. Recording a
+// span takes some microseconds, almost as much as processing an item.
 //
 // # Metrics
 //
 // Names for HTTP are those of the stable conventions. Those for messaging are still a
 // draft; only the constants in names.go depend on it. Names that neither defines begin
-// with "garmin.". The number of series is bounded whatever strangers send: unknown list
-// keys, methods and errors are all "other".
+// with "garmin.". The number of series is bounded, whatever strangers send: unknown
+// list keys, methods and errors are all "other".
 package otel

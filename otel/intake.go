@@ -16,9 +16,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Intake records a span and the duration of each request to the notification handler.
-// It writes route, such as "/garmin/{secret}", in place of the path, which may contain
-// your secret.
+// Intake returns a handler that records a span and the duration of each request, and
+// calls next, the handler of notifications. It records route, such as
+// "/garmin/{secret}", instead of the path, which may contain your secret.
 func (t *Telemetry) Intake(route string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w}

@@ -17,21 +17,21 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// Options say where telemetry goes. A nil provider means nowhere.
+// Options says where telemetry goes. nil means the zero value.
 type Options struct {
 	// TracerProvider makes spans. Nil means no spans.
 	TracerProvider trace.TracerProvider
 	// MeterProvider makes metrics. Nil means no metrics.
 	MeterProvider metric.MeterProvider
-	// Queue is the name of the queue. It is messaging.destination.name, and part of the
-	// ids of its bodies' traces. Processes that share a queue must use the same name,
-	// and queues whose traces are collected together must have different ones. ""
-	// means "garmin".
+	// Queue is the name of the queue. Spans have it as messaging.destination.name, and
+	// trace ids are made from it. Processes that share a queue must use the same name.
+	// Queues whose traces are collected together must have different names. "" means
+	// "garmin".
 	Queue string
 	// Fraction is the share of bodies that are traced, each with all of its items or
-	// not at all. Zero means 0.01, a negative value none. The decision is made here, so
-	// that both sides of a queue agree: keep the SDK's default sampler, which follows
-	// it.
+	// not at all. Zero means 0.01, a negative value none. This package decides, so that
+	// both sides of a queue agree. Keep the default sampler of the SDK, which follows
+	// that decision.
 	Fraction float64
 }
 
@@ -57,7 +57,8 @@ type Telemetry struct {
 // seconds are the buckets that the conventions advise for durations of HTTP requests.
 var seconds = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
-// New returns a Telemetry. It fails if the meter does.
+// New returns a Telemetry. It returns an error if Fraction is more than 1, or if
+// the meter fails.
 func New(opts *Options) (*Telemetry, error) {
 	if opts == nil {
 		opts = &Options{}

@@ -172,7 +172,8 @@ func (t *Telemetry) outcome(o *notify.Outcome) {
 	}
 }
 
-// Wrap returns callbacks that call those of c, each in a child span of its attempt's.
+// Wrap returns callbacks that call those of c, each in a child span of the
+// attempt's span.
 func (t *Telemetry) Wrap(c notify.Callbacks) notify.Callbacks {
 	if save := c.Save; save != nil {
 		c.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {

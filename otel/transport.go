@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Transport records a span and the duration of each request that base sends. Use it as
-// Wrap of [activity.Options] and [auth.Options], where it sees each attempt of a call,
-// with its credential. It returns nil for nil.
+// Transport returns a RoundTripper that records a span and the duration of each
+// request that base sends. Use it as Wrap of [activity.Options] and [auth.Options],
+// where it sees each attempt of a call. It returns nil if base is nil.
 func (t *Telemetry) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		return nil
@@ -121,11 +121,11 @@ func (b *tracedBody) Close() error {
 	return err
 }
 
-// Hide shows instrument, such as otelhttp.NewTransport, the requests that base sends
-// without their secrets: the query of the URL, which holds the token of a callback URL,
-// and the headers Authorization and Cookie. base sends the original request, with the
-// headers that instrument has added. Use it as Wrap of [activity.Options] to keep stock
-// instrumentation:
+// Hide returns a RoundTripper with which instrument, such as otelhttp.NewTransport,
+// does not see the secrets of requests: the query of the URL, which holds the token of
+// a callback URL, and the headers Authorization and Cookie. base sends the original
+// request, with the headers that instrument has added. Use it as Wrap of
+// [activity.Options] to keep stock instrumentation:
 //
 //	Wrap: func(base http.RoundTripper) http.RoundTripper {
 //		return otel.Hide(base, func(hidden http.RoundTripper) http.RoundTripper { return otelhttp.NewTransport(hidden) })

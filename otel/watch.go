@@ -18,16 +18,17 @@ import (
 // Sources are asked for their figures whenever metrics are read. A nil source is left
 // out.
 type Sources struct {
-	// Queue reports its depth, and that of package spool also its syncs.
+	// Queue reports its depth. That of package spool also reports its syncs.
 	Queue interface {
 		Stats(ctx context.Context) (notify.QueueStats, error)
 	}
 	// Processor reports what runs in this process.
 	Processor *notify.Processor
-	// Limiter reports its limit, and what is free of it if it has a method
-	// Free(ctx) (int, error), as those of package backfill and module postgres have.
+	// Limiter reports its limit. If it has a method Free(ctx) (int, error), like
+	// those of package backfill and module postgres, it also reports how much of
+	// the limit is free.
 	Limiter interface{ DaysPerMinute() int }
-	// Tokens are [*auth.Users].
+	// Tokens is normally an [*auth.Users].
 	Tokens interface{ Counts() auth.Counts }
 	// Drift is the report of a service.
 	Drift *drift.Report

@@ -25,11 +25,11 @@ var _ notify.Claims = (*claims)(nil)
 // claimAge is how long a claim that nobody can need any more is kept.
 const claimAge = 30 * 24 * time.Hour
 
-// Claims returns the claims of downloads that all processes share. Leases use the
-// server's clock.
+// Claims returns the claims of downloads that all processes share. A claim
+// expires by the server's clock.
 func (db *DB) Claims() notify.Claims { return db.claims }
 
-// Claims returns those of the database.
+// Claims returns [DB.Claims].
 func (q *Queue) Claims() notify.Claims { return q.db.claims }
 
 // claimSQL reads a claim, and locks it.

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Once is for auth.ConnectorOptions.Once: of all calls with an id, in all
-// processes, the first returns true. If it fails, nobody can tell whether it was
-// the first, and the user has to start again.
+// Once is for [auth.ConnectorOptions].Once. Of all calls with the same id, in
+// all processes, the first returns true. If a call fails, it is not known
+// whether it was the first, and the user has to start again.
 func (db *DB) Once(ctx context.Context, id string, until time.Time) (bool, error) {
 	var first bool
 	err := db.do(ctx, "once", once, func(ctx context.Context) error {

@@ -20,27 +20,27 @@ import (
 
 var _ notify.Eraser = (*Queue)(nil)
 
-// Erase removes all that the queue holds of a user; see [notify.Eraser]. It is done
-// in many short transactions and reads all items, letters and large bodies. A
-// body that is no JSON has no items. It is cut at its outermost braces: an object that
-// names the user is removed whole, and so is what stands between two objects if that
-// names the user. Items of others that name the user stay, and are counted.
+// Erase removes all that the queue holds of a user; see [notify.Eraser]. It takes many
+// short transactions and reads all items, letters and large bodies. A body that is not
+// JSON has no items. It is divided at its outermost braces: each object that contains
+// the user's id is removed, and so is text between two objects. Items of others that
+// contain the user's id stay, and are counted.
 //
-// If what is stored is sealed, it is read and opened here, since the server cannot
-// search it. What is damaged and does not open may be of anybody: it stays, and
-// Erasure.Left tells of it.
+// Sealed data is read and opened in this process, since the server cannot search
+// it. What is damaged and does not open may belong to any user: it stays, and
+// Erasure.Left lists it.
 //
-// Any process may be working on an item that is erased: its verdict changes
-// nothing then. A letter that is redriven at that moment stays a letter.
+// If a process is working on an item that is erased, its result is ignored. A
+// letter that is being redriven stays a letter.
 //
-// What PostgreSQL deletes stays in the files of a table until they are written
-// anew. Erase does that, with a lock on one table at a time that holds up all
-// processes meanwhile, if the role owns the table and it is smaller than 128 MB,
-// and tells otherwise in Erasure.Left what to do. WAL files, standbys, backups and
-// the blocks that the file system has freed are the operator's.
+// Rows that PostgreSQL deletes stay in the files of a table until they are written
+// anew. Erase does that if the role owns the table and the table is smaller than
+// 128 MB; it locks one table at a time, and all processes wait meanwhile.
+// Otherwise Erasure.Left says what to do. WAL files, standbys, backups and blocks
+// that the file system has freed are left to the operator.
 //
-// The memory of repeats holds halves of hashes and no ids, and stays: a body that
-// Garmin sends again is not stored again.
+// The hashes by which repeated bodies are recognized stay. They are halves, and
+// contain no id.
 func (q *Queue) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
 	e := &eraser{q: q, db: q.db, ctx: ctx, user: erasure.For(user), id: user, out: &notify.Erasure{}}
 	if e.user.Nobody() {

@@ -78,9 +78,9 @@ func (p Part) rights() []rights {
 }
 
 // Grants returns the SQL that gives a role exactly the rights that the parts
-// need; without a part, those that all need. The role that runs [Migrate] owns
-// the tables and should be a different one: processes that face the network need
-// no right to change tables. "" means [DefaultSchema].
+// need, or all parts if none is given. An empty schema means [DefaultSchema].
+// The role that runs [Migrate] owns the tables and should be a different one:
+// processes that face the network need no right to change tables.
 func Grants(schema, role string, parts ...Part) (string, error) {
 	name, err := schemaName(schema)
 	if err != nil {

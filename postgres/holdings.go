@@ -18,9 +18,10 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Holdings yields the unfinished items and the letters of a user, those that
-// could not be read and name the user among them. No connection is held while
-// the body of the loop runs. ctx also applies to reading what is yielded.
+// Holdings yields the unfinished items and the letters of a user, including
+// those that could not be read but contain the user's id. No connection is
+// held while the body of the loop runs. ctx also applies to reading what is
+// yielded.
 func (q *Queue) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*notify.Holding, error] {
 	return func(yield func(*notify.Holding, error) bool) {
 		h := &holdings{db: q.db, q: q, ctx: ctx, id: user, user: erasure.For(user), yield: yield}

@@ -21,8 +21,8 @@ type joined struct{ db *DB }
 var _ join.Store = (*joined)(nil)
 
 // Joined returns the store of a [join.Joiner] that all processes share. An update
-// reads, and writes if nobody else has written since. Options.JoinedRetention
-// bounds how long an activity is kept.
+// writes only if nobody else has written since it read, and otherwise begins
+// again. Options.JoinedRetention bounds how long an activity is kept.
 func (db *DB) Joined() join.Store { return &joined{db} }
 
 // joinedRow is a record as it was read. Without a row, version is 0 and the

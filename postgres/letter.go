@@ -218,8 +218,8 @@ func (r *letterReader) next() (*lists.Item, error) {
 	return &lists.Item{Key: key, Text: data, Whole: key == ""}, nil
 }
 
-// Redrive implements [notify.Queue]. The items appear and the letter is removed
-// in one transaction, so only one of several callers succeeds.
+// Redrive implements [notify.Queue]. It adds the items and removes the letter in
+// one transaction, so that only one of several callers succeeds.
 func (q *Queue) Redrive(ctx context.Context, id string) error {
 	for {
 		_, s, err := q.letter(ctx, id)

@@ -69,13 +69,13 @@ type grant struct {
 	ended bool
 }
 
-// Limiter keeps the requests of all processes within a consumer key's days per
-// minute. The name stands for the key, such as the key itself; all callers with
-// the same name must pass the same number of days. Only the server's clock is
-// used.
+// Limiter returns a limiter that keeps the requests of all processes within a
+// consumer key's days per minute. The name identifies the key, and may be the
+// key itself. All callers with the same name must pass the same number of days.
+// Only the server's clock is used.
 //
-// To change the number, stop the processes that use the name, and set it in the
-// table budget.
+// To change the number, stop the processes that use the name, and set the new
+// number in the table budget.
 func (db *DB) Limiter(ctx context.Context, name string, daysPerMinute int) (backfill.Limiter, error) {
 	if daysPerMinute < 1 || daysPerMinute > 1<<30 {
 		return nil, fmt.Errorf("postgres: limit of %d days a minute", daysPerMinute)

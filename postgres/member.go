@@ -53,8 +53,8 @@ func (m *member) init(q *Queue) {
 	m.q, m.kick, m.ready, m.hand = q, make(chan struct{}, 1), make(chan struct{}, 1), map[int16]*share{}
 }
 
-// Shares implements [notify.Queue]. It yields ErrInUse, as its only value, while
-// another loop of this process runs.
+// Shares implements [notify.Queue]. While another loop of this process runs, it
+// yields only [notify.ErrInUse].
 func (q *Queue) Shares(ctx context.Context) iter.Seq2[notify.Share, error] {
 	return func(yield func(notify.Share, error) bool) {
 		if ctx.Err() != nil {

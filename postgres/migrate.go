@@ -27,17 +27,17 @@ const DefaultSchema = "activityapi"
 type Migration struct {
 	// Version is the version of the tables after the step, from 1 on.
 	Version int
-	// Name is that of a file, such as "0001_queue.sql".
+	// Name is a file name, such as "0001_queue.sql".
 	Name string
 	// SQL is the whole step, to be run in one transaction. It has the marks of
 	// goose, which other tools read as comments.
 	SQL string
 }
 
-// Migrations returns all steps for a schema, in order, to apply them with another
-// tool than [Migrate]: goose, atlas or psql. "" means [DefaultSchema]. Both ways
-// can be mixed, since each step records its version. The command in
-// cmd/migrations writes the steps to files.
+// Migrations returns all steps for a schema, in order, so that another tool than
+// [Migrate] can apply them: goose, atlas or psql. An empty schema means
+// [DefaultSchema]. Both ways can be mixed, since each step records its version.
+// The command in cmd/migrations writes the steps to files.
 func Migrations(schema string) ([]Migration, error) {
 	name, err := schemaName(schema)
 	if err != nil {
@@ -86,13 +86,13 @@ UPDATE {s}.meta SET version = %[4]d;
 }
 
 // Migrate brings the tables in a schema to the version of this package, and
-// creates the schema if necessary. "" means [DefaultSchema]. It only goes
-// forward, with one transaction for each step. Several processes may call it at
-// once; one does the work. Processes with an earlier version of this package keep
-// working during and after it.
+// creates the schema if necessary. An empty schema means [DefaultSchema]. It only
+// goes forward, with one transaction for each step. Several processes may call it
+// at once; one does the work. Processes with an earlier version of this package
+// keep working during and after it.
 //
-// A step that needs a lock on a table waits only a few seconds at a time, since
-// others that need the table wait behind it.
+// A step that needs a lock on a table waits for it only a few seconds at a time,
+// since other users of the table have to wait behind it.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string) error {
 	return migrateTo(ctx, pool, schema, -1)
 }

@@ -1,7 +1,11 @@
-// Package postgres keeps the state that several processes share in a PostgreSQL
-// database: the queue of notifications, with order per user and takeover from
-// dead processes, the claims of downloads, tokens and consents, the ledger of
-// requested history, the limit of days per minute, and joined activities.
+// Package postgres keeps in a PostgreSQL database what several processes share:
+// the queue of notifications, the claims of one-time downloads, tokens and
+// consents, the ledger of requested history, the limit of days per minute, and
+// joined activities.
+//
+// The queue keeps the order of each user's items. Users are divided into
+// shares. A process has some of the shares, and when it dies, others take them
+// over.
 //
 //	pool, err := pgxpool.New(ctx, url)
 //	err = postgres.Migrate(ctx, pool, "")
@@ -13,13 +17,13 @@
 //	runner := backfill.NewRunner(limiter, db.Ledger(), nil)
 //	joiner := join.New(db.Joined())
 //
-// It needs PostgreSQL 13 or later. A standby that may take over must be
-// synchronous: otherwise a failover loses acknowledged bodies.
+// It needs PostgreSQL 13 or later. A standby that may become the primary must be
+// synchronous: otherwise a failover loses bodies that were answered with 200.
 //
 // # Security
 //
 // Errors and log lines contain no stored or sent value. Users' data and tokens can be
-// sealed with a key that the database does not have; see Options.AEAD. A process
+// sealed with a key that the database does not have; see [Options].AEAD. A process
 // needs few rights; see [Grants].
 package postgres
 
@@ -39,59 +43,60 @@ import (
 	"github.com/garminkit/activityapi/internal/redelivery"
 )
 
-// DefaultLease is how long a silent process keeps its shares.
+// DefaultLease is how long a process that gives no sign of life keeps its shares.
 const DefaultLease = 15 * time.Second
 
-// Options are the optional settings of [Open]. Zero values mean defaults.
+// Options are the optional settings of [Open]. nil means the zero value.
 type Options struct {
 	// Schema holds the tables. The default is DefaultSchema.
 	Schema string
-	// Lease is how long a silent process keeps its shares, at least a second. The
-	// default is DefaultLease. All processes must use the same. In the process
-	// itself, a right ends a third of it earlier.
+	// Lease is how long a process that gives no sign of life keeps its shares, at
+	// least a second. The process itself stops using a share when two thirds of
+	// the time have passed. The default is [DefaultLease]. All processes must use
+	// the same value.
 	Lease time.Duration
 	// RepeatTime is how long an identical body is acknowledged and not stored
-	// again. 0 means eight days; a negative value
-	// means that each body is stored. All processes should use the
-	// same.
+	// again. 0 means eight days; a negative value means that every body is
+	// stored. All processes should use the same value.
 	//
-	// Each body takes about 60 bytes of memory, for at most the latest million of
-	// them.
+	// Each body takes about 60 bytes of memory. At most the latest million bodies
+	// are remembered.
 	RepeatTime time.Duration
 	// AEAD seals users' data in the database, for instance AES-GCM from
-	// cipher.NewGCM with a key of 32 bytes: the bytes of bodies, letters with their
-	// reasons, the notes of downloads, joined activities and tokens. The sums by
-	// which a body is known again are keyed. Its nonces have at least 12 bytes, or
-	// none.
+	// cipher.NewGCM with a key of 32 bytes: bodies, letters with their reasons, the
+	// notes of downloads, joined activities and tokens. The hashes by which a
+	// repeated body is recognized are keyed. Its nonces must have at least 12
+	// bytes, or none.
 	//
-	// In clear stay the ids of users and of joined activities, by which rows are
+	// Not sealed are the ids of users and of joined activities, by which rows are
 	// found; names of lists, places in bodies, sizes, times, counts and states; the
 	// history, with Garmin's messages; and hashes of consents and of downloads.
 	//
-	// What was in clear before is read, and stays so until it is done or written
-	// anew. Tokens are sealed from the first Open with an AEAD on, all else when
-	// each process that works on the queue has it, in a version of this package that
-	// can open what is sealed. From then on Open fails without it or with another,
-	// with an error that is spool.ErrKey for errors.Is, and has changed nothing.
-	// There is no way back. So give it to all processes, one after the other.
+	// To begin, restart all processes with the AEAD, one after the other. Tokens are
+	// sealed from the first Open with an AEAD. All else is sealed once every process
+	// that works on the queue has the AEAD, and a version of this package that can
+	// open sealed data. What was plain before can still be read, and stays plain
+	// until it is finished or written anew. From then on, Open without the AEAD or
+	// with another changes nothing and returns an error that wraps spool.ErrKey.
+	// Sealing cannot be turned off again.
 	//
-	// It seals keys of the database, with which the data is sealed, and tokens
-	// themselves. To change it, open with one that seals with the new key and opens
-	// with either, and keep the old key until no token is sealed with it: a refresh
-	// seals one anew.
+	// The AEAD seals the keys with which data is sealed, and tokens directly. To
+	// change the key, use an AEAD that seals with the new key and opens with
+	// either. Keep the old key until no token is sealed with it: each refresh seals
+	// a token anew.
 	AEAD cipher.AEAD
-	// MaxBytes limits the size of waiting items and dead letters; a Put beyond it
-	// fails with ErrFull. It is checked every two seconds, so leave room on the
-	// disk. 0 means no limit but the disk's.
+	// MaxBytes limits the size of waiting items and dead letters. Beyond it, Put
+	// fails with [ErrFull]. The size is checked every two seconds, so leave room
+	// on the disk. 0 means no limit but the disk's.
 	MaxBytes int64
-	// LetterRetention is how long a dead letter is kept after it was buried. 0
-	// means until it is redriven or discarded.
+	// LetterRetention is how long a dead letter is kept. 0 means until it is
+	// redriven or discarded.
 	LetterRetention time.Duration
 	// JoinedRetention is how long an activity of [DB.Joined] is kept after its
 	// last change, rounded up to days. 0 means until its user is forgotten. All
-	// processes should use the same.
+	// processes should use the same value.
 	JoinedRetention time.Duration
-	// Logger is told of failures that no caller sees. nil is silent.
+	// Logger is told of failures that no caller is told of. nil is silent.
 	Logger *slog.Logger
 
 	// patience is for tests that do not wait for the usual one.
@@ -131,11 +136,11 @@ type DB struct {
 var errClosed = errors.New("postgres: the database is closed")
 
 // Open opens the tables that [Migrate] has made. The caller owns the pool and
-// closes it after the DB. Ten connections are enough for a busy process, and four
-// are the minimum. Outside the pool, Open uses one more connection to receive
-// notices of new items, and another with the first limiter. Behind a pooler that
-// shares sessions between transactions, the pool must use a mode without named
-// prepared statements, such as pgx.QueryExecModeExec.
+// closes it after the DB. The pool must allow at least four connections; ten are
+// enough for a busy process. Open makes one more connection outside the pool, for
+// notices of new items, and the first limiter another. Behind a pooler that
+// shares sessions between transactions, such as PgBouncer, the pool must use a
+// mode without named prepared statements, such as [pgx.QueryExecModeExec].
 func Open(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*DB, error) {
 	need, err := versions()
 	if err != nil {

@@ -16,11 +16,12 @@ import (
 // tables: who changes it must move all items.
 const shares = 64
 
-// Queue is a [notify.Queue] that several processes share.
+// Queue is a [notify.Queue] that several processes share. It is safe for
+// concurrent use.
 //
 // Put splits a body and commits all its items together before it returns nil. If
-// the connection is lost during the commit, nobody can tell whether the body was
-// stored: Put returns an error, and the body may be there. Garmin sends it again.
+// the connection is lost during the commit, it is not known whether the body was
+// stored: Put returns an error, and Garmin sends the body again.
 type Queue struct {
 	db      *DB
 	puts    puts
@@ -110,8 +111,8 @@ LATERAL (SELECT min(f.received) AS oldest FROM {s}.share s,
 // work, and compiling one costs half a second.
 const noJIT = `SELECT set_config('jit', 'off', true)`
 
-// Check implements [notify.Queue]. It asks the server for the settings that Open has
-// asked for: after a failover it may be a standby.
+// Check implements [notify.Queue]. It checks the settings of the server, as Open
+// does, since after a failover the server may be a standby.
 func (q *Queue) Check(ctx context.Context) error {
 	ctx, cancel := q.db.call(ctx)
 	defer cancel()

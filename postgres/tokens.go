@@ -20,9 +20,9 @@ type tokens struct{ db *DB }
 
 var _ auth.TokenStore = (*tokens)(nil)
 
-// Tokens returns the token store of all processes. They refresh a token once,
-// since a refresh starts with a Swap that claims it. Options.AEAD encrypts the
-// stored tokens.
+// Tokens returns the token store of all processes. A token is refreshed by one
+// process only, since a refresh starts with a Swap that claims it.
+// Options.AEAD seals the stored tokens.
 func (db *DB) Tokens() auth.TokenStore { return &tokens{db} }
 
 // Close does nothing: the connections are those of the DB.

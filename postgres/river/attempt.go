@@ -11,8 +11,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// AttemptArgs is the job that attempts an item that the partner keeps. It only has the
-// partner's id of the item, because the item may contain a callback URL.
+// AttemptArgs is the job that attempts an item that your program keeps. It has
+// only your id of the item, because the item may contain a callback URL.
 type AttemptArgs struct {
 	ID string `json:"id"`
 }
@@ -26,7 +26,7 @@ func (AttemptArgs) InsertOpts() river.InsertOpts { return single("") }
 // ErrNoItem means that no item has the id.
 var ErrNoItem = errors.New("garminriver: no such item")
 
-// Items is where the partner keeps the items that River attempts.
+// Items is where your program keeps the items that River attempts.
 type Items interface {
 	// Item returns the item with an id. If it no longer exists, the error wraps
 	// [ErrNoItem], and the job is done.
@@ -37,9 +37,9 @@ type Items interface {
 	Settle(ctx context.Context, id string, err error) error
 }
 
-// Attempt is the worker of [AttemptArgs]. River decides when an item is attempted again,
-// and a user's items are attempted in any order. So it is for items that a partner has
-// set aside, not for a queue of notifications.
+// Attempt is the worker of [AttemptArgs]. River decides when an item is attempted
+// again, and a user's items are attempted in any order. So it is for items that your
+// program has set aside, not for a queue of notifications.
 type Attempt struct {
 	river.WorkerDefaults[AttemptArgs]
 	worker *notify.Processor

@@ -1,6 +1,6 @@
 // Package garminriver runs periodic work as jobs of River, a job queue in PostgreSQL:
-// it keeps tokens alive, sweeps, requests history, and retries items that the partner
-// has set aside.
+// it keeps tokens alive, removes old files and letters, requests history, and retries
+// items that your program has set aside.
 //
 //	workers := river.NewWorkers()
 //	river.AddWorker(workers, garminriver.NewKeepAlive(users, nil))
@@ -21,7 +21,7 @@
 //		SoftStopTimeout: 10 * time.Second,
 //	})
 //
-// River elects one process that makes the periodic jobs, and no job of this package
+// River elects one process that makes the periodic jobs. No job of this package
 // exists twice at a time. The arguments of a job are ids and names: River's tables
 // contain no token, no URL and no data of a user.
 //

@@ -36,11 +36,12 @@ func (HistoryArgs) InsertOpts() river.InsertOpts { return single(QueueHistory) }
 
 // HistoryOptions are the optional settings of a History. Zero values mean defaults.
 type HistoryOptions struct {
-	// Slice is how long a job works for one user before another has its turn. Zero
-	// means ten minutes; the maximum is 30.
+	// Slice is how long a job works for one user before that of another user gets
+	// its turn. Zero means ten minutes; the maximum is 30.
 	Slice time.Duration
-	// MaxWait is how long a job waits for the limiter before it gives its worker to
-	// others for as long. Zero means two minutes; used days are free again after one.
+	// MaxWait is how long a job waits for the limiter. After that it lets other
+	// jobs use its worker for the same time. Zero means two minutes; the
+	// limiter's days are free again after one.
 	MaxWait time.Duration
 	// Busy is the time until the next attempt for a user who is claimed by another
 	// run. Zero means half a minute, after which the claim of a dead process has
@@ -143,7 +144,7 @@ type HistoryScan struct {
 }
 
 // NewHistoryScan returns the worker. wanted yields the users whose history may be
-// incomplete. A job with nothing to request does no harm, but it costs a job.
+// incomplete. A user with nothing to request costs a job, and does no other harm.
 func NewHistoryScan(wanted func(context.Context) iter.Seq2[types.UserID, error]) *HistoryScan {
 	return &HistoryScan{wanted: wanted}
 }

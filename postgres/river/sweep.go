@@ -28,8 +28,8 @@ func (SweepArgs) Kind() string { return "garmin_sweep" }
 // InsertOpts implements [river.JobArgsWithInsertOpts].
 func (SweepArgs) InsertOpts() river.InsertOpts { return single("") }
 
-// Sweep removes what is no longer needed. After an interruption Run is called again, and
-// continues with what is left.
+// Sweep is a job that removes what is no longer needed. After an interruption Run
+// is called again, and continues with what is left.
 type Sweep struct {
 	Name string
 	Run  func(ctx context.Context) error
@@ -64,8 +64,9 @@ func (w *Sweeper) Work(ctx context.Context, job *river.Job[SweepArgs]) error {
 	return resumed(c, s.Run(c))
 }
 
-// SweepLetters is the sweep "letters": it discards dead letters that were buried longer
-// ago than age. A queue in PostgreSQL can do so itself, with Options.LetterRetention.
+// SweepLetters returns the sweep "letters". It discards dead letters that are
+// older than age. A queue in PostgreSQL can do so itself, with
+// Options.LetterRetention.
 func SweepLetters(letters notify.Queue, age time.Duration) Sweep {
 	return Sweep{"letters", func(ctx context.Context) error {
 		for l, err := range letters.Letters(ctx, &notify.LetterFilter{Before: time.Now().Add(-age)}) {
@@ -81,8 +82,9 @@ func SweepLetters(letters notify.Queue, age time.Duration) Sweep {
 	}}
 }
 
-// SweepHistory is the sweep "history": it removes users from the ledger who are no longer
-// connected, for instance because Ledger.Forget failed when they left.
+// SweepHistory returns the sweep "history". It removes users from the ledger who
+// are no longer connected, for instance because Ledger.Forget failed when they
+// left.
 func SweepHistory(ledger backfill.Ledger, tokens auth.TokenStore) Sweep {
 	return Sweep{"history", func(ctx context.Context) error {
 		var gone []types.UserID
@@ -106,10 +108,10 @@ func SweepHistory(ledger backfill.Ledger, tokens auth.TokenStore) Sweep {
 	}}
 }
 
-// SweepFiles is the sweep "files": below dir, the directory of [notify.Files], it removes
-// the rest of failed or incomplete downloads that are older than age. Dead letters name
-// these files, so age should be longer than letters are kept. Stored files stay, and so
-// do complete ones that are about to be stored.
+// SweepFiles returns the sweep "files". Below dir, the directory of [notify.Files], it
+// removes what is left of failed or incomplete downloads and is older than age. Dead
+// letters name these files, so age should be longer than letters are kept. Complete
+// files stay, stored or not yet.
 func SweepFiles(dir string, age time.Duration) Sweep {
 	const kept = ".downloads"
 	return Sweep{"files", func(ctx context.Context) error {

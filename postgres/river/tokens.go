@@ -25,7 +25,7 @@ type Refresher interface {
 
 var _ Refresher = (*auth.Users)(nil)
 
-// KeepAlive is the worker of [KeepAliveArgs]. Long work is done in pieces.
+// KeepAlive is the worker of [KeepAliveArgs].
 type KeepAlive struct {
 	river.WorkerDefaults[KeepAliveArgs]
 	users Refresher
