@@ -136,7 +136,7 @@ type DB struct {
 var errClosed = errors.New("postgres: the database is closed")
 
 // Open opens the tables that [Migrate] has made. The caller owns the pool and
-// closes it after the DB. The pool must allow at least four connections; ten are
+// closes it after the DB. A pool of one connection works but is slow; ten are
 // enough for a busy process. Open makes one more connection outside the pool, for
 // notices of new items, and the first limiter another. Behind a pooler that
 // shares sessions between transactions, such as PgBouncer, the pool must use a
