@@ -41,7 +41,7 @@ type Credential func(base http.RoundTripper) (http.RoundTripper, error)
 func OAuth2(source oauth2.TokenSource) Credential {
 	return func(base http.RoundTripper) (http.RoundTripper, error) {
 		if source == nil {
-			return nil, errors.New("OAuth2 without a source")
+			return nil, errors.New("OAuth2: the token source is nil")
 		}
 		return &bearer{source, base}, nil
 	}

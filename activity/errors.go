@@ -63,7 +63,7 @@ var (
 	errOrigin    = errors.New("a request other than the call's own was refused")
 	errStatus    = errors.New("unexpected status")
 	errBase      = errors.New("transport failed")
-	errShape     = errors.New("the answer is not what it should be")
+	errShape     = errors.New("the answer has an unexpected form")
 )
 
 // Error describes a failed call.

@@ -150,7 +150,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	switch {
 	case v.Timeout < 0 || v.MaxResponseBytes < 0 || v.MaxItemBytes < 0 || v.MinBackoff < 0 || v.MaxBackoff < 0:
-		return v, errors.New("activity: a negative limit in Options")
+		return v, errors.New("activity: Options has a negative limit")
 	case v.MinBackoff > v.MaxBackoff:
 		return v, errors.New("activity: Options.MinBackoff is above MaxBackoff")
 	case !(v.RetryBudget > 0 && v.RetryBudget <= 1):

@@ -67,7 +67,7 @@ func (p *Pool) Client(cred Credential) (*Client, error) {
 		return nil, fmt.Errorf("activity: credential: %w", err)
 	}
 	if shared == nil || once == nil {
-		return nil, errors.New("activity: the credential has no transport")
+		return nil, errors.New("activity: the credential returned no transport")
 	}
 	return &Client{pool: p, shared: shared, once: once}, nil
 }

@@ -127,7 +127,7 @@ func (l *memoryLimiter) isFor(app string) error {
 		l.app, l.named = app, true
 	}
 	if l.app != app {
-		return fmt.Errorf("backfill: a limiter for the application %q was asked for %q, see PerApp", l.app, app)
+		return fmt.Errorf("backfill: the limiter of application %q was used for %q; see PerApp", l.app, app)
 	}
 	return nil
 }
@@ -244,7 +244,7 @@ func (l *memoryLimiter) restore(ctx context.Context) error {
 	var found []hold
 	for c, err := range l.ledger.Recent(ctx, now.Add(-recent)) {
 		if err != nil {
-			return fmt.Errorf("backfill: reading what was asked for before: %w", err)
+			return fmt.Errorf("backfill: reading earlier requests: %w", err)
 		}
 		if c.UserID.App() != l.app {
 			continue // it was another consumer key's

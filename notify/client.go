@@ -49,7 +49,7 @@ var (
 	errWrongUser = errors.New("notify: the pulled data belongs to another user")
 	// errSpent means that a file's only download was started and failed: asking
 	// again would give 410.
-	errSpent = errors.New("notify: the file's one download is spent")
+	errSpent = errors.New("notify: the file's only download is used up")
 	// errBadFile means that a download succeeded but did not bring a complete
 	// file of the announced type.
 	errBadFile = errors.New("notify: not a complete file of its type")

@@ -29,7 +29,7 @@ func TestFileAskedForBefore(t *testing.T) {
 		notSent = &activity.Error{Op: "Download", Err: fmt.Errorf("%w: refused", activity.ErrNotSent)}
 	)
 	const (
-		asked   = "notify: the file's one download is spent: we asked for it at 2000-01-01T00:00:00Z: "
+		asked   = "notify: the file's only download is used up: we asked for it at 2000-01-01T00:00:00Z: "
 		isGone  = "activity: Download: 410 Gone: gone"
 		isDoubt = "activity: Download: maybe spent: EOF"
 	)
@@ -42,7 +42,7 @@ func TestFileAskedForBefore(t *testing.T) {
 		"doubt":              {answers: []error{doubt}, first: isDoubt, second: asked + isDoubt},
 		"doubt, redriven":    {answers: []error{doubt}, redrive: true, first: isDoubt, second: asked + isDoubt},
 		"gone":               {answers: []error{gone}, first: isGone, second: asked + isGone},
-		"gone after 503":     {answers: []error{down, gone}, first: isGone, second: "notify: the file's one download is spent: we asked for it at 2000-01-01T00:00:"},
+		"gone after 503":     {answers: []error{down, gone}, first: isGone, second: "notify: the file's only download is used up: we asked for it at 2000-01-01T00:00:"},
 		"gone after no sign": {answers: []error{refused, notSent, gone}, first: isGone},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +115,6 @@ func TestFileInDoubtAfterStop(t *testing.T) {
 		require.Equal(t, 3, calls)
 		require.ErrorIs(t, last, notify.ErrSpent)
 		require.ErrorIs(t, last, activity.ErrGone)
-		require.Equal(t, "notify: the file's one download is spent: we asked for it at 2000-01-01T00:00:00Z: the process ended: activity: Download: 410 Gone: gone", r.letters()[0].Reason)
+		require.Equal(t, "notify: the file's only download is used up: we asked for it at 2000-01-01T00:00:00Z: the process ended: activity: Download: 410 Gone: gone", r.letters()[0].Reason)
 	})
 }

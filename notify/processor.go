@@ -101,7 +101,7 @@ func (o *ProcessorOptions) defaults() error {
 	case o.MaxItem < 0:
 		return fmt.Errorf("notify: ProcessorOptions.MaxItem is negative: %d", o.MaxItem)
 	case o.RetryMin < 0 || o.RetryMax < o.RetryMin:
-		return fmt.Errorf("notify: ProcessorOptions: RetryMin %v and RetryMax %v are no range", o.RetryMin, o.RetryMax)
+		return fmt.Errorf("notify: ProcessorOptions: RetryMin is %v and RetryMax %v, want 0 <= RetryMin <= RetryMax", o.RetryMin, o.RetryMax)
 	case o.PushDeadline < 0 || o.ExpiryWarning < 0 || o.AttemptTimeout < 0 || o.StallWarning < 0:
 		return errors.New("notify: ProcessorOptions: a deadline, warning or timeout is negative")
 	}

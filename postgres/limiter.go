@@ -78,7 +78,7 @@ type grant struct {
 // number in the table budget.
 func (db *DB) Limiter(ctx context.Context, name string, daysPerMinute int) (backfill.Limiter, error) {
 	if daysPerMinute < 1 || daysPerMinute > 1<<30 {
-		return nil, fmt.Errorf("postgres: limit of %d days a minute", daysPerMinute)
+		return nil, fmt.Errorf("postgres: Limiter: daysPerMinute is %d, want 1 to %d", daysPerMinute, 1<<30)
 	}
 	var have int
 	err := db.do(ctx, "limiter", again, func(ctx context.Context) error {

@@ -84,11 +84,11 @@ func swapUser(old, new *auth.Token) ([]byte, error) {
 	t := old
 	switch {
 	case old == nil && new == nil:
-		return nil, errors.New("postgres: swap of nothing for nothing")
+		return nil, errors.New("postgres: Swap: the old token and the new one are nil")
 	case old == nil:
 		t = new
 	case new != nil && old.UserID != new.UserID:
-		return nil, errors.New("postgres: swap between two users")
+		return nil, errors.New("postgres: Swap: the tokens are of two users")
 	}
 	switch {
 	case t.UserID == "":
@@ -96,7 +96,7 @@ func swapUser(old, new *auth.Token) ([]byte, error) {
 	case !utf8.ValidString(string(t.UserID)):
 		return nil, errors.New("postgres: user id is not UTF-8")
 	case old != nil && old.Version <= 0:
-		return nil, errors.New("postgres: swap of a token that was never stored")
+		return nil, errors.New("postgres: Swap: the old token was never stored")
 	}
 	return []byte(t.UserID), nil
 }

@@ -63,7 +63,7 @@ func (o *KeepAliveOptions) withDefaults() (KeepAliveOptions, error) {
 	d.Before = cmp.Or(d.Before, 30*24*time.Hour)
 	d.Pace = cmp.Or(d.Pace, time.Second)
 	if d.Every < 0 || d.Before < 0 || d.Pace < 0 {
-		return d, errors.New("auth: negative duration in KeepAliveOptions")
+		return d, errors.New("auth: KeepAliveOptions has a negative duration")
 	}
 	return d, nil
 }

@@ -64,13 +64,13 @@ type TokenStore interface {
 func swapUser(old, new *Token) (userID types.UserID, version int64, err error) {
 	switch {
 	case old == nil && new == nil:
-		return "", 0, errors.New("auth: swap of nothing for nothing")
+		return "", 0, errors.New("auth: Swap: the old token and the new one are nil")
 	case old == nil:
 		userID = new.UserID
 	case new == nil:
 		userID, version = old.UserID, old.Version
 	case old.UserID != new.UserID:
-		return "", 0, errors.New("auth: swap between two users")
+		return "", 0, errors.New("auth: Swap: the tokens are of two users")
 	default:
 		userID, version = old.UserID, old.Version
 	}
@@ -81,7 +81,7 @@ func swapUser(old, new *Token) (userID types.UserID, version int64, err error) {
 		return "", 0, errors.New("auth: user id is not UTF-8")
 	}
 	if old != nil && version <= 0 {
-		return "", 0, errors.New("auth: swap of a token that was never stored")
+		return "", 0, errors.New("auth: Swap: the old token was never stored")
 	}
 	return userID, version, nil
 }

@@ -195,7 +195,7 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 }
 
 // errNoApp says that Users does not have the application of a user.
-var errNoApp = errors.New("the user's application is none of these")
+var errNoApp = errors.New("the user's application is not known")
 
 // of returns the server of the user's application.
 func (u *Users) of(op string, userID types.UserID) (*server, error) {

@@ -41,7 +41,7 @@ func (o *Options) check() error {
 	}
 	for i, z := range o.Zones {
 		if !valid(z.LatitudeInDegree, z.LongitudeInDegree) || !(z.RadiusInMeters > 0 && z.RadiusInMeters <= maxRadius) {
-			return fmt.Errorf("export: Zones[%d] is no circle on Earth of at most %d km", i, maxRadius/1000)
+			return fmt.Errorf("export: Zones[%d] is not a circle on Earth of at most %d km", i, maxRadius/1000)
 		}
 	}
 	return nil

@@ -73,7 +73,7 @@ func readFIT(b *bufio.Reader, out *output) (err error) {
 			case !r.whole():
 				return f.end(err, WarnChecksum)
 			case r.more():
-				return f.end(errors.New("fitfile: there are bytes behind the end of the file"), WarnTrailing)
+				return f.end(errors.New("fitfile: there are bytes after the end of the file"), WarnTrailing)
 			}
 			return f.end(nil, "")
 		case r.err != nil && r.err != io.EOF:
@@ -91,7 +91,7 @@ func readFIT(b *bufio.Reader, out *output) (err error) {
 				return fmt.Errorf("fitfile: %w", r.err)
 			}
 			if r.n > length {
-				return f.end(fmt.Errorf("fitfile: there are bytes behind the end of the file, at %d", length), WarnTrailing)
+				return f.end(fmt.Errorf("fitfile: there are bytes after the end of the file, at %d", length), WarnTrailing)
 			}
 			return f.end(nil, "")
 		}

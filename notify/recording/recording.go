@@ -104,7 +104,7 @@ func New(w io.Writer, o *Options) (*Recorder, error) {
 		o = &Options{}
 	}
 	if o.MaxBody < 0 || o.MaxTotal < 0 {
-		return nil, errors.New("recording: Options have a negative limit")
+		return nil, errors.New("recording: Options has a negative limit")
 	}
 	r := &Recorder{
 		maxBody: o.MaxBody, maxTotal: o.MaxTotal, maxQueued: maxQueued, begun: time.Now(),

@@ -46,7 +46,7 @@ func (s *spool) takeReserve() error {
 	name := s.path(reserveName)
 	_ = s.fs.Remove(name)
 	if err := writeWhole(s.fs, name, make([]byte, s.reserveSize)); err != nil {
-		return fmt.Errorf("spool: the reserve for what is done: %w", err)
+		return fmt.Errorf("spool: the reserve for results: %w", err)
 	}
 	s.spend(s.reserveSize)
 	s.reserved.Store(true)

@@ -228,7 +228,7 @@ func prepare(dir string, opts *Options, fs fileSystem) (*spool, error) {
 		s.opts = *opts
 	}
 	if s.opts.MaxBytes < 0 || s.opts.LetterRetention < 0 {
-		return nil, errors.New("spool: negative option")
+		return nil, errors.New("spool: Options has a negative value")
 	}
 	if s.opts.Logger != nil {
 		s.log = s.opts.Logger

@@ -202,7 +202,7 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-var errAbsent = errors.New("admin: admin.Options lacks that part")
+var errAbsent = errors.New("admin: Options does not have this part")
 
 // stamp, age and bytesText are for the pages.
 func stamp(t time.Time) string {
