@@ -176,7 +176,7 @@ func (m *member) beats() {
 	defer tasks.Wait()
 	defer cancel()
 	for {
-		wait := db.lease / 8
+		wait := db.lease / 8 // several beats must fail before the lease ends
 		joins := m.joins()
 		if err := m.beat(); err != nil && db.ctx.Err() == nil {
 			db.log.Warn("postgres: renewing the lease", "error", clean(err))
@@ -272,6 +272,8 @@ func (m *member) beat() error {
 	}
 	b.Queue(db.sql(`SELECT o_member, o_part, o_moved, o_share, o_epoch, o_died, o_now, o_boot FROM {s}.beat($1, $2, $3::interval, $4, $5, $6, $7)`),
 		lockKey(db.schema, "member"), id, db.lease, looping, freed, epochs, busy)
+	// Our rights count from here, the server's lease from when it gets this: whatever
+	// the network does, ours end first.
 	sent := time.Now()
 	res := db.pool.SendBatch(ctx, &b)
 	defer func() { _ = res.Close() }()

@@ -38,9 +38,11 @@ func (s *share) Scan(ctx context.Context, class notify.Class, after notify.ItemI
 		return nil, s.fail("scan", notify.ErrLost)
 	}
 	if after > 1<<63-1 {
-		after = 1<<63 - 1
+		after = 1<<63 - 1 // an id is a bigint in the table
 	}
 	from := int64(after)
+	// An earlier scan has come to the end of the class, and nothing was announced
+	// since: no query is needed to find nothing.
 	if s.end[class].Load() <= from && !s.fresh[class].Swap(false) {
 		return nil, nil
 	}
@@ -111,12 +113,15 @@ func (q *Queue) scansAll() {
 	}
 }
 
+// scanBatch answers several scans by one query. It has no context of theirs, since
+// one that ends must not end the others. The epoch is compared in the query itself:
+// a share that is no longer ours gives no items, and held stays false.
 func (q *Queue) scanBatch(batch []*scan) error {
 	n := len(batch)
 	numbers, classes, most := make([]int16, n), make([]int16, n), make([]int32, n)
 	epochs, afters := make([]int64, n), make([]int64, n)
 	for i, c := range batch {
-		c.most = min(c.most, scanRows/n)
+		c.most = min(c.most, scanRows/n) // the answer to all of them is in memory at once
 		numbers[i], epochs[i], classes[i], afters[i], most[i] = c.number, c.epoch, int16(c.class), c.after, int32(c.most)
 	}
 	return q.read(context.Background(), func(n int, held bool, it *notify.Item) {

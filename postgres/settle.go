@@ -28,6 +28,9 @@ func (s *share) Settle(ctx context.Context, verdicts []notify.Verdict) error {
 	db := s.q.db
 	var b pgx.Batch
 	b.Queue(byIndex)
+	// It fails, and with it the transaction, if another process has had the share
+	// since. It also locks the share's row, so that nobody gets the share before this
+	// is committed.
 	b.Queue(db.sql(`SELECT {s}.hold($1, $2)`), s.number, s.epoch)
 	if len(last.buried) == 0 {
 		// A power cut may undo it, so nobody waits for the disk.

@@ -85,7 +85,9 @@ type turned struct {
 	asked            time.Time
 }
 
-// turn tells and asks, and returns when to ask again, 0 for never.
+// turn tells and asks, and returns when to ask again, 0 for never. What was told
+// stays in the lists until the answer has come. If the answer is lost it is told
+// again, which changes nothing: calls and grants have numbers of their own.
 func (l *limiter) turn(ctx context.Context) time.Duration {
 	t := l.take()
 	if len(t.ends)+len(t.gone)+len(t.waiting) == 0 {
@@ -133,6 +135,7 @@ func (l *limiter) ask(ctx context.Context, t turn) (got turned, err error) {
 	}
 	args := append([]any{[]byte(l.name), me, db.lease, db.turns()}, t.args()...)
 	err = db.do(ctx, "limiter", again, func(ctx context.Context) error {
+		// Taken before the query: a grant then seems older than it is, never younger.
 		got.asked = time.Now()
 		return db.pool.QueryRow(ctx, db.sql(turnSQL), args...).Scan(&got.granted, &got.ages, &got.missing, &got.wait)
 	})
@@ -153,6 +156,8 @@ func (l *limiter) give(got turned) {
 		}
 		c := l.calls[at]
 		granted := got.asked.Add(-time.Duration(got.ages[i] * float64(time.Second)))
+		// Too little of the time to send is left, and a request that is sent too late
+		// would be counted outside of its grant.
 		if time.Since(granted) > sendWithin/2 {
 			l.gone = append(l.gone, nr)
 			anew(c)

@@ -6,7 +6,11 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// stepAccount goes on to the next body that may hold items of an account.
+// stepAccount goes on to the next body that may hold items of an account. Small
+// bodies are in segments and large ones have files, and both must come in order of
+// their numbers, as Scan returns items: so a part of a segment is read only up to
+// the next large body. It has its own position, since these items must be found
+// before the scan of all others gets to them.
 func (h *share) stepAccount(ctx context.Context) (more bool, err error) {
 	s := h.s
 	visible := s.visible()
@@ -78,6 +82,7 @@ func (h *share) accountRecords(p part, stop uint64) (more bool, err error) {
 		err = nil // finished meanwhile
 	} else if err == nil {
 		defer r.Close()
+		// Damage in it is left alone here: the scan of all items makes its letter.
 		scan := p.g.scanner(r, p.from, p.to, 2*spotStep)
 		defer scan.close()
 		for {
@@ -102,6 +107,8 @@ func (h *share) accountRecords(p part, stop uint64) (more bool, err error) {
 			h.accountSeq = it.seq
 		}
 	}
+	// What cannot be read is passed over, or nothing behind it would be found. The
+	// pin keeps the segment for the next Open.
 	if err != nil {
 		s.pin(p.g, err)
 	}

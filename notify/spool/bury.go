@@ -68,6 +68,8 @@ func (s *spool) buryAll(ctx context.Context, list []settlement) (_ *burial, err 
 			return nil, fmt.Errorf("spool: %w", err)
 		}
 	}
+	// The names of all letters must be safe before the first mark is written (rule 3
+	// in layout.go). One sync of the directory does for the whole call.
 	if len(b.names) > 0 {
 		if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
 			return nil, fmt.Errorf("spool: %w", err)
@@ -106,6 +108,8 @@ func (b *burial) open(id notify.ItemID) (io.ReadCloser, *notify.Item, error) {
 	return b.s.openItem(id)
 }
 
+// bury writes the letter of one item. Its name becomes safe at the end of the call
+// of Settle, by buryAll.
 func (b *burial) bury(t *settlement, v *notify.Verdict) error {
 	s := b.s
 	r, it, err := b.open(v.ID)
@@ -122,7 +126,11 @@ func (b *burial) bury(t *settlement, v *notify.Verdict) error {
 	}
 	h.Size = it.Size
 	h.Whole = offsetOf(v.ID) == wholeBody
-	switch { // A redriven item keeps its order, wherever it is stored.
+	// A redriven item keeps its order, wherever it is stored. An item's order is that
+	// of its body and its offset in it. Redrive stores a body of its own, which begins
+	// with the AppLine and the list's key: its order is less by the offset that the
+	// item has there.
+	switch {
 	case h.Whole:
 		h.Order = it.Order - uint64(it.Size)
 	case v.Rest:
@@ -179,6 +187,8 @@ func (s *spool) writeLetter(n letterName, h *letterHead, r io.Reader) (err error
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	// All of the letter is reserved before the first byte, so that two letters cannot
+	// both be written into the last room.
 	size := int64(len(head))
 	if !h.Beside && box != nil {
 		size += box.SealedSize(h.Size)

@@ -10,6 +10,7 @@ func (s *spool) compactAll() {
 	s.mu.Lock()
 	var sparse []*segment
 	var files []*markFile
+	// The newest segment is left out: the writer appends to it.
 	for _, g := range s.segments[:max(len(s.segments)-1, 0)] {
 		// At most one item in twenty bodies, estimated from the size.
 		if g.sealed && g.scanned() && !g.pinned && g.total() > 0 && g.end > 4*spotStep && g.total() < g.dense {
@@ -73,6 +74,8 @@ func (s *spool) compact(g *segment) error {
 		if it.region || st.isFinished(it.seq) {
 			continue
 		}
+		// A scan has to find it first and make its letter: the new file would lack the
+		// damaged bytes.
 		if it.damaged {
 			return errChecksum
 		}
@@ -90,6 +93,8 @@ func (s *spool) compact(g *segment) error {
 			}
 		}
 	}
+	// It is looked at again when half of these items are finished. Otherwise each pass
+	// would read the segment only to find that nothing is gained.
 	s.mu.Lock()
 	g.dense = g.total() / 2
 	s.mu.Unlock()

@@ -14,7 +14,9 @@ import (
 )
 
 // found passes the unfinished items of a chunk to emit, and counts them if the
-// chunk was not counted before.
+// chunk was not counted before. A chunk is read several times, by scans, by Load and
+// by Open: unit.counted says up to which item it was counted, and those after it are
+// new.
 func (s *spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 	raws := s.raws(ch)
 	defer raws.close()
@@ -142,6 +144,7 @@ func (h *share) Load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, 
 
 // load reads items by ID, with their bytes where they are small.
 func (s *spool) load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, error) {
+	// In order, the items of a body are neighbours, and each body is read once.
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)

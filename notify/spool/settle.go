@@ -155,7 +155,9 @@ func (s *spool) classify(list []settlement) error {
 	return nil
 }
 
-// record writes the marks and then applies them; the marks are locked.
+// record writes the marks and then applies them; the marks are locked. All units or
+// none must change. A written mark can be undone, and the removal of a body's file
+// cannot: so the marks of all other units come first, and the removals last.
 func (s *spool) record(list []settlement) (err error) {
 	for i := range list {
 		if err := s.prepare(&list[i]); err != nil {
@@ -211,7 +213,8 @@ func (s *spool) record(list []settlement) (err error) {
 	return nil
 }
 
-// mark writes the cells of one unit.
+// mark writes the cells of one unit. On a full disk it gives the reserve away:
+// finishing items is what makes room again.
 func (s *spool) mark(t *settlement) error {
 	m := t.u.marks
 	err := m.write(t.cells, t.buried)
@@ -265,6 +268,8 @@ func (s *spool) prepare(t *settlement) (err error) {
 		delete(t.again, v.ID)
 		t.cells = m.append(t.cells, cell{cellDone, seqOf(v.ID), uint32(offsetOf(v.ID))})
 	}
+	// If these are the last items of the segment, one cell says so: whoever opens the
+	// spool need not read the segment to know that it is finished.
 	if g := t.g; g != nil && len(t.done) > 0 {
 		s.mu.Lock()
 		if g.scanned() && !g.pinned && g.last > g.through && g.total() == s.counted(t) {
@@ -309,7 +314,9 @@ func (s *spool) endsWith(t *settlement) bool {
 const maxMarks = 1 << 20
 
 // keepMarks notes that the marks of m were used, and drops others if there are
-// too many in memory; m.mu is held.
+// too many in memory; m.mu is held. Marks can be read again from their file, so only
+// those that have one may go. Others are only tried to be locked: whoever holds one
+// may wait for s.mu.
 func (s *spool) keepMarks(m *markFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
