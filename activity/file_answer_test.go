@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity"
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -152,7 +153,7 @@ func TestFileAnswers(t *testing.T) {
 				},
 				Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 				PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
-			}, &notify.ProcessorOptions{Files: &notify.Files{Dir: dir}})
+			}, &notify.ProcessorOptions{Files: &notify.Files{Dir: dir, Claims: memqueue.NewClaims()}})
 			require.NoError(t, err)
 			defer worker.Close()
 			item := &notify.Item{Piece: notify.Piece{Key: "activityFiles"}, Raw: fmt.Appendf(nil, `{"userId":"u","summaryId":"1","fileType":"FIT","callbackURL":%q}`, string(fileAt(base)))}

@@ -3,7 +3,11 @@ package notify
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/garminkit/activityapi/internal/owner"
+	"github.com/garminkit/activityapi/types"
 )
 
 // ClaimState is the progress of a file's only download.
@@ -53,7 +57,7 @@ type Claim struct {
 
 // Claims are durable records that prevent asking for a file twice, since Garmin
 // allows one download. They belong to the [Queue]: all processes that share its
-// items share its claims. [ClaimDir] is for a queue that has none.
+// items share its claims.
 //
 // A claim has an id of up to 64 characters from 0-9 and a-f. Its lease is wall
 // time by the engine's clock, which may jump: a lease that ends later than a new
@@ -94,31 +98,10 @@ type Claims interface {
 	Settle(ctx context.Context, id string, c Claim) error
 }
 
-// claimAge is how long a forgettable claim is kept.
-const claimAge = 30 * 24 * time.Hour
-
-// MaySettle reports whether [Claims.Settle] may change the claim c to the state
-// next. holder is the caller. It is for engines.
-func (c Claim) MaySettle(next ClaimState, holder string) bool {
-	switch c.State {
-	case ClaimNone:
-		return next == ClaimNone
-	case ClaimBegun:
-		return c.Holder == holder
-	case ClaimSpent:
-		return next == ClaimSpent || next == ClaimStored
-	case ClaimStored:
-		return next == ClaimStored || next == ClaimDone
-	case ClaimDone:
-		return next == ClaimDone
-	}
-	return false
-}
-
-// over reports whether a begun claim may be taken at now, for a lease of this
-// length.
-func (c Claim) over(now time.Time, lease time.Duration) bool {
-	return !now.Before(c.Until) || c.Until.After(now.Add(lease))
+// OwnedBy reports whether a claim is about a file of the user. It is for engines.
+func (c *Claim) OwnedBy(user types.UserID) bool {
+	mark := owner.Of(user)
+	return c.Owner == mark || strings.Contains(c.Kept, partOwner(mark)) || strings.HasPrefix(c.Name, userDir(user)+"/")
 }
 
 // spent is the error of a file that the attempt c has spent, or may have.

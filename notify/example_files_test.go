@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -50,39 +49,6 @@ func ExampleOpenFileDir() {
 	// <nil> again
 	// true
 	// <gpx></gpx> <nil>
-}
-
-// One process asks Garmin for a file, and another sees what came of it.
-func ExampleOpenClaimDir() {
-	dir, err := os.MkdirTemp("", "claims")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	open := func() *notify.ClaimDir {
-		claims, err := notify.OpenClaimDir(dir, nil)
-		if err != nil {
-			panic(err)
-		}
-		return claims
-	}
-	one, two := open(), open()
-	defer one.Close()
-	defer two.Close()
-
-	ctx := context.Background()
-	_, taken, err := one.Begin(ctx, "2c26b46b68ffc68f", time.Minute)
-	fmt.Println("one takes it:", taken, err)
-	_, taken, err = two.Begin(ctx, "2c26b46b68ffc68f", time.Minute)
-	fmt.Println("two takes it:", taken, err)
-	fmt.Println(one.Settle(ctx, "2c26b46b68ffc68f", notify.Claim{State: notify.ClaimStored, Name: "u/7.fit"}))
-	before, _, _ := two.Begin(ctx, "2c26b46b68ffc68f", time.Minute)
-	fmt.Println(before.State, before.Name)
-	// Output:
-	// one takes it: true <nil>
-	// two takes it: false <nil>
-	// <nil>
-	// stored u/7.fit
 }
 
 // A callback that wants to know what is odd about a file.

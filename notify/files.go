@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -29,9 +28,8 @@ type Files struct {
 	// Store takes complete files. nil means Dir; see [FileDir]. The caller closes
 	// it.
 	Store FileStore
-	// Claims records what was asked for. nil means those of the queue, and for a
-	// queue without any a directory below Dir; see [ClaimDir]. The caller closes
-	// them.
+	// Claims records what was asked for. It is for a Processor without a queue, and
+	// must be nil otherwise: a queue has claims. The caller closes them.
 	Claims Claims
 
 	// Name returns the file's name, a path with forward slashes. A name that
@@ -137,29 +135,30 @@ func (f *Files) check() error {
 	return nil
 }
 
-// open opens what a run over q needs.
+// open opens what a run over q needs, which may be nil.
 func (f *Files) open(q Queue) (*fileStore, error) {
+	claims := f.Claims
+	switch {
+	case q == nil && claims == nil:
+		return nil, errors.New("notify: Files.Claims is nil, and there is no queue that has claims")
+	case q != nil && claims != nil:
+		return nil, errors.New("notify: Files.Claims is set, and the queue has claims")
+	case q != nil:
+		if claims = q.Claims(); claims == nil {
+			return nil, errors.New("notify: the queue has no claims, which Files needs")
+		}
+	}
 	dir, err := OpenFileDir(f.Dir, &FileDirOptions{AEAD: f.AEAD})
 	if err != nil {
 		return nil, fmt.Errorf("notify: Files.Dir: %w", err)
 	}
-	s := &fileStore{opts: *f, dir: dir, store: f.Store, claims: f.Claims, busy: map[string]bool{}}
+	s := &fileStore{opts: *f, dir: dir, store: f.Store, claims: claims, busy: map[string]bool{}}
 	s.room.Store(f.Room)
 	if f.Room == 0 {
 		s.room.Store(leastRoom)
 	}
 	if s.store == nil {
 		s.store = dir
-	}
-	if q != nil && s.claims == nil {
-		s.claims = q.Claims()
-	}
-	if s.claims == nil {
-		own, err := OpenClaimDir(filepath.Join(f.Dir, workDir, "claims"), nil)
-		if err != nil {
-			return nil, errors.Join(err, dir.Close())
-		}
-		s.claims, s.own = own, own
 	}
 	s.keep()
 	return s, nil

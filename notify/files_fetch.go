@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -36,7 +35,6 @@ type fileStore struct {
 	dir    *FileDir // of the parts, and of the files if there is no other store
 	store  FileStore
 	claims Claims
-	own    io.Closer    // the claims, if the store owns them
 	room   atomic.Int64 // what must be free before Garmin is asked
 
 	mu   sync.Mutex
@@ -46,14 +44,10 @@ type fileStore struct {
 	placing sync.RWMutex // no file is swept away while others are stored
 }
 
-// Close releases the directory and the claims.
+// Close releases the directory.
 func (s *fileStore) Close() error {
 	s.stop()
-	err := s.dir.Close()
-	if s.own != nil {
-		err = errors.Join(err, s.own.Close())
-	}
-	return err
+	return s.dir.Close()
 }
 
 // claimID names the claim on a file. Two applications may be given one address.

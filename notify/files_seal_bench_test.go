@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -46,7 +47,7 @@ func BenchmarkSealedFiles(b *testing.B) {
 			n := 0
 			var ways [2]func() (took, cpu time.Duration)
 			for i := range ways {
-				opts := &notify.ProcessorOptions{Files: &notify.Files{Dir: b.TempDir()}}
+				opts := &notify.ProcessorOptions{Files: &notify.Files{Dir: b.TempDir(), Claims: memqueue.NewClaims()}}
 				if i == 1 {
 					opts.Files.AEAD = newAEAD(b, 1)
 				}

@@ -52,7 +52,7 @@ const canary = "51.4778216,-0.0014"
 // and what is none, each with the canary.
 func keepAll(t *testing.T, dir string, aead cipher.AEAD) *File {
 	t.Helper()
-	s, err := (&Files{Dir: dir, AEAD: aead, Sidecar: func(f *File) ([]byte, error) { return []byte("beside " + canary), nil }}).open(nil)
+	s, err := (&Files{Dir: dir, Claims: &oneClaims{}, AEAD: aead, Sidecar: func(f *File) ([]byte, error) { return []byte("beside " + canary), nil }}).open(nil)
 	require.NoError(t, err)
 	defer s.Close()
 	fetch := func(id, content string, r io.Reader) (*File, error) {
@@ -172,7 +172,7 @@ func TestSealedFile(t *testing.T) {
 func TestSealedPartCut(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := (&Files{Dir: dir, AEAD: testAEAD(t, 1)}).open(nil)
+	s, err := (&Files{Dir: dir, Claims: &oneClaims{}, AEAD: testAEAD(t, 1)}).open(nil)
 	require.NoError(t, err)
 	defer s.Close()
 	content := "<gpx>" + strings.Repeat("x", 150_000) + "</gpx>"

@@ -36,22 +36,25 @@ func TestFileIsSynced(t *testing.T) {
 	sidecar := func(*File) ([]byte, error) { return []byte("{}"), nil }
 	fetch := func(left string, fail int) (synced []string, asked int, err, again error) {
 		dir := t.TempDir()
-		s, err := (&Files{Dir: dir, Sidecar: sidecar}).open(nil)
+		claims := &oneClaims{}
+		s, err := (&Files{Dir: dir, Claims: claims, Sidecar: sidecar}).open(nil)
 		require.NoError(t, err)
 		defer s.Close()
 		if left != "" { // A process died at the end of the download.
 			require.NoError(t, os.WriteFile(filepath.Join(dir, workDir, claimID("", f.CallbackURL)+"-1"+left), []byte(content), 0o600))
 		}
-		sync := func(f *os.File) error {
-			name, err := filepath.Rel(dir, f.Name())
-			require.NoError(t, err)
-			synced = append(synced, syncedID.ReplaceAllString(filepath.ToSlash(name), "ID"))
-			if len(synced) == fail {
+		sync := func(what string) error {
+			if synced = append(synced, what); len(synced) == fail {
 				return errors.New("the disk is broken")
 			}
-			return f.Sync()
+			return nil
 		}
-		s.dir.sync, s.claims.(*ClaimDir).disk.Sync = sync, sync
+		claims.sync = func(state ClaimState) error { return sync("claim " + string(state)) }
+		s.dir.sync = func(f *os.File) error {
+			name, err := filepath.Rel(dir, f.Name())
+			require.NoError(t, err)
+			return errors.Join(sync(syncedID.ReplaceAllString(filepath.ToSlash(name), "ID")), f.Sync())
+		}
 		client := downloader{file: func() (io.ReadCloser, error) {
 			asked++
 			return io.NopCloser(strings.NewReader(content)), nil
@@ -65,12 +68,10 @@ func TestFileIsSynced(t *testing.T) {
 		}
 		return first, asked, err, again
 	}
-	// The log of the claims is made under another name.
-	const log = ".downloads/claims/log.tmp"
-	claim := []string{log, ".downloads/claims", log}
+	claim := []string{"claim begun"}
 	stored := []string{
 		".downloads/ID.sidecar.tmp", ".downloads", ".downloads/ID.tmp", "u", ".", "u", ".",
-		log,
+		"claim stored",
 	}
 	check := func(left string, want []string) {
 		synced, _, err, again := fetch(left, 0)
@@ -97,5 +98,5 @@ func TestFileIsSynced(t *testing.T) {
 		check(left, slices.Concat(claim, want, stored))
 	}
 	sidecar = nil // The file gets its name at once.
-	check("", slices.Concat(claim, []string{".downloads/ID.part", "u", ".", log}))
+	check("", slices.Concat(claim, []string{".downloads/ID.part", "u", ".", "claim stored"}))
 }

@@ -453,11 +453,19 @@ func (c *faultyClaims) Settle(ctx context.Context, id string, claim notify.Claim
 	return c.Claims.Settle(ctx, id, claim)
 }
 
+// claimsQueue has other claims.
+type claimsQueue struct {
+	notify.Queue
+	claims notify.Claims
+}
+
+func (q claimsQueue) Claims() notify.Claims { return q.claims }
+
 func fileNoClaim(t *testing.T) {
 	r, calls := fileRig(t, func(int) (io.ReadCloser, error) { return body(fit(10)) })
 	claims := &faultyClaims{Claims: memqueue.NewClaims()}
 	claims.broken.Store(true)
-	r.opts.Files.Claims = claims
+	r.queue = claimsQueue{r.queue, claims}
 	r.start()
 	r.put(fitPing("u", "7-file", fileURL))
 	pass(time.Hour)

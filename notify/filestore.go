@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"crypto/cipher"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -66,6 +67,9 @@ var _ FileStore = (*FileDir)(nil)
 // workDir is the directory for what is not finished, below that of the files.
 const workDir = ".downloads"
 
+// oldClaims is where claims were before each queue had them.
+const oldClaims = workDir + "/claims"
+
 // OpenFileDir opens the store in dir, which must exist. It keeps unfinished files
 // in the directory ".downloads" below it. The caller closes the result.
 func OpenFileDir(dir string, opts *FileDirOptions) (*FileDir, error) {
@@ -84,6 +88,10 @@ func OpenFileDir(dir string, opts *FileDirOptions) (*FileDir, error) {
 	if err := root.MkdirAll(workDir, 0o700); err != nil {
 		root.Close()
 		return nil, fmt.Errorf("notify: the directory for files: %w", err)
+	}
+	if _, err := root.Lstat(oldClaims); err == nil {
+		root.Close()
+		return nil, fmt.Errorf("notify: %s has claims of an earlier version, without which files would be asked for twice; move it to where the queue has its claims (a spool: %q), or remove it if it is older than a week", filepath.Join(dir, oldClaims), "claims")
 	}
 	d.clear()
 	return d, nil
@@ -202,6 +210,12 @@ func (d *FileDir) syncDirs(name string) error {
 			return err
 		}
 	}
+}
+
+func randomName() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // It does not fail.
+	return hex.EncodeToString(b[:])
 }
 
 // clear removes unfinished copies of dead processes. The lock tells them from

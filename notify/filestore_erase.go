@@ -18,9 +18,8 @@ import (
 
 var _ Eraser = (*FileDir)(nil)
 
-// Erase removes the files of a user that have the names which [Files] makes, what
-// is kept in ".downloads" of the user's, and the claims below it, if they are
-// there. Files with names of the application's own are its own to remove: a
+// Erase removes the files of a user that have the names which [Files] makes, and
+// what is kept in ".downloads" of the user's. Files with names of the application's own are its own to remove: a
 // [File] has the name.
 func (d *FileDir) Erase(ctx context.Context, user types.UserID) (*Erasure, error) {
 	out := &Erasure{}
@@ -29,9 +28,6 @@ func (d *FileDir) Erase(ctx context.Context, user types.UserID) (*Erasure, error
 	}
 	d.clear() // Nobody can tell whose an unfinished copy is.
 	err := d.eraseFiles(ctx, user, out)
-	if err == nil {
-		err = d.eraseClaims(ctx, user, out)
-	}
 	if err != nil {
 		err = fmt.Errorf("notify: files: %w", err)
 	}
@@ -75,24 +71,7 @@ func (d *FileDir) removeDirs(name string) error {
 	return d.root.Remove(name)
 }
 
-// eraseClaims is for claims that are no queue's.
-func (d *FileDir) eraseClaims(ctx context.Context, user types.UserID, out *Erasure) error {
-	const dir = workDir + "/claims"
-	if _, err := d.root.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	root, err := d.root.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	c := newClaimDir(root, d.path(dir), nil)
-	c.disk.Sync = d.sync
-	n, err := c.Erase(ctx, user)
-	out.remove("claims", n)
-	return errors.Join(err, c.Close())
-}
-
-// Holdings yields what Erase would remove, but claims.
+// Holdings yields what Erase would remove.
 func (d *FileDir) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*Holding, error] {
 	return func(yield func(*Holding, error) bool) {
 		if userDir(user) == userDir("") {

@@ -37,7 +37,7 @@ func filesIn(t *testing.T, dir string) map[string]string {
 func TestFileDirErasePowerCut(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	keepAll(t, dir, nil) // of user u, with claims
+	keepAll(t, dir, nil) // of user u
 	keepOther := map[string]string{
 		"other/1.fit": "other", ".downloads/0a0a-" + owner.Of("other") + "1.broken": "other",
 	}
@@ -45,8 +45,6 @@ func TestFileDirErasePowerCut(t *testing.T) {
 		// What crashes have left in the middle of writes.
 		".downloads/put-0123.tmp":                            canary,
 		".downloads/aa11-" + owner.Of("u") + "1.sidecar.tmp": canary,
-		".downloads/claims/0b/0b0b.tmp":                      `{"name":"u/whole.gpx"}`,
-		".downloads/claims/0b/0b0c.json":                     `{"state":"done","name":"u/whole.gpx"`, // torn
 	}
 	write := func(files map[string]string) {
 		for name, text := range files {
@@ -54,10 +52,6 @@ func TestFileDirErasePowerCut(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 		}
 	}
-	claims := openClaims(t, filepath.Join(dir, workDir, "claims"))
-	begin(t, claims, "0a0a")
-	require.NoError(t, claims.Settle(t.Context(), "0a0a", Claim{State: ClaimSpent, Owner: owner.Of("other")}))
-	require.NoError(t, claims.Close())
 	write(keepOther)
 	write(left)
 	before := filesIn(t, dir)
@@ -81,7 +75,6 @@ func TestFileDirErasePowerCut(t *testing.T) {
 				require.False(t, strings.Contains(text, trace) || strings.HasPrefix(name, trace) || strings.Contains(name, "-"+trace), "%s: %s", when, name)
 			}
 		}
-		require.Contains(t, after[".downloads/claims/log"], owner.Of("other"), when)
 		for name, text := range keepOther {
 			require.Equal(t, text, after[name], "%s: %s", when, name)
 		}
@@ -101,7 +94,7 @@ func TestFileDirErasePowerCut(t *testing.T) {
 	_, err = d.Erase(t.Context(), "u")
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
-	require.GreaterOrEqual(t, len(moments), 5)
+	require.GreaterOrEqual(t, len(moments), 3)
 	for _, m := range moments {
 		check(m, "killed")
 	}
@@ -141,7 +134,7 @@ func TestFileDirErasePowerCut(t *testing.T) {
 			}
 		}
 	}
-	require.GreaterOrEqual(t, len(removed), 9)
+	require.GreaterOrEqual(t, len(removed), 7)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
 		work := copied(dir)

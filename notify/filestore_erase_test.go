@@ -12,11 +12,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
 
-// TestFileDirErase: files, parts and claims of a user go, whatever the id looks
+// TestFileDirErase: files and parts of a user go, whatever the id looks
 // like, and those of others stay.
 func TestFileDirErase(t *testing.T) {
 	t.Parallel()
@@ -29,8 +30,7 @@ func TestFileDirErase(t *testing.T) {
 		before := tree(t, dir)
 		require.NotEmpty(t, before)
 		for name, text := range before {
-			// The claims of all are in one file.
-			if !strings.HasSuffix(name, "log") && strings.Contains(text, "other") {
+			if strings.Contains(text, "other") {
 				keep[name] = text
 			}
 		}
@@ -50,11 +50,8 @@ func TestFileDirErase(t *testing.T) {
 		require.Equal(t, 2, n)
 		out, err := d.Erase(t.Context(), victim)
 		require.NoError(t, err)
-		require.Equal(t, map[string]int{"files": 1, "parts": 1, "claims": 2}, out.Removed)
+		require.Equal(t, map[string]int{"files": 1, "parts": 1}, out.Removed)
 		after := tree(t, dir)
-		log := filepath.Join(dir, ".downloads", "claims", "log")
-		require.Contains(t, after[log], "other/2good.fit")
-		require.NotContains(t, after[log], `"victim`)
 		for name, text := range after {
 			require.NotContains(t, text, "mine", name)
 		}
@@ -68,6 +65,16 @@ func TestFileDirErase(t *testing.T) {
 		require.Error(t, err)
 		require.NoError(t, d.Close())
 	}
+}
+
+// TestOldClaims: claims that an earlier version kept below Dir are not passed over,
+// which would have files asked for twice.
+func TestOldClaims(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".downloads", "claims"), 0o700))
+	_, err := notify.OpenFileDir(dir, nil)
+	require.ErrorContains(t, err, "move it to where the queue has its claims")
 }
 
 // tree gives the files below a directory.
@@ -120,7 +127,7 @@ func (w *filesWorld) store(user types.UserID, id string) {
 		File:             func(context.Context, *notify.Delivery, *notify.File) error { return nil },
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
-	}, &notify.ProcessorOptions{Files: &notify.Files{Dir: w.dir, SkipCheck: true}})
+	}, &notify.ProcessorOptions{Files: &notify.Files{Dir: w.dir, Claims: memqueue.NewClaims(), SkipCheck: true}})
 	require.NoError(t, err)
 	garmin := user
 	if app := user.App(); app != "" || strings.HasSuffix(string(user), "@") {

@@ -305,6 +305,15 @@ func TestNewProcessorRefuses(t *testing.T) {
 		"files": {good.queue, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
 			o.Files = &notify.Files{Dir: "/does/not/exist"}
 		}},
+		"files without claims": {claimsQueue{good.queue, nil}, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
+			o.Files = &notify.Files{Dir: t.TempDir()}
+		}},
+		"files without a queue": {nil, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
+			o.Files = &notify.Files{Dir: t.TempDir()}
+		}},
+		"claims beside those of the queue": {good.queue, none, func(_ *notify.Callbacks, o *notify.ProcessorOptions) {
+			o.Files = &notify.Files{Dir: t.TempDir(), Claims: memqueue.NewClaims()}
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls, opts := good.calls, notify.ProcessorOptions{}

@@ -83,8 +83,8 @@ type Queue interface {
 	Discard(ctx context.Context, id string) error
 
 	// Claims returns the records of which files were asked for, which all
-	// processes of the queue share. It may return nil; a Processor then keeps
-	// them in a directory below that of its files.
+	// processes of the queue share. Erase also removes those of the user. A queue
+	// whose users get no files may return nil.
 	Claims() Claims
 
 	// Check returns nil if Put would store a body now, and otherwise why not. A

@@ -18,7 +18,7 @@ type worker struct {
 	odd     oddFields
 }
 
-// newWorker returns a worker. If q is not nil, it may keep the claims of downloads.
+// newWorker returns a worker. If q is not nil, it keeps the claims of downloads.
 func newWorker(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*worker, error) {
 	if users == nil {
 		return nil, errors.New("notify: the resolver is nil")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garminkit/activityapi/internal/claimdir"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -167,7 +168,7 @@ func (c *claims) Renew(ctx context.Context, id string, lease time.Duration) erro
 // Settle implements [notify.Claims].
 func (c *claims) Settle(ctx context.Context, id string, claim notify.Claim) error {
 	return c.change(ctx, "claim: settle", id, func(tx pgx.Tx, me int64, was notify.Claim, now time.Time) error {
-		if !was.MaySettle(claim.State, strconv.FormatInt(me, 10)) {
+		if !claimdir.MaySettle(&was, claim.State, strconv.FormatInt(me, 10)) {
 			return notify.ErrLost
 		}
 		if claim.State == notify.ClaimNone {

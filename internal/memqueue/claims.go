@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/claimdir"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -75,7 +76,7 @@ func (m *Claims) Settle(_ context.Context, id string, c notify.Claim) error {
 	m.shared.mu.Lock()
 	defer m.shared.mu.Unlock()
 	before := m.shared.claims[id]
-	if !before.MaySettle(c.State, m.holder) {
+	if !claimdir.MaySettle(&before, c.State, m.holder) {
 		return notify.ErrLost
 	}
 	if c.State == notify.ClaimNone {

@@ -12,15 +12,6 @@ import (
 	"github.com/garminkit/activityapi/notify/notifytest"
 )
 
-func TestClaimDir(t *testing.T) {
-	t.Parallel()
-	notifytest.RunClaims(t, notifytest.ClaimsHarness{Open: func(t *testing.T, dir string) notify.Claims {
-		c, err := notify.OpenClaimDir(dir, nil)
-		require.NoError(t, err)
-		return c
-	}})
-}
-
 // openMemory returns handles of claims in memory, one set for each name.
 func openMemory() func(t *testing.T, dir string) notify.Claims {
 	first := map[string]*memqueue.Claims{}

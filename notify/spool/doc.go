@@ -145,7 +145,7 @@
 //	RESERVE                              a megabyte of zeros
 //	repeats                              the sums of the bodies that were received
 //	repeats.keyed                        the same of a sealed spool, in the place of repeats
-//	claims/log                           which files were asked for, see [notify.ClaimDir]
+//	claims/log                           which files were asked for, see [notify.Claims]
 //	claims/*.claims                      the same, of files that nobody works on any more
 //	log/<first number>-<order>-<random>.seg      segment: bodies of up to 64 KiB
 //	log/<first number>-<order>-<random>.marks    what was settled of that segment

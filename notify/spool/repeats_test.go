@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/claimdir"
 	"github.com/garminkit/activityapi/internal/redelivery"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/notify/notifytest"
@@ -409,7 +410,7 @@ func TestClaims(t *testing.T) {
 			return spoolClaims{s.Claims(), s}
 		}
 		require.ErrorIs(t, err, errLocked)
-		c, err := notify.OpenClaimDir(filepath.Join(dir, claimDir), nil)
+		c, err := claimdir.Open(filepath.Join(dir, claimDir), nil)
 		require.NoError(t, err)
 		return c
 	}})

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/claimdir"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -107,7 +108,7 @@ type spool struct {
 	oldest    oldest
 	known     knownItems
 	repeats   *repeats // nil if repeats are stored
-	claims    *notify.ClaimDir
+	claims    *claimdir.Dir
 	bytes     atomic.Int64 // on the disk, in all files
 	promised  atomic.Int64 // what running Puts are going to take
 	letters   letterList
@@ -178,11 +179,11 @@ func openDir(dir string, opts *Options) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims := &notify.ClaimDirOptions{}
+	var aead cipher.AEAD
 	if s.keys != nil {
-		claims.AEAD = s.keys.aead
+		aead = s.keys.aead
 	}
-	if s.claims, err = notify.OpenClaimDir(s.path(claimDir), claims); err != nil {
+	if s.claims, err = claimdir.Open(s.path(claimDir), aead); err != nil {
 		return nil, errors.Join(fmt.Errorf("spool: %w", err), s.Close())
 	}
 	return s, nil

@@ -82,7 +82,7 @@ func serve(text string) error {
 		},
 		Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
 		PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
-	}, &notify.ProcessorOptions{Workers: 32, Files: &notify.Files{Dir: c.Files, Claims: db.Claims()}})
+	}, &notify.ProcessorOptions{Workers: 32, Files: &notify.Files{Dir: c.Files}})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/internal/owner"
+	"github.com/garminkit/activityapi/notify"
 )
 
 // TestClaimsSealed: a sealed claim shows neither its user nor its file, is refused
@@ -23,8 +24,8 @@ func TestClaimsSealed(t *testing.T) {
 	ctx := t.Context()
 	aead := func(key byte) cipher.AEAD { return testAEAD(t, key) }
 	dir := t.TempDir()
-	open := func(aead cipher.AEAD) *ClaimDir {
-		d, err := OpenClaimDir(dir, &ClaimDirOptions{AEAD: aead})
+	open := func(aead cipher.AEAD) *Dir {
+		d, err := Open(dir, aead)
 		require.NoError(t, err)
 		t.Cleanup(func() { d.Close() })
 		return d
@@ -43,15 +44,15 @@ func TestClaimsSealed(t *testing.T) {
 		}))
 		return found
 	}
-	claim := func(d *ClaimDir, id string) {
+	claim := func(d *Dir, id string) {
 		_, taken, err := d.Begin(ctx, id, time.Minute)
 		require.NoError(t, err)
 		require.True(t, taken)
-		require.NoError(t, d.Settle(ctx, id, Claim{State: ClaimStored, Owner: owner.Of("planted-user"), Name: userDir("planted-user") + "/planted.fit", Why: "planted"}))
+		require.NoError(t, d.Settle(ctx, id, notify.Claim{State: notify.ClaimStored, Owner: owner.Of("planted-user"), Name: "planted-user/planted.fit", Why: "planted"}))
 	}
 	claim(open(nil), "aa00")
 	require.True(t, shown())
-	require.NoError(t, open(nil).Settle(ctx, "aa00", Claim{State: ClaimDone, Owner: owner.Of("somebody")}))
+	require.NoError(t, open(nil).Settle(ctx, "aa00", notify.Claim{State: notify.ClaimDone, Owner: owner.Of("somebody")}))
 	n, err := open(nil).Erase(ctx, "planted-user")
 	require.NoError(t, err)
 	require.Zero(t, n)
@@ -83,16 +84,25 @@ func TestClaimsSealed(t *testing.T) {
 	before, taken, err := d.Begin(ctx, "aa01", time.Minute)
 	require.NoError(t, err)
 	require.False(t, taken)
-	require.Equal(t, ClaimStored, before.State)
+	require.Equal(t, notify.ClaimStored, before.State)
 	before, _, err = d.Begin(ctx, "aa00", time.Minute)
 	require.NoError(t, err)
-	require.Equal(t, ClaimDone, before.State)
+	require.Equal(t, notify.ClaimDone, before.State)
 	n, err = d.Erase(ctx, "planted-user")
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 
 	short, err := cipher.NewGCMWithNonceSize(func() cipher.Block { b, _ := aes.NewCipher(make([]byte, 16)); return b }(), 8)
 	require.NoError(t, err)
-	_, err = OpenClaimDir(t.TempDir(), &ClaimDirOptions{AEAD: short})
+	_, err = Open(t.TempDir(), short)
 	require.ErrorContains(t, err, "too short")
+}
+
+func testAEAD(t *testing.T, key byte) cipher.AEAD {
+	t.Helper()
+	block, err := aes.NewCipher(bytes.Repeat([]byte{key}, 32))
+	require.NoError(t, err)
+	aead, err := cipher.NewGCM(block)
+	require.NoError(t, err)
+	return aead
 }

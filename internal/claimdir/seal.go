@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ var errSealedClaim = errors.New("notify: the claim is sealed, and does not open 
 func aboutClaim(id string) []byte { return []byte("claim " + id[:2] + "/" + id + ".json") }
 
 // encode returns what stands in the log.
-func (d *ClaimDir) encode(id string, c storedClaim) ([]byte, error) {
+func (d *Dir) encode(id string, c storedClaim) ([]byte, error) {
 	data, err := json.Marshal(c)
 	if err == nil && d.box != nil {
 		data = d.box.Seal([]byte(sealedClaim), data, aboutClaim(id))
@@ -27,7 +27,7 @@ func (d *ClaimDir) encode(id string, c storedClaim) ([]byte, error) {
 // decode is the way back. A claim that was not sealed is read too. One that does
 // not open is an error and not in doubt: who has another key must not ask for the
 // file again.
-func (d *ClaimDir) decode(id string, data []byte) (c storedClaim, err error) {
+func (d *Dir) decode(id string, data []byte) (c storedClaim, err error) {
 	if record, ok := bytes.CutPrefix(data, []byte(sealedClaim)); ok {
 		if d.box == nil {
 			return c, errSealedClaim

@@ -1,4 +1,6 @@
-package notify
+// Package claimdir keeps the claims of downloads in a directory. It is for queues
+// that have no database to keep them in.
+package claimdir
 
 import (
 	"context"
@@ -17,17 +19,17 @@ import (
 	"github.com/garminkit/activityapi/internal/filelock"
 	"github.com/garminkit/activityapi/internal/recordlog"
 	"github.com/garminkit/activityapi/internal/seal"
+	"github.com/garminkit/activityapi/notify"
 )
 
-// ClaimDir keeps [Claims] in a directory. Several processes of one machine may use
+// Dir keeps [notify.Claims] in a directory. Several processes of one machine may use
 // it at the same time where the system has locks that end with a process (Unix,
 // Windows). If a process dies, its begun claims are free at once. On other systems
 // they are when their leases end, and only one process may use the directory.
 //
-// It serves a queue without claims of its own, and is a building block for an
-// engine. In memory it has the places of the claims in its log, which is of 16 MiB or
+// In memory it has the places of the claims in its log, which is of 16 MiB or
 // of the claims that are under way, and a sixth of a byte for each older claim.
-type ClaimDir struct {
+type Dir struct {
 	root   *os.Root
 	dir    string
 	box    *seal.Box // nil: claims are written as they are
@@ -46,24 +48,20 @@ type ClaimDir struct {
 	tended   time.Time
 }
 
-var _ Claims = (*ClaimDir)(nil)
+var _ notify.Claims = (*Dir)(nil)
 
-// ClaimDirOptions configures a ClaimDir. A nil *ClaimDirOptions means the defaults.
-type ClaimDirOptions struct {
-	// AEAD seals what is written, since a claim names its file and its user. Ids,
-	// hashes of what a file is, and times are not sealed. Claims
-	// that were not sealed are still read. Nil means that claims are written as
-	// they are, and that sealed ones are errors.
-	AEAD cipher.AEAD
-}
-
-// OpenClaimDir opens the claims in dir, and creates the directory if necessary.
+// Open opens the claims in dir, and creates the directory if necessary.
 // The caller closes the result.
-func OpenClaimDir(dir string, opts *ClaimDirOptions) (*ClaimDir, error) {
+//
+// aead seals what is written, since a claim names its file and its user. Ids, hashes
+// of what a file is, and times are not sealed. Claims that were not sealed are still
+// read. A nil aead means that claims are written as they are, and that sealed ones
+// are errors.
+func Open(dir string, aead cipher.AEAD) (*Dir, error) {
 	var box *seal.Box
-	if opts != nil && opts.AEAD != nil {
+	if aead != nil {
 		var err error
-		if box, err = seal.New(opts.AEAD); err != nil {
+		if box, err = seal.New(aead); err != nil {
 			return nil, fmt.Errorf("notify: claims: %w", err)
 		}
 	}
@@ -74,7 +72,7 @@ func OpenClaimDir(dir string, opts *ClaimDirOptions) (*ClaimDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: claims: %w", err)
 	}
-	d := newClaimDir(root, dir, box)
+	d := newDir(root, dir, box)
 	d.life, err = root.OpenFile(lifeName(d.holder), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err == nil {
 		if _, err = filelock.Try(d.life); errors.Is(err, errors.ErrUnsupported) {
@@ -87,15 +85,15 @@ func OpenClaimDir(dir string, opts *ClaimDirOptions) (*ClaimDir, error) {
 	return d, nil
 }
 
-func newClaimDir(root *os.Root, dir string, box *seal.Box) *ClaimDir {
-	return &ClaimDir{root: root, dir: dir, box: box, holder: randomName(), disk: recordlog.NewDisk(),
+func newDir(root *os.Root, dir string, box *seal.Box) *Dir {
+	return &Dir{root: root, dir: dir, box: box, holder: randomName(), disk: recordlog.NewDisk(),
 		turn: make(chan struct{}, 1), logSize: claimLogSize, tended: time.Now()}
 }
 
-func (d *ClaimDir) logPath() string { return filepath.Join(d.dir, logName) }
+func (d *Dir) logPath() string { return filepath.Join(d.dir, logName) }
 
 // Close releases the claims that were begun through d.
-func (d *ClaimDir) Close() error {
+func (d *Dir) Close() error {
 	var err error
 	if d.life != nil {
 		err = errors.Join(d.life.Close(), d.root.Remove(lifeName(d.holder)))
@@ -115,6 +113,9 @@ func randomName() string {
 
 func lifeName(holder string) string { return holder + ".holder" }
 
+// claimAge is how long a forgettable claim is kept.
+const claimAge = 30 * 24 * time.Hour
+
 const hexDigits = "0123456789abcdef"
 
 func checkClaimID(id string) error {
@@ -124,8 +125,8 @@ func checkClaimID(id string) error {
 	return nil
 }
 
-// Begin implements [Claims].
-func (d *ClaimDir) Begin(ctx context.Context, id string, lease time.Duration) (before Claim, taken bool, err error) {
+// Begin implements [notify.Claims].
+func (d *Dir) Begin(ctx context.Context, id string, lease time.Duration) (before notify.Claim, taken bool, err error) {
 	err = d.change(ctx, id, func() error {
 		var err error
 		if before, err = d.read(id); err != nil {
@@ -134,17 +135,17 @@ func (d *ClaimDir) Begin(ctx context.Context, id string, lease time.Duration) (b
 		now := time.Now().UTC()
 		asked := now
 		switch {
-		case before.State == ClaimNone:
-		case before.State != ClaimBegun:
+		case before.State == notify.ClaimNone:
+		case before.State != notify.ClaimBegun:
 			return nil
-		case before.Holder == d.holder || before.over(now, lease) || d.dead(before.Holder):
+		case before.Holder == d.holder || over(&before, now, lease) || d.dead(before.Holder):
 			if !before.Asked.IsZero() {
 				asked = before.Asked
 			}
 		default:
 			return nil
 		}
-		c := Claim{State: ClaimBegun, Holder: d.holder, Asked: asked, Until: now.Add(lease), Kept: before.Kept}
+		c := notify.Claim{State: notify.ClaimBegun, Holder: d.holder, Asked: asked, Until: now.Add(lease), Kept: before.Kept}
 		err = d.write(id, c, true)
 		taken = err == nil
 		return err
@@ -152,32 +153,32 @@ func (d *ClaimDir) Begin(ctx context.Context, id string, lease time.Duration) (b
 	return before, taken && err == nil, err
 }
 
-// Renew implements [Claims].
-func (d *ClaimDir) Renew(ctx context.Context, id string, lease time.Duration) error {
+// Renew implements [notify.Claims].
+func (d *Dir) Renew(ctx context.Context, id string, lease time.Duration) error {
 	return d.change(ctx, id, func() error {
 		c, err := d.read(id)
 		if err != nil {
 			return err
 		}
-		if c.State != ClaimBegun || c.Holder != d.holder {
-			return ErrLost
+		if c.State != notify.ClaimBegun || c.Holder != d.holder {
+			return notify.ErrLost
 		}
 		c.Until = time.Now().UTC().Add(lease)
 		return d.write(id, c, false)
 	})
 }
 
-// Settle implements [Claims].
-func (d *ClaimDir) Settle(ctx context.Context, id string, c Claim) error {
+// Settle implements [notify.Claims].
+func (d *Dir) Settle(ctx context.Context, id string, c notify.Claim) error {
 	return d.change(ctx, id, func() error {
 		before, err := d.read(id)
 		switch {
 		case err != nil:
 			return err
-		case !before.MaySettle(c.State, d.holder):
-			return ErrLost
-		case c.State == ClaimNone:
-			if before.State != ClaimNone {
+		case !MaySettle(&before, c.State, d.holder):
+			return notify.ErrLost
+		case c.State == notify.ClaimNone:
+			if before.State != notify.ClaimNone {
 				d.add(&claimRecord{id: id, kind: claimGone, at: time.Now().UnixNano()}, false)
 			}
 			return nil
@@ -186,13 +187,13 @@ func (d *ClaimDir) Settle(ctx context.Context, id string, c Claim) error {
 		if c.Asked.IsZero() {
 			c.Asked = before.Asked
 		}
-		return d.write(id, c, c.State != ClaimDone)
+		return d.write(id, c, c.State != notify.ClaimDone)
 	})
 }
 
 // lockFile takes the lock of the directory. If the file was replaced in the
 // meantime, the lock is void and is taken again.
-func (d *ClaimDir) lockFile(ctx context.Context) (*os.File, error) {
+func (d *Dir) lockFile(ctx context.Context) (*os.File, error) {
 	const name = "lock"
 	for {
 		f, err := d.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
@@ -225,7 +226,7 @@ func (d *ClaimDir) lockFile(ctx context.Context) (*os.File, error) {
 }
 
 // dead reports whether the holder's process is known to have ended.
-func (d *ClaimDir) dead(holder string) bool {
+func (d *Dir) dead(holder string) bool {
 	name := lifeName(holder)
 	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
@@ -241,23 +242,23 @@ func (d *ClaimDir) dead(holder string) bool {
 
 // read returns the zero claim if there is none. An unreadable one counts as begun
 // by a dead holder, the most cautious state.
-func (d *ClaimDir) read(id string) (Claim, error) {
+func (d *Dir) read(id string) (notify.Claim, error) {
 	r, ok, err := d.record(id)
 	if err != nil {
-		return Claim{}, fmt.Errorf("notify: reading a claim: %w", err)
+		return notify.Claim{}, fmt.Errorf("notify: reading a claim: %w", err)
 	}
 	if !ok {
-		return Claim{}, nil
+		return notify.Claim{}, nil
 	}
-	doubt := Claim{State: ClaimBegun}
+	doubt := notify.Claim{State: notify.ClaimBegun}
 	if r.kind == claimDamaged {
 		return doubt, nil
 	}
 	c, err := d.decode(id, r.body)
 	if errors.Is(err, errSealedClaim) {
-		return Claim{}, err
+		return notify.Claim{}, err
 	}
-	if err != nil || c.State == ClaimNone {
+	if err != nil || c.State == notify.ClaimNone {
 		return doubt, nil //nolint:nilerr // a torn note is a claim in doubt
 	}
 	return c.Claim, nil
@@ -265,19 +266,19 @@ func (d *ClaimDir) read(id string) (Claim, error) {
 
 // storedClaim is a claim with the time it was written at.
 type storedClaim struct {
-	Claim
+	notify.Claim
 	At time.Time `json:"at"`
 }
 
 // write replaces a claim so that a crash leaves the old or the new one.
-func (d *ClaimDir) write(id string, c Claim, durable bool) error {
+func (d *Dir) write(id string, c notify.Claim, durable bool) error {
 	now := time.Now()
 	body, err := d.encode(id, storedClaim{c, now.UTC()})
 	if err != nil {
 		return err
 	}
 	r := claimRecord{id: id, kind: claimKept, at: now.UnixNano(), body: body}
-	if c.forgettable() {
+	if forgettable(&c) {
 		r.kind = claimForgettable
 	}
 	d.add(&r, durable)
@@ -285,6 +286,30 @@ func (d *ClaimDir) write(id string, c Claim, durable bool) error {
 }
 
 // forgettable reports whether the claim can be forgotten once it is old.
-func (c Claim) forgettable() bool {
-	return c.State == ClaimDone || c.State == ClaimSpent && c.Kept == ""
+func forgettable(c *notify.Claim) bool {
+	return c.State == notify.ClaimDone || c.State == notify.ClaimSpent && c.Kept == ""
+}
+
+// MaySettle reports whether [notify.Claims.Settle] may change the claim c to the state
+// next. holder is the caller.
+func MaySettle(c *notify.Claim, next notify.ClaimState, holder string) bool {
+	switch c.State {
+	case notify.ClaimNone:
+		return next == notify.ClaimNone
+	case notify.ClaimBegun:
+		return c.Holder == holder
+	case notify.ClaimSpent:
+		return next == notify.ClaimSpent || next == notify.ClaimStored
+	case notify.ClaimStored:
+		return next == notify.ClaimStored || next == notify.ClaimDone
+	case notify.ClaimDone:
+		return next == notify.ClaimDone
+	}
+	return false
+}
+
+// over reports whether a begun claim may be taken at now, for a lease of this
+// length.
+func over(c *notify.Claim, now time.Time, lease time.Duration) bool {
+	return !now.Before(c.Until) || c.Until.After(now.Add(lease))
 }

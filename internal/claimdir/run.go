@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"bytes"
@@ -50,7 +50,7 @@ const (
 )
 
 // openRun opens a run. If the end of it is damaged, the records tell what was there.
-func (d *ClaimDir) openRun(name string) (_ *claimRun, err error) {
+func (d *Dir) openRun(name string) (_ *claimRun, err error) {
 	f, err := d.root.Open(name)
 	if err != nil {
 		return nil, err
@@ -257,7 +257,7 @@ func (r *claimRun) source() *claimSource {
 // writeRun makes a run of what comes from the sources, but what leave tells to leave
 // out. Of two records with one key the source that is later in the list has the
 // newer one. It returns "" if there is nothing.
-func (d *ClaimDir) writeRun(from []*claimSource, leave claimFilter) (string, error) {
+func (d *Dir) writeRun(from []*claimSource, leave claimFilter) (string, error) {
 	name, none := randomName()+runEnd, false
 	f, err := d.disk.Replace(d.root, runTemp, name, func(f *os.File) error {
 		w := runWriter{f: f}

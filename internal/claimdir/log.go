@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"bytes"
@@ -57,7 +57,7 @@ func (l *claimLog) close() {
 }
 
 // refresh reads what others have written. The directory is locked.
-func (d *ClaimDir) refresh() error {
+func (d *Dir) refresh() error {
 	l := &d.log
 	if l.f != nil {
 		mine, err := l.f.Stat()
@@ -100,7 +100,7 @@ func (d *ClaimDir) refresh() error {
 }
 
 // openLog makes f the log.
-func (d *ClaimDir) openLog(f *os.File) error {
+func (d *Dir) openLog(f *os.File) error {
 	l := &d.log
 	l.close()
 	l.f, l.at, l.limit, l.oldest = f, map[claimKey]claimAt{}, d.logSize, time.Now().UnixNano()
@@ -120,7 +120,7 @@ func (d *ClaimDir) openLog(f *os.File) error {
 }
 
 // readLog reads the log from where it was read before.
-func (d *ClaimDir) readLog(size int64) error {
+func (d *Dir) readLog(size int64) error {
 	l := &d.log
 	if size == l.size {
 		return nil
@@ -157,7 +157,7 @@ func (l *claimLog) note(key claimKey, off int64, kind claimKind, at int64) {
 }
 
 // openRuns opens the runs that the log names.
-func (d *ClaimDir) openRuns(names []string) error {
+func (d *Dir) openRuns(names []string) error {
 	for _, name := range names {
 		r, err := d.openRun(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -173,7 +173,7 @@ func (d *ClaimDir) openRuns(names []string) error {
 
 // runNames are the names of the runs, from the oldest. If the log does not tell
 // them, because it is damaged or gone, they are all that there are.
-func (d *ClaimDir) runNames(log *os.File) (names []string) {
+func (d *Dir) runNames(log *os.File) (names []string) {
 	if log != nil {
 		r, ok, err := readRecord(log, 0)
 		if err == nil && ok && r.kind == claimRuns && json.Unmarshal(r.body, &names) == nil {
@@ -202,7 +202,7 @@ func writeRuns(f *os.File, names []string) error {
 }
 
 // record returns the newest record of a claim, if there is one.
-func (d *ClaimDir) record(id string) (claimRecord, bool, error) {
+func (d *Dir) record(id string) (claimRecord, bool, error) {
 	l, key := &d.log, keyOfClaim(id)
 	at, ok := l.at[key]
 	if ok && at.kind != claimDamaged {
@@ -226,7 +226,7 @@ func (d *ClaimDir) record(id string) (claimRecord, bool, error) {
 }
 
 // add is part of an operation: it adds a record to the log.
-func (d *ClaimDir) add(r *claimRecord, durable bool) {
+func (d *Dir) add(r *claimRecord, durable bool) {
 	l := &d.log
 	l.note(keyOfClaim(r.id), l.size+int64(len(l.pending)), r.kind, r.at)
 	l.pending = r.append(l.pending)
@@ -234,7 +234,7 @@ func (d *ClaimDir) add(r *claimRecord, durable bool) {
 }
 
 // commit puts the records of the operations on the disk.
-func (d *ClaimDir) commit() error {
+func (d *Dir) commit() error {
 	l := &d.log
 	if len(l.pending) == 0 {
 		return nil
@@ -251,7 +251,7 @@ func (d *ClaimDir) commit() error {
 }
 
 // tend writes the log anew if that is due. If it fails, what is there stays valid.
-func (d *ClaimDir) tend() {
+func (d *Dir) tend() {
 	l := &d.log
 	now := time.Now()
 	due := l.size > l.limit
@@ -271,7 +271,7 @@ type claimFilter func(*claimRecord) (bool, error)
 // become large, those that can be forgotten one day go to a run. What leave tells
 // to leave out is in neither afterwards. A crash leaves the old log with its runs,
 // or the new one.
-func (d *ClaimDir) rewrite(leave claimFilter) error {
+func (d *Dir) rewrite(leave claimFilter) error {
 	l, now := &d.log, time.Now()
 	skip := func(r *claimRecord) (bool, error) {
 		if old := r.kind == claimForgettable && oldClaim(r.at, now); old || leave == nil {
@@ -404,7 +404,7 @@ func (r *claimRun) any(f claimFilter) (bool, error) {
 
 // clearRuns removes the runs that the log does not name: a crash left them, or they
 // were replaced.
-func (d *ClaimDir) clearRuns(names []string) error {
+func (d *Dir) clearRuns(names []string) error {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"context"
@@ -18,14 +18,14 @@ type claimOp struct {
 
 // change calls do while no other handle uses the directory. When it has returned,
 // the records that do has added are in the log.
-func (d *ClaimDir) change(ctx context.Context, id string, do func() error) error {
+func (d *Dir) change(ctx context.Context, id string, do func() error) error {
 	if err := checkClaimID(id); err != nil {
 		return err
 	}
 	return d.await(ctx, &claimOp{do: do})
 }
 
-func (d *ClaimDir) await(ctx context.Context, op *claimOp) error {
+func (d *Dir) await(ctx context.Context, op *claimOp) error {
 	op.done = make(chan struct{})
 	d.mu.Lock()
 	d.waiting = append(d.waiting, op)
@@ -58,7 +58,7 @@ func (d *ClaimDir) await(ctx context.Context, op *claimOp) error {
 }
 
 // withdraw reports whether nobody has begun with the operation, and nobody will.
-func (d *ClaimDir) withdraw(op *claimOp) bool {
+func (d *Dir) withdraw(op *claimOp) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i := slices.Index(d.waiting, op)
@@ -70,7 +70,7 @@ func (d *ClaimDir) withdraw(op *claimOp) bool {
 }
 
 // serve does what waits.
-func (d *ClaimDir) serve() {
+func (d *Dir) serve() {
 	d.mu.Lock()
 	ops := d.waiting
 	d.waiting = nil

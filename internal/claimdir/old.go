@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // importOld takes over the claims of version 0.1 and of early 0.2, which had a file
 // each, "ab/ab12.json". A crash in between does no harm: a claim that is in the log
 // is not taken over again, and nobody changes a claim before all are.
-func (d *ClaimDir) importOld() error {
+func (d *Dir) importOld() error {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (d *ClaimDir) importOld() error {
 	return atomicfile.SyncDir(d.root.Open, ".", d.disk.Sync)
 }
 
-func (d *ClaimDir) importFile(dir, name string) error {
+func (d *Dir) importFile(dir, name string) error {
 	id, ok := strings.CutSuffix(name, ".json")
 	if !ok || id[:min(2, len(id))] != dir || strings.Trim(id, hexDigits) != "" {
 		return nil // of a write that a crash cut short
@@ -68,7 +68,7 @@ func (d *ClaimDir) importFile(dir, name string) error {
 		if !c.At.IsZero() {
 			r.at = c.At.UnixNano()
 		}
-		if c.forgettable() {
+		if forgettable(&c.Claim) {
 			r.kind = claimForgettable
 		}
 	}

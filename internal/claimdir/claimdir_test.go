@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"fmt"
@@ -9,39 +9,41 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/notify"
 )
 
-func openClaims(t *testing.T, dir string) *ClaimDir {
+func openClaims(t *testing.T, dir string) *Dir {
 	t.Helper()
-	d, err := OpenClaimDir(dir, nil)
+	d, err := Open(dir, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { d.Close() })
 	return d
 }
 
-func begin(t *testing.T, d *ClaimDir, id string) (Claim, bool) {
+func begin(t *testing.T, d *Dir, id string) (notify.Claim, bool) {
 	t.Helper()
 	before, taken, err := d.Begin(t.Context(), id, time.Minute)
 	require.NoError(t, err)
 	return before, taken
 }
 
-// TestClaimDirForgets: what nobody can need goes after 30 days, unless it seems
+// TestDirForgets: what nobody can need goes after 30 days, unless it seems
 // to come from a time to come. It does not matter whether it is in the log or in a
 // run.
-func TestClaimDirForgets(t *testing.T) {
+func TestDirForgets(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{claimLogSize, 1} {
 		dir := t.TempDir()
 		synctest.Test(t, func(t *testing.T) {
-			d, err := OpenClaimDir(dir, nil)
+			d, err := Open(dir, nil)
 			require.NoError(t, err)
 			defer d.Close()
 			d.logSize = size
-			states := map[string]Claim{
-				"a0": {State: ClaimDone}, "a1": {State: ClaimSpent}, "a2": {State: ClaimSpent, Kept: "here"}, "a3": {State: ClaimStored}, "a4": {State: ClaimBegun},
+			states := map[string]notify.Claim{
+				"a0": {State: notify.ClaimDone}, "a1": {State: notify.ClaimSpent}, "a2": {State: notify.ClaimSpent, Kept: "here"}, "a3": {State: notify.ClaimStored}, "a4": {State: notify.ClaimBegun},
 			}
-			settle := func(id string, c Claim) {
+			settle := func(id string, c notify.Claim) {
 				_, taken := begin(t, d, id)
 				require.True(t, taken)
 				require.NoError(t, d.Settle(t.Context(), id, c))
@@ -81,7 +83,7 @@ func TestClaimDirForgets(t *testing.T) {
 	}
 }
 
-func TestClaimDirDeadHolder(t *testing.T) {
+func TestDirDeadHolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	one, two := openClaims(t, dir), openClaims(t, dir)
@@ -93,15 +95,15 @@ func TestClaimDirDeadHolder(t *testing.T) {
 	require.NoError(t, one.life.Close())
 	before, taken := begin(t, two, "aa")
 	require.True(t, taken)
-	require.Equal(t, ClaimBegun, before.State)
+	require.Equal(t, notify.ClaimBegun, before.State)
 	require.NoFileExists(t, filepath.Join(dir, lifeName(one.holder)))
-	require.ErrorIs(t, one.Settle(t.Context(), "aa", Claim{State: ClaimStored}), ErrLost)
+	require.ErrorIs(t, one.Settle(t.Context(), "aa", notify.Claim{State: notify.ClaimStored}), notify.ErrLost)
 	require.FileExists(t, filepath.Join(dir, lifeName(two.holder)))
 }
 
-// TestClaimDirClockSetBack: a lease that a clock wrote which was ahead does not
+// TestDirClockSetBack: a lease that a clock wrote which was ahead does not
 // hold for so long.
-func TestClaimDirClockSetBack(t *testing.T) {
+func TestDirClockSetBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	one, two := openClaims(t, dir), openClaims(t, dir)
@@ -111,7 +113,7 @@ func TestClaimDirClockSetBack(t *testing.T) {
 	require.True(t, taken)
 }
 
-func TestClaimDirDamage(t *testing.T) {
+func TestDirDamage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	d := openClaims(t, dir)
@@ -124,7 +126,7 @@ func TestClaimDirDamage(t *testing.T) {
 		body(damage)
 		before, taken := begin(t, d, "aa")
 		require.True(t, taken)
-		require.Equal(t, ClaimBegun, before.State, "%q: Garmin may have been asked", damage)
+		require.Equal(t, notify.ClaimBegun, before.State, "%q: Garmin may have been asked", damage)
 	}
 	for _, id := range []string{"", "a", "AA", "..", "../aa", "a/b", fmt.Sprintf("%065d", 0)} {
 		_, _, err := d.Begin(t.Context(), id, time.Minute)
@@ -132,9 +134,9 @@ func TestClaimDirDamage(t *testing.T) {
 	}
 }
 
-// TestClaimDirLock: a lock file that was swapped locks nobody out and gives no
+// TestDirLock: a lock file that was swapped locks nobody out and gives no
 // two owners.
-func TestClaimDirLock(t *testing.T) {
+func TestDirLock(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

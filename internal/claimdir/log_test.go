@@ -1,4 +1,4 @@
-package notify
+package claimdir
 
 import (
 	"bytes"
@@ -19,31 +19,32 @@ import (
 
 	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/internal/powercut"
+	"github.com/garminkit/activityapi/notify"
 )
 
 // claimSteps takes claims through their states, and calls each with the id and
 // state that is acknowledged from now on.
-func claimSteps(t *testing.T, d *ClaimDir, n int, each func(id string, state ClaimState)) {
+func claimSteps(t *testing.T, d *Dir, n int, each func(id string, state notify.ClaimState)) {
 	t.Helper()
 	for i := range n {
 		id := fmt.Sprintf("%04x", i)
 		_, taken := begin(t, d, id)
 		require.True(t, taken)
-		each(id, ClaimBegun)
-		next := Claim{State: ClaimStored, Name: "u/" + id, Owner: owner.Of("u")}
+		each(id, notify.ClaimBegun)
+		next := notify.Claim{State: notify.ClaimStored, Name: "u/" + id, Owner: owner.Of("u")}
 		if i%5 == 1 {
-			next = Claim{State: ClaimSpent, Kept: "here"}
+			next = notify.Claim{State: notify.ClaimSpent, Kept: "here"}
 		}
 		require.NoError(t, d.Settle(t.Context(), id, next))
 		each(id, next.State)
-		if next.State == ClaimStored && i%5 != 2 {
-			require.NoError(t, d.Settle(t.Context(), id, Claim{State: ClaimDone, Name: "u/" + id}))
-			each(id, ClaimDone)
+		if next.State == notify.ClaimStored && i%5 != 2 {
+			require.NoError(t, d.Settle(t.Context(), id, notify.Claim{State: notify.ClaimDone, Name: "u/" + id}))
+			each(id, notify.ClaimDone)
 		}
 	}
 }
 
-var claimRank = map[ClaimState]int{ClaimNone: 0, ClaimBegun: 1, ClaimSpent: 2, ClaimStored: 2, ClaimDone: 3}
+var claimRank = map[notify.ClaimState]int{notify.ClaimNone: 0, notify.ClaimBegun: 1, notify.ClaimSpent: 2, notify.ClaimStored: 2, notify.ClaimDone: 3}
 
 // TestClaimLogCrash: whatever a kill or a power cut leaves at any sync, what was
 // acknowledged is there: a claim that was begun, spent or stored is one. It does so
@@ -57,24 +58,24 @@ func TestClaimLogCrash(t *testing.T) {
 		moments := powercut.Watch(dir, t.TempDir())
 		defer moments.Close()
 		d.disk.Sync = moments.Sync
-		known := map[string]ClaimState{}
-		before := map[string]ClaimState{}
+		known := map[string]notify.ClaimState{}
+		before := map[string]notify.ClaimState{}
 		check := func(when string) {
 			for _, m := range moments.Take() {
-				c, err := OpenClaimDir(m, nil)
+				c, err := Open(m, nil)
 				require.NoError(t, err)
 				for id, state := range before {
 					got, err := stateOf(c, id)
 					require.NoError(t, err)
-					if state == ClaimDone {
-						state = ClaimStored // Whoever is told again has been told.
+					if state == notify.ClaimDone {
+						state = notify.ClaimStored // Whoever is told again has been told.
 					}
 					require.GreaterOrEqual(t, claimRank[got], claimRank[state], "%s: %s is %q, and was %q", when, id, got, state)
 				}
 				require.NoError(t, c.Close())
 			}
 		}
-		claimSteps(t, d, 7, func(id string, state ClaimState) {
+		claimSteps(t, d, 7, func(id string, state notify.ClaimState) {
 			check(fmt.Sprintf("%s on its way to %s", id, state))
 			known[id] = state
 			for id, state := range known {
@@ -85,7 +86,7 @@ func TestClaimLogCrash(t *testing.T) {
 	}
 }
 
-func stateOf(d *ClaimDir, id string) (state ClaimState, err error) {
+func stateOf(d *Dir, id string) (state notify.ClaimState, err error) {
 	err = d.await(context.Background(), &claimOp{do: func() error {
 		c, err := d.read(id)
 		state = c.State
@@ -101,11 +102,11 @@ func TestClaimLogBrokenDisk(t *testing.T) {
 	t.Parallel()
 	full := errors.New("no space left on device")
 	for name, c := range map[string]struct {
-		fail  func(d *ClaimDir, broken *atomic.Bool)
+		fail  func(d *Dir, broken *atomic.Bool)
 		anew  bool
 		count int
 	}{
-		"full": {fail: func(d *ClaimDir, broken *atomic.Bool) {
+		"full": {fail: func(d *Dir, broken *atomic.Bool) {
 			write := d.disk.Write
 			d.disk.Write = func(f *os.File, b []byte, at int64) (int, error) {
 				if broken.Load() {
@@ -115,7 +116,7 @@ func TestClaimLogBrokenDisk(t *testing.T) {
 				return write(f, b, at)
 			}
 		}},
-		"sync": {anew: true, fail: func(d *ClaimDir, broken *atomic.Bool) {
+		"sync": {anew: true, fail: func(d *Dir, broken *atomic.Bool) {
 			d.disk.Sync = func(f *os.File) error {
 				if broken.Load() {
 					return full
@@ -129,7 +130,7 @@ func TestClaimLogBrokenDisk(t *testing.T) {
 		var broken atomic.Bool
 		c.fail(d, &broken)
 		begin(t, d, "aa")
-		require.NoError(t, d.Settle(t.Context(), "aa", Claim{State: ClaimStored}))
+		require.NoError(t, d.Settle(t.Context(), "aa", notify.Claim{State: notify.ClaimStored}))
 		was, err := os.Stat(d.logPath())
 		require.NoError(t, err)
 		broken.Store(true)
@@ -139,13 +140,13 @@ func TestClaimLogBrokenDisk(t *testing.T) {
 		broken.Store(false)
 		state, err := stateOf(other, "bb")
 		require.NoError(t, err)
-		require.Equal(t, ClaimNone, state, name)
+		require.Equal(t, notify.ClaimNone, state, name)
 		_, taken = begin(t, d, "bb")
 		require.True(t, taken)
 		is, err := os.Stat(d.logPath())
 		require.NoError(t, err)
 		require.Equal(t, c.anew, !os.SameFile(was, is), name)
-		for id, want := range map[string]ClaimState{"aa": ClaimStored, "bb": ClaimBegun} {
+		for id, want := range map[string]notify.ClaimState{"aa": notify.ClaimStored, "bb": notify.ClaimBegun} {
 			state, err := stateOf(other, id)
 			require.NoError(t, err)
 			require.Equal(t, want, state, "%s: %s", name, id)
@@ -158,7 +159,7 @@ func TestClaimLogTogether(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d, err := OpenClaimDir(dir, nil)
+		d, err := Open(dir, nil)
 		require.NoError(t, err)
 		defer d.Close()
 		begin(t, d, "ff")
@@ -188,7 +189,7 @@ func TestClaimLogWaiting(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d, err := OpenClaimDir(dir, nil)
+		d, err := Open(dir, nil)
 		require.NoError(t, err)
 		defer d.Close()
 		held, err := d.lockFile(t.Context())
@@ -208,7 +209,7 @@ func TestClaimLogWaiting(t *testing.T) {
 		require.NoError(t, held.Close())
 		before, taken := begin(t, d, "aa")
 		require.True(t, taken)
-		require.Equal(t, ClaimNone, before.State)
+		require.Equal(t, notify.ClaimNone, before.State)
 	})
 }
 
@@ -223,8 +224,8 @@ func TestClaimRuns(t *testing.T) {
 	d.disk.Sync, d.logSize = nosync, 3<<10
 	most, runs := 0, 0
 	id := func(i int) string { return fmt.Sprintf("%04x", i) }
-	want := map[string]ClaimState{}
-	claimSteps(t, d, n, func(id string, state ClaimState) {
+	want := map[string]notify.ClaimState{}
+	claimSteps(t, d, n, func(id string, state notify.ClaimState) {
 		want[id] = state
 		cold := 0
 		for _, at := range d.log.at {
@@ -237,7 +238,7 @@ func TestClaimRuns(t *testing.T) {
 	require.Less(t, most, n/4, "claims that are done stay in memory")
 	require.LessOrEqual(t, runs, mergeRuns+1)
 	require.Greater(t, runs, 3)
-	check := func(d *ClaimDir) {
+	check := func(d *Dir) {
 		t.Helper()
 		for i := range n {
 			state, err := stateOf(d, id(i))
@@ -246,7 +247,7 @@ func TestClaimRuns(t *testing.T) {
 		}
 		state, err := stateOf(d, "ffff")
 		require.NoError(t, err)
-		require.Equal(t, ClaimNone, state)
+		require.Equal(t, notify.ClaimNone, state)
 	}
 	check(d)
 	check(other)
@@ -254,7 +255,7 @@ func TestClaimRuns(t *testing.T) {
 	d.logSize = 1
 	for i := range mergeRuns {
 		name := fmt.Sprint(i)
-		require.NoError(t, other.Settle(t.Context(), id(3), Claim{State: ClaimDone, Name: name}))
+		require.NoError(t, other.Settle(t.Context(), id(3), notify.Claim{State: notify.ClaimDone, Name: name}))
 		require.NoError(t, d.await(t.Context(), &claimOp{after: func() error {
 			err := d.rewrite(nil)
 			require.NoError(t, err)
@@ -301,18 +302,18 @@ func TestClaimLogDamage(t *testing.T) {
 	for _, id := range []string{"aa", "bb", "cc"} {
 		begin(t, d, id)
 		places[id] = d.log.at[keyOfClaim(id)].off
-		require.NoError(t, d.Settle(t.Context(), id, Claim{State: ClaimStored}))
+		require.NoError(t, d.Settle(t.Context(), id, notify.Claim{State: notify.ClaimStored}))
 		places[id+" stored"] = d.log.at[keyOfClaim(id)].off
 	}
 	require.NoError(t, d.rewrite(nil))
 	for _, c := range []struct {
 		at   int64 // in the record of bb
-		want ClaimState
-	}{{claimHeader + 2 + 12, ClaimBegun}, {claimHeader, ClaimNone}, {1, ClaimNone}, {5, ClaimNone}} {
+		want notify.ClaimState
+	}{{claimHeader + 2 + 12, notify.ClaimBegun}, {claimHeader, notify.ClaimNone}, {1, notify.ClaimNone}, {5, notify.ClaimNone}} {
 		at := d.log.at[keyOfClaim("bb")].off + c.at
 		damage(t, d.logPath(), at)
 		fresh := openClaims(t, dir)
-		for id, want := range map[string]ClaimState{"aa": ClaimStored, "bb": c.want, "cc": ClaimStored} {
+		for id, want := range map[string]notify.ClaimState{"aa": notify.ClaimStored, "bb": c.want, "cc": notify.ClaimStored} {
 			state, err := stateOf(fresh, id)
 			require.NoError(t, err)
 			require.Equal(t, want, state, "%d: %s", c.at, id)
@@ -332,26 +333,26 @@ func TestClaimLogDamage(t *testing.T) {
 		require.NoError(t, err)
 		state, err := stateOf(openClaims(t, dir), "bb")
 		require.NoError(t, err)
-		require.Equal(t, ClaimStored, state, "%d bytes", n)
+		require.Equal(t, notify.ClaimStored, state, "%d bytes", n)
 	}
-	require.NoError(t, d.Settle(t.Context(), "aa", Claim{State: ClaimDone}))
+	require.NoError(t, d.Settle(t.Context(), "aa", notify.Claim{State: notify.ClaimDone}))
 	state, err := stateOf(openClaims(t, dir), "aa")
 	require.NoError(t, err)
-	require.Equal(t, ClaimDone, state)
+	require.Equal(t, notify.ClaimDone, state)
 }
 
-// TestClaimDirOld: claims that had a file each are taken over, once, whatever a
+// TestDirOld: claims that had a file each are taken over, once, whatever a
 // crash leaves in between.
-func TestClaimDirOld(t *testing.T) {
+func TestDirOld(t *testing.T) {
 	t.Parallel()
 	aead := testAEAD(t, 1)
 	at := time.Now().UTC().Format(time.RFC3339)
 	old := func(t *testing.T) string {
 		dir := t.TempDir()
-		sealed, err := OpenClaimDir(t.TempDir(), &ClaimDirOptions{AEAD: aead})
+		sealed, err := Open(t.TempDir(), aead)
 		require.NoError(t, err)
 		defer sealed.Close()
-		body, err := sealed.encode("ab03", storedClaim{Claim: Claim{State: ClaimStored}})
+		body, err := sealed.encode("ab03", storedClaim{Claim: notify.Claim{State: notify.ClaimStored}})
 		require.NoError(t, err)
 		for name, text := range map[string]string{
 			"aa/aa01.json": `{"state":"done","at":"` + at + `"}`, "aa/aa02.json": `{"state":"stored","name":"u/7.fit"}`,
@@ -363,10 +364,10 @@ func TestClaimDirOld(t *testing.T) {
 		return dir
 	}
 	check := func(t *testing.T, dir string) {
-		d, err := OpenClaimDir(dir, &ClaimDirOptions{AEAD: aead})
+		d, err := Open(dir, aead)
 		require.NoError(t, err)
 		defer d.Close()
-		for id, want := range map[string]ClaimState{"aa01": ClaimDone, "aa02": ClaimStored, "ab03": ClaimStored, "ab04": ClaimBegun, "ab05": ClaimNone, "ff06": ClaimNone} {
+		for id, want := range map[string]notify.ClaimState{"aa01": notify.ClaimDone, "aa02": notify.ClaimStored, "ab03": notify.ClaimStored, "ab04": notify.ClaimBegun, "ab05": notify.ClaimNone, "ff06": notify.ClaimNone} {
 			state, err := stateOf(d, id)
 			require.NoError(t, err)
 			require.Equal(t, want, state, id)
@@ -377,7 +378,7 @@ func TestClaimDirOld(t *testing.T) {
 	check(t, old(t))
 
 	dir := old(t)
-	d, err := OpenClaimDir(dir, &ClaimDirOptions{AEAD: aead})
+	d, err := Open(dir, aead)
 	require.NoError(t, err)
 	defer d.Close()
 	var moments []string
@@ -394,7 +395,7 @@ func TestClaimDirOld(t *testing.T) {
 	}
 	// With another key, what is sealed is not lost.
 	wrong := old(t)
-	d2, err := OpenClaimDir(wrong, nil)
+	d2, err := Open(wrong, nil)
 	require.NoError(t, err)
 	defer d2.Close()
 	_, err = stateOf(d2, "ab03")
