@@ -39,7 +39,7 @@ func (s *Scanner) head(p *plan, dst Target, vals *Values) bool {
 			ok = s.pass() || s.skip(1)
 		default:
 			f := &p.fields[i]
-			ok = s.plainField(f, i, vals) || s.field(f, i, dst, vals, 1)
+			ok = s.plainField(o, f, i, vals) || s.field(f, i, dst, vals, 1)
 		}
 		if !ok {
 			return false

@@ -107,7 +107,11 @@ func TestBetweenElements(t *testing.T) {
 	for _, between := range []string{
 		"", "7,", "null,", "{},", `"x",`, `[{"heartRate":1}],`, `{"heartRate":"x"},`, `{"steps":{}},`, ` {"heartRate" : 3 } , `, `{"heartRate":3,"powerInWatts":null},`,
 	} {
-		for _, element := range []string{`{"heartRate":1}`, `{"startTimeInSeconds":5,"heartRate":2.0}`, `{ "powerInWatts" : 1.5 }`, `{"wheelChairCadenceInPushesPerMinute":2}`} {
+		for _, element := range []string{
+			`{"heartRate":1}`, `{"startTimeInSeconds":5,"heartRate":2.0}`, `{ "powerInWatts" : 1.5 }`, `{"wheelChairCadenceInPushesPerMinute":2}`,
+			// Keys in another order than the struct has, and one twice.
+			`{"clockDurationInSeconds":1,"heartRate":20}`, `{"powerInWatts":1.5,"steps":0,"latitudeInDegree":-22.25}`, `{"heartRate":1,"heartRate":-100}`,
+		} {
 			text := `{"samples":[` + strings.Repeat(element+","+between, 5) + element + strings.Repeat(" ", 200) + `],"laps":[{"startTimeInSeconds":1},` + between + `{"startTimeInSeconds":1}]}`
 			same(t, []byte(text))
 			same(t, []byte(text+strings.Repeat(" ", 200)))

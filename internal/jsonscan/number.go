@@ -14,13 +14,19 @@ import (
 const maxNumber = 1024
 
 // How a number is read. Half of the time of a body of details goes into numbers,
-// most of them floats of 15 to 17 digits. Three things make it fast:
+// most of them floats of 15 to 17 digits. Four things make it fast:
 //
 //   - Digits are found and made a value eight at a time, in one 64-bit word, by a
 //     few multiplications and no loop.
 //   - All bytes that are looked at lie in an array of fixed size. One comparison
 //     at the beginning makes sure that there are so many, and the compiler then
 //     leaves out every other bounds check.
+//   - The processor need not wait for the end of one number to begin the next. It
+//     guesses where branches go and works ahead of them, but it waits for a sum. So
+//     what is nearly always the same is a branch: whether the sign and the count of
+//     digits are those of the number that stood in this place before (place), and
+//     not "as many as there are". A store in the branch keeps the compiler from making
+//     a sum of it again.
 //   - A float that is exact by one division is made so, and the others by one
 //     multiplication with a 128-bit power of ten. strconv is called for none but
 //     the longest.
@@ -30,38 +36,45 @@ const maxNumber = 1024
 
 // numberRoom is how many bytes it takes to read a lead and a number: enough to
 // read eight at once, and not to mistake the end of the window for the end of the
-// number. The longest number that is read here has 1 sign, 15 digits, 1 point and
-// 19 digits, of which 16 are read as two words: 41 bytes.
+// number. The longest number that is read here has 1 sign, 15 digits, 1 point, 19
+// digits, of which 16 are read as two words, and an exponent of 5 bytes: 46 bytes.
 const numberRoom = leadRoom + 72
+
+// bare are places of numbers with any lead, by their form.
+type bare [formFloat + 1]place
 
 // float reads the JSON number at b[i:] and returns it with the index after it.
 // The index is 0 if the number cannot be read exactly and at once: if it may
 // continue after b, has more than 19 digits, or is not a number.
-func float(b []byte, i int) (float64, int) {
-	v, next := bare[formFloat].number(b, i)
+func (n *bare) float(b []byte, i int) (float64, int) {
+	v, next := n.read(formFloat, b, i)
 	return math.Float64frombits(v), next
 }
 
 // integer reads the JSON number at b[i:] if it is written in plain digits, at
 // most 15. The index is 0 otherwise, or if the number may continue after b.
-func integer(b []byte, i int) (int64, int) {
-	v, next := bare[formInt].number(b, i)
+func (n *bare) integer(b []byte, i int) (int64, int) {
+	v, next := n.read(formInt, b, i)
 	return int64(v), next
 }
 
-// bare are places of numbers without lead.
-var bare = [...]place{formNone: {}, formInt: {form: formInt}, formFloat: {form: formFloat}}
-
-// number reads the lead at b[i:] and the number behind it, and returns the bits of
-// its value with the index after it. The index is 0 if something else stands there,
-// also for a number that is too unusual or too near to the end of b. To read both in
-// one step saves a call and the same checks again for each of fourteen values of a
-// sample.
-func (at *place) number(b []byte, i int) (v uint64, next int) {
+// read does what float and integer do, and returns the bits of the value.
+func (n *bare) read(f form, b []byte, i int) (v uint64, next int) {
 	if len(b)-i < numberRoom {
 		return 0, 0
 	}
-	all := (*[numberRoom]byte)(b[i : i+numberRoom])
+	v, size := n[f].number((*[numberRoom]byte)(b[i : i+numberRoom]))
+	if size == 0 {
+		return 0, 0
+	}
+	return v, i + int(size)
+}
+
+// number reads the lead at the front of all and the number behind it, and returns the
+// bits of its value with the size of both. The size is 0 if something else stands there,
+// also for a number that is too unusual. To read both in one step saves a call and the
+// same checks again for each of fourteen values of a sample.
+func (at *place) number(all *[numberRoom]byte) (v uint64, size uint) {
 	l := &at.lead
 	x := l.near[0].differs(all[0:]) | l.near[1].differs(all[8:]) | l.near[2].differs(all[16:]) | l.near[3].differs(all[24:])
 	if l.long {
@@ -71,100 +84,81 @@ func (at *place) number(b []byte, i int) (v uint64, next int) {
 		return 0, 0
 	}
 	lead := l.n % leadRoom
-	p := (*[numberRoom - leadRoom]byte)(all[lead:])
-	n := uint(0)
-	if p[0] == '-' {
-		n = 1
+	p := (*digitRoom)(all[lead:])
+	sign := uint(at.sign)
+	if sign == 0 {
+		if p[0] == '-' {
+			at.sign, sign = 1, 1
+		}
+	} else if p[0] != '-' {
+		at.sign, sign = 0, 0
 	}
-	first := p[n]
-	x = binary.LittleEndian.Uint64(p[n:]) ^ '0'*ones
+	n := sign & 1 // at most 1, which the compiler does not know
 	// m is the value of all digits without the point.
-	whole := leading(x)
 	var m uint64
-	if whole < 8 {
-		m = eight(x << ((64 - 8*whole) & 63))
+	x = binary.LittleEndian.Uint64(p[n:]) ^ '0'*ones
+	zero := byte(x) == 0 // the first digit
+	count := leading(x)
+	if count < 8 {
+		m = eight(x << ((64 - 8*count) & 63))
 	} else {
 		m = eight(x)
 		x = binary.LittleEndian.Uint64(p[n+8:]) ^ '0'*ones
 		k := leading(x)
 		m = m*pow10[k] + eight(x<<(64-8*k))
-		whole += k
+		count = 8 + k
+	}
+	whole := uint(at.whole)
+	if whole != count {
+		at.whole, whole = uint8(count), count
 	}
 	n += whole
 	c := p[n&63] // n is less than 64, which the compiler does not know
-	if whole == 0 || whole == 16 || whole > 1 && first == '0' {
+	if whole == 0 || whole == 16 || whole > 1 && zero {
 		return 0, 0
 	}
 	if at.form != formFloat {
 		v := int64(m)
-		if p[0] == '-' {
+		if sign != 0 {
 			v = -v
 		}
 		if at.form != formInt || c == '.' || c|0x20 == 'e' || int64(int(v)) != v {
 			return 0, 0
 		}
-		return uint64(v), i + int(lead+n)
+		return uint64(v), lead + n
 	}
 	exp := 0
 	if c == '.' {
 		n++
-		from := n
 		x = binary.LittleEndian.Uint64(p[n&63:]) ^ '0'*ones
 		k := leading(x)
-		n += k
-		if k == 8 {
-			m = m*1e8 + eight(x)
-			x = binary.LittleEndian.Uint64(p[n&63:]) ^ '0'*ones
-			if k = leading(x); k > 0 {
-				m = m*pow10[k] + eight(x<<((64-8*k)&63))
-				n += k
-			}
-			// Up to three digits more are possible. m cannot overflow with 19.
-			for p[n&63]-'0' <= 9 {
-				m = m*10 + uint64(p[n&63]-'0')
-				if n++; n-from > 19 {
-					return 0, 0
-				}
-			}
-		} else if k == 0 {
+		switch {
+		case k == 8:
+			return p.long(m*1e8+eight(x), whole, lead, n+8, sign)
+		case k == 0 || whole+k > 19:
 			return 0, 0
-		} else if k == 1 && p[from&63] == '0' {
-			from = n // 24.0 is 24: Garmin writes many whole numbers so
-		} else {
+		case k == 1 && byte(x) == 0:
+			n++ // 24.0 is 24: Garmin writes many whole numbers so
+		default:
 			m = m*pow10[k] + eight(x<<((64-8*k)&63))
-		}
-		if exp = int(from - n); int(whole)-exp > 19 {
-			return 0, 0
+			n += k
+			exp = -int(k)
 		}
 		c = p[n&63]
 	}
-	next = i + int(lead+n)
 	if c|0x20 == 'e' {
-		e, end := exponent(b, next+1)
-		if end == 0 {
-			return 0, 0
-		}
-		exp, next = exp+e, end
+		return p.exponent(m, exp, lead, n, sign)
 	}
-	var f float64
-	if m < 1<<53 && -22 <= exp && exp <= 22 {
-		// Both operands are exact, so the one rounding is the right one
-		// (Clinger). It is faster than lemire by a fifth for short numbers.
-		if exp < 0 {
-			f = float64(int64(m)) / exact10[-exp]
-		} else {
-			f = float64(int64(m)) * exact10[exp]
-		}
-	} else if m != 0 {
-		var ok bool
-		if f, ok = lemire(m, exp); !ok {
-			return 0, 0
-		}
+	if m >= 1<<53 {
+		return scaled(m, exp, sign, lead+n)
 	}
-	if p[0] == '-' {
-		f = -f
+	// Both operands are exact, so the one rounding is the right one (Clinger). It is
+	// faster than scaled by a fifth for short numbers.
+	f := float64(int64(m))
+	if exp != 0 {
+		f /= exact10[-exp]
 	}
-	return math.Float64bits(f), next
+	return math.Float64bits(f) | uint64(sign)<<63, lead + n
 }
 
 // numberEnd returns the index after the JSON number at b[i:], or 0 if it is not a
@@ -235,38 +229,78 @@ func eight(x uint64) uint64 {
 	return ((x&mask)*(100+1e6<<32) + (x>>16&mask)*(1+1e4<<32)) >> 32
 }
 
-func exponent(b []byte, i int) (e, next int) {
-	neg := false
-	if i < len(b) && (b[i] == '-' || b[i] == '+') {
-		neg = b[i] == '-'
-		i++
+// digitRoom is where the digits of a number begin.
+type digitRoom [numberRoom - leadRoom]byte
+
+// long reads what is behind the first eight digits of a fraction, at p[n:]. m is the
+// value of all digits so far, and whole and lead are how many bytes there were before
+// the point and before the number.
+func (p *digitRoom) long(m uint64, whole, lead, n, sign uint) (v uint64, size uint) {
+	x := binary.LittleEndian.Uint64(p[n&63:]) ^ '0'*ones
+	k := leading(x)
+	m = m*pow10[k] + eight(x<<(64-8*k))
+	n += k
+	k += 8
+	// Up to three digits more are possible. m cannot overflow with 19.
+	for p[n&63]-'0' <= 9 {
+		m = m*10 + uint64(p[n&63]-'0')
+		n++
+		if k++; k > 19 {
+			return 0, 0
+		}
 	}
-	start := i
-	for i < len(b) && b[i]-'0' <= 9 {
-		e = e*10 + int(b[i]-'0')
-		i++
-	}
-	if i == start || i-start > 3 || i >= len(b) {
+	if whole+k > 19 {
 		return 0, 0
 	}
-	if neg {
-		e = -e
+	if p[n&63]|0x20 == 'e' {
+		return p.exponent(m, -int(k), lead, n, sign)
 	}
-	return e, i
+	return scaled(m, -int(k), sign, lead+n)
 }
 
-// lemire returns the float64 nearest to m, which is not 0, times ten to the
-// power exp, or false if exp is not in the table. It scales by a 128-bit power
-// of ten, of which the upper half is nearly always enough. The method, and the
+// exponent reads the exponent whose e is at p[n].
+func (p *digitRoom) exponent(m uint64, exp int, lead, n, sign uint) (v uint64, size uint) {
+	n++
+	minus := p[n&63] == '-'
+	if minus || p[n&63] == '+' {
+		n++
+	}
+	e, start := 0, n
+	for ; p[n&63]-'0' <= 9; n++ {
+		if n-start == 3 {
+			return 0, 0
+		}
+		e = e*10 + int(p[n&63]-'0')
+	}
+	if n == start {
+		return 0, 0
+	}
+	if minus {
+		e = -e
+	}
+	exp += e
+	if m < 1<<53 && 0 <= exp && exp < len(exact10) {
+		v = math.Float64bits(float64(int64(m)) * exact10[exp])
+		return v | uint64(sign)<<63, lead + n
+	}
+	return scaled(m, exp, sign, lead+n)
+}
+
+// scaled returns the bits of the float64 nearest to m times ten to the power exp, and
+// size, or a size of 0 if exp is not in the table. It scales by a 128-bit power of
+// ten, of which the upper half is nearly always enough. The method, and the
 // proof that it is exact for these exponents, are in D. Lemire, Number Parsing
 // at a Gigabyte per Second (2021), and N. Mushtak and D. Lemire, Fast Number
 // Parsing Without Fallback (2023).
-func lemire(m uint64, exp int) (float64, bool) {
+func scaled(m uint64, exp int, sign, size uint) (uint64, uint) {
+	if m == 0 {
+		return uint64(sign) << 63, size
+	}
 	if uint(exp-leastExp) >= uint(len(power)) {
-		return 0, false
+		return 0, 0
 	}
 	zeros := bits.LeadingZeros64(m)
-	m <<= zeros
+	m <<= zeros & 63
 	p := &power[exp-leastExp]
 	hi, lo := bits.Mul64(m, p[0])
 	if hi&0x1ff == 0x1ff {
@@ -276,7 +310,7 @@ func lemire(m uint64, exp int) (float64, bool) {
 		hi += carry
 	}
 	top := hi >> 63
-	shift := top + 9
+	shift := (top + 9) & 63
 	mant := hi >> shift
 	if lo <= 1 && mant&3 == 1 && mant<<shift == hi && -4 <= exp && exp <= 23 {
 		mant &^= 1 // halfway between two floats: to the even one
@@ -286,7 +320,7 @@ func lemire(m uint64, exp int) (float64, bool) {
 	// normal number. A mantissa that was rounded up to 2^53 carries over into
 	// the exponent by itself.
 	e2 := uint64((217706*exp)>>16+63+1023) + top - uint64(zeros)
-	return math.Float64frombits((e2-1)<<52 + mant), true
+	return ((e2-1)<<52 + mant) | uint64(sign)<<63, size
 }
 
 var exact10 = [...]float64{

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,18 +40,19 @@ func exact(t testing.TB, s string) bool {
 	if !json.Valid([]byte(s)) || strings.Trim(s, "+-.eE0123456789") != "" {
 		return false
 	}
+	bare := &newOrder(planOf(reflect.TypeFor[element]())).bare
 	want, err := strconv.ParseFloat(s, 64)
-	v, next := float([]byte(s+behind), 0)
+	v, next := bare.float([]byte(s+behind), 0)
 	if next != 0 && (next != len(s) || err != nil || math.Float64bits(v) != math.Float64bits(want)) {
 		t.Fatalf("%s: have %v (%x) up to %d, want %v (%x)", s, v, math.Float64bits(v), next, want, math.Float64bits(want))
 	}
 	// At the end of the window nothing may be taken for the whole number.
 	for n := range s {
-		if v, next := float([]byte(s[:n]), 0); next != 0 {
+		if v, next := bare.float([]byte(s[:n]), 0); next != 0 {
 			t.Fatalf("%s cut at %d is read as %v", s, n, v)
 		}
 	}
-	if n, next := integer([]byte(s+behind), 0); next != 0 {
+	if n, next := bare.integer([]byte(s+behind), 0); next != 0 {
 		if w, err := strconv.ParseInt(s, 10, 64); err != nil || w != n || next != len(s) {
 			t.Fatalf("%s: integer %d, want %d, %v", s, n, w, err)
 		}
@@ -104,6 +106,25 @@ func TestFloatIsExact(t *testing.T) {
 		}
 	}
 	require.Greater(t, fast, n*6/10)
+}
+
+// TestNumbersInOnePlace reads numbers of every sign and length behind each other: what
+// was in a place before must not show in what is there now.
+func TestNumbersInOnePlace(t *testing.T) {
+	t.Parallel()
+	o := newOrder(planOf(reflect.TypeFor[element]()))
+	texts := []string{"0", "-0", "7", "-7", "12", "-12", "1234567", "12345678", "-12345678", "123456789012345", "1.5", "-12.25", "12345678.5", "-0.1", "24.0", "3e2"}
+	for _, before := range texts {
+		for _, text := range texts {
+			for _, s := range []string{before, text} {
+				want, err := strconv.ParseFloat(s, 64)
+				require.NoError(t, err)
+				have, next := o.bare.float([]byte(s+behind), 0)
+				require.Equal(t, len(s), next, "%s after %s", s, before)
+				require.Equal(t, math.Float64bits(want), math.Float64bits(have), "%s after %s", s, before)
+			}
+		}
+	}
 }
 
 func FuzzFloat(f *testing.F) {

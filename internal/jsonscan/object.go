@@ -9,7 +9,8 @@ import (
 // Each value of an object is tried in the fastest way first, and a way that cannot
 // read it has consumed nothing:
 //
-//  1. the key that is expected and a plain number behind it (place.number),
+//  1. the key that is expected, or one that stood here before (rival), and a plain
+//     number behind it (place.number),
 //  2. the key that is expected, or one that stood here before (rival), or any known
 //     key that is all in the window (find), and then a plain value (plainField),
 //  3. anything else, also what comes in pieces or is not as it should be (member,
@@ -26,16 +27,31 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	prev, first := start, true
 	at := &o.first
 	for {
-		// An item that is too large is read over from its limit on.
-		for at.form != formNone && !s.over() {
-			v, next := at.number(s.buf, s.pos)
-			if next == 0 {
-				break
+		if at.form != formNone {
+			// As far as the window has room, and an item may go that is too large: it is
+			// read over from its limit on.
+			b, i := s.buf, s.pos
+			for last := min(int64(len(b)-numberRoom), s.end-s.base); int64(i) <= last && at.form != formNone; {
+				all := (*[numberRoom]byte)(b[i : i+numberRoom])
+				v, size := at.number(all)
+				if size == 0 {
+					other := o.rival(b, i, prev, first && i == s.pos)
+					if other == nil {
+						break
+					}
+					at = other
+					if v, size = at.number(all); size == 0 {
+						break
+					}
+				}
+				i += int(size)
+				prev = at.field
+				vals.Bits[prev&63] = v
+				vals.Seen |= 1 << (prev & 63)
+				at = at.self.then
 			}
-			s.pos, first, prev = next, false, at.field
-			vals.Bits[prev&63] = v
-			vals.Seen |= 1 << (prev & 63)
-			at = o.after(prev)
+			first = first && i == s.pos
+			s.pos = i
 		}
 		i, spelt := at.field, "" // spelt as the field's own key
 		if at.lead.at(s.buf, s.pos) {
@@ -73,7 +89,7 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 			switch {
 			case s.over():
 				ok = s.skip(depth)
-			case s.plainField(f, i, vals):
+			case s.plainField(o, f, i, vals):
 			default:
 				s.spelt = spelt
 				ok = s.field(f, i, dst, vals, depth)
@@ -88,11 +104,11 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 
 // plainField does what field does, if the value has the right type, is written in
 // the plainest way, and is entirely in the window. Otherwise it does nothing.
-func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
+func (s *Scanner) plainField(o *order, f *field, i int, vals *Values) bool {
 	b := s.buf
 	switch f.kind {
 	case kindFloat, kindFloatPtr:
-		v, next := float(b, s.pos)
+		v, next := o.bare.float(b, s.pos)
 		if next == 0 {
 			return false
 		}
@@ -100,7 +116,7 @@ func (s *Scanner) plainField(f *field, i int, vals *Values) bool {
 		vals.set(i, math.Float64bits(v))
 		return true
 	case kindInt, kindIntPtr:
-		v, next := integer(b, s.pos)
+		v, next := o.bare.integer(b, s.pos)
 		if next == 0 || int64(int(v)) != v {
 			return false
 		}

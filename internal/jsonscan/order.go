@@ -29,15 +29,35 @@ type order struct {
 	// is behind so many bytes.
 	seam  place
 	brace int
+	// bare are for numbers with any lead.
+	bare bare
 }
 
 // place is what is expected somewhere in an object.
 type place struct {
 	field int // or end
 	form  form
-	next  [rivals]uint8 // the fields seen after it, or end, the last seen first
-	lead  lead
+	// The number that stood here before had this sign, 1 for minus, and so many
+	// digits before its point.
+	sign, whole uint8
+	row         row
+	next        [rivals]uint8 // the fields seen after it, or end, the last seen first
+	then        *place        // that of next[0]
+	self        *place        // in places
+	// behind has the bits of the fields of the same row that stand in the struct
+	// here or later.
+	behind uint64
+	lead   lead
 }
+
+// row says where on the tape a value of a list's element goes.
+type row uint8
+
+const (
+	rowHeads row = iota
+	rowFloats
+	rowInts
+)
 
 // rivals is how many fields may come after one before one is forgotten. Records of
 // different sports have different fields: behind the heart rate of a run comes its
@@ -53,12 +73,23 @@ const (
 
 // newOrder expects the keys in the order of the fields.
 func newOrder(p *plan) *order {
-	o := &order{plan: p}
+	o := &order{plan: p, bare: bare{formInt: {form: formInt}, formFloat: {form: formFloat}}}
 	for i := range p.fields {
-		o.places[i] = place{field: i, form: p.fields[i].kind.form(), next: [rivals]uint8{uint8(i + 1)}}
+		at := &o.places[i]
+		*at = place{field: i, form: p.fields[i].kind.form(), self: at}
+		o.expect(i, i+1)
+		same := ^p.pointers()
+		switch bit := uint64(1) << i; {
+		case p.floatPtrs&bit != 0:
+			same, at.row = p.floatPtrs, rowFloats
+		case p.intPtrs&bit != 0:
+			same, at.row = p.intPtrs, rowInts
+		}
+		at.behind = same &^ (1<<i - 1)
 	}
-	o.places[len(p.fields)-1].next[0] = end
-	o.places[end] = place{field: end}
+	o.places[end] = place{field: end, self: &o.places[end]}
+	o.expect(start, 0)
+	o.expect(len(p.fields)-1, end)
 	for i := range o.places {
 		o.places[i].lead.set(nil)
 	}
@@ -66,8 +97,13 @@ func newOrder(p *plan) *order {
 	return o
 }
 
+// expect makes field i what is expected after field prev.
+func (o *order) expect(prev, i int) {
+	o.places[prev].next[0], o.places[prev].then = uint8(i), &o.places[i]
+}
+
 // after returns what is expected after field prev.
-func (o *order) after(prev int) *place { return &o.places[o.places[prev].next[0]] }
+func (o *order) after(prev int) *place { return o.places[prev].then }
 
 // rival returns what came after prev at some time before and stands at b[i:], or
 // nil, and expects it from now on.
@@ -79,7 +115,7 @@ func (o *order) rival(b []byte, i, prev int, first bool) *place {
 	for n := 1; n < rivals; n++ {
 		if at := &o.places[next[n]]; at.lead.at(b, i) {
 			copy(next[1:n+1], next[:n])
-			next[0] = uint8(at.field)
+			o.expect(prev, at.field)
 			return at
 		}
 	}
@@ -90,7 +126,7 @@ func (o *order) rival(b []byte, i, prev int, first bool) *place {
 // value. It is not for aliases, so that errors name the key as it was written.
 func (o *order) learn(prev, i int, first bool, text []byte) {
 	if first {
-		o.first.field, o.first.form = i, o.places[i].form
+		o.first = o.places[i]
 		o.first.lead.set(text)
 		return
 	}
@@ -101,7 +137,7 @@ func (o *order) learn(prev, i int, first bool, text []byte) {
 		n++
 	}
 	copy(next[1:n+1], next[:n])
-	next[0] = uint8(i)
+	o.expect(prev, i)
 	o.places[i].lead.set(text)
 }
 
@@ -109,7 +145,7 @@ func (o *order) learn(prev, i int, first bool, text []byte) {
 // value from the last value of the element before on, with the brace behind so
 // many of them.
 func (o *order) learnSeam(i int, text []byte, brace int) {
-	o.seam.field, o.seam.form, o.brace = i, o.places[i].form, brace
+	o.seam, o.brace = o.places[i], brace
 	o.seam.lead.set(text)
 }
 

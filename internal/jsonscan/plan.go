@@ -71,6 +71,9 @@ type plan struct {
 	floatPtrs, intPtrs, stored uint64
 }
 
+// pointers has the bits of fields that are pointers.
+func (p *plan) pointers() uint64 { return p.floatPtrs | p.intPtrs }
+
 // maxFields is how many fields a struct may have: as many as a mask has bits.
 const maxFields = 64
 

@@ -85,26 +85,24 @@ type Scanner struct {
 	unread  uint64 // those whose last value could not be read
 	defects defects
 
-	orders      []*order
-	names       names
-	lastID      string
-	mangled     bool // the last string was not UTF-8
-	long        bool // the last string was longer than MaxText
-	scratch     []byte
-	borrowed    bool // the window's buffer belongs to the caller, and own to the scanner
-	own         []byte
-	padded      int      // bytes of white space behind the text
-	nest        []uint64 // one bit a level, set for objects
-	trail       *trail
-	tape        tape
-	vals        []*Values // by depth
-	arena       Arena
-	floats      room[float64]
-	ints        room[int]
-	texts       texts
-	visitFloats [31]float64 // what the element of a visit points to
-	visitInts   [31]int
-	digest      [sha256.Size]byte // room for a hash
+	orders   []*order
+	names    names
+	lastID   string
+	mangled  bool // the last string was not UTF-8
+	long     bool // the last string was longer than MaxText
+	scratch  []byte
+	borrowed bool // the window's buffer belongs to the caller, and own to the scanner
+	own      []byte
+	padded   int      // bytes of white space behind the text
+	nest     []uint64 // one bit a level, set for objects
+	trail    *trail
+	tape     tape
+	vals     []*Values // by depth
+	arena    Arena
+	floats   room[float64]
+	ints     room[int]
+	texts    texts
+	digest   [sha256.Size]byte // room for a hash
 	// visitErr is the error of Visit that ended the body.
 	visitErr error
 }

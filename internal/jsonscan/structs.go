@@ -78,7 +78,11 @@ func (s *Scanner) elements(l *list, depth int) bool {
 		return s.skip(depth)
 	case c == '{':
 		l.vals.Seen = 0
-		return s.object(l.plan, nil, l.vals, depth+1) && s.keep(l)
+		if !s.object(l.plan, nil, l.vals, depth+1) {
+			return false
+		}
+		s.tape.add(l.plan, l.vals)
+		return s.keep(l, l.vals.Seen)
 	case c == 'n':
 		return s.literal("null")
 	default:
@@ -87,22 +91,22 @@ func (s *Scanner) elements(l *list, depth int) bool {
 	}
 }
 
-// keep adds an element to the list.
-func (s *Scanner) keep(l *list) bool {
+// keep adds the element whose values are at the end of the tape to the list, or hands
+// it to the visitor.
+func (s *Scanner) keep(l *list, seen uint64) bool {
 	n := l.n
 	l.n++
-	if l.visit {
-		return s.show(l.plan, l.vals, n)
+	t := &s.tape
+	if !l.visit {
+		t.keep(seen)
+		return true
 	}
-	s.tape.add(l.plan, l.vals)
-	return true
-}
-
-// show hands an element to the visitor.
-func (s *Scanner) show(p *plan, vals *Values, n int) bool {
-	s.arena = Arena{s.visitFloats[:], s.visitInts[:]}
-	s.arena.gather(p, vals)
-	if err := s.opts.Visit(n, vals, &s.arena); err != nil {
+	head := t.heads.open()
+	head[0] = seen
+	l.vals.head(l.plan, head)
+	s.arena = Arena{t.floats.open(), t.ints.open()}
+	t.begin()
+	if err := s.opts.Visit(n, l.vals, &s.arena); err != nil {
 		s.visitErr = err
 		return s.fatal(s.offset(), err)
 	}
@@ -118,71 +122,97 @@ func (s *Scanner) show(p *plan, vals *Values, n int) bool {
 // elements, the comma between them and the first key of the second are checked by
 // one comparison.
 func (s *Scanner) run(l *list) (done, ok bool) {
-	b, o, vals := s.buf, l.order, l.vals
+	b, o, t := s.buf, l.order, &s.tape
 	i := s.pos + 1
-	prev, first := start, true
-	at := &o.first
-	vals.Seen = 0
+	at, prev := &o.first, start
+	t.begin()
+	seen := uint64(0)
 	for {
-		k := at.field
-		v, next := at.number(b, i)
-		if next > 0 {
+		var v uint64
+		var size uint
+		if len(b)-i >= numberRoom {
+			v, size = at.number((*[numberRoom]byte)(b[i : i+numberRoom]))
+		}
+		if size > 0 {
 			if at == &o.seam {
 				// The element before this value is whole.
 				s.pos = i + o.brace
-				if !s.keep(l) {
+				if !s.keep(l, seen) {
 					return false, false
 				}
 				if l.index++; s.over() {
 					return false, true
 				}
-				vals.Seen = 0
+				seen = 0
 			}
-			i = next
+			i += int(size)
 		} else {
-			// Something else is there, or the number is odd, or the window ends.
-			from := i
-			if at == &o.seam {
-				at = &o.places[end]
-			}
-			if k = at.field; at.lead.at(b, i) {
-				i += int(at.lead.n)
-			} else if at := o.rival(b, i, prev, first); at != nil {
-				k = at.field
-				i += int(at.lead.n)
-			} else if k, i = o.find(b, i, prev, first); i == 0 || k == unknown && s.opts.UnknownKey != nil {
-				return false, true
-			}
+			tail := i
+			at, v, i = s.odd(l, at, prev, i)
 			switch {
-			case k == unknown:
-				if _, i = float(b, i); i == 0 {
-					return false, true
-				}
-				first = false
+			case i == 0:
+				return false, true
+			case at == nil:
 				at = o.after(prev)
 				continue
-			case k == end:
-				l.tail, l.base = from, s.base
+			case at == &o.places[end]:
+				l.tail, l.base = tail, s.base
 				s.pos = i
-				return true, s.keep(l)
-			case first && l.base == s.base:
-				// Both elements lie in this window.
-				o.learnSeam(k, b[l.tail:i], s.pos-l.tail)
-			}
-			if v, i = bare[o.places[k].form].number(b, i); i == 0 {
-				return false, true
+				return true, s.keep(l, seen)
 			}
 		}
-		first = false
-		vals.Bits[k&63] = v
-		vals.Seen |= 1 << k
-		prev = k
-		if next := o.places[k].next[0]; next == end {
+		if seen&at.behind != 0 {
+			return false, true
+		}
+		switch at.row {
+		case rowFloats:
+			t.floats.put(math.Float64frombits(v))
+		case rowInts:
+			t.ints.put(int(v))
+		default:
+			t.heads.put(v)
+		}
+		prev = at.field
+		seen |= 1 << (prev & 63)
+		if at = at.self.then; at == &o.places[end] {
 			at = &o.seam
-		} else {
-			at = &o.places[next]
 		}
 	}
+}
+
+// odd reads what at is not: another key, an odd number, the end of the element, or
+// what the window ends in. It returns the place of the value v, or nil for that of an
+// unknown key, with the index after it; the index is 0 if object must read the element.
+func (s *Scanner) odd(l *list, at *place, prev, i int) (_ *place, v uint64, next int) {
+	b, o, first := s.buf, l.order, prev == start
+	if at == &o.seam {
+		at = &o.places[end]
+	}
+	k := at.field
+	if at.lead.at(b, i) {
+		i += int(at.lead.n)
+	} else if at := o.rival(b, i, prev, first); at != nil {
+		k = at.field
+		i += int(at.lead.n)
+	} else if k, i = o.find(b, i, prev, first); i == 0 {
+		return nil, 0, 0
+	}
+	switch {
+	case k == unknown:
+		if first || s.opts.UnknownKey != nil {
+			return nil, 0, 0
+		}
+		_, i = o.bare.float(b, i)
+		return nil, 0, i
+	case k == end:
+		return &o.places[end], 0, i
+	case first && l.base == s.base:
+		// Both elements lie in this window.
+		o.learnSeam(k, b[l.tail:i], s.pos-l.tail)
+	}
+	at = &o.places[k]
+	v, i = o.bare.read(at.form, b, i)
+	return at, v, i
 }
 
 // tape holds the values of a list's elements while their number is unknown. The
@@ -192,8 +222,8 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 // each in their order: so they are copied as a whole to where the structs will point,
 // and replay sets pointers alone.
 type tape struct {
-	// heads has for each element the mask of its fields, and the bits of those
-	// that are no pointers.
+	// heads has for each element the mask of its fields, and behind it the bits of
+	// those that are no pointers.
 	heads  column[uint64]
 	floats column[float64]
 	ints   column[int]
@@ -205,26 +235,46 @@ func (t *tape) reset() {
 	t.ints.reset()
 }
 
+// begin begins an element, and forgets one that was not kept.
+func (t *tape) begin() {
+	t.heads.begin()
+	t.floats.begin()
+	t.ints.begin()
+	t.heads.put(0) // room for the mask
+}
+
+// keep ends the element with these fields, and begins the next.
+func (t *tape) keep(seen uint64) {
+	t.heads.last[t.heads.kept] = seen
+	t.heads.keep()
+	t.floats.keep()
+	t.ints.keep()
+	t.heads.put(0)
+}
+
+// add begins an element with these values.
 func (t *tape) add(p *plan, vals *Values) {
-	w, n := t.heads.room(), 1
-	w[0] = vals.Seen
-	for m := vals.Seen &^ (p.floatPtrs | p.intPtrs); m != 0; m &= m - 1 {
-		w[n&31] = vals.Bits[bits.TrailingZeros64(m)]
-		n++
+	t.begin()
+	for m := vals.Seen &^ p.pointers(); m != 0; m &= m - 1 {
+		t.heads.put(vals.Bits[bits.TrailingZeros64(m)])
 	}
-	t.heads.take(n)
-	floats, n := t.floats.room(), 0
 	for m := vals.Seen & p.floatPtrs; m != 0; m &= m - 1 {
-		floats[n&31] = math.Float64frombits(vals.Bits[bits.TrailingZeros64(m)])
-		n++
+		t.floats.put(math.Float64frombits(vals.Bits[bits.TrailingZeros64(m)]))
 	}
-	t.floats.take(n)
-	ints, n := t.ints.room(), 0
 	for m := vals.Seen & p.intPtrs; m != 0; m &= m - 1 {
-		ints[n&31] = int(vals.Bits[bits.TrailingZeros64(m)])
+		t.ints.put(int(vals.Bits[bits.TrailingZeros64(m)]))
+	}
+}
+
+// head sets what the front of heads says of an element, and returns the rest.
+func (v *Values) head(p *plan, heads []uint64) []uint64 {
+	v.Seen = heads[0]
+	n := 1
+	for m := v.Seen &^ p.pointers(); m != 0; m &= m - 1 {
+		v.Bits[bits.TrailingZeros64(m)] = heads[n]
 		n++
 	}
-	t.ints.take(n)
+	return heads[n:]
 }
 
 // numbers returns a copy of all numbers on the tape.
@@ -234,26 +284,26 @@ func (t *tape) numbers() Arena { return Arena{t.floats.all(), t.ints.all()} }
 // code for the structs of package types.
 func (t *tape) replay(p *plan, list List, vals *Values, a *Arena) {
 	e := 0
-	for _, part := range t.heads.parts[:t.heads.used] {
-		for len(part) > 0 {
-			vals.Seen = part[0]
-			n := 1
-			for m := vals.Seen &^ (p.floatPtrs | p.intPtrs); m != 0; m &= m - 1 {
-				vals.Bits[bits.TrailingZeros64(m)] = part[n]
-				n++
-			}
+	for n := range len(t.heads.full) + 1 {
+		part := t.heads.last[:t.heads.kept]
+		if n < len(t.heads.full) {
+			part = t.heads.full[n]
+		}
+		for ; len(part) > 0; e++ {
+			part = vals.head(p, part)
 			list.Store(e, vals, a)
-			e++
-			part = part[n:]
 		}
 	}
 }
 
 // column is a list that grows without being copied: in parts, each twice as large as
-// the one before, up to a bound.
+// the one before, up to a bound. The values of an element lie in one part. They count
+// once the element is kept.
 type column[T any] struct {
-	parts [][]T
-	used  int
+	full [][]T // the parts before the last
+	last []T
+	kept int // of last, the values of whole elements
+	at   int // where the next value goes
 }
 
 const (
@@ -265,48 +315,52 @@ const (
 // reset makes the list empty. The last part is the largest: the others are not
 // worth their number.
 func (c *column[T]) reset() {
-	c.used = 0
-	if n := len(c.parts); n > 0 {
-		c.parts = append(c.parts[:0], c.parts[n-1][:0])
+	clear(c.full)
+	c.full, c.kept, c.at = c.full[:0], 0, 0
+	if c.last == nil {
+		c.last = make([]T, firstPart)
 	}
 }
 
-// room returns the room for the next values, of which take takes n.
-func (c *column[T]) room() *[partRoom]T {
-	if c.used > 0 {
-		if last := c.parts[c.used-1]; cap(last)-len(last) >= partRoom {
-			return (*[partRoom]T)(last[len(last) : len(last)+partRoom])
-		}
-	}
-	if c.used == len(c.parts) {
-		size := firstPart
-		if c.used > 0 {
-			size = min(2*cap(c.parts[c.used-1]), mostPart)
-		}
-		c.parts = append(c.parts, make([]T, 0, size))
-	}
-	c.used++
-	return (*[partRoom]T)(c.parts[c.used-1][:partRoom])
+// put adds a value to the element.
+func (c *column[T]) put(v T) {
+	c.last[c.at] = v
+	c.at++
 }
 
-func (c *column[T]) take(n int) {
-	last := &c.parts[c.used-1]
-	*last = (*last)[:len(*last)+n]
+// begin begins an element, and forgets one that was not kept.
+func (c *column[T]) begin() { c.at = c.kept }
+
+// open returns the values of the element that was begun.
+func (c *column[T]) open() []T { return c.last[c.kept:c.at] }
+
+// keep ends an element, and makes room for the next.
+func (c *column[T]) keep() {
+	if c.kept = c.at; len(c.last)-c.kept < partRoom {
+		c.grow()
+	}
+}
+
+func (c *column[T]) grow() {
+	c.full = append(c.full, c.last[:c.kept])
+	c.last = make([]T, min(2*len(c.last), mostPart))
+	c.kept, c.at = 0, 0
 }
 
 // all returns a copy of the list. If it has one part, append does not clear the
 // memory that it copies to.
 func (c *column[T]) all() []T {
-	if c.used == 1 {
-		return append([]T(nil), c.parts[0]...)
+	last := c.last[:c.kept]
+	if len(c.full) == 0 {
+		return append([]T(nil), last...)
 	}
-	n := 0
-	for _, part := range c.parts[:c.used] {
+	n := len(last)
+	for _, part := range c.full {
 		n += len(part)
 	}
 	all := make([]T, 0, n)
-	for _, part := range c.parts[:c.used] {
+	for _, part := range c.full {
 		all = append(all, part...)
 	}
-	return all
+	return append(all, last...)
 }
