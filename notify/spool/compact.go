@@ -74,8 +74,7 @@ func (s *spool) compact(g *segment) error {
 		if it.region || st.isFinished(it.seq) {
 			continue
 		}
-		// A scan has to find it first and make its letter: the new file would lack the
-		// damaged bytes.
+		// A damaged body becomes a letter with its bytes, which the new file would lack.
 		if it.damaged {
 			return errChecksum
 		}
