@@ -46,7 +46,9 @@ func Defects[D ~struct {
 }
 
 // Unread returns an error for the first of these keys whose last value in the
-// item is a defect, or nil. Keys of objects in the item do not count.
+// item is a defect, or nil. Keys of objects in the item do not count. Callers ask it
+// for the keys that identify an item: with such a value absent, the item could pass
+// for that of another user or activity.
 func (s *Scanner) Unread(keys ...string) *Error {
 	if s.unread == 0 {
 		return nil

@@ -1,10 +1,14 @@
 package jsonscan
 
-// trail is to skipped objects what order is to those that are read: it remembers the
-// members of skipped objects: which follows which, and the
-// bytes before its value, from the value before it or the opening brace on. A
-// member is identified by the hash of its key; of two with the same hash, the
-// later replaces the earlier.
+// trail remembers the members of skipped objects, as order does for objects that are
+// read: which member follows which, and the bytes before its value, from the value
+// before it or the opening brace on. Skipped objects repeat like others, such as an
+// unknown object in each sample, and one comparison of these bytes takes the place
+// of reading comma, key and colon.
+//
+// A member is identified by the hash of its key. Of two with the same hash, the later
+// replaces the earlier. That costs time only: what is remembered is compared with
+// the bytes that are there, and is never trusted.
 type trail struct {
 	next [trailEnd]uint16 // by the member before
 	lead [trailEnd][]byte
@@ -47,7 +51,8 @@ func (t *trail) follow(b []byte, i int, prev uint16) (next int, node uint16) {
 }
 
 // find does what follow does for any member that comes after prev, if it was seen
-// before.
+// before. A sensor that drops out leaves its member out of many objects in a row, so
+// the member that was found becomes the expected one.
 func (t *trail) find(b []byte, i int, prev uint16) (next int, node uint16) {
 	if prev == trailStart || i >= len(b) || b[i] != ',' {
 		return 0, 0
@@ -93,6 +98,7 @@ func (s *Scanner) skip(depth int) bool {
 		if i < len(b) && b[i] <= ' ' {
 			i = blank(b, i)
 		}
+		// numberEnd reads several bytes at once, and needs that many in the window.
 		if len(b)-i < numberRoom {
 			s.pos = i
 			if s.peek(); s.err != nil {
@@ -213,7 +219,7 @@ func (s *Scanner) skipScalar() bool {
 
 // skipKey skips the bytes before the next value of an object, from where
 // buf[from] was when base was the window's, and makes that member the trail's
-// last.
+// last. If the window has moved since, those bytes are gone, and nothing is learnt.
 func (s *Scanner) skipKey(prev *uint16, from int, base int64) bool {
 	if *prev != trailStart && !s.Open(',') {
 		return false

@@ -13,7 +13,8 @@ import (
 // scratch buffer is used again. If the string is not UTF-8, or has half of a
 // surrogate pair, s.mangled is set, and the result has U+FFFD there. In an item
 // that is too large the string is skipped and the result is empty, as for a
-// string longer than MaxText, for which s.long is set.
+// string longer than MaxText, for which s.long is set: a string must be whole in the
+// window to be returned, and one without an end would make the window grow for ever.
 func (s *Scanner) text() ([]byte, bool) {
 	s.mangled, s.long = false, false
 	if s.peek() != '"' {
@@ -137,7 +138,9 @@ func (s *Scanner) literal(word string) bool {
 }
 
 // number reads a number and returns its text, which is valid until the window is
-// used again. For a number that is too long it returns nil and consumes nothing.
+// used again. For a number that is too long it returns nil and consumes nothing. Such
+// a number is no broken JSON: it becomes a defect, and skipNumber reads over it
+// without keeping it.
 func (s *Scanner) number() ([]byte, bool) {
 	state, n := numStart, 0
 	for {
