@@ -22,9 +22,10 @@ const (
 	longestLine = appname.Longest + len(emptyLine)
 )
 
-// AppLine is what stands before a body of the named application where it is
-// stored, and "" for the one without a name. It is for engines that make a body
-// of items, as [Queue.OpenLetter] does: app is that of the items' UserID.
+// AppLine returns the line that a stored body of the named application begins
+// with, or "" for the application without a name. It is for implementations of
+// [Queue] that make a body of items, as OpenLetter does; app is that of the
+// items' UserID.
 func AppLine(app string) string {
 	if app == "" {
 		return ""

@@ -39,8 +39,8 @@ type Claim struct {
 	// when another holder takes the claim over.
 	Asked time.Time `json:"asked,omitzero"`
 
-	// Owner is a hash that stands for the user whose file it is. A claim that is
-	// begun may have none.
+	// Owner is a hash of the id of the user whose file it is. A begun claim may
+	// have none.
 	Owner string `json:"owner,omitempty"`
 
 	// Name, Size, SHA256 and Odd are those of the stored [File].
@@ -59,9 +59,10 @@ type Claim struct {
 // allows one download. They belong to the [Queue]: all processes that share its
 // items share its claims.
 //
-// A claim has an id of up to 64 characters from 0-9 and a-f. Its lease is wall
-// time by the engine's clock, which may jump: a lease that ends later than a new
-// one would counts as over.
+// A claim has an id of up to 64 characters from 0-9 and a-f. While a process
+// downloads the file it holds the claim under a lease, a time after which
+// another process may take the claim over. The implementation's clock decides.
+// It may jump: a lease that ends later than a new one would end counts as over.
 //
 // All methods are safe for concurrent use. After an error other than [ErrLost]
 // the change may or may not have been made; the caller may repeat it.
@@ -98,7 +99,8 @@ type Claims interface {
 	Settle(ctx context.Context, id string, c Claim) error
 }
 
-// OwnedBy reports whether a claim is about a file of the user. It is for engines.
+// OwnedBy reports whether c is a claim on a file of the user. It is for
+// implementations of [Claims].
 func (c *Claim) OwnedBy(user types.UserID) bool {
 	mark := owner.Of(user)
 	return c.Owner == mark || strings.Contains(c.Kept, partOwner(mark)) || strings.HasPrefix(c.Name, userDir(user)+"/")

@@ -9,8 +9,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Client calls Garmin for one user. The client of package activity is one. Its
-// errors may say what to do about them; see [Failure].
+// Client calls Garmin for one user. [*activity.Client] is one. Its errors may be
+// a [Failure].
 type Client interface {
 	// Follow pulls the data that a ping announces. The summaries are of the given
 	// kind; an error is yielded last.
@@ -21,28 +21,30 @@ type Client interface {
 	Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error)
 }
 
-// User is one of the partner's users.
+// User is one of your users.
 type User struct {
-	// ID is the partner's id of the user.
+	// ID is your own id of the user.
 	ID string
 	// Client is needed for pings and files. It may be nil for a user who only
 	// gets pushes.
 	Client Client
 }
 
-// Resolver finds the partner's users for a Garmin user id. Several may share one
-// Garmin account; each gets every delivery. For an unknown id it returns no
-// users, or an error that wraps [ErrUnknownUser], and never a default user: that
-// would show one person's data to another.
+// Resolver finds your users for a Garmin user id. If several of your users share
+// one Garmin account, each gets every delivery. For an unknown id it returns no
+// users, or an error that wraps [ErrUnknownUser]. Never return a default user:
+// that would show one person's data to another. It must be safe for concurrent
+// use.
 //
-// Return a user even if the token is dead, with a Client whose calls fail or
-// without one: pushes and the deregistration need no token. An error delays the
-// item, or buries it if the error says that a retry is pointless.
+// Return a user even if the token is no longer valid, with a Client whose calls
+// fail or without one: pushes and the deregistration need no token. After an
+// error the item is tried again later, unless it is [Permanent] or a [Failure]
+// that says otherwise.
 type Resolver func(ctx context.Context, userID types.UserID) ([]User, error)
 
 var (
-	// ErrUnknownUser means that none of the partner's users has the Garmin user
-	// id.
+	// ErrUnknownUser means that none of your users has the Garmin user id. A
+	// [Resolver] returns it.
 	ErrUnknownUser = errors.New("notify: unknown user")
 	// errWrongUser means that a pull returned data of a user other than the one
 	// the ping named. None of it is delivered.

@@ -13,8 +13,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Decode yields the items of a notification body one at a time, as they are
-// read from r. It is short for a zero [Decoder].
+// Decode yields the items of a notification body one at a time, as they are read
+// from r. It uses a zero [Decoder].
 func Decode(r io.Reader) iter.Seq2[*Event, error] {
 	var d Decoder
 	return d.Decode(r)
@@ -39,11 +39,10 @@ type Decoder struct {
 	// MaxItem, if not 0, is the largest size of an item in bytes. A larger item
 	// is an [*Unrecognized]; the rest of it is skipped.
 	MaxItem int64
-	// Envelope leaves the data of pushes unread: their Summary is nil, and
-	// defects in it are not reported. It is for splitting a body into items,
-	// which are read later. UnknownKey and
-	// Sample are not called. A user id, a callback URL or any other value that is
-	// read may have at most 64 KiB.
+	// Envelope means that the data of pushes is not read: their Summary is nil,
+	// and defects in it are not reported. It is for splitting a body into items
+	// that are read later. UnknownKey and Sample are not called. A value that is
+	// read, such as a user id or a callback URL, may have at most 64 KiB.
 	Envelope bool
 
 	idle sync.Pool // of *body
@@ -61,25 +60,24 @@ var errItemTooLarge = errors.New("item too large")
 // [*types.DecodeError] and a nil event; earlier events remain valid. The iterator
 // is single-use, since r is.
 //
-// Every root key is read, even a repeated one. A list under an unknown key yields
-// an *Unrecognized for each item. Empty lists, null in place of a list, and items
-// that are null or an empty object yield nothing. A single value in place of a
-// list counts as a list of one.
+// Every key of the body's object is read, even a repeated one. A list under an
+// unknown key yields an [*Unrecognized] for each item. Empty lists, null in place
+// of a list, and items that are null or an empty object yield nothing. A single
+// value in place of a list counts as a list of one.
 //
 // An item is good if the values that identify it are readable: the user id, and
-// the callbackURL of a ping or file ping, or the summary id of a push. So a push
-// or a permission change with only a user id is bad; a deregistration needs no
-// more. Any other value that cannot be read without loss is absent, and the
-// item's Defects name it: see package types. An item with a callbackURL is a
-// [*Ping], even if it has other values.
+// the callbackURL of a ping or file ping, or the summary id of a push. A
+// permission change must have more than a user id. Any other value that cannot
+// be read without loss is absent, and the item's Defects name it; see package
+// types. An item with a callbackURL is a [*Ping], even if it has other values.
 //
 // A byte order mark before the body is ignored. A body is also broken if it is in
 // UTF-16 or UTF-32, has anything but white space after its end, or nests deeper
 // than 10,000 levels.
 //
-// Memory is bounded by the largest item, not by the body. With a Sample hook,
+// Memory grows with the largest item, not with the body. If Sample is set,
 // samples take none. If r is also an [io.ReaderAt] and an [io.Seeker], like a
-// file, Raw is read again from it instead of being kept.
+// file, Raw is read from it again instead of being kept in memory.
 func (d *Decoder) Decode(r io.Reader) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		b := d.body()

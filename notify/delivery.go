@@ -12,13 +12,14 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Callbacks are the partner's functions that a [Processor] calls with each kind
-// of item. Save, Deregistration and PermissionChange are required.
+// Callbacks are your functions, which a [Processor] calls with the items. Save,
+// Deregistration and PermissionChange are required.
 //
-// A callback that returns nil has accepted the item for good. After an error it
-// is called again later. It may also be called again after a nil, if the process
-// died at that moment; see [Delivery.Replaces]. Callbacks run concurrently for
-// different users and must honour ctx. A panic counts as an error.
+// If a callback returns nil, the item is finished. If it returns an error, it is
+// called again later. It may also be called again after it returned nil, if the
+// process died at that moment; see [Delivery.Replaces]. Callbacks run
+// concurrently for different users, and must return when ctx ends. A panic
+// counts as an error.
 type Callbacks struct {
 	// Save takes every summary, pushed or pulled. Use a type switch to tell them
 	// apart.
@@ -50,41 +51,42 @@ func (c *Callbacks) missing() string {
 	return ""
 }
 
-// Delivery says whose an item is and how it arrived.
+// Delivery says to whom an item belongs and how it arrived.
 type Delivery struct {
 	// Key identifies this content. It is made of the kind, the Garmin user, the
-	// summary id, Revision and the partner's user, and is the same whenever the
-	// same content is delivered. Do not drop a delivery because its key is known:
-	// an edit can be undone, and then an old key returns. A queue that detects
-	// repeats, like the spool, does not deliver an edit undone within the repeat
-	// time if the body is identical. See [Delivery.Replaces]
-	// for what to store.
+	// summary id, Revision and your user, and is the same whenever the same
+	// content is delivered. Do not ignore a delivery because its key is known:
+	// when an edit is undone, an old key returns. [Delivery.Replaces] says what
+	// to store. (The spool and PostgreSQL do not deliver a body that is identical
+	// to one of the last 8 days, and so may not deliver an edit that is undone
+	// within that time.)
 	Key string
 	// Record identifies the thing of which this content is a version: a summary,
-	// a file, or whatever Kind says, of one Garmin user and one of the partner's
-	// users. All versions have the same Record; store a summary under it. An
-	// activity edited by hand arrives as a [types.ManualActivity] with the same
-	// summary id and has the same Record; its details have another. A partner
-	// with a table for each type may use user and summary id instead, with
-	// activities and manual activities in one table.
+	// a file, or whatever Kind says, of one Garmin user and one of your users.
+	// All versions have the same Record; store a summary under it. An activity
+	// edited by hand arrives as a [types.ManualActivity] with the same summary
+	// id, and has the same Record; its details have another. If you have a table
+	// for each type, you may use user and summary id instead, with activities
+	// and manual activities in one table.
 	Record string
 	// Revision is the SHA-256 of the content, in hexadecimal: of the item or the
 	// pulled summary as Garmin sent it, or of a file's bytes.
 	Revision string
 	// Kind is the list key the item came under.
 	Kind types.Kind
-	// UserID is the Garmin user, User the partner's.
+	// UserID is Garmin's id of the user, and User is yours.
 	UserID types.UserID
 	User   User
-	// Pulled means that the data was fetched from Garmin over TLS, not pushed by
-	// anyone who could reach the endpoint.
+	// Pulled means that the data was fetched from Garmin over TLS. Otherwise it
+	// was pushed, and whoever can reach the endpoint may have sent it.
 	Pulled bool
 	// Order grows with arrival among the items of one Garmin user. A redriven
-	// dead letter keeps its Order. Stored beside a summary, it protects the
-	// summary from an older version, even from one that a process presumed dead
-	// still delivers; see [Delivery.Replaces]. It fits an int64.
+	// dead letter keeps its Order. Store it beside the summary for
+	// [Delivery.Replaces], so that an older version that is delivered late does
+	// not replace a newer one. It fits an int64.
 	Order uint64
-	// Attempt counts from 1, across restarts as far as the queue remembers.
+	// Attempt counts from 1. After a restart it continues, unless the queue has
+	// lost the count.
 	Attempt int
 	// Received is when the notification was stored.
 	Received time.Time

@@ -8,19 +8,19 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Eraser is a store that can remove what it holds of one user, and tell what that
-// is: a [Queue], a [FileDir].
+// Eraser is a store that can remove what it holds of one user, and list it. Every
+// [Queue] is one, and so is a [FileDir].
 type Eraser interface {
-	// Erase removes all that the store holds of a user and had when Erase was
-	// called, so that nothing of it is found in the bytes that it keeps. What
-	// others have stays as it is, byte for byte, and under its ID.
+	// Erase removes everything of a user that the store had when Erase was
+	// called, so that no byte of it is left in the store's files. What
+	// belongs to others does not change, byte for byte, and keeps its ID.
 	//
-	// What comes while it runs or later is kept: disconnect the user first. A
-	// crash leaves of each thing what was before or what is after. Erase may be
-	// called again and again, and finishes what an earlier one left.
+	// What arrives while it runs or later is kept, so disconnect the user
+	// first. After a crash each thing is either as before or removed. Erase may
+	// be called again, and finishes what an earlier call left.
 	//
-	// What could not be removed is in Erasure.Left. An error comes with an
-	// Erasure all the same: it tells what was done before.
+	// Erasure.Left lists what could not be removed. If Erase returns an error,
+	// the Erasure is not nil and says what was done before the error.
 	Erase(ctx context.Context, user types.UserID) (*Erasure, error)
 
 	// Holdings yields all that the store holds of a user: unfinished items, dead
@@ -28,17 +28,17 @@ type Eraser interface {
 	Holdings(ctx context.Context, user types.UserID) iter.Seq2[*Holding, error]
 }
 
-// Erasure tells what was removed of a user. It holds nothing of the user.
+// Erasure says what was removed of a user. It holds no data of the user.
 type Erasure struct {
-	// Removed counts what was removed, by what it was: "items", "letters",
-	// "files", "parts", "claims"; "remains" are items that were finished and
-	// still on the disk.
+	// Removed counts what was removed, by its sort: "items", "letters",
+	// "files", "parts" (what is left of downloads), "claims", and "remains"
+	// (finished items that were still on the disk).
 	Removed map[string]int `json:"removed"`
-	// Left is what could not be removed, or was not for a reason.
+	// Left lists what was not removed, and why.
 	Left []Leftover `json:"left,omitempty"`
 }
 
-// Leftover is something that an Erase has left.
+// Leftover is something that Erase has not removed: what, how many, and why.
 type Leftover struct {
 	What  string `json:"what"`
 	Count int    `json:"count"`
@@ -56,15 +56,16 @@ func (e *Erasure) remove(what string, n int) {
 	e.Removed[what] += n
 }
 
-// Holding is a thing that a store holds of a user.
+// Holding is one thing that a store holds of a user.
 type Holding struct {
-	// What it is, as in Erasure.Removed: "items", "letters", "files".
+	// What is the sort of thing, as in Erasure.Removed: "items", "letters",
+	// "files".
 	What string
-	// Name tells it from others of its store.
+	// Name identifies the thing in its store.
 	Name string
-	// Key is the list key of an item or letter, Reason why a letter is one.
+	// Key is the list key of an item or letter, and Reason is that of a letter.
 	Key, Reason string
-	// Open reads its bytes: of an item and a letter a notification body with
-	// what is the user's alone.
+	// Open reads the thing's bytes. For an item or a letter that is a
+	// notification body with only the user's items.
 	Open func() (io.ReadCloser, error)
 }

@@ -16,24 +16,24 @@ type Event struct {
 	Key string
 	// Index counts the items under Key in the whole body, from 0.
 	Index int
-	// Offset and Size give the item's bytes in the body.
+	// Offset and Size say where the item's bytes are in the body.
 	Offset, Size int64
-	// Raw is a copy of those bytes. It is nil unless the decoder was asked to
-	// keep it; an [*Unrecognized] and an item with Defects have it always.
+	// Raw is a copy of those bytes. It is nil unless Decoder.KeepRaw is set,
+	// except for an [*Unrecognized] and an item with Defects, which always have
+	// it.
 	Raw json.RawMessage
-	// Truncated means that Raw holds only the end of the item. That happens for
-	// an item larger than 256 KiB if the decoder was not asked to keep it, and
-	// for one larger than Decoder.MaxItem. Offset and Size still give the whole
-	// item.
+	// Truncated means that Raw holds only the end of the item. That happens if
+	// the item is larger than 256 KiB and KeepRaw is not set, or larger than
+	// Decoder.MaxItem. Offset and Size are still those of the whole item.
 	Truncated bool
 	// Defects are the item's unreadable values, which are absent in Data. It is
 	// nil if there are none, and for an [*Unrecognized].
 	Defects *types.Defects
 
-	// UserID is the Garmin user, or "" for an [*Unrecognized]: nothing in it is
-	// trusted.
+	// UserID is Garmin's id of the user, or "" for an [*Unrecognized], in which
+	// nothing is trusted.
 	UserID types.UserID
-	// Data is what the item says.
+	// Data is the item's content.
 	Data Data
 }
 
@@ -43,8 +43,8 @@ func (e Event) String() string { return fmt.Sprintf("%s[%d]", e.Key, e.Index) }
 // LogValue returns the place without the item, which may hold secrets.
 func (e Event) LogValue() slog.Value { return slog.StringValue(e.String()) }
 
-// Data is what an [Event] says: a [*Ping], a [*FilePing], a [*Push],
-// a [*Deregistration], a [*PermissionChange] or an [*Unrecognized]. No other
+// Data is the content of an [Event]: a [*Ping], a [*FilePing], a [*Push], a
+// [*Deregistration], a [*PermissionChange] or an [*Unrecognized]. No other
 // package can add to the set. A type switch should still have a default, since
 // later versions may add types.
 //
@@ -99,37 +99,38 @@ type Ping struct {
 	// UserAccessToken came only for OAuth 1.0a users; it is absent since Garmin
 	// moved to OAuth 2.
 	UserAccessToken types.Secret `json:"-"`
-	// CallbackURL comes from the network: do not dial it unchecked.
+	// CallbackURL comes from the network: do not request it without the checks of
+	// package activity's Client.
 	CallbackURL types.Secret `json:"-"`
 }
 
 // FilePing says that an activity's file can be downloaded, once and within 24
-// hours (Activity API, section 7.4). The Raw of File is nil: see Event.Raw.
+// hours (Activity API, section 7.4). The Raw field of File is nil; use Event.Raw.
 type FilePing struct {
 	File            types.ActivityFile `json:"-"`
 	UserAccessToken types.Secret       `json:"-"`
 }
 
-// Push carries a user's data itself (Activity API, section 5).
+// Push is an item that holds the data itself (Activity API, section 5).
 type Push struct {
 	Kind            types.Kind
 	UserAccessToken types.Secret `json:"-"`
 	SummaryID       types.ID
-	// Summary is nil if the decoder was asked only for the envelope.
+	// Summary is nil if Decoder.Envelope was set.
 	Summary types.Summary `json:"-"`
 }
 
 // Deregistration says that the user has disconnected: no more data will come, and
-// the user's tokens are dead. It also follows when the partner deregisters a
+// the user's tokens are no longer valid. It also comes after you deregister a
 // user.
 type Deregistration struct {
 	UserAccessToken types.Secret `json:"-"`
 }
 
-// PermissionChange holds the full set of permissions that the user now grants. An
-// empty set does not end the connection. A nil Permissions means that Garmin left
-// it out or that it could not be read: ask Garmin then. Apply the newest by
-// ChangeTimeInSeconds, since notifications arrive in any order.
+// PermissionChange has all permissions that the user now grants. None does not
+// end the connection. If Permissions is nil, Garmin left the list out or it could
+// not be read: ask Garmin, with Permissions of package activity's Client. Apply
+// the newest by ChangeTimeInSeconds, since notifications arrive in any order.
 type PermissionChange struct {
 	UserAccessToken     types.Secret `json:"-"`
 	SummaryID           types.ID
@@ -137,10 +138,10 @@ type PermissionChange struct {
 	ChangeTimeInSeconds types.Timestamp
 }
 
-// Unrecognized is an item that cannot be identified: it has no readable user id,
-// summary id or callback URL, has an unknown list key, or is larger than
-// Decoder.MaxItem. Event.Raw holds it. Err, a [*types.DecodeError], says why. The
-// items around it are not affected.
+// Unrecognized is an item that cannot be identified: a user id, summary id or
+// callback URL that it needs is not readable, it has an unknown list key, or it
+// is larger than Decoder.MaxItem. Event.Raw holds it. Err, a
+// [*types.DecodeError], says why. The items around it are not affected.
 type Unrecognized struct {
 	Err error
 }
@@ -154,7 +155,7 @@ func (p FilePing) Format(f fmt.State, _ rune) { write(f, "ping for file ", p.Fil
 // Format prints the kind and the summary id.
 func (p Push) Format(f fmt.State, _ rune) { write(f, string(p.Kind)+" ", p.SummaryID) }
 
-// Format prints the word.
+// Format prints the word "deregistration" for every verb.
 func (d Deregistration) Format(f fmt.State, _ rune) { write(f, "deregistration", "") }
 
 // Format prints the permissions.

@@ -8,7 +8,8 @@ import (
 )
 
 // Failure is an error that says who caused it. An error of a [Resolver], a
-// [Client] or a callback may be one, or wrap one:
+// [Client] or a callback may be a Failure, or wrap one. Its Fault has these
+// effects:
 //
 //   - [types.FaultItem]: another attempt gives the same answer. The item becomes
 //     a dead letter at once.
@@ -18,7 +19,7 @@ import (
 //   - [types.FaultGarmin] and "": the item is tried again.
 //
 // In an error from a callback, or for an item that needs no call to Garmin, only
-// FaultItem has an effect. After any other error the item is tried again.
+// FaultItem has an effect. After every other error the item is tried again.
 type Failure interface {
 	error
 	Fault() types.Fault
@@ -27,8 +28,9 @@ type Failure interface {
 	RetryAfter() time.Duration
 }
 
-// Permanent marks err as one that another attempt would not fix, so that the item
-// becomes a dead letter at once. It returns nil for nil.
+// Permanent marks err as one that another attempt would not fix: if a callback or
+// a [Resolver] returns it, the item becomes a dead letter at once. It returns nil
+// for nil.
 func Permanent(err error) error { return fail(err, types.FaultItem, 0) }
 
 // RetryAfter marks err so that the item is not tried again before d has passed,

@@ -16,10 +16,10 @@ import (
 //
 // A file is stored complete, checked and synced, or not at all. Garmin allows one
 // download, so received bytes are kept until they are stored. A file that was
-// stored before the process died is not asked for again. A broken download is
-// buried; its bytes, or those that came in their place, are kept
-// in the directory ".downloads" below Dir, under a path that the dead letter
-// names. A redrive of the letter tries these bytes first.
+// stored before the process died is not asked for again. A broken download
+// becomes a dead letter. The bytes that came are kept in the directory
+// ".downloads" below Dir, under a path that the letter names. A redrive of the
+// letter tries these bytes first.
 type Files struct {
 	// Dir must exist and be writable. Downloads are written here, and stay here
 	// if Store is nil. Several processes of one machine may share it.
@@ -32,20 +32,20 @@ type Files struct {
 	// must be nil otherwise: a queue has claims. The caller closes them.
 	Claims Claims
 
-	// Name returns the file's name, a path with forward slashes. A name that
-	// leads out of Dir, or is longer than 1,024 bytes, is refused before Garmin
-	// is asked; an element of more than 200 is shortened. nil means
+	// Name returns the file's name, a path with forward slashes. If it leads out
+	// of Dir, or is longer than 1,024 bytes, the item fails before Garmin is
+	// asked. An element of more than 200 bytes is shortened. nil means
 	// "<userId>/<summaryId>_<activityId>.<type>" with upper-case letters and all
 	// but a-z, 0-9 and "-" escaped, as "4aacafe8/5001-file_19940666749.fit": a
 	// unique name for each file on every system.
 	//
-	// No file replaces another: if the name is taken by other bytes, the file
-	// gets "~" and 16 digits of its SHA-256 before its extension, and so does its
-	// sidecar.
+	// No file replaces another. If there is a file of that name with other
+	// content, the new one gets "~" and 16 digits of its SHA-256 before its
+	// extension, and so does its sidecar.
 	Name func(f *types.ActivityFile) string
 
-	// Sidecar returns what to store beside the file, under its name plus ".json",
-	// before the file appears. It may be nil.
+	// Sidecar, if not nil, returns what to store beside the file, under its name
+	// plus ".json". It is stored before the file appears.
 	Sidecar func(f *File) ([]byte, error)
 
 	// SkipCheck omits the check of the file. The check finds truncated files and
@@ -56,42 +56,43 @@ type Files struct {
 	// kept. Content that is not a file, such as an error document or nothing, is
 	// kept, and the file is asked for again until its deadline.
 	//
-	// To have such bytes delivered, set SkipCheck and redrive the letter: Garmin
-	// is not asked.
+	// To get such bytes delivered, set SkipCheck and redrive the letter; Garmin
+	// is not asked again.
 	SkipCheck bool
 
 	// Room is the space in bytes that must be free on the disk of Dir before
-	// Garmin is asked for a file. On Linux it is reserved. Zero means 512 KiB, or
-	// 1.25 times the largest file seen if that is more, up to 32 MiB.
+	// Garmin is asked for a file; on Linux it is reserved. Zero means 1.25 times
+	// the largest file seen, at least 512 KiB and at most 32 MiB.
 	Room int64
 
 	// AEAD seals what is written below Dir, for instance AES-GCM from
-	// cipher.NewGCM: files, sidecars, and what came of downloads. What was written
-	// without it stays readable. Names are not sealed: unless Name makes others,
-	// they show the user's id and those of the summary and the activity, as do the
-	// claims. Lengths show too, and who can write to Dir can put one sealed file in
-	// the place of another. Nil means that files are stored as they are.
+	// cipher.NewGCM: files, sidecars, and what is left of downloads. What was
+	// written without it can still be read. Names are not sealed: unless Name makes
+	// others, they show the ids of user, summary and activity, as do the claims.
+	// Lengths are not hidden. Somebody who can write to Dir can replace one sealed
+	// file by another. Nil means that files are stored plain.
 	AEAD cipher.AEAD
 
-	// Retention is how long a file stays in Dir after it was stored, with its
-	// sidecar, whether or not a callback has accepted it: it should not be shorter
-	// than dead letters are kept. With Name, every file below Dir is one, so that Dir
-	// must hold nothing else. It cannot be set with Store. Zero means for ever; less
-	// than 8 days is refused, since that long an item may be tried.
+	// Retention is how long a file stays in Dir with its sidecar, whether or not a
+	// callback has accepted it. It should be at least as long as dead letters are
+	// kept. If Name is set, every old file below Dir is removed, so Dir must hold
+	// nothing else. Retention cannot be set together with Store. Zero means for ever;
+	// less than 8 days is an error, since an item may be tried for that long.
 	Retention time.Duration
-	// PartRetention is how long what came of a download is kept that never became
-	// a file. Garmin does not send it again. Zero means for ever; less than 8 days
-	// is refused.
+	// PartRetention is how long the remains of a download that never became a file
+	// are kept. Garmin does not send the file again. Zero means for ever; less
+	// than 8 days is an error.
 	PartRetention time.Duration
 }
 
 // File is a downloaded and stored file.
 type File struct {
-	// Announced is the announcing item without its spent callback URL.
+	// Announced is the item that announced the file, without its callback URL,
+	// which is used up.
 	Announced types.ActivityFile
-	// Name is its name in the store, a path with forward slashes. Path is its
-	// place on disk, or "" if the store is not a directory. With Files.AEAD the bytes
-	// there are sealed, and Open reads them.
+	// Name is the file's name in the store, a path with forward slashes. Path is its
+	// place on disk, or "" if the store is not a directory. If Files.AEAD is set, the
+	// bytes there are sealed: read them with Open.
 	Name string
 	Path string
 	Size int64

@@ -57,8 +57,8 @@ type FileDir struct {
 
 // FileDirOptions configures a FileDir. A nil *FileDirOptions means the defaults.
 type FileDirOptions struct {
-	// AEAD seals what is written: see [Files]. Nil means that files are stored as
-	// they are.
+	// AEAD seals files and their sidecars; see [Files]. Nil means that files are
+	// stored plain.
 	AEAD cipher.AEAD
 }
 

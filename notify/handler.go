@@ -22,11 +22,11 @@ type HandlerOptions struct {
 	// decompression. 0 means 128 MiB: Garmin requires 10 MB, and 100 MB for
 	// activity details.
 	MaxBody int64
-	// MaxInFlight limits the bytes held of all bodies being received. Bytes count
-	// when they arrive, whatever Content-Length a request announces. When there
-	// is no room, the bodies of slow senders are given up, the slowest first; if
-	// none is slow, the body that needs room is refused. It must not be less than
-	// MaxBody. 0 means 1 GiB, or MaxBody if that is more.
+	// MaxInFlight limits the sum of all bodies that are being received, in bytes.
+	// Bytes count when they arrive, not when Content-Length announces them. If
+	// there is no room, requests of slow senders are refused, the slowest first;
+	// if none is slow, the request that needs room is refused. MaxInFlight must
+	// not be less than MaxBody. 0 means 1 GiB, or MaxBody if that is more.
 	MaxInFlight int64
 	// Deadline is how long a request may take from its headers to the answer.
 	// Garmin stops listening after 30 s, so it is at most 28 s. 0 means 25 s.
@@ -36,21 +36,22 @@ type HandlerOptions struct {
 	// read. Without checks every request passes.
 	Origin []OriginCheck
 	// Apps are the applications of the handler, if there are several: one for
-	// evaluation and one for production, or one for each tenant. Each has a name
-	// and checks of its own, such as the path secret of its endpoints. A request
-	// is for the application whose checks all pass; Origin is asked first. The ids
-	// of an application's users carry its name, see [types.UserID.In], and what is
-	// stored begins with its [AppLine]. An application that was alone before keeps
-	// the name "": nothing changes for its users. A name has up to 64 characters
-	// of A-Z, a-z, 0-9 and "-._".
+	// evaluation and one for production, or one for each tenant. The key is the
+	// application's name, and the value its own checks, such as the path secret of
+	// its endpoints. A request must pass Origin, and is then for the application
+	// whose checks all pass. The ids of an application's users have its name (see
+	// [types.UserID.In]), and a stored body begins with its [AppLine]. The
+	// application that was the only one before keeps the name "", so that nothing
+	// changes for its users. A name has up to 64 characters of A-Z, a-z, 0-9 and
+	// "-._".
 	Apps map[string][]OriginCheck
-	// OriginStatus answers a request that failed a check. 0 means 404. Avoid 401
-	// and 429: Garmin may disable an endpoint after a 401 and slow down after a
-	// 429.
+	// OriginStatus is the answer to a request that failed a check. 0 means 404.
+	// Avoid 401 and 429: Garmin may disable an endpoint after a 401 and slow
+	// down after a 429.
 	OriginStatus int
 
-	// Logger gets a warning for each request that is not answered 200. Nil
-	// means none.
+	// Logger gets a warning for each request that is not answered with 200. Nil
+	// is silent.
 	Logger *slog.Logger
 	// Observe, if not nil, is called after each request, for metrics. It must be
 	// safe for concurrent use. If it panics, that is logged.
@@ -136,19 +137,19 @@ func (o *HandlerOptions) withDefaults() HandlerOptions {
 	return d
 }
 
-// Receipt reports how a request ended.
+// Receipt reports how a request to the handler ended.
 type Receipt struct {
 	// Status is the answer.
 	Status int
-	// App is the application of HandlerOptions.Apps that the request was for, ""
-	// for one that no checks let pass.
+	// App is the application of HandlerOptions.Apps that the request was for. It
+	// is "" if there is none, or no application's checks passed.
 	App string
 	// Bytes is how much of the body was read, after decompression.
 	Bytes int64
 	// Took is the time from the headers to the answer.
 	Took time.Duration
-	// Body is the number that the queue gave the body, see [StoredAs]: that of
-	// [Item].Body. It is zero if the queue told none.
+	// Body is the number that the queue gave the body, which is that of
+	// [Item].Body; see [StoredAs]. It is zero if the queue did not report one.
 	Body uint64
 	// Err says why the status is not 200. It holds no secret of the request;
 	// errors of put and of an OriginCheck are included unchanged.
@@ -166,12 +167,13 @@ type handler struct {
 	untold sync.Once // a writer without deadlines was not reported yet
 }
 
-// NewHandler returns a handler, safe for concurrent use, that passes each
-// notification as it came to put, and answers 200, with an empty body, only once
-// put has returned nil. put is a method value, such as queue.Put, or a function
-// that promises the same; see [Queue]. The handler does not parse: a complete body
-// that is not JSON is stored too, and set aside later. In all other cases the
-// answer has another status, and Garmin sends the notification again:
+// NewHandler returns a handler for Garmin's notifications. It passes each body, as
+// it came, to put, and answers 200, with an empty body, only once put has returned
+// nil. put is normally the method Put of a [Queue]; any other function must
+// promise the same. nil options mean defaults. The handler is safe for concurrent
+// use. It does not parse: a complete body that is not JSON is stored too, and
+// becomes a dead letter later. In all other cases the answer has another status,
+// and Garmin sends the notification again:
 //
 //	400  the body ended early, or its gzip is broken
 //	404  a check of HandlerOptions.Origin failed; the body was not read
@@ -182,9 +184,9 @@ type handler struct {
 //	500  put panicked
 //	503  put failed, it or a check was late, or too much is in flight
 //
-// A handler cannot be paused: it accepts what put takes, so that a user's
-// deregistration is never refused. To stop processing for a while, end
-// [Processor.Run]; notifications wait in the queue.
+// A handler cannot be paused, so that a user's deregistration is never
+// refused. To stop processing for a while, end [Processor.Run]; notifications
+// wait in the queue.
 //
 // NewHandler panics if put is nil or opts fails [HandlerOptions.Check], which
 // are programming errors. Values that come from the environment have constructors

@@ -11,12 +11,13 @@ import (
 
 // OriginCheck returns nil if a request may come from Garmin, or an error that
 // says which check failed. The error goes to the Logger and into Receipt.Err, so
-// it must not quote a secret. A check looks at the headers and the address, never
-// at the body, and must be safe for concurrent use. Garmin signs nothing, so each
-// check alone is weak: combine them in HandlerOptions.Origin.
+// it must not contain a secret. A check looks at the headers and the address,
+// never at the body, and must be safe for concurrent use. Garmin signs nothing,
+// so each check alone is weak: combine several in HandlerOptions.Origin.
 //
-// The constructors below refuse an empty value: an unset environment variable
-// causes a start-up error, not an open endpoint.
+// [PathSecret] and [ClientID] return an error for an empty value, so that an
+// unset environment variable stops the program at its start instead of opening
+// the endpoint.
 type OriginCheck func(r *http.Request) error
 
 var (
@@ -29,13 +30,14 @@ var (
 // minSecret is the minimum length of a path secret in characters.
 const minSecret = 16
 
-// PathSecret requires one segment of the request's path to be a secret. Register
-// https://partner.example/garmin/<secret> with Garmin; its portal drops query
-// parameters. During a rotation previous is accepted too; "" means none. The
-// comparison takes the same time for any wrong guess.
+// PathSecret returns a check that requires one segment of the request's path to
+// be a secret. Register https://partner.example/garmin/<secret> with Garmin; its
+// portal drops query parameters. previous is accepted too, while you change the
+// secret; "" means none. The comparison takes the same time for any wrong guess.
 //
-// A secret has at least 16 characters of A–Z, a–z, 0–9 and "-._~". Keep it out
-// of access logs. No error, log line or hook of this package holds it.
+// A secret has at least 16 characters of A–Z, a–z, 0–9 and "-._~"; any other is
+// an error. Keep it out of access logs. No error, log line or hook of this
+// package holds it.
 func PathSecret(current, previous string) (OriginCheck, error) {
 	if err := checkSecret(current); err != nil {
 		return nil, fmt.Errorf("notify: PathSecret: current %w", err)
@@ -77,9 +79,9 @@ func checkSecret(s string) error {
 	return nil
 }
 
-// ClientID requires exactly one header garmin-client-id with this value. The id
-// is public, since it is part of every consent URL: the check stops misdirected
-// requests, not attackers.
+// ClientID returns a check that requires exactly one header garmin-client-id
+// with this value. The id is public, since it is part of every consent URL: the
+// check stops misdirected requests, not attackers.
 func ClientID(id string) (OriginCheck, error) {
 	if id == "" {
 		return nil, errors.New("notify: ClientID: id is empty")

@@ -22,8 +22,9 @@ const (
 	ResultBuried Result = "buried"
 	// ResultQuarantined: the item could not be read and is a dead letter.
 	ResultQuarantined Result = "quarantined"
-	// ResultUnknownUser: no user has the Garmin user id. Data becomes a dead
-	// letter; a deregistration or permission change concerns nobody and is done.
+	// ResultUnknownUser: none of your users has the Garmin user id. Data becomes
+	// a dead letter; a deregistration or permission change is finished, since it
+	// concerns nobody.
 	ResultUnknownUser Result = "unknown user"
 
 	// ResultRetry: the attempt failed and there will be another.
@@ -31,8 +32,8 @@ const (
 	// ResultParked: Garmin refused the user's token or consent. The user's pings
 	// and files wait until one of them succeeds or a permission change arrives.
 	ResultParked Result = "parked"
-	// ResultExpiring: the deadline of an unfinished item is near, whether it was
-	// tried or only queued. It is reported once per item.
+	// ResultExpiring: the deadline of an unfinished item is near, whether or not
+	// it was tried yet. It is reported once for each item.
 	ResultExpiring Result = "expiring"
 
 	// The others are about no single item.
@@ -44,21 +45,23 @@ const (
 	ResultOutage Result = "outage"
 	// ResultResumed: Garmin answers again.
 	ResultResumed Result = "resumed"
-	// ResultStalled: items of a class are due, but none gets finished.
+	// ResultStalled: items of a class are due, but none has been finished for
+	// ProcessorOptions.StallWarning.
 	ResultStalled Result = "stalled"
-	// ResultQueueFailed: the queue failed to read or to record, and is tried
-	// again after Wait. Items that the callbacks accepted are recorded then; the
-	// callbacks are not called again for them.
+	// ResultQueueFailed: reading from the queue or recording in it failed, and
+	// is tried again after Wait. Items that the callbacks have accepted are
+	// recorded then, without calling the callbacks again.
 	ResultQueueFailed Result = "queue failed"
 )
 
-// Outcome reports what happened to an item, for metrics and alarms. Nothing in it
-// is secret.
+// Outcome reports what happened to an item, or to the processor, for metrics and
+// alarms. Nothing in it is secret.
 type Outcome struct {
 	Result Result
 	// ID identifies the item in the queue, Class and Key say what it is, and
-	// UserID is the Garmin user. Unknown values are zero: for a queued item that
-	// expires, perhaps all but ID and Class.
+	// UserID is Garmin's id of the user. Unknown values are zero. For an item
+	// that is reported without having been read, that may be all but ID and
+	// Class.
 	ID     ItemID
 	Class  Class
 	Key    string

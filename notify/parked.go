@@ -14,8 +14,8 @@ type ParkedUser struct {
 	UserID types.UserID
 	// Items counts the user's waiting pings and files.
 	Items int
-	// Refusals counts the refusals in a row. Since is the age of the first, and
-	// Next the time until Garmin is asked again.
+	// Refusals is the number of refusals in a row. Since is the time since the
+	// first of them, and Next the time until Garmin is asked again.
 	Refusals int
 	Since    time.Duration
 	Next     time.Duration
@@ -23,8 +23,8 @@ type ParkedUser struct {
 	Reason string
 }
 
-// Parked returns at most most parked users of the current Run, the longest parked
-// first.
+// Parked returns the users whose token Garmin refuses, up to the given number, in
+// the order in which they were parked. It is empty if no Run works.
 func (p *Processor) Parked(most int) []ParkedUser {
 	s := p.sched.Load()
 	if s == nil {

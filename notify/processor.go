@@ -17,59 +17,64 @@ type ProcessorOptions struct {
 	// their pings become dead letters.
 	Files *Files
 
-	// KeepRaw fills the Raw of every pushed summary. UnknownKey is called for
-	// keys that the types do not model; see [Decoder].
+	// KeepRaw fills the Raw field of every pushed summary. UnknownKey, if not
+	// nil, is called for keys that package types has no field for. See [Decoder].
 	KeepRaw    bool
 	UnknownKey func(path string)
 
 	// Workers limits concurrent pushes and, separately, concurrent pings.
 	// LargeWorkers limits items over 256 KiB and, separately, pings for activity
-	// details; FileWorkers limits downloads. An attempt that takes too long gives
-	// up its place, and another starts beside it, so that callbacks that hang for
-	// some users do not stop the others. Too long means 16 times the recent
-	// duration of attempts, but at least 50 ms for a push, half a second for a
-	// ping and three for a file, and at most 20 times that. At most 16 times the
-	// limit can be without a place, so at most 17 times the limit run. Users
-	// whose last attempt took too long have separate Workers, with the same
-	// bounds. Zero means 16, 2 and 4.
+	// details. FileWorkers limits downloads. Zero means 16, 2 and 4.
+	//
+	// If an attempt takes too long, another one is started beside it, so that
+	// callbacks that hang for some users do not hold up the others. Too long
+	// means 16 times the recent duration of attempts, but at least 50 ms for a
+	// push, half a second for a ping and three seconds for a file, and at most 20
+	// times these. There can be at most 16 such attempts for each worker, so at
+	// most 17 times the limit run. Users whose last attempt took too long have
+	// separate workers, with the same limits.
 	Workers, LargeWorkers, FileWorkers int
 
 	// MaxItem is the largest item to process, in bytes. A larger one becomes a
-	// dead letter without being read into memory. Zero means 32 MiB; a day of
-	// activity details with one sample per second has 27 MB.
+	// dead letter without being read into memory. Zero means 32 MiB; activity
+	// details of a day with one sample per second have 27 MB.
 	MaxItem int64
 
 	// RetryMin and RetryMax bound the wait before another attempt. The wait
-	// doubles each time and is jittered. While Garmin refuses a user's token, it
-	// grows to four times RetryMax. Zero means a second and 15 minutes.
+	// doubles each time and has a random part. While Garmin refuses a user's
+	// token, it grows to four times RetryMax. Zero means a second and 15
+	// minutes.
 	RetryMin, RetryMax time.Duration
 	// PushDeadline is how long after its arrival a push, a deregistration or a
 	// permission change is given up on. Zero means 7 days. Pings always have 7
 	// days and files 24 hours, since Garmin keeps them no longer.
 	PushDeadline time.Duration
-	// ExpiryWarning is the time before the deadline at which [ResultExpiring] is
+	// ExpiryWarning is how long before an item's deadline [ResultExpiring] is
 	// reported. Zero means 4 hours.
 	ExpiryWarning time.Duration
 	// UnknownUserGrace is how long data for an unknown user is retried before it
-	// is buried: a notification may arrive before a new user is committed. Zero
-	// means a minute, a negative value none.
+	// becomes a dead letter, since a notification may arrive before you have
+	// stored a new user. Zero means a minute, a negative value none.
 	UnknownUserGrace time.Duration
 	// StallWarning is how long items of a class may be due without any of them
 	// being finished before [ResultStalled] is reported. Zero means 10 minutes.
 	StallWarning time.Duration
-	// AttemptTimeout is when the ctx of an attempt ends. Zero means 10 minutes.
+	// AttemptTimeout is how long an attempt may take; then its ctx ends. Zero
+	// means 10 minutes.
 	AttemptTimeout time.Duration
-	// DrainTimeout is how long Run waits for running attempts after its ctx ends,
-	// before it ends theirs. Zero means 10 seconds, a negative value none.
+	// DrainTimeout is how long Run waits for running attempts after its ctx has
+	// ended; then their ctx ends too. Zero means 10 seconds, a negative value
+	// none.
 	DrainTimeout time.Duration
 
-	// Around, if not nil, is called before each attempt at an item. The attempt,
-	// with the callbacks and the calls to Garmin that it makes, has the ctx that it
-	// returns, and end, if not nil, is called with the error of the attempt, which
-	// holds no secret. So a tracer follows an item. It must not change the item.
+	// Around, if not nil, is called before each attempt at an item, for instance by
+	// a tracer. The attempt runs with the ctx that it returns, and so do the
+	// callbacks and the calls to Garmin. end, if not nil, is called after the
+	// attempt with its error, which holds no secret. Around must not change the
+	// item.
 	Around func(ctx context.Context, it *Item) (_ context.Context, end func(error))
 	// Observe, if not nil, is called with every outcome. It is called
-	// concurrently and blocks the item's worker.
+	// concurrently, and the item's worker waits for it.
 	Observe func(Outcome)
 	// Logger gets a line for every outcome but ResultDone, and one line for each
 	// field that could not be read. nil is silent.
@@ -108,9 +113,9 @@ func (o *ProcessorOptions) defaults() error {
 	return nil
 }
 
-// Processor works through a [Queue]: it pulls what a ping announces, and passes
-// each item to the partner's callbacks. The package comment says what it
-// promises. It is safe for concurrent use.
+// Processor takes items out of a [Queue], pulls what a ping announces, and
+// passes each item to the callbacks. The package comment says what it promises.
+// It is safe for concurrent use.
 type Processor struct {
 	*worker
 	queue Queue // may be nil
@@ -118,13 +123,13 @@ type Processor struct {
 	sched atomic.Pointer[scheduler]
 }
 
-// NewProcessor returns a processor for q. It copies calls and opts. It refuses
-// callbacks without Save, Deregistration or PermissionChange. Close it after the last
-// Run.
+// NewProcessor returns a processor for q. It copies calls and opts; nil options mean
+// defaults. It returns an error if users, or Save, Deregistration or PermissionChange
+// of calls is nil. Close the processor after the last Run.
 //
-// A nil q is for items that are scheduled by other means, such as your own job queue:
-// then Attempt is all that the processor does, and you decide what is retried, when,
-// and in which order.
+// q may be nil if something else schedules the items, such as your own job queue. The
+// processor then only has Attempt, and you decide what is retried, when, and in which
+// order.
 func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptions) (*Processor, error) {
 	w, err := newWorker(q, users, calls, opts)
 	if err != nil {
@@ -133,9 +138,9 @@ func NewProcessor(q Queue, users Resolver, calls Callbacks, opts *ProcessorOptio
 	return &Processor{worker: w, queue: q}, nil
 }
 
-// Run works until ctx ends or the queue fails. It then starts no further attempt
-// and waits for the running ones as DrainTimeout says. Unfinished items stay in
-// the queue for the next Run.
+// Run processes items until ctx ends or the queue fails. It then starts no
+// further attempt, and waits for the running ones as long as DrainTimeout says.
+// Unfinished items stay in the queue for the next Run.
 //
 // Run returns nil if ctx ended and every attempt has returned, and otherwise the
 // queue's error or one that says how many attempts hang. While one Run works or

@@ -16,15 +16,18 @@ var (
 	// already working on it.
 	ErrInUse = errors.New("notify: the queue is in use")
 	// ErrLost means that the lease of a share or claim was lost: another process
-	// has, or may have, what the caller held. The call changed nothing.
+	// has it now, or may have it. The call changed nothing.
 	ErrLost = errors.New("notify: the lease was lost")
 )
 
 // Queue keeps notification bodies until they are processed, and hands them out
-// item by item. [NewHandler] stores in it and a [Processor] works on it.
+// item by item. [NewHandler] stores in it and a [Processor] works on it. Package
+// spool and module postgres each have one. Most programs call only its methods
+// for letters, Stats and Close; the rest of this comment is for those who
+// implement a Queue.
 //
-// A queue is just an ordered, durable table of items. The Processor decides what
-// runs when and how long it is retried, in the same way for every queue. Package
+// A queue is an ordered, durable table of items. The Processor decides what runs
+// when and how long it is retried, in the same way for every queue. Package
 // notifytest checks a queue against this contract.
 //
 // # Items
@@ -35,22 +38,23 @@ var (
 //
 // # Shares
 //
-// Garmin's users are divided into shares, by a hash of the id for instance; a
-// queue for one process has a single share. A share belongs to one worker at a time, under a lease. Its
-// owner sees all of its items, so the order of a user's items is kept across
-// processes without a lock per user.
+// Garmin's users are divided into shares, for instance by a hash of the id; a queue for
+// one process has a single share. A share belongs to one worker at a time, under a
+// lease: a right that ends after some time unless it is renewed. The owner sees all
+// items of the share, so that the order of a user's items is kept across processes
+// without a lock for each user.
 //
 // # Dead letters
 //
 // Dead letters wait until a person has looked at them.
 type Queue interface {
-	// Put stores a body: it reads r to its end and stores the bytes unchanged.
-	// When it returns nil, the body survives a crash of the process and a power
-	// cut. If r or ctx fails, or Put returns an error for any other reason, nothing
-	// of the body may be left to be processed. A body identical to an earlier one
-	// may be acknowledged without storing it again; all that differ must be stored.
-	// Put must be safe for concurrent use, must not hold a large body in memory,
-	// and must not retry: Garmin does.
+	// Put stores a body: it reads r to its end and stores the bytes unchanged. When
+	// it returns nil, the body survives a crash of the process and a power cut. If
+	// r fails, ctx ends, or Put returns an error for any other reason, nothing of
+	// the body may be processed later. If the body is identical to an earlier one,
+	// Put may return nil without storing it again. Put must be safe for concurrent
+	// use, must not hold a large body in memory, and must not retry, since Garmin
+	// does.
 	Put(ctx context.Context, r io.Reader) error
 
 	Eraser
@@ -70,14 +74,14 @@ type Queue interface {
 	// Letter returns one letter. Here and below, an unknown ID is an error that
 	// wraps [fs.ErrNotExist].
 	Letter(ctx context.Context, id string) (*DeadLetter, error)
-	// OpenLetter reads what Redrive would store: a notification body with only
-	// the letter's items, behind their [AppLine], or the bytes as they came if
-	// they are not JSON.
+	// OpenLetter reads what Redrive would store: their [AppLine] and a
+	// notification body with only the letter's items, or the bytes as they
+	// came if they are not JSON. The caller closes the reader.
 	OpenLetter(ctx context.Context, id string) (io.ReadCloser, error)
-	// Redrive makes the letter's items new items, received now, and removes the
-	// letter. A crash in between may repeat the items but never loses them. A
-	// single item keeps its Order; several items get Orders below those of any
-	// body that came later.
+	// Redrive makes new items of the letter's items, as if they were received
+	// now, and removes the letter. A crash in between may repeat the items but
+	// never loses them. A single item keeps its Order. Several items get Orders
+	// that are less than those of any body that came later.
 	Redrive(ctx context.Context, id string) error
 	// Discard removes a letter for good.
 	Discard(ctx context.Context, id string) error
@@ -91,71 +95,72 @@ type Queue interface {
 	// readiness probe calls it every few seconds.
 	Check(ctx context.Context) error
 	// Close ends loops over Shares and releases what the queue holds in this
-	// process. Later calls fail. A queue that lives in a database may leave that
-	// to the database's own Close.
+	// process. Later calls return an error. A queue in a database may leave this
+	// to the Close of the database's handle.
 	Close() error
 }
 
 // Share is the right to work on the items of some users. Its methods are safe for
-// concurrent use. Once the right has ended, each fails with an error that wraps
-// [ErrLost] and changes nothing. The engine decides this where the items are
-// stored, not by the worker's clock.
+// concurrent use. Once the right has ended, each returns an error that wraps
+// [ErrLost] and changes nothing. This must be decided where the items are stored,
+// not by the worker's clock.
 type Share interface {
-	// Context returns a context that ends when the right has ended, or is about
-	// to end and running work must stop. For a shared queue that is some seconds
-	// before another worker can have the share. Its cause wraps ErrLost. Release
-	// also ends it.
+	// Context returns a context that ends when running work must stop, because
+	// the right to the share has ended or is about to. For a shared queue that
+	// is some seconds before another worker can get the share. Its cause wraps
+	// [ErrLost]. Release also ends it.
 	Context() context.Context
 
 	// Scan returns at most max unfinished items of one class, or none if there
 	// are none now. It starts after the item named after: zero at first, then the
-	// last item of the previous scan. It returns each item once. Items of one
-	// user come in order of ID. An engine may defer the rest of a large body in
-	// favour of later items of other users; otherwise all items come in order of
-	// ID.
+	// last item of the previous scan. A series of scans returns each item once.
+	// Items of one user come in order of ID. The rest of a large body may come
+	// after later items of other users; otherwise all items come in order of ID.
 	//
-	// It may return fewer items than there are, to answer within some
+	// It may return fewer items than there are, to return within some
 	// milliseconds; Changed then receives again. It includes items that wait for
-	// a later attempt, and those that an earlier worker was given. An item is
-	// returned only when every item of its user and class with a smaller ID is
-	// stored, so no item appears behind a scan.
+	// a later attempt, and those that an earlier worker was given. An item may
+	// be returned only when every item of its user and class with a smaller ID
+	// is stored: otherwise such an item would appear behind the scan and be
+	// missed.
 	//
-	// Items of ClassAccount are found even while a large body is being split. A
-	// scan for them that returns none has covered everything that was stored and
+	// Items of [ClassAccount] are found even while a large body is being split.
+	// If a scan for them returns none, there was none in what was stored and
 	// split when it began.
 	Scan(ctx context.Context, class Class, after ItemID, max int) ([]*Item, error)
 
-	// Changed receives when Scan may have something new. It is the same channel
-	// for the life of the share.
+	// Changed returns a channel that receives when Scan may have something new.
+	// It is the same channel for the life of the share.
 	Changed() <-chan struct{}
 
-	// Wanted is closed when the share must be returned: start nothing more, let
-	// running work finish, and call Release. A queue for one process never closes
-	// it.
+	// Wanted returns a channel that is closed when another process needs the
+	// share: start nothing more, let running work finish, and call Release. A
+	// queue for one process never closes it.
 	Wanted() <-chan struct{}
 
 	// Load returns items by ID, in any order. It omits finished items.
 	Load(ctx context.Context, ids []ItemID) ([]*Item, error)
 
-	// Open reads an item's bytes from their start. It fails with an error that
-	// wraps [fs.ErrNotExist] if the item is finished.
+	// Open reads an item's bytes from their start; the caller closes the reader.
+	// If the item is finished, the error wraps [fs.ErrNotExist].
 	Open(ctx context.Context, id ItemID) (io.ReadCloser, error)
 
-	// Settle records verdicts in order, all or none of them. Recorded Done and
-	// Again verdicts survive a crash of the process; a power cut may undo the
-	// latest. Once Settle has returned nil, a buried item's letter survives a
-	// power cut. At every moment either the item or its letter exists, and there
-	// is never a second letter. A verdict on a finished item is ignored.
+	// Settle records verdicts in order, all or none of them. [Done] and [Again]
+	// survive a crash of the process once they are recorded; a power cut may
+	// undo the latest. The letter of a [Buried] item survives a power cut once
+	// Settle has returned nil. At every moment either the item or its letter
+	// exists, and there is never a second letter. A verdict on a finished item
+	// is ignored.
 	Settle(ctx context.Context, verdicts []Verdict) error
 
 	// Release gives up the share. None of its work may still be running. The next
-	// owner finds what is unfinished.
+	// owner gets the unfinished items.
 	Release()
 }
 
-// StoredAs tells whoever waits for a Put what number the body has: it is the
-// [Item].Body of its items. An engine calls it with the ctx of Put when it has
-// stored the body, and leaves it out for a repeat. [Receipt].Body is what it told.
+// StoredAs reports the number of a stored body, which is the Body of its items, to
+// the handler, which puts it into [Receipt].Body. An implementation of [Queue]
+// calls it with the ctx of Put when it has stored the body, but not for a repeat.
 func StoredAs(ctx context.Context, body uint64) {
 	if to, ok := ctx.Value(storedKey{}).(*atomic.Uint64); ok {
 		to.Store(body)
@@ -168,14 +173,14 @@ type storedKey struct{}
 // user, IDs grow with arrival. Zero means no item.
 type ItemID uint64
 
-// Item is one item of a stored body, without its bytes.
+// Item is one item of a stored body, usually without its bytes.
 type Item struct {
 	ID ItemID
-	// Order tells which of two versions of a thing is newer. It grows with
+	// Order says which of two versions of a thing is newer. It grows with
 	// arrival among the items of one user; a redriven item keeps its Order. No
 	// Order is less than twice the Unix time, in nanoseconds, at which the queue
-	// was made. So a queue that replaces a lost one, or another engine, gives
-	// greater Orders than that did. It fits an int64.
+	// was made, so that a queue that replaces a lost one gives greater Orders.
+	// It fits an int64.
 	Order uint64
 	Piece
 	// Body is the same for all items of one body, and differs between bodies that
@@ -183,17 +188,17 @@ type Item struct {
 	Body uint64
 	// Received is when Put stored the body.
 	Received time.Time
-	// Attempts and Next are those of the last Again verdict: the number of
-	// attempts, and when the next is due. Both are zero without such a verdict.
-	// An engine may lose them in a power cut.
+	// Attempts and Next are those of the last verdict [Again]: the number of
+	// attempts so far, and when the next is due. Both are zero without such a
+	// verdict. They may be lost in a power cut.
 	Attempts int
 	Next     time.Time
-	// Raw is the item's bytes if the engine had them at hand, and otherwise nil;
-	// see Share.Open. They must not be changed.
+	// Raw is the item's bytes if the queue had them in memory, and otherwise nil;
+	// see [Share].Open. They must not be changed.
 	Raw []byte
 }
 
-// Fate is how an attempt at an item ended.
+// Fate says what becomes of an item after an attempt.
 type Fate uint8
 
 // The fates.
@@ -206,32 +211,33 @@ const (
 	Buried
 )
 
-// Verdict is a worker's decision about an item.
+// Verdict is a worker's decision about an item, to be recorded by [Share].Settle.
 type Verdict struct {
 	ID   ItemID
 	Fate Fate
 
-	// Attempts, Next and Reason belong to Again. They inform the next worker and
-	// people; an engine keeps them on a best-effort basis.
+	// Attempts, Next and Reason belong to [Again]. They inform the next worker
+	// and people. A queue may lose them.
 	Attempts int
 	Next     time.Time
 	Reason   string
 
-	// Letter belongs to Buried. The queue sets its ID, its Size and, if zero, its
-	// Buried; the bytes are the item's.
+	// Letter belongs to [Buried], and must not be nil then. The queue sets its
+	// ID, its Size and, if zero, its Buried. The letter's bytes are those of the
+	// item.
 	Letter *DeadLetter
-	// Rest adds the item to a letter for the rest of its body, which the first
-	// such verdict creates, so that a body of a million bad items does not become
-	// a million letters. Key and UserID of that letter are empty, and it opens as
-	// a body of all these items.
+	// Rest, for a Buried item, adds it to one letter for the rest of its body, so
+	// that a body of a million bad items does not become a million letters. The
+	// first such verdict creates that letter. Its Key and UserID are empty, and
+	// OpenLetter reads a body of all its items.
 	Rest bool
 }
 
 // QueueStats are the figures of a queue.
 type QueueStats struct {
 	// Items counts the unfinished items by class. Oldest is when the oldest of
-	// each class was received, or zero. Both exclude bodies that are not split
-	// yet; Bodies counts these.
+	// each class was received, or zero. Neither includes bodies that are not
+	// split yet; Bodies counts those.
 	Items  [Classes]int64
 	Oldest [Classes]time.Time
 	Bodies int64
@@ -239,13 +245,14 @@ type QueueStats struct {
 	Letters int64
 	Bytes   int64
 
-	// What follows counts from the opening of the queue, and is for metrics. An
-	// engine may leave it zero; the spool does not. Puts counts the stored bodies,
-	// and Syncs the writes that small bodies shared. Repeats counts the bodies that
-	// were acknowledged but not stored, as repeats of earlier ones.
+	// The following fields count from the opening of the queue, for metrics. The
+	// spool sets them; other queues may leave them zero. Puts counts the stored
+	// bodies, and Syncs the writes to disk that small bodies shared. Repeats counts
+	// the bodies that were acknowledged but not stored, since they repeat earlier
+	// ones.
 	Puts, Syncs, Repeats int64
-	// Damaged counts the damage that was found and became letters. Unreadable
-	// counts the files that could not be read in part or as a whole.
+	// Damaged counts damaged parts that became letters. Unreadable counts files
+	// that could not be read, wholly or in part.
 	Damaged, Unreadable int
 }
 
@@ -255,10 +262,9 @@ type DeadLetter struct {
 	// ID is set by the queue.
 	ID string
 	// Key is the list key, UserID the owner or "". Both are empty for a body that
-	// is not JSON, and for the rest of a body with many bad items. In the latter
-	// case Items counts these items; otherwise it is 1. UserID
-	// carries the name of the application that the body is for, also without an
-	// owner.
+	// is not JSON, and for a letter that holds the rest of a body with many bad
+	// items. Items is the number of items in the letter, 1 except in the last
+	// case. UserID has the name of the body's application, even without an owner.
 	Key    string
 	UserID types.UserID
 	Items  int
@@ -283,13 +289,15 @@ type LetterFilter struct {
 	Reason string
 	// Letters buried at After or later, and before Before.
 	After, Before time.Time
-	// From skips the letter with this ID, which may be gone, and all letters
-	// before it. Use it to read a list in pieces. An ID that no letter can have
-	// is an error that wraps [fs.ErrNotExist].
+	// From, if not "", skips the letter with this ID and all letters before it.
+	// Use it to read a list in pieces; the letter may have been removed
+	// meanwhile. An ID that no letter can have gives an error that wraps
+	// [fs.ErrNotExist].
 	From string
 }
 
-// Match reports whether l matches the filter, ignoring From. It is for engines.
+// Match reports whether l matches the filter, ignoring From. It is for
+// implementations of [Queue].
 func (f *LetterFilter) Match(l *DeadLetter) bool {
 	switch {
 	case f == nil:

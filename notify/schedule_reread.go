@@ -9,13 +9,14 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Reread makes the current Run forget what it has read of a user's items: they are
-// read again before they are tried. It waits until none of the attempts runs that
-// had begun before. Call it after [Eraser.Erase]: once it has returned nil, no
-// callback is called for what was erased. It fails if ctx ends before.
+// Reread makes the current Run forget what it has read of a user's items, so that
+// it reads them again before it tries them. It waits until all attempts at the
+// user's items that had begun before have returned, or returns an error when ctx
+// ends. Call it after [Eraser].Erase: once it has returned nil, no callback gets
+// what was erased.
 //
-// Other processes that work on the queue are not told: an item that one of them
-// has read is tried there, and that may be some minutes later.
+// It has no effect on other processes that work on the queue: an item that one of
+// them has read may be tried there some minutes later.
 func (p *Processor) Reread(ctx context.Context, user types.UserID) error {
 	s := p.sched.Load()
 	if s == nil {

@@ -14,8 +14,8 @@ type ProcessorStats struct {
 	// ParkedUsers counts the users whose token Garmin refuses.
 	ParkedUsers int
 	// Outage is the cause if no call to Garmin can succeed now, or "". OutageAge
-	// is how long that has been so. Of several applications it is the one that
-	// has waited longest.
+	// is how long that has lasted. If several applications have an outage, both
+	// are those of the longest.
 	Outage    types.Fault
 	OutageAge time.Duration
 
@@ -24,15 +24,17 @@ type ProcessorStats struct {
 
 // ClassStats are the figures of one class.
 type ClassStats struct {
-	// Queued items could start now, or wait for another item of their user.
+	// Queued counts items that could start now, or wait for another item of their
+	// user.
 	Queued int
 	// Running counts attempts. Slow counts those that no longer hold a worker's
 	// place. Hung counts those that continue after AttemptTimeout: their callback
 	// ignores its ctx, and only the end of the process ends them.
 	Running, Slow, Hung int
-	// Waiting items failed and are tried again later. Behind items wait for one
-	// of these. Parked items wait for a user's token, and Held items for the end
-	// of an outage.
+	// Waiting counts items that failed and are tried again later, and Behind
+	// those that wait for one of these. Parked counts items that wait because
+	// Garmin refuses the user's token, and Held those that wait for the end of
+	// an outage.
 	Waiting, Behind, Parked, Held int
 	// OldestAge is the age of the oldest of all these. Left is the time until its
 	// deadline: negative if that has passed, and zero if there are none.

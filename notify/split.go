@@ -12,8 +12,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Class is the path that an item takes through the queue. Each class has its own
-// workers, so that none waits for another.
+// Class says what sort of work an item is. Each class has its own workers, so
+// that none waits for another.
 type Class uint8
 
 // The classes.
@@ -29,7 +29,7 @@ const (
 	// ClassBad: unreadable items, which only have to be set aside.
 	ClassBad
 
-	// Classes counts them.
+	// Classes is the number of classes.
 	Classes = 5
 )
 
@@ -69,22 +69,22 @@ func touching(o origin, kind types.Kind, name string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// Piece describes an item of a body; see [Splitter].
+// Piece describes one item of a body; see [Splitter].
 type Piece struct {
 	Class Class
 	// Key is the list key, or "" for a whole body that could not be read to its
-	// end. Index counts the items under Key.
+	// end. Index is the item's number under Key, from 0.
 	Key   string
 	Index int
 	// Offset and Size give the item's place in the body.
 	Offset, Size int64
-	// UserID is the owner, or "" for an unreadable item. Either carries the name
-	// of the application that the body is for, see [AppLine].
+	// UserID is the owner, or "" for an unreadable item. In both cases it has the
+	// name of the body's application; see [AppLine].
 	UserID types.UserID
-	// Touch identifies what two items of one user must not change out of order: a
-	// summary, a callback, a file, the account. It is a hash of the kind of thing
-	// and its name, so that names of different kinds do not collide. Zero stands
-	// for nothing.
+	// Touch identifies what the item changes: a summary, a callback, a file, or
+	// the account. Two items of one user with the same Touch must not overtake
+	// each other. It is a hash of the sort of thing and its name. Zero stands for
+	// nothing.
 	Touch [16]byte
 }
 
@@ -100,16 +100,18 @@ const (
 	perItem = 1 << 10
 )
 
-// Splitter splits bodies into items, for a [Queue]. It reuses its memory for the
-// next body. It is not safe for concurrent use. The zero value is ready.
+// Splitter splits bodies into items, for an implementation of [Queue]. It reuses
+// its memory for the next body, and is not safe for concurrent use. The zero
+// value is ready.
 type Splitter struct{ dec *body }
 
 // Split yields the items of a body, in order, with what a queue needs to know of
 // each. If the body could not be read to its end, the last piece has no Key and
-// is everything that r returned. After a hundred unreadable items, adjacent ones
-// in a list form one piece: their bytes with the commas between them.
+// is the whole body, as far as r returned it. After a hundred unreadable items,
+// further ones that are adjacent in a list form one piece: their bytes with the
+// commas between them.
 //
-// Memory is bounded for any body. An error is r's, and comes last.
+// Memory is bounded for any body. An error comes last, and is that of r.
 func (s *Splitter) Split(r io.Reader) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		in := &storedReader{r: r}

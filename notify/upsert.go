@@ -7,25 +7,25 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Replaces reports whether to store the delivered content in place of what the
-// partner has under the same Record. Pass the Order and Revision of what is
-// stored, or 0 and "" if nothing is.
+// Replaces reports whether to store the delivered content in place of what you
+// have under the same Record. Pass the Order and Revision of what is stored,
+// or 0 and "" if nothing is.
 //
 // It is false for content that is already stored, and for content older than what
 // is stored: a smaller Order never overwrites a greater one. Read and store in
-// one transaction, or in one statement, as the SQL example does.
+// one transaction, or in one statement as in the SQL example.
 //
-// A repeat of an old body would have a new Order. The spool and
-// PostgreSQL do not deliver it.
+// If Garmin repeats an old body, it gets a new Order. The spool and PostgreSQL
+// therefore recognize such a body and do not deliver it.
 //
 // Pulled content has the Order of its ping, even if it is pulled late. If an
 // endpoint changes from ping to push in the meantime, an older version pushed
 // before the pull has the greater Order and stays.
 //
 // A redriven dead letter keeps its Order, so it does not replace a later version.
-// Orders start from the clock: a queue that replaces a lost one, or another kind
-// of queue, gives greater Orders than the earlier queue, as long as the clocks of
-// the two machines differ by less than the time in between.
+// Orders begin with the time of the clock: a queue that replaces a lost one, or
+// one of another kind, gives greater Orders than the earlier queue, as long as
+// the clocks of the two machines differ by less than the time in between.
 func (d *Delivery) Replaces(order uint64, revision string) bool {
 	// After a crash a ping is pulled again, and may return newer content under
 	// the same Order.

@@ -65,10 +65,10 @@ func (w *worker) Close() error {
 	return w.files.Close()
 }
 
-// Attempt tries an item once: it resolves the user, pulls or downloads what was
-// announced, and calls the callbacks. it.Key and it.Raw are required; the rest of
-// it may be zero. Unless the error is a [Failure] with [types.FaultItem], another
-// attempt may succeed. No error holds a secret of the item.
+// Attempt tries an item once: it finds the user, pulls or downloads what was
+// announced, and calls the callbacks. it.Key and it.Raw are required; the other
+// fields may be zero. Unless the error is a [Failure] with [types.FaultItem],
+// another attempt may succeed. No error holds a secret of the item.
 func (w *worker) Attempt(ctx context.Context, it *Item) error {
 	if it.UserID == "" || it.Size == 0 {
 		// A caller with its own queue keeps only the bytes.
