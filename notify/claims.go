@@ -55,9 +55,10 @@ type Claim struct {
 	Kept string `json:"kept,omitempty"`
 }
 
-// Claims are durable records that prevent asking for a file twice, since Garmin
-// allows one download. They belong to the [Queue]: all processes that share its
-// items share its claims.
+// Claims are durable records of which files were asked for. They prevent asking
+// for a file twice, since Garmin allows one download. They belong to the
+// [Queue]: all processes that share its items share its claims. Only those who
+// implement a Queue need to know them.
 //
 // A claim has an id of up to 64 characters from 0-9 and a-f. While a process
 // downloads the file it holds the claim under a lease, a time after which

@@ -9,8 +9,8 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Client calls Garmin for one user. [*activity.Client] is one. Its errors may be
-// a [Failure].
+// Client calls Garmin for one user. The Client of package activity is one. Its
+// errors may be a [Failure].
 type Client interface {
 	// Follow pulls the data that a ping announces. The summaries are of the given
 	// kind; an error is yielded last.

@@ -18,9 +18,9 @@ import (
 
 var _ Eraser = (*FileDir)(nil)
 
-// Erase removes the files of a user that have the names which [Files] makes, and
-// what is kept in ".downloads" of the user's. Files with names of the application's own are its own to remove: a
-// [File] has the name.
+// Erase removes the files of a user, and the user's remains of downloads in
+// ".downloads". It finds files by the names that [Files] makes. If Files.Name makes
+// other names, remove those files yourself, by File.Name.
 func (d *FileDir) Erase(ctx context.Context, user types.UserID) (*Erasure, error) {
 	out := &Erasure{}
 	if userDir(user) == userDir("") {
