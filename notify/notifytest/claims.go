@@ -13,17 +13,18 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// ClaimsHarness tells [RunClaims] about an implementation.
+// ClaimsHarness opens claims of an implementation for [RunClaims], and ends them
+// like a crash.
 type ClaimsHarness struct {
 	// Open returns a handle on the claims that live in dir, an empty directory
 	// at first. Each handle stands for a process; several are open at a time.
-	// Claims that live elsewhere may take dir as a name.
+	// Claims that are kept elsewhere may take dir as a name.
 	Open func(t *testing.T, dir string) notify.Claims
 	// Kill ends the process of a handle, which is not closed. nil means that
 	// there is nothing to do.
 	Kill func(t *testing.T, c notify.Claims)
-	// Advance moves the clock of the claims. nil means that they go by
-	// [time.Now]; each check then runs in a bubble of package synctest.
+	// Advance moves the clock of the claims. nil means that they use [time.Now];
+	// each clause then runs in a bubble of testing/synctest.
 	Advance func(t *testing.T, d time.Duration)
 }
 

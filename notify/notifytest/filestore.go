@@ -17,7 +17,8 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// FileStoreHarness tells [RunFileStore] about an implementation.
+// FileStoreHarness opens stores of an implementation for [RunFileStore], and ends
+// them like a crash.
 type FileStoreHarness struct {
 	// Open returns a handle on the store that lives in dir, an empty directory
 	// at first. Each handle stands for a process; several are open at a time. A

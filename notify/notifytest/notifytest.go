@@ -1,5 +1,6 @@
 // Package notifytest checks an implementation of [notify.Queue] against its
-// contract. [NewMemory] returns one in memory, for tests of code that needs a queue.
+// contract. [NewMemory] returns a queue in memory, for tests of code that needs
+// one.
 //
 // An implementation's test is one call:
 //
@@ -27,30 +28,32 @@ import (
 // it works under testing/synctest.
 func NewMemory() notify.Queue { return memqueue.NewMemory() }
 
-// Harness tells [Run] about a queue. Only Open is required. Clauses that need a
-// missing field are skipped, and [Run] says so.
+// Harness opens queues of an implementation for [Run], ends them like a crash,
+// and moves their clock. Only Open is required. Clauses that need a missing field
+// are skipped, and Run says so.
 type Harness struct {
 	// Open opens the queue in dir, an empty directory at first; a queue stored
 	// elsewhere takes dir as a name. A second call with the same dir, after the
-	// first queue was killed, or closed, represents a
-	// restarted process. It must find everything that the first promised to keep.
-	// For a shared queue, a second call before that represents another process.
+	// first queue was killed or closed, stands for a restarted process, and must
+	// find everything that the first promised to keep. For a shared queue, a
+	// second call while the first queue is open stands for another process.
 	Open func(t *testing.T, dir string) notify.Queue
 
-	// Kill ends the process that has q, without closing it: what q holds in
+	// Kill ends q like a killed process, without closing it: what q holds in
 	// memory is lost, and what it passed to the operating system or a server
-	// stays. A queue that cannot separate these may be dropped and reopened from
-	// a copy of its files. Running calls must return, with or without an error.
+	// stays. If the implementation cannot do that, copy its files and let the
+	// next Open use the copy. Running calls must return, with or without an
+	// error.
 	Kill func(t *testing.T, q notify.Queue)
 
-	// PowerCut ends it together with the machine: what was not synced is lost.
+	// PowerCut ends q like a power cut: what was not synced is lost.
 	PowerCut func(t *testing.T, q notify.Queue)
 
 	// Cut disconnects q from its storage, or reconnects it. It is for shared
 	// queues.
 	Cut func(t *testing.T, q notify.Queue, off bool)
 
-	// Advance lets d pass on the clock of the leases. nil means time.Sleep.
+	// Advance moves the clock of the leases by d. nil means [time.Sleep].
 	Advance func(t *testing.T, d time.Duration)
 
 	// Shared means that several processes may have the queue open. Lease is the
@@ -62,15 +65,17 @@ type Harness struct {
 	// clauses then run in parallel, as many as -parallel says.
 	Parallel bool
 
-	// InMemory means that bodies are held in memory, so that memory is not
-	// bounded.
+	// InMemory means that the queue holds bodies in memory. How much memory it takes
+	// is then not checked.
 	InMemory bool
 
-	// Test runs a clause, like synctest.Test. nil calls f.
+	// Test runs f, such as [synctest.Test] does, for each clause. nil means that
+	// f is called directly.
 	Test func(t *testing.T, f func(*testing.T))
 }
 
-// Run checks a queue, clause by clause. With -short it skips a body of 100 MB.
+// Run checks a queue. Each clause of the contract has its own subtest. With
+// -short it skips a body of 100 MB.
 func Run(t *testing.T, h Harness) {
 	if h.Test == nil {
 		h.Test = func(t *testing.T, f func(*testing.T)) { f(t) }

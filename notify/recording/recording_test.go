@@ -57,7 +57,7 @@ func entries(t *testing.T, recording string) (list []*Entry) {
 	return list
 }
 
-// TestHandler: what comes to a notify.Handler is stored as without the recorder,
+// TestHandler: what comes to the handler of package notify is stored as without the recorder,
 // and what is recorded has neither path nor headers nor anything else that was
 // secret.
 func TestHandler(t *testing.T) {

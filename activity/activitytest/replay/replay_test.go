@@ -22,7 +22,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// TestPlay records an hour of pings and pushes at a notify.Handler, and sends it
+// TestPlay records an hour of pings and pushes at the handler of package notify, and sends it
 // from another fake, with its gaps and at once: as many events of each kind for as
 // many users come, nothing of the first fake is in them, and what the pings announce
 // can be had.
