@@ -63,7 +63,7 @@ type entry struct {
 
 // more is what few chunks have.
 type more struct {
-	reason   Reason
+	reason   string
 	detail   string
 	earlier  types.Window
 	inDoubt  int64   // Unix nanoseconds, 0 for never

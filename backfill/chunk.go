@@ -16,8 +16,9 @@ type Chunk struct {
 	Kind   types.Kind
 	Window types.Window
 	State  State
-	// Reason says why a chunk is refused or a hole.
-	Reason Reason
+	// Reason says why a chunk is refused or a hole, in words for people:
+	// [ReasonMinStart], or another text.
+	Reason string
 	// Detail is Garmin's message for a Refused chunk, and the name of the
 	// permission that the user does not grant.
 	Detail string
@@ -41,7 +42,7 @@ type Chunk struct {
 func (c *Chunk) String() string {
 	s := fmt.Sprintf("%s %s %s %s", c.UserID, c.Kind, c.Window, c.State)
 	if c.Reason != "" {
-		s += ": " + string(c.Reason)
+		s += ": " + c.Reason
 	}
 	return s
 }
@@ -119,26 +120,23 @@ func (s State) String() string {
 	return [...]string{"planned", "requested", "accepted", "duplicate", "hole", "refused"}[s-StatePlanned]
 }
 
-// Reason says why Garmin refused a chunk, in words for people. The set is open.
-type Reason string
-
 // ReasonMinStart: the range is before the earliest time that Garmin gives for
 // this user. It is the only reason after which a range is never requested again;
 // refused for any other reason, it is requested by the next run.
-const ReasonMinStart Reason = "before the user's earliest time"
+const ReasonMinStart = "before the user's earliest time"
 
 const (
 	// reasonPermission: the user does not grant the permission that
 	// Chunk.Detail names.
-	reasonPermission Reason = "permission missing"
+	reasonPermission = "permission missing"
 	// reasonNotEnabled: the summary type is not enabled in Garmin's endpoint
 	// configuration tool.
-	reasonNotEnabled Reason = "summary type not enabled"
+	reasonNotEnabled = "summary type not enabled"
 	// reasonUnauthorized: the user's token is no longer valid.
-	reasonUnauthorized Reason = "not authorized"
+	reasonUnauthorized = "not authorized"
 	// reasonDuplicate, of a hole: Garmin had an earlier request that overlaps
 	// this one or that it did not name.
-	reasonDuplicate Reason = "duplicate of a request for another range"
+	reasonDuplicate = "duplicate of a request for another range"
 	// reasonOther: see Chunk.Detail.
-	reasonOther Reason = "refused"
+	reasonOther = "refused"
 )

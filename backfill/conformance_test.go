@@ -10,7 +10,7 @@ import (
 
 func TestMemoryLimiter(t *testing.T) {
 	backfilltest.RunLimiter(t, backfilltest.Harness[backfill.Limiter]{
-		Open: func(*testing.T, string) backfill.Limiter { return backfill.NewLimiter(backfilltest.Budget, nil) },
+		Open: func(*testing.T, string) backfill.Limiter { return backfill.NewLimiter(backfill.Evaluation, nil) },
 	})
 }
 

@@ -100,7 +100,7 @@ func appendEntry(b []byte, k number, e *entry) []byte {
 		b = binary.AppendVarint(b, e.answered)
 	}
 	if flags&hasReason != 0 {
-		b = appendString(appendString(b, string(e.more.reason)), e.more.detail)
+		b = appendString(appendString(b, e.more.reason), e.more.detail)
 	}
 	if flags&hasEarlier != 0 {
 		b = binary.AppendVarint(b, e.more.earlier.Start.Unix())
@@ -248,7 +248,7 @@ func (p *parser) entry() entry {
 		e.more = &more{}
 	}
 	if flags&hasReason != 0 {
-		e.more.reason = Reason(p.bytes())
+		e.more.reason = string(p.bytes())
 		e.more.detail = string(p.bytes())
 	}
 	if flags&hasEarlier != 0 {

@@ -190,7 +190,7 @@ func (j *job) settle(c *Chunk, s State) error {
 
 // refuse stores a refusal that a later run asks about again. If a request
 // before it, made at since, is in doubt, the chunk stays so.
-func (j *job) refuse(c *Chunk, since time.Time, why Reason, detail string) error {
+func (j *job) refuse(c *Chunk, since time.Time, why, detail string) error {
 	c.State, c.Reason, c.Detail, c.InDoubt = StateRefused, why, detail, since
 	if err := j.save(c); err != nil {
 		return err

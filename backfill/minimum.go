@@ -66,7 +66,7 @@ func (j *job) skip(c *Chunk, at time.Time, message string) (*Chunk, error) {
 }
 
 // divide refuses what lies before at, and returns the rest.
-func (j *job) divide(c *Chunk, at time.Time, why Reason, message string) (*Chunk, error) {
+func (j *job) divide(c *Chunk, at time.Time, why, message string) (*Chunk, error) {
 	early, rest := *c, *c
 	early.Window.End, rest.Window.Start = at, at
 	early.State, early.Reason, early.Detail = StateRefused, why, message

@@ -131,7 +131,7 @@ func (d *Day) add(c *Chunk, now time.Time) {
 	case StateAccepted:
 		n.Waiting = d.Arrived == 0 && now.Sub(c.Answered).Abs() < quietAfter // the clock may have been set back
 	case StateHole, StateRefused:
-		n.Why = string(c.Reason)
+		n.Why = c.Reason
 		if c.Detail != "" && c.Reason != ReasonMinStart { // that one repeats the dates
 			n.Why += ": " + c.Detail
 		}

@@ -69,7 +69,7 @@ func scanChunk(r pgx.CollectableRow) (*backfill.Chunk, error) {
 	}
 	c.UserID, c.Kind, c.State = types.UserID(user), kinds[kind-1], backfill.State(state)
 	c.Window = window(start, stop)
-	c.Reason, c.Detail = backfill.Reason(reason), string(detail)
+	c.Reason, c.Detail = string(reason), string(detail)
 	if from != nil && to != nil {
 		c.Earlier = window(*from, *to)
 	}

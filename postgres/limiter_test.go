@@ -29,7 +29,7 @@ func TestLimiter(t *testing.T) {
 		Open: func(t *testing.T, dir string) backfill.Limiter {
 			s := w.of(t, dir)
 			db := s.open(t)
-			l, err := db.Limiter(t.Context(), "key", backfilltest.Budget)
+			l, err := db.Limiter(t.Context(), "key", backfill.Evaluation)
 			require.NoError(t, err)
 			return limiterHandle{l, db, s}
 		},

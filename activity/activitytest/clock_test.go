@@ -135,7 +135,7 @@ func TestYear(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})})
-	fake.Delivery.BatchItems = 1
+	fake.DeliveryItems = 1
 	for range 100 {
 		u := fake.AddUser(nil)
 		for _, id := range []types.ID{"1", "2", "3"} {
@@ -155,7 +155,7 @@ func TestYear(t *testing.T) {
 		down++
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})})
-	fake.Delivery.BatchItems = 50
+	fake.DeliveryItems = 50
 	for _, u := range fake.Users() {
 		u.Add(run("x", fake.State().Now))
 	}

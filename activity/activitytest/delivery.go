@@ -12,21 +12,6 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// DeliveryRules are the limits of notifications (Activity API, sections 3 to
-// 5).
-type DeliveryRules struct {
-	// BatchItems is the maximum number of items in a body. Zero means 50.
-	BatchItems int
-	// Timeout is how long an endpoint may take to answer. Zero means 30 seconds.
-	Timeout time.Duration
-	// FirstRetry is the wait after the first failure. It doubles with each
-	// failure, up to six hours. Zero means 30 seconds.
-	FirstRetry time.Duration
-	// Transport posts to endpoints that have a URL. Nil means
-	// [http.DefaultTransport].
-	Transport http.RoundTripper
-}
-
 const (
 	maxRetryWait = 6 * time.Hour
 )
@@ -330,7 +315,7 @@ func (s *Server) arrived(p *parcel) bool {
 	return i >= 0
 }
 
-func (s *Server) batchItems() int { return max(1, cmp.Or(s.Delivery.BatchItems, 50)) }
+func (s *Server) batchItems() int { return max(1, cmp.Or(s.DeliveryItems, 50)) }
 
 // send makes one attempt and queues the next if it fails.
 func (s *Server) send(ctx context.Context, p *parcel) Delivery {
@@ -360,7 +345,7 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 		p.again = false
 	}
 	if kept && (again || !d.Acknowledged) && s.endpoints[p.key].Enabled {
-		wait := cmp.Or(s.Delivery.FirstRetry, 30*time.Second)
+		wait := cmp.Or(s.DeliveryFirstRetry, 30*time.Second)
 		for range min(p.attempt-1, 30) { // long before, it is the longest
 			wait = min(2*wait, maxRetryWait)
 		}

@@ -20,7 +20,7 @@ type Endpoint struct {
 	// posted to URL. With neither, they wait.
 	Handler http.Handler
 	URL     string
-	// Transport posts to the URL. Nil means Server.Delivery.Transport.
+	// Transport posts to the URL. Nil means Server.DeliveryTransport.
 	Transport http.RoundTripper
 	// Enabled means that notifications are made and sent. An endpoint that is not
 	// enabled gets none, and those that wait for it are dropped.

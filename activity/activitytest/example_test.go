@@ -19,7 +19,7 @@ import (
 // again.
 func Example() {
 	fake := activitytest.NewServer()
-	fake.Delivery.FirstRetry = time.Millisecond
+	fake.DeliveryFirstRetry = time.Millisecond
 	tries := 0
 	receiver := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if tries++; tries == 1 {

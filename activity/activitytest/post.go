@@ -36,9 +36,9 @@ func (s *Server) Post(ctx context.Context, e Endpoint, body io.Reader, size int6
 // kept of the answer's body.
 func (s *Server) exchange(ctx context.Context, e Endpoint, body io.Reader, size int64) (sent http.Header, res *http.Response, answer Message, err error) {
 	s.mu.Lock()
-	rules, id := s.Delivery, s.ClientID
+	timeout, transport, id := s.DeliveryTimeout, s.DeliveryTransport, s.ClientID
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(rules.Timeout, 30*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(timeout, 30*time.Second))
 	defer cancel()
 	target := cmp.Or(e.URL, "https://partner.example/garmin")
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, io.NopCloser(body))
@@ -55,14 +55,13 @@ func (s *Server) exchange(ctx context.Context, e Endpoint, body io.Reader, size 
 		"X-Forwarded-For":   {"204.77.163.244"},
 		"X-Forwarded-Proto": {"https"},
 	}
-	transport := http.DefaultTransport
 	switch {
 	case e.Handler != nil:
 		transport = handlerTransport{e.Handler}
 	case e.Transport != nil:
 		transport = e.Transport
-	case rules.Transport != nil:
-		transport = rules.Transport
+	case transport == nil:
+		transport = http.DefaultTransport
 	}
 	sent = r.Header.Clone()
 	res, err = transport.RoundTrip(r)

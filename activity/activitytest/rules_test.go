@@ -153,7 +153,7 @@ var rules = []struct {
 		w.want(200, `"summaryId":"1"`)(w.pull("activities", 0, time.Minute))
 	}},
 	{"3", "off hold, the queue is sent serially, within two minutes", func(w *world) {
-		w.fake.Delivery.BatchItems = 1
+		w.fake.DeliveryItems = 1
 		w.fake.SetEndpoints(activitytest.Endpoint{Handler: w, Enabled: true, OnHold: true, Push: true})
 		w.u.Add(run("1", w.start), run("2", w.start), run("3", w.start))
 		w.slow = time.Second
@@ -211,7 +211,7 @@ var rules = []struct {
 		require.Error(w, w.deliver()[0].Err)
 	}},
 	{"4.1", "an endpoint that cannot be reached is a failure", func(w *world) {
-		w.fake.Delivery.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
+		w.fake.DeliveryTransport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
 		w.fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, URL: "https://partner.example"})
 		w.u.Add(run("1", w.start))
 		require.Error(w, w.deliver()[0].Err)

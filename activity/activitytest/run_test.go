@@ -165,7 +165,7 @@ func TestHeaders(t *testing.T) {
 func TestPendingUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newServer(t)
-		fake.Delivery.BatchItems = 2
+		fake.DeliveryItems = 2
 		var seen []int
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if seen = append(seen, fake.State().Pending); len(seen) == 2 {

@@ -65,8 +65,18 @@ type Server struct {
 	// BackfillDelay is the time between a 202 and its notifications.
 	BackfillDelay time.Duration
 
-	// Delivery holds the rules of notifications.
-	Delivery DeliveryRules
+	// DeliveryItems is the maximum number of items in the body of a notification
+	// (Activity API, sections 3 to 5). Zero means 50.
+	DeliveryItems int
+	// DeliveryTimeout is how long an endpoint may take to answer. Zero means 30
+	// seconds.
+	DeliveryTimeout time.Duration
+	// DeliveryFirstRetry is the wait after the first failure. It doubles with each
+	// failure, up to six hours. Zero means 30 seconds.
+	DeliveryFirstRetry time.Duration
+	// DeliveryTransport posts to endpoints that have a URL. Nil means
+	// [http.DefaultTransport].
+	DeliveryTransport http.RoundTripper
 
 	// KeepDeliveries and KeepRequests are how many of each are kept for
 	// [Server.Deliveries] and [Server.Requests]. The oldest are removed first.

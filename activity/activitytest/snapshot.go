@@ -222,7 +222,7 @@ func (s *Server) Snapshot() ([]byte, error) {
 		Rules: savedRules{
 			s.RedirectURL, s.pullTokens(), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
 			savedBackfillRules{s.BackfillDaysPerMinute, s.BackfillFixedMinutes, s.BackfillExactDuplicates, s.BackfillDelay},
-			s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry, savedRetention{s.KeepDeliveries, s.KeepRequests, s.KeepBytes},
+			s.DeliveryItems, s.DeliveryTimeout, s.DeliveryFirstRetry, savedRetention{s.KeepDeliveries, s.KeepRequests, s.KeepBytes},
 		},
 		Refreshes: make(map[string]savedToken), Codes: make(map[string]savedCode), Files: make(map[string]savedFile),
 		Violations: s.ledger.violations, Quirks: make(map[Quirk]float64), Seen: slices.Sorted(maps.Keys(s.seen)),
@@ -384,7 +384,7 @@ func (s *Server) Restore(b []byte) error {
 	s.BackfillDaysPerMinute, s.BackfillFixedMinutes = r.Backfill.DaysPerMinute, r.Backfill.FixedMinutes
 	s.BackfillExactDuplicates, s.BackfillDelay = r.Backfill.ExactDuplicates, r.Backfill.Delay
 	s.KeepDeliveries, s.KeepRequests, s.KeepBytes = r.Retention.Deliveries, r.Retention.Requests, r.Retention.Bytes
-	s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry = r.BatchItems, r.Timeout, r.FirstRetry
+	s.DeliveryItems, s.DeliveryTimeout, s.DeliveryFirstRetry = r.BatchItems, r.Timeout, r.FirstRetry
 	s.source, s.rand, s.secret = next.source, next.rand, next.secret
 	s.lastID, s.fileCount, s.parcels, s.reuses, s.expired = v.LastID, v.FileCount, v.Parcels, v.Reuses, v.Expired
 	s.users, s.order, s.bearers, s.refreshes = next.users, next.order, next.bearers, next.refreshes

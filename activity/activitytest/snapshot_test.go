@@ -36,7 +36,7 @@ func busy(t testing.TB) *activitytest.Server {
 		return &http.Response{StatusCode: status, Header: http.Header{"X": {"y"}}, Body: io.NopCloser(strings.NewReader("answer"))}, nil
 	})}, types.KindActivities)
 
-	fake.Backstage().Change(func() { fake.Delivery.BatchItems = 2; fake.BackfillDelay = time.Hour })
+	fake.Backstage().Change(func() { fake.DeliveryItems = 2; fake.BackfillDelay = time.Hour })
 	fake.Deliver(t.Context())
 	require.NoError(t, u.Backfill(types.KindActivities, types.Window{Start: fake.State().Now.AddDate(0, 0, -10), End: fake.State().Now}))
 	_, err = fake.Advance(t.Context(), 10*time.Minute)
@@ -144,7 +144,7 @@ func TestRestoreRefuses(t *testing.T) {
 func TestReset(t *testing.T) {
 	fake := busy(t)
 	fake.Backstage().Change(func() {
-		fake.RedirectURL, fake.Delivery, fake.BackfillDelay = "", activitytest.DeliveryRules{}, 0
+		fake.RedirectURL, fake.DeliveryItems, fake.BackfillDelay = "", 0, 0
 	})
 	require.NoError(t, fake.Restore(nil))
 	got, err := fake.Snapshot()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/garminkit/activityapi/internal/appname"
@@ -13,34 +14,28 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Endpoints are the addresses of Garmin's OAuth servers. An empty field means
-// Garmin's own. All are https, or http to a loopback address.
-type Endpoints struct {
-	Authorize string // the consent page
-	Token     string // the token server
+// endpoints are the addresses of the OAuth servers.
+type endpoints struct {
+	authorize string // the consent page
+	token     string // the token server
 }
 
-func (e Endpoints) withDefaults(plain string) (Endpoints, error) {
-	for _, f := range []struct {
-		name string
-		p    *string
-		url  string
-	}{
-		{"Authorize", &e.Authorize, "https://connect.garmin.com/oauth2Confirm"},
-		{"Token", &e.Token, "https://diauth.garmin.com/di-oauth2-service/oauth/token"},
-	} {
-		if *f.p == "" {
-			*f.p = f.url
-		}
-		u, err := secureurl.Check(*f.p, plain)
+// endpointsAt returns those at base, which is https, or http to a loopback address
+// or the host called plain. For "" they are Garmin's own.
+func endpointsAt(base, plain string) (endpoints, error) {
+	connect, diauth := "https://connect.garmin.com", "https://diauth.garmin.com"
+	if base != "" {
+		u, err := secureurl.Check(base, plain)
 		if err == nil && u.RawQuery != "" {
 			err = errors.New("has a query")
 		}
 		if err != nil {
-			return e, fmt.Errorf("auth: Endpoints.%s %w", f.name, err)
+			return endpoints{}, fmt.Errorf("auth: Options.BaseURL %w", err)
 		}
+		connect = strings.TrimRight(base, "/")
+		diauth = connect
 	}
-	return e, nil
+	return endpoints{connect + "/oauth2Confirm", diauth + "/di-oauth2-service/oauth/token"}, nil
 }
 
 // App is a partner application as registered with Garmin. It prints without its
@@ -76,7 +71,7 @@ func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, "App("+a.ClientID+"
 // none repeated.
 type server struct {
 	app       App
-	endpoints Endpoints
+	endpoints endpoints
 	base      http.RoundTripper
 	plain     string // Options.PlainHTTPHost
 	timeout   time.Duration

@@ -41,7 +41,7 @@ func (c *Connector) Start(w http.ResponseWriter, r *http.Request) {
 	cookie.Value = string(sealed)
 	cookie.MaxAge = int(c.opts.Lifetime / time.Second)
 	http.SetCookie(w, cookie)
-	http.Redirect(w, r, consent, http.StatusSeeOther) //nolint:gosec // to Garmin, as Endpoints has it
+	http.Redirect(w, r, consent, http.StatusSeeOther) //nolint:gosec // to Garmin, or to Options.BaseURL
 }
 
 // Callback finishes the connection when Garmin sends the browser back, and calls

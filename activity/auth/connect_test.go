@@ -435,10 +435,7 @@ func connectOverTLS(t *testing.T, http2 bool) {
 	users, err := auth.NewUsers(fakeApp(fake), auth.NewMemory(), &auth.Options{
 		Pool:      pool,
 		Transport: garmin.Client().Transport,
-		Endpoints: auth.Endpoints{
-			Authorize: garmin.URL + "/oauth2Confirm",
-			Token:     garmin.URL + "/di-oauth2-service/oauth/token",
-		},
+		BaseURL:   garmin.URL,
 	})
 	require.NoError(t, err)
 

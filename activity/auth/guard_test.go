@@ -36,14 +36,13 @@ const (
 	canaryAnswer  = "canary-7-in-an-answer"
 )
 
-// calls makes each call to Garmin's OAuth servers, by rt and to servers at
-// these endpoints.
-func calls(t testing.TB, rt http.RoundTripper, endpoints auth.Endpoints, logger *slog.Logger) map[string]func(context.Context) error {
+// calls makes each call to Garmin's OAuth servers, by rt, to Garmin or to base.
+func calls(t testing.TB, rt http.RoundTripper, base string, logger *slog.Logger) map[string]func(context.Context) error {
 	t.Helper()
 	store := auth.NewMemory()
 	users, err := auth.NewUsers(
 		auth.App{ClientID: "id", ClientSecret: canarySecret}, store,
-		&auth.Options{Transport: rt, Endpoints: endpoints, Logger: logger})
+		&auth.Options{Transport: rt, BaseURL: base, Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(func() { users.Close() })
 	two, err := auth.NewConnector(users, callbackURL, nil, nil)
@@ -75,7 +74,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 		garmin.EnableHTTP2 = status%2 == 0
 		garmin.StartTLS()
 		at := garmin.URL + "/x"
-		for name, call := range calls(t, garmin.Client().Transport, auth.Endpoints{Authorize: at, Token: at}, nil) {
+		for name, call := range calls(t, garmin.Client().Transport, at, nil) {
 			err := call(t.Context())
 			require.ErrorContains(t, err, "redirect refused", "%s %d", name, status)
 			require.NotContains(t, err.Error(), "canary")
@@ -92,12 +91,12 @@ func TestAnswersAreBounded(t *testing.T) {
 	for _, status := range []int{200, 400, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
-			for name := range calls(t, nil, auth.Endpoints{}, nil) {
+			for name := range calls(t, nil, "", nil) {
 				body := &endless{}
 				rt := recorder(func(r *http.Request) (*http.Response, error) {
 					return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
 				})
-				err := calls(t, rt, auth.Endpoints{}, nil)[name](t.Context())
+				err := calls(t, rt, "", nil)[name](t.Context())
 				require.Error(t, err, name)
 				require.LessOrEqual(t, body.n, 256<<10, name)
 				require.Less(t, len(err.Error()), 300, name)
@@ -119,7 +118,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"no answer", "no body"} {
-		for name := range calls(t, nil, auth.Endpoints{}, nil) {
+		for name := range calls(t, nil, "", nil) {
 			t.Run(mode+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -130,7 +129,7 @@ func TestSilentServer(t *testing.T) {
 						}
 						return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(silent{r.Context()}), Request: r}, nil
 					})
-					call := calls(t, rt, auth.Endpoints{}, nil)[name]
+					call := calls(t, rt, "", nil)[name]
 					start := time.Now()
 					require.ErrorIs(t, call(t.Context()), context.DeadlineExceeded)
 					require.Equal(t, 15*time.Second, time.Since(start))
@@ -217,7 +216,7 @@ func testAnswers(t *testing.T) {
 				io.WriteString(w, test.body)
 				return w.Result(), nil
 			})
-			err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+			err := calls(t, rt, "", nil)["refresh token"](t.Context())
 			name := fmt.Sprintf("%d %s %s", test.status, test.body, contentType)
 			require.Error(t, err, name)
 			for _, is := range []error{auth.ErrReconnect, auth.ErrInvalidClient, auth.ErrDenied, auth.ErrState} {
@@ -246,7 +245,7 @@ func TestCodesInForms(t *testing.T) {
 			io.WriteString(w, body)
 			return w.Result(), nil
 		})
-		err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+		err := calls(t, rt, "", nil)["refresh token"](t.Context())
 		require.NotErrorIs(t, err, auth.ErrReconnect)
 		require.NotErrorIs(t, err, auth.ErrInvalidClient)
 	}
@@ -263,7 +262,7 @@ func TestStatusCounts(t *testing.T) {
 			io.WriteString(w, `{"access_token":"a","refresh_token":"b"}`)
 			return w.Result(), nil
 		})
-		for name, call := range calls(t, rt, auth.Endpoints{}, nil) {
+		for name, call := range calls(t, rt, "", nil) {
 			var e *auth.Error
 			require.ErrorAs(t, call(t.Context()), &e, "%s %d", name, status)
 			require.Equal(t, status, e.StatusCode, name)
@@ -288,7 +287,7 @@ func TestRetryAfterIsClamped(t *testing.T) {
 		rt := recorder(func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {header}}, Body: http.NoBody, Request: r}, nil
 		})
-		err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+		err := calls(t, rt, "", nil)["refresh token"](t.Context())
 		var e *auth.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, want, e.Wait, header)
@@ -303,7 +302,7 @@ func TestRetryAfterByTheirClock(t *testing.T) {
 		h := http.Header{"Retry-After": {theirs.Add(9 * time.Second).Format(http.TimeFormat)}, "Date": {theirs.Format(http.TimeFormat)}}
 		return &http.Response{StatusCode: 503, Header: h, Body: http.NoBody, Request: r}, nil
 	})
-	err := calls(t, rt, auth.Endpoints{}, nil)["refresh token"](t.Context())
+	err := calls(t, rt, "", nil)["refresh token"](t.Context())
 	var e *auth.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, 9*time.Second, e.Wait)
@@ -334,10 +333,10 @@ func TestNoSecretInErrors(t *testing.T) {
 			return nil, &url.Error{Op: "Post", URL: r.URL.String() + "?token=" + canaryAnswer, Err: io.ErrUnexpectedEOF}
 		},
 	} {
-		for name := range calls(t, nil, auth.Endpoints{}, nil) {
+		for name := range calls(t, nil, "", nil) {
 			var out bytes.Buffer
 			logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-			err := calls(t, rt, auth.Endpoints{}, logger)[name](t.Context())
+			err := calls(t, rt, "", logger)[name](t.Context())
 			require.Error(t, err, "%s %s", what, name)
 			noCanary(t, what+" "+name, err)
 			require.NotContains(t, out.String(), "canary", "%s %s", what, name)
@@ -422,11 +421,11 @@ func TestConstructorsRefuse(t *testing.T) {
 		"no client id":     {auth.App{ClientSecret: "s"}, store, nil},
 		"no secret":        {auth.App{ClientID: "id"}, store, nil},
 		"no store":         {auth.App{ClientID: "id", ClientSecret: "s"}, nil, nil},
-		"http":             {app, store, &auth.Options{Endpoints: auth.Endpoints{Token: "http://diauth.garmin.com/token"}}},
-		"no host":          {app, store, &auth.Options{Endpoints: auth.Endpoints{Token: "https:///x"}}},
-		"user info":        {app, store, &auth.Options{Endpoints: auth.Endpoints{Authorize: "https://a:b@garmin.com/"}}},
-		"query":            {app, store, &auth.Options{Endpoints: auth.Endpoints{Token: "https://garmin.com/?a=b"}}},
-		"no URL":           {app, store, &auth.Options{Endpoints: auth.Endpoints{Authorize: "https://%zz"}}},
+		"http":             {app, store, &auth.Options{BaseURL: "http://diauth.garmin.com"}},
+		"no host":          {app, store, &auth.Options{BaseURL: "https:///x"}},
+		"user info":        {app, store, &auth.Options{BaseURL: "https://a:b@garmin.com/"}},
+		"query":            {app, store, &auth.Options{BaseURL: "https://garmin.com/?a=b"}},
+		"no URL":           {app, store, &auth.Options{BaseURL: "https://%zz"}},
 		"negative timeout": {app, store, &auth.Options{Timeout: -1}},
 	} {
 		_, err := auth.NewUsers(test.app, test.store, test.opts)
@@ -460,16 +459,16 @@ func TestConstructorsRefuse(t *testing.T) {
 	_, err = auth.NewConnector(old, callbackURL, nil, nil)
 	require.EqualError(t, err, "auth: Connector for OAuth 2, and App has no ClientSecret")
 	// Plain http to a host that is not this machine takes an option that names it.
-	plain, err := auth.NewUsers(app, store, &auth.Options{PlainHTTPHost: "fake", Transport: &tokenServer{}, Endpoints: auth.Endpoints{Token: "http://fake:8080/token"}})
+	plain, err := auth.NewUsers(app, store, &auth.Options{PlainHTTPHost: "fake", Transport: &tokenServer{}, BaseURL: "http://fake:8080"})
 	require.NoError(t, err)
 	defer plain.Close()
 	_, err = auth.NewConnector(plain, "http://fake/callback", nil, nil)
 	require.NoError(t, err)
 	_, err = auth.NewConnector(plain, "http://other/callback?token=canary", nil, nil)
 	require.EqualError(t, err, `auth: redirect URL "http://other/callback" is http: that takes a loopback address, or Options.PlainHTTPHost`)
-	for host, endpoint := range map[string]string{"fake": "http://other/token", "diauth.garmin.com": "http://diauth.garmin.com/token", "": "http://fake/token"} {
-		_, err = auth.NewUsers(app, store, &auth.Options{PlainHTTPHost: host, Endpoints: auth.Endpoints{Token: endpoint}})
-		require.Error(t, err, endpoint)
+	for host, base := range map[string]string{"fake": "http://other", "diauth.garmin.com": "http://diauth.garmin.com", "": "http://fake"} {
+		_, err = auth.NewUsers(app, store, &auth.Options{PlainHTTPHost: host, BaseURL: base})
+		require.Error(t, err, base)
 	}
 }
 
@@ -489,7 +488,7 @@ func TestOwnTransport(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	at := server.URL + "/x"
-	for name, call := range calls(t, nil, auth.Endpoints{Authorize: at, Token: at}, nil) {
+	for name, call := range calls(t, nil, at, nil) {
 		require.ErrorContains(t, call(t.Context()), "certificate", name)
 	}
 
@@ -499,7 +498,7 @@ func TestOwnTransport(t *testing.T) {
 	old.StartTLS()
 	defer old.Close()
 	at = old.URL + "/x"
-	for name, call := range calls(t, nil, auth.Endpoints{Authorize: at, Token: at}, nil) {
+	for name, call := range calls(t, nil, at, nil) {
 		require.ErrorContains(t, call(t.Context()), "protocol version", name)
 	}
 }

@@ -28,8 +28,8 @@ func (s *server) oauth2(redirectURL string) *oauth2.Config {
 		ClientSecret: string(s.app.ClientSecret),
 		RedirectURL:  redirectURL,
 		Endpoint: oauth2.Endpoint{
-			AuthURL:  s.endpoints.Authorize,
-			TokenURL: s.endpoints.Token,
+			AuthURL:  s.endpoints.authorize,
+			TokenURL: s.endpoints.token,
 			// Unset, the library tries the header first: a failed call each time.
 			AuthStyle: oauth2.AuthStyleInParams,
 		},

@@ -41,7 +41,7 @@ func storm(arg string) {
 		panic(err)
 	}
 	users, err := auth.NewUsers(auth.App{ClientID: args[2], ClientSecret: types.Secret(args[3])}, store, &auth.Options{
-		Pool: pool, Endpoints: auth.Endpoints{Token: args[1] + "/di-oauth2-service/oauth/token"},
+		Pool: pool, BaseURL: args[1],
 	})
 	if err != nil {
 		panic(err)

@@ -26,9 +26,11 @@ type Options struct {
 	// Pool makes the clients of users, which share its connections and limits.
 	// Nil means a default pool, which Close closes.
 	Pool *activity.Pool
-	// Endpoints are the OAuth servers. Each empty field means Garmin's own.
-	Endpoints Endpoints
-	// PlainHTTPHost is one host besides loopback addresses that Endpoints, and
+	// BaseURL replaces the addresses of Garmin's OAuth servers, for instance by
+	// that of a fake. It is https, or http to a loopback address or
+	// PlainHTTPHost. Empty means Garmin's own.
+	BaseURL string
+	// PlainHTTPHost is one host besides loopback addresses that BaseURL, and
 	// the redirect URL of a Connector, may use with plain http, such as
 	// "fake-garmin" in a container network. Secrets then cross that network
 	// unencrypted. It cannot be a host of Garmin's.
@@ -138,7 +140,7 @@ func NewUsers(app App, store TokenStore, opts *Options) (*Users, error) {
 	if h := opts.PlainHTTPHost; secureurl.Garmin(h) {
 		return nil, fmt.Errorf("auth: Options.PlainHTTPHost: %q is Garmin's", h)
 	}
-	endpoints, err := opts.Endpoints.withDefaults(opts.PlainHTTPHost)
+	endpoints, err := endpointsAt(opts.BaseURL, opts.PlainHTTPHost)
 	if err != nil {
 		return nil, err
 	}

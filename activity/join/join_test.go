@@ -25,7 +25,7 @@ const start = 1767340800
 type delivery struct {
 	item join.Item
 	id   types.ID // of the activity
-	part join.Part
+	part string
 	edit bool
 }
 
@@ -394,14 +394,14 @@ func TestMissing(t *testing.T) {
 	joiner := join.New(join.NewMemory(nil))
 	for _, tt := range []struct {
 		d    delivery
-		want []join.Part
-		of   []join.Part // what the parent misses
+		want []string
+		of   []string // what the parent misses
 	}{
-		{fileOf(1, "10"), []join.Part{"summary", "details"}, nil},
-		{detailsOf(2, "10", "9", 0), []join.Part{"summary"}, []join.Part{"summary", "details", "file"}},
-		{editOf(3, "10", "9", 0, "x"), nil, []join.Part{"summary", "details", "file"}},
-		{summaryOf(4, "9", "", 0, "x"), []join.Part{"details", "file"}, nil},
-		{summaryOf(5, "11", "9", 0, "x"), []join.Part{"details", "file"}, []join.Part{"details", "file"}},
+		{fileOf(1, "10"), []string{"summary", "details"}, nil},
+		{detailsOf(2, "10", "9", 0), []string{"summary"}, []string{"summary", "details", "file"}},
+		{editOf(3, "10", "9", 0, "x"), nil, []string{"summary", "details", "file"}},
+		{summaryOf(4, "9", "", 0, "x"), []string{"details", "file"}, nil},
+		{summaryOf(5, "11", "9", 0, "x"), []string{"details", "file"}, []string{"details", "file"}},
 	} {
 		list, err := joiner.Add(t.Context(), tt.d.item)
 		require.NoError(t, err)
@@ -413,7 +413,7 @@ func TestMissing(t *testing.T) {
 	}
 	list, err := join.New(join.NewMemory(nil)).Add(t.Context(), summaryOf(1, "9", "", 0, "x").item)
 	require.NoError(t, err)
-	require.Equal(t, []join.Part{"details", "file", "legs"}, list[0].Missing())
+	require.Equal(t, []string{"details", "file", "legs"}, list[0].Missing())
 }
 
 func TestDetailsAlone(t *testing.T) {

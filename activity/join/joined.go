@@ -42,33 +42,23 @@ type Joined struct {
 	edited bool // Manual is newer than Summary
 }
 
-// Part names a part of an activity: "summary", "details", "file" or, for a
-// multisport activity, "legs". An edit counts as a summary.
-type Part string
-
-const (
-	partSummary Part = "summary" // Summary or Manual
-	partDetails Part = "details"
-	partFile    Part = "file"
-	partLegs    Part = "legs" // of a multisport activity
-)
-
-// Missing returns the parts that have not arrived, or nil. It does not look into
-// the legs, and cannot know how many legs there should be. A missing part may
-// never arrive; see the package comment.
-func (j *Joined) Missing() []Part {
-	var missing []Part
+// Missing returns the names of the parts that have not arrived, or nil: "summary",
+// "details", "file" and, for a multisport activity, "legs". An edit counts as a
+// summary. It does not look into the legs, and cannot know how many legs there
+// should be. A missing part may never arrive; see the package comment.
+func (j *Joined) Missing() []string {
+	var missing []string
 	if j.Summary == nil && j.Manual == nil {
-		missing = append(missing, partSummary)
+		missing = append(missing, "summary")
 	}
 	if j.Details == nil {
-		missing = append(missing, partDetails)
+		missing = append(missing, "details")
 	}
 	if j.File == nil {
-		missing = append(missing, partFile)
+		missing = append(missing, "file")
 	}
 	if a := j.Activity(); a != nil && a.IsParent && len(j.Legs) == 0 {
-		missing = append(missing, partLegs)
+		missing = append(missing, "legs")
 	}
 	return missing
 }

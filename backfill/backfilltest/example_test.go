@@ -11,7 +11,7 @@ func ExampleRunLimiter() {
 	_ = func(t *testing.T) { // func TestMyLimiter(t *testing.T)
 		backfilltest.RunLimiter(t, backfilltest.Harness[backfill.Limiter]{
 			Open: func(t *testing.T, state string) backfill.Limiter {
-				return backfill.NewLimiter(backfilltest.Budget, nil) // yours
+				return backfill.NewLimiter(backfill.Evaluation, nil) // yours
 			},
 		})
 	}

@@ -15,12 +15,11 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Budget is the limit of the limiters that [RunLimiter] opens, in days per
-// minute.
-const Budget = backfill.Evaluation
+// budget is the limit of the limiters that RunLimiter opens.
+const budget = backfill.Evaluation
 
 // RunLimiter checks limiters against the contract of [backfill.Limiter]. Each
-// handle that h opens must have the limit [Budget]; a new state has granted
+// handle that h opens must have the limit [backfill.Evaluation]; a new state has granted
 // nothing.
 func RunLimiter(t *testing.T, h Harness[backfill.Limiter]) {
 	run(t, h, []clause[*limiterTest]{
@@ -126,8 +125,8 @@ func (t *limiterTest) waits(l backfill.Limiter, what string, days int, d time.Du
 func (t *limiterTest) advance(d time.Duration) { t.b.advance(d) }
 
 func (t *limiterTest) budget() {
-	if got := t.l.DaysPerMinute(); got != Budget {
-		t.Errorf("DaysPerMinute() = %d, want %d", got, Budget)
+	if got := t.l.DaysPerMinute(); got != budget {
+		t.Errorf("DaysPerMinute() = %d, want %d", got, budget)
 	}
 	t.end(t.acquire(t.l, "a", 60), backfill.Outcome{Answered: true})
 	t.end(t.acquire(t.l, "b", 40), backfill.Outcome{Answered: true})
@@ -135,7 +134,7 @@ func (t *limiterTest) budget() {
 }
 
 func (t *limiterTest) badDays() {
-	for _, days := range []int{-1, 0, Budget + 1} {
+	for _, days := range []int{-1, 0, budget + 1} {
 		ctx, cancel := context.WithTimeout(t.Context(), minute)
 		if _, err := t.l.Acquire(ctx, "a", days); err == nil || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Acquire(%d) = %v, want an error at once", days, err)
@@ -145,7 +144,7 @@ func (t *limiterTest) badDays() {
 }
 
 func (t *limiterTest) held() {
-	g := t.acquire(t.l, "a", Budget)
+	g := t.acquire(t.l, "a", budget)
 	t.advance(90 * time.Second)
 	t.blocked(t.l, "a request that is under way", 1)
 	t.end(g, backfill.Outcome{Answered: true})
@@ -153,16 +152,16 @@ func (t *limiterTest) held() {
 }
 
 func (t *limiterTest) lost() {
-	t.end(t.acquire(t.l, "a", Budget), backfill.Outcome{})
+	t.end(t.acquire(t.l, "a", budget), backfill.Outcome{})
 	t.advance(minute + 20*time.Second)
 	t.blocked(t.l, "a lost answer, after 80 s", 1)
 	t.advance(4 * minute)
-	t.acquire(t.l, "a", Budget)
+	t.acquire(t.l, "a", budget)
 }
 
 func (t *limiterTest) notSent() {
-	t.end(t.acquire(t.l, "a", Budget), backfill.Outcome{NotSent: true})
-	t.acquire(t.l, "a", Budget)
+	t.end(t.acquire(t.l, "a", budget), backfill.Outcome{NotSent: true})
+	t.acquire(t.l, "a", budget)
 }
 
 func (t *limiterTest) limit(g backfill.Grant, after time.Duration) {
@@ -190,12 +189,12 @@ func (t *limiterTest) bounded() {
 }
 
 func (t *limiterTest) once() {
-	g := t.acquire(t.l, "a", Budget)
+	g := t.acquire(t.l, "a", budget)
 	t.end(g, backfill.Outcome{Answered: true})
 	t.end(g, backfill.Outcome{NotSent: true})
 	t.end(g, backfill.Outcome{})
 	t.limit(g, time.Hour)
-	t.waits(t.l, "Ends after the first", Budget, minute)
+	t.waits(t.l, "Ends after the first", budget, minute)
 	// Nothing was freed twice: the budget is whole, not double.
 	t.blocked(t.l, "a day beyond the budget", 1)
 }
@@ -221,10 +220,10 @@ func (t *limiterTest) context() {
 	if _, err := t.l.Acquire(ctx, "a", 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire with an ended context: %v, want %v", err, context.Canceled)
 	}
-	g := t.acquire(t.l, "a", Budget)
+	g := t.acquire(t.l, "a", budget)
 	t.blocked(t.l, "no days free", 1)
 	t.end(g, backfill.Outcome{NotSent: true})
-	t.acquire(t.l, "a", Budget) // calls that gave up hold nothing
+	t.acquire(t.l, "a", budget) // calls that gave up hold nothing
 }
 
 // start calls Acquire from a goroutine of its own, and says on the channel what
@@ -241,10 +240,10 @@ func (t *limiterTest) start(ctx context.Context, l backfill.Limiter, user types.
 
 // inFront: a call that gives up lets the one behind it go, which fits.
 func (t *limiterTest) inFront() {
-	t.acquire(t.l, "a", Budget/2)
+	t.acquire(t.l, "a", budget/2)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	first := t.start(ctx, t.l, "b", Budget)
+	first := t.start(ctx, t.l, "b", budget)
 	second := t.start(t.Context(), t.l, "c", 1)
 	select {
 	case err := <-second:
@@ -277,11 +276,11 @@ func (t *limiterTest) soon(got <-chan error, what string) {
 // returns the grant.
 func (t *limiterTest) justThen() {
 	for range 20 {
-		g := t.acquire(t.l, "a", Budget)
+		g := t.acquire(t.l, "a", budget)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if g, err := t.l.Acquire(ctx, "b", Budget); err == nil {
+			if g, err := t.l.Acquire(ctx, "b", budget); err == nil {
 				t.end(g, backfill.Outcome{NotSent: true})
 			}
 		})
@@ -290,7 +289,7 @@ func (t *limiterTest) justThen() {
 		t.end(g, backfill.Outcome{NotSent: true})
 		wg.Wait()
 	}
-	t.acquire(t.l, "a", Budget)
+	t.acquire(t.l, "a", budget)
 }
 
 // fair: one user with many requests does not keep out the others.
@@ -299,12 +298,12 @@ func (t *limiterTest) fair() { t.inTurn(t.l, t.l) }
 func (t *limiterTest) fairAcross() { t.inTurn(t.l, t.others[0]) }
 
 func (t *limiterTest) inTurn(many, few backfill.Limiter) {
-	g := t.acquire(t.l, "first", Budget)
+	g := t.acquire(t.l, "first", budget)
 	order := make(chan types.UserID, 20)
 	var wg sync.WaitGroup
 	ask := func(l backfill.Limiter, user types.UserID) {
 		wg.Go(func() {
-			g, err := l.Acquire(t.Context(), user, Budget)
+			g, err := l.Acquire(t.Context(), user, budget)
 			if err != nil {
 				t.Error(err)
 				return
@@ -332,13 +331,13 @@ func (t *limiterTest) inTurn(many, few backfill.Limiter) {
 }
 
 func (t *limiterTest) order() {
-	g := t.acquire(t.l, "u", Budget)
+	g := t.acquire(t.l, "u", budget)
 	var mu sync.Mutex
 	var got []int
 	var wg sync.WaitGroup
 	for i := range 5 {
 		wg.Go(func() {
-			g, err := t.l.Acquire(t.Context(), "u", Budget)
+			g, err := t.l.Acquire(t.Context(), "u", budget)
 			if err != nil {
 				t.Error(err)
 				return
@@ -362,12 +361,12 @@ func (t *limiterTest) large() {
 	// The budget comes free bit by bit, and never as a whole to who does not
 	// wait for it.
 	for range 10 {
-		t.end(t.acquire(t.l, "a", Budget/10), backfill.Outcome{Answered: true})
+		t.end(t.acquire(t.l, "a", budget/10), backfill.Outcome{Answered: true})
 		t.advance(6 * time.Second)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	large := t.start(ctx, t.l, "large", Budget)
+	large := t.start(ctx, t.l, "large", budget)
 	var small []<-chan error
 	for i := range 20 {
 		small = append(small, t.start(ctx, t.l, types.UserID(fmt.Sprint("small", i)), 10))
@@ -446,8 +445,8 @@ func (t *limiterTest) anyMinute() {
 			sum -= counts[from].days
 			from++
 		}
-		if sum > Budget {
-			t.Fatalf("%d days within the minute before %s, want at most %d", sum, c.at, Budget)
+		if sum > budget {
+			t.Fatalf("%d days within the minute before %s, want at most %d", sum, c.at, budget)
 		}
 	}
 	if total := len(counts); total < 20 {
@@ -458,22 +457,22 @@ func (t *limiterTest) anyMinute() {
 // A kill: what the process asked for counts for the next one.
 
 func (t *limiterTest) answersSurvive() {
-	t.end(t.acquire(t.l, "a", Budget), backfill.Outcome{Answered: true})
+	t.end(t.acquire(t.l, "a", budget), backfill.Outcome{Answered: true})
 	t.b.settle() // recording it may lag behind by a moment
 	t.l = t.b.again(t.l)
 	t.advance(minute - t.before)
 	t.blocked(t.l, "answered a minute ago, before a kill", 1)
 	t.advance(10 * minute)
-	t.acquire(t.l, "a", Budget)
+	t.acquire(t.l, "a", budget)
 }
 
 func (t *limiterTest) requestsSurvive() {
-	t.acquire(t.l, "a", Budget)
+	t.acquire(t.l, "a", budget)
 	t.l = t.b.again(t.l)
 	t.advance(minute + 20*time.Second)
 	t.blocked(t.l, "a request of a process that was killed", 1)
 	t.advance(10 * minute)
-	t.acquire(t.l, "a", Budget) // and is not held for ever
+	t.acquire(t.l, "a", budget) // and is not held for ever
 }
 
 func (t *limiterTest) limitedSurvives() {
@@ -488,12 +487,12 @@ func (t *limiterTest) limitedSurvives() {
 
 func (t *limiterTest) oneBudget() {
 	a, b := t.l, t.others[0]
-	g := t.acquire(a, "a", Budget/2)
-	t.acquire(b, "b", Budget/2)
+	g := t.acquire(a, "a", budget/2)
+	t.acquire(b, "b", budget/2)
 	t.blocked(a, "the budget, of two handles", 1)
 	t.blocked(b, "the budget, of two handles", 1)
 	t.end(g, backfill.Outcome{NotSent: true})
-	t.acquire(b, "b", Budget/2)
+	t.acquire(b, "b", budget/2)
 	t.blocked(a, "days that the other handle has taken", 1)
 }
 
@@ -506,9 +505,9 @@ func (t *limiterTest) limitedAcross() {
 
 // killedInFront: a call of a process that is gone leaves the line.
 func (t *limiterTest) killedInFront() {
-	g := t.acquire(t.others[0], "a", Budget/2)
+	g := t.acquire(t.others[0], "a", budget/2)
 	ctx, cancel := context.WithCancel(t.Context())
-	first := t.start(ctx, t.l, "b", Budget)
+	first := t.start(ctx, t.l, "b", budget)
 	second := t.start(t.Context(), t.others[0], "c", 1)
 	t.b.h.Kill(t.T, t.l)
 	t.advance(5 * minute)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/backfill"
-	"github.com/garminkit/activityapi/backfill/backfilltest"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -86,11 +85,11 @@ func (d *limiterDB) open(t *testing.T) *modelLimiter {
 
 func (l *modelLimiter) dead() bool { return time.Since(l.seen) > ttl }
 
-func (l *modelLimiter) DaysPerMinute() int { return backfilltest.Budget }
+func (l *modelLimiter) DaysPerMinute() int { return backfill.Evaluation }
 
 func (l *modelLimiter) Acquire(ctx context.Context, user types.UserID, days int) (backfill.Grant, error) {
 	d := l.db
-	if days < 1 || days > backfilltest.Budget {
+	if days < 1 || days > backfill.Evaluation {
 		return nil, errors.New("bad number of days")
 	}
 	if err := ctx.Err(); err != nil {
@@ -175,7 +174,7 @@ func (d *limiterDB) pump() {
 				used += h.days
 			}
 		}
-		if used+c.days > backfilltest.Budget || c.owner.blocked.After(now) {
+		if used+c.days > backfill.Evaluation || c.owner.blocked.After(now) {
 			return
 		}
 		h := &modelHold{owner: c.owner, days: c.days}
@@ -199,7 +198,7 @@ func (d *limiterDB) pump() {
 
 // next returns the call whose turn it is.
 func (d *limiterDB) next() (first *modelCall) {
-	free := backfilltest.Budget
+	free := backfill.Evaluation
 	for _, h := range d.holds {
 		free -= h.days
 	}

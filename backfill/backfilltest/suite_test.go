@@ -159,7 +159,7 @@ func TestLimiterMutant(t *testing.T) {
 	}
 	h := sharedLimiter(name)
 	if name == "everything in memory" {
-		h.Open = func(*testing.T, string) backfill.Limiter { return backfill.NewLimiter(backfilltest.Budget, nil) }
+		h.Open = func(*testing.T, string) backfill.Limiter { return backfill.NewLimiter(backfill.Evaluation, nil) }
 		h.Kill, h.Shared = func(*testing.T, backfill.Limiter) {}, false
 	}
 	backfilltest.RunLimiter(t, h)

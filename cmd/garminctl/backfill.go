@@ -88,7 +88,7 @@ type chunkLine struct {
 }
 
 func chunkOf(c *backfill.Chunk) chunkLine {
-	return chunkLine{c.Kind, c.Window.Start.UTC(), c.Window.End.UTC(), backfill.Cost(c.Window), c.State.String(), string(c.Reason)}
+	return chunkLine{c.Kind, c.Window.Start.UTC(), c.Window.End.UTC(), backfill.Cost(c.Window), c.State.String(), c.Reason}
 }
 
 // Run prints the plan.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,13 +23,6 @@ type garmin struct {
 
 // base is the fake's base URL, or "".
 func (g *garmin) base() string { return strings.TrimRight(g.Garmin, "/") }
-
-func (g *garmin) endpoints() auth.Endpoints {
-	if g.Garmin == "" {
-		return auth.Endpoints{}
-	}
-	return auth.Endpoints{Authorize: g.base() + "/oauth2Confirm", Token: g.base() + "/di-oauth2-service/oauth/token"}
-}
 
 // pool makes clients. They repeat little, because somebody is waiting.
 func (g *garmin) pool() (*activity.Pool, error) {
@@ -56,7 +50,7 @@ func (g *garmin) users(store auth.TokenStore, scheme auth.Scheme) (users *auth.U
 	if err != nil {
 		return nil, nil, err
 	}
-	users, err = auth.NewUsers(auth.App{ClientID: g.ClientID, ClientSecret: s}, store, &auth.Options{Pool: pool, Endpoints: g.endpoints(), Scheme: scheme})
+	users, err = auth.NewUsers(auth.App{ClientID: g.ClientID, ClientSecret: s}, store, &auth.Options{Pool: pool, BaseURL: g.base(), Scheme: scheme})
 	if err != nil {
 		return nil, nil, errors.Join(usageError(err.Error()), pool.Close())
 	}
@@ -65,10 +59,7 @@ func (g *garmin) users(store auth.TokenStore, scheme auth.Scheme) (users *auth.U
 
 // tokenServer is the address of the token server.
 func (g *garmin) tokenServer() string {
-	if g.Garmin == "" {
-		return "https://diauth.garmin.com/di-oauth2-service/oauth/token"
-	}
-	return g.endpoints().Token
+	return cmp.Or(g.base(), "https://diauth.garmin.com") + "/di-oauth2-service/oauth/token"
 }
 
 // doctorCommand checks a whole set-up.

@@ -78,7 +78,7 @@ func (c *doctorCommand) accepted(ctx context.Context, id string, secret types.Se
 	if _, err := store.Swap(ctx, nil, probe); err != nil {
 		return err
 	}
-	users, err := auth.NewUsers(auth.App{ClientID: id, ClientSecret: secret}, store, &auth.Options{Endpoints: c.endpoints(), Timeout: c.Timeout})
+	users, err := auth.NewUsers(auth.App{ClientID: id, ClientSecret: secret}, store, &auth.Options{BaseURL: c.base(), Timeout: c.Timeout})
 	if err != nil {
 		return err
 	}

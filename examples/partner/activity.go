@@ -69,9 +69,7 @@ func (p *partner) activityPage(w http.ResponseWriter, r *http.Request) {
 		page.Legs = append(page.Legs, workoutOf(leg))
 	}
 	if !slices.Contains([]bool{len(tracks) > 0, len(j.Legs) > 0}, true) {
-		for _, part := range j.Missing() {
-			page.Missing = append(page.Missing, string(part))
-		}
+		page.Missing = j.Missing()
 	}
 	p.page(w, r, http.StatusOK, "activity", page)
 }

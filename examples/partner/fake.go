@@ -41,18 +41,18 @@ func newFake(c *config) (*fake, *auth.Options, error) {
 		return nil, nil, err
 	}
 	f := &fake{Server: activitytest.NewServer(), gen: activitytest.NewGenerator(7)}
-	consent := "http://" + l.Addr().String() + "/oauth2Confirm"
+	f.Server.BaseURL = "http://" + l.Addr().String()
 	f.Server.BackfillDaysPerMinute = 10_000 // as a production key
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = f.server.Serve(l) }()
 
 	c.app = auth.App{ClientID: f.ClientID, ClientSecret: types.Secret(f.ClientSecret)}
 	c.secret, c.operator, c.days = rand.Text(), rand.Text(), f.Server.BackfillDaysPerMinute
-	pool, err := activity.NewPool(&activity.Options{Transport: f})
+	pool, err := activity.NewPool(&activity.Options{BaseURL: f.BaseURL + "/wellness-api/rest", Transport: f})
 	if err != nil {
 		return nil, nil, errors.Join(err, f.server.Close())
 	}
-	return f, &auth.Options{Pool: pool, Transport: f, Endpoints: auth.Endpoints{Authorize: consent}}, nil
+	return f, &auth.Options{Pool: pool, Transport: f, BaseURL: f.BaseURL}, nil
 }
 
 // serve lets the fake send to a partner, and lets ann and ben in. ann connects by

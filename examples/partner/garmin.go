@@ -25,10 +25,7 @@ func elsewhere(address string, log *slog.Logger) (*auth.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &auth.Options{
-		Pool: pool, Logger: log, PlainHTTPHost: u.Hostname(),
-		Endpoints: auth.Endpoints{Authorize: address + "/oauth2Confirm", Token: address + "/di-oauth2-service/oauth/token"},
-	}, nil
+	return &auth.Options{Pool: pool, Logger: log, BaseURL: address, PlainHTTPHost: u.Hostname()}, nil
 }
 
 // checkGarmin demands an address without a path. "" is Garmin's own.

@@ -58,9 +58,7 @@ func beRestarted(garmin, dir string) error {
 		dir: dir, listen: l.Addr().String(), url: "http://" + l.Addr().String(), secret: secret, operator: operator, days: 10_000,
 		app: auth.App{ClientID: fake.ClientID, ClientSecret: types.Secret(fake.ClientSecret)},
 	}
-	p, err := newPartner(ctx, c, slog.New(slog.NewTextHandler(os.Stderr, nil)), &auth.Options{
-		Pool: pool, Endpoints: auth.Endpoints{Authorize: garmin + "/oauth2Confirm", Token: garmin + "/di-oauth2-service/oauth/token"},
-	})
+	p, err := newPartner(ctx, c, slog.New(slog.NewTextHandler(os.Stderr, nil)), &auth.Options{Pool: pool, BaseURL: garmin})
 	if err != nil {
 		return err
 	}
@@ -123,7 +121,7 @@ func TestRestart(t *testing.T) {
 	t.Cleanup(web.Close)
 	garmin.BaseURL = web.URL
 	garmin.BackfillDaysPerMinute = 10_000
-	garmin.Delivery.BatchItems, garmin.Delivery.FirstRetry = 5, 50*time.Millisecond
+	garmin.DeliveryItems, garmin.DeliveryFirstRetry = 5, 50*time.Millisecond
 	now := time.Now()
 	user := garmin.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: now.AddDate(-1, 0, -1)})
 	fill(user, 1, 30)

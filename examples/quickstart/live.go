@@ -95,7 +95,7 @@ func fakeGarmin(address string) (*auth.Options, error) {
 	}
 	return &auth.Options{
 		Pool:          pool,
-		Endpoints:     auth.Endpoints{Authorize: address + "/oauth2Confirm", Token: address + "/di-oauth2-service/oauth/token"},
+		BaseURL:       address,
 		PlainHTTPHost: u.Hostname(),
 	}, nil
 }

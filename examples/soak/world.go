@@ -74,10 +74,8 @@ func newWorld(round int, seed uint64, api string, c *chaos, r *receiver, p *part
 		want: map[thing]int64{}, files: map[thing][sha256.Size]byte{}, gone: map[types.UserID]bool{},
 	}
 	w.fake.BaseURL = api
-	w.fake.Delivery = activitytest.DeliveryRules{
-		BatchItems: 25, Timeout: deliveryTimeout, FirstRetry: 200 * time.Millisecond,
-		Transport: recorder{w.transport, b},
-	}
+	w.fake.DeliveryItems, w.fake.DeliveryTimeout, w.fake.DeliveryFirstRetry = 25, deliveryTimeout, 200*time.Millisecond
+	w.fake.DeliveryTransport = recorder{w.transport, b}
 	for _, key := range listKeys() {
 		w.fake.SetEndpoints(activitytest.Endpoint{URL: r.url(), Enabled: true, Push: w.rand.IntN(2) == 0}, key)
 	}
@@ -129,7 +127,7 @@ func (w *world) post(ctx context.Context, body []byte) {
 	if err != nil {
 		panic(err) // the URL is ours
 	}
-	res, err := w.fake.Delivery.Transport.RoundTrip(req)
+	res, err := w.fake.DeliveryTransport.RoundTrip(req)
 	if err != nil {
 		return
 	}

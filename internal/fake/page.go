@@ -60,10 +60,7 @@ func settings() []setting {
 	return []setting{
 		{"go", "Go", `pool, err := activity.NewPool(&activity.Options{BaseURL: "BASE_URL/wellness-api/rest"})
 app := auth.App{ClientID: "CLIENT_ID", ClientSecret: "CLIENT_SECRET"}
-users, err := auth.NewUsers(app, store, &auth.Options{Pool: pool, Endpoints: auth.Endpoints{
-	Authorize: "BASE_URL/oauth2Confirm",
-	Token:     "BASE_URL/di-oauth2-service/oauth/token",
-}})`},
+users, err := auth.NewUsers(app, store, &auth.Options{Pool: pool, BaseURL: "BASE_URL"})`},
 		{"node", "Node", `import { Control } from "./control.mjs"; // examples/javascript
 import { Garmin } from "./garmin.mjs";
 const control = new Control("BASE_URL/control");

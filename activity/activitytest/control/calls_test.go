@@ -472,7 +472,7 @@ func TestEvents(t *testing.T) {
 		_, err := u.Upload(activitytest.Upload{Kind: "activities", JSON: fmt.Appendf(nil, `{"summaryId":"%d"}`, i)})
 		require.NoError(t, err)
 	}
-	fake.Backstage().Change(func() { fake.Delivery.BatchItems = 1 })
+	fake.Backstage().Change(func() { fake.DeliveryItems = 1 })
 	fake.Deliver(t.Context())
 	apiGet(t, fake, "user/id", u.State().AccessToken)
 	listed, skipped, requests := 0, 0, false

@@ -59,7 +59,7 @@ func (c *control) limits() (v limitsView) {
 		v = limitsView{
 			s.RedirectURL, pullTokens(s), s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails,
 			backfillView{s.BackfillDaysPerMinute, s.BackfillFixedMinutes, s.BackfillExactDuplicates, s.BackfillDelay.String()},
-			rulesView{s.Delivery.BatchItems, s.Delivery.Timeout.String(), s.Delivery.FirstRetry.String()},
+			rulesView{s.DeliveryItems, s.DeliveryTimeout.String(), s.DeliveryFirstRetry.String()},
 			retentionView{s.KeepDeliveries, s.KeepRequests, s.KeepBytes},
 		}
 	})
@@ -99,7 +99,7 @@ func (c *control) setLimits(r *http.Request) (any, error) {
 		s.EndExclusive, s.PullsCarryUserID, s.NoLongDetails = v.EndExclusive, v.PullsCarryUserID, v.NoLongDetails
 		s.BackfillDaysPerMinute, s.BackfillFixedMinutes = v.Backfill.DaysPerMinute, v.Backfill.FixedMinutes
 		s.BackfillExactDuplicates, s.BackfillDelay = v.Backfill.ExactDuplicates, d[0]
-		s.Delivery.BatchItems, s.Delivery.Timeout, s.Delivery.FirstRetry = v.Delivery.BatchItems, d[1], d[2]
+		s.DeliveryItems, s.DeliveryTimeout, s.DeliveryFirstRetry = v.Delivery.BatchItems, d[1], d[2]
 		s.KeepDeliveries, s.KeepRequests, s.KeepBytes = v.Retention.Deliveries, v.Retention.Requests, v.Retention.Bytes
 	})
 	return c.limits(), nil

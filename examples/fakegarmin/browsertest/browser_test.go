@@ -391,7 +391,7 @@ func TestRate(t *testing.T) {
 	user := fake.AddUser(nil)
 	// The deliveries are made in memory: two sockets each would be measured.
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: receiver.Config.Handler})
-	fake.Delivery.BatchItems = 1
+	fake.DeliveryItems = 1
 	server := httptest.NewServer(fakeprogram.Handler(fake, nil))
 	defer server.Close()
 	defer server.CloseClientConnections() // the event stream has no end

@@ -70,7 +70,7 @@ func newWorld(dir string, traces *sdktrace.TracerProvider, meters *sdkmetric.Met
 	tokens := auth.NewMemory()
 	users, err := auth.NewUsers(auth.App{ClientID: w.garmin.ClientID, ClientSecret: types.Secret(w.garmin.ClientSecret)}, tokens, &auth.Options{
 		Pool: pool, Wrap: tel.Transport,
-		Endpoints: auth.Endpoints{Authorize: w.garmin.BaseURL + "/oauth2Confirm", Token: w.garmin.BaseURL + "/di-oauth2-service/oauth/token"},
+		BaseURL: w.garmin.BaseURL,
 	})
 	if err != nil {
 		return nil, err

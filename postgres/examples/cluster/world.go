@@ -37,7 +37,7 @@ func newWorld(users int) (*world, error) {
 	}
 	w := &world{fake: activitytest.NewServer(), url: "http://" + l.Addr().String(), asked: map[string]int{}}
 	w.fake.BaseURL = w.url
-	w.fake.Delivery = activitytest.DeliveryRules{BatchItems: 10, Timeout: 5 * time.Second, FirstRetry: 300 * time.Millisecond}
+	w.fake.DeliveryItems, w.fake.DeliveryTimeout, w.fake.DeliveryFirstRetry = 10, 5*time.Second, 300*time.Millisecond
 	for i := range users {
 		id := types.UserID(fmt.Sprintf("%032x", i+1))
 		w.users = append(w.users, w.fake.AddUser(&activitytest.UserOptions{ID: id, AccessToken: tokenOf(id)}))
