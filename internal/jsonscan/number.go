@@ -27,9 +27,8 @@ const maxNumber = 1024
 //     digits are those of the number that stood in this place before (place), and
 //     not "as many as there are". A store in the branch keeps the compiler from making
 //     a sum of it again.
-//   - A float that is exact by one division is made so, and the others by one
-//     multiplication with a 128-bit power of ten. strconv is called for none but
-//     the longest.
+//   - A fraction is made a float by one multiplication with a 128-bit power of ten.
+//     strconv is called for none but the longest.
 //
 // What must hold: a value is the same, bit for bit, as that of strconv, and what is
 // not certain is left to the slow way, which is exact for every number.
@@ -149,16 +148,11 @@ func (at *place) number(all *[numberRoom]byte) (v uint64, size uint) {
 	if c|0x20 == 'e' {
 		return p.exponent(m, exp, lead, n, sign)
 	}
-	if m >= 1<<53 {
+	if exp != 0 {
 		return scaled(m, exp, sign, lead+n)
 	}
-	// Both operands are exact, so the one rounding is the right one (Clinger). It is
-	// faster than scaled by a fifth for short numbers.
-	f := float64(int64(m))
-	if exp != 0 {
-		f /= exact10[-exp]
-	}
-	return math.Float64bits(f) | uint64(sign)<<63, lead + n
+	// Fifteen digits are exact.
+	return math.Float64bits(float64(int64(m))) | uint64(sign)<<63, lead + n
 }
 
 // numberEnd returns the index after the JSON number at b[i:], or 0 if it is not a
@@ -278,12 +272,7 @@ func (p *digitRoom) exponent(m uint64, exp int, lead, n, sign uint) (v uint64, s
 	if minus {
 		e = -e
 	}
-	exp += e
-	if m < 1<<53 && 0 <= exp && exp < len(exact10) {
-		v = math.Float64bits(float64(int64(m)) * exact10[exp])
-		return v | uint64(sign)<<63, lead + n
-	}
-	return scaled(m, exp, sign, lead+n)
+	return scaled(m, exp+e, sign, lead+n)
 }
 
 // scaled returns the bits of the float64 nearest to m times ten to the power exp, and
@@ -321,11 +310,6 @@ func scaled(m uint64, exp int, sign, size uint) (uint64, uint) {
 	// the exponent by itself.
 	e2 := uint64((217706*exp)>>16+63+1023) + top - uint64(zeros)
 	return ((e2-1)<<52 + mant) | uint64(sign)<<63, size
-}
-
-var exact10 = [...]float64{
-	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
 // Why a number or string does not fit its field; it follows the type in an error.
