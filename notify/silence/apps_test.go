@@ -59,12 +59,12 @@ func TestApps(t *testing.T) {
 	require.Len(t, found, 1)
 	require.Equal(t, "evaluation", found[0].Key)
 	require.Empty(t, found[0].User)
-	require.Equal(t, silence.CauseOutage, found[0].Cause)
+	require.Equal(t, "outage", found[0].Cause)
 	require.Equal(t, found, slices.Collect(d.All()))
 
 	d.Forget("u1@evaluation")
 	require.Equal(t, 3*7200-1, d.Users())
-	d.Told("u1@other", silence.CauseLeft) // nobody's
+	d.Told("u1@other", "left") // nobody's
 	d.Arrived(types.KindActivities, "@evaluation", now)
 	require.Equal(t, 3*7200-1, d.Users())
 }

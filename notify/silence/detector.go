@@ -31,7 +31,7 @@ type Detector struct {
 	lived, awake, scanned time.Duration
 	whole                 series
 	kinds                 [nKinds]series
-	cause                 Cause // of the whole key
+	cause                 string // of the whole key
 	users                 map[types.UserID]*user
 	apps                  map[string]*Detector // of the applications with a name
 }
@@ -98,7 +98,7 @@ func (d *Detector) Arrived(kind types.Kind, id types.UserID, at time.Time) {
 	ks.seen, ks.last, ks.heard = true, live, at
 	ks.missed = 0
 	u.said &^= saidUser | 1<<k
-	u.cause = CauseUnknown
+	u.cause = causeUnknown
 }
 
 // start begins the time.
@@ -110,11 +110,12 @@ func (d *Detector) start(now time.Time) {
 	}
 }
 
-// Told records a cause for which a user may become silent. If id is "", or "@"
-// and the name of an application, it is for the whole key. The cause holds
-// until data of the user arrives or another cause is recorded; [CauseUnknown]
-// removes it. It has no effect for a user without earlier data.
-func (d *Detector) Told(id types.UserID, cause Cause) {
+// Told records a cause for which a user may become silent, one of [Silence].Cause.
+// [Detector.Wrap] and [Detector.Observe] call it for what they see. If id is "", or
+// "@" and the name of an application, it is for the whole key. The cause holds
+// until data of the user arrives or another cause is recorded; "" removes it. It has
+// no effect for a user without earlier data.
+func (d *Detector) Told(id types.UserID, cause string) {
 	d = d.of(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -239,14 +240,14 @@ func (d *Detector) ofUser(id types.UserID, u *user) iter.Seq2[Silence, uint8] {
 		}
 		own, quiet := u.interval(), d.awake-u.last
 		limit := 3*own + d.opts.Holiday - scanEvery // and found before the last is over
-		if u.cause != CauseUnknown {
+		if u.cause != causeUnknown {
 			limit = max(own, day)
 		}
 		s := Silence{Key: d.opts.Key, User: id, Interval: own + d.opts.Holiday/3}
 		if quiet > limit {
 			s.Since, s.Cause = u.heard, u.cause
-			if s.Cause == CauseUnknown && u.fading() {
-				s.Cause = CauseFading
+			if s.Cause == causeUnknown && u.fading() {
+				s.Cause = causeFading
 			}
 			yield(s, saidUser)
 			return
@@ -258,8 +259,8 @@ func (d *Detector) ofUser(id types.UserID, u *user) iter.Seq2[Silence, uint8] {
 			}
 			s.Kind, s.Since, s.Expected = kindOf(i), k.heard, float64(k.missed)
 			s.Cause = u.cause
-			if s.Cause == CauseUnknown && i == iFiles {
-				s.Cause = CauseFiles
+			if s.Cause == causeUnknown && i == iFiles {
+				s.Cause = causeFiles
 			}
 			if !yield(s, 1<<i) {
 				return
@@ -272,11 +273,11 @@ func (d *Detector) ofUser(id types.UserID, u *user) iter.Seq2[Silence, uint8] {
 func (d *Detector) ofSeries(kind types.Kind, s *series) Silence {
 	cause := d.cause
 	switch {
-	case cause != CauseUnknown:
+	case cause != causeUnknown:
 	case kind == types.KindActivityFiles:
-		cause = CauseFiles
+		cause = causeFiles
 	default:
-		cause = CauseEndpoint
+		cause = causeEndpoint
 	}
 	return Silence{Key: d.opts.Key, Kind: kind, Since: s.since, Expected: s.missing, Cause: cause}
 }

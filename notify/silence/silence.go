@@ -87,52 +87,37 @@ const (
 	year = 365 * day
 )
 
-// Cause is why data has stopped, as far as the detector knows.
-type Cause string
-
-// The causes.
+// The causes of a [Silence], which says what they mean.
 const (
-	// CauseUnknown: the cause is unknown. For a whole key it is most often the
-	// endpoint: switched off at Garmin, or not reachable.
-	CauseUnknown Cause = ""
-	// CauseToken: Garmin refuses the user's token. Ask the user to connect again.
-	CauseToken Cause = "token"
-	// CausePermission: the user has withdrawn the permission for activities.
-	CausePermission Cause = "permission"
-	// CauseLeft: a deregistration says that the user has disconnected. Call
-	// [Detector.Forget] where you delete a user.
-	CauseLeft Cause = "left"
-	// CauseFading: the user's data became less and less frequent.
-	CauseFading Cause = "fading"
-	// CauseEndpoint: no data of the key, or of a kind, arrives, and no other
-	// cause is known.
-	CauseEndpoint Cause = "endpoint"
-	// CauseOutage: Garmin cannot be reached, or refuses the application.
-	CauseOutage Cause = "outage"
-	// CauseQueue: the queue fails or is stalled.
-	CauseQueue Cause = "queue"
-	// CauseFiles: activities that should have files come without file pings.
-	CauseFiles Cause = "files"
+	causeUnknown    = ""
+	causeToken      = "token"
+	causePermission = "permission"
+	causeLeft       = "left"
+	causeFading     = "fading"
+	causeEndpoint   = "endpoint"
+	causeOutage     = "outage"
+	causeQueue      = "queue"
+	causeFiles      = "files"
 )
 
-// text says what a cause means and what to do.
-func (c Cause) text() string {
-	switch c {
-	case CauseToken:
+// advice says what a cause means and what to do.
+func advice(cause string) string {
+	switch cause {
+	case causeToken:
 		return "Garmin refuses the token: ask the user to connect again"
-	case CausePermission:
+	case causePermission:
 		return "the user has taken back the permission for activities"
-	case CauseLeft:
+	case causeLeft:
 		return "the user is said to have disconnected"
-	case CauseFading:
+	case causeFading:
 		return "the user came less and less"
-	case CauseEndpoint:
+	case causeEndpoint:
 		return "see whether the endpoint answers, and is enabled at Garmin"
-	case CauseOutage:
+	case causeOutage:
 		return "Garmin is not reached or refuses the application"
-	case CauseQueue:
+	case causeQueue:
 		return "the queue fails or does not move"
-	case CauseFiles:
+	case causeFiles:
 		return "file pings are missing for activities that have files: see whether their endpoint is enabled at Garmin"
 	}
 	return "the cause is not known"
@@ -154,7 +139,24 @@ type Silence struct {
 	// Expected is the number of arrivals that a key should have had since. For a
 	// kind of one user it is the number of activities without it.
 	Expected float64
-	Cause    Cause
+	// Cause is why data has stopped, as far as the detector knows. For a user:
+	//
+	//	"token"       Garmin refuses the token: ask the user to connect again
+	//	"permission"  the user has withdrawn the permission for activities
+	//	"left"        the user has disconnected: see [Detector.Forget]
+	//	"fading"      the user's data became less and less frequent
+	//
+	// For a key or a kind:
+	//
+	//	"endpoint"    no other cause is known: see whether the endpoint answers, and
+	//	              is enabled at Garmin
+	//	"outage"      Garmin cannot be reached, or refuses the application
+	//	"queue"       the queue fails or is stalled
+	//	"files"       activities that should have files come without file pings; of a
+	//	              user, too
+	//
+	// It is "" if the cause is unknown. [Silence.String] says it in words.
+	Cause string
 }
 
 // String returns the silence in one line.
@@ -178,5 +180,5 @@ func (s Silence) String() string {
 	default:
 		text += fmt.Sprintf(", %.0f expected", s.Expected)
 	}
-	return text + "; " + s.Cause.text()
+	return text + "; " + advice(s.Cause)
 }

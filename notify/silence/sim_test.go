@@ -21,10 +21,10 @@ var epoch = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 type outage struct {
 	who      types.UserID
 	kind     types.Kind
-	cause    silence.Cause // "" is told to nobody
+	cause    string // "" is told to nobody
 	from, to time.Duration
 	found    time.Duration // 0 if it is not
-	said     silence.Cause
+	said     string
 	own      time.Duration // the interval that was said
 	first    time.Duration // when its cause was told
 }
@@ -55,7 +55,7 @@ type event struct {
 	at   time.Duration
 	who  types.UserID
 	kind types.Kind
-	told silence.Cause
+	told string
 	tell bool
 }
 
@@ -142,9 +142,9 @@ func newWorld(seed uint64, users int, length time.Duration) *world {
 			o := &outage{who: a.id, from: from, to: from + n}
 			switch r.IntN(5) {
 			case 0:
-				o.cause = silence.CauseToken
+				o.cause = "token"
 			case 1:
-				o.cause = silence.CausePermission
+				o.cause = "permission"
 			case 2:
 				o.to = length
 			case 3:
@@ -173,7 +173,7 @@ func (w *world) live(r *rand.Rand, a *athlete) {
 		w.events = append(w.events, event{at: t, who: a.id, kind: kind})
 	}
 	for _, o := range a.outages {
-		if o.cause == silence.CausePermission {
+		if o.cause == "permission" {
 			w.events = append(w.events, event{at: o.from, who: a.id, told: o.cause, tell: true},
 				event{at: o.to, who: a.id, tell: true})
 		}
@@ -197,7 +197,7 @@ func (w *world) live(r *rand.Rand, a *athlete) {
 					return
 				}
 				for _, o := range a.outages {
-					if o.cause == silence.CauseToken && o.covers(t) && r.IntN(2) == 0 {
+					if o.cause == "token" && o.covers(t) && r.IntN(2) == 0 {
 						// A ping that could not be pulled.
 						if w.covered(t) {
 							continue
@@ -421,7 +421,7 @@ func (w *world) judge(f *figures, s silence.Silence, t time.Duration, a *athlete
 		f.falseKinds++
 	case a.fade > 0 && t > a.fade && last < t:
 		f.gone++
-		if s.Cause == silence.CauseFading {
+		if s.Cause == "fading" {
 			f.fading++
 		}
 	default:

@@ -187,11 +187,11 @@ func moment(c coder, v *time.Time) {
 	*v = time.Unix(sec, int64(nano)).UTC()
 }
 
-func causes() [9]Cause {
-	return [...]Cause{CauseUnknown, CauseToken, CausePermission, CauseLeft, CauseFading, CauseEndpoint, CauseOutage, CauseQueue, CauseFiles}
+func causes() [9]string {
+	return [...]string{causeUnknown, causeToken, causePermission, causeLeft, causeFading, causeEndpoint, causeOutage, causeQueue, causeFiles}
 }
 
-func reason(c coder, v *Cause) {
+func reason(c coder, v *string) {
 	all := causes()
 	n := uint8(max(slices.Index(all[:], *v), 0))
 	c.u8(&n)

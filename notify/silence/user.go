@@ -66,7 +66,7 @@ type user struct {
 	hist        [buckets]float32
 	// slow and fast are averages of the logarithm of the gap in hours.
 	slow, fast float32
-	cause      Cause
+	cause      string
 	// said is a bit for each kind, and one for the user.
 	said  uint8
 	kinds [nKinds]kindState

@@ -25,7 +25,7 @@ func (d *Detector) Wrap(c notify.Callbacks) notify.Callbacks {
 	}
 	if left := c.Deregistration; left != nil {
 		c.Deregistration = func(ctx context.Context, v *notify.Delivery, e *notify.Deregistration) error {
-			d.Told(v.UserID, CauseLeft)
+			d.Told(v.UserID, causeLeft)
 			return left(ctx, v, e)
 		}
 	}
@@ -47,9 +47,9 @@ func (d *Detector) permitted(id types.UserID, yes bool) {
 	switch {
 	case u == nil:
 	case !yes:
-		u.cause = CausePermission
-	case u.cause == CausePermission:
-		u.cause = CauseUnknown
+		u.cause = causePermission
+	case u.cause == causePermission:
+		u.cause = causeUnknown
 	}
 }
 
@@ -60,10 +60,10 @@ func (d *Detector) Observe(o notify.Outcome) {
 	case notify.ResultParked:
 		d.parked(o.UserID)
 	case notify.ResultOutage:
-		d.Told(types.UserID("").In(o.UserID.App()), CauseOutage)
+		d.Told(types.UserID("").In(o.UserID.App()), causeOutage)
 	case notify.ResultStalled, notify.ResultQueueFailed:
 		for a := range d.each() {
-			a.Told("", CauseQueue)
+			a.Told("", causeQueue)
 		}
 	case notify.ResultResumed, notify.ResultDone:
 		own := d.of(o.UserID)
@@ -90,8 +90,8 @@ func (d *Detector) parked(id types.UserID) {
 	d = d.of(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if u := d.users[id]; u != nil && u.cause == CauseUnknown {
-		u.cause = CauseToken
+	if u := d.users[id]; u != nil && u.cause == causeUnknown {
+		u.cause = causeToken
 	}
 }
 
@@ -100,7 +100,7 @@ func (d *Detector) parked(id types.UserID) {
 func (d *Detector) works(r notify.Result, own bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.cause == CauseQueue || d.cause == CauseOutage && own && r == notify.ResultResumed {
-		d.cause = CauseUnknown
+	if d.cause == causeQueue || d.cause == causeOutage && own && r == notify.ResultResumed {
+		d.cause = causeUnknown
 	}
 }
