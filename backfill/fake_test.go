@@ -45,7 +45,7 @@ func TestOnFake(t *testing.T) {
 				w := types.Window{Start: time.Now().UTC().AddDate(-2, 0, 0), End: time.Now().UTC().Add(-7 * time.Hour)}
 				ledger := backfill.NewLedger()
 				fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					for e, err := range notify.Decode(r.Body) {
+					for e, err := range new(notify.Decoder).Decode(r.Body) {
 						if err != nil {
 							t.Error(err)
 							break

@@ -36,7 +36,7 @@ type decoder struct {
 type stream struct{ io.Reader }
 
 func ours(body []byte) (n int, err error) {
-	for _, e := range notify.Decode(stream{bytes.NewReader(body)}) {
+	for _, e := range new(notify.Decoder).Decode(stream{bytes.NewReader(body)}) {
 		if e != nil {
 			return n, e
 		}
@@ -46,7 +46,7 @@ func ours(body []byte) (n int, err error) {
 }
 
 func oursFile(body []byte) (n int, err error) {
-	for _, e := range notify.Decode(bytes.NewReader(body)) {
+	for _, e := range new(notify.Decoder).Decode(bytes.NewReader(body)) {
 		if e != nil {
 			return n, e
 		}

@@ -26,7 +26,7 @@ func TestLoopback(t *testing.T) {
 			return err
 		}))
 		decode = min(decode, transfer(t, data, func(r io.Reader) error {
-			for _, err := range notify.Decode(r) {
+			for _, err := range new(notify.Decoder).Decode(r) {
 				if err != nil {
 					return err
 				}

@@ -207,14 +207,14 @@ func TestFirstEvent(t *testing.T) {
 	}
 	data := bodygen.Details(bodygen.Options{Seed: 1, Size: 100 << 20, Samples: 3600})
 	var end int64
-	for ev := range notify.Decode(strings.NewReader(string(data[:4<<20]))) {
+	for ev := range new(notify.Decoder).Decode(strings.NewReader(string(data[:4<<20]))) {
 		end = ev.Offset + ev.Size
 		break
 	}
 	best := time.Hour
 	for range 20 {
 		r := &arrivals{r: strings.NewReader(string(data)), end: end}
-		for range notify.Decode(r) {
+		for range new(notify.Decoder).Decode(r) {
 			best = min(best, time.Since(r.at))
 			break
 		}

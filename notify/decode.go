@@ -13,13 +13,6 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// Decode yields the items of a notification body one at a time, as they are read
-// from r. It uses a zero [Decoder].
-func Decode(r io.Reader) iter.Seq2[*Event, error] {
-	var d Decoder
-	return d.Decode(r)
-}
-
 // Decoder reads notification bodies. The zero value is ready. It is safe for
 // concurrent use once its fields are set, and must not be copied after its
 // first use.
@@ -55,10 +48,10 @@ const longestText = 64 << 10
 // errItemTooLarge is the cause of an item larger than Decoder.MaxItem.
 var errItemTooLarge = errors.New("item too large")
 
-// Decode yields the items of one body in order. A bad item is an [*Unrecognized],
-// and the stream continues. Broken JSON or a failing reader ends it with a
-// [*types.DecodeError] and a nil event; earlier events remain valid. The iterator
-// is single-use, since r is.
+// Decode yields the items of one body in order, one at a time, as they are read from
+// r. A bad item is an [*Unrecognized], and the stream continues. Broken JSON or a
+// failing reader ends it with a [*types.DecodeError] and a nil event; earlier events
+// remain valid. The iterator is single-use, since r is.
 //
 // Every key of the body's object is read, even a repeated one. A list under an
 // unknown key yields an [*Unrecognized] for each item. Empty lists, null in place

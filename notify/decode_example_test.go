@@ -8,7 +8,7 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-func ExampleDecode() {
+func ExampleDecoder_Decode() {
 	body := strings.NewReader(`{
 	  "activities": [
 	    {"userId": "u1", "summaryId": "101", "activityType": "RUNNING", "durationInSeconds": 1800},
@@ -18,7 +18,8 @@ func ExampleDecode() {
 	  ],
 	  "deregistrations": [{"userId": "u4"}]
 	}`)
-	for event, err := range notify.Decode(body) {
+	var d notify.Decoder
+	for event, err := range d.Decode(body) {
 		if err != nil {
 			fmt.Println("the rest cannot be read:", err)
 			return

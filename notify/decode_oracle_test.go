@@ -157,7 +157,7 @@ func plainDefects(ev *notify.Event) {
 // have returns what a body holds by the real decoder, with the errors of its
 // Unrecognized events taken out.
 func have(r io.Reader) (events []*notify.Event, errs []error, err error) {
-	for ev, e := range notify.Decode(r) {
+	for ev, e := range new(notify.Decoder).Decode(r) {
 		if e != nil {
 			err = e
 			continue

@@ -29,7 +29,7 @@ func TestDecodeCommas(t *testing.T) {
 			pushes := 0
 			var last error
 			body := `{"activities":[` + tt.lessons + `,` + tt.wrong + `]}`
-			for event, err := range notify.Decode(strings.NewReader(body)) {
+			for event, err := range new(notify.Decoder).Decode(strings.NewReader(body)) {
 				if last = err; err == nil {
 					require.IsType(t, &notify.Push{}, event.Data)
 					pushes++
@@ -54,7 +54,7 @@ func TestSampleCommas(t *testing.T) {
 	} {
 		body := `{"activityDetails":[{"userId":"u","samples":[{"startTimeInSeconds":1,"heartRate":2},{"heartRate":2,"startTimeInSeconds":1},{"new":1,"heartRate":2},{"startTimeInSeconds":1,"steps":1},` + wrong + `]}]}`
 		var last error
-		for _, err := range notify.Decode(strings.NewReader(body)) {
+		for _, err := range new(notify.Decoder).Decode(strings.NewReader(body)) {
 			last = err
 		}
 		require.Error(t, last, wrong)

@@ -188,7 +188,7 @@ func TestBrokenBodySaysWhere(t *testing.T) {
 		{"{\"activities\":[{\"userId\":\"u\"},\n{\"userId\":\"\n\"}]}", "activities[1]", "\n\"}", "control character"},
 	} {
 		var last error
-		for _, err := range notify.Decode(strings.NewReader(tt.body)) {
+		for _, err := range new(notify.Decoder).Decode(strings.NewReader(tt.body)) {
 			last = err
 		}
 		de, ok := errors.AsType[*types.DecodeError](last)
@@ -215,7 +215,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 		`{"userId":"u","summaryId":"` + canary + `\ud83d","permissions":"` + canary + `","changeTimeInSeconds":"` + canary + `"}`,
 	} {
 		for _, key := range []string{"activities", "activityFiles", "deregistrations", "userPermissionsChange", "other"} {
-			for ev, err := range notify.Decode(strings.NewReader(`{"` + key + `":[` + item + `]}`)) {
+			for ev, err := range new(notify.Decoder).Decode(strings.NewReader(`{"` + key + `":[` + item + `]}`)) {
 				if err != nil {
 				} else if u, ok := ev.Data.(*notify.Unrecognized); ok {
 					err = u.Err
@@ -332,7 +332,7 @@ func TestHostileBodies(t *testing.T) {
 			}
 			parts = append(parts, strings.NewReader(tt.tail))
 			events, last := 0, error(nil)
-			for ev, err := range notify.Decode(io.MultiReader(parts...)) {
+			for ev, err := range new(notify.Decoder).Decode(io.MultiReader(parts...)) {
 				if last = err; err == nil {
 					events++
 					require.NotNil(t, ev)
@@ -513,7 +513,7 @@ func TestEventsComeAsTheirBytesDo(t *testing.T) {
 		fmt.Fprint(w, `]}`)
 	}()
 	n := 0
-	for _, err := range notify.Decode(r) {
+	for _, err := range new(notify.Decoder).Decode(r) {
 		require.NoError(t, err)
 		seen <- n
 		n++
@@ -526,7 +526,7 @@ func TestReaderErrorIsWrapped(t *testing.T) {
 	broken := errors.New("connection reset")
 	var events int
 	var last error
-	for _, err := range notify.Decode(io.MultiReader(strings.NewReader(`{"activities":[{"userId":"u"},{"us`), errReader{broken})) {
+	for _, err := range new(notify.Decoder).Decode(io.MultiReader(strings.NewReader(`{"activities":[{"userId":"u"},{"us`), errReader{broken})) {
 		if last = err; err == nil {
 			events++
 		}
@@ -557,7 +557,7 @@ func TestAllocationsDoNotGrowWithSamples(t *testing.T) {
 		few, many := body(5), body(15)
 		count := func(b []byte) float64 {
 			return testing.AllocsPerRun(3, func() {
-				for _, err := range notify.Decode(bytes.NewReader(b)) {
+				for _, err := range new(notify.Decoder).Decode(bytes.NewReader(b)) {
 					require.NoError(t, err)
 				}
 			})
@@ -589,7 +589,7 @@ func TestHeapIsBoundByTheRecord(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before, most, events := live(), uint64(0), 0
-	for _, err := range notify.Decode(io.MultiReader(parts...)) {
+	for _, err := range new(notify.Decoder).Decode(io.MultiReader(parts...)) {
 		require.NoError(t, err)
 		if events++; events%20 == 0 {
 			most = max(most, live())

@@ -27,7 +27,7 @@ func TestMillion(t *testing.T) {
 	byUser := make(map[types.UserID]int)
 	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bytes += int(r.ContentLength)
-		for e, err := range notify.Decode(r.Body) {
+		for e, err := range new(notify.Decoder).Decode(r.Body) {
 			if err != nil {
 				break
 			}

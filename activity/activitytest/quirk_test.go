@@ -49,7 +49,7 @@ func traffic(t *testing.T, quirks ...activitytest.Quirk) (o oddity) {
 				return
 			}
 			o.bodies = append(o.bodies, string(b))
-			for e, err := range notify.Decode(strings.NewReader(string(b))) {
+			for e, err := range new(notify.Decoder).Decode(strings.NewReader(string(b))) {
 				if err != nil {
 					o.errs++
 					break
@@ -166,7 +166,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		fake.SetQuirks(.2, activitytest.Quirks()...)
 		n := 0
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			for _, err := range notify.Decode(r.Body) {
+			for _, err := range new(notify.Decoder).Decode(r.Body) {
 				if err != nil {
 					w.WriteHeader(http.StatusBadRequest)
 					return

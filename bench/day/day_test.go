@@ -61,7 +61,7 @@ func TestBodies(t *testing.T) {
 		if p.what == "details" {
 			require.InDelta(t, 100_000, len(body), 10_000)
 		}
-		for e, err := range notify.Decode(bytes.NewReader(body)) {
+		for e, err := range new(notify.Decoder).Decode(bytes.NewReader(body)) {
 			require.NoError(t, err)
 			_, odd := e.Data.(*notify.Unrecognized)
 			require.False(t, odd, p.what)

@@ -163,7 +163,7 @@ func report(ctx context.Context, out io.Writer, ledger backfill.Ledger, userID t
 // service does so where it saves them.
 func receiver(ledger backfill.Ledger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for e, err := range notify.Decode(r.Body) {
+		for e, err := range new(notify.Decoder).Decode(r.Body) {
 			if err == nil {
 				if push, ok := e.Data.(*notify.Push); ok {
 					err = backfill.Arrival(r.Context(), ledger, e.UserID, push.Summary)

@@ -214,7 +214,7 @@ func (d *demonstration) replay(ctx context.Context, file string) error {
 		return err
 	}
 	d.printf("\n%s, from disk\n", file)
-	for event, err := range notify.Decode(bytes.NewReader(body)) {
+	for event, err := range new(notify.Decoder).Decode(bytes.NewReader(body)) {
 		d.sent++
 		if err != nil {
 			d.printf("   ends early: %v\n", err)

@@ -126,7 +126,7 @@ func TestSharedPayloads(t *testing.T) {
 			for n := 0; n < len(bytes.TrimSpace(body)); n += step {
 				got := 0
 				var last error
-				for event, err := range notify.Decode(bytes.NewReader(body[:n])) {
+				for event, err := range new(notify.Decoder).Decode(bytes.NewReader(body[:n])) {
 					if last = err; err == nil {
 						require.Equal(t, events[got].Data.(*notify.Push).Summary.ID(), event.Data.(*notify.Push).Summary.ID())
 						got++
@@ -225,7 +225,7 @@ func TestSharedDocument(t *testing.T) {
 		const before = `{"activityFiles":[{"userId":"u","summaryId":"1-file","callbackURL":"https://x.test/?id=1"},`
 		var files int
 		var last error
-		for event, err := range notify.Decode(strings.NewReader(before + list)) {
+		for event, err := range new(notify.Decoder).Decode(strings.NewReader(before + list)) {
 			if last = err; err == nil {
 				require.Equal(t, types.ID("1-file"), event.Data.(*notify.FilePing).File.SummaryID)
 				files++

@@ -74,7 +74,7 @@ func TestPlay(t *testing.T) {
 			require.Len(t, second.Users(), 2)
 			pulled, files := 0, 0
 			for _, body := range after.bodies {
-				for e, err := range notify.Decode(strings.NewReader(body)) {
+				for e, err := range new(notify.Decoder).Decode(strings.NewReader(body)) {
 					if err != nil {
 						break
 					}
@@ -128,7 +128,7 @@ func (s *inbox) counts(t *testing.T) map[string]int {
 	t.Helper()
 	n := map[string]int{}
 	for _, body := range s.bodies {
-		for e, err := range notify.Decode(strings.NewReader(body)) {
+		for e, err := range new(notify.Decoder).Decode(strings.NewReader(body)) {
 			if err != nil {
 				n["no JSON"]++
 				break
