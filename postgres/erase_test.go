@@ -5,6 +5,8 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/seal"
 	"github.com/garminkit/activityapi/internal/shareof"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/postgres/internal/pgtest"
@@ -331,6 +334,14 @@ func TestEraseSealed(t *testing.T) {
 	ctx, h := t.Context(), steadySealed(t, pgtest.Schema(t))
 	defer func() { require.NoError(t, h.Close()) }()
 	h.db.older = time.Hour
+	// The counters in our nonces have zeros, with which the server would take each
+	// row for one to look into. Random nonces, of the same length, need not have any.
+	block, err := aes.NewCipher(make([]byte, keySize))
+	require.NoError(t, err)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	require.NoError(t, err)
+	h.db.sealing.keys.box, err = seal.New(aead)
+	require.NoError(t, err)
 	all := taken(t, h)
 	const many, she = 40, "her-id-1"
 	for i := range many {
@@ -352,10 +363,7 @@ func TestEraseSealed(t *testing.T) {
 	out, err := h.Erase(ctx, she)
 	require.NoError(t, err)
 	require.Empty(t, out.Left)
-	have, _ := heldBy(t, h, all)
-	for what := range have {
-		require.NotContains(t, what, she)
-	}
+	require.Empty(t, allItems(t, all), "what waits is hers alone")
 	letters := 0
 	for l, err := range h.Letters(ctx, nil) {
 		require.NoError(t, err)
