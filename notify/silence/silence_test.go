@@ -60,7 +60,7 @@ func TestUserIsSaidOnce(t *testing.T) {
 	s := said[0]
 	require.Equal(t, name(7), s.User)
 	require.Equal(t, "evaluation", s.Key)
-	require.Equal(t, "", s.Cause)
+	require.Empty(t, s.Cause)
 	require.WithinDuration(t, epoch.Add(60*day), s.Since, day+time.Hour)
 	require.Less(t, s.Interval, 9*day)
 	require.Contains(t, s.String(), "user u007: nothing since 2026-03-")
