@@ -66,7 +66,7 @@ func ExampleDetector_Check() {
 		for user := range 24 {
 			broken := user == 7 && minute > 35*24*60
 			if broken {
-				d.Observe(notify.Outcome{Result: notify.ResultParked, UserID: "7"})
+				d.Told("7", "token")
 			} else if minute%(24*60) == user*60 {
 				d.Arrived(types.KindActivities, types.UserID(fmt.Sprint(user)), now)
 			}
