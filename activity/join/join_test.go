@@ -83,7 +83,7 @@ func oracle(came []delivery) map[types.ID]*truth {
 		return all[id]
 	}
 	for _, d := range came {
-		slot := string(d.part)
+		slot := d.part
 		if d.edit {
 			slot = "edit"
 		}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain has the heap collected more rarely: it is small, and half of the
-// processor time went into collecting it.
+// TestMain has the heap collected more rarely: it is small, and collecting it took a
+// large part of the processor time.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	os.Exit(m.Run())
