@@ -38,7 +38,8 @@ type Erasure struct {
 	Left []Leftover `json:"left,omitempty"`
 }
 
-// Leftover is something that Erase has not removed: what, how many, and why.
+// Leftover is something that Erase has not removed: what, how many, and why. A Count
+// of 0 means that nobody knows how many.
 type Leftover struct {
 	What  string `json:"what"`
 	Count int    `json:"count"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"maps"
 
 	"github.com/garminkit/activityapi/activity/service/personal"
@@ -61,11 +62,43 @@ func (s *Service) stores() (*personal.Stores, func() error, error) {
 			return nil, nil, err
 		}
 		all.Files, done = d, d.Close
-		if e, ok := f.Store.(notify.Eraser); ok && f.Store != notify.FileStore(d) {
-			others := map[string]notify.Eraser{"file store": e}
+		if e := elsewhere(f); e != nil {
+			others := map[string]notify.Eraser{fileStore: e}
 			maps.Copy(others, all.Others)
 			all.Others = others
 		}
 	}
 	return &all, done, nil
+}
+
+// fileStore is the name, in receipts, of the files that a FileDir cannot find.
+const fileStore = "file store"
+
+// elsewhere is for the files of a user that are not in Dir under the user's name. It
+// is nil if there are none.
+func elsewhere(f *notify.Files) notify.Eraser {
+	e, ok := f.Store.(notify.Eraser)
+	switch {
+	case f.Name != nil:
+		return unfound("Files.Name names them: the application knows which are the user's")
+	case ok:
+		return e
+	case f.Store != nil:
+		return unfound("Files.Store is no Eraser")
+	}
+	return nil
+}
+
+// unfound says why files of a user cannot be found, so that no receipt and no
+// manifest is complete without them.
+type unfound string
+
+func (why unfound) Erase(context.Context, types.UserID) (*notify.Erasure, error) {
+	return &notify.Erasure{Left: []notify.Leftover{{What: "files", Why: string(why)}}}, nil
+}
+
+func (why unfound) Holdings(context.Context, types.UserID) iter.Seq2[*notify.Holding, error] {
+	return func(yield func(*notify.Holding, error) bool) {
+		yield(nil, errors.New("files are left out: "+string(why)))
+	}
 }

@@ -180,3 +180,68 @@ func namesOf(t *testing.T, dir string, texts ...string) (found []string) {
 	}))
 	return found
 }
+
+// TestServiceEraseFilesElsewhere: a receipt is complete, and a manifest, only if
+// somebody looked for the files that are not under the user's name in Dir.
+func TestServiceEraseFilesElsewhere(t *testing.T) {
+	t.Parallel()
+	const unable = "Files.Store is no Eraser"
+	const named = "Files.Name names them: the application knows which are the user's"
+	own := func(*types.ActivityFile) string { return "one.fit" }
+	for name, tt := range map[string]struct {
+		store  func(notify.FileStore) notify.FileStore // nil: none
+		name   func(*types.ActivityFile) string
+		others bool
+		want   string // why files are left
+	}{
+		"in Dir":                         {},
+		"a store":                        {store: func(s notify.FileStore) notify.FileStore { return s }},
+		"a store that cannot erase":      {store: func(s notify.FileStore) notify.FileStore { return struct{ notify.FileStore }{s} }, want: unable},
+		"the application erases":         {store: func(s notify.FileStore) notify.FileStore { return struct{ notify.FileStore }{s} }, others: true},
+		"own names":                      {name: own, want: named},
+		"own names in a store":           {name: own, store: func(s notify.FileStore) notify.FileStore { return s }, want: named},
+		"own names, and the app. erases": {name: own, others: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			inbox, err := spool.Open(t.TempDir(), nil)
+			require.NoError(t, err)
+			defer inbox.Close()
+			place, err := notify.OpenFileDir(t.TempDir(), nil)
+			require.NoError(t, err)
+			defer place.Close()
+			files := &notify.Files{Dir: t.TempDir(), Name: tt.name}
+			if tt.store != nil {
+				files.Store = tt.store(place)
+			}
+			stores := &personal.Stores{}
+			if tt.others {
+				stores.Others = map[string]notify.Eraser{"file store": place}
+			}
+			svc, err := service.New(inbox, func(context.Context, types.UserID) ([]notify.User, error) { return nil, nil }, notify.Callbacks{
+				Save:             func(context.Context, *notify.Delivery, types.Summary) error { return nil },
+				File:             func(context.Context, *notify.Delivery, *notify.File) error { return nil },
+				Deregistration:   func(context.Context, *notify.Delivery, *notify.Deregistration) error { return nil },
+				PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
+			}, &service.Options{Processor: &notify.ProcessorOptions{Files: files}, Personal: stores})
+			require.NoError(t, err)
+
+			receipt, err := svc.Erase(ctx, "u", false)
+			require.NoError(t, err)
+			m, err := svc.Export(ctx, "u", io.Discard)
+			require.NoError(t, err)
+			if tt.want == "" {
+				require.True(t, receipt.Complete(), "%+v", receipt)
+				require.Empty(t, m.Missing)
+				return
+			}
+			require.False(t, receipt.Complete(), "%+v", receipt)
+			last := receipt.Stores[len(receipt.Stores)-1]
+			require.Equal(t, personal.Store{Name: "file store", Left: []notify.Leftover{{What: "files", Why: tt.want}}}, last)
+			require.Equal(t, []string{"file store: files are left out: " + tt.want}, m.Missing)
+			_, err = svc.Erase(ctx, "u", true)
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}

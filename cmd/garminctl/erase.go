@@ -172,7 +172,11 @@ func storeLine(w io.Writer, s *personal.Store) {
 	}
 	fmt.Fprintln(w)
 	for _, l := range s.Left {
-		fmt.Fprintf(w, "  left: %d %s: %s\n", l.Count, l.What, l.Why)
+		count := ""
+		if l.Count > 0 {
+			count = fmt.Sprint(l.Count, " ")
+		}
+		fmt.Fprintf(w, "  left: %s%s: %s\n", count, l.What, l.Why)
 	}
 	if s.Error != "" {
 		fmt.Fprintf(w, "  %s\n", s.Error)
