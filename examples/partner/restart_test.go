@@ -219,7 +219,7 @@ func TestRestart(t *testing.T) {
 	for l, err := range inbox.Letters(t.Context(), nil) {
 		require.NoError(t, err)
 		require.Equal(t, string(types.KindActivityFiles), l.Key)
-		require.Contains(t, l.Reason, "spent")
+		require.Contains(t, l.Reason, "used up")
 		letters++
 	}
 	require.NoError(t, inbox.Close())
