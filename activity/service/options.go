@@ -50,9 +50,10 @@ type Options struct {
 	// the queue, the directory of files and Silence, which the service knows. Nil
 	// means that there are none.
 	//
-	// A user's files cannot be found if Files.Name makes names of your own, or if
-	// Files.Store is no [notify.Eraser]. Put an Eraser for them into Others, under
-	// "file store". Without one, no receipt is complete, and no manifest.
+	// A user's files cannot be found if Files.Name makes names of your own, unless your
+	// own Files.Store finds them, or if Files.Store is no [notify.Eraser]. Put an Eraser
+	// for them into Others, under "file store". Without one, no receipt is complete, and
+	// no manifest.
 	Personal *personal.Stores
 
 	// Close lists what to close last, in this order, such as a ledger or a

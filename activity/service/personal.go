@@ -77,28 +77,42 @@ const fileStore = "file store"
 // elsewhere is for the files of a user that are not in Dir under the user's name. It
 // is nil if there are none.
 func elsewhere(f *notify.Files) notify.Eraser {
-	e, ok := f.Store.(notify.Eraser)
+	store, ok := f.Store.(notify.Eraser)
+	_, dir := f.Store.(*notify.FileDir) // finds the names that Files makes, and no others
 	switch {
-	case f.Name != nil:
-		return unfound("Files.Name names them: the application knows which are the user's")
-	case ok:
-		return e
-	case f.Store != nil:
-		return unfound("Files.Store is no Eraser")
+	case f.Store != nil && !ok:
+		return unfound{why: "Files.Store is no Eraser"}
+	case f.Name != nil && (f.Store == nil || dir):
+		return unfound{store, "Files.Name names them: the application knows which are the user's"}
 	}
-	return nil
+	return store
 }
 
 // unfound says why files of a user cannot be found, so that no receipt and no
 // manifest is complete without them.
-type unfound string
-
-func (why unfound) Erase(context.Context, types.UserID) (*notify.Erasure, error) {
-	return &notify.Erasure{Left: []notify.Leftover{{What: "files", Why: string(why)}}}, nil
+type unfound struct {
+	others notify.Eraser // for what can be found, or nil
+	why    string
 }
 
-func (why unfound) Holdings(context.Context, types.UserID) iter.Seq2[*notify.Holding, error] {
+func (u unfound) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, error) {
+	out, err := &notify.Erasure{}, error(nil)
+	if u.others != nil {
+		out, err = u.others.Erase(ctx, user)
+	}
+	out.Left = append(out.Left, notify.Leftover{What: "files", Why: u.why})
+	return out, err
+}
+
+func (u unfound) Holdings(ctx context.Context, user types.UserID) iter.Seq2[*notify.Holding, error] {
 	return func(yield func(*notify.Holding, error) bool) {
-		yield(nil, errors.New("files are left out: "+string(why)))
+		if u.others != nil {
+			for h, err := range u.others.Holdings(ctx, user) {
+				if !yield(h, err) {
+					return
+				}
+			}
+		}
+		yield(nil, errors.New("files are left out: "+u.why))
 	}
 }

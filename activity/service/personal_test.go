@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -194,12 +195,18 @@ func TestServiceEraseFilesElsewhere(t *testing.T) {
 		others bool
 		want   string // why files are left
 	}{
-		"in Dir":                         {},
-		"a store":                        {store: func(s notify.FileStore) notify.FileStore { return s }},
-		"a store that cannot erase":      {store: func(s notify.FileStore) notify.FileStore { return struct{ notify.FileStore }{s} }, want: unable},
-		"the application erases":         {store: func(s notify.FileStore) notify.FileStore { return struct{ notify.FileStore }{s} }, others: true},
-		"own names":                      {name: own, want: named},
-		"own names in a store":           {name: own, store: func(s notify.FileStore) notify.FileStore { return s }, want: named},
+		"in Dir":                    {},
+		"a store":                   {store: func(s notify.FileStore) notify.FileStore { return s }},
+		"a store that cannot erase": {store: func(s notify.FileStore) notify.FileStore { return struct{ notify.FileStore }{s} }, want: unable},
+		"the application erases":    {store: func(s notify.FileStore) notify.FileStore { return struct{ notify.FileStore }{s} }, others: true},
+		"own names":                 {name: own, want: named},
+		"own names in a store":      {name: own, store: func(s notify.FileStore) notify.FileStore { return s }, want: named},
+		"own names in a store of its own": {name: own, store: func(s notify.FileStore) notify.FileStore {
+			return struct {
+				notify.FileStore
+				notify.Eraser
+			}{s, s.(notify.Eraser)}
+		}},
 		"own names, and the app. erases": {name: own, others: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -227,8 +234,17 @@ func TestServiceEraseFilesElsewhere(t *testing.T) {
 			}, &service.Options{Processor: &notify.ProcessorOptions{Files: files}, Personal: stores})
 			require.NoError(t, err)
 
+			// From the time before the application had names of its own.
+			require.NoError(t, place.Put(ctx, "u/1.fit", strings.NewReader("a file"), 6, fmt.Sprintf("%x", sha256.Sum256([]byte("a file")))))
 			receipt, err := svc.Erase(ctx, "u", false)
 			require.NoError(t, err)
+			held := 0
+			for _, err := range place.Holdings(ctx, "u") {
+				require.NoError(t, err)
+				held++
+			}
+			reached := tt.others || tt.store != nil && tt.want != unable
+			require.Equal(t, !reached, held == 1)
 			m, err := svc.Export(ctx, "u", io.Discard)
 			require.NoError(t, err)
 			if tt.want == "" {
@@ -238,7 +254,11 @@ func TestServiceEraseFilesElsewhere(t *testing.T) {
 			}
 			require.False(t, receipt.Complete(), "%+v", receipt)
 			last := receipt.Stores[len(receipt.Stores)-1]
-			require.Equal(t, personal.Store{Name: "file store", Left: []notify.Leftover{{What: "files", Why: tt.want}}}, last)
+			var removed map[string]int
+			if reached {
+				removed = map[string]int{"files": 1}
+			}
+			require.Equal(t, personal.Store{Name: "file store", Removed: removed, Left: []notify.Leftover{{What: "files", Why: tt.want}}}, last)
 			require.Equal(t, []string{"file store: files are left out: " + tt.want}, m.Missing)
 			_, err = svc.Erase(ctx, "u", true)
 			require.ErrorContains(t, err, tt.want)
