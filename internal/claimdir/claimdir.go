@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/cipher"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -86,7 +85,7 @@ func Open(dir string, aead cipher.AEAD) (*Dir, error) {
 }
 
 func newDir(root *os.Root, dir string, box *seal.Box) *Dir {
-	return &Dir{root: root, dir: dir, box: box, holder: randomName(), disk: recordlog.NewDisk(),
+	return &Dir{root: root, dir: dir, box: box, holder: rand.Text(), disk: recordlog.NewDisk(),
 		turn: make(chan struct{}, 1), logSize: claimLogSize, tended: time.Now()}
 }
 
@@ -103,12 +102,6 @@ func (d *Dir) Close() error {
 	d.log.close()
 	<-d.turn
 	return errors.Join(err, d.root.Close())
-}
-
-func randomName() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // It does not fail.
-	return hex.EncodeToString(b[:])
 }
 
 func lifeName(holder string) string { return holder + ".holder" }

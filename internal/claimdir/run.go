@@ -2,6 +2,7 @@ package claimdir
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"io"
 	"os"
@@ -258,7 +259,7 @@ func (r *claimRun) source() *claimSource {
 // out. Of two records with one key the source that is later in the list has the
 // newer one. It returns "" if there is nothing.
 func (d *Dir) writeRun(from []*claimSource, leave claimFilter) (string, error) {
-	name, none := randomName()+runEnd, false
+	name, none := rand.Text()+runEnd, false
 	f, err := d.disk.Replace(d.root, runTemp, name, func(f *os.File) error {
 		w := runWriter{f: f}
 		for _, s := range from {
