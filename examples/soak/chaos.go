@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
@@ -67,10 +68,12 @@ func (c *chaos) pause(limit time.Duration) time.Duration {
 	return time.Duration(c.rand.Int64N(int64(limit)))
 }
 
-func (c *chaos) count(what string) {
+// count returns how often it has happened.
+func (c *chaos) count(what string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.counts[what]++
+	return c.counts[what]
 }
 
 // total is how often anything went wrong.
@@ -147,8 +150,7 @@ func (c *chaos) events(ctx context.Context, r *receiver, w *world, round time.Du
 			time.Sleep(round / 100)
 			r.closed.Store(false)
 		case n < 7:
-			c.count("a body is no JSON")
-			w.post(ctx, []byte(broken[c.pick(len(broken))]))
+			w.post(ctx, c.broken())
 		default:
 			c.count("an endpoint is switched between ping and push")
 			w.switchEndpoint(c)
@@ -164,6 +166,13 @@ var broken = []string{
 	`{"activities": [{"userId": "1", "summaryId": "1", "startTime`,
 	`{"moveIQActivities": []} and more`,
 	`{"activities": [{]}`,
+}
+
+// broken returns a body that is no JSON, each time another: the spool does not store
+// one that it had in a round before, which the books have forgotten.
+func (c *chaos) broken() []byte {
+	n := c.count("a body is no JSON")
+	return fmt.Appendf(nil, "%s %d", broken[c.pick(len(broken))], n)
 }
 
 var errChaos = errors.New("the database is away")

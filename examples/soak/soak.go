@@ -248,16 +248,13 @@ func (s *soak) conclude() error {
 	return errors.Join(s.balance.err(s.books), s.gauge.verdict(s.out), s.emptySpool())
 }
 
-// emptySpool opens the spool once more and looks at what is left on the disk.
-func (s *soak) emptySpool() (err error) {
-	q, err := spool.Open(s.receiver.inbox(), nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, q.Close()) }()
-	var size int64
-	var files []string
-	err = filepath.WalkDir(s.receiver.inbox(), func(path string, d fs.DirEntry, err error) error {
+// onDiskOf lists the files of a spool, and what they take. The claims of downloads are
+// left out: they are kept when all is done, so that no file is asked for twice.
+func onDiskOf(inbox string) (size int64, files []string, err error) {
+	err = filepath.WalkDir(inbox, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && path == filepath.Join(inbox, "claims") {
+			return filepath.SkipDir
+		}
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -269,6 +266,17 @@ func (s *soak) emptySpool() (err error) {
 		files = append(files, d.Name())
 		return nil
 	})
+	return size, files, err
+}
+
+// emptySpool opens the spool once more and looks at what is left on the disk.
+func (s *soak) emptySpool() (err error) {
+	q, err := spool.Open(s.receiver.inbox(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	size, files, err := onDiskOf(s.receiver.inbox())
 	if err != nil {
 		return err
 	}
