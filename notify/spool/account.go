@@ -27,6 +27,8 @@ func (h *share) stepAccount(ctx context.Context) (more bool, err error) {
 	}
 	part := s.accountPart(h.accountSeq)
 	s.mu.Unlock()
+	// What has no account items is passed over without being read: of a segment the
+	// spots say it, of a large body its name and the blocks of its index.
 	if part.g != nil {
 		stop := visible
 		if l != nil {

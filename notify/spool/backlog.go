@@ -94,6 +94,8 @@ func (n *line) hide(it *notify.Item, earlier int) bool {
 		return false // of nobody
 	}
 	user := userHash(it.UserID)
+	// Behind the last of these bodies: when that one is finished, fill asks again about
+	// those before it.
 	for i := earlier - 1; i >= 0; i-- {
 		if b := n.backlogs[i]; b.users.has(user) {
 			b.behind = append(b.behind, hidden{it.ID, user})
@@ -208,7 +210,8 @@ func (h *share) fill(ctx context.Context, class notify.Class, n *line, i int) (m
 }
 
 // userSet tells which users may have items in a body: a bit for each of their
-// hashes. Its size is a power of two.
+// hashes. Its size is a power of two. It is never wrong about a user who has items. Of
+// another user with the same bit, items wait in vain, which costs time and nothing else.
 type userSet []byte
 
 const (
@@ -239,7 +242,8 @@ func (u userSet) has(hash uint32) bool {
 	return u[bit/8]&(1<<(bit%8)) != 0
 }
 
-// fold shrinks a set to what suits a body of this size.
+// fold shrinks a set to what suits a body of this size. It joins the halves: a hash
+// modulo half the size is its place in either half, so no user is lost.
 func (u userSet) fold(size int64) userSet {
 	for len(u) > minUserSet && int64(len(u)) > size/64 {
 		half := u[:len(u)/2]

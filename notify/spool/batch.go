@@ -14,7 +14,8 @@ type pending struct {
 	whole *bodySum
 }
 
-// batch is what goes to the disk with one write and one sync.
+// batch is what goes to the disk with one write and one sync. gathering.mu guards the
+// list until the writer takes the batch; then it is the writer's until done is closed.
 type batch struct {
 	list []pending
 	done chan struct{} // closed when err is set
@@ -74,6 +75,8 @@ func (g *gathering) wait(n int, limit time.Duration) {
 	case <-timer.C:
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		// The last body came just when the time was up. Its signal would end the
+		// next wait at once.
 		if g.want == 0 {
 			<-g.enough
 		}
@@ -90,7 +93,7 @@ func (g *gathering) take() *batch {
 	return b
 }
 
-// close makes add fail.
+// close makes add fail. A writer in wait goes on when its time is up, which is soon.
 func (g *gathering) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -45,6 +45,7 @@ func (s *spool) buryAll(ctx context.Context, list []settlement) (_ *burial, err 
 	}()
 	seen := map[notify.ItemID]bool{}
 	for i := range list {
+		// Each run of readAtOnce verdicts is read ahead in one pass over its bodies.
 		for j, v := range list[i].verdicts {
 			if j%readAtOnce == 0 {
 				if err := b.read(ctx, list[i].verdicts[j:]); err != nil {
@@ -281,6 +282,8 @@ func (s *spool) setAsideLarge(l *largeBody) error {
 	if err := s.fs.SyncDir(s.path(letterDir)); err != nil {
 		return err
 	}
+	// Last: after a crash before it, the body is found damaged again, and gets another
+	// letter. The other way round it could have none.
 	if err := s.fs.Rename(s.path(largeDir, l.file), s.path(letterDir, n.String()+l.beside(damagedSuffix))); err != nil {
 		return err
 	}
@@ -298,6 +301,7 @@ func (s *spool) damagedLarge(l *largeBody) {
 		return
 	}
 	l.building = true
+	// In a goroutine: who reads may be Settle, which holds settling and the gate.
 	s.builders.Go(func() {
 		if s.enter() != nil {
 			return

@@ -12,7 +12,8 @@ func (s *spool) compactAll() {
 	var files []*markFile
 	// The newest segment is left out: the writer appends to it.
 	for _, g := range s.segments[:max(len(s.segments)-1, 0)] {
-		// At most one item in twenty bodies, estimated from the size.
+		// Not the small ones, nor those of which not half of the items were finished
+		// since compact looked at them last.
 		if g.sealed && g.scanned() && !g.pinned && g.total() > 0 && g.end > 4*spotStep && g.total() < g.dense {
 			sparse = append(sparse, g)
 		}
@@ -57,7 +58,8 @@ func (s *spool) compact(g *segment) error {
 		return err
 	}
 	defer in.Close()
-	// First find what would stay.
+	// First find what would stay. The marks are locked all the time, so it still stays
+	// when the new file gets its name.
 	var stay []kept
 	var bytes int64
 	scan := g.scanner(in, 0, g.end, scanAhead)

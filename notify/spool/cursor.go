@@ -45,7 +45,9 @@ var errEnough = errors.New("enough")
 
 // walk continues a pass and calls f for each chunk until f fails, there are no
 // more, or a bounded amount of work is done. more reports whether to call it
-// again at once. Bodies after visible are left for later.
+// again at once. Bodies after visible are left for later. Small and large bodies are
+// numbered together and come in that order: so the log is read only up to the number
+// of the next large body.
 func (s *spool) walk(ctx context.Context, c *cursor, visible uint64, f func(*chunk) error) (more bool, err error) {
 	if c.in != nil {
 		return s.walkLarge(c, f)
@@ -55,6 +57,7 @@ func (s *spool) walk(ctx context.Context, c *cursor, visible uint64, f func(*chu
 	if l != nil && l.seq > visible {
 		l = nil
 	}
+	// In a segment that was replaced, offsets have changed and numbers have not.
 	if c.g == nil || c.g.version != c.version {
 		if g := s.segmentFor(c.seq); g != nil {
 			c.enter(g)
@@ -329,6 +332,7 @@ func (s *spool) pinLarge(l *largeBody, err error) {
 // leaveBehind skips the unreadable part of a segment. One bad file does not delay
 // the others; the next Open tries it again.
 func (s *spool) leaveBehind(c *cursor, g *segment, end int64, err error) error {
+	// What fails while the spool is closed is no damage.
 	select {
 	case <-s.ending:
 		return errClosed

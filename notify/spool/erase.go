@@ -31,7 +31,8 @@ func (s *spool) Erase(ctx context.Context, user types.UserID) (*notify.Erasure, 
 	}
 	s.erasing.Lock()
 	defer s.erasing.Unlock()
-	// What is written from now on came later.
+	// What is written from now on came later. And the writer appends to no segment that
+	// is replaced here.
 	if err := s.turn(); err != nil {
 		return &e.out, fmt.Errorf("spool: %w", err)
 	}
@@ -142,8 +143,9 @@ func (n *line) forget(ids map[notify.ItemID]struct{}) {
 	}
 }
 
-// settle marks items as done, durably, before their bytes go: m.mu is held. The
-// file is written anew, since the reasons in it may tell of the user.
+// settle marks items as done, durably, before their bytes go: m.mu is held. So no
+// unfinished item is without its bytes, whenever a crash comes. The file is written
+// anew, since the reasons in it may tell of the user.
 func (e *eraser) settle(u *unit, st *markState, mine map[notify.ItemID]notify.Class) error {
 	s, m := e.s, u.marks
 	s.mu.Lock()

@@ -26,6 +26,7 @@ func (e *eraser) large(l *largeBody) error {
 	}
 	next := &largeWriter{e: e, l: l, cuts: found.Cuts}
 	defer next.drop()
+	// The copy is written before settling is locked: no verdict waits for it.
 	_, left, _, err := e.sortLarge(l, found)
 	if err != nil {
 		return err
@@ -285,7 +286,10 @@ func (w *largeWriter) isCut(p *notify.Piece) bool {
 	return p.Class != notify.ClassBad && p.UserID == w.e.id
 }
 
-// mark notes what is done, and the checksum that the body is going to have.
+// mark notes what is done, and the checksum that the body is going to have. This must
+// be safe before the new body has its name: until then, and after a crash, the body has
+// the old checksum or the new one, and both are accepted. Otherwise a crash would make
+// the new body a damaged one.
 func (w *largeWriter) mark(mine map[notify.ItemID]notify.Class, left bool) error {
 	m := w.l.marks
 	m.mu.Lock()

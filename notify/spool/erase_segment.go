@@ -75,7 +75,8 @@ func (e *eraser) segment(g *segment) error {
 const othersName = "they are others' and name the user"
 
 // prepare tells whether a segment has something of the user. If it has, damage in
-// it is made letters first, as a scan would do it.
+// it is made letters first, as a scan would do it: the new segment will lack its bytes.
+// settling is not held yet: segments without the user, most of them, delay no verdict.
 func (e *eraser) prepare(g *segment) (named bool, err error) {
 	s := e.s
 	in, err := s.fs.Open(s.path(logDir, g.file))

@@ -16,9 +16,9 @@ import (
 )
 
 // The index beside a large body lists its items, so that they can be handed out
-// in slices and found one by one. It is made while the body is received, is never
+// in slices and found one by one. It is made while the body is received, is not
 // synced, and is rebuilt when it is missing or torn. That of a smaller body is in
-// memory, if there is room.
+// memory, if there is room. Only Erase syncs an index: see largeWriter.index.
 //
 // It is a sequence of blocks, a footer, and a tail:
 //

@@ -23,6 +23,8 @@ func (s *spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 	m := ch.unit.marks
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	// The marks are locked until emit has seen all: what Settle finishes meanwhile is
+	// either left out here or counted here.
 	if m.gone {
 		return nil // finished since it was read
 	}
@@ -69,6 +71,8 @@ func (s *spool) found(ch *chunk, count bool, emit func(*notify.Item)) error {
 		s.known.add(id, p.Class, ch.large != nil)
 		emit(it)
 	}
+	// Only passes that come to all chunks in order count. A later one leaves out what
+	// an earlier one has counted.
 	if !count || len(ch.pieces) == 0 && !ch.last {
 		return nil
 	}
@@ -210,7 +214,8 @@ func (s *spool) openItem(id notify.ItemID) (io.ReadCloser, *notify.Item, error) 
 	return &itemReader{io.NewSectionReader(f, it.Offset, it.Size), s, l, f}, it, nil
 }
 
-// itemReader reads a large body's item, and sets the body aside if it is damaged.
+// itemReader reads a large body's item, and sets the body aside if it is damaged. That
+// is found at the part that is read, so the item may have been read in part by then.
 type itemReader struct {
 	io.Reader
 	s *spool

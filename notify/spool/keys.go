@@ -131,7 +131,8 @@ func (s *spool) openKeys(sealed, fresh bool) error {
 	return err
 }
 
-// readKeys reads the first copy of the keys that opens.
+// readKeys reads the first copy of the keys that opens. A damaged copy and a wrong key
+// are told apart by the checksum, which needs no key.
 func (s *spool) readKeys(outer *seal.Box) ([]byte, error) {
 	f, err := s.fs.Open(s.path(keyName))
 	if err != nil {

@@ -6,7 +6,9 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// knownItems remembers the classes of items handed out recently.
+// knownItems remembers the classes of items handed out recently, so that Settle need
+// not read their bodies again. Each item has one place, and the next item with the
+// same place takes it. Then Settle reads the body.
 type knownItems struct {
 	mu   sync.Mutex
 	list [1 << 14]knownItem
@@ -18,6 +20,8 @@ type knownItem struct {
 	large bool
 }
 
+// slot spreads IDs by a multiplication with 2^64 divided by the golden ratio: the IDs of
+// neighbours, which differ in few bits, go to places far apart.
 func (k *knownItems) slot(id notify.ItemID) *knownItem {
 	return &k.list[(uint64(id)*0x9e3779b97f4a7c15)>>(64-14)]
 }

@@ -119,7 +119,7 @@ func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	}
 	var size, begun, taken int64
 	body := newTextWriter(f, 0, s.box(), aboutBody)
-	current := temp // the file's name, "" when it is no longer ours to remove
+	current := temp // the file's name now
 	sp := s.startSplitting()
 	defer func() {
 		sp.end(errors.New("not stored"))
@@ -190,6 +190,7 @@ func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 		}
 	}
 	copyBuffers.Put(buf)
+	// Before the sync, which a repeat need not wait for.
 	var whole *bodySum
 	if known != nil && !account.yes {
 		keyed := s.keys.keyed(bodySum(hash.Sum(nil)))
@@ -207,6 +208,7 @@ func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	}
 	idx := sp.finish(sums, size, sum)
 
+	// Only here: a sender that takes minutes must not hold Close up.
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -214,6 +216,8 @@ func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 	if err := s.lock.Held(); err != nil {
 		return err
 	}
+	// The number is taken when all bytes are safe. Until seen is called, scans stop
+	// before it: a slow body must not hold up the others for longer than its renames.
 	now := time.Now().UTC()
 	seq, next := s.begin(1, now, size+1)
 	defer s.seen(seq)

@@ -27,6 +27,26 @@ package spool
 // of a unit is finished, its files are removed. A segment in which only a few
 // items wait is rewritten without the finished bodies.
 //
+// # What Open does
+//
+// Each step needs what the one before has found:
+//
+//  1. It makes the directories that are missing, takes the lock, and reads FORMAT and
+//     KEY. A spool of a later version, or with another key, is left as it is.
+//  2. Segments: it reads the marks and the headers of the records, cuts off the unused
+//     end, and syncs a segment with unfinished bodies (rule 2 below).
+//  3. Large bodies: only their names. Marks and indexes without a body are removed:
+//     of a finished body, the body itself goes first.
+//  4. Letters: each marks its item as done, if the crash came before the mark
+//     (rule 3). So marks and bodies must be known.
+//  5. It syncs the directories: a name that a killed process made may not be safe yet.
+//  6. RESERVE and repeats, which cost nothing but room and repeats if they are lost.
+//  7. A new segment, whose name takes the next number. So all numbers in use must have
+//     been seen: those of records, of large bodies and of letters.
+//
+// No record is added to a segment of an earlier Open. Bodies are verified when they are
+// handed out.
+//
 // # What must be safe before what
 //
 //  1. A Put returns nil after the bytes and the name are synced.
@@ -79,6 +99,10 @@ package spool
 // enter takes the gate for reading, and nobody may enter twice: a Close that waits
 // in between would make all three wait for ever. TestCloseAtEveryOperation closes
 // the spool at each operation on the disk. spool.mu is never held during one.
+//
+// oldest.mu, which Stats takes, comes before markFile.mu. The mutexes of gathering,
+// knownItems, letterList and repeats, and spool.reserving, are the last: who holds
+// one takes no other.
 //
 // # Memory
 //

@@ -103,7 +103,8 @@ func (s *spool) Redrive(ctx context.Context, id string) error {
 		l.f.Close()
 		return err
 	}
-	// The body of a redriven letter can equal one that was received.
+	// The body of a redriven letter can equal one that was received. First it is
+	// stored, then the letter goes: a crash in between leaves both, and not neither.
 	err = s.put(ctx, r, nil, order)
 	r.Close()
 	if err != nil {
@@ -202,7 +203,9 @@ func (s *spool) sizeOf(name string) int64 {
 }
 
 // recoverLetters counts the letters, removes unfinished ones, and marks the items
-// that have a letter, since a crash may have come before the mark.
+// that have a letter, since a crash may have come before the mark. A file of bytes
+// without its letter goes: the crash came before the letter, and the body is where it
+// was. A damaged body without its letter stays: it may be the only copy.
 func (s *spool) recoverLetters() error {
 	list, err := s.fs.List(s.path(letterDir))
 	if err != nil {

@@ -27,7 +27,8 @@ const (
 	maxWait = time.Millisecond
 )
 
-// writer is the only goroutine that writes to the log.
+// writer is the only goroutine that writes to the log. So its fields need no lock.
+// What others read of the newest segment is in segment, under spool.mu.
 type writer struct {
 	s     *spool
 	g     *segment // nil if there is none to write to
@@ -63,6 +64,7 @@ func (w *writer) run() {
 				armed = true
 			}
 		case <-tidy.C:
+			// A sealed segment cannot be removed while it is the newest.
 			if w.leave(1); w.g == nil {
 				_ = w.begin() // If it fails the next batch tries again, and says so.
 			}
@@ -99,6 +101,8 @@ func (w *writer) commit(b *batch) {
 	if b.err != nil {
 		b.err = fmt.Errorf("spool: %w", b.err)
 	} else if known := w.s.repeats; known != nil {
+		// After the sync: a body that is lost must not be known. Before the Puts
+		// return: who sends it again at once must find it known.
 		w.sums = w.sums[:0]
 		for _, p := range b.list {
 			w.sums = append(w.sums, p.whole)
@@ -128,7 +132,8 @@ func (w *writer) write(list []pending) error {
 	s := w.s
 	now := time.Now()
 	// Each body gets an order for each of its bytes and one more; counting the
-	// padding of records too does no harm.
+	// padding of records too does no harm. The numbers of a batch that fails are
+	// not given again: after a power cut its records may be on the disk.
 	first, order := s.begin(len(list), now, total)
 	defer s.seen(first)
 	for i := range list {
@@ -143,6 +148,7 @@ func (w *writer) write(list []pending) error {
 		w.poison(err)
 		return err
 	}
+	// Scans read up to g.end, which only now covers the records.
 	s.mu.Lock()
 	s.named = max(s.named, first+uint64(len(list))-1)
 	off := w.end
@@ -182,6 +188,8 @@ func (w *writer) store(list []pending, total int64) error {
 			w.grow(w.zeros)
 		}
 	}
+	// A record is smaller than the buffer, so it is in one write, and append never
+	// leaves the buffer.
 	off, records := w.end, w.buf[:0]
 	for _, p := range list {
 		if len(records)+int(p.record) > len(w.buf) {
@@ -269,12 +277,13 @@ func (s *spool) createSegment() (_ *segment, _ file, err error) {
 	}
 	m.Close()
 	g.marks.st = newMarkState(false)
+	// One sync is for both names.
 	if err := s.fs.SyncDir(s.path(logDir)); err != nil {
 		return nil, nil, err
 	}
 	g.marks.fresh = false
 	s.mu.Lock()
-	g.dense = 1 << 62
+	g.dense = 1 << 62 // not looked at yet
 	s.segments = append(s.segments, g)
 	s.named = base - 1
 	s.mu.Unlock()
@@ -345,6 +354,8 @@ func (w *writer) seal() {
 		return
 	}
 	g := w.g
+	// The cut is not synced. What a power cut may bring back behind it are zeros, or
+	// a batch that was refused, which the package documentation admits.
 	if err := w.f.Truncate(w.end); err != nil {
 		w.s.log.Error("spool: a segment keeps its unused end", "file", g.file, "err", err)
 	} else {

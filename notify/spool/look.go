@@ -19,6 +19,8 @@ var hints = [...][]byte{[]byte("deregistrations"), []byte("userPermissionsChange
 
 const longestHint = len("userPermissionsChange")
 
+// Write looks at the next bytes. A text may begin in those before: so their end is
+// looked at again with the start of these.
 func (l *looker) Write(p []byte) {
 	if l.yes {
 		return

@@ -90,7 +90,9 @@ func (st *markState) size() int {
 // cells estimates how many cells hold all of this.
 func (st *markState) cells() int { return st.done.n + 2*len(st.again) + len(st.bodies) + 1 }
 
-// apply adds a cell to the state. An Again consists of two adjacent cells.
+// apply adds a cell to the state. An Again consists of two adjacent cells: if one of
+// them is torn, neither counts. Of Done and Again for one item, Done wins, whichever
+// comes first.
 func (st *markState) apply(before, c cell) {
 	switch c.kind {
 	case cellOrdinal:
@@ -193,7 +195,7 @@ func (m *markFile) load() (*markState, error) {
 		}
 		defer f.Close()
 		size, cells := int64(0), 0
-		var before cell
+		var before cell // also that of the last buffer: an Again may be in two
 		for buf := make([]byte, 3000*cellSize); ; {
 			n, err := f.ReadAt(buf, size)
 			if err != nil && err != io.EOF {
@@ -206,7 +208,7 @@ func (m *markFile) load() (*markState, error) {
 				break
 			}
 		}
-		m.spent(size - m.size)
+		m.spent(size - m.size) // Open has counted an incomplete cell too.
 		m.size, m.written = size, cells
 	}
 	m.st = st
@@ -219,6 +221,7 @@ func (m *markFile) write(cells []byte, sync bool) error {
 	if m.gone || len(cells) == 0 {
 		return nil
 	}
+	// What need not be safe may go to the file whose sync failed: rule 4 in layout.go.
 	if sync && m.poisoned {
 		if err := m.rewrite(); err != nil {
 			return err
@@ -282,7 +285,10 @@ func (m *markFile) undo(n int) {
 	}
 }
 
-// rewrite replaces the file by one with only the current marks; m.mu is held.
+// rewrite replaces the file by one with only the current marks; m.mu is held. Its name
+// is not synced here but with the next write that is. Until then a power cut may bring
+// the old file back. The marks that it lacks were never said to be safe. Reasons are
+// left out: they are only for people who look into the file, and not in memory.
 func (m *markFile) rewrite() error {
 	st, err := m.load()
 	if err != nil {

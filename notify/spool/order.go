@@ -37,7 +37,8 @@ func (s *spool) nextOrder(now time.Time, n uint64) uint64 {
 	return first
 }
 
-// sawOrder notes that a body of n bytes has these orders.
+// sawOrder notes that a body of n bytes has these orders. One of 2^63 or more is left
+// out: a clock gives none before the year 2116, and to go on from it could overflow.
 func (s *spool) sawOrder(body uint64, n int64) {
 	if body < 1<<63 {
 		s.order = max(s.order, body+uint64(n)+1)

@@ -98,6 +98,8 @@ func (s *spool) putSmall(ctx context.Context, body []byte, known *repeats, order
 	}
 	b, place, err := s.gathering.add(p)
 	if err == nil {
+		// The batch holds the body's buffer, not a copy, and the buffer goes back to
+		// its pool when put returns. So this waits even if ctx ends.
 		<-b.done
 		err = b.err
 	}

@@ -49,7 +49,8 @@ func (s *spool) indexOf(l *largeBody) (*index, error) {
 }
 
 // splitNow makes the index of a body that is small enough not to wait for. It
-// returns nil if that fails, or if an index is being made: then rebuild does it.
+// returns nil if that fails, or if an index is being made: then rebuild does it. It
+// does not wait for building, which must be taken before the locks that a caller has.
 func (s *spool) splitNow(l *largeBody) *index {
 	if l.size > maxIndexedBody || !s.building.TryLock() {
 		return nil
@@ -110,6 +111,8 @@ func (s *spool) haveIndex(l *largeBody, idx *index, mem *memFile) {
 		mem = l.mem
 	}
 	s.setIndex(l, idx, mem)
+	// Without marks, all items in the index are unfinished, and need not be counted one
+	// by one.
 	if !l.marks.made && l.counted == 0 {
 		l.live, l.counted = idx.counts, itemID(l.seq, wholeBody)
 	}
@@ -171,7 +174,8 @@ func (s *spool) keepIndex(l *largeBody) {
 }
 
 // rebuild makes a new index of a large body. It reads the whole body, so it also
-// finds damage.
+// finds damage. A body that cannot be read is pinned: its files stay for the next
+// Open, and passes leave it out.
 func (s *spool) rebuild(l *largeBody) {
 	s.building.Lock() // one at a time
 	defer s.building.Unlock()
@@ -241,6 +245,7 @@ func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		}
 		return err
 	}
+	// One byte more than there should be: a file that is too long is damaged, too.
 	in := &summing{r: io.NewSectionReader(body, 0, l.size+1), ending: s.ending}
 	for p, err := range new(notify.Splitter).Split(in) {
 		if err != nil {
@@ -248,6 +253,7 @@ func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		}
 		w.add(&p)
 	}
+	// The splitter may have stopped before the end, and the checksum is of all bytes.
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return nil, nil, fail(err)
 	}

@@ -143,7 +143,9 @@ func (r *repeats) slack() int64 {
 	return repeatsSlack
 }
 
-// has reports whether a body was received within the repeat time.
+// has reports whether a body was received within the repeat time. Put asks before it
+// stores and calls add after: two copies that arrive at once are both stored, which
+// costs a second delivery.
 func (r *repeats) has(sum *bodySum) bool {
 	if r == nil || sum == nil {
 		return false

@@ -17,6 +17,11 @@ import (
 // frames, one for each item. A slot says how many frames are valid. The newer
 // good slot counts, if the frames that it adds to the other are complete.
 //
+// So one sync makes added frames valid, whatever a power cut leaves of them: if the
+// new slot is torn, or is on the disk without its frames, the older one counts, and
+// what it says was not touched. A new file with a rename would be a copy of the letter,
+// which may have a million items, for each batch.
+//
 //	slot    items 8, end of the frames 8, bytes in them 8, generation 4, checksum 4
 //	frame   "spfr" 4, offset in the body 4, size of the key 4, size of the item 4; key, item; checksum 4
 //
@@ -249,7 +254,7 @@ func (a *restAdder) commit() error {
 	if err := a.flush(); err != nil {
 		return err
 	}
-	a.now.gen = a.was.gen + 1
+	a.now.gen = a.was.gen + 1 // in the place of the older slot
 	if err := writeFull(a.f, a.now.encode(), a.body+int64(a.now.gen%2)*slotSize); err != nil {
 		return err
 	}
@@ -292,7 +297,8 @@ func (a *restAdder) undo() {
 }
 
 // recoverRest makes sure that the newest slot is valid, and returns the offsets
-// of the items.
+// of the items. Only the frames that the newest slot added can be incomplete: those of
+// the older one were synced before.
 func (s *spool) recoverRest(n letterName) ([]uint32, error) {
 	l, err := s.openLetterFile(n.String())
 	if err != nil {

@@ -61,6 +61,8 @@ func (s *spool) rewrite(g *segment, in file, stay []kept, replaced func()) (err 
 	if err = s.fs.Rename(temp, s.path(logDir, g.file)); err != nil {
 		return err
 	}
+	// Who has the old file open reads on in it. Who opens the new one finds by version
+	// that the places have changed.
 	s.mu.Lock()
 	s.spend(next.end - g.size)
 	g.end, g.size, g.spots = next.end, next.end, next.spots

@@ -172,7 +172,9 @@ func (c *scanner) header(p []byte) (header, bool) {
 }
 
 // resync looks for the next header. Everything before it is a region, except
-// zeros, where nothing was ever written.
+// zeros, where nothing was ever written. It looks at each multiple of 8, since the
+// size in a damaged header says nothing about where the next record is. The magic is
+// compared first, so few places cost a checksum.
 func (c *scanner) resync() (it found, ok bool, err error) {
 	it = found{off: c.off, region: true, damaged: true}
 	zero := true

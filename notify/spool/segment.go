@@ -84,7 +84,9 @@ type segment struct {
 	dense int64
 }
 
-// spot is the place of a record, one for every 16 KiB of a segment.
+// spot is the place of a record, one for every 16 KiB of a segment. A search starts
+// at the spot before and reads on: a full segment takes 8 KiB of memory, however many
+// bodies it has. Records begin at multiples of 8, so the lowest bit of off is free.
 type spot struct {
 	seq uint32 // above the segment's base
 	off uint32 // the lowest bit: whether a record from here to the next spot may hold items of an account
@@ -147,7 +149,8 @@ func (g *segment) spotOf(seq uint64) int {
 }
 
 // scanner reads the segment from off to end. The file may have been replaced
-// since, so only a record's header says what it is.
+// since, so only a record's header says what it is: a place that is in the middle of a
+// record now holds no good header.
 func (g *segment) scanner(f io.ReaderAt, off, end int64, ahead int) *scanner {
 	return &scanner{r: f, base: g.base, salt: g.salt, file: g.file, box: g.box, off: off, end: end, ahead: ahead}
 }
@@ -193,6 +196,8 @@ func (s *spool) removeFinished() {
 	})
 	s.mu.Unlock()
 	for _, g := range gone {
+		// Outside spool.mu: nobody finds the segment any more, and who reads it has
+		// it open, or takes a missing file for finished.
 		err := s.fs.Remove(s.path(logDir, g.file))
 		s.spend(-g.size)
 		if err == nil {

@@ -49,6 +49,8 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 	if err := s.classify(list); err != nil {
 		return err
 	}
+	// Letters first: after a crash in between, Open marks the items of letters (rule 3
+	// in layout.go). The other way round, an item could be done and have no letter.
 	letters, err := s.buryAll(ctx, list)
 	if err != nil {
 		return err
@@ -190,6 +192,7 @@ func (s *spool) record(list []settlement) (err error) {
 			return err
 		}
 	}
+	// Nothing can fail from here on, so memory agrees with the files.
 	for i := range list {
 		t := &list[i]
 		for id := range t.done {

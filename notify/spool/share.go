@@ -193,6 +193,8 @@ func (h *share) Scan(ctx context.Context, class notify.Class, after notify.ItemI
 	defer mu.Unlock()
 	n := &h.lines[class]
 	until := time.Now().Add(scanTime)
+	// A caller that goes on passes the last ID that it got. With a smaller one it starts
+	// again, with a greater one it leaves items out.
 	if after != n.last || n.behind.on {
 		if after < n.handed {
 			return h.scanBehind(ctx, class, after, most, until)
@@ -227,6 +229,8 @@ func (h *share) Scan(ctx context.Context, class notify.Class, after notify.ItemI
 	if err != nil && len(out) == 0 {
 		return nil, err
 	}
+	// What was taken from the lines must be handed out. The caller comes again, and
+	// gets the error then, if it lasts.
 	if err != nil {
 		h.ring()
 	}
@@ -277,7 +281,8 @@ func (h *share) take(ctx context.Context, n *line, out []*notify.Item, most int)
 	return out, nil
 }
 
-// put adds an item to the end of its line.
+// put adds an item to the end of its line. Once there is one of which only the ID is
+// kept, it is so for all after it, since near must be before far.
 func (n *line) put(it *notify.Item) {
 	if len(n.far) > 0 || n.held > maxHeld {
 		n.far = append(n.far, it.ID)
@@ -304,7 +309,7 @@ func (h *share) step(ctx context.Context) (more bool, err error) {
 					h.ring() // who asks for another class may not know
 				}
 				n.put(it)
-			} else if !ch.account {
+			} else if !ch.account { // else the other pass finds it
 				// The look at the body missed it: late is better than never.
 				h.account.Lock()
 				h.lines[it.Class].put(it)
@@ -315,7 +320,8 @@ func (h *share) step(ctx context.Context) (more bool, err error) {
 	return more || counts, err
 }
 
-// scanBehind is Scan for a caller that starts again.
+// scanBehind is Scan for a caller that starts again before what was handed out. It has a
+// pass of its own, which ends there: the main pass and the lines stay where they are.
 func (h *share) scanBehind(ctx context.Context, class notify.Class, after notify.ItemID, most int, until time.Time) ([]*notify.Item, error) {
 	n := &h.lines[class]
 	b := &n.behind
@@ -379,7 +385,9 @@ func (h *share) goOn(ctx context.Context, class notify.Class, after notify.ItemI
 }
 
 // visible returns up to which number all bodies are stored, so that none appears
-// behind a scan.
+// behind a scan. Numbers are given out before bodies are stored, and a large one may
+// get its name after a small one with the next number: a scan that had passed it would
+// not come back.
 func (s *spool) visible() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,8 @@ const reserveSize = 1 << 20
 // spend counts n more bytes on the disk.
 func (s *spool) spend(n int64) { s.bytes.Add(n) }
 
-// promise counts n bytes that a Put is going to take.
+// promise counts n bytes that a Put is going to take. Without it, Puts that run at once
+// would each see the same room.
 func (s *spool) promise(n int64) { s.promised.Add(n) }
 
 // reserve promises n bytes to a Put, if the spool may grow that much. Some of
@@ -35,7 +36,7 @@ func (s *spool) reserveUpTo(n, limit int64) error {
 
 // takeReserve restores the reserve. It fails while the disk has no room.
 func (s *spool) takeReserve() error {
-	if s.reserved.Load() {
+	if s.reserved.Load() { // almost always, and each Put asks
 		return nil
 	}
 	s.reserving.Lock()
@@ -125,7 +126,7 @@ func (s *spool) keep() {
 		case <-s.ending:
 			return
 		case <-work:
-			work = nil
+			work = nil // One signal is enough until the timer ends.
 			tidy.Reset(keepEvery)
 			continue
 		case <-sweep:

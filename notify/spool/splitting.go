@@ -8,8 +8,10 @@ import (
 	"github.com/garminkit/activityapi/notify"
 )
 
-// splitting splits a large body while it is received. If it fails, the body is
-// still stored and is split later.
+// splitting splits a large body while it is received, in a goroutine of its own: so
+// splitting and writing take the time of the longer one, and the bytes are not read
+// back from the disk. Three buffers go round: Put fills one, one is in full, and the
+// splitter reads one. If it fails, the body is still stored and is split later.
 type splitting struct {
 	s    *spool
 	temp string // the index on the way, "" if there is no file, or it is no longer ours to remove
@@ -40,6 +42,8 @@ func (s *spool) startSplitting() *splitting {
 
 func (sp *splitting) run() {
 	defer close(sp.done)
+	// A body that the splitter cannot stand must be stored all the same: Garmin
+	// would send it again and again.
 	defer func() {
 		if p := recover(); p != nil {
 			sp.s.log.Error("spool: a body could not be taken apart yet", "err", fmt.Sprint(p))
@@ -96,7 +100,8 @@ func (sp *splitting) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// give passes on a buffer with n bytes and returns an empty one.
+// give passes on a buffer with n bytes and returns an empty one. It waits for a
+// splitter that is behind; one that has given up no longer takes any.
 func (sp *splitting) give(buf *[copySize]byte, n int) *[copySize]byte {
 	select {
 	case sp.full <- buf[:n:copySize]:

@@ -116,11 +116,12 @@ type spool struct {
 	stamped   atomic.Int64             // the time in the name of the newest letter
 	reserved  atomic.Bool              // the reserve is there
 
+	// mu guards all that follows. It is never held during an operation on the disk.
 	mu         sync.Mutex
 	closed     bool
 	seq        uint64              // the last number given out
 	order      uint64              // the least order not given out
-	unseen     map[uint64]struct{} // the first numbers of what is being stored
+	unseen     map[uint64]struct{} // the first numbers of what is being stored; see visible
 	named      uint64              // the highest that the log tells the next Open
 	segments   []*segment          // by base; the last is the newest
 	large      map[uint64]*largeBody
@@ -155,8 +156,8 @@ const (
 )
 
 // Open opens the spool in dir, which it creates if necessary, and recovers what a
-// crash left. It reads all unfinished bodies once to verify them, at the speed of
-// the disk. It fails with [notify.ErrInUse] while another process has the
+// crash left. It reads the segments once, at the speed of the disk, but verifies
+// no body: that is done when its items are handed out. It fails with [notify.ErrInUse] while another process has the
 // directory, and with [ErrKey] if the spool is sealed and Options.AEAD does not
 // open it. It also fails if the directory holds something else, or was written by
 // a later version of this package.
@@ -269,6 +270,8 @@ func (s *spool) start() (err error) {
 	if err := s.recoverLetters(); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	// A killed process may have renamed a file and not synced the name. Its items are
+	// handed out now, so the name must be safe: rule 2 in layout.go.
 	for _, d := range []string{largeDir, letterDir, logDir, ""} {
 		if err := fs.SyncDir(filepath.Join(dir, d)); err != nil {
 			return fmt.Errorf("spool: %w", err)
@@ -334,12 +337,14 @@ func (s *spool) Close() (err error) {
 	s.closed = true
 	h := s.share
 	s.mu.Unlock()
+	// In this order: when the writer sees ending, no more bodies can join a batch.
 	s.gathering.close()
 	close(s.ending)
 	s.gate.Unlock()
 	if h != nil {
 		h.lose(fmt.Errorf("%w: %w", errClosed, notify.ErrLost))
 	}
+	// The lock is released last: nobody may open what is still written to.
 	<-s.written
 	<-s.kept
 	s.builders.Wait()

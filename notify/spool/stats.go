@@ -64,7 +64,8 @@ func (s *spool) Stats(ctx context.Context) (st notify.QueueStats, err error) {
 	return st, nil
 }
 
-// oldest remembers, for each class, up to where all items are finished.
+// oldest remembers, for each class, up to where all items are finished. What is
+// finished stays so, and a later search goes on from there.
 type oldest struct {
 	mu  sync.Mutex
 	at  [notify.Classes]cursor
