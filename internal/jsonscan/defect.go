@@ -15,7 +15,7 @@ type Defect struct {
 }
 
 // maxDefects is how many defects of an item are described. The others are only
-// counted.
+// counted: an item of a stranger may have one in each of a million samples.
 const maxDefects = 16
 
 // defects are those of one item.
@@ -299,6 +299,7 @@ func (s *Scanner) strings(f *field, i int, dst Target, vals *Values, depth int) 
 	default:
 		return s.mismatch(f, i, dst, vals, depth)
 	}
+	// At once, and not with the other values: Values has no room for lists.
 	dst.Strings(i, list)
 	vals.Seen |= 1 << i
 	return true

@@ -51,7 +51,8 @@ func (s *Scanner) head(p *plan, dst Target, vals *Values) bool {
 const unsure = -2
 
 // headKey does what member does, if a key spelt plainly comes next and all of it
-// is in the window.
+// is in the window. Otherwise it consumes nothing, also if what comes is broken: member
+// then finds it broken, and says where.
 func (s *Scanner) headKey(p *plan, first bool) int {
 	b, i := s.buf, s.pos
 	if !first {

@@ -327,7 +327,8 @@ const (
 // not "".
 func anyInteger(text []byte) (n int64, why string) {
 	// The digits without the point are moved by the exponent. No float comes in
-	// between, so 9007199254740993.0 is what it says.
+	// between, so 9007199254740993.0 is what it says. The exponent is bounded before
+	// it is used: 1e999999999 must not become a text of so many zeros.
 	s, neg := strings.CutPrefix(string(text), "-")
 	exp := 0
 	if mant, e, ok := strings.Cut(strings.ToLower(s), "e"); ok {

@@ -29,7 +29,8 @@ type order struct {
 	// is behind so many bytes.
 	seam  place
 	brace int
-	// bare are for numbers with any lead.
+	// bare are for numbers behind a key that was read already: the zero lead has no
+	// bytes that count, so that nothing differs from it.
 	bare bare
 }
 
@@ -43,7 +44,9 @@ type place struct {
 	row         row
 	next        [rivals]uint8 // the fields seen after it, or end, the last seen first
 	then        *place        // that of next[0]
-	self        *place        // in places
+	// self is the one in places. What comes after a place is learnt there, and
+	// order.first and order.seam are copies with leads of their own.
+	self *place
 	// behind has the bits of the fields of the same row that stand in the struct
 	// here or later.
 	behind uint64
@@ -90,6 +93,7 @@ func newOrder(p *plan) *order {
 	o.places[end] = place{field: end, self: &o.places[end]}
 	o.expect(start, 0)
 	o.expect(len(p.fields)-1, end)
+	// Until it is learnt, the lead of a place is found nowhere.
 	for i := range o.places {
 		o.places[i].lead.set(nil)
 	}

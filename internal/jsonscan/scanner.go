@@ -11,6 +11,40 @@
 // are kept apart: JSON that is broken ends the body, and a value that its field
 // cannot hold without loss is a [Defect]: the field is absent, and the rest of
 // the item is read all the same.
+//
+// # How it goes through a body
+//
+// There is no table of states. Each method reads one thing, such as a key or a
+// value, from the place in the window on, and leaves the place behind it. It returns
+// false when the body is at an end; the first reason is kept. Objects and lists of the
+// models are read by methods that call each other, at most as deep as the models
+// nest. What the models do not know may nest as deep as a stranger likes: skip reads
+// it in one loop, with a bit for each level.
+//
+// Most values are read several ways: by comparing what stands there with what stood
+// there in the object before, then by what is quick for plain text, and last a byte at a
+// time. A way that does not fit consumes nothing, and the last one reads everything
+// that is JSON and refuses everything else. So the quick ways decide how fast a body
+// is read, and never what it means. The fuzz targets compare with internal/oracle, a
+// slow reader that is simple.
+//
+// The window moves when it is filled, in the middle of a token if need be. A quick
+// way that reads eight bytes at a time therefore first makes sure that they are there,
+// and leaves the end of the window to the slow way.
+//
+// # Why the structs are set by generated code
+//
+// Package reflect costs a call and several checks for each field, and a large body of
+// details has millions. The generated code is an assignment, which the compiler checks,
+// and needs no unsafe. Package reflect makes the plan of a type, once.
+//
+// # Where an error is
+//
+// Offsets count the bytes of the body as it came, a byte order mark included. A
+// defect's offset is where its value begins; that of broken JSON is where it is broken;
+// that of a body that ends too early is its end. Paths name the list, the
+// index in it and the keys, as activities[7].summaryId. They are made from the stack of
+// steps when there is something to report, and cost little otherwise.
 package jsonscan
 
 import (
@@ -157,6 +191,7 @@ func (s *Scanner) forget() {
 	if s.borrowed {
 		buf = s.own[:0]
 	}
+	// What one long token or item needed is not kept for all that follow.
 	if cap(buf) > block {
 		buf = nil
 	}
@@ -171,7 +206,7 @@ func (s *Scanner) forget() {
 	s.tape, s.arena = tape{}, Arena{}
 	s.floats, s.ints, s.texts = room[float64]{}, room[int]{}, texts{}
 	for _, v := range s.vals {
-		clear(v.Text[:])
+		clear(v.Text[:]) // or they would keep the last body's texts in memory
 	}
 	if cap(s.scratch) > block {
 		s.scratch = nil
@@ -274,6 +309,7 @@ var errUTF16 = errors.New("want UTF-8, have UTF-16 or UTF-32")
 // stand before it: to write one is forbidden, and a reader may ignore it (RFC
 // 8259, section 8.1).
 func (s *Scanner) Document(c byte) bool {
+	// It reads on only while what is there may become a mark.
 	for len(s.buf) < len(byteOrderMark) && strings.HasPrefix(byteOrderMark, string(s.buf)) && s.more() {
 	}
 	switch mark := s.buf[:min(len(s.buf), 2)]; {
@@ -285,6 +321,7 @@ func (s *Scanner) Document(c byte) bool {
 	if !s.Open(c) {
 		return false
 	}
+	// Without a mark, little-endian UTF-16 has a zero behind the bracket.
 	if s.pos < len(s.buf) && s.buf[s.pos] == 0 {
 		return s.fatal(s.offset(), errUTF16)
 	}
@@ -302,7 +339,7 @@ func (s *Scanner) Open(c byte) bool {
 
 // Next reports whether another element follows in the object or array that
 // ends with end, and consumes what is before it. first tells that none was
-// read yet.
+// read yet. An end behind a comma is for the reader of the next element to refuse.
 func (s *Scanner) Next(end byte, first bool) bool {
 	switch c := s.peek(); {
 	case c == end && c != 0:

@@ -15,7 +15,7 @@ type trail struct {
 }
 
 const (
-	trailFirst  = 1 << 7         // is added for a member that stands first
+	trailFirst  = 1 << 7         // is added for a member that stands first: its lead has no comma
 	trailStart  = 2 * trailFirst // stands before the first
 	trailNested = 1 + trailStart // stands for what is no scalar
 	trailEnd    = 1 + trailNested
@@ -128,7 +128,7 @@ func (s *Scanner) skip(depth int) bool {
 			s.pos++
 			from, base := s.pos, s.base
 			if s.peek() == c+2 { // the bracket that closes c
-				s.empty = s.empty || depth == 0 && open == 1 && object
+				s.empty = s.empty || depth == 0 && open == 1 && object // the item itself
 				empty = true
 			} else if s.err != nil || object && !s.skipKey(&prev, from, base) {
 				return false

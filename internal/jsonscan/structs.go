@@ -78,6 +78,7 @@ func (s *Scanner) elements(l *list, depth int) bool {
 		return s.skip(depth)
 	case c == '{':
 		l.vals.Seen = 0
+		// No target: elements have nothing but values, which go to the tape.
 		if !s.object(l.plan, nil, l.vals, depth+1) {
 			return false
 		}
@@ -161,6 +162,8 @@ func (s *Scanner) run(l *list) (done, ok bool) {
 				return true, s.keep(l, seen)
 			}
 		}
+		// Values of a row must be on the tape in the order of the fields, each once. A
+		// key that comes late or again is for object, whose values wait in Values.
 		if seen&at.behind != 0 {
 			return false, true
 		}

@@ -171,6 +171,8 @@ func (t *names) get(b []byte) string {
 	if n == 0 {
 		return ""
 	}
+	// The first and last bytes tell ids and names apart. Two that share a place cost an
+	// allocation each time, and nothing else.
 	h := uint64(n)
 	if n >= 8 {
 		h ^= binary.LittleEndian.Uint64(b) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(b[n-8:]), 21)

@@ -102,6 +102,8 @@ func (w *window) more() bool {
 // token stays linear in its length.
 func (w *window) room() {
 	w.feed()
+	// If no case fits, nothing of an item is to be kept, and the unread bytes move
+	// within the buffer.
 	buf, size := w.buf[:0], cap(w.buf)
 	from := w.pos // what is moved
 	begun := w.mark >= 0 && w.mark < w.pos
@@ -119,6 +121,7 @@ func (w *window) room() {
 		buf = make([]byte, 0, 2*size)
 		w.retire()
 	case begun:
+		// The item keeps this buffer, and a used one takes its place.
 		if buf = nil; len(w.spare) > 0 {
 			last := len(w.spare) - 1
 			buf, w.spare = w.spare[last], w.spare[:last]
@@ -202,7 +205,7 @@ func (w *window) raw(dst []byte, all bool) (raw json.RawMessage, truncated bool)
 		if got, _ := w.again.ReadAt(raw[len(dst):], w.origin+w.offset()-n); int64(got) == n {
 			return raw, n < size
 		}
-		// Show what is there.
+		// The file has changed meanwhile, or fails. Show what is there.
 		return append(dst, w.buf[:w.pos]...), true
 	}
 	dst = append(dst, bytes.Join(w.old, nil)[w.oldFrom:]...)
