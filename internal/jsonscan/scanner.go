@@ -18,7 +18,7 @@
 // value, from the place in the window on, and leaves the place behind it. It returns
 // false when the body is at an end; the first reason is kept. Objects and lists of the
 // models are read by methods that call each other, at most as deep as the models
-// nest. What the models do not know may nest as deep as a stranger likes: skip reads
+// nest. What the models do not know may nest 10,000 deep: skip reads
 // it in one loop, with a bit for each level.
 //
 // Most values are read several ways: by comparing what stands there with what stood
