@@ -31,10 +31,10 @@ func newDetector(t *testing.T, opts *silence.Options) *silence.Detector {
 // steady lets users come once a day each, spread over the day, for n days from
 // start on, but for those whom skip names. It returns what was said.
 func steady(d *silence.Detector, start time.Time, n, users int, skip func(user int) bool) (said []silence.Silence) {
-	const every = 10 * time.Minute
+	const every = 30 * time.Minute
 	for at := start; at.Before(start.Add(time.Duration(n) * day)); at = at.Add(every) {
 		minute := at.Hour()*60 + at.Minute()
-		for i := minute * users / 1440; i < users && i*1440/users < minute+10; i++ {
+		for i := minute * users / 1440; i < users && i*1440/users < minute+30; i++ {
 			if i*1440/users >= minute && (skip == nil || !skip(i)) {
 				d.Arrived(types.KindActivities, name(i), at.Add(-time.Minute))
 				d.Arrived(types.KindActivityFiles, name(i), at)
