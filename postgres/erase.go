@@ -134,8 +134,8 @@ func (e *eraser) share() int16 { return int16(shareof.User(e.id, shares)) }
 // back to: two who wait for each other's rows would hang.
 func (e *eraser) items() error {
 	const mine = `FROM {s}.item WHERE share = $1 AND user_id = $2 AND coalesce(ord, id) <= $3`
-	return e.repeat("items", `DELETE FROM {s}.item i USING (SELECT share, class, id `+mine+` LIMIT 1000 FOR UPDATE SKIP LOCKED) d
-WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`, `SELECT EXISTS (SELECT `+mine+`)`, e.share(), []byte(e.id), e.top)
+	return e.repeat("items", `SELECT {s}.remove(share, ARRAY[class], ARRAY[id]) FROM (SELECT share, class, id `+mine+` LIMIT 1000 FOR UPDATE SKIP LOCKED) d`,
+		`SELECT EXISTS (SELECT `+mine+`)`, e.share(), []byte(e.id), e.top)
 }
 
 // repeat deletes some rows at a time until none is left.

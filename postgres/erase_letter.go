@@ -20,7 +20,7 @@ func letterSize(stored int64) int64 { return stored % changedLetter }
 // letters removes the user's letters, and takes what is the user's out of others.
 func (e *eraser) letters() error {
 	const mine = `FROM {s}.letter WHERE user_id = $1 AND ord <= $2`
-	err := e.repeat("letters", `DELETE FROM {s}.letter l USING (SELECT id `+mine+` LIMIT 1000 FOR UPDATE SKIP LOCKED) d WHERE l.id = d.id`,
+	err := e.repeat("letters", `SELECT {s}.discard(id) FROM (SELECT id `+mine+` LIMIT 1000 FOR UPDATE SKIP LOCKED) d`,
 		`SELECT EXISTS (SELECT `+mine+`)`, []byte(e.id), e.top)
 	if err != nil {
 		return err

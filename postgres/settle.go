@@ -95,8 +95,7 @@ func effects(verdicts []notify.Verdict) (*effect, error) {
 func (e *effect) queue(db *DB, number int16, b *pgx.Batch) {
 	if n := len(e.done); n > 0 {
 		classes, ids := split(idsOf(e.done))
-		b.Queue(db.sql(`DELETE FROM {s}.item i USING unnest(`+ofShare+`, $2::smallint[], $3::bigint[]) d (share, class, id)
-WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes, ids)
+		b.Queue(db.sql(`SELECT {s}.remove($1, $2, $3)`), number, classes, ids)
 	}
 	if n := len(e.again); n > 0 {
 		classes, ids := split(idsOf(e.again))
@@ -107,43 +106,19 @@ WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes
 				reasons[i] = []byte(v.Reason)
 			}
 		}
-		b.Queue(db.sql(`UPDATE {s}.item i SET attempts = d.attempts, next = d.next, reason = d.reason
-FROM unnest(`+ofShare+`, $2::smallint[], $3::bigint[], $4::integer[], $5::timestamptz[], $6::bytea[]) d (share, class, id, attempts, next, reason)
-WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`), number, classes, ids, attempts, next, reasons)
+		b.Queue(db.sql(`SELECT {s}.again($1, $2, $3, $4, $5, $6)`), number, classes, ids, attempts, next, reasons)
 	}
 	if len(e.buried) > 0 {
 		e.bury(db, number, b)
 	}
 }
 
-// burySQL moves items to letters. A letter's tag is the body for the rest of
-// one, and what nothing else has for a letter of one item.
-const burySQL = `WITH d AS (SELECT * FROM unnest(` + ofShare + `, $2::smallint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::bytea[], $7::bigint[],
-    $8::bytea[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::bytea[], $14::boolean[])
-  WITH ORDINALITY t (share, class, id, rest, key, user_id, items, reason, quarantined, attempts, received, buried, app, sealed, n)),
-gone AS (DELETE FROM {s}.item i USING d WHERE i.share = d.share AND i.class = d.class AND i.id = d.id
-  RETURNING i.id, coalesce(i.ord, i.id) AS ord, i.body, i.key, i.off, i.size, i.data),
-g AS (SELECT gone.id AS item, gone.ord, gone.key AS item_key, gone.body, gone.off, gone.size, gone.data,
-    d.rest AND gone.key <> '' AS joined, CASE WHEN d.rest AND gone.key <> '' THEN gone.body ELSE -gone.id END AS tag,
-    d.key, CASE WHEN d.rest AND gone.key <> '' THEN d.app ELSE d.user_id END AS user_id, d.items, d.reason, d.quarantined, d.attempts, d.received, d.buried, d.sealed, d.n
-  FROM gone JOIN d ON d.id = gone.id),
-sums AS (SELECT tag, min(n) AS n, sum(items)::bigint AS items, sum(size)::bigint AS size, min(ord) AS ord FROM g GROUP BY tag),
-up AS (INSERT INTO {s}.letter (id, tag, key, user_id, items, reason, quarantined, attempts, received, buried, size, ord, sealed)
-  SELECT nextval('{s}.letter_seq'), t.* FROM (
-    SELECT g.tag, CASE WHEN g.joined THEN '' ELSE g.key END, g.user_id, sums.items,
-      g.reason, g.quarantined, g.attempts, g.received, coalesce(g.buried, clock_timestamp()), sums.size, sums.ord, g.sealed
-    FROM g JOIN sums ON sums.tag = g.tag AND sums.n = g.n ORDER BY g.n) t
-  ON CONFLICT (tag) DO UPDATE SET items = letter.items + excluded.items, size = letter.size + excluded.size, ord = least(letter.ord, excluded.ord)
-  RETURNING id, tag)
-INSERT INTO {s}.letter_item (letter, item, key, body, off, size, data)
-SELECT up.id, g.item, g.item_key, g.body, g.off, g.size, g.data FROM g JOIN up ON up.tag = g.tag`
-
 func (e *effect) bury(db *DB, number int16, b *pgx.Batch) {
 	n := len(e.buried)
 	classes, ids := split(idsOf(e.buried))
 	rest, quarantined := make([]bool, n), make([]bool, n)
 	keys, users, reasons := make([][]byte, n), make([][]byte, n), make([][]byte, n)
-	apps := make([][]byte, n) // as the user of a rest, which has none
+	apps := make([][]byte, n)
 	sealed := make([]bool, n) // the reason
 	items, attempts := make([]int64, n), make([]int32, n)
 	received, buried := make([]time.Time, n), make([]*time.Time, n)
@@ -156,7 +131,8 @@ func (e *effect) bury(db *DB, number int16, b *pgx.Batch) {
 		items[i], attempts[i] = int64(l.Items), int32(l.Attempts)
 		received[i], buried[i] = l.Received, orNull(l.Buried)
 	}
-	b.Queue(db.sql(burySQL), number, classes, ids, rest, keys, users, items, reasons, quarantined, attempts, received, buried, apps, sealed)
+	b.Queue(db.sql(`SELECT {s}.bury($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`),
+		number, classes, ids, rest, keys, users, apps, items, reasons, sealed, quarantined, attempts, received, buried)
 }
 
 func idsOf(verdicts []notify.Verdict) []notify.ItemID {

@@ -86,11 +86,6 @@ i.data IS NULL AS apart, CASE WHEN i.size > %d THEN NULL WHEN i.data IS NOT NULL
 // takes longer than the scan.
 const byIndex = noJIT + `, set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
 
-// ofShare is an array of the share $1, as long as that of the classes $2. With
-// the share alone as a constant, a planner that takes the table for small reads
-// all items of the share to find a few.
-const ofShare = `array_fill($1::smallint, ARRAY[cardinality($2::smallint[])])`
-
 // one sends a statement that finds an item or some by the primary key, and scans
 // its row if there is something to scan to.
 func (db *DB) one(ctx context.Context, text string, args []any, to ...any) error {
@@ -193,8 +188,8 @@ func (s *share) Load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, 
 			all = append(all, it)
 		}
 	}, `SELECT 0, f.epoch = $4, i.* FROM {s}.share f LEFT JOIN LATERAL (
-  SELECT `+itemSQL+` FROM unnest(`+ofShare+`, $2::smallint[], $3::bigint[]) d (share, class, id)
-  JOIN {s}.item i ON i.share = d.share AND i.class = d.class AND i.id = d.id) i ON f.epoch = $4 WHERE f.share = $1`, s.number, classes, numbers, s.epoch)
+  SELECT i.* FROM unnest($2::smallint[], $3::bigint[]) d (class, id),
+  LATERAL (SELECT `+itemSQL+` FROM {s}.item i WHERE i.share = $1 AND i.class = d.class AND i.id = d.id OFFSET 0) i) i ON f.epoch = $4 WHERE f.share = $1`, s.number, classes, numbers, s.epoch)
 	if err == nil && lost {
 		err = notify.ErrLost
 	}

@@ -126,8 +126,7 @@ func (q *Queue) clearSuspects(ctx context.Context) error {
 			continue
 		}
 		classes, numbers := split(ids)
-		if err := q.db.one(ctx, `UPDATE {s}.item i SET begun = 0 FROM unnest(`+ofShare+`, $2::smallint[], $3::bigint[]) d (share, class, id)
-WHERE i.share = d.share AND i.class = d.class AND i.id = d.id`, []any{s.number, classes, numbers}); err != nil {
+		if err := q.db.one(ctx, `SELECT {s}.harmless($1, $2, $3)`, []any{s.number, classes, numbers}); err != nil {
 			return err
 		}
 	}
