@@ -2,7 +2,6 @@ package backfill
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"sort"
 	"time"
@@ -107,7 +106,7 @@ func (b *book) check(userID types.UserID, chunks []*Chunk) error {
 		i, _ := find(es, c.Window.Start.Unix())
 		for j := max(0, i-1); j < len(es) && es[j].start < c.Window.End.Unix(); j++ {
 			if es[j].end > c.Window.Start.Unix() && !replaced(chunks, c.Kind, es[j].start) {
-				return fmt.Errorf("%w: %s and %s", ErrOverlap, c.Window, es[j].window())
+				return errOverlap(c.Window, es[j].window())
 			}
 		}
 	}

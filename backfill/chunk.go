@@ -81,11 +81,15 @@ func CheckChunks(userID types.UserID, chunks []*Chunk) error {
 		}
 		for _, d := range chunks[:i] {
 			if c.Kind == d.Kind && overlap(c.Window, d.Window) {
-				return fmt.Errorf("%w: %s and %s", ErrOverlap, c.Window, d.Window)
+				return errOverlap(c.Window, d.Window)
 			}
 		}
 	}
 	return nil
+}
+
+func errOverlap(a, b types.Window) error {
+	return fmt.Errorf("backfill: chunks overlap: %s and %s", a, b)
 }
 
 // State is the progress of a chunk.

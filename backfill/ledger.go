@@ -74,10 +74,10 @@ type Claim interface {
 	// cut. Chunk.Arrived is ignored.
 	//
 	// Save returns an error and changes nothing if [CheckChunks] does, if chunks
-	// would overlap afterwards ([ErrOverlap]), or if the claim was lost or
-	// released ([ErrBusy]). The ledger decides whether it was lost, not the clock
-	// of the caller. After any other error, such as one of a disk or connection,
-	// either all of the chunks are stored or none.
+	// would overlap afterwards, or if the claim was lost or released ([ErrBusy]).
+	// The ledger decides whether it was lost, not the clock of the caller. After
+	// any other error, such as one of a disk or connection, either all of the
+	// chunks are stored or none.
 	Save(ctx context.Context, chunks ...*Chunk) error
 
 	// Release ends the claim. Another claim on the user can be made at once.
@@ -85,13 +85,9 @@ type Claim interface {
 	Release()
 }
 
-var (
-	// ErrOverlap is wrapped by the error of a Save whose chunks overlap.
-	ErrOverlap = errors.New("backfill: chunks overlap")
-	// ErrBusy is wrapped by the error of a Claim on a user that another run has
-	// claimed, and by that of a Save whose claim has ended.
-	ErrBusy = errors.New("backfill: another run works on this user")
-)
+// ErrBusy is wrapped by the error of a Claim on a user that another run has
+// claimed, and by that of a Save whose claim has ended.
+var ErrBusy = errors.New("backfill: another run works on this user")
 
 // Arrival tells the ledger that a summary was received. Call it where you save a
 // summary, pushed or pulled; a summary that no backfill requested is ignored. If

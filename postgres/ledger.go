@@ -122,7 +122,7 @@ func (c *userClaim) Save(ctx context.Context, chunks ...*backfill.Chunk) error {
 		h.mu.Unlock()
 		return c.lost()
 	case errors.As(err, &pg) && pg.Code == "AL002":
-		return fmt.Errorf("postgres: save: %w: user %s", backfill.ErrOverlap, c.userID)
+		return fmt.Errorf("postgres: save: chunks of user %s overlap", c.userID)
 	}
 	return err
 }
