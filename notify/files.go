@@ -149,7 +149,7 @@ func (f *Files) open(q Queue) (*fileStore, error) {
 			return nil, errors.New("notify: the queue has no claims, which Files needs")
 		}
 	}
-	dir, err := OpenFileDir(f.Dir, &FileDirOptions{AEAD: f.AEAD})
+	dir, err := OpenFileDir(f.Dir, f.AEAD)
 	if err != nil {
 		return nil, fmt.Errorf("notify: Files.Dir: %w", err)
 	}

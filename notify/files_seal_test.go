@@ -91,7 +91,7 @@ func TestSealed(t *testing.T) {
 	require.NotContains(t, string(onDisk), "gpx")
 
 	for name, dir := range map[string]string{"sealed": sealed, "what was stored before there was a key": open} {
-		d, err := OpenFileDir(dir, &FileDirOptions{AEAD: testAEAD(t, 1)})
+		d, err := OpenFileDir(dir, testAEAD(t, 1))
 		require.NoError(t, err)
 		got := map[string]string{}
 		for h, err := range d.Holdings(t.Context(), "u") {
@@ -116,12 +116,12 @@ func TestSealed(t *testing.T) {
 		require.True(t, d.holds(file.Name, file.Size, file.SHA256))
 		require.NoError(t, d.Close())
 	}
-	for name, opts := range map[string]*FileDirOptions{"without a key": nil, "with another": {AEAD: testAEAD(t, 2)}} {
-		d, err := OpenFileDir(sealed, opts)
+	for name, aead := range map[string]cipher.AEAD{"without a key": nil, "with another": testAEAD(t, 2)} {
+		d, err := OpenFileDir(sealed, aead)
 		require.NoError(t, err)
 		_, err = d.Open(t.Context(), file.Name)
 		require.Error(t, err, name)
-		if opts == nil {
+		if aead == nil {
 			require.ErrorContains(t, err, "set the AEAD", name)
 		} else {
 			require.ErrorIs(t, err, seal.ErrKey, name)
@@ -140,7 +140,7 @@ func TestSealed(t *testing.T) {
 	require.NoError(t, err, "to erase takes no key")
 	require.Equal(t, 2, out.Removed["files"])
 	require.Empty(t, withText(t, sealed, "aaseal"))
-	_, err = OpenFileDir(sealed, &FileDirOptions{AEAD: shortNonces{testAEAD(t, 1)}})
+	_, err = OpenFileDir(sealed, shortNonces{testAEAD(t, 1)})
 	require.Error(t, err)
 }
 
@@ -153,7 +153,7 @@ func TestSealedFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := keepAll(t, dir, testAEAD(t, 1))
-	file.store, _ = OpenFileDir(dir, &FileDirOptions{AEAD: testAEAD(t, 1)})
+	file.store, _ = OpenFileDir(dir, testAEAD(t, 1))
 	r, err := file.Open(context.Background())
 	require.NoError(t, err)
 	defer r.Close()

@@ -55,13 +55,6 @@ type FileDir struct {
 	sync func(*os.File) error // a test looks at what is synced, and when
 }
 
-// FileDirOptions configures a FileDir. A nil *FileDirOptions means the defaults.
-type FileDirOptions struct {
-	// AEAD seals files and their sidecars; see [Files]. Nil means that files are
-	// stored plain.
-	AEAD cipher.AEAD
-}
-
 var _ FileStore = (*FileDir)(nil)
 
 // workDir is the directory for what is not finished, below that of the files.
@@ -71,12 +64,14 @@ const workDir = ".downloads"
 const oldClaims = workDir + "/claims"
 
 // OpenFileDir opens the store in dir, which must exist. It keeps unfinished files
-// in the directory ".downloads" below it. The caller closes the result.
-func OpenFileDir(dir string, opts *FileDirOptions) (*FileDir, error) {
+// in the directory ".downloads" below it. aead seals files and their sidecars, as
+// [Files].AEAD does; nil means that they are stored plain. The caller closes the
+// result.
+func OpenFileDir(dir string, aead cipher.AEAD) (*FileDir, error) {
 	d := &FileDir{dir: dir, sync: (*os.File).Sync}
 	var err error
-	if opts != nil && opts.AEAD != nil {
-		if d.box, err = seal.New(opts.AEAD); err != nil {
+	if aead != nil {
+		if d.box, err = seal.New(aead); err != nil {
 			return nil, fmt.Errorf("notify: the directory for files: %w", err)
 		}
 	}

@@ -295,19 +295,3 @@ type LetterFilter struct {
 	// [fs.ErrNotExist].
 	From string
 }
-
-// Match reports whether l matches the filter, ignoring From. It is for
-// implementations of [Queue].
-func (f *LetterFilter) Match(l *DeadLetter) bool {
-	switch {
-	case f == nil:
-		return true
-	case f.Key != "" && f.Key != l.Key,
-		f.UserID != "" && f.UserID != l.UserID,
-		f.Reason != "" && !containsFold(l.Reason, f.Reason),
-		!f.After.IsZero() && l.Buried.Before(f.After),
-		!f.Before.IsZero() && !l.Buried.Before(f.Before):
-		return false
-	}
-	return true
-}

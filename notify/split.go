@@ -212,10 +212,6 @@ func pieceOf(ev *Event) Piece {
 	return p
 }
 
-func containsFold(s, part string) bool {
-	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
-}
-
 // bodyOf makes a notification body of an item's bytes. With no key they are a
 // body themselves.
 func bodyOf(key string, r io.Reader) io.Reader {

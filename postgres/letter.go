@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garminkit/activityapi/internal/letters"
 	"github.com/garminkit/activityapi/internal/lists"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -59,7 +60,7 @@ func (q *Queue) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*
 					err = e
 					break
 				}
-				if f.Match(l) && !yield(l, nil) {
+				if letters.Match(f, l) && !yield(l, nil) {
 					return
 				}
 			}

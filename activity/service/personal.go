@@ -57,7 +57,7 @@ func (s *Service) stores() (*personal.Stores, func() error, error) {
 		all.Silence, all.SilencePath = w.Detector, w.Path
 	}
 	if f := s.opts.Processor.Files; f != nil && all.Files == nil {
-		d, err := notify.OpenFileDir(f.Dir, &notify.FileDirOptions{AEAD: f.AEAD})
+		d, err := notify.OpenFileDir(f.Dir, f.AEAD)
 		if err != nil {
 			return nil, nil, err
 		}

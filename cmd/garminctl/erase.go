@@ -103,7 +103,7 @@ func (s *personalStores) fill(ctx context.Context, all *personal.Stores, closers
 		if err != nil {
 			return err
 		}
-		files, err := notify.OpenFileDir(s.Files, &notify.FileDirOptions{AEAD: aead})
+		files, err := notify.OpenFileDir(s.Files, aead)
 		if err != nil {
 			return usagef("the directory of files: %v", reason(err))
 		}

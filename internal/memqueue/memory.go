@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/letters"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -119,7 +120,7 @@ func (m *Memory) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[
 				return err
 			}
 			for _, l := range t.letters {
-				if l.number > from && f.Match(&l.DeadLetter) {
+				if l.number > from && letters.Match(f, &l.DeadLetter) {
 					c := l.DeadLetter
 					all = append(all, &c)
 				}

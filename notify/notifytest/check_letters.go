@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/letters"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -130,7 +131,7 @@ func filter(s *subject) {
 			got = append(got, l.ID)
 		}
 		for _, l := range all {
-			if f.Match(l) {
+			if letters.Match(f, l) {
 				want = append(want, l.ID)
 			}
 		}

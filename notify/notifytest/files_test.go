@@ -34,11 +34,11 @@ func TestFileDir(t *testing.T) {
 	require.NoError(t, err)
 	aead, err := cipher.NewGCM(block)
 	require.NoError(t, err)
-	for name, opts := range map[string]*notify.FileDirOptions{"plain": nil, "sealed": {AEAD: aead}} {
+	for name, box := range map[string]cipher.AEAD{"plain": nil, "sealed": aead} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			notifytest.RunFileStore(t, notifytest.FileStoreHarness{Open: func(t *testing.T, dir string) notify.FileStore {
-				s, err := notify.OpenFileDir(dir, opts)
+				s, err := notify.OpenFileDir(dir, box)
 				require.NoError(t, err)
 				return s
 			}})

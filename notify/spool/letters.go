@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/letters"
 	"github.com/garminkit/activityapi/notify"
 )
 
@@ -48,7 +49,7 @@ func (s *spool) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*
 					// An unreadable letter does not hide the others.
 					l = &notify.DeadLetter{ID: n.String(), Items: 1, Quarantined: true, Reason: fmt.Sprintf("spool: the letter cannot be read: %v", err)}
 				}
-				if f.Match(l) && !yield(l, nil) {
+				if letters.Match(f, l) && !yield(l, nil) {
 					return
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/garminkit/activityapi/internal/adminapi"
+	"github.com/garminkit/activityapi/internal/letters"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -72,7 +73,7 @@ func (a *pages) find(ctx context.Context, f *adminapi.Filter, from string, most 
 			return nil, 0, "", err
 		}
 		seen++
-		if match.Match(l) {
+		if letters.Match(match, l) {
 			found = append(found, l)
 		}
 		if len(found) == most || !time.Now().Before(until) {
