@@ -231,7 +231,7 @@ func TestWindowsAreCheckedFirst(t *testing.T) {
 			for _, err := range append(errs[:], c.Backfill(context.Background(), types.KindMoveIQ, w)) {
 				require.ErrorIs(t, err, types.ErrWindow)
 				require.Equal(t, types.FaultItem, asError(t, err).Fault())
-				require.True(t, asError(t, err).NotSent())
+				require.ErrorIs(t, err, types.ErrNotSent)
 			}
 			require.Zero(t, *n)
 		})

@@ -34,8 +34,8 @@ type backfillQuery struct {
 //
 // Most programs leave this to package backfill, which splits a long history and
 // keeps to Garmin's limit of days per minute. Backfill itself makes one request and
-// never repeats it, since each counts against that limit. [ErrNotSent] means that
-// the request was not sent. [ErrMaybeSpent] means that no answer came: ask again,
+// never repeats it, since each counts against that limit. [types.ErrNotSent]
+// means that the request was not sent. [ErrMaybeSpent] means that no answer came: ask again,
 // and treat [ErrDuplicate] as accepted then. Otherwise [ErrDuplicate] means that
 // nothing will be sent. Other errors to expect are [ErrMinStart],
 // [ErrNotPermitted], [ErrEndpointNotEnabled] and [ErrRateLimited].
@@ -43,12 +43,12 @@ func (c *Client) Backfill(ctx context.Context, kind types.Kind, w types.Window) 
 	switch kind {
 	case types.KindActivities, types.KindActivityDetails, types.KindMoveIQ:
 	default:
-		return &Error{Op: opBackfill, Err: errKind}
+		return &Error{Op: opBackfill, Err: unsent{errKind}}
 	}
 	err := w.Check(maxBackfill)
 	values, encodeErr := query.Values(backfillQuery{w.Start.Unix(), w.End.Unix() - 1})
 	if err = errors.Join(err, encodeErr); err != nil {
-		return &Error{Op: opBackfill, Err: err}
+		return &Error{Op: opBackfill, Err: unsent{err}}
 	}
 	return c.small(ctx, &call{
 		op:     opBackfill,

@@ -17,6 +17,7 @@ import (
 
 	"github.com/garminkit/activityapi/internal/retryafter"
 	"github.com/garminkit/activityapi/internal/verdict"
+	"github.com/garminkit/activityapi/types"
 )
 
 // call is one call of a method: up to MaxRetries+1 attempts. It is the
@@ -52,7 +53,7 @@ func (c *Client) do(ctx context.Context, cl *call) (*body, error) {
 	if ctx.Err() != nil {
 		e := &Error{Op: cl.op, Err: ctxError(ctx)}
 		if cl.once {
-			e.Err = &because{ErrNotSent, e.Err}
+			e.Err = &because{types.ErrNotSent, e.Err}
 		}
 		return nil, e
 	}
@@ -199,7 +200,7 @@ func (cl *call) failure(ctx context.Context, err error) *Error {
 	case cl.handed.Load() && (cl.wrote.Load() || !cl.traced.Load()):
 		e.Err, e.repeat = &because{ErrMaybeSpent, &because{errNoAnswer, err}}, false
 	default:
-		e.Err = &because{ErrNotSent, err}
+		e.Err = &because{types.ErrNotSent, err}
 	}
 	return e
 }

@@ -27,7 +27,7 @@ const (
 // effects.
 func (p *Pool) callback(kind types.Kind, raw types.Secret) (query string, err error) {
 	s := string(raw)
-	refuse := func(why string) (string, error) { return "", &because{ErrCallback, errors.New(why)} }
+	refuse := func(why string) (string, error) { return "", unsent{&because{ErrCallback, errors.New(why)}} }
 	switch {
 	case !kind.Known():
 		return refuse("unknown kind of summary")

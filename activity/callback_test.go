@@ -185,6 +185,7 @@ func TestHostileCallbacks(t *testing.T) {
 			for _, kind := range kinds {
 				sent, err := take(t, kind, test.url, activity.Options{})
 				require.ErrorIs(t, err, activity.ErrCallback)
+				require.ErrorIs(t, err, types.ErrNotSent)
 				require.Empty(t, sent)
 				require.Equal(t, types.FaultItem, asError(t, err).Fault())
 				if len(test.url) > 8 {

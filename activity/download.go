@@ -21,7 +21,8 @@ const opDownload = "Download"
 // connection, and is repeated only if it certainly was not sent. There are four
 // kinds of failure:
 //
-//   - [ErrNotSent]: the file is still there. Try again later.
+//   - [types.ErrNotSent]: the file is still there. Try again later, unless it is
+//     [ErrCallback] too.
 //   - Any other [*Error] with a StatusCode: Garmin refused. [ErrGone] means that the
 //     file was downloaded before or is too old.
 //   - [ErrMaybeSpent] with no StatusCode: no answer came. The file may be lost.
@@ -29,8 +30,7 @@ const opDownload = "Download"
 //     lost. That includes a file that is longer or shorter than announced, and a
 //     part of one that was not asked for. Error.Received says how much came.
 //
-// [Error.NotSent] identifies the first kind. Ask again after it, and after the
-// second kind unless [Error.Fault] is the item.
+// Ask again after the second kind too, unless [Error.Fault] is the item.
 //
 // Bytes with an unknown Content-Encoding or an invalid gzip are passed on as they
 // come.

@@ -41,11 +41,8 @@ var (
 // Errors found by this package, for errors.Is.
 var (
 	// ErrCallback means that a callback URL is not Garmin's for the given kind.
-	// Nothing was sent.
+	// Nothing was sent: the error wraps [types.ErrNotSent] too.
 	ErrCallback = errors.New("callback URL refused")
-	// ErrNotSent means that a request that must not be repeated was not sent, so
-	// it has used nothing up.
-	ErrNotSent = errors.New("not sent")
 	// ErrMaybeSpent means that a request that must not be repeated was sent and not
 	// answered in full: the only download of the file, or the backfill's range, may
 	// be used up. If Error.StatusCode is not 0, a file broke off after
@@ -145,6 +142,12 @@ type because struct{ kind, cause error }
 
 func (b *because) Error() string   { return b.kind.Error() + ": " + b.cause.Error() }
 func (b *because) Unwrap() []error { return []error{b.kind, b.cause} }
+
+// unsent is the error of a call that was refused here, before anything was sent. Its
+// text is that of its cause.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() []error { return []error{types.ErrNotSent, u.error} }
 
 // ctxError returns why ctx ended: its error, and its cause where that differs.
 func ctxError(ctx context.Context) error {

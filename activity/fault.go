@@ -130,9 +130,3 @@ func (e *Error) RetryAfter() time.Duration {
 	}
 	return e.Wait
 }
-
-// NotSent reports whether nothing of the call was sent to the API, so that a
-// download or backfill is not used up. It is false if that is unknown.
-func (e *Error) NotSent() bool {
-	return errors.Is(e.Err, ErrNotSent) || errors.Is(e.Err, ErrCallback) || errors.Is(e.Err, types.ErrWindow) || errors.Is(e.Err, errKind)
-}

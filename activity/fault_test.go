@@ -56,13 +56,11 @@ func TestFaultOfAnErrorMadeByHand(t *testing.T) {
 		types.FaultApplication: {{StatusCode: 401, Err: activity.ErrUnauthorized, ClockSkew: time.Hour}, {StatusCode: 400, Err: activity.ErrEndpointNotEnabled}},
 		types.FaultGarmin:      {{StatusCode: 429, Err: activity.ErrRateLimited}, {StatusCode: 503}, {StatusCode: 408}},
 		types.FaultNetwork:     {{StatusCode: 302}, {StatusCode: 407}},
-		"":                     {{}, {Err: errors.New("x")}, {Op: "Backfill", Err: activity.ErrMaybeSpent}, {Err: activity.ErrNotSent}},
+		"":                     {{}, {Err: errors.New("x")}, {Op: "Backfill", Err: activity.ErrMaybeSpent}, {Err: types.ErrNotSent}},
 	} {
 		for _, e := range errs {
 			require.Equal(t, want, e.Fault(), "%v", e)
 		}
 	}
 	require.Equal(t, time.Second, (&activity.Error{Wait: time.Second}).RetryAfter())
-	require.True(t, (&activity.Error{Err: activity.ErrNotSent}).NotSent())
-	require.False(t, (&activity.Error{Err: activity.ErrMaybeSpent}).NotSent())
 }

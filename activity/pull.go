@@ -85,7 +85,7 @@ func (c *Client) MoveIQ(ctx context.Context, w types.Window, opts *PullOptions) 
 func (c *Client) Follow(ctx context.Context, kind types.Kind, callbackURL types.Secret) iter.Seq2[types.Summary, error] {
 	return func(yield func(types.Summary, error) bool) {
 		var query string
-		err := error(&because{ErrCallback, errors.New("a file is downloaded, not followed")})
+		err := error(unsent{&because{ErrCallback, errors.New("a file is downloaded, not followed")}})
 		if kind != types.KindActivityFiles {
 			query, err = c.pool.callback(kind, callbackURL)
 		}
@@ -134,7 +134,7 @@ func pull[T jsonseq.Record](ctx context.Context, c *Client, op string, kind type
 	err := w.Check(maxPull)
 	values, encodeErr := query.Values(pullQuery{w.Start.Unix(), w.End.Unix(), string(opts.Token)})
 	if err = errors.Join(err, encodeErr); err != nil {
-		return func(yield func(*T, error) bool) { yield(nil, &Error{Op: op, Err: err}) }
+		return func(yield func(*T, error) bool) { yield(nil, &Error{Op: op, Err: unsent{err}}) }
 	}
 	return list[T](ctx, c, op, kind, values.Encode(), opts.Sample)
 }

@@ -126,9 +126,8 @@ func TestPin(t *testing.T) {
 			require.Error(t, err)
 			require.Empty(t, w.requests)
 			_, err = c.Download(t.Context(), fileAt(base))
-			require.ErrorIs(t, err, activity.ErrNotSent)
+			require.ErrorIs(t, err, types.ErrNotSent)
 			require.Empty(t, w.requests)
-			require.True(t, asError(t, err).NotSent())
 			if name == "line break" {
 				require.Equal(t, types.FaultUser, asError(t, err).Fault())
 			} else {

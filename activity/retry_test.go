@@ -650,8 +650,7 @@ func TestCredentialErrors(t *testing.T) {
 				require.Empty(t, s.at)
 				require.NotContains(t, err.Error(), "CANARY")
 				require.Equal(t, test.fault, asError(t, err).Fault())
-				require.Equal(t, !m.repeats, errors.Is(err, activity.ErrNotSent))
-				require.Equal(t, !m.repeats, asError(t, err).NotSent())
+				require.Equal(t, !m.repeats, errors.Is(err, types.ErrNotSent))
 				if _, ok := test.err.(*oauth2.RetrieveError); !ok {
 					require.ErrorIs(t, err, test.err)
 				}

@@ -75,7 +75,7 @@ func TestEveryStatusHasAVerdict(t *testing.T) {
 					e := asError(t, err)
 					require.Equal(t, verdictOf(status, author), e.Fault(), "%d by %s: %v", status, author, err)
 					require.Equal(t, status, e.StatusCode)
-					require.False(t, e.NotSent())
+					require.NotErrorIs(t, err, types.ErrNotSent)
 					require.Len(t, s.at, 1)
 				}
 			}

@@ -99,10 +99,9 @@ func TestDownloadOutcomes(t *testing.T) {
 		l.Close()
 		base := "http://" + l.Addr().String() + standardPath
 		_, err = overSocket(t, base, activity.Options{}).Download(t.Context(), fileAt(base))
-		require.ErrorIs(t, err, activity.ErrNotSent)
+		require.ErrorIs(t, err, types.ErrNotSent)
 		require.Equal(t, 4, asError(t, err).Attempts, "repeated, since nothing left")
 		require.Equal(t, types.FaultNetwork, asError(t, err).Fault())
-		require.True(t, asError(t, err).NotSent())
 	})
 	t.Run("not sent: TLS fails", func(t *testing.T) {
 		s := httptest.NewUnstartedServer(nil)
@@ -111,7 +110,7 @@ func TestDownloadOutcomes(t *testing.T) {
 		s.StartTLS()
 		defer s.Close()
 		_, err := overSocket(t, s.URL+standardPath, activity.Options{}).Download(t.Context(), fileAt(s.URL+standardPath))
-		require.ErrorIs(t, err, activity.ErrNotSent)
+		require.ErrorIs(t, err, types.ErrNotSent)
 		require.Equal(t, 1, asError(t, err).Attempts)
 		var cert *tls.CertificateVerificationError
 		require.ErrorAs(t, err, &cert)
@@ -162,10 +161,9 @@ func TestDownloadOutcomes(t *testing.T) {
 			})
 			_, err := overSocket(t, base, activity.Options{}).Download(t.Context(), fileAt(base))
 			require.ErrorIs(t, err, activity.ErrMaybeSpent)
-			require.NotErrorIs(t, err, activity.ErrNotSent)
+			require.NotErrorIs(t, err, types.ErrNotSent)
 			require.EqualValues(t, 1, conns.Load(), "one request on the wire")
 			require.Equal(t, types.FaultItem, asError(t, err).Fault())
-			require.False(t, asError(t, err).NotSent())
 		})
 	}
 	t.Run("maybe spent: no answer in time", func(t *testing.T) {
@@ -200,7 +198,7 @@ func TestDownloadOutcomes(t *testing.T) {
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				require.EqualValues(t, sent, asError(t, err).Received)
 				require.Equal(t, types.FaultItem, asError(t, err).Fault())
-				require.False(t, asError(t, err).NotSent())
+				require.NotErrorIs(t, err, types.ErrNotSent)
 			})
 		}
 	}
@@ -245,7 +243,7 @@ func TestDownloadOutcomes(t *testing.T) {
 		l.Close()
 		c := overSocket(t, "http://"+l.Addr().String()+standardPath, activity.Options{})
 		err = c.Backfill(t.Context(), types.KindActivities, monthBack)
-		require.ErrorIs(t, err, activity.ErrNotSent)
+		require.ErrorIs(t, err, types.ErrNotSent)
 		require.Equal(t, 1, asError(t, err).Attempts)
 	})
 	t.Run("too large", func(t *testing.T) {

@@ -73,7 +73,7 @@ func readAnswer(err error) answer {
 		a.permission = e.Permission
 	}
 	switch {
-	case errors.Is(err, activity.ErrNotSent), ok && e.NotSent():
+	case errors.Is(err, types.ErrNotSent):
 		a.request = fateNotSent
 	case errors.Is(err, activity.ErrRateLimited):
 		a.request = fateLimited

@@ -62,9 +62,9 @@ func TestNobodysJudgement(t *testing.T) {
 		{"404 in another form of JSON", json(404, `{"status":404,"path":"/backfill/activities"}`)},
 		{"500 with a duplicate's message", json(500, `{"errorMessage":"duplicate backfill"}`)},
 		{"the application's fault", gives(judged(types.FaultApplication))},
-		{"the application's fault, not sent", gives(&activity.Error{Op: "Backfill", Err: fmt.Errorf("%w: %w", activity.ErrNotSent, judged(types.FaultApplication))})},
+		{"the application's fault, not sent", gives(&activity.Error{Op: "Backfill", Err: fmt.Errorf("%w: %w", types.ErrNotSent, judged(types.FaultApplication))})},
 		{"the network's fault", gives(judged(types.FaultNetwork))},
-		{"the network's fault, not sent", gives(&activity.Error{Op: "Backfill", Err: fmt.Errorf("%w: %w", activity.ErrNotSent, judged(types.FaultNetwork))})},
+		{"the network's fault, not sent", gives(&activity.Error{Op: "Backfill", Err: fmt.Errorf("%w: %w", types.ErrNotSent, judged(types.FaultNetwork))})},
 		{"Garmin's fault", gives(judged(types.FaultGarmin))},
 		{"an error of no kind", gives(errStub)},
 	} {

@@ -181,7 +181,7 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			name:    "not sent, then 409 of this range: not by us",
-			answers: []error{status(0, activity.ErrNotSent), now(50, 75)},
+			answers: []error{status(0, types.ErrNotSent), now(50, 75)},
 			asked:   []string{"50-75", "50-75", "25-50", "0-25"},
 			told:    []string{"50-75 duplicate", "25-50 accepted", "0-25 accepted"},
 		},
@@ -262,7 +262,7 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			name:    "not sent, without end",
-			answers: slices.Repeat([]error{&activity.Error{Err: fmt.Errorf("%w: %w", activity.ErrNotSent, errStub)}}, 8),
+			answers: slices.Repeat([]error{&activity.Error{Err: fmt.Errorf("%w: %w", types.ErrNotSent, errStub)}}, 8),
 			asked:   slices.Repeat([]string{"50-75"}, 8),
 			held:    []string{"0-25 planned", "25-50 planned", "50-75 planned"},
 			err:     errStub,

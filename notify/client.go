@@ -17,7 +17,8 @@ type Client interface {
 	Follow(ctx context.Context, kind types.Kind, callbackURL types.Secret) iter.Seq2[types.Summary, error]
 
 	// Download starts the download of an activity file. Garmin allows one
-	// download: if the returned reader fails, the file is not asked for again.
+	// download: if the returned reader fails, the file is not asked for again. After
+	// an error that wraps [types.ErrNotSent] it is, whatever else the error says.
 	Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error)
 }
 

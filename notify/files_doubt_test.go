@@ -26,7 +26,7 @@ func TestFileAskedForBefore(t *testing.T) {
 		gone    = &activity.Error{Op: "Download", StatusCode: 410, Err: activity.ErrGone}
 		down    = &activity.Error{Op: "Download", StatusCode: 503}
 		refused = &activity.Error{Op: "Download", StatusCode: 401, Err: activity.ErrUnauthorized}
-		notSent = &activity.Error{Op: "Download", Err: fmt.Errorf("%w: refused", activity.ErrNotSent)}
+		notSent = &activity.Error{Op: "Download", Err: fmt.Errorf("%w: refused", types.ErrNotSent)}
 	)
 	const (
 		asked   = "notify: the file's only download is used up: we asked for it at 2000-01-01T00:00:00Z: "

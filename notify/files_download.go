@@ -222,8 +222,7 @@ func (d *download) noFile(ctx context.Context, p part, v finding, answers []part
 
 // notSent reports whether err says that the request never left.
 func notSent(err error) bool {
-	var n interface{ NotSent() bool }
-	return errors.As(err, &n) && n.NotSent()
+	return errors.Is(err, types.ErrNotSent)
 }
 
 // spends reports whether err means that Garmin will certainly, or as far as is

@@ -183,7 +183,7 @@ func fileRedriven(t *testing.T) {
 type unsent struct{ again bool }
 
 func (unsent) Error() string             { return "not sent" }
-func (unsent) NotSent() bool             { return true }
+func (unsent) Unwrap() error             { return types.ErrNotSent }
 func (unsent) RetryAfter() time.Duration { return 0 }
 func (e unsent) Fault() types.Fault {
 	if e.again {

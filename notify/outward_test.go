@@ -33,7 +33,6 @@ func (e spoilt) As(any) bool               { e.at("As"); return false }
 func (e spoilt) Unwrap() error             { e.at("Unwrap"); return nil }
 func (e spoilt) Fault() types.Fault        { e.at("Fault"); return "" }
 func (e spoilt) RetryAfter() time.Duration { e.at("RetryAfter"); return 0 }
-func (e spoilt) NotSent() bool             { e.at("NotSent"); return false }
 
 // pointed is an error that cannot be compared.
 type pointed struct{ list []int }
@@ -59,7 +58,7 @@ func badErrors() map[string]error {
 		"with an endless text":      errors.New(string(make([]byte, 1<<20))),
 		"that is the end of a body": io.EOF,
 	}
-	for _, method := range []string{"Error", "Is", "As", "Unwrap", "Fault", "RetryAfter", "NotSent"} {
+	for _, method := range []string{"Error", "Is", "As", "Unwrap", "Fault", "RetryAfter"} {
 		bad["whose "+method+" panics"] = spoilt{method}
 	}
 	return bad

@@ -1,5 +1,12 @@
 package types
 
+import "errors"
+
+// ErrNotSent means that nothing of a call was sent to Garmin. So a file's only
+// download, or a range that can be backfilled once, is not used up. Errors of
+// package activity wrap it, and those of a notify.Client of your own may.
+var ErrNotSent = errors.New("not sent")
+
 // Fault says who caused a failed call, and so what else the failure affects. The
 // errors of packages activity and auth have a method that returns it.
 //

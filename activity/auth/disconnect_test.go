@@ -193,7 +193,7 @@ func TestWhoseFault(t *testing.T) {
 				if !test.sent {
 					_, err = client.Download(t.Context(), file)
 					require.Equal(t, test.want, asActivity(t, err).Fault(), "%v", err)
-					require.True(t, asActivity(t, err).NotSent(), "%v", err)
+					require.ErrorIs(t, err, types.ErrNotSent)
 				}
 			})
 		})

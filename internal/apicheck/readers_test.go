@@ -23,7 +23,7 @@ var calledByOthers = map[string]string{
 	"Error": "error", "Unwrap": "package errors",
 	"String": "package fmt", "Format": "package fmt", "LogValue": "package log/slog",
 	"MarshalJSON": "package encoding/json", "UnmarshalJSON": "package encoding/json",
-	"Fault": "packages notify and backfill", "NotSent": "package notify", "RetryAfter": "package notify",
+	"Fault": "packages notify and backfill", "RetryAfter": "package notify",
 }
 
 // withoutReader are the other identifiers that need no reader, and why.
