@@ -177,7 +177,12 @@ func conformancePowerCut(t *testing.T, aead cipher.AEAD) {
 		Kill:     func(t *testing.T, q notify.Queue) { cut(t, q, loseNone) },
 		PowerCut: func(t *testing.T, q notify.Queue) { cut(t, q, loseAll) },
 		InMemory: true,
-		Test:     bubbled,
+		Test: func(t *testing.T, f func(*testing.T)) {
+			if aead == nil && path.Base(t.Name()) == "LargeBody" {
+				t.Skip("nothing is cut in it: TestConformance has the same body on this machine's disk, and measures memory")
+			}
+			bubbled(t, f)
+		},
 	})
 }
 

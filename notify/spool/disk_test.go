@@ -310,7 +310,12 @@ func (h *handle) Sync() error {
 
 func writeAt(data []byte, off int64, p []byte) []byte {
 	if need := int(off) + len(p); need > len(data) {
-		data = append(data, make([]byte, need-len(data))...)
+		old := len(data)
+		if need > cap(data) {
+			data = slices.Grow(data, max(need-old, old)) // a file of 100 MB is copied a few times, not twenty
+		}
+		data = data[:need]
+		clear(data[old:max(old, int(off))])
 	}
 	copy(data[off:], p)
 	return data
