@@ -190,10 +190,11 @@ type several[T any] struct {
 }
 
 // How many share an allocation bounds what an item that is kept keeps of its
-// neighbours. So many leave little of the allocator's blocks and spans unused.
+// neighbours. So many leave little of the allocator's blocks and spans unused, and
+// pings in long spans.
 const (
 	summariesAtOnce = 8
-	pingsAtOnce     = 11
+	pingsAtOnce     = 38
 )
 
 func (s *several[T]) next(most int) *T {
