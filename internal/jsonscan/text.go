@@ -163,8 +163,10 @@ func hex4(s []byte) rune {
 const longestName = 64
 
 // names holds frequent strings, such as user ids and device names, so that each
-// is allocated once. It is small and replaces old ones.
-type names [64]string
+// is allocated once. A new one takes the place of an old one, so there are several times
+// as many places as names that are frequent: else two would often have the same place
+// and replace each other all the time.
+type names [512]string
 
 func (t *names) get(b []byte) string {
 	n := len(b)
@@ -181,7 +183,7 @@ func (t *names) get(b []byte) string {
 			h = h<<8 ^ uint64(c)
 		}
 	}
-	s := &t[h*0x9e3779b97f4a7c15>>58]
+	s := &t[h*0x9e3779b97f4a7c15>>55]
 	if *s != string(b) {
 		*s = string(b)
 	}
