@@ -29,17 +29,23 @@ const (
 
 func (k kind) value() bool { return k >= kindBool }
 
-// form is how a number is read.
+// form is how a value is read where all is as expected.
 type form uint8
 
 const (
-	formNone form = iota // it is no number
+	formNone form = iota // not there
+	formText
+	formID
 	formInt
 	formFloat
 )
 
 func (k kind) form() form {
 	switch k {
+	case kindString:
+		return formText
+	case kindID:
+		return formID
 	case kindInt, kindIntPtr:
 		return formInt
 	case kindFloat, kindFloatPtr:
