@@ -50,6 +50,7 @@ func (h *share) stepAccount(ctx context.Context) (more bool, err error) {
 // part is the part of a segment from one spot to the next.
 type part struct {
 	g        *segment
+	version  int
 	from, to int64
 	last     uint64 // no record in it has a higher number
 }
@@ -63,7 +64,7 @@ func (s *spool) accountPart(seq uint64) part {
 			continue
 		}
 		for k := g.spotOf(seq + 1); k < len(g.spots); k++ {
-			p := part{g, g.spots[k].at(), g.end, g.last}
+			p := part{g, g.version, g.spots[k].at(), g.end, g.last}
 			if k+1 < len(g.spots) {
 				p.to, p.last = g.spots[k+1].at(), g.base+uint64(g.spots[k+1].seq)-1
 			}
@@ -79,9 +80,11 @@ func (s *spool) accountPart(seq uint64) part {
 // up to number stop. It reports whether to continue at once.
 func (h *share) accountRecords(p part, stop uint64) (more bool, err error) {
 	s, before := h.s, h.accountSeq
-	r, err := s.fs.Open(s.path(logDir, p.g.file))
+	r, same, err := s.openSegment(p.g, p.version)
 	if isNotExist(err) {
 		err = nil // finished meanwhile
+	} else if err == nil && !same {
+		return true, nil // its parts are others now
 	} else if err == nil {
 		defer r.Close()
 		// Damage in it is left alone here: the scan of all items makes its letter.

@@ -98,13 +98,16 @@ func (c *cursor) enter(g *segment) { c.g, c.off, c.version = g, 0, g.version }
 
 // walkSegment reads a bounded part of a segment, up to the large body l.
 func (s *spool) walkSegment(ctx context.Context, c *cursor, g *segment, end int64, l *largeBody, visible uint64, f func(*chunk) error) (more bool, err error) {
-	r, err := s.fs.Open(s.path(logDir, g.file))
+	r, same, err := s.openSegment(g, c.version)
 	if isNotExist(err) {
 		c.off = end // finished meanwhile
 		return true, nil
 	}
 	if err != nil {
 		return true, s.leaveBehind(c, g, end, err)
+	}
+	if !same {
+		return true, nil // walk finds the place again
 	}
 	defer r.Close()
 	scan := g.scanner(r, c.off, end, scanAhead)

@@ -79,14 +79,18 @@ const othersName = "they are others' and name the user"
 // settling is not held yet: segments without the user, most of them, delay no verdict.
 func (e *eraser) prepare(g *segment) (named bool, err error) {
 	s := e.s
-	in, err := s.fs.Open(s.path(logDir, g.file))
-	if err != nil {
-		return false, err
+	var in file
+	var end int64
+	for same := false; !same; {
+		s.mu.Lock()
+		version := g.version
+		end = g.end
+		s.mu.Unlock()
+		if in, same, err = s.openSegment(g, version); err != nil {
+			return false, err
+		}
 	}
 	defer in.Close()
-	s.mu.Lock()
-	end := g.end
-	s.mu.Unlock()
 	scan := g.scanner(in, 0, end, scanAhead)
 	defer scan.close()
 	var damaged []found

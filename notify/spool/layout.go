@@ -93,7 +93,7 @@ package spool
 //	settling        a change of finished items or of letters
 //	share.mu        one scan, and share.account one for accounts; never with settling
 //	largeBody.swap  opening a large body with its index, or replacing both
-//	markFile.mu     of each file of marks, in the order of their units
+//	markFile.mu     of each file of marks, in the order of their units; opening a segment, or replacing it
 //	spool.mu        the lists of segments and large bodies, and their fields
 //
 // enter takes the gate for reading, and nobody may enter twice: a Close that waits

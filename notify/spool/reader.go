@@ -164,12 +164,15 @@ func (r *reader) record(seq uint64) (*found, *segment, error) {
 		s.mu.Unlock()
 		if r.g != g || r.version != version {
 			r.close()
-			f, err := s.fs.Open(s.path(logDir, g.file))
+			f, same, err := s.openSegment(g, version)
 			if isNotExist(err) {
 				return nil, nil, fs.ErrNotExist
 			}
 			if err != nil {
 				return nil, nil, err
+			}
+			if !same {
+				continue
 			}
 			r.g, r.version, r.f = g, version, f
 			r.scan = g.scanner(f, off, end, 2*spotStep)

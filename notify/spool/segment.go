@@ -155,6 +155,23 @@ func (g *segment) scanner(f io.ReaderAt, off, end int64, ahead int) *scanner {
 	return &scanner{r: f, base: g.base, salt: g.salt, file: g.file, box: g.box, off: off, end: end, ahead: ahead}
 }
 
+// openSegment opens the file of a segment, if it is still that of the version whose
+// places the caller knows. Who replaces the file has the marks locked from before the
+// new one has its name until the places are those of the new one: without them,
+// the new file could be read with the places of the old one.
+func (s *spool) openSegment(g *segment, version int) (f file, same bool, err error) {
+	g.marks.mu.Lock()
+	defer g.marks.mu.Unlock()
+	s.mu.Lock()
+	same = g.version == version
+	s.mu.Unlock()
+	if !same {
+		return nil, false, nil
+	}
+	f, err = s.fs.Open(s.path(logDir, g.file))
+	return f, true, err
+}
+
 // segmentFor returns the segment with the body of this number, if any; s.mu is
 // held.
 func (s *spool) segmentFor(seq uint64) *segment {

@@ -1,0 +1,151 @@
+package spool
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/garminkit/activityapi/notify"
+)
+
+// renamedFS calls a function after the next file has its new name.
+type renamedFS struct {
+	diskFS
+	after func()
+}
+
+func (r *renamedFS) Rename(old, new string) error {
+	err := r.diskFS.Rename(old, new)
+	if after := r.after; after != nil {
+		r.after = nil
+		after()
+	}
+	return err
+}
+
+// TestReplacedWhileRead: a segment is replaced while something reads it. Whoever
+// opens the new file before its places are known must not look for the old ones in
+// it: what lies in between would be passed over until the next Open, and a record
+// found in its middle would become a letter.
+func TestReplacedWhileRead(t *testing.T) {
+	t.Parallel()
+	for name, reader := range map[string]struct {
+		class notify.Class
+		read  func(t *testing.T, s *spool, left []notify.ItemID) (begin func(), rest func() []notify.ItemID)
+	}{
+		"pass":    {notify.ClassPush, scanOn(notify.ClassPush)},
+		"account": {notify.ClassAccount, scanOn(notify.ClassAccount)},
+		"load": {notify.ClassPush, func(t *testing.T, s *spool, left []notify.ItemID) (func(), func() []notify.ItemID) {
+			return func() {}, func() (ids []notify.ItemID) {
+				for _, id := range slices.Backward(left) {
+					list, err := s.load(t.Context(), []notify.ItemID{id})
+					assert.NoError(t, err)
+					for _, it := range list {
+						ids = append(ids, it.ID)
+					}
+				}
+				return ids
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fs := &renamedFS{}
+			s, err := open(t.TempDir(), &Options{RepeatTime: -1}, fs)
+			require.NoError(t, err)
+			defer s.Close()
+			const bodies = 1200
+			pad := strings.Repeat("x", 1<<10)
+			puts := make([]pending, 0, bodies)
+			for i := range bodies {
+				body := fmt.Appendf(nil, `{"activities":[{"userId":"u%d","summaryId":"s","activityName":%q}],"deregistrations":[{"userId":"u%d"}]}`, i, pad, i)
+				puts = append(puts, pending{header: header{look: sizeLooked | sizeAccount}, body: body, record: int64(recordSize(len(body)))})
+			}
+			var last *batch
+			for _, p := range puts {
+				last, _, err = s.gathering.add(p)
+				require.NoError(t, err)
+			}
+			<-last.done
+			require.NoError(t, last.err)
+			require.NoError(t, s.turn())
+
+			// Two of three bodies are finished.
+			begin, rest := scanOn(reader.class)(t, s, nil)
+			begin()
+			rest()
+			var done []notify.Verdict
+			var left []notify.ItemID
+			for c, more := (&cursor{counts: true}), true; more; {
+				more, err = s.walk(t.Context(), c, s.visible(), func(ch *chunk) error {
+					return s.found(ch, true, func(it *notify.Item) {
+						if seqOf(it.ID)%3 > 0 {
+							done = append(done, notify.Verdict{ID: it.ID, Fate: notify.Done})
+						} else if it.Class == reader.class {
+							left = append(left, it.ID)
+						}
+					})
+				})
+				require.NoError(t, err)
+			}
+			require.Len(t, left, bodies/3)
+			require.NoError(t, s.settle(t.Context(), done))
+
+			begin, rest = reader.read(t, s, left)
+			begin()
+			read := make(chan []notify.ItemID)
+			fs.after = func() {
+				go func() { read <- rest() }()
+				// Long enough for a reader that does not wait for the places. One that
+				// waits goes on when compact is done.
+				select {
+				case ids := <-read:
+					go func() { read <- ids }()
+				case <-time.After(300 * time.Millisecond):
+				}
+			}
+			g := s.segments[0]
+			require.NoError(t, s.compact(g))
+			require.Equal(t, 1, g.version)
+			have := <-read
+			slices.Sort(have)
+			require.Equal(t, len(left), len(slices.Compact(have)), "items")
+			require.Zero(t, s.letters.len(), "letters")
+		})
+	}
+}
+
+// scanOn scans a class: at first only a part of the first items, and then the rest.
+func scanOn(class notify.Class) func(*testing.T, *spool, []notify.ItemID) (begin func(), rest func() []notify.ItemID) {
+	return func(t *testing.T, s *spool, _ []notify.ItemID) (func(), func() []notify.ItemID) {
+		h, err := s.newShare()
+		require.NoError(t, err)
+		after := notify.ItemID(0)
+		var ids []notify.ItemID
+		scan := func(most int) bool {
+			list, err := h.Scan(t.Context(), class, after, most)
+			assert.NoError(t, err)
+			for _, it := range list {
+				after = it.ID
+				ids = append(ids, it.ID)
+			}
+			return len(list) > 0
+		}
+		return func() { scan(50) }, func() []notify.ItemID {
+			for {
+				for scan(500) {
+				}
+				select {
+				case <-h.Changed():
+				default:
+					return ids
+				}
+			}
+		}
+	}
+}
