@@ -92,8 +92,8 @@ func (b *balance) close(w *world, letters []*letter, letterEnds int) {
 // isLate reports whether what the partner has of a thing came as something new
 // after the version wanted.
 func (p *partner) isLate(t thing, got row, want int64) bool {
-	wanted, came := p.came[version{t, want, ""}]
-	return came && p.came[version{t, got.version, got.revision}] > wanted
+	wanted, came := p.came[version{t, want, "", false}]
+	return came && p.came[version{t, got.version, got.revision, got.pulled}] > wanted
 }
 
 // letter is a dead letter with its body.

@@ -31,8 +31,9 @@ type partner struct {
 	// turned down for good.
 	tables  map[thing]row
 	refused map[thing]int64
-	// came is the least Order under which each version came, in any bytes and in
-	// the same.
+	// came is the least Order under which each version came, in any bytes, and in the
+	// same bytes by the same way: a pull may bring a version whose own push comes
+	// later, and that push is then something new.
 	came  map[version]uint64
 	calls map[types.Kind]*calls
 }
@@ -44,6 +45,7 @@ type row struct {
 	order           uint64
 	revision        string
 	file            *notify.File
+	pulled          bool
 }
 
 // version is a thing as it was at some time. The fake may send one in several
@@ -52,6 +54,7 @@ type version struct {
 	thing
 	number   int64
 	revision string
+	pulled   bool
 }
 
 // account is a user, who is not known before a time.
@@ -142,7 +145,7 @@ func (p *partner) store(d *notify.Delivery, t thing, number int64, f *notify.Fil
 		n.pushed++
 	}
 	have, had := p.tables[t]
-	for _, v := range []version{{t, number, ""}, {t, number, d.Revision}} {
+	for _, v := range []version{{t, number, "", false}, {t, number, d.Revision, d.Pulled}} {
 		if first, ok := p.came[v]; !ok || d.Order < first {
 			p.came[v] = d.Order
 		}
@@ -160,7 +163,7 @@ func (p *partner) store(d *notify.Delivery, t thing, number int64, f *notify.Fil
 	default:
 		n.stored++
 	}
-	p.tables[t] = row{number, max(have.newest, number), d.Order, d.Revision, f}
+	p.tables[t] = row{number, max(have.newest, number), d.Order, d.Revision, f, d.Pulled}
 	return nil
 }
 

@@ -268,6 +268,29 @@ func TestBrokenAgain(t *testing.T) {
 	require.Len(t, seen, 3*len(broken))
 }
 
+// TestLate: a push that Garmin sends after a later version is late, also if a pull had
+// brought what it says. The same push again is not: that must not be delivered.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	at := thing{types.KindMoveIQ, "u", "1"}
+	for name, test := range map[string]struct {
+		first bool // it was pulled
+		late  bool
+	}{"pulled before": {true, true}, "pushed before": {false, false}} {
+		p := newPartner(newChaos(1, false))
+		for n, d := range []*notify.Delivery{
+			{Kind: at.kind, Order: 10, Revision: "a", Pulled: test.first},
+			{Kind: at.kind, Order: 20, Revision: "b", Pulled: true},
+			{Kind: at.kind, Order: 30, Revision: "a"},
+		} {
+			require.NoError(t, p.store(d, at, int64(1+n%2), nil))
+		}
+		got := p.tables[at]
+		require.EqualValues(t, 1, got.version, name)
+		require.Equal(t, test.late, p.isLate(at, got, 2), name)
+	}
+}
+
 // TestOnDisk: the claims of a long run are no remains.
 func TestOnDisk(t *testing.T) {
 	t.Parallel()
