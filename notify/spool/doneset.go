@@ -16,7 +16,8 @@ type doneSet struct {
 	n     int
 }
 
-// donePage has a bit for each offset of 8 KiB of a body.
+// donePage has a bit for each offset of 8 KiB of a body, so it takes 1 KiB, and only
+// once an item in it is finished.
 type donePage [pageItems / 64]uint64
 
 const pageItems = 8 << 10

@@ -45,6 +45,8 @@ var userSets = sync.Pool{New: func() any { return new([maxUserSet]byte) }}
 
 var errIndex = errors.New("spool: the index is torn")
 
+// blockRef is a block in the footer. Its numbers fit in 32 bits, since a body has less
+// than 256 MiB.
 type blockRef struct {
 	first   uint32 // offset of the first item
 	at      uint32 // place of the block

@@ -206,6 +206,7 @@ func (s *spool) openLetterFile(id string) (*openedLetter, error) {
 }
 
 func (l *openedLetter) readHead() error {
+	// A reason may be long: read more until both lines are there.
 	for n := int64(firstHead); ; n *= 4 {
 		p := make([]byte, min(n, l.size))
 		if err := readFull(l.f, p, 0); err != nil {
@@ -303,6 +304,7 @@ func (s *spool) openBeside(n letterName, suffix string) (*text, error) {
 
 // content reads the letter as a body.
 func (s *spool) content(l *openedLetter) (io.ReadCloser, error) {
+	// What is beside it comes first: the letter of a damaged body has only its start.
 	for _, suffix := range besides {
 		t, err := s.openBeside(l.name, suffix)
 		if err == nil {

@@ -44,7 +44,9 @@ type writer struct {
 
 func (w *writer) run() {
 	defer close(w.s.written)
-	// The timer runs while there is something to tidy: an idle spool sleeps.
+	// The timer runs while there is something to tidy: an idle spool sleeps. A segment
+	// whose bodies are finished goes a minute later, not when it is full: what was
+	// delivered should not stay on the disk for days.
 	tidy := time.NewTimer(tidyEvery)
 	defer tidy.Stop()
 	armed := true

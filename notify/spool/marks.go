@@ -140,7 +140,7 @@ type markFile struct {
 	made     bool // the file exists
 	fresh    bool // its name may not be safe yet
 	poisoned bool // a sync failed: the file is written anew before the next
-	gone     bool
+	gone     bool // with the unit: what is written from now on is dropped
 	size     int64
 	written  int        // cells in the file
 	st       *markState // nil if it is not in memory

@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// partReader reads a large body and verifies the checksum of each part. It is not
+// partReader reads a large body and verifies the checksum of each part. It reads a part
+// whole even for a few bytes of it, so that no byte is returned unverified. It is not
 // safe for concurrent use.
 type partReader struct {
 	f    io.ReaderAt

@@ -150,7 +150,8 @@ func (r *reader) largeChunks(l *largeBody, ids []notify.ItemID, f func(*chunk) e
 	return nil
 }
 
-// record finds a body of the log. It fails with fs.ErrNotExist if there is none.
+// record finds a body of the log. It fails with fs.ErrNotExist if there is none. It goes
+// on from where it stands if the body is behind that, so that IDs in order cost one pass.
 func (r *reader) record(seq uint64) (*found, *segment, error) {
 	s := r.s
 	for range 3 { // A segment may be replaced meanwhile, and again.

@@ -99,6 +99,8 @@ func (s *spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
 		if l := s.large[seq]; l != nil {
 			st.u, st.large = &l.unit, l
 		} else if g := s.segmentFor(seq); g != nil && seq <= g.last && seq > g.through {
+			// Small and large bodies are numbered together, so the number of a large
+			// one lies between those of a segment's records.
 			if k, ok := s.known.get(v.ID); ok && k.large {
 				continue // of a large body that is finished
 			}

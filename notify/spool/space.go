@@ -27,6 +27,8 @@ func (s *spool) reserve(n int64) error {
 func (s *spool) reserveFor(n int64) error { return s.reserveUpTo(n, s.opts.MaxBytes) }
 
 func (s *spool) reserveUpTo(n, limit int64) error {
+	// First it adds and then it compares: of two that come at once, both may be refused,
+	// but they never both get the last room.
 	if s.promised.Add(n)+s.bytes.Load() > limit && s.opts.MaxBytes > 0 {
 		s.promised.Add(-n)
 		return errMaxBytes

@@ -75,6 +75,7 @@ type spool struct {
 	keys *keys // nil if nothing is sealed
 	log  *slog.Logger
 
+	// Sizes that tests make small.
 	segmentSize int64
 	zeroAhead   int64
 	reserveSize int64
@@ -358,6 +359,7 @@ func (s *spool) Close() (err error) {
 
 // enter begins a change of the directory, to be ended by leave.
 func (s *spool) enter() error {
+	// First the gate: a Close after this look must wait for it.
 	s.gate.RLock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
