@@ -51,7 +51,11 @@ func startCrew(ctx context.Context, o options, garmin string) (c *crew, err erro
 	}
 	c.database = databaseTicks()
 	for i := range o.processes {
-		config, err := json.Marshal(receiverConfig{o.database, garmin, filepath.Join(c.dir, strconv.Itoa(i))})
+		rc := receiverConfig{Database: o.database, Garmin: garmin, Dir: filepath.Join(c.dir, strconv.Itoa(i))}
+		if i == 0 {
+			rc.Profile = o.profile
+		}
+		config, err := json.Marshal(rc)
 		if err != nil {
 			return c, err
 		}

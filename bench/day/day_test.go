@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 func TestDay(t *testing.T) {
 	var out bytes.Buffer
 	plot := filepath.Join(t.TempDir(), "day.svg")
-	err := run(t.Context(), &out, options{users: 1_000_000, part: 0.00003, senders: 8, seed: 1, plot: plot})
+	err := run(t.Context(), &out, options{users: 1_000_000, part: 0.00003, to: wholeDay, senders: 8, seed: 1, plot: plot})
 	require.NoError(t, err, out.String())
 	require.Contains(t, out.String(), "30 users in 2.592s")
 	require.Regexp(t, `processor time of a user's day +\d`, out.String())
@@ -37,7 +37,7 @@ func TestDay(t *testing.T) {
 
 // TestPeak: the busiest minutes have twenty times the mean.
 func TestPeak(t *testing.T) {
-	d := newDay(20_000, 1, "http://127.0.0.1:1")
+	d := newDay(20_000, 1, "http://127.0.0.1:1", window{0, 1})
 	var most, n int
 	var to int
 	for from := range d.posts {
@@ -53,7 +53,7 @@ func TestPeak(t *testing.T) {
 
 // TestBodies: each body is one that the decoder takes whole.
 func TestBodies(t *testing.T) {
-	d := newDay(2000, 1, "http://127.0.0.1:1")
+	d := newDay(2000, 1, "http://127.0.0.1:1", window{0, 1})
 	seen, items := map[string]bool{}, 0
 	for _, p := range d.posts {
 		seen[p.what] = true
@@ -74,5 +74,5 @@ func TestBodies(t *testing.T) {
 
 // TestNobody: a part that is too small is refused.
 func TestNobody(t *testing.T) {
-	require.ErrorContains(t, run(context.Background(), &bytes.Buffer{}, options{users: 10, part: 0.01}), "nobody")
+	require.ErrorContains(t, run(context.Background(), &bytes.Buffer{}, options{users: 10, part: 0.01, to: wholeDay}), "nobody")
 }

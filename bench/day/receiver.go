@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ const receiverEnv = "DAY_RECEIVER"
 
 type receiverConfig struct {
 	Database, Garmin, Dir string
+	Profile               string // file for the CPU profile, or ""
 }
 
 // delivery is a callback: when its notification was stored, and how long it
@@ -65,6 +67,17 @@ func receive(ctx context.Context, text string) (err error) {
 	var c receiverConfig
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
+	}
+	if c.Profile != "" {
+		f, err := os.Create(c.Profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	queue, err := openQueue(ctx, c)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 // report is what the day took.
 type report struct {
 	o        options
-	users    int
-	length   time.Duration
+	length   time.Duration // of the whole day
+	window   window
+	bodies   float64 // of each user in the whole day
 	sent     sent
 	got      *got
 	items    int
@@ -40,8 +41,8 @@ const minutes = 1440
 // inPeak are the twenty minutes around seven.
 func inPeak(at float64) bool { return at > 6.8333/24 && at < 7.1667/24 }
 
-func newReport(o options, users int, length time.Duration, s sent, g *got, items int) *report {
-	r := &report{o: o, users: users, length: length, sent: s, got: g, items: items, byMinute: make([]minute, minutes)}
+func newReport(o options, length time.Duration, w window, s sent, g *got, d *day) *report {
+	r := &report{o: o, length: length, window: w, bodies: d.bodies, sent: s, got: g, items: d.items, byMinute: make([]minute, minutes)}
 	for _, a := range s.answers {
 		r.byMinute[min(int(a.at*minutes), minutes-1)].posts++
 		r.refused += a.refused
@@ -56,7 +57,7 @@ func newReport(o options, users int, length time.Duration, s sent, g *got, items
 		r.called += len(t.Deliveries)
 		for _, d := range t.Deliveries {
 			stored := t.Begun.Add(time.Duration(d.Stored) * time.Microsecond)
-			at := float64(stored.Sub(s.begun)) / float64(length)
+			at := w.from + float64(stored.Sub(s.begun))/float64(length)
 			wait := time.Duration(d.Waited) * time.Microsecond
 			r.oldest = max(r.oldest, wait)
 			m := &r.byMinute[min(max(int(at*minutes), 0), minutes-1)]
@@ -84,7 +85,7 @@ func (r *report) print(w io.Writer) {
 	}
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
 	cpu := r.got.cpu + r.got.database
-	each := cpu / time.Duration(r.users)
+	each := time.Duration(float64(cpu) / float64(len(r.sent.answers)) * r.bodies)
 	line("bodies, items, GB", "%d, %d, %.2f", len(r.sent.answers), r.items, float64(r.sent.bytes)/1e9)
 	line("callbacks, dead letters, refused bodies", "%d, %d, %d", r.called, r.letters, r.refused)
 	line("the sender was behind by at most", "%s", ms(r.late))

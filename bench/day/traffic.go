@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -25,13 +24,23 @@ type post struct {
 	n    int // names the activity
 }
 
-// day is what Garmin sends in it, by time.
+// day is what Garmin sends in a window of it, by time.
 type day struct {
+	window
 	posts   []post
-	items   int // in all bodies
+	bodies  float64 // of each user in the whole day
+	items   int     // in all bodies of the window
 	files   string
 	details []byte
 }
+
+// window is a part of the day.
+type window struct{ from, to float64 }
+
+func (w window) part() float64 { return w.to - w.from }
+
+// holds tells whether a moment is in the window. Midnight is in the last one.
+func (w window) holds(at float64) bool { return at >= w.from && (at < w.to || at == 1 && w.to == 1) }
 
 // The parts of users that do more than record two activities.
 const (
@@ -44,12 +53,16 @@ const (
 const peak = 20
 
 // newDay draws the day of the users.
-func newDay(users int, seed uint64, files string) *day {
+func newDay(users int, seed uint64, files string, w window) *day {
 	rnd := rand.New(rand.NewPCG(seed, 18))
-	d := &day{files: files, details: bodygen.Details(bodygen.Options{Seed: seed, Samples: 605})}
+	d := &day{window: w, files: files, details: bodygen.Details(bodygen.Options{Seed: seed, Samples: 605})}
+	all := 0
 	add := func(at float64, what string, user, n, items int) {
-		d.posts = append(d.posts, post{math.Min(at, 1), what, user, n})
-		d.items += items
+		all++
+		if at = min(at, 1); w.holds(at) {
+			d.posts = append(d.posts, post{at, what, user, n})
+			d.items += items
+		}
 	}
 	for u := range users {
 		for n := range 2 {
@@ -69,6 +82,7 @@ func newDay(users int, seed uint64, files string) *day {
 			add(1, "leaves", u, 0, 1)
 		}
 	}
+	d.bodies = float64(all) / float64(users)
 	slices.SortStableFunc(d.posts, func(a, b post) int {
 		switch {
 		case a.at < b.at:
@@ -175,6 +189,11 @@ type answer struct {
 	refused int // answers before it that were not 200
 }
 
+// due is when a post is sent, in a day of that length whose window begins then.
+func (d *day) due(begun time.Time, length time.Duration, p post) time.Time {
+	return begun.Add(time.Duration((p.at - d.from) * float64(length)))
+}
+
 // send posts everything when it is due. A body that is not answered with 200 is
 // sent again.
 func (d *day) send(ctx context.Context, to *crew, length time.Duration, connections int) sent {
@@ -190,7 +209,7 @@ func (d *day) send(ctx context.Context, to *crew, length time.Duration, connecti
 			for i := range next {
 				p := d.posts[i]
 				body := d.body(p)
-				due := begun.Add(time.Duration(p.at * float64(length)))
+				due := d.due(begun, length, p)
 				a := answer{at: p.at, late: time.Since(due)}
 				for ctx.Err() == nil {
 					start := time.Now()
@@ -209,7 +228,7 @@ func (d *day) send(ctx context.Context, to *crew, length time.Duration, connecti
 		})
 	}
 	for i, p := range d.posts {
-		time.Sleep(time.Until(begun.Add(time.Duration(p.at * float64(length)))))
+		time.Sleep(time.Until(d.due(begun, length, p)))
 		select {
 		case next <- i:
 		case <-ctx.Done():
