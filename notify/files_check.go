@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/garminkit/activityapi/internal/fitsum"
 )
@@ -35,14 +36,19 @@ func (v *finding) add(format string, args ...any) {
 	v.odd = append(v.odd, fmt.Sprintf(format, args...))
 }
 
+var checkReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+
 // checkFile reads r from its start. Its error is r's.
 func checkFile(fileType string, r io.ReadSeeker) (finding, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return finding{}, err
 	}
 	in := &errReader{r: r}
-	br := bufio.NewReaderSize(in, 64<<10)
+	br := checkReaders.Get().(*bufio.Reader)
+	br.Reset(in)
 	v := check(strings.ToUpper(fileType), br)
+	br.Reset(nil)
+	checkReaders.Put(br)
 	return v, in.err
 }
 

@@ -9,10 +9,15 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/garminkit/activityapi/internal/owner"
 	"github.com/garminkit/activityapi/types"
 )
+
+const fileBuffer = 64 << 10
+
+var fileBuffers = sync.Pool{New: func() any { return new([fileBuffer]byte) }}
 
 // ask downloads the file.
 func (d *download) ask(ctx context.Context, client Client, answers []part) (Claim, error) {
@@ -30,6 +35,7 @@ func (d *download) ask(ctx context.Context, client Client, answers []part) (Clai
 		return Claim{}, errors.Join(fmt.Errorf("notify: no room for a file: %w", err), d.giveBack(ctx))
 	}
 	defer f.Close()
+	d.fresh = true
 	body, err := client.Download(ctx, d.file.CallbackURL)
 	if err = tame(err); err != nil {
 		f.Close()
@@ -110,7 +116,9 @@ func (d *download) receive(f *os.File, p *part, body io.ReadCloser) (c Claim, cu
 	hash := sha256.New()
 	in := &countingReader{r: body}
 	w := d.s.dir.writer(f)
-	n, err := io.Copy(io.MultiWriter(w, hash), in)
+	buf := fileBuffers.Get().(*[fileBuffer]byte)
+	n, err := io.CopyBuffer(io.MultiWriter(w, hash), in, buf[:])
+	fileBuffers.Put(buf)
 	if n > 0 {
 		// Also of what broke: it is kept.
 		if e := w.Close(); e != nil {

@@ -64,6 +64,9 @@ type download struct {
 	name string
 	// before is what the claim was when the attempt took it.
 	before Claim
+	// fresh: it asks Garmin, and so writes the part itself. others: there were files
+	// of the id before.
+	fresh, others bool
 }
 
 // fetch stores the announced file, unless it is stored already. done means that
@@ -179,7 +182,8 @@ func (d *download) giveBack(ctx context.Context) error {
 
 // run gets the file, from the parts of an earlier attempt or from Garmin.
 func (d *download) run(ctx context.Context, client Client) (Claim, error) {
-	parts, err := d.s.parts(d.id)
+	parts, others, err := d.s.parts(d.id)
+	d.others = others
 	if err != nil {
 		return Claim{}, errors.Join(err, d.giveBack(ctx))
 	}
@@ -209,7 +213,7 @@ func (d *download) run(ctx context.Context, client Client) (Claim, error) {
 // redriven checks again what was kept of a spent download: the check may have
 // improved, or been switched off.
 func (d *download) redriven(ctx context.Context) (Claim, error) {
-	parts, err := d.s.parts(d.id)
+	parts, _, err := d.s.parts(d.id)
 	if err != nil {
 		return Claim{}, err
 	}

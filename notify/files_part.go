@@ -69,21 +69,25 @@ func tryWrite(f *os.File, n int64) error {
 	return f.Truncate(0)
 }
 
-// parts lists what is kept of a download.
-func (s *fileStore) parts(id string) ([]part, error) {
+// parts lists what is kept of a download. some says that there are files of it, these
+// or others.
+func (s *fileStore) parts(id string) (parts []part, some bool, err error) {
 	entries, err := fs.ReadDir(s.dir.root.FS(), workDir)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var parts []part
 	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), id) {
+			continue
+		}
+		some = true
 		kind := partKind(filepath.Ext(e.Name()))
 		switch kind {
 		case partArriving, partWhole, partRejected, partBroken, partAnswer:
 		default:
 			continue
 		}
-		if !strings.HasPrefix(e.Name(), id) || !e.Type().IsRegular() {
+		if !e.Type().IsRegular() {
 			continue
 		}
 		info, err := e.Info()
@@ -91,11 +95,11 @@ func (s *fileStore) parts(id string) ([]part, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		parts = append(parts, part{strings.TrimSuffix(e.Name(), string(kind)), kind, info.Size()})
 	}
-	return parts, nil
+	return parts, some, nil
 }
 
 // turn changes the kind of a part, durably.

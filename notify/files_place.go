@@ -32,14 +32,17 @@ func (d *download) put(ctx context.Context, p *part, c Claim) (Claim, error) {
 	if err := d.settle(ctx, c); err != nil {
 		return Claim{}, fmt.Errorf("notify: noting that a file is stored: %w", err)
 	}
-	d.clean()
+	d.clean(*p)
 	return c, nil
 }
 
 // clean removes parts that are in the store, and answers that the file has made
-// obsolete.
-func (d *download) clean() {
-	names, _ := fs.Glob(d.s.dir.root.FS(), workDir+"/"+d.id+"-*")
+// obsolete. The part of a download that had none before is the only one.
+func (d *download) clean(p part) {
+	names := []string{p.name()}
+	if !d.fresh || d.others || d.s.opts.Sidecar != nil {
+		names, _ = fs.Glob(d.s.dir.root.FS(), workDir+"/"+d.id+"-*")
+	}
 	for _, name := range names {
 		_ = d.s.dir.root.Remove(name)
 	}
@@ -62,6 +65,12 @@ func (d *download) place(ctx context.Context, p part, c *Claim) error {
 }
 
 func (d *download) putFile(ctx context.Context, p part, c Claim) error {
+	if d.fresh && d.s.opts.Store == nil {
+		linked, err := d.s.dir.link(p.name(), c.Name, c.Size, c.SHA256)
+		if linked || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
 	f, err := d.s.dir.open(p.name())
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func (s *fileStore) expirePart(ctx context.Context, name string) {
 	if s.dir.root.Remove(name) != nil || len(rest) < owner.Size {
 		return
 	}
-	if left, err := s.parts(id); err == nil && len(left) == 0 {
+	if left, _, err := s.parts(id); err == nil && len(left) == 0 {
 		ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 		defer cancel()
 		_ = s.claims.Settle(ctx, id, Claim{State: ClaimSpent, Owner: rest[:owner.Size], Why: "what came was kept until its retention ended"})

@@ -53,6 +53,7 @@ type FileDir struct {
 	root *os.Root
 	box  *seal.Box            // nil if nothing is sealed
 	sync func(*os.File) error // a test looks at what is synced, and when
+	top  *together            // syncs of dir itself
 }
 
 var _ FileStore = (*FileDir)(nil)
@@ -68,7 +69,7 @@ const oldClaims = workDir + "/claims"
 // [Files].AEAD does; nil means that they are stored plain. The caller closes the
 // result.
 func OpenFileDir(dir string, aead cipher.AEAD) (*FileDir, error) {
-	d := &FileDir{dir: dir, sync: (*os.File).Sync}
+	d := &FileDir{dir: dir, sync: (*os.File).Sync, top: newTogether()}
 	var err error
 	if aead != nil {
 		if d.box, err = seal.New(aead); err != nil {
@@ -148,10 +149,13 @@ func (d *FileDir) Put(ctx context.Context, name string, r io.Reader, size int64,
 // link gives the synced file from, below the root, a new second name. It reports
 // false if that fails: not every file system has links.
 func (d *FileDir) link(from, name string, size int64, sum string) (bool, error) {
-	if err := d.mkdir(name); err != nil {
-		return false, err
-	}
 	err := d.root.Link(from, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.mkdir(name); err != nil {
+			return false, err
+		}
+		err = d.root.Link(from, name)
+	}
 	if errors.Is(err, fs.ErrExist) {
 		if !d.holds(name, size, sum) {
 			return false, &fs.PathError{Op: "put", Path: name, Err: fs.ErrExist}
@@ -200,11 +204,13 @@ func (d *FileDir) mkdir(name string) error {
 
 // syncDirs makes a new name durable, and the directories that lead to it.
 func (d *FileDir) syncDirs(name string) error {
-	for dir := path.Dir(name); ; dir = path.Dir(dir) {
-		if err := atomicfile.SyncDir(d.root.Open, dir, d.sync); err != nil || dir == "." {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if err := atomicfile.SyncDir(d.root.Open, dir, d.sync); err != nil {
 			return err
 		}
 	}
+	// All files have that one in common.
+	return d.top.do(func() error { return atomicfile.SyncDir(d.root.Open, ".", d.sync) })
 }
 
 func randomName() string {

@@ -42,6 +42,8 @@ type Dir struct {
 
 	// Whoever has the turn and the lock has these.
 	log      claimLog
+	last     int           // how many changes were made together last
+	took     time.Duration // how long it took to put them on the disk
 	logSize  int64
 	imported bool
 	tended   time.Time

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // claimOp is a change of a claim that waits for its turn. Those that wait together
@@ -47,6 +48,7 @@ func (d *Dir) await(ctx context.Context, op *claimOp) error {
 		return op.err
 	default:
 	}
+	d.gather()
 	l, err := d.lockFile(ctx)
 	if err != nil {
 		d.withdraw(op)
@@ -56,6 +58,21 @@ func (d *Dir) await(ctx context.Context, op *claimOp) error {
 	d.serve()
 	return op.err
 }
+
+// gather waits for changes that are about to come, as long as a sync took, if the
+// last ones came together. So with many downloads at once there are fewer syncs. A
+// lone download never waits.
+func (d *Dir) gather() {
+	d.mu.Lock()
+	few := len(d.waiting) < d.last
+	d.mu.Unlock()
+	if few && d.last > 1 {
+		time.Sleep(min(d.took, mostGather))
+	}
+}
+
+// mostGather is the longest time that changes wait for others.
+const mostGather = 2 * time.Millisecond
 
 // withdraw reports whether nobody has begun with the operation, and nobody will.
 func (d *Dir) withdraw(op *claimOp) bool {
@@ -75,6 +92,7 @@ func (d *Dir) serve() {
 	ops := d.waiting
 	d.waiting = nil
 	d.mu.Unlock()
+	d.last = len(ops)
 	defer func() {
 		for _, op := range ops {
 			close(op.done)
@@ -93,7 +111,10 @@ func (d *Dir) serve() {
 			op.wrote = len(d.log.pending) > n
 		}
 	}
-	if err := d.commit(); err != nil {
+	begun := time.Now()
+	err := d.commit()
+	d.took = time.Since(begun)
+	if err != nil {
 		for _, op := range ops {
 			if op.wrote || op.after != nil {
 				op.err = fmt.Errorf("notify: claims: %w", err)
