@@ -109,7 +109,7 @@ func receive(ctx context.Context, text string) (err error) {
 		Deregistration:   func(_ context.Context, d *notify.Delivery, _ *notify.Deregistration) error { t.add(d); return nil },
 		PermissionChange: func(_ context.Context, d *notify.Delivery, _ *notify.PermissionChange) error { t.add(d); return nil },
 	}, &service.Options{
-		Processor:  &notify.ProcessorOptions{Files: &notify.Files{Dir: files}, Observe: t.observe},
+		Processor:  &notify.ProcessorOptions{Files: &notify.Files{Dir: files}, FileWorkers: 64, Observe: t.observe},
 		ReadyDelay: -1,
 	})
 	if err != nil {

@@ -41,7 +41,7 @@
 //
 // Memory grows with the number of files, not with the number of bodies or items
 // that wait. To recognize repeats, the spool keeps about 60 bytes for each of the
-// latest million bodies. A body above 64 KiB has a file and an index of its own, so
+// latest million bodies. A body of 128 KiB or more has a file and an index of its own, so
 // that its items are read one by one. The indexes of bodies below 1 MiB are kept in
 // memory as long as they take less than 4 MiB, and are made again after a restart.
 // A body of 256 MiB or more is refused.
@@ -63,7 +63,7 @@
 // damaged body is never delivered: it becomes a quarantined letter with the
 // reason "spool: checksum mismatch…", or "…no readable record" if it is not even
 // known where it begins and ends. The bodies after it are still found. A damaged
-// body of more than 64 KiB stays beside its letter, in a file that ends in .damaged.
+// body of 128 KiB or more stays beside its letter, in a file that ends in .damaged.
 // Damage is found when that part of the body is read, so items of other parts may
 // have been delivered. After a power cut, such a letter may also be the rest of a
 // write that was never acknowledged.
@@ -147,7 +147,7 @@
 //	repeats.keyed                        the same of a sealed spool, in the place of repeats
 //	claims/log                           which files were asked for, see [notify.Claims]
 //	claims/*.claims                      the same, of files that nobody works on any more
-//	log/<first number>-<order>-<random>.seg      segment: bodies of up to 64 KiB
+//	log/<first number>-<order>-<random>.seg      segment: bodies of less than 128 KiB
 //	log/<first number>-<order>-<random>.marks    what was settled of that segment
 //	large/<number>.<time>.<order>.<size>.<checksum>.<a or d>.body   one larger body, as it came
 //	large/<number>.<time>.<order>.<size>.<id>.<as or ds>.body       the same, sealed

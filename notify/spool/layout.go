@@ -10,7 +10,7 @@ package spool
 //
 // # The life of a body
 //
-// Put reads up to 64 KiB. If the body ends there, it is a record, and joins the
+// Put reads up to 128 KiB. If the body ends before, it is a record, and joins the
 // batch of the Puts that are waiting. The writer, the only goroutine that writes
 // to the newest segment, writes the batch behind the records that are safe, syncs
 // once, and lets all of these Puts return. A larger body goes to a file of its

@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// maxSmall is the largest body that goes into the log.
-	maxSmall = 64 << 10
+	// maxSmall is the largest body that goes into the log. A file of its own costs
+	// two syncs, which bodies of the log share. Half of scanAhead, as a scan holds a
+	// record whole.
+	maxSmall = copySize - 1
 	// firstSize is the size of the first buffer for a body. Most need no other.
 	firstSize = 4 << 10
 	// copySize is the size of the buffer for copying a large body to its file.
@@ -21,11 +23,11 @@ const (
 
 var (
 	firstBuffers = sync.Pool{New: func() any { return new([firstSize]byte) }}
-	smallBuffers = sync.Pool{New: func() any { return new([maxSmall + 1]byte) }} // one byte more tells that a body is larger
+	smallBuffers = sync.Pool{New: func() any { return new([maxSmall + 1]byte) }}
 	copyBuffers  = sync.Pool{New: func() any { return new([copySize]byte) }}
 )
 
-// Put stores what it reads from r; see [notify.Queue]. Bodies of up to 64 KiB
+// Put stores what it reads from r; see [notify.Queue]. Bodies of less than 128 KiB
 // share a write and a sync; a larger body gets its own file and is split while it
 // is received. A body of 256 MiB or more is refused.
 //
@@ -55,18 +57,17 @@ func (s *spool) put(ctx context.Context, r io.Reader, known *repeats, order uint
 	if ended {
 		return s.putSmall(ctx, first[:n], known, order)
 	}
-	small := smallBuffers.Get().(*[maxSmall + 1]byte)
-	defer smallBuffers.Put(small)
-	copy(small[:], first[:n])
-	m, ended, err := fill(r, small[n:])
-	if err != nil {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	m, ended, err := fill(r, buf[copy(buf[:], first[:n]):])
+	if n += m; err == nil && ended && n <= maxSmall {
+		err = s.putSmall(ctx, buf[:n], known, order)
+		copyBuffers.Put(buf)
 		return err
 	}
-	if n += m; ended && n <= maxSmall {
-		return s.putSmall(ctx, small[:n], known, order)
+	if err != nil {
+		copyBuffers.Put(buf)
+		return err
 	}
-	buf := copyBuffers.Get().(*[copySize]byte)
-	copy(buf[:], small[:n])
 	if err = s.putLarge(ctx, buf, n, r, known, order); errors.Is(err, errRepeat) {
 		return s.acknowledge()
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -65,7 +66,8 @@ const (
 	scanTime = 8 * time.Millisecond
 	// scanPatience is how much longer it looks if it has nothing at all.
 	scanPatience = 20 * time.Millisecond
-	// maxRaw is the size up to which an item's bytes are handed out with it.
+	// maxRaw is the size up to which an item's bytes are always handed out with it.
+	// Larger ones of the log are, if the line has room.
 	maxRaw = 8 << 10
 	// maxHeld bounds the items kept in a line; of others, only the ID is kept.
 	maxHeld = 4 << 20
@@ -281,6 +283,9 @@ func (h *share) take(ctx context.Context, n *line, out []*notify.Item, most int)
 	return out, nil
 }
 
+// fits reports whether an item of that size would be kept in the line whole.
+func (n *line) fits(size int64) bool { return len(n.far) == 0 && int64(n.held)+size <= maxHeld }
+
 // put adds an item to the end of its line. Once there is one of which only the ID is
 // kept, it is so for all after it, since near must be before far.
 func (n *line) put(it *notify.Item) {
@@ -307,6 +312,9 @@ func (h *share) step(ctx context.Context) (more bool, err error) {
 				}
 				if len(n.near) == 0 {
 					h.ring() // who asks for another class may not know
+				}
+				if ch.large == nil && it.Raw == nil && n.fits(it.Size) {
+					it.Raw = bytes.Clone(ch.body[it.Offset : it.Offset+it.Size])
 				}
 				n.put(it)
 			} else if !ch.account { // else the other pass finds it
