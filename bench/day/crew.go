@@ -84,8 +84,10 @@ func startCrew(ctx context.Context, o options, garmin string) (c *crew, err erro
 	return c, nil
 }
 
-// url is where the nth request goes.
-func (c *crew) url(n int) string { return c.members[n%len(c.members)].address + "/garmin" }
+// host is where the nth request goes.
+func (c *crew) host(n int) string {
+	return strings.TrimPrefix(c.members[n%len(c.members)].address, "http://")
+}
 
 // got is what the receivers have seen, and what it took.
 type got struct {

@@ -3,17 +3,20 @@
 package main
 
 import (
+	"bufio"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 )
 
-// fileServer is Garmin's side of downloads.
+// fileServer is Garmin's side of downloads. As each has its own connection, it
+// reads a request, answers it, and hangs up: net/http would take the processors from
+// the receivers for what Garmin's machines do.
 type fileServer struct {
 	url string
-	srv *http.Server
+	l   net.Listener
 }
 
 // serveFiles gives out the same file of 60 KB to everybody.
@@ -23,19 +26,27 @@ func serveFiles() (*fileServer, error) {
 		return nil, err
 	}
 	file := fit(60_000)
-	s := &fileServer{url: "http://" + l.Addr().String(), srv: &http.Server{
-		ReadHeaderTimeout: 10 * time.Second,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", strconv.Itoa(len(file)))
-			_, _ = w.Write(file)
-		}),
-	}}
-	go func() { _ = s.srv.Serve(l) }()
-	return s, nil
+	answer := append(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", len(file)), file...)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return // It is closed.
+			}
+			go func() {
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					_, _ = conn.Write(answer)
+				}
+			}()
+		}
+	}()
+	return &fileServer{"http://" + l.Addr().String(), l}, nil
 }
 
 // Close stops it.
-func (s *fileServer) Close() error { return s.srv.Close() }
+func (s *fileServer) Close() error { return s.l.Close() }
 
 // fit is a FIT file by its header and length, and nothing but zeros inside.
 func fit(size int) []byte {

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -31,7 +33,7 @@ type day struct {
 	bodies  float64 // of each user in the whole day
 	items   int     // in all bodies of the window
 	files   string
-	details []byte
+	details [3][]byte // without the ids between
 }
 
 // window is a part of the day.
@@ -55,7 +57,7 @@ const peak = 20
 // newDay draws the day of the users.
 func newDay(users int, seed uint64, files string, w window) *day {
 	rnd := rand.New(rand.NewPCG(seed, 18))
-	d := &day{window: w, files: files, details: bodygen.Details(bodygen.Options{Seed: seed, Samples: 605})}
+	d := &day{window: w, files: files, details: around(bodygen.Details(bodygen.Options{Seed: seed, Samples: 605}))}
 	all := 0
 	add := func(at float64, what string, user, n, items int) {
 		all++
@@ -110,33 +112,34 @@ func moment(rnd *rand.Rand) float64 {
 	return min(max(7.0/24+rnd.NormFloat64()*width, 0), 1)
 }
 
-// body writes the body of a post.
-func (d *day) body(p post) []byte {
+// body writes the body of a post, in pieces.
+func (d *day) body(p post) net.Buffers {
 	user := fmt.Sprintf("user-%08d", p.user)
 	id := int64(p.user)*4 + int64(p.n)*2 + 1_000_000_000
 	start := 1_700_000_000 + int64(p.at*86400)
 	switch p.what {
 	case "activity":
-		return list("activities", summary(user, id, start, "RUNNING", ""))
+		return one("activities", summary(user, id, start, "RUNNING", ""))
 	case "edit":
-		return list("manuallyUpdatedActivities", summary(user, id, start, "TRAIL_RUNNING", `,"manual":false`))
+		return one("manuallyUpdatedActivities", summary(user, id, start, "TRAIL_RUNNING", `,"manual":false`))
 	case "multisport":
 		leg := fmt.Sprintf(`,"parentSummaryId":"%d"`, id)
-		return list("activities", summary(user, id, start, "MULTI_SPORT", `,"isParent":true`),
+		return one("activities", summary(user, id, start, "MULTI_SPORT", `,"isParent":true`),
 			summary(user, id+1, start, "CYCLING", leg), summary(user, id+2_000_000_000, start+3600, "RUNNING", leg))
 	case "details":
-		return ownDetails(d.details, user, fmt.Sprintf("%d-detail", id))
+		// The samples are not copied: a machine that only sends has them ready.
+		return net.Buffers{d.details[0], []byte(user), d.details[1], fmt.Appendf(nil, "%d-detail", id), d.details[2]}
 	case "file":
-		return list("activityFiles", fmt.Sprintf(
+		return one("activityFiles", fmt.Sprintf(
 			`{"userId":%q,"summaryId":"%d-file","fileType":"FIT","callbackURL":"%s/wellness-api/rest/activityFile?id=%d&token=t","startTimeInSeconds":%d,"activityId":%d}`,
 			user, id, d.files, id, start, id))
 	case "leaves":
-		return list("deregistrations", fmt.Sprintf(`{"userId":%q}`, user))
+		return one("deregistrations", fmt.Sprintf(`{"userId":%q}`, user))
 	}
 	panic("no such post: " + p.what)
 }
 
-func list(key string, items ...string) []byte {
+func one(key string, items ...string) net.Buffers {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{%q:[`, key)
 	for i, it := range items {
@@ -146,7 +149,7 @@ func list(key string, items ...string) []byte {
 		b.WriteString(it)
 	}
 	b.WriteString(`]}`)
-	return b.Bytes()
+	return net.Buffers{b.Bytes()}
 }
 
 func summary(user string, id, start int64, sport, more string) string {
@@ -158,20 +161,18 @@ func summary(user string, id, start int64, sport, more string) string {
 		`"totalElevationGainInMeters":61.0,"totalElevationLossInMeters":60.0%s}`, user, id, id, start, sport, more)
 }
 
-// ownDetails is a body of details with other ids in it.
-func ownDetails(body []byte, user, id string) []byte {
-	body = replaceValue(body, `"userId":"`, user)
-	return replaceValue(body, `"summaryId":"`, id)
-}
-
-func replaceValue(body []byte, key, value string) []byte {
-	i := bytes.Index(body, []byte(key))
-	if i < 0 {
-		panic("the details have no " + key)
+// around splits a body of details at its ids of user and summary.
+func around(body []byte) (parts [3][]byte) {
+	for i, key := range []string{`"userId":"`, `"summaryId":"`} {
+		before, rest, ok := bytes.Cut(body, []byte(key))
+		_, after, more := bytes.Cut(rest, []byte{'"'})
+		if !ok || !more {
+			panic("the details have no " + key)
+		}
+		parts[i], body = append(before[:len(before):len(before)], key...), append([]byte{'"'}, after...)
 	}
-	i += len(key)
-	end := i + bytes.IndexByte(body[i:], '"')
-	return slices.Concat(body[:i], []byte(value), body[end:])
+	parts[2] = body
+	return parts
 }
 
 // sent is what the sender saw.
@@ -197,8 +198,6 @@ func (d *day) due(begun time.Time, length time.Duration, p post) time.Time {
 // send posts everything when it is due. A body that is not answered with 200 is
 // sent again.
 func (d *day) send(ctx context.Context, to *crew, length time.Duration, connections int) sent {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: 30 * time.Second}
-	defer client.CloseIdleConnections()
 	s := sent{begun: time.Now(), answers: make([]answer, len(d.posts))}
 	var mu sync.Mutex
 	next := make(chan int)
@@ -206,14 +205,27 @@ func (d *day) send(ctx context.Context, to *crew, length time.Duration, connecti
 	begun := s.begun
 	for range connections {
 		all.Go(func() {
+			lines := map[string]*line{}
+			defer func() {
+				for _, l := range lines {
+					l.close()
+				}
+			}()
 			for i := range next {
 				p := d.posts[i]
-				body := d.body(p)
+				body, size := d.body(p), 0
+				for _, b := range body {
+					size += len(b)
+				}
 				due := d.due(begun, length, p)
 				a := answer{at: p.at, late: time.Since(due)}
 				for ctx.Err() == nil {
 					start := time.Now()
-					if ok(client, to.url(i+a.refused), body) {
+					host := to.host(i + a.refused)
+					if lines[host] == nil {
+						lines[host] = &line{host: host}
+					}
+					if lines[host].post(body, size) {
 						a.took = time.Since(start)
 						break
 					}
@@ -222,7 +234,7 @@ func (d *day) send(ctx context.Context, to *crew, length time.Duration, connecti
 				}
 				s.answers[i] = a
 				mu.Lock()
-				s.bytes += int64(len(body))
+				s.bytes += int64(size)
 				mu.Unlock()
 			}
 		})
@@ -239,12 +251,44 @@ func (d *day) send(ctx context.Context, to *crew, length time.Duration, connecti
 	return s
 }
 
-func ok(client *http.Client, url string, body []byte) bool {
-	res, err := client.Post(url, "application/json", bytes.NewReader(body))
-	if err != nil {
-		return false
+// line is a connection that is kept. It is net/http's wire without its costs: the
+// sender takes the processors from the receivers, and what it takes is not theirs.
+type line struct {
+	host string
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// post reports whether the body was answered with 200.
+func (l *line) post(body net.Buffers, size int) bool {
+	if l.conn == nil {
+		conn, err := net.DialTimeout("tcp", l.host, 30*time.Second)
+		if err != nil {
+			return false
+		}
+		l.conn, l.in = conn, bufio.NewReader(conn)
 	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body)
-	return res.StatusCode == http.StatusOK
+	head := fmt.Appendf(nil, "POST /garmin HTTP/1.1\r\nHost: %s\r\nUser-Agent: day\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", l.host, size)
+	_ = l.conn.SetDeadline(time.Now().Add(30 * time.Second))
+	all := append(net.Buffers{head}, body...)
+	_, err := all.WriteTo(l.conn)
+	var res *http.Response
+	if err == nil {
+		res, err = http.ReadResponse(l.in, nil)
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+	if err != nil || res.Close {
+		l.close()
+	}
+	return err == nil && res.StatusCode == http.StatusOK
+}
+
+func (l *line) close() {
+	if l.conn != nil {
+		l.conn.Close()
+		l.conn = nil
+	}
 }
