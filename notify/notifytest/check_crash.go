@@ -209,7 +209,7 @@ func manyKills(s *subject) {
 		for range rng.IntN(4) {
 			var batch []string
 			for range 1 + rng.IntN(20) {
-				it := padded("a", fmt.Sprint(n), rng.IntN(2)*rng.IntN(100<<10))
+				it := padded("a", fmt.Sprint(n), rng.IntN(2)*rng.IntN(150<<10))
 				items[it] = true
 				batch = append(batch, it)
 				n++
@@ -339,7 +339,7 @@ func (w *busy) puts(queue notify.Queue, p int, stop chan struct{}) {
 		default:
 		}
 		n := (4*w.round+p)*100000 + i // of no round before
-		if queue.Put(s.ctx, stringReader(list("activities", padded("a", fmt.Sprint(n), i%8/7*(80<<10))))) != nil {
+		if queue.Put(s.ctx, stringReader(list("activities", padded("a", fmt.Sprint(n), i%8/7*(150<<10))))) != nil {
 			return
 		}
 		w.note(func() { w.acked[n] = true })

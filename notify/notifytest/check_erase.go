@@ -33,7 +33,7 @@ func (s *subject) twoUsers() {
 			list("activityFiles", filePing(user, n(4)), filePing("c", n(5))),
 			list("odd", fmt.Sprintf(`{"whose":%q}`, user), `{"whose":"c"}`),
 		))
-		s.put(list("activities", padded(user, n(6), 90<<10), activity("c", n(7)), padded(user, n(8), 100)))
+		s.put(list("activities", padded(user, n(6), 150<<10), activity("c", n(7)), padded(user, n(8), 100)))
 		s.put(list("activities", activity(user, n(9))))
 		// The same person in another application is somebody else.
 		s.put(notify.AppLine("evaluation") + list("activities", activity(user, n(10))))

@@ -244,7 +244,7 @@ func unknownLetter(s *subject) {
 
 func openLetter(s *subject) {
 	large := padded("a", "1", 1<<20)
-	broken := noise(100<<10, 3)
+	broken := noise(150<<10, 3)
 	bodies := []string{
 		list("activities", large),
 		list("odd \u0000\\\" key <&>", `"\u0000 and `+"\xff\""),
@@ -308,7 +308,7 @@ func redrive(s *subject) {
 }
 
 func redriveWhole(s *subject) {
-	for _, body := range []string{noise(100<<10, 4), `{"activities":[` + activity("a", "1") + `,`} {
+	for _, body := range []string{noise(150<<10, 4), `{"activities":[` + activity("a", "1") + `,`} {
 		s.put(body)
 		s.bury(s.all()...)
 		for _, l := range s.letters(nil) {

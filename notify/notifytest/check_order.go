@@ -34,7 +34,7 @@ func versioned(n int) (all []string) {
 	for i := range n {
 		var items []string
 		for j := range 1 + i%3 {
-			items = append(items, padded("a", fmt.Sprintf("%d.%d", i, j), (i%5/4)*(80<<10)))
+			items = append(items, padded("a", fmt.Sprintf("%d.%d", i, j), (i%5/4)*(150<<10)))
 		}
 		all = append(all, list("activities", items...))
 	}
@@ -72,7 +72,7 @@ func redriveOrder(s *subject) {
 	const odd = `{"<odd>\"key\"\u0000":[{"userId":"a"}]}`
 	bodies := []string{
 		list("activities", activity("a", "1")),
-		list("activities", activity("a", "2"), padded("a", "3", 100<<10), activity("a", "4")),
+		list("activities", activity("a", "2"), padded("a", "3", 150<<10), activity("a", "4")),
 		odd,
 	}
 	s.put(bodies...)

@@ -130,7 +130,7 @@ func itemsOfBody(s *subject) {
 		`{"activities":` + activity("alone", "1") + `}`,
 		"not JSON", "\x00", "\xff\xfe not UTF-8 \xc0", `{"activities":[` + activity("a", "1") + `,`,
 	}
-	for i, size := range []int{4095, 4096, 4097, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1<<20 + 1} {
+	for i, size := range []int{4095, 4096, 4097, 64<<10 - 1, 64 << 10, 64<<10 + 1, 128<<10 - 100, 128<<10 - 1, 128 << 10, 128<<10 + 1, 1<<20 + 1} {
 		bodies = append(bodies, list("activities", padded("p", fmt.Sprint(i), size)), noise(size, uint64(i)))
 	}
 	bodies = append(bodies, "\xef\xbb\xbf"+list("activities", padded("m", "large", 1<<20), activity("m", "2")))
@@ -199,7 +199,7 @@ func readerFails(s *subject) {
 	cause := errors.New("the connection was reset")
 	before, after := list("activities", activity("a", "1")), list("activities", activity("a", "2"))
 	s.put(before)
-	for _, n := range []int{0, 1, 10, 1 << 10, 100 << 10, 2 << 20} {
+	for _, n := range []int{0, 1, 10, 1 << 10, 150 << 10, 2 << 20} {
 		body := join(list("activities", numbered("a", 100, n/200)...), list("activities", padded("a", "9", n)))
 		r := io.MultiReader(stringReader(body[:min(n, len(body))]), iotest.ErrReader(cause))
 		if err := s.queue.Put(s.ctx, r); err == nil {
@@ -222,7 +222,7 @@ func contextEnds(s *subject) {
 	if err := s.queue.Put(ended, stringReader(after)); err == nil {
 		s.fail("Put returned nil after its ctx had ended")
 	}
-	for _, n := range []int{1 << 10, 100 << 10, 2 << 20} {
+	for _, n := range []int{1 << 10, 150 << 10, 2 << 20} {
 		ctx, cancel := context.WithCancel(s.ctx)
 		// The reader goes on; only ctx tells that nobody waits.
 		r := io.MultiReader(stringReader(list("activities", padded("a", "9", n))), readerFunc(func([]byte) (int, error) {
@@ -248,7 +248,7 @@ func concurrentPuts(s *subject) {
 	body := func(p, i int) string {
 		// A few are larger, so that small ones finish around them.
 		user := fmt.Sprintf("user %d", p)
-		return list("activities", activity(user, fmt.Sprint(i)), padded(user, fmt.Sprint("large ", i), (i%4)/3*(80<<10)))
+		return list("activities", activity(user, fmt.Sprint(i)), padded(user, fmt.Sprint("large ", i), (i%4)/3*(150<<10)))
 	}
 	var wg sync.WaitGroup
 	errs := make(chan error, producers*each)
@@ -325,7 +325,7 @@ func oddReaders(s *subject) {
 		func(body string) io.Reader { return &emptyReads{r: stringReader(body)} },
 		func(body string) io.Reader { return struct{ io.Reader }{bytes.NewBufferString(body)} },
 	} {
-		body := list("activities", padded("a", fmt.Sprint(i), 70<<10))
+		body := list("activities", padded("a", fmt.Sprint(i), 150<<10))
 		want = append(want, body)
 		r := odd(body)
 		s.ok(s.queue.Put(s.ctx, r), fmt.Sprintf("Put of a %T", r))

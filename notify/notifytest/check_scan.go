@@ -136,7 +136,7 @@ func order(s *subject) {
 			for _, user := range []string{"a", "b", "c"} {
 				size := 0
 				if i%7 == j {
-					size = 80 << 10 // kept another way, perhaps
+					size = 150 << 10 // kept another way, perhaps
 				}
 				items = append(items, padded(user, fmt.Sprint(n+j+1), size))
 			}
@@ -161,7 +161,7 @@ func concurrentOrder(s *subject) {
 			for i := range each {
 				size := 0
 				if i%10 == u {
-					size = 80 << 10
+					size = 150 << 10
 				}
 				if err := s.queue.Put(s.ctx, stringReader(list("activities", padded(user, fmt.Sprint(i+1), size)))); err != nil {
 					s.Errorf("Put: %v", err)
@@ -195,7 +195,7 @@ func nothingBehind(s *subject) {
 		wg.Go(func() {
 			for i := range each {
 				// Bodies that take long to send end among those that do not.
-				r := stringReader(list("activities", padded("a", fmt.Sprint(p*each+i), (p%2)*(70<<10))))
+				r := stringReader(list("activities", padded("a", fmt.Sprint(p*each+i), (p%2)*(150<<10))))
 				if p == 0 {
 					r = iotest.HalfReader(r)
 				}

@@ -23,7 +23,7 @@ var settleClauses = []clause{
 }
 
 func doneIsGone(s *subject) {
-	large := padded("a", "2", 100<<10)
+	large := padded("a", "2", 150<<10)
 	s.put(list("activities", activity("a", "1"), large, activity("b", "3")), list("activities", activity("a", "4")))
 	all := s.all()
 	s.done(all[0], all[2])

@@ -228,7 +228,7 @@ func orderAcross(s *subject) {
 		q := []notify.Queue{a.queue, b.queue}[i%2]
 		size := 0
 		if i%9 == 0 {
-			size = 80 << 10
+			size = 150 << 10
 		}
 		s.ok(q.Put(s.ctx, stringReader(list("activities", padded("a", fmt.Sprint(i+1), size), padded("b", fmt.Sprint(i+1), 0)))), "Put")
 	}

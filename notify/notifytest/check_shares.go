@@ -132,7 +132,7 @@ func released(s *subject) {
 }
 
 func foundAgain(s *subject) {
-	s.put(list("activities", activity("a", "1"), padded("a", "2", 100<<10), activity("b", "3"), activity("c", "4")))
+	s.put(list("activities", activity("a", "1"), padded("a", "2", 150<<10), activity("b", "3"), activity("c", "4")))
 	first := s.all()
 	what := func(it found, attempts int) string {
 		return fmt.Sprint(it.ID, " of body ", it.Body, " ", attempts, short(s.read(it)))

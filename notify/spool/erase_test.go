@@ -95,10 +95,10 @@ func fillMixed(t testing.TB, s *spool, many int) {
 		put(t, s, []byte(fmt.Sprintf(`{"activities":[%s]}`, hers("activities", i))))
 	}
 	put(t, s, []byte(cutOff(90)))
-	put(t, s, []byte(mixed(40, 6*many, 15_000))) // large
-	long := strings.Replace(hers("activities", 1), "HERS", "HERS"+strings.Repeat("y", 120_000/many), 1)
+	put(t, s, []byte(mixed(40, 6*many, 30_000))) // large
+	long := strings.Replace(hers("activities", 1), "HERS", "HERS"+strings.Repeat("y", 180_000/many), 1)
 	put(t, s, []byte(`{"activities":[`+strings.Repeat(long+",", many)+long+`]}`))
-	put(t, s, []byte(mixed(42, 5*many, 15_000)+"\x00")) // large, and no JSON
+	put(t, s, []byte(mixed(42, 5*many, 30_000)+"\x00")) // large, and no JSON
 	if many > 3 {
 		put(t, s, []byte(mixed(41, 150, 300)))
 	}
@@ -120,7 +120,7 @@ func fillMixed(t testing.TB, s *spool, many int) {
 		require.NoError(t, h.Settle(ctx, []notify.Verdict{v}))
 	}
 	put(t, s, []byte(mixed(50, 3, 10))) // nobody has looked at it
-	put(t, s, []byte(mixed(51, 4*many, 15_000)))
+	put(t, s, []byte(mixed(51, 4*many, 30_000)))
 }
 
 // held is what a spool holds of others: the items by ID, with what is known of
@@ -468,7 +468,7 @@ func TestEraseKeepsBytes(t *testing.T) {
 		d := newDiskOf(aead)
 		s := openDisk(t, d)
 		defer s.Close()
-		put(t, s, bytes.Repeat([]byte("no JSON "), 10_000))
+		put(t, s, bytes.Repeat([]byte("no JSON "), 20_000))
 		h := only(t, s)
 		items := scanAll(t, s, h)
 		require.Len(t, items, 1)

@@ -133,7 +133,7 @@ func TestIndexInMemory(t *testing.T) {
 		d := newDiskOf(aead)
 		s := openDisk(t, d)
 		body := func(i, before int) []byte {
-			return fmt.Appendf(nil, `{"activities":[%s{"userId":"u","summaryId":"%d","pad":%q}]}`, strings.Repeat(" ", before), i, strings.Repeat("x", 100<<10))
+			return fmt.Appendf(nil, `{"activities":[%s{"userId":"u","summaryId":"%d","pad":%q}]}`, strings.Repeat(" ", before), i, strings.Repeat("x", 150<<10))
 		}
 		files := func() (n int) {
 			for name := range d.names {
@@ -161,7 +161,7 @@ func TestIndexInMemory(t *testing.T) {
 			put(t, s, body(1+i, 0))
 		}
 		require.Greater(t, files(), 10, "the memory has a limit")
-		require.Less(t, files(), 20)
+		require.LessOrEqual(t, files(), 20, "the first was in memory")
 		require.LessOrEqual(t, s.indexes, s.indexRoom)
 		require.NoError(t, s.Close())
 		s = openDisk(t, d)

@@ -156,7 +156,7 @@ func TestSealedShowsNothing(t *testing.T) {
 	eachForm(t, func(t *testing.T, aead cipher.AEAD) {
 		ctx := context.Background()
 		sum := sha256.Sum256(planted(1, 3, 10))
-		digests := []string{string(sum[:8]), fmt.Sprintf(".%08x.", crc32.Checksum(planted(20, 40, 3000), castagnoli))}
+		digests := []string{string(sum[:8]), fmt.Sprintf(".%08x.", crc32.Checksum(planted(20, 40, 6000), castagnoli))}
 		check := func(d *disk, whole bool) {
 			t.Helper()
 			found := shown(d, digests...)
@@ -178,9 +178,9 @@ func TestSealedShowsNothing(t *testing.T) {
 		for i := range 20 {
 			put(t, s, planted(i, 3, 10))
 		}
-		put(t, s, planted(20, 40, 3000))
+		put(t, s, planted(20, 40, 6000))
 		put(t, s, planted(21, 2, 100_000))
-		put(t, s, bytes.Repeat([]byte("PLANTED-TOKEN 51.4778216 "), 4000)) // large, and one item
+		put(t, s, bytes.Repeat([]byte("PLANTED-TOKEN 51.4778216 "), 8000)) // large, and one item
 		put(t, s, planted(22, 3, 10)[:200])
 		h := only(t, s)
 		for i, it := range scanAll(t, s, h) {
@@ -196,7 +196,7 @@ func TestSealedShowsNothing(t *testing.T) {
 		}
 		h.Release()
 		put(t, s, planted(30, 3, 10))
-		put(t, s, planted(31, 40, 3000))
+		put(t, s, planted(31, 40, 6000))
 		letters := lettersOf(t, s)
 		require.Greater(t, len(letters), 10)
 		for _, text := range letters {
@@ -710,7 +710,7 @@ func TestSealedDirectory(t *testing.T) {
 			s, err := openDir(dir, &Options{AEAD: aead})
 			require.NoError(t, err)
 			put(t, s, planted(1, 3, 10))
-			put(t, s, planted(2, 40, 3000))
+			put(t, s, planted(2, 40, 6000))
 			c := s.Claims()
 			before, taken, err := c.Begin(t.Context(), "aa01", time.Minute)
 			require.NoError(t, err)

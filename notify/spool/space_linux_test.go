@@ -64,7 +64,7 @@ func TestFullDiskDrains(t *testing.T) {
 			for n, fails := 0, 0; fails < 200; n++ {
 				pad := rnd.IntN(8000)
 				if n%3 == 0 && strings.Contains(name, "inodes") {
-					pad = 70_000
+					pad = 140_000
 				}
 				body := fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"a%d","activityName":%q},{"userId":"u","summaryId":"b%d"}]}`, n, strings.Repeat("x", pad), n)
 				if s.Put(ctx, strings.NewReader(body)) != nil {
