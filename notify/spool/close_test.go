@@ -193,7 +193,7 @@ func largeRest() []byte {
 		}
 		b.WriteString(`{"userId":"user","summaryId":"r`)
 		b.WriteByte(byte('0' + i))
-		b.WriteString(`","pad":"` + strings.Repeat("x", 50<<10) + `"}`)
+		b.WriteString(`","pad":"` + strings.Repeat("x", 80<<10) + `"}`)
 	}
 	b.WriteString("]}")
 	return b.Bytes()
