@@ -59,7 +59,14 @@ func (s *spool) buryAll(ctx context.Context, list []settlement) (_ *burial, err 
 			if v.Fate == notify.Done {
 				continue
 			}
-			if err := b.bury(&list[i], &v); err != nil && !isNotExist(err) {
+			err := b.bury(&list[i], &v)
+			if isNotExist(err) {
+				// It is finished already, or nobody can read it now. A mark without
+				// a letter would lose it for the next Open, which may read it again.
+				delete(list[i].classes, v.ID)
+				continue
+			}
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -270,19 +270,31 @@ func (m *markFile) open() (file, error) {
 	return f, err
 }
 
-// undo removes the last n bytes of cells; m.mu is held. It is for marks recorded
-// together with something that failed.
-func (m *markFile) undo(n int) {
-	if n == 0 || m.gone {
-		return
+// undo removes what a write appended, of which n bytes are taken for written; m.mu is
+// held. It is for marks recorded together with something that failed. safe is whether
+// their letters go too: then neither a kill nor a power cut may bring the marks back
+// (rule 3 in layout.go). With an error the file may still have them.
+func (m *markFile) undo(n int, safe bool) error {
+	if m.gone || !m.made {
+		return nil
 	}
 	m.size -= int64(n)
 	m.written -= n / cellSize
 	m.spent(-int64(n))
-	if f, err := m.fs.Open(m.name); err == nil {
-		_ = f.Truncate(m.size)
-		f.Close()
+	if safe && m.poisoned {
+		if err := m.rewrite(); err != nil {
+			return err
+		}
 	}
+	f, err := m.fs.Open(m.name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Truncate(m.size); err != nil || !safe {
+		return err
+	}
+	return m.sync(f)
 }
 
 // rewrite replaces the file by one with only the current marks; m.mu is held. Its name

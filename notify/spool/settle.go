@@ -21,6 +21,7 @@ type settlement struct {
 	verdicts []notify.Verdict
 	classes  map[notify.ItemID]notify.Class // of those that exist
 	cells    []byte
+	tried    bool // a write of the cells, also one that failed half way
 	written  int
 	done     map[notify.ItemID]notify.Class
 	again    map[notify.ItemID]again
@@ -59,14 +60,20 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 		list[i].u.marks.mu.Lock()
 	}
 	err = s.record(list)
+	undone := err == nil || s.undo(list)
 	for i := range list {
 		list[i].u.marks.mu.Unlock()
 	}
-	if err != nil {
+	// Letters whose marks may come back stay: an item then has a letter and is not
+	// finished. The other way round it would be lost.
+	if err != nil && undone {
 		letters.undo()
 		return err
 	}
 	letters.keep()
+	if err != nil {
+		return err
+	}
 	for i := range list {
 		switch t := &list[i]; {
 		case t.ended:
@@ -179,7 +186,6 @@ func (s *spool) record(list []settlement) (err error) {
 			continue
 		}
 		if err := s.mark(t); err != nil && !s.endsWith(t) { // else the files go away instead
-			s.undo(list[:i])
 			return err
 		}
 	}
@@ -190,7 +196,6 @@ func (s *spool) record(list []settlement) (err error) {
 			continue
 		}
 		if err := s.mark(t); err != nil {
-			s.undo(list)
 			return err
 		}
 	}
@@ -222,6 +227,7 @@ func (s *spool) record(list []settlement) (err error) {
 // finishing items is what makes room again.
 func (s *spool) mark(t *settlement) error {
 	m := t.u.marks
+	t.tried = true
 	err := m.write(t.cells, t.buried)
 	if err != nil && s.giveReserve() {
 		err = m.write(t.cells, t.buried)
@@ -232,11 +238,17 @@ func (s *spool) mark(t *settlement) error {
 	return err
 }
 
-// undo removes marks that were written together with something that failed.
-func (s *spool) undo(list []settlement) {
+// undo removes marks that were written together with something that failed; the marks
+// are locked. It reports whether no mark of an item with a letter is left.
+func (s *spool) undo(list []settlement) bool {
+	ok := true
 	for i := range list {
-		list[i].u.marks.undo(list[i].written)
+		t := &list[i]
+		if t.tried && t.u.marks.undo(t.written, t.buried) != nil && t.buried {
+			ok = false
+		}
 	}
+	return ok
 }
 
 // prepare makes the cells of one unit, without those verdicts that are on
