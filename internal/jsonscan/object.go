@@ -10,7 +10,7 @@ import (
 // read it has consumed nothing:
 //
 //  1. the key that is expected, or one that stood here before (rival), and a plain
-//     number (place.number), string or id (plainText) behind it,
+//     number behind it (place.number),
 //  2. the key that is expected, or one that stood here before (rival), or any known
 //     key that is all in the window (find), and then a plain value (plainField),
 //  3. anything else, also what comes in pieces or is not as it should be (member,
@@ -27,38 +27,33 @@ func (s *Scanner) object(p *plan, dst Target, vals *Values, depth int) bool {
 	prev, first := start, true
 	at := &o.first
 	for {
-		// As far as the window has room, and an item may go that is too large: it is
-		// read over from its limit on.
-		b, i := s.buf, s.pos
-		for last := min(int64(len(b)-numberRoom), s.end-s.base); int64(i) <= last && at.form != formNone; {
-			next := 0
-			if all := (*[numberRoom]byte)(b[i : i+numberRoom]); at.form >= formInt {
-				if v, size := at.number(all); size > 0 {
-					vals.Bits[at.field&63] = v
-					next = i + int(size)
+		if at.form != formNone {
+			// As far as the window has room, and an item may go that is too large: it is
+			// read over from its limit on.
+			b, i := s.buf, s.pos
+			for last := min(int64(len(b)-numberRoom), s.end-s.base); int64(i) <= last && at.form != formNone; {
+				all := (*[numberRoom]byte)(b[i : i+numberRoom])
+				v, size := at.number(all)
+				if size == 0 {
+					other := o.rival(b, i, prev, first && i == s.pos)
+					if other == nil {
+						break
+					}
+					at = other
+					if v, size = at.number(all); size == 0 {
+						break
+					}
 				}
-			} else if at.lead.differs(all) == 0 {
-				var text string
-				if text, next = s.plainText(at.form, b, i+int(at.lead.n)); next > 0 {
-					vals.Text[at.field&63] = text
-				}
+				i += int(size)
+				prev = at.field
+				vals.Bits[prev&63] = v
+				vals.Seen |= 1 << (prev & 63)
+				at = at.self.then
 			}
-			if next == 0 {
-				other := o.rival(b, i, prev, first && i == s.pos)
-				if other == nil {
-					break
-				}
-				at = other
-				continue
-			}
-			i, prev = next, at.field
-			vals.Seen |= 1 << (prev & 63)
-			at = at.self.then
+			first = first && i == s.pos
+			s.pos = i
 		}
-		first = first && i == s.pos
-		s.pos = i
-		i = at.field
-		spelt := "" // as the field's own key
+		i, spelt := at.field, "" // spelt as the field's own key
 		if at.lead.at(s.buf, s.pos) {
 			s.pos += int(at.lead.n)
 		} else if other := o.rival(s.buf, s.pos, prev, first); other != nil {
@@ -129,12 +124,32 @@ func (s *Scanner) plainField(o *order, f *field, i int, vals *Values) bool {
 		vals.set(i, uint64(v))
 		return true
 	case kindString, kindID:
-		text, next := s.plainText(f.kind.form(), b, s.pos)
-		if next == 0 {
+		from := s.pos + 1
+		var to int
+		if b[s.pos] == '"' {
+			to = plain(b, from)
+			if to < len(b) && b[to] >= utf8.RuneSelf {
+				to = foreign(b, from, to)
+			}
+			if to >= len(b) || b[to] != '"' {
+				return false
+			}
+			s.pos = to + 1
+			// Garmin sends the same id as a number here and as a string there.
+		} else if from--; f.kind == kindID && b[from] != '0' && len(b)-from >= numberRoom {
+			_, to = digits(b, from)
+			if n := to - from; n == 0 || n == 16 || b[to] == '.' || b[to]|0x20 == 'e' {
+				return false
+			}
+			s.pos = to
+		} else {
 			return false
 		}
-		s.pos = next
-		vals.Text[i] = text
+		if f.kind == kindString {
+			vals.Text[i] = s.name(b[from:to])
+		} else {
+			vals.Text[i] = s.idOf(b[from:to])
+		}
 		vals.Seen |= 1 << i
 		return true
 	case kindBool:
@@ -153,36 +168,6 @@ func (s *Scanner) plainField(o *order, f *field, i int, vals *Values) bool {
 		}
 	}
 	return false
-}
-
-// plainText reads the string or id at b[i:], and returns it with the index after it.
-// The index is 0 if it is written in any but the plainest way, or b ends in it.
-func (s *Scanner) plainText(f form, b []byte, i int) (text string, next int) {
-	from := i + 1
-	var to int
-	if b[i] == '"' {
-		to = plain(b, from)
-		if to < len(b) && b[to] >= utf8.RuneSelf {
-			to = foreign(b, from, to)
-		}
-		if to >= len(b) || b[to] != '"' {
-			return "", 0
-		}
-		next = to + 1
-		// Garmin sends the same id as a number here and as a string there.
-	} else if from--; f == formID && b[from] != '0' && len(b)-from >= numberRoom {
-		_, to = digits(b, from)
-		if n := to - from; n == 0 || n == 16 || b[to] == '.' || b[to]|0x20 == 'e' {
-			return "", 0
-		}
-		next = to
-	} else {
-		return "", 0
-	}
-	if f == formID {
-		return s.idOf(b[from:to]), next
-	}
-	return s.name(b[from:to]), next
 }
 
 // idOf makes a string of an id. The ids of a record often start with the same

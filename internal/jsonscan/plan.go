@@ -29,23 +29,17 @@ const (
 
 func (k kind) value() bool { return k >= kindBool }
 
-// form is how a value is read where all is as expected.
+// form is how a number is read.
 type form uint8
 
 const (
-	formNone form = iota // not there
-	formText
-	formID
+	formNone form = iota // it is no number
 	formInt
 	formFloat
 )
 
 func (k kind) form() form {
 	switch k {
-	case kindString:
-		return formText
-	case kindID:
-		return formID
 	case kindInt, kindIntPtr:
 		return formInt
 	case kindFloat, kindFloatPtr:
