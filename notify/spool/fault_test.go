@@ -172,7 +172,7 @@ func TestWriterFaults(t *testing.T) {
 }
 
 // TestSettleFaults: a Settle that failed has changed nothing, now or after a
-// restart, and can be made again.
+// restart, and can be made again. Then there is one letter.
 func TestSettleFaults(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -197,7 +197,10 @@ func TestSettleFaults(t *testing.T) {
 					what := fmt.Sprintf("%s in %s of body %d, rest %v: %v", kind, part, i, rest, err)
 					if err != nil {
 						require.Len(t, scanAll(t, s, h), itemsOf, what)
-						require.Empty(t, letterIDs(t, s), what)
+						// A letter stays if nobody knows whether its mark is gone.
+						if part == letterDir || kind != "sync" && kind != "syncdir" {
+							require.Empty(t, letterIDs(t, s), what)
+						}
 						require.NoError(t, h.Settle(ctx, verdicts), what)
 					}
 					require.Empty(t, d.abused, what)

@@ -56,6 +56,8 @@ package spool
 //  3. A letter, with its name, is synced before the mark of its item, and the mark
 //     is synced too. So a crash in between leaves the item and its letter; Settle
 //     then writes the letter again. It never leaves neither.
+//     For the same reason the letters of a Settle that fails are removed only after the
+//     marks that it had written are gone, safely.
 //  4. A mark without a letter is not synced. If a power cut undoes it, the item
 //     runs again, which every receiver must expect anyway.
 //  5. A file that replaces another is synced before the rename, and the directory

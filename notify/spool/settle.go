@@ -64,16 +64,21 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 	for i := range list {
 		list[i].u.marks.mu.Unlock()
 	}
-	// Letters whose marks may come back stay: an item then has a letter and is not
-	// finished. The other way round it would be lost.
-	if err != nil && undone {
+	switch {
+	case err != nil && undone:
 		letters.undo()
+		return err
+	case err != nil:
+		// Letters whose marks may come back stay: an item then has a letter and is not
+		// finished. The other way round it would be lost.
+		letters.keep()
+		for _, n := range letters.names {
+			s.doubtful[itemID(n.seq, int64(n.offset))] = n
+		}
 		return err
 	}
 	letters.keep()
-	if err != nil {
-		return err
-	}
+	s.clearDoubtful(verdicts)
 	for i := range list {
 		switch t := &list[i]; {
 		case t.ended:
@@ -86,6 +91,17 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 	s.removeFinished()
 	s.wantTidy()
 	return nil
+}
+
+// clearDoubtful removes the letters that an earlier Settle had to leave, of items that
+// are finished now: whoever is buried has another.
+func (s *spool) clearDoubtful(verdicts []notify.Verdict) {
+	for _, v := range verdicts {
+		if n, ok := s.doubtful[v.ID]; ok && v.Fate != notify.Again {
+			_ = s.unlinkLetter(n.String())
+			delete(s.doubtful, v.ID)
+		}
+	}
 }
 
 // settlements groups verdicts by unit. It omits those on bodies that are gone.

@@ -97,6 +97,7 @@ type spool struct {
 	// settling is held while finished items or letters change. It is locked
 	// before the locks of files of marks, and these before mu.
 	settling  sync.Mutex
+	doubtful  map[notify.ItemID]letterName // letters of a failed Settle whose marks may come back
 	reserving sync.Mutex
 	// erasing is held for reading by who makes a body of what is stored already,
 	// and for writing by Erase. It is taken before settling.
@@ -209,7 +210,8 @@ func open(dir string, opts *Options, fs fileSystem) (*spool, error) {
 // prepare makes a spool that has not touched its directory yet.
 func prepare(dir string, opts *Options, fs fileSystem) (*spool, error) {
 	s := &spool{
-		dir: dir, fs: fs,
+		doubtful: map[notify.ItemID]letterName{},
+		dir:      dir, fs: fs,
 		segmentSize: 16 << 20,
 		zeroAhead:   zeroStep,
 		reserveSize: reserveSize,
