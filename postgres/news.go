@@ -87,12 +87,16 @@ func (q *Queue) tells() {
 			return
 		}
 		q.news.mu.Lock()
-		text := q.news.items.String()
-		if q.news.kick {
-			text += " kick"
-		}
+		items, kick := q.news.items, q.news.kick
 		q.news.items, q.news.kick = newItems{}, false
 		q.news.mu.Unlock()
+		if items == (newItems{}) && !kick {
+			continue // it was told with the news before
+		}
+		text := items.String()
+		if kick {
+			text += " kick"
+		}
 		ctx, cancel := q.db.call(q.db.ctx)
 		_, err := q.db.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, q.db.channel(), text)
 		cancel()
