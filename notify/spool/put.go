@@ -17,13 +17,13 @@ const (
 	maxSmall = copySize - 1
 	// firstSize is the size of the first buffer for a body. Most need no other.
 	firstSize = 4 << 10
-	// copySize is the size of the buffer for copying a large body to its file.
+	// copySize is the size of the buffer for a body that is larger than the first one,
+	// and for copying a large body to its file.
 	copySize = 128 << 10
 )
 
 var (
 	firstBuffers = sync.Pool{New: func() any { return new([firstSize]byte) }}
-	smallBuffers = sync.Pool{New: func() any { return new([maxSmall + 1]byte) }}
 	copyBuffers  = sync.Pool{New: func() any { return new([copySize]byte) }}
 )
 

@@ -40,9 +40,9 @@ type scanner struct {
 
 	ahead int // how much to read at a time, at most scanAhead
 	room  *[scanAhead]byte
-	buf   []byte              // what was read, in room
-	from  int64               // offset of buf in the file
-	text  *[maxSmall + 1]byte // of the body that was opened last
+	buf   []byte          // what was read, in room
+	from  int64           // offset of buf in the file
+	text  *[copySize]byte // of the body that was opened last
 }
 
 const (
@@ -62,7 +62,7 @@ func (c *scanner) close() {
 		c.room, c.buf = nil, nil
 	}
 	if c.text != nil {
-		smallBuffers.Put(c.text)
+		copyBuffers.Put(c.text)
 		c.text = nil
 	}
 }
@@ -155,7 +155,7 @@ func (c *scanner) try() (it found, ok bool, err error) {
 		it.damaged = len(it.body) < int(h.size) || crc32.Checksum(it.body, castagnoli) != h.sum
 		if !it.damaged && h.sealed() {
 			if c.text == nil {
-				c.text = smallBuffers.Get().(*[maxSmall + 1]byte)
+				c.text = copyBuffers.Get().(*[copySize]byte)
 			}
 			it.body, ok = c.open(c.text[:0], h, it.body)
 			it.damaged = !ok
