@@ -64,17 +64,14 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 	for i := range list {
 		list[i].u.marks.mu.Unlock()
 	}
-	switch {
-	case err != nil && undone:
-		letters.undo()
-		return err
-	case err != nil:
+	if !undone {
 		// Letters whose marks may come back stay: an item then has a letter and is not
 		// finished. The other way round it would be lost.
-		letters.keep()
-		for _, n := range letters.names {
-			s.doubtful[itemID(n.seq, int64(n.offset))] = n
-		}
+		s.doubt(letters)
+		return err
+	}
+	if err != nil {
+		letters.undo()
 		return err
 	}
 	letters.keep()
@@ -91,6 +88,14 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 	s.removeFinished()
 	s.wantTidy()
 	return nil
+}
+
+// doubt leaves letters of a Settle that failed.
+func (s *spool) doubt(letters *burial) {
+	letters.keep()
+	for _, n := range letters.names {
+		s.doubtful[itemID(n.seq, int64(n.offset))] = n
+	}
 }
 
 // clearDoubtful removes the letters that an earlier Settle had to leave, of items that
