@@ -38,7 +38,6 @@ func queueHarness(t *testing.T, open func(t *testing.T, schema string) *handle) 
 			q := open(t, at.of(t, dir))
 			q.db.begun = 100 // some clauses kill one process after another for no fault of an item
 			q.db.older = time.Hour
-			q.db.patience = 2 * time.Minute // all clauses run at once: one large Settle took more than the usual on a slow machine
 			return q
 		},
 		Kill:   func(_ *testing.T, q notify.Queue) { q.(*handle).kill() },
