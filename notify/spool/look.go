@@ -13,9 +13,38 @@ type looker struct {
 	tail  []byte // the end of what has passed, shorter than any of the names
 }
 
+// needle is a text that is looked for in bodies. What is looked for is its end, from a
+// letter on that is rare there: so nearly all of a body is passed over at the speed of
+// memory.
+type needle struct {
+	all  string
+	rare []byte // the end of all
+}
+
+func (n needle) in(p []byte) bool {
+	for at := 0; ; {
+		i := bytes.Index(p[at:], n.rare)
+		if i < 0 {
+			return false
+		}
+		at += i + len(n.rare)
+		if at >= len(n.all) && string(p[at-len(n.all):at]) == n.all {
+			return true
+		}
+	}
+}
+
+var (
+	deregistrations   = needle{"deregistrations", []byte("gistrations")}
+	permissionChanges = needle{"userPermissionsChange", []byte("Change")}
+	callbackURL       = needle{"callbackURL", []byte("URL")}
+	// escape is JSON's only way to write a name without its letters.
+	escape = needle{`\u00`, []byte(`\u00`)}
+)
+
 // hints has the texts of which a body with items of an account contains at least
-// one. JSON has only one way to write a name without its letters.
-var hints = [...][]byte{[]byte("deregistrations"), []byte("userPermissionsChange"), []byte(`\u00`)}
+// one.
+var hints = [...]needle{deregistrations, permissionChanges, escape}
 
 const longestHint = len("userPermissionsChange")
 
@@ -47,13 +76,13 @@ func (l *looker) hinted(p []byte) bool { return l.plain && named(p) || !l.plain 
 // notifications of accounts, since a user who leaves, comes back and leaves again
 // has left, and pings, since the pulled data may have changed and is never older
 // than before.
-var unrepeated = [...][]byte{hints[0], hints[1], []byte("callbackURL")}
+var unrepeated = [...]needle{deregistrations, permissionChanges, callbackURL}
 
 // named looks for these names as Garmin writes them. The escape that could hide
 // them is common in the names of activities.
 func named(p []byte) bool {
-	for _, name := range unrepeated {
-		if bytes.Contains(p, name) {
+	for _, n := range unrepeated {
+		if n.in(p) {
 			return true
 		}
 	}
@@ -62,8 +91,8 @@ func named(p []byte) bool {
 
 // hinted looks at a complete body.
 func hinted(p []byte) bool {
-	for _, h := range hints {
-		if bytes.Contains(p, h) {
+	for _, n := range hints {
+		if n.in(p) {
 			return true
 		}
 	}

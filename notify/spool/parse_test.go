@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -188,11 +189,18 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
-// FuzzLooker: whatever way a body comes in pieces, a name is seen.
+// FuzzLooker: whatever way a body comes in pieces, a name is seen, and nothing else
+// is taken for one.
 func FuzzLooker(f *testing.F) {
 	f.Add([]byte(`{"deregistrations":[]}`), uint16(5), uint16(3))
 	f.Add([]byte(`{"userPermissionsChange":[]}`), uint16(9), uint16(1))
 	f.Add([]byte(`{"dereg\u0069strations":[]}`), uint16(10), uint16(100))
+	f.Add([]byte(`{"a":[{"userId":"Change","callbackURL":"URL"}]}`), uint16(10), uint16(100))
+	f.Add([]byte(`Change userPermissionsChange`), uint16(30), uint16(2))
+	f.Add([]byte(`gistrations, rederegistrationderegistrations`), uint16(30), uint16(2))
+	oracle := func(p []byte, texts ...string) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(p, []byte(text)) })
+	}
 	f.Fuzz(func(t *testing.T, p []byte, a, b uint16) {
 		var l looker
 		for rest := p; len(rest) > 0; a, b = b, a {
@@ -200,7 +208,9 @@ func FuzzLooker(f *testing.F) {
 			l.Write(rest[:n])
 			rest = rest[n:]
 		}
-		require.Equal(t, hinted(p), l.yes)
+		require.Equal(t, oracle(p, "deregistrations", "userPermissionsChange", `\u00`), l.yes)
+		require.Equal(t, l.yes, hinted(p))
+		require.Equal(t, oracle(p, "deregistrations", "userPermissionsChange", "callbackURL"), named(p))
 	})
 }
 
