@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/garminkit/activityapi/internal/atomicfile"
@@ -72,34 +73,37 @@ func tryWrite(f *os.File, n int64) error {
 // parts lists what is kept of a download. some says that there are files of it, these
 // or others.
 func (s *fileStore) parts(id string) (parts []part, some bool, err error) {
-	entries, err := fs.ReadDir(s.dir.root.FS(), workDir)
+	dir, err := s.dir.root.Open(workDir)
 	if err != nil {
 		return nil, false, err
 	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), id) {
-			continue
-		}
-		some = true
-		kind := partKind(filepath.Ext(e.Name()))
+	defer dir.Close()
+	// Names only: ReadDir would ask for the type of each file of every download.
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, false, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, id) })
+	slices.Sort(names)
+	for _, name := range names {
+		kind := partKind(filepath.Ext(name))
 		switch kind {
 		case partArriving, partWhole, partRejected, partBroken, partAnswer:
 		default:
 			continue
 		}
-		if !e.Type().IsRegular() {
+		info, err := s.dir.root.Lstat(workDir + "/" + name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			continue
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return nil, false, err
+		case !info.Mode().IsRegular():
+			continue
 		}
-		parts = append(parts, part{strings.TrimSuffix(e.Name(), string(kind)), kind, info.Size()})
+		parts = append(parts, part{strings.TrimSuffix(name, string(kind)), kind, info.Size()})
 	}
-	return parts, some, nil
+	return parts, len(names) > 0, nil
 }
 
 // turn changes the kind of a part, durably.

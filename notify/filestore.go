@@ -199,7 +199,13 @@ func (d *FileDir) Open(_ context.Context, name string) (io.ReadCloser, error) {
 
 // mkdir makes the directories that lead to name.
 func (d *FileDir) mkdir(name string) error {
-	return d.root.MkdirAll(path.Dir(name), 0o700)
+	dir := path.Dir(name)
+	// It is nearly always there. To find that out by making it would wait for whoever
+	// changes the directory above.
+	if info, err := d.root.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	return d.root.MkdirAll(dir, 0o700)
 }
 
 // syncDirs makes a new name durable, and the directories that lead to it.
