@@ -51,7 +51,7 @@ func startCrew(ctx context.Context, o options, garmin string) (c *crew, err erro
 	}
 	c.database = databaseTicks()
 	for i := range o.processes {
-		rc := receiverConfig{Database: o.database, Garmin: garmin, Dir: filepath.Join(c.dir, strconv.Itoa(i))}
+		rc := receiverConfig{Database: o.database, Garmin: garmin, Dir: filepath.Join(c.dir, strconv.Itoa(i)), Downloads: o.downloads}
 		if i == 0 {
 			rc.Profile = o.profile
 		}

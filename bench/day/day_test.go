@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 func TestDay(t *testing.T) {
 	var out bytes.Buffer
 	plot := filepath.Join(t.TempDir(), "day.svg")
-	err := run(t.Context(), &out, options{users: 1_000_000, part: 0.00003, to: wholeDay, senders: 8, seed: 1, plot: plot})
+	err := run(t.Context(), &out, options{users: 1_000_000, part: 0.00003, to: wholeDay, senders: 8, downloads: 8, seed: 1, plot: plot})
 	require.NoError(t, err, out.String())
 	require.Contains(t, out.String(), "30 users in 2.592s")
 	require.Regexp(t, `processor time of a user's day +\d`, out.String())

@@ -40,6 +40,7 @@ type options struct {
 	database  string
 	processes int
 	senders   int
+	downloads int
 	seed      uint64
 	plot      string
 	profile   string
@@ -62,6 +63,7 @@ func main() {
 	flag.StringVar(&o.database, "database", "", "URL of a PostgreSQL; empty means the embedded store")
 	flag.IntVar(&o.processes, "processes", 3, "receiving processes, with -database")
 	flag.IntVar(&o.senders, "connections", 64, "connections of Garmin's")
+	flag.IntVar(&o.downloads, "downloads", 64, "files that a receiver downloads at a time")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the day")
 	flag.StringVar(&o.plot, "plot", "", "write a plot to this file, as SVG")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write the first receiver's CPU profile to this file")

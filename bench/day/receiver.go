@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -31,12 +32,17 @@ const receiverEnv = "DAY_RECEIVER"
 
 type receiverConfig struct {
 	Database, Garmin, Dir string
+	Downloads             int    // at a time
 	Profile               string // file for the CPU profile, or ""
 }
 
 // delivery is a callback: when its notification was stored, and how long it
-// waited. Both are in microseconds, and the first since the process began.
-type delivery struct{ Stored, Waited int64 }
+// waited. Both are in microseconds, and the first since the process began. File
+// tells that a file was downloaded before it.
+type delivery struct {
+	Stored, Waited int64
+	File           bool
+}
 
 // tally is what a receiver has seen. It prints it when it ends.
 type tally struct {
@@ -47,10 +53,10 @@ type tally struct {
 	QueueBytes int64 // the most that the queue took
 }
 
-func (t *tally) add(d *notify.Delivery) {
+func (t *tally) add(d *notify.Delivery, file bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.Deliveries = append(t.Deliveries, delivery{d.Received.Sub(t.Begun).Microseconds(), time.Since(d.Received).Microseconds()})
+	t.Deliveries = append(t.Deliveries, delivery{d.Received.Sub(t.Begun).Microseconds(), time.Since(d.Received).Microseconds(), file})
 }
 
 func (t *tally) observe(o notify.Outcome) {
@@ -67,6 +73,10 @@ func receive(ctx context.Context, text string) (err error) {
 	var c receiverConfig
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
+	}
+	// As docs/operation.md advises for few processors and a disk that is waited for.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	}
 	if c.Profile != "" {
 		f, err := os.Create(c.Profile)
@@ -101,15 +111,21 @@ func receive(ctx context.Context, text string) (err error) {
 		return err
 	}
 	svc, err := service.New(queue, users, notify.Callbacks{
-		Save: func(_ context.Context, d *notify.Delivery, _ types.Summary) error { t.add(d); return nil },
+		Save: func(_ context.Context, d *notify.Delivery, _ types.Summary) error { t.add(d, false); return nil },
 		File: func(_ context.Context, d *notify.Delivery, f *notify.File) error {
-			t.add(d)
+			t.add(d, true)
 			return os.Remove(f.Path) // a partner moves it to where files are kept
 		},
-		Deregistration:   func(_ context.Context, d *notify.Delivery, _ *notify.Deregistration) error { t.add(d); return nil },
-		PermissionChange: func(_ context.Context, d *notify.Delivery, _ *notify.PermissionChange) error { t.add(d); return nil },
+		Deregistration: func(_ context.Context, d *notify.Delivery, _ *notify.Deregistration) error {
+			t.add(d, false)
+			return nil
+		},
+		PermissionChange: func(_ context.Context, d *notify.Delivery, _ *notify.PermissionChange) error {
+			t.add(d, false)
+			return nil
+		},
 	}, &service.Options{
-		Processor:  &notify.ProcessorOptions{Files: &notify.Files{Dir: files}, FileWorkers: 64, Observe: t.observe},
+		Processor:  &notify.ProcessorOptions{Files: &notify.Files{Dir: files}, FileWorkers: c.Downloads, Observe: t.observe},
 		ReadyDelay: -1,
 	})
 	if err != nil {

@@ -20,7 +20,8 @@ type report struct {
 	got      *got
 	items    int
 	acks     []time.Duration // of the peak, sorted
-	waits    []time.Duration // from storing to the callback, of the peak, sorted
+	waits    []time.Duration // from storing to the callback, of the peak, sorted; without those of files
+	files    []time.Duration // the same of files
 	oldest   time.Duration   // of all day
 	refused  int
 	late     time.Duration // the sender was behind by this at most
@@ -62,13 +63,18 @@ func newReport(o options, length time.Duration, w window, s sent, g *got, d *day
 			r.oldest = max(r.oldest, wait)
 			m := &r.byMinute[min(max(int(at*minutes), 0), minutes-1)]
 			m.waits = append(m.waits, wait)
-			if inPeak(at) {
+			switch {
+			case !inPeak(at):
+			case d.File:
+				r.files = append(r.files, wait)
+			default:
 				r.waits = append(r.waits, wait)
 			}
 		}
 	}
 	slices.Sort(r.acks)
 	slices.Sort(r.waits)
+	slices.Sort(r.files)
 	return r
 }
 
@@ -91,6 +97,7 @@ func (r *report) print(w io.Writer) {
 	line("the sender was behind by at most", "%s", ms(r.late))
 	line("peak: 200 after, p50, p99, longest", "%s, %s, %s", ms(at(r.acks, .5)), ms(at(r.acks, .99)), ms(at(r.acks, 1)))
 	line("peak: callback after, p50, p99, longest", "%s, %s, %s", ms(at(r.waits, .5)), ms(at(r.waits, .99)), ms(at(r.waits, 1)))
+	line("peak: file's callback after, p50, p99, longest", "%s, %s, %s", ms(at(r.files, .5)), ms(at(r.files, .99)), ms(at(r.files, 1)))
 	line("oldest item of the day", "%s", ms(r.oldest))
 	line("after the last body, all was done in", "%s", ms(r.got.took))
 	var memory []string
