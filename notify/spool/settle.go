@@ -151,36 +151,32 @@ func (s *spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
 	return list, nil
 }
 
-// classOf finds the class of an unfinished item; ok is false if there is none.
-func (s *spool) classOf(r *reader, id notify.ItemID) (class notify.Class, ok bool, err error) {
-	if k, ok := s.known.get(id); ok {
-		return k.class, true, nil
-	}
-	err = r.chunks([]notify.ItemID{id}, func(ch *chunk) error {
-		class, ok = ch.pieces[0].Class, true
-		return nil
-	})
-	if isNotExist(err) {
-		err = nil
-	}
-	return class, ok, err
-}
-
-// classify finds the classes of the items. That may read an index, which locks
-// the body's marks, so call it before these are locked.
+// classify finds the classes of the items that are unfinished. That may read an index,
+// which locks the body's marks, so call it before these are locked.
 func (s *spool) classify(list []settlement) error {
 	r := s.newReader()
 	defer r.close()
 	for i := range list {
 		t := &list[i]
 		t.classes = make(map[notify.ItemID]notify.Class, len(t.verdicts))
+		var forgotten []notify.ItemID
 		for _, v := range t.verdicts {
-			class, ok, err := s.classOf(r, v.ID)
-			if err != nil {
-				return err
+			if k, ok := s.known.get(v.ID); ok {
+				t.classes[v.ID] = k.class
+			} else {
+				forgotten = append(forgotten, v.ID)
 			}
-			if ok {
-				t.classes[v.ID] = class
+		}
+		// Verdicts come in the order in which attempts end. In the order of IDs, each
+		// body is read and split once.
+		slices.Sort(forgotten)
+		for _, id := range forgotten {
+			err := r.chunks([]notify.ItemID{id}, func(ch *chunk) error {
+				t.classes[id] = ch.pieces[0].Class
+				return nil
+			})
+			if err != nil && !isNotExist(err) {
+				return err
 			}
 		}
 	}
