@@ -125,7 +125,7 @@ var (
 	namedTest    = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
 )
 
-// missingTests returns the tests that documents name and that are not there.
+// missingTests returns the tests that documents and .ci/run name and that are not there.
 // "go test -run TestFile" runs all that begin so: a beginning is enough.
 func missingTests(files map[string][]byte) (lines []string) {
 	var exist []string
@@ -137,7 +137,7 @@ func missingTests(files map[string][]byte) (lines []string) {
 		}
 	}
 	for name, data := range files {
-		if path.Ext(name) != ".md" {
+		if path.Ext(name) != ".md" && name != ".ci/run" {
 			continue
 		}
 		for _, m := range namedTest.FindAll(data, -1) {
@@ -174,6 +174,7 @@ func TestDocumentsNameTestsThatExistCatches(t *testing.T) {
 		require.Equal(t, want, missingTests(map[string][]byte{"a/a_test.go": []byte(tests), "d.md": []byte(doc)}), doc)
 	}
 	require.NotEmpty(t, missingTests(map[string][]byte{"a/a.go": []byte(tests), "d.md": []byte("`TestFile`")}), "a test stands in a _test.go file")
+	require.NotEmpty(t, missingTests(map[string][]byte{"a/a_test.go": []byte(tests), ".ci/run": []byte("'^(TestFile|TestGone)$'")}), "so do those that a step leaves out")
 }
 
 // TestDependenciesHaveReasons holds that docs/dependencies.md has a row for

@@ -248,7 +248,7 @@ func concurrentPuts(s *subject) {
 	body := func(p, i int) string {
 		// A few are larger, so that small ones finish around them.
 		user := fmt.Sprintf("user %d", p)
-		return list("activities", activity(user, fmt.Sprint(i)), padded(user, fmt.Sprint("large ", i), (i%4)/3*(150<<10)))
+		return list("activities", activity(user, fmt.Sprint(i)), padded(user, fmt.Sprint("large ", i), (i%8)/7*(150<<10)))
 	}
 	var wg sync.WaitGroup
 	errs := make(chan error, producers*each)
