@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -181,6 +182,45 @@ func TestClaimLogTogether(t *testing.T) {
 		close(wait)
 		synctest.Wait()
 		require.EqualValues(t, 2, syncs.Load())
+	})
+}
+
+// TestClaimLogGathers: downloads that end together and come back together share one
+// sync each time, and who is alone waits for nobody.
+func TestClaimLogGathers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d, err := Open(dir, nil)
+		require.NoError(t, err)
+		defer d.Close()
+		begin(t, d, "ff") // makes the log
+		const takes = time.Millisecond
+		syncs := 0
+		d.disk.Sync = func(f *os.File) error {
+			syncs++
+			time.Sleep(takes)
+			return f.Sync()
+		}
+		begun := time.Now()
+		for i := range 5 {
+			begin(t, d, fmt.Sprintf("aa%02x", i))
+		}
+		require.Equal(t, 5*takes, time.Since(begun))
+		const rounds = 20
+		syncs = 0
+		var all sync.WaitGroup
+		for n := range 10 {
+			all.Go(func() {
+				for i := range rounds {
+					_, taken, err := d.Begin(t.Context(), fmt.Sprintf("%02x%02x", n, i), time.Minute)
+					assert.True(t, taken && err == nil)
+					time.Sleep(takes / 2) // the download
+				}
+			})
+		}
+		all.Wait()
+		require.LessOrEqual(t, syncs, rounds+1)
 	})
 }
 

@@ -66,7 +66,7 @@ func (d *Dir) gather() {
 	d.mu.Lock()
 	few := len(d.waiting) < d.last
 	d.mu.Unlock()
-	if few && d.last > 1 {
+	if few {
 		time.Sleep(min(d.took, mostGather))
 	}
 }
