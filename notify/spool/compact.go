@@ -49,6 +49,9 @@ func (s *spool) compact(g *segment) error {
 	m := g.marks
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.gone {
+		return nil // finished meanwhile, and removed
+	}
 	st, err := m.load()
 	if err != nil {
 		return err

@@ -152,3 +152,30 @@ func scanOn(class notify.Class) func(*testing.T, *spool, []notify.ItemID) (begin
 		}
 	}
 }
+
+// TestCompactGone: a segment that is finished before its turn to be compacted is no
+// trouble.
+func TestCompactGone(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	s := openDisk(t, d)
+	h := only(t, s)
+	pad := strings.Repeat("x", 2<<10)
+	for i := range 60 {
+		require.NoError(t, s.Put(t.Context(), strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"%d","activityName":%q}]}`, i, pad))))
+	}
+	s.mu.Lock()
+	g := s.segments[0]
+	require.Greater(t, len(s.segments), 2)
+	s.mu.Unlock()
+	var verdicts []notify.Verdict
+	for _, it := range scanAll(t, s, h) {
+		verdicts = append(verdicts, notify.Verdict{ID: it.ID, Fate: notify.Done})
+	}
+	require.NoError(t, h.Settle(t.Context(), verdicts))
+	d.mu.Lock()
+	require.Nil(t, d.names[s.path(logDir, g.file)])
+	d.mu.Unlock()
+	require.NoError(t, s.compact(g))
+	require.NoError(t, s.Close())
+}
