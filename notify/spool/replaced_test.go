@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/notify"
+	"github.com/garminkit/activityapi/types"
 )
 
 // renamedFS calls a function after the next file has its new name.
@@ -51,6 +52,16 @@ func TestReplacedWhileRead(t *testing.T) {
 					}
 				}
 				return ids
+			}
+		}},
+		"erase": {notify.ClassPush, func(t *testing.T, s *spool, left []notify.ItemID) (func(), func() []notify.ItemID) {
+			return func() {}, func() []notify.ItemID {
+				// The user of the body number one is u0.
+				out, err := s.Erase(t.Context(), types.UserID(fmt.Sprint("u", seqOf(left[len(left)-1])-1)))
+				if err != nil || out.Removed["items"] == 0 {
+					t.Errorf("%+v, %v", out, err)
+				}
+				return left
 			}
 		}},
 	} {
