@@ -214,11 +214,12 @@ func (q *Queue) commits() {
 			continue // another has taken them
 		}
 		touched, err := q.insert(g)
+		if err == nil {
+			// Before Put returns: the next Scan in this process looks for what it stored.
+			q.tell(touched)
+		}
 		for _, p := range g.all {
 			p.done <- err
-		}
-		if err == nil {
-			q.tell(touched)
 		}
 		g.reset()
 	}
