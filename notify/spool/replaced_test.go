@@ -123,8 +123,8 @@ func TestReplacedWhileRead(t *testing.T) {
 			}
 			g := s.segments[0]
 			require.NoError(t, s.compact(g))
-			require.Equal(t, 1, g.version)
 			have := <-read
+			require.Positive(t, g.version) // Erase has replaced it once more.
 			slices.Sort(have)
 			require.Len(t, slices.Compact(have), len(left))
 			require.Zero(t, s.letters.len(), "letters")
