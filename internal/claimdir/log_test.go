@@ -155,14 +155,22 @@ func TestClaimLogBrokenDisk(t *testing.T) {
 	}
 }
 
-// TestClaimLogTogether: claims that are begun at once share a sync.
-func TestClaimLogTogether(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
+// inBubble calls f with a directory, in fake time.
+func inBubble(t *testing.T, f func(t *testing.T, d *Dir)) {
+	t.Helper()
+	dir := t.TempDir() // outside of the bubble: it is removed there
 	synctest.Test(t, func(t *testing.T) {
 		d, err := Open(dir, nil)
 		require.NoError(t, err)
 		defer d.Close()
+		f(t, d)
+	})
+}
+
+// TestClaimLogTogether: claims that are begun at once share a sync.
+func TestClaimLogTogether(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, d *Dir) {
 		begin(t, d, "ff")
 		var syncs atomic.Int32
 		wait := make(chan struct{})
@@ -189,11 +197,7 @@ func TestClaimLogTogether(t *testing.T) {
 // sync each time, and who is alone waits for nobody.
 func TestClaimLogGathers(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		d, err := Open(dir, nil)
-		require.NoError(t, err)
-		defer d.Close()
+	inBubble(t, func(t *testing.T, d *Dir) {
 		begin(t, d, "ff") // makes the log
 		const takes = time.Millisecond
 		syncs := 0
@@ -227,11 +231,7 @@ func TestClaimLogGathers(t *testing.T) {
 // TestClaimLogWaiting: who waits and gives up has changed nothing.
 func TestClaimLogWaiting(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		d, err := Open(dir, nil)
-		require.NoError(t, err)
-		defer d.Close()
+	inBubble(t, func(t *testing.T, d *Dir) {
 		held, err := d.lockFile(t.Context())
 		require.NoError(t, err)
 		gave := make(chan error, 2)
