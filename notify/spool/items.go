@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/garminkit/activityapi/notify"
@@ -148,28 +147,17 @@ func (h *share) Load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, 
 
 // load reads items by ID, with their bytes where they are small.
 func (s *spool) load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, error) {
-	// In order, the items of a body are neighbours, and each body is read once.
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
 	out := make([]*notify.Item, 0, len(ids))
 	r := s.newReader()
 	defer r.close()
-	for len(ids) > 0 {
+	err := r.all(ids, func(ch *chunk) error {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
-		n := 1
-		for n < len(ids) && seqOf(ids[n]) == seqOf(ids[0]) {
-			n++
-		}
-		err := r.chunks(ids[:n], func(ch *chunk) error {
-			return s.found(ch, false, func(it *notify.Item) { out = append(out, it) })
-		})
-		if err != nil && !isNotExist(err) {
-			return nil, err
-		}
-		ids = ids[n:]
+		return s.found(ch, false, func(it *notify.Item) { out = append(out, it) })
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

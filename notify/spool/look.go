@@ -42,10 +42,6 @@ var (
 	escape = needle{`\u00`, []byte(`\u00`)}
 )
 
-// hints has the texts of which a body with items of an account contains at least
-// one.
-var hints = [...]needle{deregistrations, permissionChanges, escape}
-
 const longestHint = len("userPermissionsChange")
 
 // Write looks at the next bytes. A text may begin in those before: so their end is
@@ -72,29 +68,15 @@ func (l *looker) Write(p []byte) {
 
 func (l *looker) hinted(p []byte) bool { return l.plain && named(p) || !l.plain && hinted(p) }
 
-// unrepeated has the texts that occur in bodies that never count as repeats:
-// notifications of accounts, since a user who leaves, comes back and leaves again
-// has left, and pings, since the pulled data may have changed and is never older
-// than before.
-var unrepeated = [...]needle{deregistrations, permissionChanges, callbackURL}
+// accounts looks for the lists of accounts in a complete body, as Garmin writes their
+// names.
+func accounts(p []byte) bool { return deregistrations.in(p) || permissionChanges.in(p) }
 
-// named looks for these names as Garmin writes them. The escape that could hide
-// them is common in the names of activities.
-func named(p []byte) bool {
-	for _, n := range unrepeated {
-		if n.in(p) {
-			return true
-		}
-	}
-	return false
-}
+// hinted tells whether a complete body may have items of an account.
+func hinted(p []byte) bool { return accounts(p) || escape.in(p) }
 
-// hinted looks at a complete body.
-func hinted(p []byte) bool {
-	for _, n := range hints {
-		if n.in(p) {
-			return true
-		}
-	}
-	return false
-}
+// named tells whether a complete body never counts as a repeat: notifications of
+// accounts, since a user who leaves, comes back and leaves again has left, and pings,
+// since the pulled data may have changed and is never older than before. The escape that
+// could hide the names is common in those of activities.
+func named(p []byte) bool { return accounts(p) || callbackURL.in(p) }

@@ -80,7 +80,8 @@ func (s *spool) putSmall(ctx context.Context, body []byte, known *repeats, order
 		return err
 	}
 	var sum *bodySum
-	if known != nil && !named(body) {
+	account := accounts(body)
+	if known != nil && !account && !callbackURL.in(body) { // see named
 		whole := s.keys.keyed(sha256.Sum256(body))
 		if sum = &whole; known.has(sum) {
 			return s.acknowledge()
@@ -94,7 +95,7 @@ func (s *spool) putSmall(ctx context.Context, body []byte, known *repeats, order
 		return err
 	}
 	defer s.promise(-p.record)
-	if hinted(body) {
+	if account || escape.in(body) { // see hinted
 		p.look |= sizeAccount
 	}
 	b, place, err := s.gathering.add(p)

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"io/fs"
+	"slices"
 	"sort"
 
 	"github.com/garminkit/activityapi/notify"
@@ -52,6 +53,25 @@ func (r *reader) open() *parts {
 		r.parts, _ = r.s.openParts(r.large) // Open of the item finds out why.
 	}
 	return r.parts
+}
+
+// all calls f with the pieces that have one of the IDs, in the order of the queue: so
+// each body is read and split once. It leaves out bodies that are gone.
+func (r *reader) all(ids []notify.ItemID, f func(*chunk) error) error {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	for len(ids) > 0 {
+		n := 1
+		for n < len(ids) && seqOf(ids[n]) == seqOf(ids[0]) {
+			n++
+		}
+		if err := r.chunks(ids[:n], f); err != nil && !isNotExist(err) {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
 }
 
 // chunks calls f with the pieces of a body that have one of the IDs.

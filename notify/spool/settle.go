@@ -167,17 +167,14 @@ func (s *spool) classify(list []settlement) error {
 				forgotten = append(forgotten, v.ID)
 			}
 		}
-		// Verdicts come in the order in which attempts end. In the order of IDs, each
-		// body is read and split once.
-		slices.Sort(forgotten)
-		for _, id := range forgotten {
-			err := r.chunks([]notify.ItemID{id}, func(ch *chunk) error {
-				t.classes[id] = ch.pieces[0].Class
-				return nil
-			})
-			if err != nil && !isNotExist(err) {
-				return err
+		err := r.all(forgotten, func(ch *chunk) error {
+			for i := range ch.pieces {
+				t.classes[pieceID(ch.seq, &ch.pieces[i])] = ch.pieces[i].Class
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

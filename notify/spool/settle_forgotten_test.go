@@ -49,7 +49,6 @@ func TestSettleForgotten(t *testing.T) {
 	d.fault = nil
 	d.mu.Unlock()
 	// A reader of the log reads ahead, and goes back to where it knows a record begins.
-	t.Logf("%d bytes read of bodies of %d", read, size)
 	require.Less(t, read, 2*size)
 	require.NoError(t, s.Close())
 }
