@@ -13,6 +13,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,18 +87,37 @@ func screenshot(t *testing.T, name string) chromedp.Action {
 	})}
 }
 
-// click presses a button. It tries again if the page has just drawn it anew.
+// click presses a button with the mouse. The page may move or draw it anew between the
+// look at where it is and the press, which then finds something else: that gets no
+// click, and the button is pressed again. A press that leads to another page is not
+// seen.
 func click(selector string) chromedp.Action {
 	return chromedp.ActionFunc(func(ctx context.Context) error {
 		var err error
-		for range 5 {
-			if err = chromedp.Click(selector, chromedp.ByQuery).Do(ctx); err == nil {
+		for range 20 {
+			var hit bool
+			err = chromedp.Run(ctx,
+				chromedp.Evaluate(fmt.Sprintf(aim, selector), nil),
+				chromedp.Click(selector, chromedp.ByQuery),
+				chromedp.Evaluate(`window.hit`, &hit),
+			)
+			if err == nil && hit {
 				return nil
+			}
+			if err == nil {
+				err = errors.New("something else was in its place")
 			}
 		}
 		return fmt.Errorf("click %s: %w", selector, err)
 	})
 }
+
+// aim sees to the next click: it passes if it is on what the selector says.
+const aim = `window.hit = false;
+document.addEventListener("click", (e) => {
+	window.hit = !!e.target.closest(%q);
+	if (!window.hit) { e.stopImmediatePropagation(); e.preventDefault(); }
+}, { capture: true, once: true })`
 
 // until waits for a JavaScript expression to be true.
 func until(js string) chromedp.Action {
@@ -355,6 +375,43 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// TestNothingMoves: what comes in and what fails moves nothing else on the page, which
+// would take a click that is on its way to a button.
+func TestNothingMoves(t *testing.T) {
+	fake := activitytest.NewServer()
+	user := fake.AddUser(nil)
+	fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.NotFoundHandler()})
+	fake.DeliveryItems = 1
+	server := httptest.NewServer(fakeprogram.Handler(fake, nil))
+	defer server.Close()
+	defer server.CloseClientConnections()
+	ctx := browser(t)
+	for _, width := range []int64{420, 1280} {
+		tops := `["activity", "deliveries", "users", "endpoints", "advance", "quirks"].map(id => id + " " + Math.round(document.getElementById(id).getBoundingClientRect().top))`
+		var before, after, told []string
+		require.NoError(t, chromedp.Run(ctx,
+			chromedp.EmulateViewport(width, 900),
+			chromedp.Navigate(server.URL),
+			until(`document.querySelectorAll("#users tr").length === 1`),
+			chromedp.Evaluate(tops, &before),
+		))
+		for range 40 {
+			user.Add(&types.Activity{StartTimeInSeconds: 1_700_000_000})
+		}
+		fake.Deliver(t.Context())
+		require.NoError(t, chromedp.Run(ctx,
+			until(`document.querySelectorAll("#deliveries tr").length >= 40`),
+			chromedp.Evaluate(tops, &after),
+			chromedp.SetValue("#by", "soon"), chromedp.Evaluate(`document.querySelector("#advance").click()`, nil),
+			until(`document.querySelector("#message").textContent`),
+			chromedp.Evaluate(`window.scrollTo(0, 0)`, nil),
+			chromedp.Evaluate(tops, &told),
+		))
+		require.Equal(t, before, after, "deliveries at %d", width)
+		require.Equal(t, before, told, "a message at %d", width)
+	}
+}
+
 // contrast lists the texts whose contrast is below that of WCAG 2.1 AA, 4.5 to 1.
 const contrast = `(() => {
 	const rgb = c => c.match(/[\d.]+/g).map(Number);
@@ -440,7 +497,7 @@ func TestConsent(t *testing.T) {
 		chromedp.WaitVisible(`button[value=agree]`),
 		click(`input[value=HISTORICAL_DATA_EXPORT]`),
 		screenshot(t, "consent"),
-		click(`button[value=agree]`),
+		chromedp.Click(`button[value=agree]`),
 		chromedp.WaitVisible("#done"),
 	))
 	q := <-queries
@@ -450,7 +507,7 @@ func TestConsent(t *testing.T) {
 
 	require.NoError(t, chromedp.Run(ctx,
 		chromedp.Navigate(authorize),
-		click(`button[value=deny]`),
+		chromedp.Click(`button[value=deny]`),
 		chromedp.WaitVisible("#done"),
 	))
 	require.Equal(t, "access_denied", (<-queries).Get("error"))
