@@ -409,11 +409,13 @@ function milliseconds(text) {
   const unit = { h: 3600e3, m: 60e3, s: 1e3, ms: 1, "µs": 1e-3, ns: 1e-6 };
   return [...text.matchAll(/([\d.]+)(h|ms|µs|ns|m|s)/g)].reduce((sum, [, n, u]) => sum + n * unit[u], 0);
 }
-setInterval(() => {
+function tick() {
   const now = new Date(Date.now() + ahead);
   $("now").textContent = now.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
   $("now").dateTime = now.toISOString();
-}, 500);
+}
+tick();
+setInterval(tick, 500);
 
 function live(text, good) {
   $("live").textContent = text;
