@@ -10,6 +10,9 @@ import (
 // errNoAuth is the text for a missing or unreadable Authorization header.
 const errNoAuth = "Unable to read oAuth header"
 
+// errUnknownToken is the text for a token that is not, or no longer, a user's.
+const errUnknownToken = "Unknown UserAccessToken"
+
 // signedKey is of the context of a request that Signed has returned.
 type signedKey struct{}
 
@@ -40,7 +43,7 @@ func (s *Server) authenticate(r *http.Request) (*User, *apiError) {
 	defer s.mu.Unlock()
 	t := s.bearers[value]
 	if t == nil {
-		return nil, &apiError{http.StatusForbidden, "Unknown UserAccessToken"}
+		return nil, &apiError{http.StatusForbidden, errUnknownToken}
 	}
 	if t.expired() {
 		return nil, &apiError{http.StatusUnauthorized, "Access token expired"}

@@ -71,6 +71,9 @@ func (s *Server) serveBackfill(kind types.Kind) func(http.ResponseWriter, *http.
 func (s *Server) backfill(u *User, kind types.Kind, start, end time.Time) *apiError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if u.gone { // by the web tool: a call has failed before
+		return &apiError{http.StatusForbidden, errUnknownToken}
+	}
 	for _, p := range []types.Permission{types.PermissionActivityExport, types.PermissionHistoricalDataExport} {
 		if err := u.granted(p); err != nil {
 			return err

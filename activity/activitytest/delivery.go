@@ -56,9 +56,9 @@ func (s *Server) announce(u *User, r *record) {
 }
 
 // enqueue queues a notice, due now unless it says otherwise. A list key that is
-// not enabled takes none.
+// not enabled takes none. Of a user who is not connected, the last is that he left.
 func (s *Server) enqueue(key types.Kind, n *notice) {
-	if !s.endpoints[key].Enabled {
+	if !s.endpoints[key].Enabled || n.user.gone && key != types.KindDeregistrations {
 		return
 	}
 	n.queued = s.now()
@@ -344,7 +344,7 @@ func (s *Server) send(ctx context.Context, p *parcel) Delivery {
 	if again {
 		p.again = false
 	}
-	if kept && (again || !d.Acknowledged) && s.endpoints[p.key].Enabled {
+	if kept && (again || !d.Acknowledged) && s.endpoints[p.key].Enabled && !p.left() {
 		wait := cmp.Or(s.DeliveryFirstRetry, 30*time.Second)
 		for range min(p.attempt-1, 30) { // long before, it is the longest
 			wait = min(2*wait, maxRetryWait)

@@ -46,7 +46,8 @@ type Upload struct {
 }
 
 // Upload adds an item to the user's data and queues its notification. An item whose
-// kind and id the user has already replaces the old one.
+// kind and id the user has already replaces the old one. What a user uploads who is
+// not connected is history, unless it is Silent.
 func (u *User) Upload(up Upload) (Record, error) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -54,6 +55,7 @@ func (u *User) Upload(up Upload) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	up.History = up.History || u.gone && !up.Silent // the partner is not to know of it
 	if !up.History {
 		r.uploaded = u.s.now().Truncate(time.Second)
 	}

@@ -2,6 +2,7 @@ package activitytest
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/garminkit/activityapi/types"
@@ -50,6 +51,11 @@ func (s *Server) pack(key types.Kind, notices []*notice) []*parcel {
 		notices = notices[n:]
 	}
 	return parcels
+}
+
+// left reports whether all that is in a body is data of users who are gone.
+func (p *parcel) left() bool {
+	return len(p.notices) > 0 && !slices.ContainsFunc(p.notices, func(n *notice) bool { return n.record == nil || !n.user.gone })
 }
 
 func (n *notice) size() int {

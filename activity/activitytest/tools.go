@@ -56,13 +56,13 @@ func (u *User) Backfill(kind types.Kind, w types.Window) error {
 
 // Resend works like Garmin's web tool Summary Resender: it queues again the
 // notifications of everything the user has uploaded, of the given kinds or of
-// all. It returns the number of records.
+// all. It returns the number of records, which is 0 for a user who is not connected.
 func (u *User) Resend(kinds ...types.Kind) int {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	n := 0
 	for _, r := range u.records {
-		if !r.uploaded.IsZero() && (len(kinds) == 0 || slices.Contains(kinds, r.kind)) {
+		if !u.gone && !r.uploaded.IsZero() && (len(kinds) == 0 || slices.Contains(kinds, r.kind)) {
 			u.s.announce(u, r)
 			n++
 		}
