@@ -130,6 +130,36 @@ func TestOAuth2(t *testing.T) {
 	})
 }
 
+// TestRefreshOfAnEarlierConnection: a refresh token that was never used, and is none of
+// the connection, is refused, and ends nothing.
+func TestRefreshOfAnEarlierConnection(t *testing.T) {
+	for name, again := range map[string]func(fake *activitytest.Server, u *activitytest.User){
+		"consent": func(fake *activitytest.Server, u *activitytest.User) {
+			require.Equal(t, 200, token(t, fake, url.Values{"grant_type": {"authorization_code"}, "code": {consentCode(t, fake, u)}, "code_verifier": {verifier}}).status)
+		},
+		"connect":        func(_ *activitytest.Server, u *activitytest.User) { u.Connect() },
+		"deregistration": func(_ *activitytest.Server, u *activitytest.User) { u.Deregister(); u.Connect() },
+		"change": func(_ *activitytest.Server, u *activitytest.User) {
+			u.Change(func(s *activitytest.UserState) { s.RefreshToken = "" })
+			u.Connect()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := newServer(t)
+			fake.RedirectURL = "https://partner.example/back?tenant=1"
+			u := fake.AddUser(nil)
+			old := u.State().RefreshToken
+			again(fake, u)
+			refresh := func(r string) answer {
+				return token(t, fake, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r}})
+			}
+			require.Equal(t, "invalid_grant", refresh(old).Error)
+			require.Zero(t, fake.State().RefreshReuses)
+			require.Equal(t, 200, refresh(u.State().RefreshToken).status)
+		})
+	}
+}
+
 func TestOAuth2Denied(t *testing.T) {
 	fake := newServer(t)
 	fake.RedirectURL = "https://partner.example/back"

@@ -131,6 +131,15 @@ func (u *User) issue2() {
 // revoke2 kills the user's OAuth 2 tokens.
 func (u *User) revoke2() {
 	u.revokeAccess()
+	u.revokeRefresh()
+}
+
+// revokeRefresh forgets a refresh token that was never spent: who comes with it later
+// does not show that one of the next connection was stolen.
+func (u *User) revokeRefresh() {
+	if u.refresh != nil {
+		delete(u.s.refreshes, u.refresh.value)
+	}
 	u.refresh = nil
 }
 
@@ -195,6 +204,7 @@ func (u *User) Connect() {
 	defer u.s.mu.Unlock()
 	defer u.s.touch()
 	u.connect()
+	u.revokeRefresh()
 	u.issue2()
 }
 

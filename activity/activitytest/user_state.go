@@ -103,6 +103,6 @@ func (u *User) Change(f func(*UserState)) {
 		u.revokeAccess()
 	}
 	if v.RefreshToken == "" {
-		u.refresh = nil
+		u.revokeRefresh()
 	}
 }
