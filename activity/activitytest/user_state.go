@@ -99,10 +99,10 @@ func (u *User) Change(f func(*UserState)) {
 	if u.refresh != nil && !v.RefreshExpires.Equal(old.RefreshExpires) {
 		u.refresh.expires = v.RefreshExpires
 	}
-	if v.AccessToken == "" {
+	if v.AccessToken != old.AccessToken {
 		u.revokeAccess()
 	}
-	if v.RefreshToken == "" {
+	if v.RefreshToken != old.RefreshToken {
 		u.revokeRefresh()
 	}
 }

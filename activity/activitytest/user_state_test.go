@@ -54,3 +54,16 @@ func TestUserState(t *testing.T) {
 		}
 	})
 }
+
+// TestChangeOfOther: what Change does not set stays, even if it was not there a moment
+// ago.
+func TestChangeOfOther(t *testing.T) {
+	u := activitytest.NewServer().AddUser(&activitytest.UserOptions{NotConnected: true})
+	u.Change(func(s *activitytest.UserState) {
+		u.Connect() // as another goroutine may
+		s.ItemToken = "old"
+	})
+	require.NotEmpty(t, u.State().AccessToken)
+	require.NotEmpty(t, u.State().RefreshToken)
+	require.True(t, u.State().RefreshExpires.After(time.Now()))
+}
