@@ -579,7 +579,7 @@ func (l *loader) notices(key types.Kind, list []savedNotice, several bool) []*no
 		case key.Known(), !isObject(&e.body):
 			l.err = errors.New("a notice without a record or a body")
 		}
-		if key.Known() && n.Kind != key && !several {
+		if !several && n.Kind != key && (key.Known() || n.Kind != "") {
 			l.err = errors.New("a notice that waits in the wrong queue")
 		}
 		v = append(v, e)

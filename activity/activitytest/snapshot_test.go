@@ -141,6 +141,27 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+// TestRestoreWrongQueue: an item in a queue of another list key could not be sent.
+func TestRestoreWrongQueue(t *testing.T) {
+	for _, queues := range [][2]types.Kind{
+		{types.KindActivities, types.KindDeregistrations},
+		{types.KindActivities, types.KindMoveIQ},
+		{types.KindPermissionChanges, types.KindActivities},
+	} {
+		fake := newServer(t)
+		u := fake.AddUser(nil)
+		u.Add(run("1", time.Now()))
+		u.SetPermissions()
+		b, err := fake.Snapshot()
+		require.NoError(t, err)
+		from, to := `"`+string(queues[0])+`":[`, `"`+string(queues[1])+`":[`
+		at := strings.Index(string(b), `"waiting":`)
+		bad := string(b[:at]) + strings.Replace(string(b[at:]), from, to, 1)
+		require.NotEqual(t, string(b), bad)
+		require.Error(t, fake.Restore([]byte(bad)), queues)
+	}
+}
+
 func TestReset(t *testing.T) {
 	fake := busy(t)
 	fake.Backstage().Change(func() {
