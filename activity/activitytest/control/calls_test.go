@@ -503,6 +503,35 @@ func TestEvents(t *testing.T) {
 	require.NotContains(t, data, `"id":1000,`)
 }
 
+// TestEventsOfAnotherState: a reader who was further than the state is told of all that
+// the state has, after a reset and after a restart of the program.
+func TestEventsOfAnotherState(t *testing.T) {
+	fake := activitytest.NewServer()
+	api := httptest.NewServer(checked(t, control.Handler(fake, nil)))
+	defer api.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	id, name, deliver := "", "", func() {
+		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
+		fake.AddUser(nil).Add(activitytest.NewGenerator(1).MoveIQ(fake.State().Now))
+		fake.Deliver(t.Context())
+	}
+	deliver()
+	next := follow(t, ctx, api.URL, "1000.1")
+	for id, name, _ = next(); name != "deliveries"; id, name, _ = next() {
+	}
+	require.Equal(t, "1.0", id)
+	deliver()
+	for id != "2.0" {
+		id, _, _ = next()
+	}
+	require.NoError(t, fake.Restore(nil))
+	deliver()
+	for id, name, _ = next(); name != "deliveries"; id, name, _ = next() {
+	}
+	require.Equal(t, "1.0", id)
+}
+
 func pick(t *testing.T, data, key string) json.RawMessage {
 	t.Helper()
 	var o map[string]json.RawMessage

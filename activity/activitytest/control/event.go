@@ -89,6 +89,9 @@ func newPlace(c *control, r *http.Request) *place {
 
 // write writes what is new.
 func (p *place) write(w http.ResponseWriter) {
+	if now := p.c.s.State(); p.deliveries > now.Deliveries || p.requests > now.Requests {
+		p.deliveries, p.requests = 0, 0 // the state is another one, or the program
+	}
 	if list := p.c.s.Deliveries(p.deliveries); len(list) > 0 {
 		before := p.deliveries
 		p.deliveries = list[len(list)-1].ID
