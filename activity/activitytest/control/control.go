@@ -3,6 +3,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -124,6 +126,8 @@ type control struct {
 	opts Options
 	// cleared is the latest request when DELETE /requests emptied the log.
 	cleared atomic.Int64
+	// changing is held by calls that read what they then change.
+	changing sync.Mutex
 }
 
 // route is one call.
@@ -136,7 +140,7 @@ func (c *control) routes() []route {
 	return []route{
 		{"GET /state", func(*http.Request) (any, error) { return c.state(), nil }},
 		{"GET /app", func(*http.Request) (any, error) { return c.app(), nil }},
-		{"POST /users", c.addUser},
+		{"POST /users", c.alone(c.addUser)},
 		{"GET /users/{id}", c.forUser(func(u *activitytest.User, _ *http.Request) (any, error) { return view(u, true), nil })},
 		{"PUT /users/{id}", c.forUser(changeUser)},
 		{"DELETE /users/{id}", c.forUser(func(u *activitytest.User, _ *http.Request) (any, error) {
@@ -154,7 +158,7 @@ func (c *control) routes() []route {
 		{"POST /users/{id}/resend", c.forUser(resend)},
 		{"POST /users/{id}/backfill", c.forUser(backfill)},
 		{"GET /users/{id}/data", c.forUser(c.data)},
-		{"PUT /endpoints/{key}", c.setEndpoint},
+		{"PUT /endpoints/{key}", c.alone(c.setEndpoint)},
 		{"GET /deliveries", c.deliveries},
 		{"GET /deliveries/{id}", c.delivery},
 		{"POST /deliveries/{id}/resend", c.sendAgain(c.s.Resend)},
@@ -173,17 +177,17 @@ func (c *control) routes() []route {
 		{"GET /clock", func(*http.Request) (any, error) { return c.clock(nil), nil }},
 		{"POST /clock", c.advance},
 		{"GET /limits", func(*http.Request) (any, error) { return c.limits(), nil }},
-		{"PUT /limits", c.setLimits},
+		{"PUT /limits", c.alone(c.setLimits)},
 		{"GET /verification", func(*http.Request) (any, error) { return verification.Partner(c.s), nil }},
 		{"POST /verify", c.verify},
 		{"GET /quirks", func(*http.Request) (any, error) { return c.quirks(), nil }},
-		{"PUT /quirks", c.setQuirks},
+		{"PUT /quirks", c.alone(c.setQuirks)},
 		{"GET /faults", func(*http.Request) (any, error) { return c.faults(), nil }},
-		{"POST /faults", c.addFault},
-		{"DELETE /faults", func(*http.Request) (any, error) {
+		{"POST /faults", c.alone(c.addFault)},
+		{"DELETE /faults", c.alone(func(*http.Request) (any, error) {
 			c.s.SetFaults()
 			return c.faults(), nil
-		}},
+		})},
 		{"POST /reset", func(*http.Request) (any, error) {
 			c.cleared.Store(0)
 			err := c.s.Restore(nil)
@@ -197,6 +201,21 @@ func (c *control) routes() []route {
 		{"GET /openapi.json", document("control")},
 		{"GET /garmin.json", document("garmin")},
 		{"GET /notifications.json", document("notifications")},
+	}
+}
+
+// alone lets one call at a time read and change. The body is read before, since
+// whoever sends it may be slow.
+func (c *control) alone(serve func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		b, err := readRaw(r)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(b))
+		c.changing.Lock()
+		defer c.changing.Unlock()
+		return serve(r)
 	}
 }
 
