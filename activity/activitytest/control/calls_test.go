@@ -583,3 +583,15 @@ func TestApp(t *testing.T) {
 	c = newCaller(t, &control.Options{HideSecret: true}) // it may be a real one
 	require.NotContains(t, c.ok("GET", "/app", ``, nil), `ecret`)
 }
+
+// TestTimes: a time whose year in UTC has five digits could not be told again, by this
+// or any later answer.
+func TestTimes(t *testing.T) {
+	c := newCaller(t, nil)
+	const end = "9999-12-31T23:59:59-01:00"
+	c.fails(400, "POST", "/users", `{"id":"a","historyFrom":"`+end+`"}`, "9999")
+	c.fails(400, "POST", "/users", `{"id":"a","firstConnected":"`+end+`"}`, "9999")
+	c.ok("POST", "/users", `{"id":"a","historyFrom":"9999-12-31T23:59:59Z"}`, nil)
+	c.fails(400, "PUT", "/users/a", `{"historyFrom":"`+end+`"}`, "9999")
+	c.ok("GET", "/state", ``, nil)
+}

@@ -307,7 +307,7 @@ func instant(t *time.Time, or time.Time) (time.Time, error) {
 	switch {
 	case t == nil:
 		return or, nil
-	case t.Year() < 1 || t.Year() > 9999:
+	case t.UTC().Year() < 1 || t.UTC().Year() > 9999:
 		return or, errors.New("a time before the year 1 or after 9999")
 	}
 	return *t, nil
