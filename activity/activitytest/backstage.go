@@ -26,6 +26,12 @@ func (i inner) Keep(name string, save func() (json.RawMessage, error), load func
 	i.s.kept[name] = kept{save, load}
 }
 
+func (i inner) Leaving(f func(types.UserID)) {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	i.s.leaving = append(i.s.leaving, f)
+}
+
 func (i inner) Watch(f func(*http.Request, types.UserID)) (stop func()) {
 	i.s.watch.Store(&f)
 	return func() { i.s.watch.CompareAndSwap(&f, nil) }

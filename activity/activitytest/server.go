@@ -120,6 +120,7 @@ type Server struct {
 	requests  journal[Request, *Request]
 	watchers  map[chan struct{}]struct{}
 	kept      map[string]kept // by name
+	leaving   []func(types.UserID)
 
 	endpoints  map[types.Kind]Endpoint
 	waiting    map[types.Kind][]*notice

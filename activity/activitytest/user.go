@@ -180,6 +180,12 @@ func (u *User) SetPermissions(p ...types.Permission) {
 // invalid, what was queued is dropped, and the deregistration is queued.
 func (u *User) Deregister() {
 	u.s.mu.Lock()
+	leaving := slices.Clone(u.s.leaving)
+	u.s.mu.Unlock()
+	for _, f := range leaving { // their locks come before the server's
+		f(u.id)
+	}
+	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	defer u.s.touch()
 	u.deregister()

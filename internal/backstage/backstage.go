@@ -22,6 +22,10 @@ type Server interface {
 	// the state.
 	Keep(name string, save func() (json.RawMessage, error), load func(json.RawMessage) error)
 
+	// Leaving makes the server call f with each user who is about to be disconnected.
+	// f may call the server.
+	Leaving(f func(user types.UserID))
+
 	// Watch makes the server call f with each request before it is answered, and
 	// with the user of its access token, or "". f may delay the request. A new f
 	// replaces an earlier one; stop removes it.

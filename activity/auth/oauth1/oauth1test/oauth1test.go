@@ -52,6 +52,11 @@ func Add(fake *activitytest.Server) *Garmin {
 	g := &Garmin{fake: fake, users: make(map[string]*connected), requests: make(map[string]*request), nonces: make(map[string]time.Time)}
 	fake.Use(g.wrap)
 	fake.Backstage().Keep("oauth1", g.save, g.load)
+	fake.Backstage().Leaving(func(user types.UserID) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.revoke(user)
+	})
 	return g
 }
 
@@ -60,11 +65,7 @@ func Add(fake *activitytest.Server) *Garmin {
 func (g *Garmin) Connect(u *activitytest.User) (token, secret string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for token, c := range g.users {
-		if c.user == u.ID() {
-			delete(g.users, token)
-		}
-	}
+	g.revoke(u.ID())
 	h := random(16)
 	c := &connected{user: u.ID(), token: h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], secret: random(16)}
 	g.users[c.token] = c
@@ -73,6 +74,15 @@ func (g *Garmin) Connect(u *activitytest.User) (token, secret string) {
 	}
 	u.Change(func(s *activitytest.UserState) { s.ItemToken = c.token })
 	return c.token, c.secret
+}
+
+// revoke ends a user's token for good: no later connection brings it back.
+func (g *Garmin) revoke(user types.UserID) {
+	for token, c := range g.users {
+		if c.user == user {
+			delete(g.users, token)
+		}
+	}
 }
 
 // random returns n random bytes in hex digits.

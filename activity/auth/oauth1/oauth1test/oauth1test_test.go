@@ -141,3 +141,37 @@ func TestFlow(t *testing.T) {
 	res.Body.Close()
 	require.Equal(t, 401, res.StatusCode)
 }
+
+// TestTokenEndsWithTheConnection: a user who has left and comes back by OAuth 2 has no
+// token of OAuth 1.0a any more.
+func TestTokenEndsWithTheConnection(t *testing.T) {
+	for name, leave := range map[string]func(u *activitytest.User, c *http.Client){
+		"at Garmin": func(u *activitytest.User, _ *http.Client) { u.Deregister() },
+		"by a call": func(_ *activitytest.User, c *http.Client) {
+			r, err := http.NewRequest(http.MethodDelete, rest+"user/registration", nil)
+			require.NoError(t, err)
+			res, err := c.Do(r)
+			require.NoError(t, err)
+			res.Body.Close()
+			require.Equal(t, 204, res.StatusCode)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := activitytest.NewServer()
+			garmin := oauth1test.Add(fake)
+			u := fake.AddUser(nil)
+			ctx := context.WithValue(t.Context(), oauth1.HTTPClient, &http.Client{Transport: fake})
+			c := oauth1.NewConfig(fake.ClientID, fake.ClientSecret).Client(ctx, oauth1.NewToken(garmin.Connect(u)))
+			status := func() int {
+				res, err := c.Get(rest + "user/id")
+				require.NoError(t, err)
+				res.Body.Close()
+				return res.StatusCode
+			}
+			require.Equal(t, 200, status())
+			leave(u, c)
+			u.Connect()
+			require.Equal(t, 403, status())
+		})
+	}
+}
