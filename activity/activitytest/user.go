@@ -20,7 +20,7 @@ type UserOptions struct {
 	// HISTORICAL_DATA_EXPORT; an empty slice means none.
 	Permissions []types.Permission
 	// FirstConnected is when the user first connected to the partner. Zero means
-	// now.
+	// now, or with NotConnected when that happens.
 	FirstConnected time.Time
 	// HistoryFrom is the earliest start that backfill accepts. Zero means one
 	// month before FirstConnected.
@@ -91,16 +91,11 @@ func (s *Server) AddUser(o *UserOptions) *User {
 	if o.Permissions == nil {
 		u.permissions = []types.Permission{types.PermissionActivityExport, types.PermissionHistoricalDataExport}
 	}
-	if u.firstConnected.IsZero() {
-		u.firstConnected = s.now()
-	}
-	if u.historyFrom.IsZero() {
-		u.historyFrom = u.firstConnected.AddDate(0, -1, 0)
-	}
 	s.users[u.id] = u
 	s.order = append(s.order, u)
 	s.touch()
 	if u.gone = o.NotConnected; !u.gone {
+		u.connect()
 		u.issue2()
 		if t := u.access[0]; o.AccessToken != "" {
 			delete(s.bearers, t.value)
@@ -223,6 +218,23 @@ func (u *User) connect() {
 		}
 	}
 	u.gone = false
+	if u.firstConnected.IsZero() {
+		u.firstConnected = u.s.now()
+	}
+	u.historyFrom = u.limit()
+}
+
+// limit is the earliest start of a backfill: of a user who never connected, as if that
+// happened now.
+func (u *User) limit() time.Time {
+	if !u.historyFrom.IsZero() {
+		return u.historyFrom
+	}
+	first := u.firstConnected
+	if first.IsZero() {
+		first = u.s.now()
+	}
+	return first.AddDate(0, -1, 0)
 }
 
 func (s *Server) serveUserID(w http.ResponseWriter, _ *http.Request, u *User) {

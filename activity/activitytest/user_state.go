@@ -13,7 +13,8 @@ type UserState struct {
 	Connected bool
 	// Permissions are what the user grants. [User.SetPermissions] changes them.
 	Permissions []types.Permission
-	// HistoryFrom is the earliest start that a backfill accepts.
+	// HistoryFrom is the earliest start that a backfill accepts. It moves with the
+	// clock for a user who never connected.
 	HistoryFrom time.Time
 
 	// AccessToken is the newest OAuth 2 access token, or "" if the user has none.
@@ -48,7 +49,7 @@ func (u *User) State() UserState {
 
 func (u *User) state() UserState {
 	v := UserState{
-		Connected: !u.gone, Permissions: slices.Clone(u.permissions), HistoryFrom: u.historyFrom,
+		Connected: !u.gone, Permissions: slices.Clone(u.permissions), HistoryFrom: u.limit(),
 		PullToken: u.s.pullToken(u, u.s.now().Add(pullTokenLife)), ItemToken: u.itemToken,
 		Records: make(map[types.Kind]int), Backfilled: make(map[types.Kind][]types.Window),
 	}

@@ -67,3 +67,32 @@ func TestChangeOfOther(t *testing.T) {
 	require.NotEmpty(t, u.State().RefreshToken)
 	require.True(t, u.State().RefreshExpires.After(time.Now()))
 }
+
+// TestHistoryOfTheFirstConnection: the limit counts from when a user connects, not from
+// when the test has made him.
+func TestHistoryOfTheFirstConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := activitytest.NewServer()
+		set := time.Now().AddDate(-1, 0, 0)
+		u := fake.AddUser(&activitytest.UserOptions{NotConnected: true})
+		first := fake.AddUser(&activitytest.UserOptions{NotConnected: true, FirstConnected: set})
+		from := fake.AddUser(&activitytest.UserOptions{NotConnected: true, HistoryFrom: set})
+		changed := fake.AddUser(&activitytest.UserOptions{NotConnected: true})
+		changed.Change(func(s *activitytest.UserState) { s.HistoryFrom = set })
+		require.Equal(t, time.Now().AddDate(0, -1, 0), u.State().HistoryFrom)
+		time.Sleep(100 * 24 * time.Hour)
+		connected := time.Now()
+		for _, u := range fake.Users() {
+			u.Connect()
+			u.Deregister()
+		}
+		time.Sleep(100 * 24 * time.Hour)
+		for _, u := range fake.Users() {
+			u.Connect()
+		}
+		require.Equal(t, connected.AddDate(0, -1, 0), u.State().HistoryFrom)
+		require.Equal(t, set.AddDate(0, -1, 0), first.State().HistoryFrom)
+		require.Equal(t, set, from.State().HistoryFrom)
+		require.Equal(t, set, changed.State().HistoryFrom)
+	})
+}

@@ -96,7 +96,9 @@ func changeUser(u *activitytest.User, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.Change(func(s *activitytest.UserState) { s.HistoryFrom = from })
+	if b.HistoryFrom != nil {
+		u.Change(func(s *activitytest.UserState) { s.HistoryFrom = from })
+	}
 	if b.Permissions != nil {
 		u.SetPermissions(b.Permissions...)
 	}
