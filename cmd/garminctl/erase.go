@@ -190,7 +190,7 @@ type exportCommand struct {
 	Out  string       `required:"" placeholder:"FILE" help:"The zip, which must not exist."`
 }
 
-// Run writes a zip.
+// Run writes a zip. The status is 1 if something of the user's could not be read.
 func (c *exportCommand) Run(ctx context.Context, out *output) (err error) {
 	p, err := c.personal(ctx, out)
 	if err != nil {
@@ -201,9 +201,12 @@ func (c *exportCommand) Run(ctx context.Context, out *output) (err error) {
 	if err != nil {
 		return usagef("-out: %v", reason(err))
 	}
+	complete := true
 	defer func() {
 		if err = errors.Join(err, f.Close()); err != nil {
 			_ = os.Remove(c.Out)
+		} else if !complete {
+			err = errFound // what there is is kept
 		}
 	}()
 	if err := p.download(ctx, "export", url.Values{"user": {string(c.User)}}, f); err != nil {
@@ -221,7 +224,7 @@ func (c *exportCommand) Run(ctx context.Context, out *output) (err error) {
 			fmt.Fprintln(w, "missing:", why)
 		}
 	})
-	if err == nil && len(m.Missing) > 0 {
+	if complete = len(m.Missing) == 0; !complete {
 		out.remark("the export is not complete")
 	}
 	return err
