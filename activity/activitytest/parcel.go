@@ -72,7 +72,7 @@ func (s *Server) write(p *parcel) {
 	item := func(n *notice, body []byte, fields ...field) {
 		users[n.user] = true
 		owner := []field{{"userId", string(n.user.id)}}
-		if n.user.itemToken != "" {
+		if n.user.itemToken != "" && p.key != types.KindDeregistrations { // whose body has the one that ended
 			owner = append(owner, field{"userAccessToken", n.user.itemToken})
 		}
 		items = append(items, s.oddItem(n, p.key, appendItem(nil, body, append(owner, fields...)...)))

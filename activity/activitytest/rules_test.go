@@ -249,6 +249,16 @@ var rules = []struct {
 		w.deliver()
 		require.Equal(w, map[string]any{"userId": string(w.u.ID())}, w.item())
 	}},
+	{"4.2", "the deregistration of a user who has not moved to OAuth 2 has the token that ended", func(w *world) {
+		for token := range 2 {
+			w.u.Change(func(s *activitytest.UserState) { s.ItemToken = fmt.Sprint("token-", token) })
+			w.u.Deregister()
+			w.u.Connect()
+			w.u.Change(func(s *activitytest.UserState) { s.ItemToken = "next" })
+			w.deliver()
+			require.Equal(w, `{"deregistrations":[{"userId":"`+string(w.u.ID())+`","userAccessToken":"token-`+fmt.Sprint(token)+`"}]}`, w.got[token])
+		}
+	}},
 	{"5", "a push carries what a pull would give", func(w *world) {
 		w.fake.PullsCarryUserID = true
 		w.u.Add(run("1", w.start))

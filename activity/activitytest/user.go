@@ -190,11 +190,12 @@ func (u *User) deregister() {
 	if u.gone {
 		return
 	}
+	body := appendItem(nil, []byte("{}"), field{"userAccessToken", u.itemToken})
 	u.gone = true
 	u.revoke2()
 	u.itemToken = ""
 	u.s.dropUser(u)
-	u.s.enqueue(types.KindDeregistrations, &notice{user: u, body: []byte("{}")})
+	u.s.enqueue(types.KindDeregistrations, &notice{user: u, body: body})
 }
 
 // Connect connects the user, as consent does, with new tokens. The old refresh
