@@ -131,15 +131,16 @@ func (j *Joiner) Add(ctx context.Context, item Item) ([]*Joined, error) {
 	list := []*Joined{own}
 	for _, id := range rec.Parents {
 		parent := Key{key.User, id}
+		var whole *Record // not rec, of which f needs the changes if it is called again
 		err := j.store.Update(ctx, parent, func(r *Record) bool {
 			changed := r.leg(key.ID, rec.Changes)
-			rec = r.clone()
+			whole = r.clone()
 			return changed
 		})
 		if err != nil {
 			return nil, fmt.Errorf("join: %w", err)
 		}
-		around, err := j.assemble(ctx, parent, rec)
+		around, err := j.assemble(ctx, parent, whole)
 		if err != nil {
 			return nil, err
 		}
