@@ -1,6 +1,7 @@
 package types_test
 
 import (
+	"math"
 	"testing"
 	"time"
 	_ "time/tzdata" // the zones of the table, on any machine
@@ -52,10 +53,17 @@ func TestLocalDayAtTheLimits(t *testing.T) {
 		{12*3600 - 1, "2026-03-05"}, {12 * 3600, "2026-03-06"},
 		{-12 * 3600, "2026-03-05"}, {-12*3600 - 1, "2026-03-04"},
 		{1, "2026-03-05"}, {0, "2026-03-05"},
+		// More is no offset.
+		{24*3600 + 1, "2026-03-05"}, {-24*3600 - 1, "2026-03-05"},
+		{math.MaxInt32, "2026-03-05"}, {math.MinInt, "2026-03-05"}, {math.MaxInt, "2026-03-05"},
 	} {
 		a := types.Activity{StartTimeInSeconds: noon, StartTimeOffsetInSeconds: tt.offset}
 		require.Equal(t, tt.want, types.LocalDay(&a), tt.offset)
 	}
+	// Milliseconds, which become the last second of the year 9999.
+	late := types.Activity{StartTimeInSeconds: noon * 1000, StartTimeOffsetInSeconds: 3600}
+	require.Equal(t, "9999-12-31", types.LocalDay(&late))
+	require.True(t, types.LocalStart(&late).Equal(types.Start(&late)))
 	require.Empty(t, types.LocalDay(&types.Activity{StartTimeOffsetInSeconds: 3600}))
 	require.Empty(t, types.LocalDay(&types.MoveIQ{}))
 }

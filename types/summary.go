@@ -30,14 +30,23 @@ func Start(s Summary) time.Time { return s.span().start.Time() }
 
 // LocalStart returns [Start] in a zone with the device's offset, so that it prints
 // as the user saw it. The zone is only this offset: it has no name and knows no
-// daylight saving time. For the day that s counts for, use [LocalDay].
+// daylight saving time. An offset of more than a day, or into the year 10000, is not
+// one that a device shows: the result is then in UTC. For the day that s counts for,
+// use [LocalDay].
 func LocalStart(s Summary) time.Time {
 	p := s.span()
-	if p.start == 0 {
-		return time.Time{}
+	start := p.start.Time()
+	if p.start == 0 || p.offset > day || p.offset < -day {
+		return start
 	}
-	return p.start.Time().In(time.FixedZone("", p.offset))
+	if local := start.In(time.FixedZone("", p.offset)); local.Year() < 10_000 {
+		return local
+	}
+	return start
 }
+
+// day is the most seconds that a device may be off UTC.
+const day = 24 * 60 * 60
 
 // LocalDay returns the calendar day that s counts for, as yyyy-mm-dd, or "" if no
 // start was sent. It is the day that the user's watch showed at the start: an
