@@ -75,7 +75,7 @@ func (m *memory) Update(ctx context.Context, key Key, f func(*Record) bool) erro
 	}
 	k := e.Value.(*kept)
 	k.rec = rec
-	size := rec.size()
+	size := rec.size() + int64(len(key.User)+len(key.ID))
 	m.bytes += size - k.bytes
 	k.bytes = size
 	// What was touched last stays, however large it is.
@@ -122,11 +122,19 @@ func (m *memory) remove(e *list.Element) {
 }
 
 // size estimates the memory of a record from above: every value that can be
-// absent is taken for there.
+// absent is taken for there, and a text may have any length.
 func (r *Record) size() int64 {
 	const each = 1024 // a map's entry, the list's, the record and its hashes
 	n := int64(each)
-	n += int64(len(r.Legs)) * 64
+	for _, l := range r.Legs {
+		n += 64 + int64(len(l.ID))
+	}
+	for _, id := range r.Parents {
+		n += int64(len(id))
+	}
+	for _, v := range r.Versions {
+		n += int64(len(v.Revision))
+	}
 	if a := r.Summary; a != nil {
 		n += activitySize(a)
 	}
@@ -135,16 +143,19 @@ func (r *Record) size() int64 {
 	}
 	if d := r.Details; d != nil {
 		const sample = 256 // 16 words, and 14 values that they point to
-		n += activitySize(&d.Summary) + int64(cap(d.Samples))*sample + int64(cap(d.Laps))*8 + int64(cap(d.Raw))
+		n += activitySize(&d.Summary) + int64(cap(d.Samples))*sample + int64(cap(d.Laps))*8 +
+			int64(len(d.UserID)+len(d.SummaryID)+len(d.ActivityID)+cap(d.Raw))
 	}
-	if r.File != nil {
-		n += 1024
+	if f := r.File; f != nil {
+		a := &f.Announced
+		n += 1024 + int64(len(f.Name)+len(a.UserID)+len(a.SummaryID)+len(a.FileType)+len(a.ActivityID)+
+			len(a.ActivityName)+len(a.ActivityDescription)+len(a.ActivityType)+len(a.DeviceName))
 	}
 	return n
 }
 
 func activitySize(a *types.Activity) int64 {
 	const fields = 1024 // and the values that they point to
-	return fields +
-		int64(len(a.ActivityName)+len(a.ActivityDescription)+len(a.DeviceName)+cap(a.Raw))
+	return fields + int64(len(a.UserID)+len(a.SummaryID)+len(a.ActivityID)+len(a.ActivityName)+
+		len(a.ActivityDescription)+len(a.ActivityType)+len(a.DeviceName)+len(a.ParentSummaryID)+cap(a.Raw))
 }

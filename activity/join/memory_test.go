@@ -5,12 +5,14 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/join"
 	"github.com/garminkit/activityapi/activity/join/jointest"
+	"github.com/garminkit/activityapi/activitytype"
 	"github.com/garminkit/activityapi/types"
 )
 
@@ -88,6 +90,53 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 	j, err = small.Get(t.Context(), join.Key{User: "u1", ID: "1-detail"})
 	require.NoError(t, err)
 	require.NotNil(t, j)
+}
+
+// A stranger chooses how long a text is, in whatever field: one of
+// the bound's length makes way for the next activity.
+func TestMemoryCountsEveryText(t *testing.T) {
+	t.Parallel()
+	const most = 512 << 10
+	long := strings.Repeat("7", most)
+	id := types.ID(long)
+	summary := func(a types.Activity) join.Item { return join.Item{User: "u1", Summary: &a} }
+	details := func(d types.ActivityDetails) join.Item { return join.Item{User: "u1", Summary: &d} }
+	file := func(a types.ActivityFile) join.Item { return join.Item{User: "u1", File: &join.File{Announced: a}} }
+	for name, item := range map[string]join.Item{
+		"user":                summary(types.Activity{SummaryID: "1", UserID: types.UserID(long)}),
+		"activity id":         summary(types.Activity{SummaryID: "1", ActivityID: id}),
+		"name":                summary(types.Activity{SummaryID: "1", ActivityName: long}),
+		"description":         summary(types.Activity{SummaryID: "1", ActivityDescription: long}),
+		"type":                summary(types.Activity{SummaryID: "1", ActivityType: activitytype.Type(long)}),
+		"device":              summary(types.Activity{SummaryID: "1", DeviceName: long}),
+		"parent":              summary(types.Activity{SummaryID: "1", ParentSummaryID: id}),
+		"summary id":          summary(types.Activity{SummaryID: id}),
+		"revision":            {User: "u1", Revision: long, Summary: &types.Activity{SummaryID: "1"}},
+		"details' user":       details(types.ActivityDetails{SummaryID: "1", UserID: types.UserID(long)}),
+		"details' id":         details(types.ActivityDetails{SummaryID: id}),
+		"details' activity":   details(types.ActivityDetails{SummaryID: "1", ActivityID: id}),
+		"type in details":     details(types.ActivityDetails{SummaryID: "1", Summary: types.Activity{ActivityType: activitytype.Type(long)}}),
+		"file's user":         file(types.ActivityFile{SummaryID: "1", UserID: types.UserID(long)}),
+		"file's id":           file(types.ActivityFile{SummaryID: id}),
+		"file's activity":     file(types.ActivityFile{SummaryID: "1", ActivityID: id}),
+		"type of file":        file(types.ActivityFile{SummaryID: "1", FileType: long}),
+		"name in file":        file(types.ActivityFile{SummaryID: "1", ActivityName: long}),
+		"description in file": file(types.ActivityFile{SummaryID: "1", ActivityDescription: long}),
+		"type in file":        file(types.ActivityFile{SummaryID: "1", ActivityType: activitytype.Type(long)}),
+		"device in file":      file(types.ActivityFile{SummaryID: "1", DeviceName: long}),
+		"name of file":        {User: "u1", File: &join.File{Name: long, Announced: types.ActivityFile{SummaryID: "1"}}},
+	} {
+		joiner := join.New(join.NewMemory(&join.MemoryOptions{Bytes: most}))
+		_, err := joiner.Add(t.Context(), item)
+		require.NoError(t, err, name)
+		_, err = joiner.Add(t.Context(), summaryOf(2, "2", "", 0, "").item)
+		require.NoError(t, err, name)
+		for _, lost := range []types.ID{"1", id} {
+			j, err := joiner.Get(t.Context(), join.Key{User: "u1", ID: lost})
+			require.NoError(t, err, name)
+			require.Nil(t, j, name)
+		}
+	}
 }
 
 // An edit that comes when the store has lost the activity is newer than what came
