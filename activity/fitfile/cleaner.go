@@ -18,7 +18,7 @@ type cleaner struct {
 	name   string // of the encoding
 	single bool   // one byte is one character
 	odd    int    // characters that were replaced
-	run    int    // bytes since the last <
+	run    int    // bytes since the last token
 	buf    []byte
 	out    []byte // of buf, not read yet
 	err    error
@@ -26,11 +26,12 @@ type cleaner struct {
 
 var encodingForm = regexp.MustCompile(`encoding\s*=\s*["']([A-Za-z0-9._-]+)["']`)
 
-// maxRun limits the bytes from one < to the next, since package xml keeps that much
-// in memory.
+// maxRun limits the bytes of one token, such as a tag, a text or a comment, since
+// package xml keeps it in memory. Comments may have any number of < in them, so the
+// reader of the tokens says where one ends.
 const maxRun = 1 << 20
 
-var errLongRun = errors.New("there is a text of more than 1 MiB, or a tag")
+var errLongRun = errors.New("there is a text of more than 1 MiB, or a tag or comment")
 
 // prolog removes the XML declaration, if there is one.
 func (c *cleaner) prolog() error {
@@ -86,10 +87,7 @@ func (c *cleaner) fill() {
 	used := 0
 	for used < len(raw) {
 		b := raw[used]
-		if c.run++; b == '<' {
-			c.run = 0
-		}
-		if c.run > maxRun {
+		if c.run++; c.run > maxRun {
 			c.err = errLongRun
 			c.done(used)
 			return

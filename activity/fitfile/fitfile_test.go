@@ -715,24 +715,40 @@ func TestNoFile(t *testing.T) {
 // Texts and tags without end are not collected.
 func TestEndlessText(t *testing.T) {
 	t.Parallel()
-	for _, begin := range []string{
-		"<gpx><trk><trkseg><trkpt lat='1' lon='2'></trkpt></trkseg><name>", "<gpx><!--", "<gpx><a b='", "<gpx><![CDATA[", "<gpx><a ",
+	for _, tt := range []struct {
+		begin string
+		each  byte
+	}{
+		{"<gpx><trk><trkseg><trkpt lat='1' lon='2'></trkpt></trkseg><name>", 'x'},
+		{"<gpx><!--", 'x'}, {"<gpx><a b='", 'x'}, {"<gpx><![CDATA[", 'x'}, {"<gpx><a ", 'x'},
+		// Where < begins no tag.
+		{"<gpx><!--", '<'}, {"<gpx><![CDATA[", '<'}, {"<gpx><?x ", '<'}, {"<gpx><!DOCTYPE ", '<'},
 	} {
-		endless := &repeat{left: 64 << 20}
-		a, err := fitfile.Read(io.MultiReader(strings.NewReader(begin), endless))
-		require.NoError(t, err, begin)
-		require.Contains(t, warns(a), fitfile.WarnCorrupt, begin)
-		require.Greater(t, endless.left, 60<<20, "it was read on: %s", begin)
+		endless := &repeat{each: tt.each, left: 64 << 20}
+		a, err := fitfile.Read(io.MultiReader(strings.NewReader(tt.begin), endless))
+		require.NoError(t, err, tt.begin)
+		require.Contains(t, warns(a), fitfile.WarnCorrupt, tt.begin)
+		require.Greater(t, endless.left, 60<<20, "it was read on: %s", tt.begin)
 	}
+	// The limit is that of one token.
+	many := strings.NewReader("<gpx>" + strings.Repeat("<!-- < -->text", maxToken/4) + "</gpx>")
+	a, err := fitfile.Read(many)
+	require.NoError(t, err)
+	require.Empty(t, a.Warnings)
 }
 
-// repeat is so many bytes of text.
-type repeat struct{ left int }
+const maxToken = 1 << 20
+
+// repeat is so many bytes of one value.
+type repeat struct {
+	each byte
+	left int
+}
 
 func (r *repeat) Read(p []byte) (int, error) {
 	n := min(len(p), r.left)
 	for i := range n {
-		p[i] = 'x'
+		p[i] = r.each
 	}
 	if r.left -= n; n == 0 {
 		return 0, io.EOF

@@ -46,6 +46,7 @@ func readXML(b *bufio.Reader, out *output) error {
 	x := &xmlReader{out: out}
 	for {
 		tok, err := d.RawToken()
+		in.run = 0
 		switch {
 		case out.ended:
 			return nil
