@@ -1,6 +1,9 @@
 package types
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Summary is one record of a user's data: a [*Activity], a [*ManualActivity], an
 // [*ActivityDetails] or a [*MoveIQ]. No other package can add to the set. Use a
@@ -71,9 +74,20 @@ func LocalDay(s Summary) string {
 	return start.Format(time.DateOnly)
 }
 
-// Duration returns the DurationInSeconds of s. For [ActivityDetails] it is that of
+// Duration returns the DurationInSeconds of s, or the longest [time.Duration] that
+// has its sign, of 292 years, if it is longer. For [ActivityDetails] it is that of
 // their field Summary.
-func Duration(s Summary) time.Duration { return time.Duration(s.span().seconds) * time.Second }
+func Duration(s Summary) time.Duration {
+	const most = int64(math.MaxInt64 / time.Second)
+	switch seconds := int64(s.span().seconds); {
+	case seconds > most:
+		return math.MaxInt64
+	case seconds < -most:
+		return math.MinInt64
+	default:
+		return time.Duration(seconds) * time.Second
+	}
+}
 
 // Kind returns [KindActivities].
 func (a *Activity) Kind() Kind { return KindActivities }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,19 @@ func TestLocalStartAndDuration(t *testing.T) {
 	}
 	require.True(t, types.LocalStart(&types.Activity{StartTimeOffsetInSeconds: 7200}).IsZero(), "no start, no local start")
 	require.True(t, types.LocalStart(&types.MoveIQ{OffsetInSeconds: 7200}).IsZero())
+}
+
+// A duration that package time cannot hold does not wrap around.
+func TestDurationAtTheLimits(t *testing.T) {
+	t.Parallel()
+	for seconds, want := range map[int64]time.Duration{
+		9223372036: 9223372036 * time.Second, 9223372037: math.MaxInt64, 1e10: math.MaxInt64, math.MaxInt64: math.MaxInt64,
+		-9223372036: -9223372036 * time.Second, -9223372037: math.MinInt64, math.MinInt64: math.MinInt64, -1: -time.Second,
+	} {
+		if int64(int(seconds)) == seconds { // with 32 bits there are none
+			require.Equal(t, want, types.Duration(&types.Activity{DurationInSeconds: int(seconds)}), seconds)
+		}
+	}
 }
 
 func TestManualActivityConverts(t *testing.T) {
