@@ -21,10 +21,10 @@ func NewTimestamp(t time.Time) Timestamp {
 }
 
 // Time returns the moment in UTC, to the microsecond, or the zero time if none was
-// sent. A moment after the year 9999, which package time cannot write as JSON,
+// sent, or for NaN. A moment after the year 9999, which package time cannot write as JSON,
 // becomes the last second of that year.
 func (t Timestamp) Time() time.Time {
-	if t == 0 {
+	if t == 0 || math.IsNaN(float64(t)) {
 		return time.Time{}
 	}
 	whole, frac := math.Modf(min(max(float64(t), -62135596800), yearTenThousand-1))
@@ -33,7 +33,7 @@ func (t Timestamp) Time() time.Time {
 
 // String formats the moment as RFC 3339 in UTC, or "" if there is none.
 func (t Timestamp) String() string {
-	if t == 0 {
+	if t == 0 || math.IsNaN(float64(t)) {
 		return ""
 	}
 	return t.Time().Format(time.RFC3339Nano)

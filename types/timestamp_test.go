@@ -63,6 +63,9 @@ func TestTimestampRefusesWhatIsNoNumber(t *testing.T) {
 		require.Error(t, err)
 		_ = ts.String() // must not panic
 	}
+	nan := types.Timestamp(math.NaN())
+	require.True(t, nan.Time().IsZero())
+	require.Empty(t, nan.String())
 }
 
 // FuzzTimestamp holds that any JSON number has a printable moment and survives

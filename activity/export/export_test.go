@@ -552,6 +552,42 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
+// Times that no watch has: what is no time is left out, and no lap lasts less than
+// nothing.
+func TestOddTimes(t *testing.T) {
+	t.Parallel()
+	for _, f := range all() {
+		for name, tt := range map[string]struct {
+			times []float64
+			lines int
+		}{
+			"no number":      {[]float64{math.NaN(), 1}, 1},
+			"infinite":       {[]float64{math.Inf(-1), 1, math.Inf(1)}, 2},
+			"before year 1":  {[]float64{-1e300, 1}, 1},
+			"now and then":   {[]float64{1, 1e13, 2, 1e13, 3, 1e13}, 6}, // milliseconds among seconds
+			"not in order":   {[]float64{5, 1, 4, 2, 3}, 5},
+			"all at a time":  {[]float64{7, 7, 7}, 3},
+			"before the day": {[]float64{-86400, -1}, 2},
+		} {
+			var samples []types.Sample
+			for _, at := range tt.times {
+				s := sample(1)
+				s.StartTimeInSeconds = types.Timestamp(at)
+				samples = append(samples, s)
+			}
+			var b bytes.Buffer
+			require.NoError(t, f.write(&b, nil, trackOf(samples...)), name)
+			check(t, f, b.Bytes())
+			text := b.String()
+			require.NotContains(t, text, "2922770265", name)
+			require.NotContains(t, text, "<TotalTimeSeconds>-", name)
+			if f.name == "CSV" {
+				require.Equal(t, tt.lines, strings.Count(text, "\n")-1, name)
+			}
+		}
+	}
+}
+
 func TestValidatorCatches(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer

@@ -90,12 +90,13 @@ func (p *passage) points() iter.Seq2[*point, error] {
 				yield(nil, fmt.Errorf("export: %w", err))
 				return
 			}
-			if s.StartTimeInSeconds == 0 {
+			at := s.StartTimeInSeconds.Time()
+			if at.IsZero() {
 				continue
 			}
 			// Where it was, also if that is not to be written.
 			here := s.LatitudeInDegree != nil && s.LongitudeInDegree != nil && valid(*s.LatitudeInDegree, *s.LongitudeInDegree)
-			pt = point{Sample: p.o.mask(s), time: s.StartTimeInSeconds.Time()}
+			pt = point{Sample: p.o.mask(s), time: at}
 			if p.zoned() {
 				if !here {
 					continue

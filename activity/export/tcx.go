@@ -52,7 +52,7 @@ func (p *passage) laps() ([]lap, error) {
 		if len(all) > 0 {
 			l := &all[len(all)-1]
 			if !pt.cut && pt.time.After(last) {
-				l.lasted += pt.time.Sub(last)
+				l.lasted = max(l.lasted, l.lasted+pt.time.Sub(last)) // not beyond what it can hold
 			}
 			if d := pt.TotalDistanceInMeters; d != nil && some && *d > at {
 				l.distance += *d - at
