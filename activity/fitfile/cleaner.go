@@ -113,7 +113,7 @@ func (c *cleaner) fill() {
 				return
 			}
 			r, size := utf8.DecodeRune(raw[used:])
-			if r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF {
+			if r == utf8.RuneError && size == 1 || r == 0xFFFE || r == 0xFFFF {
 				c.odd++
 				r = utf8.RuneError
 			}

@@ -636,6 +636,7 @@ func TestOddFiles(t *testing.T) {
 		{"no declaration", []byte(body), "", "Café"},
 		{"a byte order mark", []byte("\xef\xbb\xbf" + gpx), "", "Café"},
 		{"a control character", []byte(strings.ReplaceAll(gpx, "Café", "Ca\x01fé")), fitfile.WarnEncoding, "Ca fé"},
+		{"a character that an earlier reader replaced", []byte(strings.ReplaceAll(gpx, "Café", "Caf\ufffd")), "", "Caf\ufffd"},
 		{"an entity of HTML", []byte(strings.ReplaceAll(gpx, "Café", "Caf&eacute;")), "", "Caf&eacute;"},
 		{"a value that is no number", []byte(strings.Replace(gpx, "<gpxtpx:hr>140", "<gpxtpx:hr>--", 1)), fitfile.WarnValue, "Café"},
 		{"a latitude of nowhere", []byte(strings.Replace(gpx, `lat="47.07"`, `lat="147"`, 1)), fitfile.WarnValue, "Café"},
