@@ -249,6 +249,7 @@ func (a *Activity) Tracks() []*export.Track {
 		for _, l := range s.Laps {
 			t.Laps = append(t.Laps, l.Start)
 		}
+		slices.SortFunc(t.Laps, time.Time.Compare) // the file may have them in any order
 		tracks = append(tracks, t)
 	}
 	return tracks

@@ -658,6 +658,21 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
+// A file that was put together from two may have its laps in any order. A track has
+// them by time, or package export would take all that come late for one.
+func TestLapsOfATrackAreInOrder(t *testing.T) {
+	t.Parallel()
+	lap := func(at string) string {
+		return `<Lap StartTime="2026-03-05T` + at + `:00Z"><TotalTimeSeconds>60</TotalTimeSeconds></Lap>`
+	}
+	file := `<TrainingCenterDatabase><Activities><Activity Sport="Running"><Id>2026-03-05T06:00:00Z</Id>` +
+		lap("06:02") + lap("06:00") + lap("06:01") + `</Activity></Activities></TrainingCenterDatabase>`
+	a, err := fitfile.Read(strings.NewReader(file))
+	require.NoError(t, err)
+	require.Len(t, a.Sessions[0].Laps, 3)
+	require.Equal(t, []time.Time{began, began.Add(time.Minute), began.Add(2 * time.Minute)}, a.Tracks()[0].Laps)
+}
+
 // The odd files of the fake Garmin, as they are downloaded: each is read, and
 // what is odd is told.
 func TestOddFilesOfTheFake(t *testing.T) {
