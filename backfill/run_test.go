@@ -568,6 +568,9 @@ func TestRunBadUser(t *testing.T) {
 	} {
 		_, err := play(t, backfill.NewLedger(), u, nil)
 		require.Error(t, err, name)
+		if u != nil { // it concerns this user alone: a caller goes on with the others
+			require.ErrorAs(t, err, new(*backfill.UserError), name)
+		}
 	}
 }
 

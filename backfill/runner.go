@@ -78,7 +78,7 @@ func orDefault(n, d int) int {
 // time, such as after a crash, and requests what is missing.
 //
 // An error comes last, with a nil value. It is a [*UserError] if this user
-// was stopped. Otherwise no other user could succeed either: the error wraps
+// was stopped, or is not valid. Otherwise no other user could succeed either: the error wraps
 // [activity.ErrEndpointNotEnabled] if the summary type is not enabled for the
 // key, or is that of a request which says that the application is at fault,
 // of the ledger, of the limiter, or the cause of ctx.
@@ -88,10 +88,6 @@ func orDefault(n, d int) int {
 // requests; the next run repeats them. Using the iterator again starts a new run.
 func (r *Runner) Run(ctx context.Context, user *User) iter.Seq2[*Progress, error] {
 	return func(yield func(*Progress, error) bool) {
-		if err := user.check(); err != nil {
-			yield(nil, err)
-			return
-		}
 		one := func(yield func(*User, error) bool) { yield(user, nil) }
 		for p, err := range r.RunAll(ctx, one) {
 			if err == nil && p.Err != nil {

@@ -33,8 +33,9 @@ type User struct {
 	// Requester is the client of this user.
 	Requester Requester
 	// Window is the wanted history. Its end is normally the time of the first
-	// connection, since newer data arrives by itself. Garmin gives no more than a
-	// month before that; a run finds the limit.
+	// connection, since newer data arrives by itself. Both ends are whole seconds:
+	// cut time.Now with Truncate. Garmin gives no more than a month before the
+	// connection; a run finds the limit.
 	Window types.Window
 	// Kinds are the wanted summary types, out of those that [Kinds] returns; nil
 	// means all three.
