@@ -13,7 +13,12 @@ import (
 //
 // It is false for content that is already stored, and for content older than what
 // is stored: a smaller Order never overwrites a greater one. Read and store in
-// one transaction, or in one statement as in the SQL example.
+// one transaction, or in one statement, such as this one of PostgreSQL:
+//
+//	INSERT INTO summaries (record, ord, revision, data) VALUES ($1, $2, $3, $4)
+//	ON CONFLICT (record) DO UPDATE
+//	SET ord = excluded.ord, revision = excluded.revision, data = excluded.data
+//	WHERE excluded.ord >= summaries.ord AND excluded.revision <> summaries.revision
 //
 // If Garmin repeats an old body, it gets a new Order. The spool and PostgreSQL
 // therefore recognize such a body and do not deliver it.

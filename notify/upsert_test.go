@@ -132,7 +132,8 @@ func ExampleDelivery_Replaces_sql() {
 	INSERT INTO summaries (record, ord, revision, data) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (record) DO UPDATE
 	SET ord = excluded.ord, revision = excluded.revision, data = excluded.data
-	WHERE excluded.ord >= summaries.ord AND excluded.revision <> summaries.revision`
+	WHERE excluded.ord >= summaries.ord AND excluded.revision <> summaries.revision
+	`
 	exec := func(query string, args ...any) error { // a database's
 		fmt.Println(len(query) > 0, args)
 		return nil
