@@ -3,6 +3,7 @@ package apicheck
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,4 +75,27 @@ func TestLossesHaveTestsCatches(t *testing.T) {
 		require.Len(t, wrongLosses([]byte(strings.Replace(doc, old, now, 1)), files), 1, old)
 	}
 	require.Len(t, wrongLosses([]byte("\n## Next\n"+doc[len("\n## Losses, row by row\n"):]), files), len(losses), "another chapter")
+}
+
+var (
+	fuzzRow = regexp.MustCompile("(?m)^\\| `[^`|]+` `Fuzz\\w+` \\|[^|\n]*\\| ([0-9,]+) \\|")
+	fuzzSum = regexp.MustCompile(`(?m)^Together: ([0-9,]+) executions`)
+)
+
+// TestFuzzTableAddsUp holds that the sum below the table of fuzz targets in
+// docs/reliability.md is that of its rows.
+func TestFuzzTableAddsUp(t *testing.T) {
+	t.Parallel()
+	number := func(m [][]byte) int {
+		n, err := strconv.Atoi(strings.ReplaceAll(string(m[1]), ",", ""))
+		require.NoError(t, err)
+		return n
+	}
+	doc := tree(t)["docs/reliability.md"]
+	sum := 0
+	for _, m := range fuzzRow.FindAllSubmatch(doc, -1) {
+		sum += number(m)
+	}
+	require.NotZero(t, sum)
+	require.Equal(t, sum, number(fuzzSum.FindSubmatch(doc)))
 }
