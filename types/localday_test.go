@@ -41,7 +41,8 @@ func TestLocalDay(t *testing.T) {
 	}
 }
 
-// Documents allow any offset within a day of UTC, also where no place has it.
+// Documents allow any offset within a day of UTC, also where no place has it. A time
+// that is a whole day off cannot be written as JSON.
 func TestLocalDayAtTheLimits(t *testing.T) {
 	t.Parallel()
 	noon := types.NewTimestamp(time.Date(2026, time.March, 5, 12, 0, 0, 0, time.UTC))
@@ -49,16 +50,18 @@ func TestLocalDayAtTheLimits(t *testing.T) {
 		offset int
 		want   string
 	}{
-		{24 * 3600, "2026-03-06"}, {-24 * 3600, "2026-03-04"},
+		{24*3600 - 1, "2026-03-06"}, {-24*3600 + 1, "2026-03-04"},
 		{12*3600 - 1, "2026-03-05"}, {12 * 3600, "2026-03-06"},
 		{-12 * 3600, "2026-03-05"}, {-12*3600 - 1, "2026-03-04"},
 		{1, "2026-03-05"}, {0, "2026-03-05"},
 		// More is no offset.
-		{24*3600 + 1, "2026-03-05"}, {-24*3600 - 1, "2026-03-05"},
+		{24 * 3600, "2026-03-05"}, {-24 * 3600, "2026-03-05"},
 		{math.MaxInt32, "2026-03-05"}, {math.MinInt, "2026-03-05"}, {math.MaxInt, "2026-03-05"},
 	} {
 		a := types.Activity{StartTimeInSeconds: noon, StartTimeOffsetInSeconds: tt.offset}
 		require.Equal(t, tt.want, types.LocalDay(&a), tt.offset)
+		_, err := types.LocalStart(&a).MarshalJSON()
+		require.NoError(t, err)
 	}
 	// Milliseconds, which become the last second of the year 9999.
 	late := types.Activity{StartTimeInSeconds: noon * 1000, StartTimeOffsetInSeconds: 3600}

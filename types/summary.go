@@ -33,13 +33,13 @@ func Start(s Summary) time.Time { return s.span().start.Time() }
 
 // LocalStart returns [Start] in a zone with the device's offset, so that it prints
 // as the user saw it. The zone is only this offset: it has no name and knows no
-// daylight saving time. An offset of more than a day, or into the year 10000, is not
+// daylight saving time. An offset of a day or more, or into the year 10000, is not
 // one that a device shows: the result is then in UTC. For the day that s counts for,
 // use [LocalDay].
 func LocalStart(s Summary) time.Time {
 	p := s.span()
 	start := p.start.Time()
-	if p.start == 0 || p.offset > day || p.offset < -day {
+	if p.start == 0 || p.offset >= day || p.offset <= -day {
 		return start
 	}
 	if local := start.In(time.FixedZone("", p.offset)); local.Year() < 10_000 {
@@ -48,7 +48,7 @@ func LocalStart(s Summary) time.Time {
 	return start
 }
 
-// day is the most seconds that a device may be off UTC.
+// day is in seconds. A device is less than that off UTC.
 const day = 24 * 60 * 60
 
 // LocalDay returns the calendar day that s counts for, as yyyy-mm-dd, or "" if no

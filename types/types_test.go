@@ -55,14 +55,15 @@ func TestSummaries(t *testing.T) {
 
 func TestLocalStartAndDuration(t *testing.T) {
 	t.Parallel()
-	// Offsets up to a day either way are legal, and none is a time zone.
+	// Offsets of less than a day either way are legal, and none is a time zone.
 	for offset, want := range map[int]string{
 		0:      "2019-09-03T08:09:50Z",
 		7200:   "2019-09-03T10:09:50+02:00",
 		-14400: "2019-09-03T04:09:50-04:00",
 		20700:  "2019-09-03T13:54:50+05:45",
-		86400:  "2019-09-04T08:09:50+24:00",
-		-86400: "2019-09-02T08:09:50-24:00",
+		86340:  "2019-09-04T08:08:50+23:59",
+		-86340: "2019-09-02T08:10:50-23:59",
+		86400:  "2019-09-03T08:09:50Z", // which could not be written as JSON
 	} {
 		for _, v := range []types.Summary{
 			&types.Activity{StartTimeInSeconds: 1567498190, StartTimeOffsetInSeconds: offset, DurationInSeconds: 3636},
