@@ -106,12 +106,14 @@ func readAnswer(err error) answer {
 	return a
 }
 
-// halfOpen turns a range whose end Garmin includes into a window. An end at
-// midnight is taken as it is: that is how others ask for whole days, and it
-// makes a hole too long by a second rather than too short.
+// halfOpen turns a range whose end Garmin includes into a window of whole seconds,
+// since a chunk has no others. An end at midnight is taken as it is: that is how
+// others ask for whole days, and it makes a hole too long by a second rather than
+// too short.
 func halfOpen(w types.Window) types.Window {
+	w.Start = ceilSecond(w.Start)
 	if !w.End.Equal(floorDay(w.End)) {
-		w.End = w.End.Add(time.Second)
+		w.End = w.End.Truncate(time.Second).Add(time.Second)
 	}
 	return w
 }

@@ -90,6 +90,11 @@ func held(t *testing.T, l backfill.Ledger) (out []string) {
 // and what Garmin answers in turn; after that it accepts.
 func TestAnswers(t *testing.T) {
 	notOurs := func(a, b int) error { return duplicate(window(a, b), day0) }
+	fractions := func(err error) error {
+		e, _ := errors.AsType[*activity.Error](err)
+		e.Earlier.Start, e.Earlier.End = e.Earlier.Start.Add(-time.Millisecond), e.Earlier.End.Add(time.Millisecond)
+		return e
+	}
 	runAt := day0.AddDate(1, 0, 0)
 	now := func(a, b int) error { return duplicate(window(a, b), runAt) }
 	for _, tt := range []struct {
@@ -120,6 +125,12 @@ func TestAnswers(t *testing.T) {
 		{
 			name:    "409 that covers a part",
 			answers: []error{nil, notOurs(30, 40)},
+			asked:   []string{"50-75", "25-50", "0-25"},
+			told:    []string{"50-75 accepted", "30-40 duplicate", "25-30 hole", "40-50 hole", "0-25 accepted"},
+		},
+		{
+			name:    "409 with fractions of a second",
+			answers: []error{nil, fractions(notOurs(30, 40))},
 			asked:   []string{"50-75", "25-50", "0-25"},
 			told:    []string{"50-75 accepted", "30-40 duplicate", "25-30 hole", "40-50 hole", "0-25 accepted"},
 		},
