@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"strings"
 
 	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/types"
@@ -44,14 +44,17 @@ func (l *fileLedger) Erase(ctx context.Context, userID types.UserID) (chunks int
 
 // eraseDamaged removes the damaged logs in which the user is named.
 func (l *fileLedger) eraseDamaged(userID types.UserID) error {
-	names, err := filepath.Glob(filepath.Join(l.dir, "ledger.damaged-*"))
+	files, err := fs.ReadDir(l.root.FS(), ".") // no pattern: dir may look like one
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		data, err := os.ReadFile(name)
+	for _, f := range files {
+		if !strings.HasPrefix(f.Name(), damagedName) {
+			continue
+		}
+		data, err := l.root.ReadFile(f.Name())
 		if err == nil && bytes.Contains(data, []byte(userID)) {
-			err = os.Remove(name)
+			err = l.root.Remove(f.Name())
 		}
 		if err != nil {
 			return fmt.Errorf("backfill: a damaged ledger: %w", err)

@@ -54,6 +54,8 @@ const (
 	logName  = "ledger.log"
 	newName  = "ledger.new"
 	lockName = "lock"
+	// damagedName is how the names of damaged logs begin.
+	damagedName = "ledger.damaged-"
 )
 
 // OpenLedger opens the ledger in dir, or creates one. It fails if another

@@ -54,7 +54,7 @@ func (l *fileLedger) open() error {
 	}
 	if r.lost > 0 {
 		l.logger.Warn("backfill: ledger was damaged", "records lost at", r.lostAt, "bytes", r.lost)
-		kept := fmt.Sprintf("ledger.damaged-%d", time.Now().UnixNano())
+		kept := fmt.Sprint(damagedName, time.Now().UnixNano())
 		if err := l.root.Link(logName, kept); err != nil {
 			return fmt.Errorf("keeping the damaged log: %w", err)
 		}
