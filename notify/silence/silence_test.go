@@ -304,24 +304,36 @@ func TestWrap(t *testing.T) {
 
 func TestPermission(t *testing.T) {
 	t.Parallel()
-	for _, back := range []bool{false, true} {
-		d := newDetector(t, nil)
-		c := d.Wrap(notify.Callbacks{
-			PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return nil },
+	none, all := []types.Permission{}, []types.Permission{types.PermissionActivityExport}
+	for _, tt := range []struct {
+		name    string
+		changes [][]types.Permission // nil is a change whose list Garmin left out
+		said    bool
+	}{
+		{"taken back", [][]types.Permission{none}, true},
+		{"granted again", [][]types.Permission{none, all}, false},
+		{"not told", [][]types.Permission{nil}, false},
+		{"not told after taken back", [][]types.Permission{none, nil}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDetector(t, nil)
+			told := 0
+			c := d.Wrap(notify.Callbacks{
+				PermissionChange: func(context.Context, *notify.Delivery, *notify.PermissionChange) error { told++; return nil },
+			})
+			steady(d, epoch, 60, 50, nil)
+			for _, p := range tt.changes {
+				require.NoError(t, c.PermissionChange(t.Context(), &notify.Delivery{UserID: name(7)}, &notify.PermissionChange{Permissions: p}))
+			}
+			require.Equal(t, len(tt.changes), told)
+			said := steady(d, epoch.Add(60*day), 5, 50, only(7))
+			if !tt.said {
+				require.Empty(t, said)
+				return
+			}
+			require.Len(t, said, 1)
+			require.Equal(t, "permission", said[0].Cause)
 		})
-		steady(d, epoch, 60, 50, nil)
-		v := &notify.Delivery{UserID: name(7)}
-		require.NoError(t, c.PermissionChange(t.Context(), v, &notify.PermissionChange{}))
-		if back {
-			require.NoError(t, c.PermissionChange(t.Context(), v, &notify.PermissionChange{Permissions: []types.Permission{types.PermissionActivityExport}}))
-		}
-		said := steady(d, epoch.Add(60*day), 5, 50, only(7))
-		if back {
-			require.Empty(t, said)
-			continue
-		}
-		require.Len(t, said, 1)
-		require.Equal(t, "permission", said[0].Cause)
 	}
 }
 

@@ -31,7 +31,9 @@ func (d *Detector) Wrap(c notify.Callbacks) notify.Callbacks {
 	}
 	if change := c.PermissionChange; change != nil {
 		c.PermissionChange = func(ctx context.Context, v *notify.Delivery, e *notify.PermissionChange) error {
-			d.permitted(v.UserID, slices.Contains(e.Permissions, types.PermissionActivityExport))
+			if e.Permissions != nil {
+				d.permitted(v.UserID, slices.Contains(e.Permissions, types.PermissionActivityExport))
+			}
 			return change(ctx, v, e)
 		}
 	}
