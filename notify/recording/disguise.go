@@ -71,10 +71,16 @@ var suffixes = []string{"-detail", "-file"}
 // text disguises an id, a name or any other text, one to one, in its length.
 func (d *disguise) text(s string) string {
 	for _, suffix := range suffixes {
+		// One alone: a text of nothing else would cost its square.
 		if stem, ok := strings.CutSuffix(s, suffix); ok && stem != "" {
-			return d.text(stem) + suffix
+			return d.stem(stem) + suffix
 		}
 	}
+	return d.stem(s)
+}
+
+// stem disguises what is before the suffix.
+func (d *disguise) stem(s string) string {
 	if len(s) >= longText {
 		return d.long(s)
 	}

@@ -13,6 +13,7 @@ import (
 	"math"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -326,6 +327,24 @@ func TestOneToOne(t *testing.T) {
 	require.NotEqual(t, d.text(secretUser), testDisguise(4).text(secretUser), "another recording, another disguise")
 	for _, s := range []string{"", "-", " _-"} {
 		require.Equal(t, s, d.text(s))
+	}
+}
+
+// TestManySuffixes: a text that is made of suffixes costs what any other of its
+// length does.
+func TestManySuffixes(t *testing.T) {
+	d := testDisguise(5)
+	cost := func(s string) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		require.Len(t, d.text(s), len(s))
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	const many = 10_000
+	for _, suffix := range suffixes {
+		plain := cost(strings.Repeat("-word", many))
+		require.Less(t, cost(strings.Repeat(suffix, many)), 10*plain, suffix)
 	}
 }
 
