@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/service/admin"
+	"github.com/garminkit/activityapi/activity/service/personal"
 	"github.com/garminkit/activityapi/internal/adminapi"
 	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
@@ -115,6 +118,52 @@ func TestFilter(t *testing.T) {
 				args := append([]string{"seconds", "20"}, tt.args...)
 				require.Len(t, api[adminapi.Letters](r, "GET", "letters", args...).Letters, tt.want, "%q", tt.args)
 				require.Equal(t, tt.want, api[adminapi.Action](r, "POST", "discard", args...).Matched, "%q", tt.args)
+			}
+		})
+	}
+}
+
+// TestUnreadable: an action whose parameters cannot all be read is none: without one
+// of them it would be done to more letters than were meant.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	const form = "application/x-www-form-urlencoded"
+	const really = "before=2999-01-01&dry_run=false"
+	r := newRig(t, memqueue.NewMemory(), &admin.Options{Erase: (&personal.Stores{}).Erase, Export: (&personal.Stores{}).Export})
+	r.bury(8, "column missing")
+	for _, tt := range []struct {
+		name, query, kind, body string
+		ok                      bool
+	}{
+		{"an escape that is none", "", form, really + "&user=u1%zz", false},
+		{"an escape that is cut off", "", form, really + "&reason=column+100%", false},
+		{"a semicolon", "", form, "user=u1;&" + really, false},
+		{"an escape in the query", "?user=u1%zz", form, really, false},
+		{"too long", "?" + really, form, "user=u1&key=" + strings.Repeat("x", 70_000), false},
+		{"JSON", "?" + really, "application/json", `{"user":"u1"}`, false},
+		{"no type", "?" + really, "", `user=u1`, false},
+		{"a type that is none", "?" + really, ";", `user=u1`, false},
+		{"a part that is cut off", "?" + really, "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nu1", false},
+		{"parts", "?" + really, "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nu1\r\n--b--\r\n", true},
+		{"no body", "?user=u2&" + really, "", "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, path := range []string{"/discard", "/api/discard", "/redrive", "/erase", "/export"} {
+				if tt.ok && path != "/api/discard" {
+					continue
+				}
+				left := r.count()
+				q := httptest.NewRequest(http.MethodPost, path+tt.query, strings.NewReader(tt.body))
+				q.Header.Set("Content-Type", tt.kind)
+				w := httptest.NewRecorder()
+				r.admin.ServeHTTP(w, q)
+				if !tt.ok {
+					require.Equal(t, http.StatusBadRequest, w.Code, "%s: %s", path, w.Body)
+					require.Equal(t, left, r.count(), path)
+					continue
+				}
+				require.Equal(t, http.StatusOK, w.Code, "%s: %s", path, w.Body)
+				require.Equal(t, left-2, r.count(), path)
 			}
 		})
 	}

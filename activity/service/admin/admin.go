@@ -45,6 +45,9 @@ type Options struct {
 	Who func(r *http.Request) string
 }
 
+// maxBody is how long a form may be.
+const maxBody = 64 << 10
+
 // pages is the handler.
 type pages struct {
 	queue  notify.Queue
@@ -105,6 +108,32 @@ type view struct {
 	get          func(r *http.Request) (any, error)
 }
 
+// read is get, of a request whose parameters can all be read: what
+// [http.Request.FormValue] leaves out would make the filter of an action wider, and
+// what was meant for one user's letters would be done to all.
+func (v *view) read(r *http.Request) (any, error) {
+	if err := parse(r); err != nil {
+		return nil, err
+	}
+	return v.get(r)
+}
+
+func parse(r *http.Request) error {
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxBody)
+	}
+	if errors.Is(err, http.ErrNotMultipart) {
+		if err = nil; r.Method == http.MethodPost && len(r.PostForm) == 0 && r.ContentLength != 0 {
+			return badRequest("the body is not a form")
+		}
+	}
+	if err != nil {
+		return badRequest("the parameters cannot be read")
+	}
+	return nil
+}
+
 func (a *pages) views() []view {
 	return []view{
 		{"GET", "overview", "", a.overview},
@@ -131,7 +160,7 @@ func (a *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	a.guard.Handler(a.mux).ServeHTTP(w, r)
 }
 
@@ -152,7 +181,7 @@ func (a *pages) who(r *http.Request) string {
 func (a *pages) json(v view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		data, err := v.get(r)
+		data, err := v.read(r)
 		if err != nil {
 			w.WriteHeader(statusOf(err))
 			data = map[string]string{"error": err.Error()}
@@ -164,7 +193,7 @@ func (a *pages) json(v view) http.Handler {
 func (a *pages) html(v view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		data, err := v.get(r)
+		data, err := v.read(r)
 		var b strings.Builder
 		name := "page"
 		if err != nil {

@@ -49,8 +49,12 @@ type erased struct {
 // export answers with a zip. An answer that was cut short is no zip: its end is
 // missing.
 func (a *pages) export(w http.ResponseWriter, r *http.Request) {
+	err := parse(r)
 	user := types.UserID(r.FormValue("user"))
 	switch {
+	case err != nil:
+		http.Error(w, err.Error(), statusOf(err))
+		return
 	case a.opts.Export == nil:
 		http.Error(w, errAbsent.Error(), statusOf(errAbsent))
 		return
