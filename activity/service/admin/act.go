@@ -21,14 +21,15 @@ const (
 
 // act counts letters, or does to them what do does.
 func (a *pages) act(r *http.Request, name string, do func(context.Context, string) error) (any, error) {
-	if id := r.FormValue("id"); id != "" {
-		a.begin(r, name, "letter", id)
-		err := do(r.Context(), id)
-		a.end(r, name, err, "letter", id)
-		if err != nil {
-			return nil, err
+	dry, told := true, r.FormValue("dry_run")
+	if told != "" {
+		var err error
+		if dry, err = strconv.ParseBool(told); err != nil {
+			return nil, badRequest("dry_run is neither true nor false")
 		}
-		return &adminapi.Action{Action: name, ID: id, Matched: 1, Done: 1}, nil
+	}
+	if id := r.FormValue("id"); id != "" {
+		return a.actOn(r, name, id, dry && told != "", do)
 	}
 	f, err := filterOf(r)
 	if err != nil {
@@ -38,12 +39,6 @@ func (a *pages) act(r *http.Request, name string, do func(context.Context, strin
 	span, err := budget(r)
 	if err != nil {
 		return nil, err
-	}
-	dry := true
-	if text := r.FormValue("dry_run"); text != "" {
-		if dry, err = strconv.ParseBool(text); err != nil {
-			return nil, badRequest("dry_run is neither true nor false")
-		}
 	}
 	if dry && f.Before.IsZero() {
 		f.Before = time.Now().UTC() // what is buried from now on was not counted
@@ -59,6 +54,20 @@ func (a *pages) act(r *http.Request, name string, do func(context.Context, strin
 	a.begin(r, name, what...)
 	err = a.each(r.Context(), out, from, time.Now().Add(span), do)
 	a.end(r, name, err, append(what, "matched", out.Matched, "done", out.Done, "failed", out.Failed, "more", out.Next != "")...)
+	return out, err
+}
+
+// actOn does it to one letter. It is not counted first, unless that is asked for.
+func (a *pages) actOn(r *http.Request, name, id string, dry bool, do func(context.Context, string) error) (any, error) {
+	out := &adminapi.Action{Action: name, ID: id, DryRun: dry, Matched: 1}
+	if dry {
+		_, err := a.queue.Letter(r.Context(), id)
+		return out, err
+	}
+	a.begin(r, name, "letter", id)
+	err := do(r.Context(), id)
+	a.end(r, name, err, "letter", id)
+	out.Done = 1
 	return out, err
 }
 

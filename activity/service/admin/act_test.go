@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,7 +65,14 @@ func TestAct(t *testing.T) {
 			require.Equal(t, 6, done.Done)
 			require.Equal(t, 4, r.count())
 			left := api[adminapi.Letters](r, "GET", "letters").Letters
-			one := api[adminapi.Action](r, "POST", "discard", "id", left[0].ID)
+			one := api[adminapi.Action](r, "POST", "discard", "id", left[0].ID, "dry_run", "true")
+			require.Equal(t, adminapi.Action{Action: "discard", ID: left[0].ID, DryRun: true, Matched: 1}, one)
+			require.Equal(t, 4, r.count(), "nothing was done")
+			page := r.do("POST", "/discard", url.Values{"id": {left[0].ID}, "dry_run": {"true"}}, nil)
+			require.Contains(t, page.Body.String(), `name="id" value="`+left[0].ID+`"`)
+			require.NotContains(t, page.Body.String(), "any")
+			require.Equal(t, 4, r.count(), "nothing was done")
+			one = api[adminapi.Action](r, "POST", "discard", "id", left[0].ID)
 			require.Equal(t, 1, one.Done)
 			require.Equal(t, 3, r.count())
 			for _, l := range r.lines() {

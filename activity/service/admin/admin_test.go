@@ -306,6 +306,8 @@ func TestErrors(t *testing.T) {
 		{"POST", "redrive", url.Values{"id": {"no"}}, 404},
 		{"POST", "discard", url.Values{"dry_run": {"false"}}, 400},
 		{"POST", "discard", url.Values{"dry_run": {"perhaps"}}, 400},
+		{"POST", "discard", url.Values{"id": {"no"}, "dry_run": {"perhaps"}}, 400},
+		{"POST", "discard", url.Values{"id": {"no"}, "dry_run": {"true"}}, 404},
 		{"GET", "letters", url.Values{"after": {"yesterday"}}, 400},
 		{"GET", "letters", url.Values{"before": {"tomorrow"}}, 400},
 		{"GET", "letters", url.Values{"from": {"here"}}, 400},

@@ -37,7 +37,8 @@
 // may therefore return an empty piece that is not the last.
 //
 // Redrive and discard of many letters only count by default. With dry_run=false
-// they act, on letters that became one before the count.
+// they act, on letters that became one before the count. One letter, by its id, is
+// not counted first, unless dry_run=true says so.
 //
 // # Security
 //
