@@ -85,6 +85,10 @@ func (w *writer) value(d *json.Decoder, key string, depth int) error {
 	}
 	switch t := t.(type) {
 	case json.Delim:
+		if secret(key) {
+			w.text(hidden)
+			return skip(d)
+		}
 		return w.list(d, t, key, depth)
 	case string:
 		w.text(w.string(key, t))
@@ -94,6 +98,23 @@ func (w *writer) value(d *json.Decoder, key string, depth int) error {
 		w.plain(key, fmt.Sprint(t), "[true or false]")
 	case nil:
 		w.b.WriteString("null")
+	}
+	return nil
+}
+
+// skip reads the rest of an object or array.
+func skip(d *json.Decoder) error {
+	for open := 1; open > 0; {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			open++
+		case json.Delim('}'), json.Delim(']'):
+			open--
+		}
 	}
 	return nil
 }
@@ -112,7 +133,7 @@ func (w *writer) list(d *json.Decoder, open json.Delim, key string, depth int) e
 				return err
 			}
 			key, _ = t.(string)
-			w.text(cutText(key, 100))
+			w.text(cutText(withoutSecrets(key), 100))
 			w.b.WriteString(": ")
 		}
 		if err := w.value(d, key, depth+1); err != nil {
@@ -157,16 +178,16 @@ func (w *writer) string(key, value string) string {
 	switch {
 	case secret(key):
 		return hidden
-	case strings.Contains(value, "://") || strings.Contains(strings.ToLower(key), "url"):
+	case strings.Contains(strings.ToLower(key), "url") || w.whole && strings.Contains(value, "://"):
 		// Where it leads, and not the token in it.
-		before, _, query := strings.Cut(value, "?")
+		before, query := value, ""
+		if i := strings.IndexAny(value, "?#"); i >= 0 {
+			before, query = value[:i], value[i:i+1]+hidden
+		}
 		if at := strings.LastIndex(before, "@"); at >= 0 {
 			before = hidden + before[at:]
 		}
-		if query {
-			before += "?" + hidden
-		}
-		return cutText(before, 300)
+		return cutText(withoutSecrets(before)+query, 300)
 	case w.whole:
 		return cutText(withoutSecrets(value), 1000)
 	case shown[key]:
