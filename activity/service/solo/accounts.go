@@ -151,20 +151,34 @@ func (s *Program) eraseAll(ctx context.Context, user types.UserID) error {
 }
 
 // wanted yields all who are connected, with the time before the connection: that of
-// which the ledger knows already, or from now back.
+// which the ledger knows already, or from now back. Who cannot be read is left to the
+// next pass, since an error would end this one for all; it comes last if that is so of
+// everybody.
 func (s *Program) wanted(ctx context.Context) iter.Seq2[*backfill.User, error] {
 	return func(yield func(*backfill.User, error) bool) {
+		var failed error
+		read := false
 		for t, err := range s.tokens.Tokens(ctx) {
-			var user *backfill.User
-			if err == nil {
-				user, err = s.want(ctx, t)
-			}
-			if user == nil && err == nil {
-				continue
-			}
-			if !yield(user, err) || err != nil {
+			if err != nil {
+				yield(nil, err)
 				return
 			}
+			user, err := s.want(ctx, t)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				s.log.ErrorContext(ctx, "solo: a user's history is left to the next pass", "user", t.UserID, "err", err)
+				failed = err
+				continue
+			}
+			read = true
+			if user != nil && !yield(user, nil) {
+				return
+			}
+		}
+		if failed != nil && !read {
+			yield(nil, failed)
 		}
 	}
 }

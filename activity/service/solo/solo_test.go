@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -44,8 +45,9 @@ type accounts struct {
 	allowed map[types.UserID][]types.Permission
 	saved   []types.ID
 	files   int
-	fail    error // of everything
-	keep    error // of Forget
+	fail    error                    // of everything
+	keep    error                    // of Forget
+	bad     func(types.UserID) error // of Account
 	closed  bool
 }
 
@@ -66,6 +68,11 @@ func (a *accounts) Account(_ context.Context, user types.UserID) (string, error)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	name, ok := a.names[user]
+	if a.bad != nil {
+		if err := a.bad(user); err != nil {
+			return "", err
+		}
+	}
 	switch {
 	case a.fail != nil:
 		return "", a.fail
@@ -133,6 +140,12 @@ func (a *accounts) setKeep(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.keep = err
+}
+
+func (a *accounts) setBad(bad func(types.UserID) error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.bad = bad
 }
 
 func (a *accounts) setFail(err error) {
@@ -493,4 +506,36 @@ func TestOpenRefuses(t *testing.T) {
 		_, err := solo.Open(dir, newAccounts(), options(fake))
 		require.Error(t, err, store)
 	}
+}
+
+// TestHistoryOfOthers: an account that cannot be read keeps the history of nobody
+// else.
+func TestHistoryOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		w := start(t, func(o *solo.Options) { o.Service.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		var users []*activitytest.User
+		for range 3 {
+			users = append(users, w.fake.AddUser(&activitytest.UserOptions{NotConnected: true}))
+		}
+		w.accounts.setBad(func(user types.UserID) error {
+			if slices.ContainsFunc(users[1:], func(u *activitytest.User) bool { return u.ID() == user }) {
+				return nil
+			}
+			return errors.New("a row that cannot be read")
+		})
+		for _, u := range users {
+			require.Equal(t, http.StatusSeeOther, w.connect(u, "").Code)
+		}
+		time.Sleep(time.Hour)
+		require.Empty(t, users[0].State().Backfilled)
+		for _, u := range users[1:] {
+			require.NotEmpty(t, u.State().Backfilled, u.ID())
+		}
+		w.accounts.setBad(nil)
+		time.Sleep(7 * time.Hour)
+		require.NotEmpty(t, users[0].State().Backfilled)
+		w.stop()
+		require.Contains(t, log.String(), "a row that cannot be read")
+	})
 }
