@@ -111,9 +111,12 @@ type view struct {
 // read is get, of a request whose parameters can all be read: what
 // [http.Request.FormValue] leaves out would make the filter of an action wider, and
 // what was meant for one user's letters would be done to all.
-func (v *view) read(r *http.Request) (any, error) {
+func (v *view) read(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := parse(r); err != nil {
 		return nil, err
+	}
+	if v.name == "erase" { // which waits for callbacks
+		defer unlimited(w)()
 	}
 	return v.get(r)
 }
@@ -181,7 +184,7 @@ func (a *pages) who(r *http.Request) string {
 func (a *pages) json(v view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		data, err := v.read(r)
+		data, err := v.read(w, r)
 		if err != nil {
 			w.WriteHeader(statusOf(err))
 			data = map[string]string{"error": err.Error()}
@@ -193,7 +196,7 @@ func (a *pages) json(v view) http.Handler {
 func (a *pages) html(v view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		data, err := v.read(r)
+		data, err := v.read(w, r)
 		var b strings.Builder
 		name := "page"
 		if err != nil {

@@ -65,7 +65,8 @@ func (a *pages) export(w http.ResponseWriter, r *http.Request) {
 	a.begin(r, "export", "user", string(user))
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Disposition", `attachment; filename="export.zip"`)
-	m, err := a.opts.Export(r.Context(), user, w)
+	defer unlimited(w)()
+	m, err := a.opts.Export(r.Context(), user, slowWriter{w})
 	n := 0
 	if m != nil {
 		n = len(m.Entries)
