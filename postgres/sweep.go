@@ -47,10 +47,13 @@ func (q *Queue) sweep(ctx context.Context) error {
 		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1) FROM (SELECT set_config('jit', 'off', true)) s`, lockKey(q.db.schema, "sweep")).Scan(&mine); err != nil || !mine {
 			return err
 		}
-		_, err := tx.Exec(ctx, q.db.sql(`WITH gone AS (DELETE FROM {s}.large l
-  WHERE CASE WHEN l.ready THEN NOT EXISTS (SELECT FROM {s}.item i WHERE i.body = l.body AND i.data IS NULL)
-    AND NOT EXISTS (SELECT FROM {s}.letter_item i WHERE i.body = l.body AND i.data IS NULL)
-  ELSE l.stored < now() - make_interval(secs => $1) END RETURNING body),
+		// One condition for both would be looked at again when a row was waited for,
+		// with the items as they were before: a body that has become ready meanwhile
+		// would have none.
+		_, err := tx.Exec(ctx, q.db.sql(`WITH stale AS (DELETE FROM {s}.large l WHERE NOT l.ready AND l.stored < now() - make_interval(secs => $1) RETURNING body),
+done AS (DELETE FROM {s}.large l WHERE l.ready AND NOT EXISTS (SELECT FROM {s}.item i WHERE i.body = l.body AND i.data IS NULL)
+  AND NOT EXISTS (SELECT FROM {s}.letter_item i WHERE i.body = l.body AND i.data IS NULL) RETURNING body),
+gone AS (SELECT body FROM stale UNION ALL SELECT body FROM done),
 s AS (DELETE FROM {s}.staged USING gone WHERE staged.body = gone.body)
 DELETE FROM {s}.chunk USING gone WHERE chunk.body = gone.body`), staleAfter.Seconds())
 		return err
