@@ -19,7 +19,7 @@ func letterSize(stored int64) int64 { return stored % changedLetter }
 
 // letters removes the user's letters, and takes what is the user's out of others.
 func (e *eraser) letters() error {
-	const mine = `FROM {s}.letter WHERE user_id = $1 AND ord <= $2`
+	const mine = `FROM {s}.letter WHERE sha256(user_id) = sha256($1::bytea) AND user_id = $1 AND ord <= $2`
 	err := e.repeat("letters", `SELECT {s}.discard(id) FROM (SELECT id `+mine+` LIMIT 1000 FOR UPDATE SKIP LOCKED) d`,
 		`SELECT EXISTS (SELECT `+mine+`)`, []byte(e.id), e.top)
 	if err != nil {

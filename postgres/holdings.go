@@ -213,7 +213,7 @@ func (h *holdings) letters() error {
 		}
 	}
 	return h.pages(`SELECT i.letter, i.item, 0::bigint, i.key, l.user_id, i.body, i.off, i.size FROM {s}.letter_item i JOIN {s}.letter l ON l.id = i.letter
-WHERE (i.letter, i.item) > ($1::bigint, $2::bigint) AND $3 = 0::bigint AND l.user_id = $4 ORDER BY i.letter, i.item LIMIT 500`, [3]int64{}, func(s *stored) error {
+WHERE (i.letter, i.item) > ($1::bigint, $2::bigint) AND $3 = 0::bigint AND sha256(l.user_id) = sha256($4::bytea) AND l.user_id = $4 ORDER BY i.letter, i.item LIMIT 500`, [3]int64{}, func(s *stored) error {
 		return h.part(&notify.Holding{What: "letters", Name: fmt.Sprintf("%d/%d", s.at[0], s.at[1]), Key: string(s.key)}, s, func() (io.ReaderAt, error) {
 			var data []byte
 			err := h.db.one(h.ctx, `SELECT data FROM {s}.letter_item WHERE letter = $1 AND item = $2`, []any{s.at[0], s.at[1]}, &data)

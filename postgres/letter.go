@@ -76,7 +76,7 @@ func (q *Queue) Letters(ctx context.Context, f *notify.LetterFilter) iter.Seq2[*
 	}
 }
 
-// letters reads a page of what may pass the filter. The index is of users.
+// letters reads a page of what may pass the filter. The index is of hashes of users.
 func (q *Queue) letters(ctx context.Context, f *notify.LetterFilter, after int64) (page []*notify.DeadLetter, last int64, err error) {
 	ctx, cancel := q.db.call(ctx)
 	defer cancel()
@@ -87,7 +87,7 @@ func (q *Queue) letters(ctx context.Context, f *notify.LetterFilter, after int64
 	if f != nil && f.UserID != "" {
 		user = []byte(f.UserID)
 	}
-	rows, err := q.db.pool.Query(ctx, q.db.sql(letterSQL+`WHERE id > $1 AND ($2::bytea IS NULL OR key = $2) AND ($3::bytea IS NULL OR user_id = $3) ORDER BY id LIMIT $4`),
+	rows, err := q.db.pool.Query(ctx, q.db.sql(letterSQL+`WHERE id > $1 AND ($2::bytea IS NULL OR key = $2) AND ($3::bytea IS NULL OR sha256(user_id) = sha256($3) AND user_id = $3) ORDER BY id LIMIT $4`),
 		after, key, user, letterPage)
 	if err != nil {
 		return nil, 0, err
