@@ -222,11 +222,15 @@ func (r *letterReader) next() (*lists.Item, error) {
 // Redrive implements [notify.Queue]. It adds the items and removes the letter in
 // one transaction, so that only one of several callers succeeds.
 func (q *Queue) Redrive(ctx context.Context, id string) error {
-	for {
+	for before := (seen{}); ; {
 		_, s, err := q.letter(ctx, id)
 		if err != nil {
 			return err
 		}
+		if *s == before { // or it would be read for ever
+			return fmt.Errorf("postgres: redrive: the server has lost bytes of letter %s", id)
+		}
+		before = *s
 		r, err := q.OpenLetter(ctx, id)
 		if err != nil {
 			return err

@@ -3,9 +3,11 @@
 package postgres
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -45,4 +47,31 @@ func TestLongUserID(t *testing.T) {
 	done, err := h.Erase(ctx, user)
 	require.NoError(t, err)
 	require.Equal(t, 1, done.Removed["letters"])
+}
+
+// TestRedriveWithoutBytes holds that the redrive of a letter whose bytes the server has
+// lost ends with an error, and the letter stays.
+func TestRedriveWithoutBytes(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	h := steady(t, pgtest.Schema(t))
+	defer func() { require.NoError(t, h.Close()) }()
+	require.NoError(t, h.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u","summaryId":"1","pad":"`+strings.Repeat("x", 2*small)+`"}]}`)))
+	s := taken(t, h)[int16(shareof.User("u", shares))]
+	items, err := s.Scan(ctx, notify.ClassPush, 0, 10)
+	require.NoError(t, err)
+	require.Len(t, items, 1)
+	l := &notify.DeadLetter{UserID: "u", Items: 1, Received: items[0].Received, Buried: time.Now()}
+	require.NoError(t, s.Settle(ctx, []notify.Verdict{{ID: items[0].ID, Fate: notify.Buried, Letter: l}}))
+	_, err = h.pool.Exec(ctx, h.db.sql(`DELETE FROM {s}.chunk`))
+	require.NoError(t, err)
+	for l, err := range h.Letters(ctx, nil) {
+		require.NoError(t, err)
+		err = h.Redrive(ctx, l.ID)
+		require.ErrorContains(t, err, "lost bytes")
+		require.NotErrorIs(t, err, fs.ErrNotExist, "the letter is there")
+		_, err = h.Letter(ctx, l.ID)
+		require.NoError(t, err)
+	}
 }
