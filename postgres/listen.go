@@ -20,7 +20,13 @@ func (db *DB) listens(ctx context.Context, channel string, begun func(), hear fu
 }
 
 func (db *DB) listen(ctx context.Context, channel string, begun func(), hear func(text string)) error {
-	conn, err := pgx.ConnectConfig(ctx, db.pool.Config().ConnConfig)
+	cfg := db.pool.Config()
+	if cfg.BeforeConnect != nil { // it may have the password of this minute
+		if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
+			return err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
 	if err != nil {
 		return err
 	}
