@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -227,6 +229,46 @@ func TestLettersExpire(t *testing.T) {
 		st, err := s.Stats(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 1, st.Letters)
+		require.NoError(t, s.Close())
+	})
+}
+
+// TestRestExpires: an item that is added to the letter of the rest of its body is kept
+// for the retention of letters too, and the letter does not go while one is added.
+func TestRestExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		s, err := openSmall(&Options{LetterRetention: 48 * time.Hour}, d)
+		require.NoError(t, err)
+		put(t, s, numbered(1))
+		h := only(t, s)
+		items := scanAll(t, s, h)
+		bury := func(i int) {
+			v := buried(items[i].ID)
+			v[0].Rest = true
+			require.NoError(t, h.Settle(t.Context(), v))
+		}
+		in := func() string { return strings.Join(slices.Collect(maps.Values(lettersOf(t, s))), " ") }
+		bury(0)
+		time.Sleep(29 * time.Minute)
+		bury(1)
+		require.Len(t, letterIDs(t, s), 1)
+		time.Sleep(47*time.Hour + 30*time.Minute)
+		bury(2)
+		time.Sleep(40 * time.Minute)
+		require.Contains(t, in(), string(read(t, h, items[1])), "48 hours are not over")
+		d.fault = func(o op) (int, error) {
+			if o.kind == "remove" && strings.HasSuffix(o.name, letterSuffix) && s.settling.TryLock() {
+				s.settling.Unlock()
+				t.Error("a Settle may be adding to this letter")
+			}
+			return 0, nil
+		}
+		time.Sleep(2 * time.Hour)
+		d.fault = nil
+		require.NotContains(t, in(), string(read(t, h, items[1])))
+		require.Contains(t, in(), string(read(t, h, items[2])), "it was buried three hours ago")
 		require.NoError(t, s.Close())
 	})
 }

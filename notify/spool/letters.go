@@ -337,9 +337,19 @@ func (s *spool) sweepLetters(names []letterName) {
 			first = now
 		}
 		// The time between is that of the monotonic clock.
-		if now.Sub(first) < sweepEvery/2 || s.unlinkLetter(n.String()) != nil {
+		if now.Sub(first) < sweepEvery/2 || s.sweepLetter(n) != nil {
 			expired[n] = first
 		}
 	}
 	s.expired = expired
+}
+
+// sweepLetter removes an expired letter. That of a rest goes while no Settle adds to
+// it: what was added to a removed file would be lost.
+func (s *spool) sweepLetter(n letterName) error {
+	if n.kind == ofRest {
+		s.settling.Lock()
+		defer s.settling.Unlock()
+	}
+	return s.unlinkLetter(n.String())
 }

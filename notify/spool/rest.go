@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"time"
 
 	"github.com/garminkit/activityapi/internal/lists"
 	"github.com/garminkit/activityapi/internal/seal"
@@ -208,6 +209,11 @@ func (b *burial) adder(seq uint64, h *letterHead) (*restAdder, error) {
 	s.mu.Lock()
 	name, ok := s.rests[seq]
 	s.mu.Unlock()
+	// Retention counts from the first item. No letter goes before it was seen expired
+	// for half of sweepEvery: so what is added until then is kept for long enough.
+	if s.opts.LetterRetention > 0 && time.Since(time.Unix(0, name.buried)) >= sweepEvery/2 {
+		ok = false
+	}
 	a := &restAdder{s: s, name: name}
 	if ok {
 		l, err := s.openLetterFile(name.String())
