@@ -317,6 +317,12 @@ func (s *spool) damagedLarge(l *largeBody) {
 		if err := s.setAsideLarge(l); err != nil {
 			s.log.Error("spool: a damaged body stays where it is", "file", l.file, "err", err)
 		}
+		// If that failed, who reads the damage next tries again. Otherwise no item of the
+		// body could be buried, and the verdicts that come with it would wait too.
+		s.mu.Lock()
+		l.building = false
+		s.mu.Unlock()
+		s.ring()
 	})
 }
 

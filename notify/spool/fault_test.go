@@ -868,3 +868,35 @@ func TestDamagedBodyWithoutIndex(t *testing.T) {
 	require.Equal(t, 1, s.Counts().Damaged)
 	require.NoError(t, s.Close())
 }
+
+// TestDamagedBodyWhileFull: a damaged body for whose letter there was no room is set
+// aside when there is, and holds up no verdict for longer than that.
+func TestDamagedBodyWhileFull(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	s := openDisk(t, d)
+	put(t, s, numbered(7))
+	put(t, s, numbered(1))
+	h := only(t, s)
+	items := scanAll(t, s, h)
+	at := slices.IndexFunc(items, func(it *notify.Item) bool { return it.Size > maxRaw })
+	for name, ino := range d.names {
+		if strings.HasSuffix(name, bodySuffix) {
+			ino.data[len(ino.data)/2] ^= 1
+		}
+	}
+	d.fault = faultFor("create", letterDir, 0, errFull)
+	_, err := tryRead(h, items[at])
+	require.ErrorIs(t, err, errChecksum)
+	s.builders.Wait()
+	require.Empty(t, letterIDs(t, s))
+	d.fault = nil
+	verdicts := append(buried(items[at].ID), done(items[itemsOf].ID)...)
+	if err := h.Settle(t.Context(), verdicts); err != nil { // It finds the damage.
+		s.builders.Wait()
+		require.NoError(t, h.Settle(t.Context(), verdicts))
+	}
+	require.Len(t, letterIDs(t, s), 1)
+	require.Equal(t, 1, s.Counts().Damaged)
+	require.NoError(t, s.Close())
+}
