@@ -81,12 +81,16 @@ func (s *spool) accountPart(seq uint64) part {
 func (h *share) accountRecords(p part, stop uint64) (more bool, err error) {
 	s, before := h.s, h.accountSeq
 	r, same, err := s.openSegment(p.g, p.version)
+	if err == nil && !same {
+		return true, nil // its parts are others now
+	}
+	if err == nil {
+		defer r.Close()
+		err = p.g.marks.readable()
+	}
 	if isNotExist(err) {
 		err = nil // finished meanwhile
-	} else if err == nil && !same {
-		return true, nil // its parts are others now
 	} else if err == nil {
-		defer r.Close()
 		// Damage in it is left alone here: the scan of all items makes its letter.
 		scan := p.g.scanner(r, p.from, p.to, 2*spotStep)
 		defer scan.close()
@@ -115,6 +119,9 @@ func (h *share) accountRecords(p part, stop uint64) (more bool, err error) {
 	// What cannot be read is passed over, or nothing behind it would be found. The
 	// pin keeps the segment for the next Open.
 	if err != nil {
+		if err := s.noDamage(err); err != nil {
+			return false, err
+		}
 		s.pin(p.g, err)
 	}
 	// The rest of this part has none, or a large body comes before it.
@@ -135,8 +142,11 @@ func (h *share) accountItems(ch *chunk) error {
 func (h *share) accountLarge(l *largeBody) (more bool, err error) {
 	s := h.s
 	idx, err := s.indexOf(l)
+	if err == nil && idx != nil {
+		err = l.marks.readable()
+	}
 	if err != nil {
-		return false, err
+		return true, s.leaveLarge(l, err)
 	}
 	if idx == nil {
 		s.mu.Lock()

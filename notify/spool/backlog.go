@@ -174,8 +174,14 @@ func (h *share) fill(ctx context.Context, class notify.Class, n *line, i int) (m
 	s.mu.Unlock()
 	if !gone {
 		idx, err := s.indexOf(b.l)
-		if err != nil || idx == nil {
-			return true, err // The builder rings when it is ready.
+		if err == nil && idx != nil {
+			err = b.l.marks.readable()
+		}
+		if err != nil {
+			return true, s.leaveLarge(b.l, err)
+		}
+		if idx == nil {
+			return true, nil // The builder rings when it is ready.
 		}
 		for b.block < len(idx.blocks) && idx.blocks[b.block].classes&(1<<class) == 0 {
 			b.block++

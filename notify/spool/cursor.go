@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/garminkit/activityapi/notify"
@@ -110,6 +111,9 @@ func (s *spool) walkSegment(ctx context.Context, c *cursor, g *segment, end int6
 		return true, nil // walk finds the place again
 	}
 	defer r.Close()
+	if err := g.marks.readable(); err != nil {
+		return true, s.leaveBehind(c, g, end, err)
+	}
 	scan := g.scanner(r, c.off, end, scanAhead)
 	defer scan.close()
 	for read := c.off; scan.off-read < scanAhead; {
@@ -237,8 +241,14 @@ func (s *spool) walkLarge(c *cursor, f func(*chunk) error) (more bool, err error
 		return true, nil
 	}
 	idx, err := s.indexOf(l)
-	if err != nil || idx == nil {
-		return false, err // The builder rings when it is ready.
+	if err == nil && idx != nil {
+		err = l.marks.readable()
+	}
+	if err != nil {
+		return true, s.leaveLarge(l, err)
+	}
+	if idx == nil {
+		return false, nil // The builder rings when it is ready.
 	}
 	if c.block < len(idx.blocks) {
 		ch := s.blockChunk(l, idx, c.block)
@@ -335,14 +345,34 @@ func (s *spool) pinLarge(l *largeBody, err error) {
 // leaveBehind skips the unreadable part of a segment. One bad file does not delay
 // the others; the next Open tries it again.
 func (s *spool) leaveBehind(c *cursor, g *segment, end int64, err error) error {
-	// What fails while the spool is closed is no damage.
+	if err := s.noDamage(err); err != nil {
+		return err
+	}
+	s.pin(g, err)
+	c.off = end
+	return nil
+}
+
+// leaveLarge does the same with a large body whose marks cannot be read.
+func (s *spool) leaveLarge(l *largeBody, err error) error {
+	if err := s.noDamage(err); err != nil {
+		return err
+	}
+	s.pinLarge(l, err)
+	return nil
+}
+
+// noDamage returns the error of a read that says nothing of the file: the spool is
+// closed, or the process has no descriptor left. The next scan reads it again.
+func (s *spool) noDamage(err error) error {
 	select {
 	case <-s.ending:
 		return errClosed
 	default:
 	}
-	s.pin(g, err)
-	c.off = end
+	if errors.Is(err, syscall.EMFILE) {
+		return err
+	}
 	return nil
 }
 

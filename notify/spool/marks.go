@@ -215,6 +215,14 @@ func (m *markFile) load() (*markState, error) {
 	return st, nil
 }
 
+// readable fails if the marks are not in memory and cannot be read.
+func (m *markFile) readable() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := m.load()
+	return err
+}
+
 // write appends cells, and syncs if asked; m.mu is held. The next write
 // overwrites one that failed half way. The caller changes the state.
 func (m *markFile) write(cells []byte, sync bool) error {
