@@ -311,10 +311,7 @@ func (w *largeWriter) place() error {
 	l.swap.Lock()
 	defer l.swap.Unlock()
 	index := s.path(largeDir, l.stem()+indexSuffix)
-	before := s.sizeOf(index)
-	if err := s.fs.Remove(index); err == nil {
-		s.spend(-before)
-	} else if !isNotExist(err) {
+	if err := s.removeIndex(l); err != nil && !isNotExist(err) {
 		return err
 	}
 	s.mu.Lock()

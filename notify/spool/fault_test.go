@@ -1007,3 +1007,43 @@ func TestNoDescriptor(t *testing.T) {
 		}
 	}
 }
+
+// TestBytesOfIndexes: what an index takes of MaxBytes is free again when it is gone,
+// or was made anew.
+func TestBytesOfIndexes(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	s := openDisk(t, d)
+	s.indexRoom = 0
+	counts := func() {
+		t.Helper()
+		size := 0
+		for _, ino := range d.names {
+			size += len(ino.data)
+		}
+		st, err := s.Stats(t.Context())
+		require.NoError(t, err)
+		require.InDelta(t, size, st.Bytes, 200)
+	}
+	for i := range 10 {
+		put(t, s, numbered(7+40*i))
+	}
+	counts()
+	require.NoError(t, s.Close())
+	for name, ino := range d.names {
+		if strings.HasSuffix(name, indexSuffix) {
+			ino.data[len(ino.data)-1] ^= 1
+		}
+	}
+	s = openDisk(t, d)
+	s.indexRoom = 0
+	h := only(t, s)
+	items := scanAll(t, s, h)
+	require.Len(t, items, 10*itemsOf)
+	counts()
+	for _, it := range items {
+		require.NoError(t, h.Settle(t.Context(), done(it.ID)))
+	}
+	counts()
+	require.NoError(t, s.Close())
+}

@@ -315,13 +315,24 @@ func (s *spool) forgetLarge(l *largeBody) {
 	l.marks.mu.Unlock()
 	s.forgetMarks(l.marks)
 	if filed {
-		if rerr := s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix)); err == nil && !isNotExist(rerr) {
+		if rerr := s.removeIndex(l); err == nil && !isNotExist(rerr) {
 			err = rerr
 		}
 	}
 	if err != nil {
 		s.log.Warn("spool: litter left behind", "body", l.file, "err", err)
 	}
+}
+
+// removeIndex removes the file of an index.
+func (s *spool) removeIndex(l *largeBody) error {
+	name := s.path(largeDir, l.stem()+indexSuffix)
+	size := s.sizeOf(name)
+	err := s.fs.Remove(name)
+	if err == nil {
+		s.spend(-size)
+	}
+	return err
 }
 
 // recoverLarge finds the large bodies, and removes those never acknowledged or

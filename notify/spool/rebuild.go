@@ -270,8 +270,10 @@ func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		if f == nil {
 			return &w.idx, mem, nil
 		}
-		if err := s.fs.Rename(temp, s.path(largeDir, l.stem()+indexSuffix)); err == nil {
-			s.spend(w.diskSize())
+		name := s.path(largeDir, l.stem()+indexSuffix)
+		torn := s.sizeOf(name)
+		if err := s.fs.Rename(temp, name); err == nil {
+			s.spend(w.diskSize() - torn)
 			return &w.idx, nil, nil
 		}
 	}
@@ -353,7 +355,7 @@ func (s *spool) dropIndex(l *largeBody) {
 	s.mu.Lock()
 	s.setIndex(l, nil, nil)
 	s.mu.Unlock()
-	_ = s.fs.Remove(s.path(largeDir, l.stem()+indexSuffix))
+	_ = s.removeIndex(l)
 }
 
 // memFile is a file in memory, for an index that needs none on the disk, or that the
