@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -76,7 +77,14 @@ func (s *spool) compact(g *segment) error {
 		if !ok {
 			break
 		}
-		if it.region || st.isFinished(it.seq) {
+		if it.region {
+			// A new one: who knows whose bodies are in it? The next Open makes its letter.
+			if _, dealt := st.dealt[it.off]; !dealt {
+				return errChecksum
+			}
+			continue
+		}
+		if st.isFinished(it.seq) {
 			continue
 		}
 		// A damaged body becomes a letter with its bytes, which the new file would lack.
@@ -119,6 +127,9 @@ func (s *spool) compact(g *segment) error {
 			st.done.remove(id)
 		}
 	}
+	// Reasons in the file may tell of users whose bodies are gone: Erase would not find
+	// them by their bodies.
+	err = errors.Join(err, m.rewrite())
 	clear(st.dealt)
 	return err
 }

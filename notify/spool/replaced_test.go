@@ -191,3 +191,66 @@ func TestCompactGone(t *testing.T) {
 	require.NoError(t, s.compact(g))
 	require.NoError(t, s.Close())
 }
+
+// sparse gives a spool with a segment whose first and last item wait. All others are
+// finished, and each had waited for a reason.
+func sparse(t *testing.T, d *disk, reason string) *spool {
+	s := openDisk(t, d)
+	s.segmentSize = 1 << 20
+	put(t, s, []byte(`{"activities":[`+others("activities", 1, 10)+`]}`))
+	for n := range 100 {
+		put(t, s, []byte(`{"activities":[`+hers("activities", n)+`,`+others("activities", n, 2000)+`]}`))
+	}
+	put(t, s, []byte(`{"activities":[`+others("activities", 2, 10)+`]}`))
+	require.NoError(t, s.turn())
+	h := only(t, s)
+	items := scanAll(t, s, h)
+	require.Len(t, items, 202)
+	for _, it := range items[1:201] {
+		require.NoError(t, h.Settle(t.Context(), []notify.Verdict{{ID: it.ID, Fate: notify.Again, Attempts: 1, Reason: reason}}))
+		require.NoError(t, h.Settle(t.Context(), done(it.ID)))
+	}
+	h.Release()
+	return s
+}
+
+// TestCompactDamage: a segment with damage of which there is no letter yet is not
+// replaced: whose bodies are in it is not known.
+func TestCompactDamage(t *testing.T) {
+	t.Parallel()
+	d := newDiskOf(nil)
+	s := sparse(t, d, "")
+	g := s.segments[0]
+	d.names[s.path(logDir, g.file)].data[9] ^= 4 // the number of the first body, which waits
+	require.ErrorIs(t, s.compact(g), errChecksum)
+	require.NoError(t, s.Close())
+	s = openDisk(t, d)
+	h := only(t, s)
+	require.Len(t, scanAll(t, s, h), 1)
+	letters := lettersOf(t, s)
+	require.Len(t, letters, 1)
+	for _, body := range letters {
+		require.Contains(t, body, `"summaryId":"o1"`)
+	}
+	require.NoError(t, s.Close())
+}
+
+// TestEraseReasons: why an item of hers once had to wait goes with her, also if a
+// segment was replaced since then by one without her.
+func TestEraseReasons(t *testing.T) {
+	t.Parallel()
+	d := newDiskOf(nil)
+	s := sparse(t, d, "SECRET-TOKEN")
+	g := s.segments[0]
+	require.NoError(t, s.compact(g))
+	require.NotZero(t, g.version)
+	out, err := s.Erase(t.Context(), victim)
+	require.NoError(t, err)
+	require.Empty(t, out.Left)
+	for name, ino := range d.names {
+		require.NotContains(t, string(ino.data), "SECRET-TOKEN", name)
+	}
+	h := only(t, s)
+	require.Len(t, scanAll(t, s, h), 2)
+	require.NoError(t, s.Close())
+}
