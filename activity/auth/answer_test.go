@@ -30,6 +30,7 @@ func TestOddTokenAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status       int
 		kind, body   string
+		end          string        // how the transfer ends
 		expiry       time.Duration // 0 means refused
 		refresh      time.Duration
 		fault        types.Fault
@@ -56,6 +57,8 @@ func TestOddTokenAnswers(t *testing.T) {
 		"an empty error":           {body: with(`"error":""`), expiry: time.Hour, refresh: long},
 		"an error that is no text": {body: with(`"error":false`), expiry: time.Hour, refresh: long},
 		"a key twice":              {body: with(`"expires_in":5,"expires_in":86400`), expiry: day, refresh: long},
+		"shorter than announced":   {end: "cut", body: usual, expiry: day, refresh: 7775998 * time.Second},
+		"without an end":           {end: "never", body: usual, expiry: day, refresh: 7775998 * time.Second},
 		"the old refresh token":    {body: `{"access_token":"a2","expires_in":86400}`, expiry: day, refresh: long, refreshToken: "r1"},
 
 		"an error object in a 200":    {body: `{"error":"invalid_grant"}`, fault: types.FaultUser, reconnect: true},
@@ -68,6 +71,8 @@ func TestOddTokenAnswers(t *testing.T) {
 		"nothing":                     {body: ``},
 		"204":                         {status: 204, body: ``},
 		"cut":                         {body: usual[:len(usual)-1]},
+		"cut, and it shows":           {end: "cut", body: usual[:len(usual)-1]},
+		"refused, and cut":            {status: 400, end: "cut", body: `{"error":"invalid_grant"}`},
 		"a page in a 200":             {kind: "text/html", body: `<html>sign in</html>`, fault: types.FaultNetwork},
 		"a captive portal":            {status: 511, kind: "text/html", body: `<html>`, fault: types.FaultNetwork},
 		"a proxy's password":          {status: 407, body: `{"error":"invalid_grant"}`, fault: types.FaultNetwork},
@@ -89,7 +94,14 @@ func TestOddTokenAnswers(t *testing.T) {
 					} else if tt.kind != "" {
 						header.Set("Content-Type", tt.kind)
 					}
-					return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(tt.body)), Request: r}, nil
+					body := io.Reader(strings.NewReader(tt.body))
+					switch tt.end {
+					case "cut":
+						body = io.MultiReader(body, cutReader{})
+					case "never":
+						body = io.MultiReader(body, silent{r.Context()})
+					}
+					return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(body), Request: r}, nil
 				})
 				store := auth.NewMemory()
 				users := newUsers(t, rt, store)

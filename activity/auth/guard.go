@@ -54,7 +54,9 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	g.object, g.page = isObject(body), isPage(body)
-	if err != nil {
+	// An object that is whole is the answer, however its transfer ended: it may be
+	// the only copy of a user's next refresh token.
+	if err != nil && !(g.object && resp.StatusCode < 300) {
 		return nil, cause(err)
 	}
 	if len(body) > maxAnswer {
