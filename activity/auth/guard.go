@@ -62,8 +62,11 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if len(body) > maxAnswer {
 		return nil, errTooLong
 	}
-	if g.object && resp.StatusCode < 300 {
-		body = tidy(body)
+	if g.object {
+		if resp.StatusCode < 300 {
+			body = tidy(body)
+		}
+		// By its name the library would read an object that is called text as a form.
 		resp.Header = resp.Header.Clone()
 		resp.Header.Set("Content-Type", "application/json")
 	}

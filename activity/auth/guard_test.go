@@ -206,7 +206,7 @@ func testAnswers(t *testing.T) {
 		{200, `{"access_token":"` + canaryAnswer, nil, ""},
 		{200, `{"access_token":"a"}x`, nil, ""},
 	} {
-		for _, contentType := range []string{"application/json", "text/html", ""} {
+		for _, contentType := range []string{"application/json", "text/html", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", ""} {
 			n := 0
 			rt := recorder(func(r *http.Request) (*http.Response, error) {
 				n++
