@@ -45,6 +45,7 @@ type fileStore struct {
 	closed  bool
 	file    *os.File    // the file that was read last; nil where it need not be kept open
 	info    os.FileInfo // of that file
+	named   bool        // that its name leads to it is on disk
 	size    int64       // how far it was read
 	last    []byte      // the line before that
 	seq     int64       // the last version in it

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/internal/filelock"
 	"github.com/garminkit/activityapi/internal/recordlog"
@@ -80,7 +81,7 @@ func (f *fileStore) unlock(l *os.File) {
 // not given to another file: that one would be taken for it.
 func (f *fileStore) hold(file *os.File, info os.FileInfo) {
 	_ = f.letGo() // it was read only
-	f.info = info
+	f.info, f.named = info, false
 	if lockData {
 		f.file = file
 	} else {
@@ -251,6 +252,14 @@ func (f *fileStore) write(line []byte) (sound bool, err error) {
 	if !os.SameFile(f.info, info) {
 		return false, recordlog.ErrUnlinked
 	}
+	if !f.named {
+		// Whoever put it in place may have died before the directory was synced, or
+		// failed to sync it: a power cut would bring the old file back, without line.
+		if err := atomicfile.SyncDir(os.Open, filepath.Dir(f.path), f.disk.Sync); err != nil {
+			return true, err
+		}
+		f.named = true
+	}
 	if sound, err := f.disk.Append(file, f.path, f.size, line, true); err != nil {
 		return sound, err
 	}
@@ -336,5 +345,6 @@ func (f *fileStore) replace(b []byte) error {
 		return err
 	}
 	f.hold(held, info)
+	f.named = true
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -367,6 +368,64 @@ func TestFileStorePowerCut(t *testing.T) {
 	require.False(t, os.SameFile(before, after), "the file was not written anew")
 }
 
+// F16, F17: a file was written anew and its directory could not be synced, or the
+// process died before that. Whoever swaps next syncs the directory first: a power cut
+// would bring back the old file, without what was confirmed since.
+func TestFileStoreNameNotSynced(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(s, other *auth.FileStore, path string) *auth.FileStore{
+		"same process":    func(s, _ *auth.FileStore, _ string) *auth.FileStore { return s },
+		"another process": func(_, other *auth.FileStore, _ string) *auth.FileStore { return other },
+		"opened anew":     func(_, _ *auth.FileStore, path string) *auth.FileStore { return openFile(t, path, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "tokens")
+			s, other := openFile(t, path, nil), openFile(t, path, nil)
+			var disk powercut.Disk
+			t.Cleanup(disk.Close)
+			for _, name := range []string{path, dir} {
+				f, err := os.Open(name)
+				require.NoError(t, err)
+				require.NoError(t, disk.Sync(f))
+				require.NoError(t, f.Close())
+			}
+			failing := errors.New("input/output error")
+			syncs := func(f *os.File) error {
+				if info, err := f.Stat(); err != nil || info.IsDir() && failing != nil {
+					return errors.Join(err, failing)
+				}
+				return disk.Sync(f)
+			}
+			s.SetSync(syncs)
+			tok := put(t, s, nil, "u", "0")
+			before, err := os.Stat(path)
+			require.NoError(t, err)
+			for i := 1; ; i++ {
+				tok = put(t, s, tok, "u", fmt.Sprint(i)+strings.Repeat("x", 50_000))
+				now, err := os.Stat(path)
+				require.NoError(t, err)
+				if !os.SameFile(before, now) {
+					break
+				}
+				require.Less(t, i, 100, "the file was not written anew")
+			}
+			s = next(s, other, path)
+			s.SetSync(syncs)
+			_, err = s.Swap(t.Context(), tok, &auth.Token{UserID: "u", AccessToken: "refused"})
+			require.ErrorIs(t, err, failing)
+			failing = nil
+			for _, access := range []string{"last but one", "last"} {
+				tok = put(t, s, tok, "u", access)
+				cut := t.TempDir()
+				require.NoError(t, disk.Cut(cut))
+				require.Equal(t, map[types.UserID]string{"u": access}, content(t, openFile(t, filepath.Join(cut, "tokens"), nil)))
+			}
+		})
+	}
+}
+
 // A file that cannot be written anew stays as it is, and in use.
 func TestFileStoreRewriteFails(t *testing.T) {
 	t.Parallel()
@@ -400,7 +459,8 @@ func TestFileStoreLock(t *testing.T) {
 	a := put(t, s, nil, "a", "a1")
 	holding, release := make(chan struct{}), make(chan struct{})
 	other := openFile(t, path, nil)
-	other.SetSync(func(*os.File) error { close(holding); <-release; return nil })
+	var once sync.Once
+	other.SetSync(func(*os.File) error { once.Do(func() { close(holding) }); <-release; return nil })
 	done := make(chan error)
 	go func() {
 		_, err := other.Swap(context.Background(), nil, &auth.Token{UserID: "b", AccessToken: "b1"})
