@@ -22,6 +22,9 @@ const (
 	// maxClaim bounds the wait for another process's claim, whatever the
 	// clocks say. It leaves room for a refresh within flightTimeout.
 	maxClaim = 90 * time.Second
+	// maxSpend bounds a refresh's call, whatever Options.Timeout says, so that it
+	// has ended and its token is stored before the claim has run out.
+	maxSpend = maxClaim - storeTimeout
 )
 
 // rotation is a token that takes the place of another.
@@ -121,7 +124,9 @@ func (u *Users) spend(ctx context.Context, claimed *Token) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	next, err := s.next(ctx, claimed)
+	calling, cancel := context.WithTimeout(ctx, maxSpend)
+	defer cancel()
+	next, err := s.next(calling, claimed)
 	if err == nil {
 		u.refreshed.Add(1)
 		u.logger.DebugContext(ctx, "token refreshed", "user", claimed.UserID, "expiry", next.Expiry)

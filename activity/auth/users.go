@@ -42,7 +42,8 @@ type Options struct {
 	// Wrap, if not nil, returns a RoundTripper around Transport or around the
 	// private one, for instance a tracer. It must not send a request twice.
 	Wrap func(http.RoundTripper) http.RoundTripper
-	// Timeout bounds each call to an OAuth server. Zero means 15 s.
+	// Timeout bounds each call to an OAuth server. Zero means 15 s. A refresh takes
+	// no more than a minute, since other processes wait no longer for it.
 	Timeout time.Duration
 	// Scheme is for users who connected with OAuth 1.0a; see package oauth1. Nil
 	// means that there are none.

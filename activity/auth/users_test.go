@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,6 +166,43 @@ func TestProcessesDoNotRefreshTwice(t *testing.T) {
 		require.Equal(t, 1, server.calls)
 		require.Zero(t, server.reused)
 	})
+}
+
+// A refresh has ended before others take it over, however long a call may take.
+func TestLongTimeout(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{time.Minute, 90 * time.Second, 2 * time.Minute, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var calls, running, most atomic.Int64
+			slow := recorder(func(r *http.Request) (*http.Response, error) {
+				calls.Add(1)
+				if n := running.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				defer running.Add(-1)
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			})
+			server, store := &tokenServer{}, auth.NewMemory()
+			server.connect(t, store, "u", time.Now().Add(-time.Minute))
+			var wg sync.WaitGroup
+			for range 3 {
+				users, err := auth.NewUsers(app, store, &auth.Options{Transport: slow, Timeout: timeout})
+				require.NoError(t, err)
+				wg.Go(func() {
+					if _, err := users.Token(t.Context(), "u"); !errors.Is(err, context.DeadlineExceeded) {
+						t.Error(err)
+					}
+					if err := users.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			require.Greater(t, calls.Load(), int64(1), "%s: nobody took over", timeout)
+			require.EqualValues(t, 1, most.Load(), "%s: one refresh token was used by two at once", timeout)
+		})
+	}
 }
 
 func TestInvalidGrantIsOneAttempt(t *testing.T) {
