@@ -215,7 +215,7 @@ func (cl *call) refusal(resp *http.Response, cancel context.CancelCauseFunc) *Er
 
 	e := &Error{Op: cl.op, StatusCode: resp.StatusCode, Wait: retryafter.Of(resp.Header)}
 	e.withheld = verdict.Withheld(resp)
-	e.read(text, cl.scrub)
+	e.read(cl.uncut(text), cl.scrub)
 	if cl.vague(e) {
 		e.withheld = true
 	}

@@ -200,7 +200,7 @@ func (b *body) failure(err error) *Error {
 	if b.err != nil && errors.Is(b.err, errTooLarge) && !errors.Is(err, errTooLarge) {
 		e.Err = b.err
 	}
-	text := bytes.TrimPrefix(b.head[:b.headLen], []byte("\ufeff"))
+	text := bytes.TrimPrefix(b.call.uncut(b.head[:b.headLen]), []byte("\ufeff"))
 	head := oneLine(string(text))
 	if strings.HasPrefix(head, "{") {
 		// An error that is called a success: what it says of itself, and no more.

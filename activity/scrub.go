@@ -31,6 +31,16 @@ func (cl *call) scrub(s string) string {
 	return namedText.ReplaceAllString(s, "${1}"+redact.Mark)
 }
 
+// uncut returns a text from the network without a secret's beginning at its end:
+// of an answer no more than a beginning is read, and it may break off.
+func (cl *call) uncut(text []byte) []byte {
+	s := string(text)
+	for _, hidden := range cl.secrets() {
+		s = redact.Cut(s, hidden)
+	}
+	return text[:len(s)]
+}
+
 // secrets returns the strings that the call's own request holds, the longest
 // first of each.
 func (cl *call) secrets() []string {

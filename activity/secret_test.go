@@ -206,6 +206,41 @@ func TestSecretsStayHidden(t *testing.T) {
 	require.Greater(t, failures, 1000, "the calls are to fail")
 }
 
+// TestCutSecretsStayHidden: of an answer only a beginning is read, and it may break
+// off. What it repeats of the request may then end inside of a secret.
+func TestCutSecretsStayHidden(t *testing.T) {
+	t.Parallel()
+	const begins = "eyJhbGciOi"
+	secret := begins + strings.Repeat("JSUzI1NiJ9.eyJzdWIi", 130) // 2.5 KB, as Garmin's are
+	fill := func(n int) string { return strings.Repeat("x ", n/2) }
+	type answer struct {
+		status int
+		body   string
+	}
+	answers := map[string]answer{
+		"page":                  {200, "<html>" + fill(100) + secret},
+		"escaped":               {200, "<html>" + fill(100) + "&#" + fmt.Sprint(begins[0]) + ";" + secret[1:]},
+		"object":                {200, `{"a":"` + fill(600) + `","errorMessage":"` + secret + `"}`},
+		"page that breaks off":  {404, "<html>" + secret[:100]},
+		"error that breaks off": {401, `{"errorMessage":"no user has ` + secret[:100]},
+	}
+	for n := 64<<10 - 300; n < 64<<10; n += 50 {
+		answers[fmt.Sprint("long error ", n)] = answer{400, `{"a":"` + fill(n) + `","errorMessage":"` + secret + `"}`}
+	}
+	for name, a := range answers {
+		c, err := poolClient(bearer(secret), &activity.Options{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			res := response(a.status, a.body, nil)
+			res.Body, res.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(a.body), failing{io.ErrUnexpectedEOF})), -1
+			return res, nil
+		})})
+		require.NoError(t, err)
+		_, err = collect(c.Activities(t.Context(), lastHour(), nil))
+		var e *activity.Error
+		require.ErrorAs(t, err, &e, name)
+		require.NotContains(t, fmt.Sprintf("%v %#v", e, e), begins[1:5], name)
+	}
+}
+
 // openSource is a token source of the partner's that prints its token.
 type openSource struct{ Access string }
 

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"html"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -9,6 +10,12 @@ import (
 
 // rounds is how many layers of escapes are taken off.
 const rounds = 4
+
+// longest bounds the length of an escape.
+const longest = 12
+
+// halfEscape is the beginning of an escape.
+var halfEscape = regexp.MustCompile(`^(%[0-9A-Fa-f]?|\\(u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?)?|&#?[0-9A-Za-z]*)$`)
 
 // unescaped is a text without one layer of escapes. Byte i of it comes from
 // the bytes from[i] to from[i+1] of the text that was given first.
@@ -56,7 +63,7 @@ func unescape(s string) (plain string, n int) {
 	case s[0] == '\\' && len(s) >= 2 && strings.IndexByte(`/\"'`, s[1]) >= 0:
 		return s[1:2], 2
 	case s[0] == '&':
-		if end := strings.IndexByte(s[:min(len(s), 12)], ';'); end > 0 {
+		if end := strings.IndexByte(s[:min(len(s), longest)], ';'); end > 0 {
 			if p := html.UnescapeString(s[:end+1]); p != s[:end+1] && utf8.ValidString(p) {
 				return p, end + 1
 			}
