@@ -324,6 +324,7 @@ func (u *Users) greet(ctx context.Context, s *server, t *Token) (*Connection, er
 		}
 		switch {
 		case err == nil:
+			u.accepted(t.UserID) // Garmin has just answered to it.
 			u.logger.InfoContext(ctx, "user connected", "user", t.UserID, "again", old != nil)
 			return conn, nil
 		case !errors.Is(err, ErrConflict):

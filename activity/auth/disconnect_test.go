@@ -2,7 +2,11 @@ package auth_test
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,6 +146,54 @@ func TestRefusalsThatLast(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A user who has connected again is in no doubt any more: Garmin took the new token.
+func TestRefusalsEndWithAConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bad := true
+		server, garmin := &tokenServer{}, &refuser{refuses: func(string) bool { return bad }}
+		server.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.FormValue("grant_type") != "authorization_code" {
+				return false
+			}
+			w.Header().Set("Content-Type", "application/json")
+			return json.NewEncoder(w).Encode(server.issue("u")) == nil
+		}
+		pool, err := activity.NewPool(&activity.Options{MaxRetries: -1, Transport: recorder(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/permissions") {
+				return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: 2, Body: io.NopCloser(strings.NewReader("[]")), Request: r}, nil
+			}
+			return garmin.RoundTrip(r)
+		})})
+		require.NoError(t, err)
+		store := auth.NewMemory()
+		server.connect(t, store, "u", time.Now().Add(24*time.Hour))
+		users, err := auth.NewUsers(app, store, &auth.Options{Transport: server, Pool: pool})
+		require.NoError(t, err)
+		defer users.Close()
+		for range 24 * 4 {
+			gone, err := users.Disconnected(t.Context(), "u")
+			require.False(t, gone)
+			require.ErrorIs(t, err, activity.ErrUnauthorized)
+			time.Sleep(15 * time.Minute)
+		}
+
+		bad = false
+		connector, err := auth.NewConnector(users, callbackURL, nil, nil)
+		require.NoError(t, err)
+		consent, sealed, err := connector.Begin(t.Context(), "")
+		require.NoError(t, err)
+		at, err := url.Parse(consent)
+		require.NoError(t, err)
+		_, err = connector.Finish(t.Context(), sealed, "", url.Values{"code": {"c"}, "state": {at.Query().Get("state")}})
+		require.NoError(t, err)
+		bad = true
+		gone, err := users.Disconnected(t.Context(), "u")
+		require.False(t, gone, "Garmin took a token of the user a moment ago")
+		require.ErrorIs(t, err, activity.ErrUnauthorized)
+	})
 }
 
 func asActivity(t *testing.T, err error) *activity.Error {
