@@ -17,10 +17,7 @@ import (
 // fails, put may be repeated.
 func (d *download) put(ctx context.Context, p *part, c Claim) (Claim, error) {
 	c.State = ClaimStored
-	d.s.placing.RLock()
-	err := d.place(ctx, *p, &c)
-	d.s.placing.RUnlock()
-	if err != nil {
+	if err := d.place(ctx, *p, &c); err != nil {
 		err = fmt.Errorf("notify: storing a file, kept as %q: %w", d.s.path(*p), err)
 		// What is kept has to have its name after a power cut.
 		err = join(err, atomicfile.SyncDir(d.s.dir.root.Open, workDir, d.s.dir.sync))
@@ -51,6 +48,8 @@ func (d *download) clean(p part) {
 // place stores the part and its sidecar under the first of two names that is
 // free, or has the same bytes.
 func (d *download) place(ctx context.Context, p part, c *Claim) error {
+	d.s.placing.RLock()
+	defer d.s.placing.RUnlock() // Sidecar may panic, and the next sweep would wait for ever.
 	var err error
 	for _, name := range []string{d.name, revised(d.name, c.SHA256)} {
 		c.Name = name

@@ -188,3 +188,16 @@ func TestRetentionMany(t *testing.T) {
 		require.False(t, has(t, dir, "u"), "nor is the directory with the user's id left")
 	})
 }
+
+// TestSidecarPanics: what the application's code throws while a file gets its place
+// does not keep the sweep, and so all downloads, waiting.
+func TestSidecarPanics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := retained(t, &Files{Dir: t.TempDir(), Retention: 30 * day, Sidecar: func(*File) ([]byte, error) { panic("once") }})
+		d := &download{s: w.files, file: &types.ActivityFile{UserID: "u"}, id: "aa11", name: "u/1.fit"}
+		require.Panics(t, func() { _ = d.place(t.Context(), part{}, &Claim{}) })
+		require.True(t, w.files.placing.TryLock())
+		w.files.placing.Unlock()
+	})
+}
