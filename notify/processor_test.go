@@ -354,6 +354,31 @@ func TestAccountEventsAreRetried(t *testing.T) {
 	})
 }
 
+// TestCallbackKnowsNoUser: only the Resolver says that nobody has a user. A callback
+// that returns such an error, of a look-up of its own, has failed.
+func TestCallbackKnowsNoUser(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		calls := map[string]int{}
+		fails := func(what string) error {
+			if calls[what]++; calls[what] < 10 {
+				return fmt.Errorf("look-up: %w", notify.ErrUnknownUser)
+			}
+			return nil
+		}
+		r.calls.Save = func(context.Context, *notify.Delivery, types.Summary) error { return fails("save") }
+		r.calls.Deregistration = func(context.Context, *notify.Delivery, *notify.Deregistration) error { return fails("deregistration") }
+		r.start()
+		r.put(push("u", "1"), `{"deregistrations":[{"userId":"v"}]}`)
+		pass(24 * time.Hour)
+		r.finish()
+		require.Equal(t, map[string]int{"save": 10, "deregistration": 10}, calls)
+		require.Zero(t, r.count(notify.ResultUnknownUser))
+		require.Empty(t, r.letters())
+	})
+}
+
 // TestRevisionOfPush: of a pushed item its own bytes count, in a body of any
 // size, and a letter's reason has a bound.
 func TestRevisionOfPush(t *testing.T) {

@@ -55,7 +55,7 @@ func (o *outcome) judge() verdict {
 		return verdict{fate: gone}
 	case bad:
 		return o.bury(ResultQuarantined, o.err)
-	case errors.Is(o.err, ErrUnknownUser):
+	case errors.Is(o.err, ErrUnknownUser) && !fromCallback(o.err):
 		if t.Class == ClassAccount {
 			return o.done(ResultUnknownUser)
 		}
