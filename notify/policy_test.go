@@ -115,6 +115,42 @@ func TestOutageUntilTheDeadline(t *testing.T) {
 	})
 }
 
+// unsentError is that of a call which was refused on our side.
+type unsentError struct{ faultError }
+
+func (unsentError) Unwrap() error { return types.ErrNotSent }
+
+// TestRefusedHereIsNoAnswer: a ping whose callback URL is not Garmin's, or whose user
+// has no token any more, ends no outage: Garmin was not asked.
+func TestRefusedHereIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []types.Fault{types.FaultItem, types.FaultUser} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &phone{answer: func(url string) error {
+				if strings.Contains(url, "odd") {
+					return unsentError{faultError{fault}}
+				}
+				return faultError{types.FaultApplication}
+			}}
+			r := newRig(t, p.client())
+			for i := range 10 {
+				r.put(ping(fmt.Sprint("u", i), fmt.Sprint("https://x/", i)))
+			}
+			r.start()
+			pass(time.Minute)
+			for i := range 10 {
+				r.put(ping(fmt.Sprint("odd", i), fmt.Sprint("https://x/odd", i)))
+			}
+			pass(time.Hour)
+			require.Zero(t, r.count(notify.ResultResumed), fault)
+			p.set(func(string) error { return nil })
+			pass(10 * time.Minute)
+			require.Equal(t, 1, r.count(notify.ResultResumed))
+			r.finish()
+		})
+	}
+}
+
 // Whoever can reach the endpoint can send pings whose calls fail. Those of one
 // user stop nobody else's.
 func TestOneUserIsNoOutage(t *testing.T) {

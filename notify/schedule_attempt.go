@@ -147,7 +147,8 @@ func (o *outcome) bury(result Result, err error) verdict {
 	}
 }
 
-// answered reports whether Garmin itself answered a call.
+// answered reports whether Garmin itself answered a call. A call that was refused
+// before it was sent tells nothing.
 func (o *outcome) answered() bool {
 	if !o.task.Class.pulls() {
 		return false
@@ -155,7 +156,7 @@ func (o *outcome) answered() bool {
 	if o.attempt.answered {
 		return true
 	}
-	if o.err == nil || fromCallback(o.err) {
+	if o.err == nil || fromCallback(o.err) || notSent(o.err) {
 		return false
 	}
 	switch f, _ := faultOf(o.err); f {
