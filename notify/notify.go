@@ -77,8 +77,8 @@
 // files wait, one of them is tried now and then, and after a permission change
 // all are tried at once ([ResultParked]). While no call can succeed, because the
 // application is refused or Garmin cannot be reached, the pings and files of all
-// users wait, each until its own deadline, and are tried one at a time
-// ([ResultOutage]). Pushes continue in both cases.
+// users wait, each until its own deadline, and are tried one at a time, or beside
+// one that takes longer than a minute ([ResultOutage]). Pushes continue in both cases.
 //
 // # Dead letters
 //

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,6 +150,42 @@ func TestRefusedHereIsNoAnswer(t *testing.T) {
 			r.finish()
 		})
 	}
+}
+
+// TestProbeThatHangs: an item of one user that hangs, itself or behind another of that
+// user, does not keep an outage going for all.
+func TestProbeThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out atomic.Bool
+		out.Store(true)
+		block := make(chan struct{})
+		r := newRig(t, garmin{follow: func(_ context.Context, _ types.Kind, url types.Secret) iter.Seq2[types.Summary, error] {
+			switch {
+			case out.Load():
+				return yields(faultError{types.FaultNetwork})
+			case strings.Contains(string(url), "bad"):
+				<-block
+			}
+			return yields(nil, &types.Activity{SummaryID: "1"})
+		}})
+		for i := range 10 {
+			r.put(ping(fmt.Sprint("u", i), fmt.Sprint("https://x/", i)))
+		}
+		r.start()
+		synctest.Wait()
+		require.Equal(t, 1, r.count(notify.ResultOutage))
+		r.put(ping("bad", "https://x/bad")) // the newest asks first
+		synctest.Wait()
+		out.Store(false)
+		pass(10 * time.Minute)
+		require.Equal(t, 1, r.count(notify.ResultResumed))
+		require.Len(t, r.got(), 10)
+		close(block)
+		pass(time.Minute)
+		require.Len(t, r.got(), 11)
+		r.finish()
+	})
 }
 
 // Whoever can reach the endpoint can send pings whose calls fail. Those of one

@@ -24,7 +24,8 @@ type outage struct {
 	count int // items held
 	probe ItemID
 	tries int
-	timer *time.Timer
+	timer *time.Timer // to the next probe
+	late  *time.Timer // to the end of the patience with the one that runs
 
 	// What speaks for an outage of the network: calls that failed one after
 	// another, of different users.
@@ -38,7 +39,8 @@ const (
 	// the network counts as down. One user's odd callbacks are not enough.
 	outageRow   = 6
 	outageUsers = 3
-	// outageWait is the longest time between two probes.
+	// outageWait is the longest time between two probes, and how long one is waited
+	// for: it may hang, or wait behind an item of its user that does.
 	outageWait = time.Minute
 )
 
@@ -94,6 +96,7 @@ func (s *scheduler) outageProbedBy(id ItemID) *outage {
 // to.
 func (s *scheduler) probedNothing(id ItemID) {
 	if o := s.outageProbedBy(id); o != nil {
+		o.late.Stop()
 		o.probe = 0
 		s.setOutageProbe(o)
 	}
@@ -174,8 +177,17 @@ func (s *scheduler) probeOutage(o *outage) {
 		o.probe = e.id
 		e.flags |= flagOutageProbe
 		sh.find(e)
+		o.late = time.AfterFunc(outageWait, func() { s.probeLate(e.id) })
 		return
 	}
+}
+
+// probeLate lets another item ask beside one that does not come to an end: one
+// user's trouble holds up nobody else.
+func (s *scheduler) probeLate(id ItemID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.probedNothing(id)
 }
 
 // resume ends an outage: Garmin has answered a call for the application.
@@ -188,9 +200,7 @@ func (s *scheduler) resume(app string) (news Outcome) {
 	if !o.open {
 		return Outcome{}
 	}
-	if o.timer != nil {
-		o.timer.Stop()
-	}
+	o.stop()
 	news = Outcome{Result: ResultResumed, UserID: o.nobody(), Age: s.now() - o.since}
 	for sh := range s.shares {
 		for _, e := range sh.held[app].takeAll() {
@@ -212,6 +222,7 @@ func (s *scheduler) outageLost(sh *shareState) {
 	sh.held = nil
 	for _, o := range s.outages {
 		if o.probe != 0 {
+			o.late.Stop()
 			o.probe = 0 // perhaps it was one of them
 			s.setOutageProbe(o)
 		}
@@ -257,8 +268,14 @@ func (s *scheduler) longestOutage() (longest *outage) {
 // stopProbes is for the end of the run.
 func (s *scheduler) stopProbes() {
 	for _, o := range s.outages {
-		if o.timer != nil {
-			o.timer.Stop()
+		o.stop()
+	}
+}
+
+func (o *outage) stop() {
+	for _, t := range []*time.Timer{o.timer, o.late} {
+		if t != nil {
+			t.Stop()
 		}
 	}
 }
