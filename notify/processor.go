@@ -152,8 +152,8 @@ func (p *Processor) Run(ctx context.Context) error {
 	if !p.busy.CompareAndSwap(false, true) {
 		return ErrInUse
 	}
-	hung := 0
-	defer func() { p.busy.Store(hung > 0) }()
+	free := func() { p.busy.Store(false) }
+	defer func() { free() }()
 	// Attempts continue after ctx during the drain.
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
@@ -178,10 +178,17 @@ func (p *Processor) Run(ctx context.Context) error {
 	}
 	stopFeed()
 	idle := r.sched.stop()
-	hung = r.drain(ctx, idle, cancel)
+	hung := r.drain(ctx, idle, cancel)
 	watcher.Wait()
 	if hung > 0 {
 		// The shares are not released: something of them runs.
+		free = func() {
+			go func() {
+				<-idle
+				r.shares.Wait()
+				p.busy.Store(false)
+			}()
+		}
 		return fmt.Errorf("notify: %d attempts did not end in time", hung)
 	}
 	r.shares.Wait()
@@ -259,10 +266,10 @@ func (r *run) serve(feed context.Context, share Share) {
 		share.Release()
 	default:
 		// An attempt hangs. The share ends by itself, or when the attempt ends.
-		go func() {
+		r.shares.Go(func() {
 			<-quiet
 			share.Release()
-		}()
+		})
 	}
 }
 

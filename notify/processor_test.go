@@ -484,4 +484,43 @@ func TestProcessorRunsOnce(t *testing.T) {
 	})
 }
 
+// TestRunAfterAHang: the processor may run again when the attempts that hung have
+// ended.
+func TestRunAfterAHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.calls.File = nil
+		gate := make(chan struct{})
+		save := r.calls.Save
+		r.calls.Save = func(ctx context.Context, d *notify.Delivery, s types.Summary) error {
+			<-gate
+			return save(ctx, d, s)
+		}
+		p, err := notify.NewProcessor(r.queue, r.users, r.calls, nil)
+		require.NoError(t, err)
+		run := func() (stop func(), ended chan error) {
+			ctx, cancel := context.WithCancel(t.Context())
+			ended = make(chan error, 1)
+			go func() { ended <- p.Run(ctx) }()
+			synctest.Wait()
+			return cancel, ended
+		}
+		r.put(push("u", "1"))
+		stop, ended := run()
+		stop()
+		require.ErrorContains(t, <-ended, "1 attempts")
+		stop, ended = run()
+		stop()
+		require.ErrorIs(t, <-ended, notify.ErrInUse)
+		close(gate)
+		pass(time.Minute)
+		stop, ended = run()
+		stop()
+		require.NoError(t, <-ended)
+		require.NotEmpty(t, r.got())
+		require.Zero(t, r.left())
+	})
+}
+
 var errBoom = errors.New("boom")
