@@ -26,19 +26,20 @@ type scheduler struct {
 	start time.Time
 	seed  maphash.Seed // a stranger cannot choose names that collide
 
-	mu      sync.Mutex
-	shares  map[*shareState]struct{}
-	ready   [crews]ready
-	crew    [crews]crewState
-	bytes   int64              // of the items of crewLarge that run
-	loaded  int64              // bytes of items that are ready or kept for their lanes
-	outages map[string]*outage // by application, since its last call that was answered
-	slow    *time.Timer        // to look for slow attempts
-	slowAt  time.Duration      // when it does; 0 if nothing runs that is not slow
-	finish  [Classes]uint64    // items settled
-	rereads int                // see generation
-	stopped bool
-	idle    chan struct{} // closed when stopped and nothing runs
+	mu        sync.Mutex
+	shares    map[*shareState]struct{}
+	ready     [crews]ready
+	crew      [crews]crewState
+	bytes     int64              // of the items of crewLarge that run
+	slowBytes int64              // of these, those of attempts that hold no place
+	loaded    int64              // bytes of items that are ready or kept for their lanes
+	outages   map[string]*outage // by application, since its last call that was answered
+	slow      *time.Timer        // to look for slow attempts
+	slowAt    time.Duration      // when it does; 0 if nothing runs that is not slow
+	finish    [Classes]uint64    // items settled
+	rereads   int                // see generation
+	stopped   bool
+	idle      chan struct{} // closed when stopped and nothing runs
 }
 
 const (
@@ -59,10 +60,12 @@ const (
 	// maxAgain is how many repeats of a class may be ready, to leave room for new
 	// items.
 	maxAgain = 8 << 10
-	// largeItem is the size from which an item has workers of its own, and
-	// maxLarge bounds the bytes of those that run.
+	// largeItem is the size from which an item has workers of its own. maxLarge
+	// bounds the bytes of those that run and hold a place, and mostLarge those of
+	// all.
 	largeItem = 256 << 10
 	maxLarge  = 32 << 20
+	mostLarge = 3 * maxLarge
 	// accountPatience is how long a deregistration or permission change waits for
 	// the user's running attempt.
 	accountPatience = 500 * time.Millisecond
@@ -258,7 +261,7 @@ func (s *scheduler) take(c crew) *task {
 			heap.Pop(first)
 			continue
 		}
-		if c == crewLarge && s.bytes > 0 && s.bytes+t.Size > maxLarge {
+		if c == crewLarge && !s.roomForLarge(t.Size) {
 			return nil
 		}
 		if t.lane.share.clogged() {
@@ -292,6 +295,14 @@ func (s *scheduler) take(c crew) *task {
 		return t
 	}
 	return nil
+}
+
+// roomForLarge reports whether an item of so many bytes may run beside the others.
+// Those of attempts that hang count less, or one user's would hold up all that are
+// large.
+func (s *scheduler) roomForLarge(size int64) bool {
+	holding := s.bytes - s.slowBytes
+	return s.bytes == 0 || (holding == 0 || holding+size <= maxLarge) && s.bytes+size <= mostLarge
 }
 
 // putBack returns a ready item to its lane.
@@ -360,6 +371,9 @@ func (s *scheduler) settled(t *task, v verdict) (next *task, news Outcome) {
 	}
 	if t.crew == crewLarge {
 		s.bytes -= t.Size
+		if t.slow {
+			s.slowBytes -= t.Size
+		}
 	}
 	if !sh.dead {
 		if l.park != nil && l.park.probe == t.ID {

@@ -112,6 +112,9 @@ func (s *scheduler) findSlow() {
 			}
 			t.slow = true
 			c.slow++
+			if t.crew == crewLarge {
+				s.slowBytes += t.Size
+			}
 			t.lane.share.sluggish.add(t.UserID)
 		}
 		s.employ(crew(i))

@@ -162,3 +162,24 @@ func TestSlowForAll(t *testing.T) {
 		})
 	}
 }
+
+// TestLargeItemHangs: a callback that hangs with a large item delays no other user's
+// large items for long.
+func TestLargeItemHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		var h hanging
+		r.calls.Save = h.save
+		large := func(user string, size int) string {
+			return fmt.Sprintf(`{"activityDetails":[{"userId":%q,"summaryId":"1","summary":{},"pad":%q}]}`, user, strings.Repeat("x", size))
+		}
+		r.start()
+		r.put(large("bad", 20<<20))
+		pass(time.Second)
+		r.put(large("good1", 20<<20), large("good2", 300<<10))
+		pass(time.Minute)
+		require.Len(t, h.came, 2)
+		r.stop()
+		<-r.ended
+	})
+}
