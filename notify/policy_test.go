@@ -116,6 +116,32 @@ func TestOutageUntilTheDeadline(t *testing.T) {
 	})
 }
 
+// TestParkedUntilTheDeadline: what waits for a user's token is tried for the last time
+// at its own deadline, and is then a letter.
+func TestParkedUntilTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &phone{answer: func(string) error { return faultError{types.FaultUser} }}
+		r := newRig(t, p.client())
+		r.start()
+		for i := range 70 {
+			r.put(ping("u", fmt.Sprint("https://x/", i)))
+		}
+		pass(time.Hour)
+		for i := range 70 {
+			r.put(ping("u", fmt.Sprint("https://x/later", i)))
+		}
+		pass(7*24*time.Hour - time.Hour - time.Minute)
+		require.Empty(t, r.letters())
+		pass(2 * time.Minute)
+		require.Len(t, r.letters(), 70)
+		pass(time.Hour)
+		require.Len(t, r.letters(), 140)
+		require.Zero(t, r.left())
+		r.finish()
+	})
+}
+
 // unsentError is that of a call which was refused on our side.
 type unsentError struct{ faultError }
 

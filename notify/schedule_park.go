@@ -70,10 +70,10 @@ func (s *scheduler) refused(t *task) (inRow int, parks bool) {
 // parks reports whether t has to wait for the user's token, and makes it wait.
 func (s *scheduler) parks(l *lane, t *task) bool {
 	p := l.park
-	if p == nil || !t.Class.pulls() {
+	now := s.now()
+	if p == nil || !t.Class.pulls() || t.due <= now {
 		return false
 	}
-	now := s.now()
 	if fill := int((now - p.credits) / newcomer); fill > 0 {
 		p.credit = min(newcomers, p.credit+fill)
 		p.credits += time.Duration(fill) * newcomer
@@ -134,18 +134,21 @@ func (s *scheduler) setProbe(l *lane, at time.Duration) {
 	}
 }
 
-// probePark picks the item that asks: one at its deadline, else one that was
-// refused least often, files first, since they have the least time.
+// probePark picks the item that asks: one that was refused least often, files
+// first, since they have the least time. Those at their deadline are tried for the
+// last time, all of them: they may be a million, and each look goes through all.
 func (s *scheduler) probePark(p *park, now time.Duration) {
 	if p.probe != 0 || len(p.items) == 0 {
+		return
+	}
+	if p.soonest <= now {
+		s.expirePark(p, now)
 		return
 	}
 	best := 0
 	better := func(a, b entry) bool {
 		dueA, dueB := s.dueOf(a), s.dueOf(b)
 		switch {
-		case (dueA <= now) != (dueB <= now):
-			return dueA <= now
 		case a.refusals != b.refusals:
 			return a.refusals < b.refusals
 		case dueA != dueB:
@@ -170,6 +173,26 @@ func (s *scheduler) probePark(p *park, now time.Duration) {
 	p.probe = e.id
 	e.flags |= flagProbe
 	p.lane.share.lineUp(p.lane, e)
+	s.advance(p.lane)
+}
+
+// expirePark puts the items at their deadline back in line, where they do not park
+// again.
+func (s *scheduler) expirePark(p *park, now time.Duration) {
+	kept := p.items[:0]
+	for _, e := range p.items {
+		due := s.dueOf(e)
+		if due <= now {
+			p.lane.share.lineUp(p.lane, e)
+			continue
+		}
+		if len(kept) == 0 || due < p.soonest {
+			p.soonest = due
+		}
+		kept = append(kept, e)
+	}
+	p.items = kept
+	s.setProbe(p.lane, now)
 	s.advance(p.lane)
 }
 
