@@ -53,6 +53,9 @@ var (
 	// errSpent means that a file's only download was started and failed: asking
 	// again would give 410.
 	errSpent = errors.New("notify: the file's only download is used up")
+	// errOtherUser means that the file's callback URL came before, as another
+	// user's. Nobody gets what was stored for somebody else.
+	errOtherUser = errors.New("notify: the file was announced before as another user's")
 	// errBadFile means that a download succeeded but did not bring a complete
 	// file of the announced type.
 	errBadFile = errors.New("notify: not a complete file of its type")

@@ -95,6 +95,8 @@ func (s *fileStore) fetch(ctx context.Context, client Client, f *types.ActivityF
 		c, err = d.run(held, client)
 	case before.State == ClaimDone:
 		return nil, true, nil
+	case before.Owner != "" && before.Owner != owner.Of(f.UserID):
+		return nil, false, Permanent(errOtherUser)
 	case before.State == ClaimStored:
 		c, err = before, d.inPlace(ctx)
 	case before.State == ClaimSpent:

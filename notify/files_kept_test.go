@@ -409,3 +409,35 @@ func fileSameName(t *testing.T) {
 		require.Equal(t, string(f.Announced.UserID), string(side))
 	}
 }
+
+// TestFileOfAnotherUser: a file that came as one user's is not given to another, whose
+// ping names the same callback URL.
+func TestFileOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r, calls := fileRig(t, func(int) (io.ReadCloser, error) {
+				if broken {
+					return body(fit(10)[:20])
+				}
+				return body(fit(10))
+			})
+			var got []types.UserID
+			r.calls.File = func(_ context.Context, d *notify.Delivery, _ *notify.File) error {
+				got = append(got, d.UserID)
+				return errBoom
+			}
+			r.start()
+			r.put(fitPing("u", "7-file", fileURL))
+			pass(500 * time.Millisecond)
+			r.put(fitPing("v", "7-file", fileURL))
+			pass(time.Hour)
+			r.finish()
+			require.EqualValues(t, 1, calls.Load())
+			require.NotContains(t, got, types.UserID("v"))
+			last := r.letters()[len(r.letters())-1]
+			require.EqualValues(t, "v", last.UserID)
+			require.Contains(t, last.Reason, "another user's")
+		})
+	}
+}
