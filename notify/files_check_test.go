@@ -393,3 +393,16 @@ func wholeXML(data []byte, root string) bool {
 		}
 	}
 }
+
+// TestLongDocumentType: the name of a document type may be as long as a file. It is not
+// held.
+func TestLongDocumentType(t *testing.T) {
+	allocs := func(n int) float64 {
+		in := []byte("<!DOCTYPE " + strings.Repeat("x", n) + "><gpx/>")
+		return testing.AllocsPerRun(1, func() {
+			_, err := checkFile("GPX", bytes.NewReader(in))
+			require.NoError(t, err)
+		})
+	}
+	require.InDelta(t, allocs(1<<10), allocs(4<<20), 4)
+}

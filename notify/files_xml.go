@@ -277,9 +277,11 @@ func (s *xmlScan) documentType() {
 	}
 	var name []byte
 	for ; !s.end && !space(c) && c != '[' && c != '>'; c = s.next() {
-		name = append(name, c)
+		if len(name) < 40 {
+			name = append(name, c)
+		}
 	}
-	s.doctype = string(name[:min(len(name), 40)])
+	s.doctype = string(name)
 	for inside, quote := 0, byte(0); !s.end; c = s.next() {
 		switch {
 		case quote != 0:
