@@ -511,14 +511,16 @@ func TestEventsOfAnotherState(t *testing.T) {
 	defer api.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	id, name, deliver := "", "", func() {
+	deliver := func() {
 		fake.SetEndpoints(activitytest.Endpoint{Enabled: true, Push: true, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 		fake.AddUser(nil).Add(activitytest.NewGenerator(1).MoveIQ(fake.State().Now))
 		fake.Deliver(t.Context())
 	}
 	deliver()
 	next := follow(t, ctx, api.URL, "1000.1")
-	for id, name, _ = next(); name != "deliveries"; id, name, _ = next() {
+	id, name, _ := next()
+	for name != "deliveries" {
+		id, name, _ = next()
 	}
 	require.Equal(t, "1.0", id)
 	deliver()

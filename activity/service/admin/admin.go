@@ -124,7 +124,7 @@ func (v *view) read(w http.ResponseWriter, r *http.Request) (any, error) {
 func parse(r *http.Request) error {
 	err := r.ParseForm()
 	if err == nil {
-		err = r.ParseMultipartForm(maxBody)
+		err = r.ParseMultipartForm(maxBody) //nolint:gosec // ServeHTTP bounds the body
 	}
 	if errors.Is(err, http.ErrNotMultipart) {
 		if err = nil; r.Method == http.MethodPost && len(r.PostForm) == 0 && r.ContentLength != 0 {
