@@ -173,14 +173,16 @@ func TestMigrateGivesWay(t *testing.T) {
 }
 
 // TestMigrationsOnlyAdd holds that no step takes away what an earlier program
-// uses. The first three came with the first program.
+// uses. The first three came with the first program. An index that is not unique is
+// named by no statement: a program of the version before works on without it.
 func TestMigrationsOnlyAdd(t *testing.T) {
 	t.Parallel()
+	index := regexp.MustCompile(`DROP INDEX \S+\.letter_user;`)
 	takes := regexp.MustCompile(`(?i)\b(DROP|RENAME|TRUNCATE)\b|ALTER\s+(COLUMN\s+)?\w+\s+(TYPE|SET NOT NULL)|ADD\s+(COLUMN\s+)?\w+\s+[\w ]+NOT NULL(?:[^,;]*)`)
 	steps, err := Migrations("")
 	require.NoError(t, err)
 	for _, m := range steps[queueVersion:] {
-		for _, found := range takes.FindAllString(m.SQL, -1) {
+		for _, found := range takes.FindAllString(index.ReplaceAllString(m.SQL, ""), -1) {
 			if strings.Contains(found, "DEFAULT") {
 				continue
 			}
