@@ -56,7 +56,7 @@ func (s *Server) announce(u *User, r *record) {
 }
 
 // enqueue queues a notice, due now unless it says otherwise. A list key that is
-// not enabled takes none. Of a user who is not connected, the last is that he left.
+// not enabled takes none. The last of a user who has left is the deregistration.
 func (s *Server) enqueue(key types.Kind, n *notice) {
 	if !s.endpoints[key].Enabled || n.user.gone && key != types.KindDeregistrations {
 		return

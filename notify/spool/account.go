@@ -141,10 +141,7 @@ func (h *share) accountItems(ch *chunk) error {
 // block.
 func (h *share) accountLarge(l *largeBody) (more bool, err error) {
 	s := h.s
-	idx, err := s.indexOf(l)
-	if err == nil && idx != nil {
-		err = l.marks.readable()
-	}
+	idx, err := s.indexAndMarks(l)
 	if err != nil {
 		return true, s.leaveLarge(l, err)
 	}

@@ -173,10 +173,7 @@ func (h *share) fill(ctx context.Context, class notify.Class, n *line, i int) (m
 	gone := s.large[b.l.seq] != b.l || b.l.pinned
 	s.mu.Unlock()
 	if !gone {
-		idx, err := s.indexOf(b.l)
-		if err == nil && idx != nil {
-			err = b.l.marks.readable()
-		}
+		idx, err := s.indexAndMarks(b.l)
 		if err != nil {
 			return true, s.leaveLarge(b.l, err)
 		}

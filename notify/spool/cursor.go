@@ -240,10 +240,7 @@ func (s *spool) walkLarge(c *cursor, f func(*chunk) error) (more bool, err error
 		c.seq, c.in = l.seq, nil
 		return true, nil
 	}
-	idx, err := s.indexOf(l)
-	if err == nil && idx != nil {
-		err = l.marks.readable()
-	}
+	idx, err := s.indexAndMarks(l)
 	if err != nil {
 		return true, s.leaveLarge(l, err)
 	}

@@ -310,8 +310,8 @@ func (w *largeWriter) place() error {
 	s, l := w.e.s, w.l
 	l.swap.Lock()
 	defer l.swap.Unlock()
-	index := s.path(largeDir, l.stem()+indexSuffix)
-	if err := s.removeIndex(l); err != nil && !isNotExist(err) {
+	index := s.indexPath(l)
+	if err := s.remove(index); err != nil && !isNotExist(err) {
 		return err
 	}
 	s.mu.Lock()

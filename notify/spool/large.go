@@ -236,8 +236,8 @@ func (s *spool) putLarge(ctx context.Context, buf *[copySize]byte, have int, r i
 		l.idx, l.mem, l.live, l.counted = idx, sp.mem, idx.counts, itemID(seq, wholeBody)
 	default:
 		// Before the body, so that the index is there when the body is.
-		if err := s.fs.Rename(sp.temp, s.path(largeDir, l.stem()+indexSuffix)); err == nil {
-			sp.temp = s.path(largeDir, l.stem()+indexSuffix)
+		if err := s.fs.Rename(sp.temp, s.indexPath(l)); err == nil {
+			sp.temp = s.indexPath(l)
 			l.idx, l.live, l.counted = idx, idx.counts, itemID(seq, wholeBody)
 		}
 	}
@@ -315,7 +315,7 @@ func (s *spool) forgetLarge(l *largeBody) {
 	l.marks.mu.Unlock()
 	s.forgetMarks(l.marks)
 	if filed {
-		if rerr := s.removeIndex(l); err == nil && !isNotExist(rerr) {
+		if rerr := s.remove(s.indexPath(l)); err == nil && !isNotExist(rerr) {
 			err = rerr
 		}
 	}
@@ -324,16 +324,8 @@ func (s *spool) forgetLarge(l *largeBody) {
 	}
 }
 
-// removeIndex removes the file of an index.
-func (s *spool) removeIndex(l *largeBody) error {
-	name := s.path(largeDir, l.stem()+indexSuffix)
-	size := s.sizeOf(name)
-	err := s.fs.Remove(name)
-	if err == nil {
-		s.spend(-size)
-	}
-	return err
-}
+// indexPath is where the file of an index is.
+func (s *spool) indexPath(l *largeBody) string { return s.path(largeDir, l.stem()+indexSuffix) }
 
 // recoverLarge finds the large bodies, and removes those never acknowledged or
 // already finished.

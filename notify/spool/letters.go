@@ -170,26 +170,30 @@ func (s *spool) removeLetter(id string) error {
 // unlinkLetter removes a letter, which a power cut may undo. The caller has
 // entered.
 func (s *spool) unlinkLetter(id string) error {
-	size := s.sizeOf(s.letterPath(id))
-	if err := s.fs.Remove(s.letterPath(id)); err != nil {
+	if err := s.remove(s.letterPath(id)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	s.spend(-size)
 	n, _ := parseLetterName(id)
 	s.letters.remove(n)
 	if n.kind == ofRest {
 		s.forgetRest(n)
 	}
 	for _, suffix := range besides {
-		name := s.path(letterDir, id+suffix)
-		size := s.sizeOf(name)
-		if err := s.fs.Remove(name); err == nil {
-			s.spend(-size)
-		} else if !isNotExist(err) {
+		if err := s.remove(s.path(letterDir, id+suffix)); err != nil && !isNotExist(err) {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}
 	return nil
+}
+
+// remove removes a file and gives back its room.
+func (s *spool) remove(name string) error {
+	size := s.sizeOf(name)
+	err := s.fs.Remove(name)
+	if err == nil {
+		s.spend(-size)
+	}
+	return err
 }
 
 // sizeOf gives the size of a file, or 0.

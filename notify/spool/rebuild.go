@@ -26,7 +26,7 @@ func (s *spool) indexOf(l *largeBody) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.openText(s.path(largeDir, l.stem()+indexSuffix), l.sealed, aboutIndex, errIndex)
+	f, err := s.openText(s.indexPath(l), l.sealed, aboutIndex, errIndex)
 	if err == nil {
 		idx, err = readIndex(f, f.size, l.size, sums...)
 		f.close()
@@ -78,6 +78,16 @@ func (l *largeBody) sums() ([]uint32, error) {
 		return nil, err
 	}
 	return append([]uint32{l.sum}, st.sums...), nil
+}
+
+// indexAndMarks returns indexOf, and fails if the marks cannot be read either: who
+// goes through the items needs both.
+func (s *spool) indexAndMarks(l *largeBody) (*index, error) {
+	idx, err := s.indexOf(l)
+	if err == nil && idx != nil {
+		err = l.marks.readable()
+	}
+	return idx, err
 }
 
 // indexNow returns the index of a large body without waiting: it fails with
@@ -270,7 +280,7 @@ func (s *spool) split(l *largeBody) (_ *index, mem *memFile, err error) {
 		if f == nil {
 			return &w.idx, mem, nil
 		}
-		name := s.path(largeDir, l.stem()+indexSuffix)
+		name := s.indexPath(l)
 		torn := s.sizeOf(name)
 		if err := s.fs.Rename(temp, name); err == nil {
 			s.spend(w.diskSize() - torn)
@@ -343,7 +353,7 @@ func (s *spool) openIndex(l *largeBody) (io.ReaderAt, func(), error) {
 	if mem != nil {
 		return mem, func() {}, nil
 	}
-	f, err := s.openText(s.path(largeDir, l.stem()+indexSuffix), l.sealed, aboutIndex, errIndex)
+	f, err := s.openText(s.indexPath(l), l.sealed, aboutIndex, errIndex)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -355,7 +365,7 @@ func (s *spool) dropIndex(l *largeBody) {
 	s.mu.Lock()
 	s.setIndex(l, nil, nil)
 	s.mu.Unlock()
-	_ = s.removeIndex(l)
+	_ = s.remove(s.indexPath(l))
 }
 
 // memFile is a file in memory, for an index that needs none on the disk, or that the
