@@ -330,6 +330,41 @@ func TestFileLedgerPowerCut(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
+// A process wrote the log anew and died before the directory was synced. Whoever
+// opens the ledger next syncs it: a power cut would bring back the old log, without
+// what was saved since.
+func TestFileLedgerNameNotSynced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var disk powercut.Disk
+	t.Cleanup(disk.Close)
+	var fails bool
+	sync := func(f *os.File) error {
+		if fails && isDir(f) {
+			return errStub
+		}
+		return disk.Sync(f)
+	}
+	l, err := backfill.OpenLedgerOn(dir, sync, nil)
+	require.NoError(t, err)
+	require.NoError(t, save(l, planned("u", 0, 25)))
+	fails = true
+	backfill.BreakDisk(l)
+	require.ErrorIs(t, save(l, planned("v", 0, 25)), errStub)
+	backfill.Abandon(l)
+
+	_, err = backfill.OpenLedgerOn(dir, sync, nil)
+	require.ErrorIs(t, err, errStub)
+	fails = false
+	l, err = backfill.OpenLedgerOn(dir, sync, nil)
+	require.NoError(t, err)
+	require.NoError(t, save(l, planned("w", 0, 25)))
+	cut := t.TempDir()
+	require.NoError(t, disk.Cut(cut))
+	require.ElementsMatch(t, lines(t, l), lines(t, openLedger(t, cut)), "a save that returned is lost")
+	require.NoError(t, l.Close())
+}
+
 // FuzzReplay opens any bytes as a log. What it makes of them is a ledger that
 // keeps its rules, and the same again after it was written and read.
 func FuzzReplay(f *testing.F) {

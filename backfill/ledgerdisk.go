@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/garminkit/activityapi/internal/atomicfile"
 	"github.com/garminkit/activityapi/internal/filelock"
 	"github.com/garminkit/activityapi/internal/recordlog"
 )
@@ -66,7 +67,11 @@ func (l *fileLedger) open() error {
 		_, err := l.rewrite()
 		return err
 	}
-	// What was read may not be synced yet, if a crash came before.
+	// What was read may not be synced yet, if a crash came before, and neither may
+	// its name: a power cut would bring back the log that was there before it.
+	if err := atomicfile.SyncDir(l.root.Open, ".", l.device.Sync); err != nil {
+		return err
+	}
 	_, err = l.device.Append(l.file, l.path(logName), l.size, nil, true)
 	return err
 }
