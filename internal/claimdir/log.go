@@ -74,11 +74,16 @@ func (d *Dir) refresh() error {
 	}
 	f, err := d.root.OpenFile(logName, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		if f, err = d.disk.Replace(d.root, logTemp, logName, func(f *os.File) error { return writeRuns(f, d.runNames(nil)) }); err != nil && f != nil {
-			f.Close()
-		}
+		f, err = d.disk.Replace(d.root, logTemp, logName, func(f *os.File) error { return writeRuns(f, d.runNames(nil)) })
+	} else if err == nil {
+		// Whoever put it in place may have died before the directory was synced, or
+		// failed to sync it: a power cut would bring back the one before it.
+		err = atomicfile.SyncDir(d.root.Open, ".", d.disk.Sync)
 	}
 	if err != nil {
+		if f != nil {
+			f.Close()
+		}
 		return err
 	}
 	if err := d.openLog(f); err != nil {

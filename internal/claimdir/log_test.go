@@ -96,6 +96,54 @@ func stateOf(d *Dir, id string) (state notify.ClaimState, err error) {
 	return state, err
 }
 
+// TestClaimLogNameNotSynced: a process wrote the log anew and its directory could
+// not be synced, or it died before that. Whoever changes a claim next, syncs it: a
+// power cut would bring back the old log, without what was acknowledged since.
+func TestClaimLogNameNotSynced(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(other *Dir, dir string) *Dir{
+		"another process": func(other *Dir, _ string) *Dir { return other },
+		"opened anew":     func(_ *Dir, dir string) *Dir { return openClaims(t, dir) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			var disk powercut.Disk
+			t.Cleanup(disk.Close)
+			failing := errors.New("input/output error")
+			var fails bool
+			syncs := func(f *os.File) error {
+				if info, err := f.Stat(); err != nil || fails && info.IsDir() {
+					return errors.Join(err, failing)
+				}
+				return disk.Sync(f)
+			}
+			d, other := openClaims(t, dir), openClaims(t, dir)
+			d.disk.Sync, other.disk.Sync = syncs, syncs
+			for _, c := range []*Dir{d, other} {
+				_, taken := begin(t, c, "aa01")
+				require.Equal(t, c == d, taken)
+			}
+			fails = true
+			_, err := d.Erase(t.Context(), "u")
+			require.ErrorIs(t, err, failing)
+
+			d = next(other, dir)
+			d.disk.Sync = syncs
+			_, _, err = d.Begin(t.Context(), "aa02", time.Minute)
+			require.ErrorIs(t, err, failing)
+			fails = false
+			_, taken := begin(t, d, "aa02")
+			require.True(t, taken)
+			cut := t.TempDir()
+			require.NoError(t, disk.Cut(cut))
+			state, err := stateOf(openClaims(t, cut), "aa02")
+			require.NoError(t, err)
+			require.Equal(t, notify.ClaimBegun, state, "a claim that was acknowledged is lost")
+		})
+	}
+}
+
 // TestClaimLogBrokenDisk: a write or a sync that fails is told, and changes
 // nothing; afterwards all goes on, in a file that was not there before if nobody
 // can know what the disk has.
