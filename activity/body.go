@@ -42,8 +42,8 @@ func newBody(ctx context.Context, cancel context.CancelCauseFunc, cl *call, resp
 	// HTTP/2 and chunks mark their end, and so does gzip.
 	b.ends = resp.ContentLength >= 0 || resp.ProtoMajor > 1 || len(resp.TransferEncoding) > 0
 	// net/http takes the header away when it has inflated the body itself.
-	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
-	case "gzip", "x-gzip":
+	switch {
+	case gzipped(resp):
 		b.reader = &inflater{src: bufio.NewReader(resp.Body), body: b}
 		b.packed = resp.ContentLength
 	default:
@@ -119,6 +119,32 @@ func (b *body) Close() error {
 		return b.call.safe(err)
 	}
 	return nil
+}
+
+// gzipped tells that an answer is called gzip, and was not inflated below.
+func gzipped(resp *http.Response) bool {
+	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
+	case "gzip", "x-gzip":
+		return true
+	}
+	return false
+}
+
+// inflateRefusal lets all who read a refusal, the credential too, see its text if it
+// comes as gzip although nobody asked for that. A refusal is small: neither more of
+// the answer nor more of its text is read than is looked at.
+func inflateRefusal(resp *http.Response) {
+	if !gzipped(resp) {
+		return
+	}
+	packed := bufio.NewReader(io.LimitReader(resp.Body, answerLimit))
+	resp.Body = &struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(&inflater{src: packed, body: &body{}}, answerLimit), resp.Body}
+	resp.Header = resp.Header.Clone()
+	resp.Header.Del("Content-Encoding")
+	resp.ContentLength, resp.Uncompressed = -1, true
 }
 
 // inflater opens the gzip stream at the first read, when the caller is ready

@@ -103,6 +103,9 @@ func (p *pin) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, &netError{cl.safe(err)}
 	}
+	if !cl.good(resp.StatusCode) {
+		inflateRefusal(resp)
+	}
 	return resp, nil
 }
 

@@ -348,6 +348,58 @@ func TestInflation(t *testing.T) {
 	})
 }
 
+// A refusal that comes as gzip although nobody asked is read like any other, and
+// neither more of it nor more of its text than of any other.
+func TestInflatedRefusals(t *testing.T) {
+	t.Parallel()
+	const message = `{"errorMessage":"Unknown UserAccessToken"}`
+	good := zipped(message)
+	for name, test := range map[string]struct {
+		status         int
+		body, encoding string
+		err            error
+		message        string
+		excerpt        string
+		fault          types.Fault
+	}{
+		"401":            {401, good, "gzip", activity.ErrUnauthorized, "Unknown UserAccessToken", "", types.FaultUser},
+		"409":            {409, good, "x-gzip", activity.ErrDuplicate, "Unknown UserAccessToken", "", types.FaultItem},
+		"cut":            {401, good[:len(good)-6], "GZIP ", activity.ErrUnauthorized, "Unknown UserAccessToken", "", types.FaultUser},
+		"not packed":     {401, message, "gzip", activity.ErrUnauthorized, "Unknown UserAccessToken", "", types.FaultUser},
+		"another's page": {401, zipped("<html>login</html>"), "gzip", activity.ErrUnauthorized, "", "<html>login</html>", types.FaultNetwork},
+		"nothing":        {401, "", "gzip", activity.ErrUnauthorized, "", "", ""},
+		"no gzip":        {401, "\x1f\x8b plain text, long enough", "gzip", activity.ErrUnauthorized, "", "", ""},
+		"bomb":           {401, zipped(message + strings.Repeat(" ", 4<<20)), "gzip", activity.ErrUnauthorized, "Unknown UserAccessToken", "", types.FaultUser},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, n := answering(t, test.status, test.body, http.Header{"Content-Encoding": {test.encoding}}, activity.Options{})
+			_, err := c.Download(t.Context(), fileAt(base))
+			for _, err := range []error{err, c.Backfill(t.Context(), types.KindActivities, monthBack)} {
+				require.ErrorIs(t, err, test.err)
+				e := asError(t, err)
+				require.Equal(t, test.message, e.Message)
+				require.Equal(t, test.excerpt, e.Body)
+				require.Equal(t, test.fault, e.Fault())
+			}
+			require.Equal(t, 2, *n)
+		})
+	}
+	t.Run("endless", func(t *testing.T) {
+		t.Parallel()
+		// Streams of nothing, one behind the other: inflated they stay nothing.
+		body := strings.NewReader(strings.Repeat(zipped(""), 200_000))
+		size := body.Size()
+		c, err := poolClient(bearer("token"), &activity.Options{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 401, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: &reader{body}, ContentLength: -1}, nil
+		})})
+		require.NoError(t, err)
+		_, err = c.Download(t.Context(), fileAt(base))
+		require.ErrorIs(t, err, activity.ErrUnauthorized)
+		require.Less(t, size-int64(body.Len()), int64(100<<10))
+	})
+}
+
 // TestSilentReplay is row F26: net/http sends a GET again by itself when the
 // connection it reused dies. The first part shows that it does; the rest that
 // it does not for what must be sent once, even through a transport that is not

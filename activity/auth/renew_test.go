@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
@@ -22,6 +23,7 @@ type refuser struct {
 	mu      sync.Mutex
 	refuses func(token string) bool
 	tokens  []string // of all requests
+	zips    bool     // answers as gzip, whatever was asked for
 }
 
 func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -33,7 +35,20 @@ func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
 	if g.refuses(token) {
 		status, body = http.StatusUnauthorized, `{"errorMessage":"Unknown token `+token+`"}`
 	}
-	return &http.Response{StatusCode: status, Header: http.Header{}, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	header := http.Header{}
+	if g.zips {
+		header.Set("Content-Encoding", "gzip")
+		var b strings.Builder
+		w := gzip.NewWriter(&b)
+		if _, err := io.WriteString(w, body); err != nil {
+			return nil, err
+		}
+		if err := w.Close(); err != nil {
+			return nil, err
+		}
+		body = b.String()
+	}
+	return &http.Response{StatusCode: status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
 func (g *refuser) requests() int {
@@ -219,18 +234,24 @@ func TestRefusedTokenInAnOutage(t *testing.T) {
 // token.
 func TestRefusedDownloadIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server, garmin := &tokenServer{}, &refuser{}
-		clients, _ := renewing(t, 1, server, garmin)
-		const file = "https://apis.garmin.com/wellness-api/rest/activityFile?id=7&token=t"
-		_, err := clients[0].Download(t.Context(), file)
-		require.ErrorIs(t, err, activity.ErrUnauthorized)
-		require.NotErrorIs(t, err, activity.ErrMaybeSpent)
-		require.Equal(t, []string{"u-1"}, garmin.tokens)
-		body, err := clients[0].Download(t.Context(), file)
-		require.NoError(t, err)
-		body.Close()
-		require.Equal(t, []string{"u-1", "u-2"}, garmin.tokens)
-		require.Equal(t, 1, server.calls)
-	})
+	for name, zips := range map[string]bool{"plain": false, "gzip that nobody asked": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, garmin := &tokenServer{}, &refuser{zips: zips}
+				clients, _ := renewing(t, 1, server, garmin)
+				const file = "https://apis.garmin.com/wellness-api/rest/activityFile?id=7&token=t"
+				_, err := clients[0].Download(t.Context(), file)
+				require.ErrorIs(t, err, activity.ErrUnauthorized)
+				require.ErrorContains(t, err, "Unknown token")
+				require.NotErrorIs(t, err, activity.ErrMaybeSpent)
+				require.Equal(t, []string{"u-1"}, garmin.tokens)
+				body, err := clients[0].Download(t.Context(), file)
+				require.NoError(t, err)
+				body.Close()
+				require.Equal(t, []string{"u-1", "u-2"}, garmin.tokens)
+				require.Equal(t, 1, server.calls)
+			})
+		})
+	}
 }
