@@ -32,8 +32,9 @@ const opDownload = "Download"
 //
 // Ask again after the second kind too, unless [Error.Fault] is the item.
 //
-// Bytes with an unknown Content-Encoding or an invalid gzip are passed on as they
-// come.
+// Bytes with an unknown Content-Encoding, or that are called gzip and do not begin
+// like it, are passed on as they come. What begins like gzip is inflated, and if that
+// fails the file has broken off.
 func (c *Client) Download(ctx context.Context, callbackURL types.Secret) (io.ReadCloser, error) {
 	query, err := c.pool.callback(types.KindActivityFiles, callbackURL)
 	if err != nil {
