@@ -42,16 +42,13 @@ func newBody(ctx context.Context, cancel context.CancelCauseFunc, cl *call, resp
 	// HTTP/2 and chunks mark their end, and so does gzip.
 	b.ends = resp.ContentLength >= 0 || resp.ProtoMajor > 1 || len(resp.TransferEncoding) > 0
 	// net/http takes the header away when it has inflated the body itself.
-	switch {
-	case gzipped(resp):
+	if gzipped(resp) {
 		b.reader = &inflater{src: bufio.NewReader(resp.Body), body: b}
 		b.packed = resp.ContentLength
-	default:
+	} else if !resp.Uncompressed {
 		// Of an encoding that is not known, and was not asked for, the bytes are
 		// left as they come: they may be the only copy there is.
-		if !resp.Uncompressed {
-			b.want = resp.ContentLength
-		}
+		b.want = resp.ContentLength
 	}
 	if resp.StatusCode == http.StatusPartialContent {
 		var first, last, size int64
