@@ -42,15 +42,23 @@ func (u *Users) Disconnected(ctx context.Context, userID types.UserID) (bool, er
 // that later steps that fail can be repeated. In the other order, a Forget that
 // fails once leaves a token that is never removed.
 func (u *Users) Forget(ctx context.Context, userID types.UserID) error {
+	u.mu.Lock()
+	leftover := u.unstored[userID] // of the token that goes
+	u.mu.Unlock()
 	for {
 		t, err := u.store.Token(ctx, userID)
-		if errors.Is(err, ErrNotConnected) {
-			return nil
-		}
 		if err == nil {
 			_, err = u.store.Swap(ctx, t, nil)
 		}
-		if err == nil || !errors.Is(err, ErrConflict) {
+		switch {
+		case err == nil, errors.Is(err, ErrNotConnected):
+			u.mu.Lock()
+			if leftover != nil && u.unstored[userID] == leftover {
+				delete(u.unstored, userID)
+			}
+			u.mu.Unlock()
+			return nil
+		case !errors.Is(err, ErrConflict):
 			return wrap("forget", userID, err)
 		}
 	}

@@ -15,3 +15,10 @@ func (f *fileStore) SetWrite(write func(f *os.File, b []byte, at int64) (int, er
 
 // Damaged returns how many damaged records the file has.
 func (f *fileStore) Damaged() int { return len(f.damaged) }
+
+// Unstored counts the tokens that are held because the store did not take them.
+func (u *Users) Unstored() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.unstored)
+}

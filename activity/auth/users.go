@@ -222,7 +222,11 @@ func (u *Users) Close() error {
 	stored := make([]error, len(users))
 	var wg sync.WaitGroup
 	for i, userID := range users {
-		wg.Go(func() { _, stored[i] = u.join(context.Background(), userID, true, nil) })
+		wg.Go(func() {
+			if _, err := u.join(context.Background(), userID, true, nil); !errors.Is(err, ErrNotConnected) {
+				stored[i] = err // or forgotten meanwhile
+			}
+		})
 	}
 	wg.Wait()
 	err := errors.Join(stored...)

@@ -359,6 +359,60 @@ func TestRotatedTokenWaitsForTheStore(t *testing.T) {
 	})
 }
 
+// What the store did not take of a user who is forgotten since is not kept, and
+// nobody hears of it.
+func TestForgetRotatedToken(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]func(users *auth.Users, store auth.TokenStore) error{
+		"Forget": func(users *auth.Users, _ auth.TokenStore) error { return users.Forget(context.Background(), "u") },
+		"elsewhere": func(users *auth.Users, store auth.TokenStore) error {
+			t, err := store.Token(context.Background(), "u")
+			if err == nil {
+				_, err = store.Swap(context.Background(), t, nil)
+			}
+			return err
+		},
+		"elsewhere, then Forget": func(users *auth.Users, store auth.TokenStore) error {
+			t, err := store.Token(context.Background(), "u")
+			if err == nil {
+				_, err = store.Swap(context.Background(), t, nil)
+			}
+			return errors.Join(err, users.Forget(context.Background(), "u"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				full := errors.New("disk full")
+				broken := true
+				store := &brokenStore{TokenStore: auth.NewMemory(), fail: func(new *auth.Token) error {
+					if broken && new != nil && new.ClaimedUntil.IsZero() {
+						return full
+					}
+					return nil
+				}}
+				server := &tokenServer{}
+				users := newUsers(t, server, store)
+				broken = false
+				server.connect(t, store, "u", time.Now().Add(24*time.Hour))
+				broken = true
+				_, err := users.Refresh(t.Context(), "u")
+				require.ErrorIs(t, err, full)
+				require.Equal(t, 1, users.Unstored())
+				require.NoError(t, forget(users, store))
+				if name != "elsewhere" {
+					require.Zero(t, users.Unstored(), "a token of a forgotten user is in memory")
+				}
+				broken = false
+				require.NoError(t, users.Close())
+				_, err = store.Token(t.Context(), "u")
+				require.ErrorIs(t, err, auth.ErrNotConnected)
+				require.Zero(t, users.Unstored())
+			})
+		})
+	}
+}
+
 // A store that fails for a moment costs a moment, and no user, even where the
 // refresh itself has run out of time.
 func TestRotationOutlastsTheStoresTrouble(t *testing.T) {
