@@ -181,6 +181,7 @@ func callbackGoexit(t *testing.T) {
 	pass(time.Hour)
 	r.finish()
 	require.Equal(t, []string{"local-v activities 2", "local-u activities 1"}, r.got())
+	require.Equal(t, 1, r.count(notify.ResultRetry))
 }
 
 func callbackPermanent(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 // body.
 type scheduler struct {
 	opts  *ProcessorOptions
-	run   func(*task) verdict
+	run   func(*task, *verdict)
 	tell  func(Outcome)
 	start time.Time
 	seed  maphash.Seed // a stranger cannot choose names that collide
@@ -71,7 +71,7 @@ const (
 	accountPatience = 500 * time.Millisecond
 )
 
-func newScheduler(o *ProcessorOptions, run func(*task) verdict, tell func(Outcome)) *scheduler {
+func newScheduler(o *ProcessorOptions, run func(*task, *verdict), tell func(Outcome)) *scheduler {
 	s := &scheduler{
 		opts: o, run: run, tell: tell, start: time.Now(), seed: maphash.MakeSeed(),
 		shares: map[*shareState]struct{}{}, outages: map[string]*outage{},
@@ -331,16 +331,16 @@ func (s *scheduler) work(t *task) {
 // attempt returns a verdict even if the partner's code ends the goroutine;
 // another one then replaces it.
 func (s *scheduler) attempt(t *task) (v verdict) {
+	v = verdict{fate: retry, wait: s.opts.RetryMax}
 	ended := true
 	defer func() {
 		if ended {
-			t.Attempts++
-			if next := s.settle(t, verdict{fate: retry, wait: s.opts.RetryMax}); next != nil {
+			if next := s.settle(t, v); next != nil {
 				go s.work(next)
 			}
 		}
 	}()
-	v = s.run(t)
+	s.run(t, &v)
 	ended = false
 	return v
 }

@@ -13,15 +13,19 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// attempt makes one attempt at an item and says what is to become of it.
-func (r *run) attempt(t *task) verdict {
+// attempt makes one attempt at an item and says what is to become of it, also if the
+// partner's code ends the goroutine.
+func (r *run) attempt(t *task, v *verdict) {
 	sh := t.lane.share
 	a := &attempt{worker: r.p.worker, it: t.Item, memo: sh, last: r.sched.now() >= t.due}
 	a.open = func(ctx context.Context) (io.ReadCloser, error) { return sh.share.Open(ctx, t.ID) }
-	err := a.try(sh.ctx)
-	t.Attempts++
-	o := &outcome{run: r, task: t, attempt: a, err: err}
-	return o.judge()
+	err := errGone
+	defer func() {
+		t.Attempts++
+		o := &outcome{run: r, task: t, attempt: a, err: err}
+		*v = o.judge()
+	}()
+	err = a.try(sh.ctx)
 }
 
 // outcome is what came of an attempt.
