@@ -72,7 +72,7 @@ func (o *outcome) judge() verdict {
 	if now >= t.due {
 		return o.bury(ResultBuried, fmt.Errorf("notify: deadline passed: %w", o.err))
 	}
-	last := t.due - lastChance
+	last := t.due - min(lastChance, (t.due-t.received)/8)
 	switch fault {
 	case types.FaultUser:
 		if tries, parks := s.refused(t); parks {

@@ -17,6 +17,7 @@ import (
 func TestUntilTheDeadline(t *testing.T) {
 	runFaults(t, []fault{
 		{"always ends its goroutine", "a letter at the deadline, as after any other failure", goexitUntilDeadline},
+		{"deadline of seconds", "more than the first attempt and the last", shortDeadline},
 	})
 }
 
@@ -39,4 +40,24 @@ func goexitUntilDeadline(t *testing.T) {
 	require.Contains(t, r.letters()[0].Reason, "a callback ended the goroutine")
 	require.Equal(t, calls, r.letters()[0].Attempts)
 	require.Equal(t, 1, r.count(notify.ResultExpiring))
+}
+
+func shortDeadline(t *testing.T) {
+	for _, d := range []time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute} {
+		r := newRig(t, nil)
+		r.opts.PushDeadline = d
+		calls := 0
+		r.calls.Save = func(context.Context, *notify.Delivery, types.Summary) error {
+			calls++
+			return errBoom
+		}
+		r.start()
+		r.put(push("u", "1"))
+		pass(d - 2*time.Second)
+		require.GreaterOrEqual(t, calls, 4, "after all but two seconds of %v", d)
+		require.Empty(t, r.letters())
+		pass(time.Minute)
+		r.finish()
+		require.Len(t, r.letters(), 1)
+	}
 }

@@ -120,5 +120,6 @@ type taker interface {
 // opener reads an item's bytes.
 type opener func(ctx context.Context) (io.ReadCloser, error)
 
-// lastChance is how long before the deadline the last attempt is made.
+// lastChance is how long before the deadline the last attempt but one is made. It is
+// less for an item that is tried for a few minutes only.
 const lastChance = time.Minute
