@@ -59,8 +59,9 @@
 //
 // Items of one Garmin user start in the order of their arrival, one at a time.
 // Users run in parallel. Later items may overtake a failed one unless they
-// concern the same summary, callback, file or account. So one bad item delays
-// neither the user's files nor the deregistration. Deregistrations and permission
+// concern the same summary, callback or file, or both are deregistrations or both
+// permission changes. So one bad item delays neither the user's files nor the
+// deregistration. Deregistrations and permission
 // changes run before the user's other items, and do not wait for one that takes
 // longer than half a second. Among users, the earliest deadline runs first.
 //

@@ -57,7 +57,8 @@ const (
 	ofSummary origin = iota + 1
 	ofCallback
 	ofFile
-	ofAccount
+	ofAccount // its permissions
+	ofDeregistration
 )
 
 func touching(o origin, kind types.Kind, name string) [16]byte {
@@ -81,8 +82,8 @@ type Piece struct {
 	// UserID is the owner, or "" for an unreadable item. In both cases it has the
 	// name of the body's application; see [AppLine].
 	UserID types.UserID
-	// Touch identifies what the item changes: a summary, a callback, a file, or
-	// the account. Two items of one user with the same Touch must not overtake
+	// Touch identifies what the item changes: a summary, a callback, a file, the
+	// permissions, or the connection. Two items of one user with the same Touch must not overtake
 	// each other. It is a hash of the sort of thing and its name. Zero stands for
 	// nothing.
 	Touch [16]byte
@@ -206,7 +207,9 @@ func pieceOf(ev *Event) Piece {
 		} else {
 			p.Touch = touching(ofCallback, types.KindActivityFiles, string(data.File.CallbackURL))
 		}
-	case *Deregistration, *PermissionChange:
+	case *Deregistration:
+		p.Class, p.Touch = ClassAccount, touching(ofDeregistration, "", "")
+	case *PermissionChange:
 		p.Class, p.Touch = ClassAccount, touching(ofAccount, "", "")
 	}
 	return p

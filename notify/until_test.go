@@ -18,6 +18,7 @@ func TestUntilTheDeadline(t *testing.T) {
 	runFaults(t, []fault{
 		{"always ends its goroutine", "a letter at the deadline, as after any other failure", goexitUntilDeadline},
 		{"deadline of seconds", "more than the first attempt and the last", shortDeadline},
+		{"permission change fails", "the user's deregistration does not wait for it, nor a permission change for that", accountsFail},
 	})
 }
 
@@ -59,5 +60,30 @@ func shortDeadline(t *testing.T) {
 		pass(time.Minute)
 		r.finish()
 		require.Len(t, r.letters(), 1)
+	}
+}
+
+func accountsFail(t *testing.T) {
+	const left = `{"deregistrations":[{"userId":"u"}]}`
+	const change = `{"userPermissionsChange":[{"userId":"u","permissions":[],"changeTimeInSeconds":1700000000}]}`
+	for _, order := range [][]string{{change, left}, {left, change}} {
+		r := newRig(t, nil)
+		calls := map[bool]int{}
+		take := func(leaves bool) error {
+			if calls[leaves]++; leaves == (order[0] == left) {
+				return errBoom
+			}
+			return nil
+		}
+		r.calls.Deregistration = func(context.Context, *notify.Delivery, *notify.Deregistration) error { return take(true) }
+		r.calls.PermissionChange = func(context.Context, *notify.Delivery, *notify.PermissionChange) error { return take(false) }
+		r.start()
+		r.put(order[0])
+		pass(time.Hour)
+		r.put(order[1])
+		pass(time.Second)
+		require.Equal(t, 1, calls[order[1] == left], "the one behind waits for the one that fails")
+		r.finish()
+		require.Equal(t, 1, r.left())
 	}
 }
