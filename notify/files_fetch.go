@@ -167,7 +167,7 @@ func (d *download) hold(ctx context.Context) (context.Context, func()) {
 func (d *download) settle(ctx context.Context, c Claim) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
-	if c.State != ClaimNone {
+	if c.State != ClaimNone && c.Owner == "" {
 		c.Owner = owner.Of(d.file.UserID)
 	}
 	return d.s.claims.Settle(ctx, d.id, c)
@@ -188,6 +188,10 @@ func (d *download) run(ctx context.Context, client Client) (Claim, error) {
 	d.others = others
 	if err != nil {
 		return Claim{}, errors.Join(err, d.giveBack(ctx))
+	}
+	parts, another := d.own(parts)
+	if another {
+		return Claim{}, errors.Join(Permanent(errOtherUser), d.giveBack(ctx))
 	}
 	p, c, err := d.usable(parts)
 	switch {
@@ -212,6 +216,24 @@ func (d *download) run(ctx context.Context, client Client) (Claim, error) {
 	return d.ask(ctx, client, parts)
 }
 
+// own leaves away the parts of other users. another tells that the file came, or is in
+// doubt, as somebody else's: an attempt that died can have left it so.
+func (d *download) own(parts []part) (own []part, another bool) {
+	mark := owner.Of(d.file.UserID)
+	has := false
+	for _, p := range parts {
+		bytes := p.size > 0 && p.kind != partAnswer
+		if whose := p.owner(); whose == "" || whose == mark {
+			own = append(own, p)
+			has = has || bytes
+		} else if bytes {
+			another = true
+		}
+	}
+	another = another || d.before.State == ClaimBegun && d.before.Owner != "" && d.before.Owner != mark
+	return own, another && !has
+}
+
 // redriven checks again what was kept of a spent download: the check may have
 // improved, or been switched off.
 func (d *download) redriven(ctx context.Context) (Claim, error) {
@@ -219,6 +241,7 @@ func (d *download) redriven(ctx context.Context) (Claim, error) {
 	if err != nil {
 		return Claim{}, err
 	}
+	parts, _ = d.own(parts)
 	p, c, err := d.usable(parts)
 	switch {
 	case err != nil:

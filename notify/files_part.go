@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/garminkit/activityapi/internal/atomicfile"
+	"github.com/garminkit/activityapi/internal/owner"
 )
 
 // partKind is the ending of a file that holds the bytes of a download which
@@ -40,6 +41,15 @@ func (p part) name() string { return workDir + "/" + p.stem + string(p.kind) }
 
 // partOwner is the middle of the names of a user's parts.
 func partOwner(mark string) string { return "-" + mark }
+
+// owner returns the mark of the user whose part it is, or "" if its name has none.
+func (p part) owner() string {
+	_, rest, _ := strings.Cut(p.stem, partOwner(""))
+	if len(rest) <= owner.Size {
+		return ""
+	}
+	return rest[:owner.Size]
+}
 
 // newPart makes a file for a download, with room for it.
 func (s *fileStore) newPart(id, mark string) (*os.File, part, error) {
