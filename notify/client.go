@@ -48,7 +48,7 @@ var (
 	// [Resolver] returns it.
 	ErrUnknownUser = errors.New("notify: unknown user")
 	// errWrongUser means that a pull returned data of a user other than the one
-	// the ping named. None of it is delivered.
+	// the ping named. None of it is delivered, or beyond maxPull none from there on.
 	errWrongUser = errors.New("notify: the pulled data belongs to another user")
 	// errSpent means that a file's only download was started and failed: asking
 	// again would give 410.

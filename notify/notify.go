@@ -49,7 +49,8 @@
 // A [Resolver] finds your users for a Garmin user id. It is called for each
 // attempt. Data for an id that no user has is retried for a minute and then
 // becomes a dead letter. If a pull returns data of a user other than the one its
-// ping named, none of it is delivered.
+// ping named, none of it is delivered; of a pull of more than about 2,000 summaries,
+// which is delivered in parts, none from that part on.
 //
 // When a user leaves, delete the tokens first and your own record of the user
 // last. If something fails in between, the deregistration comes again, and still
@@ -61,9 +62,9 @@
 // Users run in parallel. Later items may overtake a failed one unless they
 // concern the same summary, callback or file, or both are deregistrations or both
 // permission changes. So one bad item delays neither the user's files nor the
-// deregistration. Deregistrations and permission
-// changes run before the user's other items, and do not wait for one that takes
-// longer than half a second. Among users, the earliest deadline runs first.
+// deregistration. Deregistrations and permission changes run before the user's other
+// items, and do not wait for one that takes longer than half a second. Among users,
+// the earliest deadline runs first.
 //
 // # Failures
 //

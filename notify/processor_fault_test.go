@@ -487,21 +487,27 @@ func pullBreaksForEver(t *testing.T) {
 }
 
 func pullWrongUser(t *testing.T) {
-	r, calls := pullRig(t, func(int, types.Secret) iter.Seq2[types.Summary, error] {
-		return yields(nil, &types.Activity{SummaryID: "1"}, &types.Activity{UserID: "u", SummaryID: "2"}, &types.Activity{UserID: "victim", SummaryID: "3"})
-	})
-	var got error
-	observe := r.opts.Observe
-	r.opts.Observe = func(o notify.Outcome) { got = o.Err; observe(o) }
-	r.start()
-	r.put(ping("u", callback))
-	pass(time.Hour)
-	r.finish()
-	require.Empty(t, r.got())
-	require.ErrorIs(t, got, notify.ErrWrongUser)
-	require.EqualValues(t, 1, calls.Load())
-	require.Len(t, r.letters(), 1)
-	require.Contains(t, r.letters()[0].Reason, "another user")
+	for own, want := range map[int]int{2: 0, 2100: 2001} { // a pull beyond maxPull is delivered in parts
+		r, calls := pullRig(t, func(int, types.Secret) iter.Seq2[types.Summary, error] {
+			all := make([]types.Summary, own, own+1)
+			for i := range all {
+				all[i] = &types.Activity{UserID: []types.UserID{"", "u"}[i%2], SummaryID: types.ID(fmt.Sprint(i))}
+			}
+			return yields(nil, append(all, &types.Activity{UserID: "victim", SummaryID: "3"})...)
+		})
+		var got error
+		observe := r.opts.Observe
+		r.opts.Observe = func(o notify.Outcome) { got = o.Err; observe(o) }
+		r.start()
+		r.put(ping("u", callback))
+		pass(time.Hour)
+		r.finish()
+		require.Len(t, r.got(), want)
+		require.ErrorIs(t, got, notify.ErrWrongUser)
+		require.EqualValues(t, 1, calls.Load())
+		require.Len(t, r.letters(), 1)
+		require.Contains(t, r.letters()[0].Reason, "another user")
+	}
 }
 
 func noClient(t *testing.T) {

@@ -83,9 +83,9 @@ type Piece struct {
 	// name of the body's application; see [AppLine].
 	UserID types.UserID
 	// Touch identifies what the item changes: a summary, a callback, a file, the
-	// permissions, or the connection. Two items of one user with the same Touch must not overtake
-	// each other. It is a hash of the sort of thing and its name. Zero stands for
-	// nothing.
+	// permissions, or the connection. Two items of one user with the same Touch must
+	// not overtake each other. It is a hash of the sort of thing and its name. Zero
+	// stands for nothing.
 	Touch [16]byte
 }
 
