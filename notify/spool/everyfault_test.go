@@ -258,6 +258,7 @@ func TestRestExpires(t *testing.T) {
 		bury(2)
 		time.Sleep(40 * time.Minute)
 		require.Contains(t, in(), string(read(t, h, items[1])), "48 hours are not over")
+		d.mu.Lock()
 		d.fault = func(o op) (int, error) {
 			if o.kind == "remove" && strings.HasSuffix(o.name, letterSuffix) && s.settling.TryLock() {
 				s.settling.Unlock()
@@ -265,8 +266,8 @@ func TestRestExpires(t *testing.T) {
 			}
 			return 0, nil
 		}
+		d.mu.Unlock()
 		time.Sleep(2 * time.Hour)
-		d.fault = nil
 		require.NotContains(t, in(), string(read(t, h, items[1])))
 		require.Contains(t, in(), string(read(t, h, items[2])), "it was buried three hours ago")
 		require.NoError(t, s.Close())
