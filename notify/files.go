@@ -153,7 +153,7 @@ func (f *Files) open(q Queue) (*fileStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: Files.Dir: %w", err)
 	}
-	s := &fileStore{opts: *f, dir: dir, store: f.Store, claims: claims, busy: map[string]bool{}}
+	s := &fileStore{opts: *f, dir: dir, store: f.Store, claims: claims, busy: map[string]bool{}, late: map[*course]bool{}}
 	s.room.Store(f.Room)
 	if f.Room == 0 {
 		s.room.Store(leastRoom)

@@ -38,7 +38,8 @@ type fileStore struct {
 	room   atomic.Int64 // what must be free before Garmin is asked
 
 	mu   sync.Mutex
-	busy map[string]bool // claims being worked on
+	busy map[string]bool  // claims being worked on
+	late map[*course]bool // downloads that outlived their attempts
 
 	stop    func()       // ends the sweeps
 	placing sync.RWMutex // no file is swept away while others are stored
@@ -81,7 +82,12 @@ func (s *fileStore) fetch(ctx context.Context, client Client, f *types.ActivityF
 	if !s.lock(d.id) {
 		return nil, false, errors.New("notify: another item downloads this file")
 	}
-	defer s.unlock(d.id)
+	locked := true
+	defer func() {
+		if locked {
+			s.unlock(d.id)
+		}
+	}()
 	before, taken, err := s.claims.Begin(ctx, d.id, claimLease)
 	if err != nil {
 		return nil, false, fmt.Errorf("notify: claiming a download: %w", err)
@@ -90,9 +96,8 @@ func (s *fileStore) fetch(ctx context.Context, client Client, f *types.ActivityF
 	var c Claim
 	switch {
 	case taken:
-		held, release := d.hold(ctx)
-		defer release()
-		c, err = d.run(held, client)
+		locked = false
+		c, err = d.outlive(ctx, client)
 	case before.State == ClaimDone:
 		return nil, true, nil
 	case before.Owner != "" && before.Owner != owner.Of(f.UserID):

@@ -63,8 +63,8 @@ type ProcessorOptions struct {
 	// means 10 minutes.
 	AttemptTimeout time.Duration
 	// DrainTimeout is how long Run waits for running attempts after its ctx has
-	// ended; then their ctx ends too. Zero means 10 seconds, a negative value
-	// none.
+	// ended, and for downloads whose share was lost; then their ctx ends too. Zero
+	// means 10 seconds, a negative value none.
 	DrainTimeout time.Duration
 
 	// Around, if not nil, is called before each attempt at an item, for instance by
@@ -177,7 +177,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		queueErr = errors.New("notify: the queue ended")
 	}
 	stopFeed()
-	idle := r.sched.stop()
+	idle := p.files.quiet(r.sched.stop())
 	hung := r.drain(ctx, idle, cancel)
 	watcher.Wait()
 	if hung > 0 {
@@ -292,6 +292,7 @@ func (r *run) drain(ctx context.Context, idle <-chan struct{}, cancel context.Ca
 		}
 	}
 	cancel(cause)
+	r.p.files.cut(cause)
 	// A callback that honours its ctx returns at once.
 	t := time.NewTimer(time.Second)
 	defer t.Stop()
@@ -299,7 +300,7 @@ func (r *run) drain(ctx context.Context, idle <-chan struct{}, cancel context.Ca
 	case <-idle:
 		return 0
 	case <-t.C:
-		return r.sched.active()
+		return r.sched.active() + len(r.p.files.lateOf(""))
 	}
 }
 

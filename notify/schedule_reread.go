@@ -22,7 +22,11 @@ func (p *Processor) Reread(ctx context.Context, user types.UserID) error {
 	if s == nil {
 		return nil
 	}
-	for _, ended := range s.reread(user) {
+	running := s.reread(user)
+	for _, run := range p.files.lateOf(user) {
+		running = append(running, run.ended)
+	}
+	for _, ended := range running {
 		select {
 		case <-ended:
 		case <-ctx.Done():
