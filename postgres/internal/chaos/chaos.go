@@ -247,6 +247,7 @@ func (p *phase) any() *worker { return p.workers[p.rand.IntN(len(p.workers))] }
 
 // between is a time drawn from a range.
 func (p *phase) between(from, to time.Duration) time.Duration {
+	from = min(from, to)
 	return from + time.Duration(p.rand.Int64N(int64(to-from)+1))
 }
 
@@ -380,6 +381,10 @@ FROM (SELECT * FROM activityapi.item LIMIT 10) i JOIN activityapi.share s ON s.s
 	return errors.Join(errors.New(text), err, errors.New(busy), errBusy)
 }
 
+// sending is how long it takes to send a file, so that some are under way when
+// something fails.
+const sending = 300 * time.Millisecond
+
 // garmin gives out files, each once.
 type garmin struct {
 	server *httptest.Server
@@ -407,6 +412,7 @@ func newGarmin() *garmin {
 			w.WriteHeader(http.StatusGone)
 			return
 		}
+		time.Sleep(sending)
 		_, _ = io.WriteString(w, `<gpx version="1.1"><trk><name>`+r.URL.Path+`</name></trk></gpx>`)
 	}))
 	return g

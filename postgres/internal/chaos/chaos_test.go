@@ -79,9 +79,9 @@ func TestCheckerCatches(t *testing.T) {
 	require.True(t, p.twice([]ask{{"a", at(0)}, {"b", at(10)}}), "it was alive")
 	require.False(t, p.twice([]ask{{"a", at(0)}, {"b", at(30)}}), "it was killed in between")
 	require.True(t, p.twice([]ask{{"a", at(0)}, {"b", at(30)}, {"c", at(40)}}))
-	good := Result{Acked: 1}
+	good := Result{Acked: 1, Faults: 1}
 	require.True(t, good.Good())
-	for _, r := range []Result{{}, {Acked: 1, Lost: 1}, {Acked: 1, Disorder: 1}, {Acked: 1, Together: 1}, {Acked: 1, Twice: 1}, {Acked: 1, MustLose: true}} {
+	for _, r := range []Result{{Faults: 1}, {Acked: 1}, {Faults: 1, Acked: 1, Lost: 1}, {Faults: 1, Acked: 1, Disorder: 1}, {Faults: 1, Acked: 1, Together: 1}, {Faults: 1, Acked: 1, Twice: 1}, {Faults: 1, Acked: 1, MustLose: true}} {
 		require.False(t, r.Good(), r)
 	}
 }

@@ -49,7 +49,8 @@ func (r *Result) Good() bool {
 	if r.MustLose {
 		return r.Lost > 0
 	}
-	return r.Acked > 0 && r.Lost == 0 && r.Disorder == 0 && r.Together == 0 && r.Twice == 0
+	calm := r.Faults == 0 && r.Trouble != "none"
+	return !calm && r.Acked > 0 && r.Lost == 0 && r.Disorder == 0 && r.Together == 0 && r.Twice == 0
 }
 
 // Run goes through the kinds of trouble, or those that are named.

@@ -65,7 +65,7 @@ func rolls(ctx context.Context, p *phase) error {
 }
 
 func kills(ctx context.Context, p *phase) error {
-	for pause(ctx, p.between(p.o.Lease/2, 2*p.o.Lease)) {
+	for pause(ctx, p.between(p.o.Lease/2, min(2*p.o.Lease, p.o.For/2))) {
 		w := p.any()
 		w.kill()
 		p.fault("%s was killed", w.name)
@@ -95,7 +95,7 @@ func stops(ctx context.Context, p *phase) error {
 
 // crashes ends the server as a crash does.
 func crashes(ctx context.Context, p *phase) error {
-	for pause(ctx, p.between(time.Second, 4*time.Second)) {
+	for pause(ctx, p.between(time.Second, min(4*time.Second, p.o.For/2))) {
 		if err := p.server.Kill(); err != nil {
 			return err
 		}
