@@ -131,8 +131,9 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestUnreadable: an action whose parameters cannot all be read is none: without one
-// of them it would be done to more letters than were meant.
+// TestUnreadable: an action whose parameters cannot all be read is none, nor is one
+// with a parameter that it does not have: without one of them it would be done to more
+// letters than were meant.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	const form = "application/x-www-form-urlencoded"
@@ -154,6 +155,10 @@ func TestUnreadable(t *testing.T) {
 		{"a part that is cut off", "?" + really, "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nu1", false},
 		{"parts", "?" + really, "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nu1\r\n--b--\r\n", true},
 		{"no body", "?user=u2&" + really, "", "", true},
+		{"a name misspelt", "", form, really + "&usr=u3", false},
+		{"a name misspelt in the query", "?usr=u3", form, really, false},
+		{"a name misspelt of parts", "?" + really, "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"usr\"\r\n\r\nu1\r\n--b--\r\n", false},
+		{"as net/url writes it", "", form, url.Values{"user": {"u3"}, "key": {""}, "reason": {"column missing"}, "before": {"2999-01-01T00:00:00Z"}, "dry_run": {"false"}}.Encode(), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, path := range []string{"/discard", "/api/discard", "/redrive", "/erase", "/export"} {

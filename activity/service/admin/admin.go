@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,6 +106,7 @@ func New(q notify.Queue, audit *slog.Logger, opts *Options) (http.Handler, error
 type view struct {
 	method, name string
 	page         string // the file, if not name
+	takes        string // the parameters of an action
 	get          func(r *http.Request) (any, error)
 }
 
@@ -112,7 +114,7 @@ type view struct {
 // [http.Request.FormValue] leaves out would make the filter of an action wider, and
 // what was meant for one user's letters would be done to all.
 func (v *view) read(w http.ResponseWriter, r *http.Request) (any, error) {
-	if err := parse(r); err != nil {
+	if err := parse(r, v.takes); err != nil {
 		return nil, err
 	}
 	if v.name == "erase" { // which waits for callbacks
@@ -121,7 +123,9 @@ func (v *view) read(w http.ResponseWriter, r *http.Request) (any, error) {
 	return v.get(r)
 }
 
-func parse(r *http.Request) error {
+// parse reads the parameters. An action has those that it takes and no others: one
+// with its name misspelt would be left out too.
+func parse(r *http.Request, takes string) error {
 	err := r.ParseForm()
 	if err == nil {
 		err = r.ParseMultipartForm(maxBody) //nolint:gosec // ServeHTTP bounds the body
@@ -134,23 +138,32 @@ func parse(r *http.Request) error {
 	if err != nil {
 		return badRequest("the parameters cannot be read")
 	}
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	for name := range r.Form {
+		if !slices.Contains(strings.Fields(takes), name) {
+			return badRequest(fmt.Sprintf("there is no parameter %.40q: there are %s", name, takes))
+		}
+	}
 	return nil
 }
 
 func (a *pages) views() []view {
+	const acts = "id key user reason after before from seconds dry_run"
 	return []view{
-		{"GET", "overview", "", a.overview},
-		{"GET", "parked", "", a.parked},
-		{"GET", "letters", "", a.letters},
-		{"GET", "letter", "", a.letter},
-		{"POST", "reveal", "letter", a.reveal},
-		{"POST", "redrive", "act", func(r *http.Request) (any, error) { return a.act(r, "redrive", a.queue.Redrive) }},
-		{"POST", "discard", "act", func(r *http.Request) (any, error) { return a.act(r, "discard", a.queue.Discard) }},
-		{"GET", "history", "", a.history},
-		{"GET", "tokens", "", a.tokens},
-		{"GET", "user", "", a.user},
-		{"POST", "erase", "", a.erase},
-		{"GET", "drift", "", a.drift},
+		{"GET", "overview", "", "", a.overview},
+		{"GET", "parked", "", "", a.parked},
+		{"GET", "letters", "", "", a.letters},
+		{"GET", "letter", "", "", a.letter},
+		{"POST", "reveal", "letter", "id", a.reveal},
+		{"POST", "redrive", "act", acts, func(r *http.Request) (any, error) { return a.act(r, "redrive", a.queue.Redrive) }},
+		{"POST", "discard", "act", acts, func(r *http.Request) (any, error) { return a.act(r, "discard", a.queue.Discard) }},
+		{"GET", "history", "", "", a.history},
+		{"GET", "tokens", "", "", a.tokens},
+		{"GET", "user", "", "", a.user},
+		{"POST", "erase", "", "user dry_run", a.erase},
+		{"GET", "drift", "", "", a.drift},
 	}
 }
 

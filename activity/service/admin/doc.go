@@ -31,6 +31,9 @@
 //	POST erase     user: what there is of a user; dry_run=false to remove it
 //	POST export    user: the same as a zip
 //
+// A POST with a parameter that it does not have is refused, since one that is
+// misspelt would be left out, and the action would be done to more letters.
+//
 // A long list comes in pieces. The field Next of a piece is the parameter from
 // of the next one, and is "" at the end. A search takes at most 80 ms, or as
 // long as the parameter seconds says, up to 20. A search through many letters

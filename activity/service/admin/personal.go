@@ -49,7 +49,7 @@ type erased struct {
 // export answers with a zip. An answer that was cut short is no zip: its end is
 // missing.
 func (a *pages) export(w http.ResponseWriter, r *http.Request) {
-	err := parse(r)
+	err := parse(r, "user")
 	user := types.UserID(r.FormValue("user"))
 	switch {
 	case err != nil:
