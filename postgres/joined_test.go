@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/activity/join"
@@ -339,4 +340,51 @@ func joinAll(b *testing.B, joiner *join.Joiner, samples []types.Sample) time.Dur
 	}
 	all.Wait()
 	return time.Since(start)
+}
+
+// TestJoinedDays holds that the days of JoinedRetention are those of UTC, whatever
+// the time zone of a process's sessions: others have another one.
+func TestJoinedDays(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	for zone, now := range map[string]string{"Pacific/Kiritimati": "2026-06-02 12:00+00", "Pacific/Pago_Pago": "2026-06-02 06:00+00"} {
+		t.Run(zone, func(t *testing.T) {
+			h := open(t, pgtest.Schema(t), func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["timezone"] = zone })
+			defer func() { require.NoError(t, h.Close()) }()
+			exec := func(text string) {
+				t.Helper()
+				_, err := h.pool.Exec(ctx, named(h.db.schema, text))
+				require.NoError(t, err)
+			}
+			exec(`CREATE OR REPLACE FUNCTION {s}.clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$SELECT '` + now + `'::timestamptz$$`)
+			changed := func() (days []string) {
+				t.Helper()
+				err := h.pool.QueryRow(ctx, named(h.db.schema, `SELECT array(SELECT changed::text FROM {s}.joined ORDER BY changed)`)).Scan(&days)
+				require.NoError(t, err)
+				return days
+			}
+			details := func(id types.ID) {
+				t.Helper()
+				require.NoError(t, h.db.Joined().Update(ctx, join.Key{User: "u", ID: "1"}, func(r *join.Record) bool {
+					r.Details = &types.ActivityDetails{SummaryID: id}
+					return true
+				}))
+			}
+			for _, update := range []func(){
+				func() { change(t, h.db.Joined(), join.Key{User: "u", ID: "1"}, "x") },
+				func() { change(t, h.db.Joined(), join.Key{User: "u", ID: "1"}, "y") },
+				func() { details("z") },
+			} {
+				exec(`UPDATE {s}.joined SET changed = '2026-01-01'`)
+				update()
+				require.Equal(t, []string{"2026-06-02"}, changed())
+			}
+			exec(`UPDATE {s}.joined SET changed = '2026-06-01'`)
+			change(t, h.db.Joined(), join.Key{User: "u", ID: "2"}, "x")
+			exec(`UPDATE {s}.joined SET changed = '2026-05-31' WHERE id = '2'`)
+			h.db.joins = 24 * time.Hour
+			require.NoError(t, h.db.sweepJoined(ctx))
+			require.Equal(t, []string{"2026-06-01"}, changed(), "a day is kept, and not two")
+		})
+	}
 }
