@@ -144,3 +144,34 @@ func TestPutInEveryMode(t *testing.T) {
 		})
 	}
 }
+
+// TestNumbersHoldUpNobody has a body ask the server for numbers and get no answer:
+// another one whose context ends does not wait for that.
+func TestNumbersHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	h := steady(t, pgtest.Schema(t))
+	defer func() { require.NoError(t, h.Close()) }()
+	h.db.patience = time.Hour
+	tx, err := newPool(t, pgtest.URL(t)).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), named(h.db.schema, `ALTER SEQUENCE {s}.body_seq CACHE 1`)) // and nobody has a number
+	require.NoError(t, err)
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- h.Put(t.Context(), numbered(1)) }()
+	require.Eventually(t, func() bool {
+		var n int
+		err := h.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock' AND query LIKE '%body_seq%'`, h.db.schema).Scan(&n)
+		return err == nil && n == 1
+	}, time.Minute, time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { second <- h.Put(ctx, numbered(2)) }()
+	cancel()
+	select {
+	case err := <-second:
+		require.ErrorIs(t, err, context.Canceled)
+	case <-time.After(time.Minute):
+		t.Error("it waits for the other")
+	}
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-first)
+}

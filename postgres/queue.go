@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,6 +42,7 @@ func newQueue(db *DB) *Queue {
 		settles: make(chan *settling), scans: make(chan *scan),
 	}
 	q.bodies.db, q.repeats.db = db, db
+	q.bodies.busy = make(chan struct{}, 1)
 	q.member.init(q)
 	q.news.wake = make(chan struct{}, 1)
 	return q
@@ -77,7 +77,7 @@ func (q *Queue) start(ctx context.Context) error {
 // numbers gives each body its own.
 type numbers struct {
 	db   *DB
-	mu   sync.Mutex
+	busy chan struct{} // has one while they are in use: a mutex would let nobody give up
 	next int64
 	left int
 }
@@ -85,8 +85,18 @@ type numbers struct {
 const block = 1024 // as in the sequence
 
 func (n *numbers) take(ctx context.Context) (int64, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	select {
+	case n.busy <- struct{}{}:
+	default: // another asks the server, or is about to be done
+		c, cancel := n.db.call(ctx)
+		defer cancel()
+		select {
+		case n.busy <- struct{}{}:
+		case <-c.Done():
+			return 0, fmt.Errorf("postgres: put: numbers of bodies: %w", n.db.reason(ctx, c.Err()))
+		}
+	}
+	defer func() { <-n.busy }()
 	if n.left == 0 {
 		c, cancel := n.db.call(ctx)
 		defer cancel()
