@@ -87,10 +87,14 @@ func (q *Queue) putLarge(ctx context.Context, r io.Reader, letter *seen) (err er
 		}
 		w.sum = sum[:sumSize]
 	}
-	if err := w.publish(letter); err != nil {
+	stored, err := w.publish(letter)
+	if err != nil {
 		return fmt.Errorf("postgres: put: %w", err)
 	}
 	ready = true
+	if !stored {
+		return nil
+	}
 	q.tell(w.news)
 	notify.StoredAs(ctx, uint64(w.body))
 	return nil
@@ -229,27 +233,26 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`), w.body, first, c.shares, c.c
 	})
 }
 
-func (w *stager) publish(letter *seen) error {
+// publish makes the items appear. It reports false if the server found a repeat.
+func (w *stager) publish(letter *seen) (stored bool, err error) {
 	if letter == nil {
 		letter = new(seen)
 	}
 	db := w.q.db
 	ctx, cancel := db.call(w.ctx)
 	defer cancel()
-	var ok, done bool
+	var ok bool
 	if err := db.pool.QueryRow(ctx, db.sql(`CALL {s}.publish_lists($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, NULL)`), lockKey(db.schema, "append"),
-		w.body, int64(w.items), int64(w.chunks), letter.id, letter.items, letter.size, w.sum, w.since).Scan(&ok, &done); err != nil {
-		return clean(err)
+		w.body, int64(w.items), int64(w.chunks), letter.id, letter.items, letter.size, w.sum, w.since).Scan(&ok, &stored); err != nil {
+		return false, clean(err)
 	}
 	switch {
 	case !ok:
-		return fmt.Errorf("the body took longer than %v", staleAfter)
-	case !done && w.sum != nil:
-		return nil // a repeat; its bytes are swept
-	case !done:
-		return fs.ErrNotExist // the bytes are swept
+		return false, fmt.Errorf("the body took longer than %v", staleAfter)
+	case !stored && w.sum == nil:
+		return false, fs.ErrNotExist // the bytes are swept, as those of a repeat
 	}
-	return nil
+	return stored, nil
 }
 
 // discard removes what was stored of a body that failed. What it cannot remove

@@ -3,7 +3,10 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -76,4 +79,36 @@ func TestRepeats(t *testing.T) {
 	var bodies int
 	require.NoError(t, a.pool.QueryRow(ctx, named(schema, `SELECT count(*) FROM {s}.large`)).Scan(&bodies))
 	require.Equal(t, 3, bodies, "the bytes of repeats are swept")
+}
+
+// TestLargeRepeatHasNoNumber stores a large body in two processes at once. The one
+// whose body the server finds to be a repeat tells no number of it.
+func TestLargeRepeatHasNoNumber(t *testing.T) {
+	t.Parallel()
+	schema := pgtest.Schema(t)
+	a, b := steady(t, schema), steady(t, schema)
+	defer func() { require.NoError(t, a.Close()); require.NoError(t, b.Close()) }()
+	text := fmt.Sprintf(`{"activities":[{"userId":"u","summaryId":"1","pad":%q}]}`, strings.Repeat("x", 2*small))
+	free := appendLocked(t, a) // neither knows of the other
+	receipts := make(chan notify.Receipt, 2)
+	var all sync.WaitGroup
+	for _, h := range []*handle{a, b} {
+		handler := notify.NewHandler(h.Put, &notify.HandlerOptions{Observe: func(_ context.Context, r notify.Receipt) { receipts <- r }})
+		all.Go(func() {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(text)))
+			if w.Code != http.StatusOK {
+				t.Errorf("answer %d", w.Code)
+			}
+		})
+	}
+	require.Eventually(t, func() bool {
+		var n int
+		err := a.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event = 'advisory' AND query LIKE '%publish_lists%'`, schema).Scan(&n)
+		return err == nil && n == 2
+	}, time.Minute, time.Millisecond)
+	free()
+	all.Wait()
+	one, two := <-receipts, <-receipts
+	require.True(t, (one.Body == 0) != (two.Body == 0), "%d and %d", one.Body, two.Body)
 }
