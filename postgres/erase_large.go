@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/internal/erasure"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
@@ -58,12 +60,22 @@ func (e *eraser) large(body int64) error {
 	}
 	ctx, cancel := e.db.long(e.ctx)
 	defer cancel()
-	w := &largeEraser{e: e, ctx: ctx, body: body}
-	if err := pgx.BeginFunc(ctx, e.db.pool, func(tx pgx.Tx) error {
-		w.tx = tx
-		return w.rewrite()
-	}); err != nil {
-		return e.db.reason(e.ctx, err)
+	var w *largeEraser
+	for tries := 1; ; tries++ {
+		w = &largeEraser{e: e, ctx: ctx, body: body}
+		err := pgx.BeginFunc(ctx, e.db.pool, func(tx pgx.Tx) error {
+			w.tx = tx
+			return w.rewrite()
+		})
+		if err == nil {
+			break
+		}
+		// Who settles some of its items may wait for it, and it for them: then the
+		// server undoes one of the two.
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "40P01" || backoff.Sleep(ctx, backoff.Wait(tries, 10*time.Millisecond, time.Second)) != nil {
+			return e.db.reason(e.ctx, err)
+		}
 	}
 	erasure.Remove(e.out, "items", w.items)
 	erasure.Remove(e.out, "letter items", w.letterItems)

@@ -529,3 +529,27 @@ func TestEraseTellsOfTables(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, out.Left)
 }
+
+// TestEraseIsRepeated has the server undo the erasing of a large body in favour of a
+// Settle, as it does when each waits for the other: it is done again.
+func TestEraseIsRepeated(t *testing.T) {
+	t.Parallel()
+	ctx, h := t.Context(), steady(t, pgtest.Schema(t))
+	defer func() { require.NoError(t, h.Close()) }()
+	require.NoError(t, h.Put(ctx, strings.NewReader(fmt.Sprintf(`{"activities":[{"userId":"other","summaryId":"1"},{"userId":"gone","summaryId":"2","pad":%q}]}`, strings.Repeat("x", 2*small)))))
+	for _, text := range []string{
+		`CREATE SEQUENCE {s}.undone`, // it goes on when a transaction is undone
+		`CREATE FUNCTION {s}.undo() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF nextval('{s}.undone') <= 2 THEN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END IF;
+  RETURN OLD;
+END $$`,
+		`CREATE TRIGGER undo BEFORE DELETE ON {s}.item FOR EACH ROW EXECUTE FUNCTION {s}.undo()`,
+	} {
+		_, err := h.pool.Exec(ctx, named(h.db.schema, text))
+		require.NoError(t, err)
+	}
+	h.db.older = time.Hour
+	out, err := h.Erase(ctx, "gone")
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"items": 1}, out.Removed)
+}
