@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // listens hears what is said in a channel while ctx lasts. begun is called
@@ -21,6 +22,25 @@ func (db *DB) listens(ctx context.Context, channel string, begun func(), hear fu
 
 func (db *DB) listen(ctx context.Context, channel string, begun func(), hear func(text string)) error {
 	cfg := db.pool.Config()
+	cfg.AfterConnect = nil // hearing needs no role
+	return beside(ctx, cfg, func(conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{channel}.Sanitize()); err != nil {
+			return err
+		}
+		begun()
+		for {
+			note, err := conn.WaitForNotification(ctx)
+			if err != nil {
+				return err
+			}
+			hear(note.Payload)
+		}
+	})
+}
+
+// beside calls f with a connection outside the pool: what takes long must not have
+// one that others wait for.
+func beside(ctx context.Context, cfg *pgxpool.Config, f func(conn *pgx.Conn) error) error {
 	if cfg.BeforeConnect != nil { // it may have the password of this minute
 		if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
 			return err
@@ -35,15 +55,10 @@ func (db *DB) listen(ctx context.Context, channel string, begun func(), hear fun
 		defer cancel()
 		_ = conn.Close(c)
 	}()
-	if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{channel}.Sanitize()); err != nil {
-		return err
-	}
-	begun()
-	for {
-		note, err := conn.WaitForNotification(ctx)
-		if err != nil {
+	if cfg.AfterConnect != nil { // it may take the role that owns the tables
+		if err := cfg.AfterConnect(ctx, conn); err != nil {
 			return err
 		}
-		hear(note.Payload)
 	}
+	return f(conn)
 }

@@ -138,7 +138,8 @@ var errClosed = errors.New("postgres: the database is closed")
 // Open opens the tables that [Migrate] has made. The caller owns the pool and
 // closes it after the DB. A pool of one connection works but is slow; ten are
 // enough for a busy process. Open makes one more connection outside the pool, for
-// notices of new items, and the first limiter another. Behind a pooler that
+// notices of new items, and the first limiter another. So do the vacuum of the items
+// and, if it takes longer than 30 seconds, the count for MaxBytes, while they run. Behind a pooler that
 // shares sessions between transactions, such as PgBouncer, the pool must use a
 // mode without named prepared statements, such as [pgx.QueryExecModeExec].
 func Open(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*DB, error) {

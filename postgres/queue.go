@@ -65,6 +65,7 @@ func (q *Queue) start(ctx context.Context) error {
 	}
 	q.db.tasks.Go(q.tells)
 	q.db.tasks.Go(q.sweeps)
+	q.db.tasks.Go(q.vacuums)
 	if q.db.repeat > 0 {
 		q.db.tasks.Go(q.repeats.learns)
 	}

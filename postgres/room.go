@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // ErrFull means that the queue holds as much as Options.MaxBytes allows.
 var ErrFull = errors.New("postgres: full")
 
 // room tells whether there is room for more bodies.
-type room struct{ full atomic.Bool }
+type room struct {
+	full atomic.Bool
+	slow bool // to count takes longer than a statement may; of measure alone
+}
 
 const measureEvery = 2 * time.Second
 
@@ -35,14 +40,9 @@ func (q *Queue) measure(ctx context.Context) error {
 	if q.db.most == 0 {
 		return nil
 	}
-	ctx, cancel := q.db.call(ctx)
-	defer cancel()
-	var size int64
-	err := q.db.pool.QueryRow(ctx, q.db.sql(tablesSQL)).Scan(&size)
+	size, err := q.onDisk(ctx)
 	if err == nil && size >= q.db.most {
-		err = q.db.pool.QueryRow(ctx, q.db.sql(`SELECT ((SELECT coalesce(sum(CASE WHEN data IS NULL THEN 0 ELSE size END + $1), 0) FROM {s}.item)
-+ (SELECT coalesce(sum(octet_length(data)), 0) FROM {s}.chunk)
-+ (SELECT coalesce(sum(CASE WHEN data IS NULL THEN 0 ELSE size END + $1), 0) FROM {s}.letter_item))::bigint`), rowCost).Scan(&size)
+		size, err = q.count(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("postgres: measuring the queue: %w", clean(err))
@@ -50,6 +50,37 @@ func (q *Queue) measure(ctx context.Context) error {
 	q.room.full.Store(size >= q.db.most)
 	return nil
 }
+
+func (q *Queue) onDisk(ctx context.Context) (size int64, err error) {
+	ctx, cancel := q.db.call(ctx)
+	defer cancel()
+	err = q.db.pool.QueryRow(ctx, q.db.sql(tablesSQL)).Scan(&size)
+	return size, err
+}
+
+// count counts bytes. If that takes longer than a statement may, it takes as long as
+// it takes: without a result the queue would be full for ever, or never.
+func (q *Queue) count(ctx context.Context) (size int64, err error) {
+	if !q.room.slow {
+		c, cancel := q.db.call(ctx)
+		defer cancel()
+		err := q.db.pool.QueryRow(c, q.db.sql(countSQL), rowCost).Scan(&size)
+		if err == nil || c.Err() == nil || ctx.Err() != nil {
+			return size, err
+		}
+		q.room.slow = true
+	}
+	ctx, cancel := q.db.long(ctx)
+	defer cancel()
+	err = beside(ctx, q.db.pool.Config(), func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, q.db.sql(countSQL), rowCost).Scan(&size)
+	})
+	return size, err
+}
+
+const countSQL = `SELECT ((SELECT coalesce(sum(CASE WHEN data IS NULL THEN 0 ELSE size END + $1), 0) FROM {s}.item)
++ (SELECT coalesce(sum(octet_length(data)), 0) FROM {s}.chunk)
++ (SELECT coalesce(sum(CASE WHEN data IS NULL THEN 0 ELSE size END + $1), 0) FROM {s}.letter_item))::bigint`
 
 // tablesSQL is what the tables take on the disk.
 const tablesSQL = `SELECT sum(pg_total_relation_size(t::regclass))::bigint

@@ -20,9 +20,6 @@ func (q *Queue) sweeps() {
 		if err := q.sweep(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
 			q.db.log.Warn("postgres: sweep", "error", clean(err))
 		}
-		if err := q.vacuum(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
-			q.db.log.Warn("postgres: vacuum of the items", "error", err)
-		}
 		if err := q.clearSuspects(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
 			q.db.log.Warn("postgres: clearing items that killed nobody", "error", clean(err))
 		}
@@ -65,18 +62,43 @@ DELETE FROM {s}.chunk USING gone WHERE chunk.body = gone.body`), staleAfter.Seco
 const vacuumSQL = `SELECT s.n_dead_tup > 20000 AND pg_has_role(c.relowner, 'USAGE')
 FROM pg_class c, LATERAL (SELECT pg_stat_get_dead_tuples(c.oid) AS n_dead_tup) s WHERE c.oid = '{s}.item'::regclass`
 
-// vacuum makes the place of items that are done usable again. Autovacuum looks
-// once a minute by default, in which the table grows by what a minute brings.
-func (q *Queue) vacuum(ctx context.Context) error {
+// vacuums makes the place of items that are done usable again. Autovacuum looks
+// once a minute by default, in which the table grows by what a minute brings. The
+// sweep does not wait for it.
+func (q *Queue) vacuums() {
+	for q.db.sleep(sweepEvery) {
+		if err := q.vacuum(q.db.ctx); err != nil && q.db.ctx.Err() == nil && !isDenied(err) {
+			q.db.log.Warn("postgres: vacuum of the items", "error", clean(err))
+		}
+	}
+}
+
+func (q *Queue) vacuumDue(ctx context.Context) (due bool, err error) {
 	ctx, cancel := q.db.call(ctx)
 	defer cancel()
-	var due bool
-	err := q.db.pool.QueryRow(ctx, q.db.sql(vacuumSQL)).Scan(&due)
+	err = q.db.pool.QueryRow(ctx, q.db.sql(vacuumSQL)).Scan(&due)
+	return due, err
+}
+
+// vacuum does it if it is due.
+func (q *Queue) vacuum(ctx context.Context) error {
+	due, err := q.vacuumDue(ctx)
 	if err == nil && due {
-		// If another process or autovacuum does it, it is done.
-		_, err = q.db.pool.Exec(ctx, q.db.sql(`VACUUM (SKIP_LOCKED, TRUNCATE false) {s}.item`))
+		err = q.vacuumItems(ctx)
 	}
-	return clean(err)
+	return err
+}
+
+// vacuumItems takes as long as it takes: one that is ended has done nothing, and the next
+// begins at the first row again. If another process or autovacuum does it, it is
+// done.
+func (q *Queue) vacuumItems(ctx context.Context) error {
+	ctx, cancel := q.db.long(ctx)
+	defer cancel()
+	return beside(ctx, q.db.pool.Config(), func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, q.db.sql(`VACUUM (SKIP_LOCKED, TRUNCATE false) {s}.item`))
+		return err
+	})
 }
 
 // expire removes the letters that were kept for long enough.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/garminkit/activityapi/internal/shareof"
@@ -69,4 +70,25 @@ func TestSweepWhilePublished(t *testing.T) {
 	got, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.Contains(t, text, string(got))
+}
+
+// TestLongWorkEnds has a vacuum, and a count for MaxBytes, take longer than a
+// statement may: both come to their end, and need no connection of the pool.
+func TestLongWorkEnds(t *testing.T) {
+	t.Parallel()
+	ctx, h := t.Context(), steady(t, pgtest.Schema(t), func(cfg *pgxpool.Config) { cfg.MaxConns = 1 })
+	defer func() { require.NoError(t, h.Close()) }()
+	require.NoError(t, h.Put(ctx, strings.NewReader(`{"activities":[{"userId":"u","summaryId":"1"}]}`)))
+	h.db.patience = time.Nanosecond
+	var taken *pgxpool.Conn
+	require.Eventually(t, func() (ok bool) {
+		var err error
+		taken, err = h.pool.Acquire(ctx)
+		return err == nil
+	}, time.Minute, time.Millisecond)
+	defer taken.Release()
+	size, err := h.count(ctx)
+	require.NoError(t, err)
+	require.Greater(t, size, int64(rowCost))
+	require.NoError(t, h.vacuumItems(ctx))
 }
