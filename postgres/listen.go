@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,10 +11,15 @@ import (
 
 // listens hears what is said in a channel while ctx lasts. begun is called
 // whenever something may have been missed. Nothing may depend on it: behind a
-// pooler that shares sessions, nothing is ever heard.
+// pooler nothing is ever heard.
 func (db *DB) listens(ctx context.Context, channel string, begun func(), hear func(text string)) {
 	for ctx.Err() == nil {
-		if err := db.listen(ctx, channel, begun, hear); err != nil && ctx.Err() == nil {
+		err := db.listen(ctx, channel, begun, hear)
+		if errors.Is(err, errPooler) {
+			begun()
+			return
+		}
+		if err != nil && ctx.Err() == nil {
 			db.log.Warn("postgres: listening", "error", clean(err))
 		}
 		db.sleep(pollEvery / 4)
@@ -24,6 +30,9 @@ func (db *DB) listen(ctx context.Context, channel string, begun func(), hear fun
 	cfg := db.pool.Config()
 	cfg.AfterConnect = nil // hearing needs no role
 	return beside(ctx, cfg, func(conn *pgx.Conn) error {
+		if err := direct(ctx, conn); err != nil {
+			return err
+		}
 		if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return err
 		}
@@ -36,6 +45,23 @@ func (db *DB) listen(ctx context.Context, channel string, begun func(), hear fun
 			hear(note.Payload)
 		}
 	})
+}
+
+var errPooler = errors.New("a pooler is between us and the server")
+
+// direct returns errPooler unless the server itself is at the other end. A pooler
+// tells a number of its own for the session. One that shares sessions between
+// transactions keeps ours after we have gone, and gets notices that belong to nobody:
+// PgBouncer 1.18 ends with "server in bad state" if one comes during a cancel.
+func direct(ctx context.Context, conn *pgx.Conn) error {
+	var pid uint32
+	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&pid); err != nil {
+		return err
+	}
+	if pid != conn.PgConn().PID() {
+		return errPooler
+	}
+	return nil
 }
 
 // beside calls f with a connection outside the pool: what takes long must not have

@@ -82,6 +82,17 @@ logfile = %[5]s/log
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		log, err := os.ReadFile(filepath.Join(dir, "log"))
+		if err != nil {
+			t.Error(err)
+		}
+		// "Not linked" is a notice for a session that nobody has.
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, "FATAL") || strings.Contains(line, "not linked") {
+				t.Errorf("pgbouncer: %s", line)
+				break
+			}
+		}
 	})
 	// It has gone by then, unless this process was killed before the cleanup.
 	if err := cluster.Guard(cred, `grep -qs pgbouncer "/proc/$1/cmdline" && kill -9 "$1"; rm -rf "$2"`, strconv.Itoa(cmd.Process.Pid), dir); err != nil {
