@@ -359,6 +359,31 @@ func (s *spool) leaveLarge(l *largeBody, err error) error {
 	return nil
 }
 
+// passOver notes that a body cannot be read, for who goes on with others. An error that
+// says nothing of the body comes back: that is no reason to leave it out.
+func (s *spool) passOver(seq uint64, err error) error {
+	if err := s.noDamage(err); err != nil {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	s.mu.Lock()
+	l, g := s.large[seq], s.segmentFor(seq)
+	pinned := l != nil && l.pinned
+	s.mu.Unlock()
+	switch {
+	case l != nil && pinned:
+	case errors.Is(err, errNotYet), errors.Is(err, errIndex): // It is made anew.
+		return err
+	case l != nil:
+		s.pinLarge(l, err)
+	case g != nil:
+		s.pin(g, err)
+	}
+	return nil
+}
+
 // noDamage returns the error of a read that says nothing of the file: the spool is
 // closed, or the process has no descriptor left. The next scan reads it again.
 func (s *spool) noDamage(err error) error {

@@ -136,7 +136,7 @@ func (r *raws) close() {
 	}
 }
 
-// Load returns items by ID.
+// Load returns items by ID. Like Scan, it leaves out those that cannot be read.
 func (h *share) Load(ctx context.Context, ids []notify.ItemID) ([]*notify.Item, error) {
 	if err := h.enter(); err != nil {
 		return nil, err

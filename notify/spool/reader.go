@@ -56,7 +56,8 @@ func (r *reader) open() *parts {
 }
 
 // all calls f with the pieces that have one of the IDs, in the order of the queue: so
-// each body is read and split once. It leaves out bodies that are gone.
+// each body is read and split once. It leaves out bodies that are gone, and those that
+// cannot be read: one bad file does not hold up the others.
 func (r *reader) all(ids []notify.ItemID, f func(*chunk) error) error {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
@@ -67,7 +68,10 @@ func (r *reader) all(ids []notify.ItemID, f func(*chunk) error) error {
 			n++
 		}
 		if err := r.chunks(ids[:n], f); err != nil && !isNotExist(err) {
-			return err
+			if err := r.s.passOver(seqOf(ids[0]), err); err != nil {
+				return err
+			}
+			r.close()
 		}
 		ids = ids[n:]
 	}

@@ -31,7 +31,8 @@ type settlement struct {
 }
 
 // Settle records verdicts, all or none of them: first the letters, and once these
-// are safe the marks, with one write for each unit.
+// are safe the marks, with one write for each unit. It leaves out items whose files
+// cannot be read: they stay where they are for the next Open.
 func (h *share) Settle(ctx context.Context, verdicts []notify.Verdict) error {
 	if err := h.enter(); err != nil {
 		return err
@@ -44,6 +45,10 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	list, err := s.settlements(verdicts)
+	if err != nil {
+		return err
+	}
+	list, left, err := s.legible(list)
 	if err != nil {
 		return err
 	}
@@ -75,7 +80,7 @@ func (s *spool) settle(ctx context.Context, verdicts []notify.Verdict) (err erro
 		return err
 	}
 	letters.keep()
-	s.clearDoubtful(verdicts)
+	s.clearDoubtful(verdicts, list, left)
 	for i := range list {
 		switch t := &list[i]; {
 		case t.ended:
@@ -99,10 +104,20 @@ func (s *spool) doubt(letters *burial) {
 }
 
 // clearDoubtful removes the letters that an earlier Settle had to leave, of items that
-// are finished now: whoever is buried has another.
-func (s *spool) clearDoubtful(verdicts []notify.Verdict) {
+// are finished now: whoever is buried has another. Items that were left out are not.
+func (s *spool) clearDoubtful(verdicts []notify.Verdict, list, left []settlement) {
+	if len(s.doubtful) == 0 {
+		return
+	}
+	open := map[notify.ItemID]bool{}
+	for _, t := range slices.Concat(list, left) {
+		for _, v := range t.verdicts {
+			_, known := t.classes[v.ID]
+			open[v.ID] = !known
+		}
+	}
 	for _, v := range verdicts {
-		if n, ok := s.doubtful[v.ID]; ok && v.Fate != notify.Again {
+		if n, ok := s.doubtful[v.ID]; ok && v.Fate != notify.Again && !open[v.ID] {
 			_ = s.unlinkLetter(n.String())
 			delete(s.doubtful, v.ID)
 		}
@@ -149,6 +164,24 @@ func (s *spool) settlements(verdicts []notify.Verdict) ([]settlement, error) {
 		return cmp.Compare(seqOf(a.verdicts[0].ID), seqOf(b.verdicts[0].ID))
 	})
 	return list, nil
+}
+
+// legible takes out the units whose marks cannot be read, before letters are made. One
+// bad file does not hold up the verdicts of the others: whoever offers them again would
+// meet it each time. The items in it stay unfinished, and the next Open gives them out
+// again if it can read the marks.
+func (s *spool) legible(list []settlement) (good, left []settlement, err error) {
+	for _, t := range list {
+		if err := t.u.marks.readable(); err != nil {
+			if err := s.passOver(seqOf(t.verdicts[0].ID), err); err != nil {
+				return nil, nil, err
+			}
+			left = append(left, t)
+			continue
+		}
+		good = append(good, t)
+	}
+	return good, left, nil
 }
 
 // classify finds the classes of the items that are unfinished. That may read an index,
