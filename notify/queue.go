@@ -150,7 +150,8 @@ type Share interface {
 	// undo the latest. The letter of a [Buried] item survives a power cut once
 	// Settle has returned nil. At every moment either the item or its letter
 	// exists, and there is never a second letter. A verdict on a finished item
-	// is ignored.
+	// is ignored, and so is one on an item whose record cannot be read: that item
+	// stays unfinished, and holds up no other.
 	Settle(ctx context.Context, verdicts []Verdict) error
 
 	// Release gives up the share. None of its work may still be running. The next

@@ -71,7 +71,7 @@ func BenchmarkPost(b *testing.B) {
 							mu.Lock()
 							sent[types.ID(fmt.Sprintf("%012d", int64(1e11)+i))] = begun
 							mu.Unlock()
-							res, err := client.Post(server.URL, "application/json", strings.NewReader(body)) //nolint:noctx // it ends with the test
+							res, err := client.Post(server.URL, "application/json", strings.NewReader(body))
 							if err != nil || res.StatusCode != http.StatusOK {
 								b.Errorf("%v %v", res, err)
 								return
