@@ -137,7 +137,8 @@ func (s *fileStore) unlock(id string) {
 }
 
 // hold renews the claim until release is called. The context ends when the
-// claim is lost.
+// claim is lost. While the claims are away nobody else gets it, and the download
+// goes on.
 func (d *download) hold(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stopped := make(chan struct{})
@@ -145,19 +146,14 @@ func (d *download) hold(ctx context.Context) (context.Context, func()) {
 		defer close(stopped)
 		t := time.NewTicker(claimLease / 3)
 		defer t.Stop()
-		good := time.Now()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-t.C:
 			}
-			err := d.s.claims.Renew(ctx, d.id, claimLease)
-			switch {
-			case err == nil:
-				good = time.Now()
-			case errors.Is(err, ErrLost) || time.Since(good) >= claimLease:
-				cancel(fmt.Errorf("notify: the claim of a download: %w", errors.Join(ErrLost, err)))
+			if err := d.s.claims.Renew(ctx, d.id, claimLease); errors.Is(err, ErrLost) {
+				cancel(fmt.Errorf("notify: the claim of a download: %w", err))
 				return
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garminkit/activityapi/internal/memqueue"
 	"github.com/garminkit/activityapi/notify"
 	"github.com/garminkit/activityapi/types"
 )
@@ -59,6 +60,33 @@ func TestDownloadOutlivesItsShare(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tcx, string(data))
 	})
+}
+
+// Claims that are away for longer than their lease do not end a download, nor does it
+// count as used up when they are back.
+func TestDownloadOutlivesItsClaims(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string]time.Duration{"before its end": time.Minute, "after its end": 5 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r, _, asked := lateRig(t, 2*time.Minute)
+				claims := &faultyClaims{Claims: memqueue.NewClaims()}
+				r.queue = claimsQueue{r.queue, claims}
+				r.start()
+				r.put(filePing("u", "7-file", fileURL))
+				pass(time.Second)
+				claims.broken.Store(true)
+				pass(back)
+				claims.broken.Store(false)
+				pass(time.Hour)
+				r.finish()
+				require.EqualValues(t, 1, asked.Load())
+				require.Empty(t, r.letters())
+				require.Len(t, r.files, 1)
+			})
+		})
+	}
 }
 
 // Run waits for such a download as for an attempt, and then ends it. The next Run

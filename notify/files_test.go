@@ -446,6 +446,13 @@ func (c *faultyClaims) Begin(ctx context.Context, id string, lease time.Duration
 	return c.Claims.Begin(ctx, id, lease)
 }
 
+func (c *faultyClaims) Renew(ctx context.Context, id string, lease time.Duration) error {
+	if c.broken.Load() {
+		return errBoom
+	}
+	return c.Claims.Renew(ctx, id, lease)
+}
+
 func (c *faultyClaims) Settle(ctx context.Context, id string, claim notify.Claim) error {
 	if c.broken.Load() {
 		return errBoom
