@@ -137,8 +137,8 @@ func (s *fileStore) unlock(id string) {
 }
 
 // hold renews the claim until release is called. The context ends when the
-// claim is lost. While the claims are away nobody else gets it, and the download
-// goes on.
+// claim is lost. While the claims are away it is not known to be, and the download goes
+// on: should another process get the claim, Garmin gives the file out no second time.
 func (d *download) hold(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stopped := make(chan struct{})

@@ -7,13 +7,12 @@ import (
 	"github.com/garminkit/activityapi/types"
 )
 
-// course is the run of a download. It is late if it goes on although its attempt
-// has lost the share.
+// course is the run of a download. It is late once its attempt has lost the share and
+// returned.
 type course struct {
 	user   types.UserID
 	cancel context.CancelCauseFunc
-	ended  chan struct{}
-	over   bool // under the store's lock
+	ended  chan struct{} // closed under the store's lock
 }
 
 // outlive runs the download. If the share is lost meanwhile, it returns the cause,
@@ -23,27 +22,25 @@ type course struct {
 //
 // The lock of the claim is the download's, and is given back when it has ended.
 func (d *download) outlive(ctx context.Context, client Client) (Claim, error) {
-	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	own, stop := context.WithoutCancel(ctx), func() {}
+	if at, ok := ctx.Deadline(); ok {
+		own, stop = context.WithDeadline(own, at)
+	}
+	own, cancel := context.WithCancelCause(own)
 	run := &course{user: d.file.UserID, cancel: cancel, ended: make(chan struct{})}
 	var c Claim
 	err := errGone // if the client ends the goroutine
 	go func() {
 		defer d.s.end(run)
 		defer d.s.unlock(d.id)
+		defer stop()
 		defer cancel(nil)
-		timed := own
-		if at, ok := ctx.Deadline(); ok {
-			var stop context.CancelFunc
-			timed, stop = context.WithDeadline(own, at)
-			defer stop()
-		}
-		held, release := d.hold(timed)
+		held, release := d.hold(own)
 		defer release()
-		e := attempted(func() (err error) {
+		err = attempted(func() (err error) {
 			c, err = d.run(held, client)
 			return err
 		})
-		err = e
 	}()
 	select {
 	case <-run.ended:
@@ -65,16 +62,17 @@ func (d *download) outlive(ctx context.Context, client Client) (Claim, error) {
 func (s *fileStore) leave(run *course) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !run.over {
+	select {
+	case <-run.ended:
+	default:
 		s.late[run] = true
 	}
 }
 
 func (s *fileStore) end(run *course) {
 	s.mu.Lock()
-	run.over = true
+	defer s.mu.Unlock()
 	delete(s.late, run)
-	s.mu.Unlock()
 	close(run.ended)
 }
 

@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"io"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,6 +88,55 @@ func TestDownloadOutlivesItsClaims(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A download has no more time than its attempt, whoever has the share.
+func TestLateDownloadEnds(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"late": true, "not late": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				r, lose, asked := lateRig(t, time.Hour)
+				r.start()
+				r.put(filePing("u", "7-file", fileURL))
+				pass(time.Second)
+				if lost {
+					close(lose)
+				}
+				pass(10*time.Minute - 2*time.Second)
+				require.EqualValues(t, 1, asked.Load())
+				pass(time.Hour)
+				require.Len(t, r.letters(), 1, "it was asked for again, and Garmin gives it out once")
+				require.Less(t, r.letters()[0].Buried.Sub(began), time.Hour)
+				r.finish()
+			})
+		})
+	}
+}
+
+// A client that ends its goroutine has failed like one that returns an error.
+func TestClientEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		r := newRig(t, garmin{download: func(context.Context, types.Secret) (io.ReadCloser, error) {
+			if calls++; calls == 1 {
+				runtime.Goexit()
+			}
+			return io.NopCloser(strings.NewReader(tcx)), nil
+		}})
+		r.opts.Files = &notify.Files{Dir: t.TempDir()}
+		r.start()
+		r.put(filePing("u", "7-file", fileURL))
+		pass(time.Hour)
+		r.finish()
+		require.Equal(t, 2, calls)
+		require.Equal(t, 1, r.count(notify.ResultRetry))
+		require.Len(t, r.files, 1)
+		require.EqualValues(t, len(tcx), r.files[0].Size)
+	})
 }
 
 // Run waits for such a download as for an attempt, and then ends it. The next Run

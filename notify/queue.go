@@ -108,7 +108,8 @@ type Share interface {
 	// Context returns a context that ends when running work must stop, because
 	// the right to the share has ended or is about to. For a shared queue that
 	// is some seconds before another worker can get the share. Its cause wraps
-	// [ErrLost]. Release also ends it.
+	// [ErrLost]. Release also ends it. A download goes on under its claim, see
+	// [Claims], even after Release.
 	Context() context.Context
 
 	// Scan returns at most max unfinished items of one class, or none if there

@@ -11,8 +11,8 @@ import (
 
 // Reread makes the current Run forget what it has read of a user's items, so that
 // it reads them again before it tries them. It waits until all attempts at the
-// user's items that had begun before have returned, or returns an error when ctx
-// ends. Call it after [Eraser].Erase: once it has returned nil, no callback gets
+// user's items that had begun before have returned, and downloads that have outlived
+// theirs, or returns an error when ctx ends. Call it after [Eraser].Erase: once it has returned nil, no callback gets
 // what was erased.
 //
 // It has no effect on other processes that work on the queue: an item that one of

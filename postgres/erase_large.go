@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garminkit/activityapi/internal/backoff"
 	"github.com/garminkit/activityapi/internal/erasure"
@@ -72,8 +71,7 @@ func (e *eraser) large(body int64) error {
 		}
 		// Who settles some of its items may wait for it, and it for them: then the
 		// server undoes one of the two.
-		var pg *pgconn.PgError
-		if !errors.As(err, &pg) || pg.Code != "40P01" || backoff.Sleep(ctx, backoff.Wait(tries, 10*time.Millisecond, time.Second)) != nil {
+		if !undone(err) || backoff.Sleep(ctx, backoff.Wait(tries, 10*time.Millisecond, time.Second)) != nil {
 			return e.db.reason(e.ctx, err)
 		}
 	}

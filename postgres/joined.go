@@ -50,6 +50,9 @@ func (s *joined) Update(ctx context.Context, key join.Key, f func(*join.Record) 
 	}
 }
 
+// today is the day of UTC: a session's time zone may be another.
+const today = `({s}.clock() AT TIME ZONE 'UTC')::date`
+
 // keep writes what was made of a row, and reports whether the row was still as it
 // was read. What is lost with a connection is not repeated: it may have been
 // written.
@@ -70,13 +73,13 @@ func (s *joined) keep(ctx context.Context, key join.Key, row joinedRow, newDetai
 	var sql string
 	switch {
 	case row.version == 0:
-		sql = `INSERT INTO {s}.joined (user_id, id, version, changed, record, details) VALUES ($1, $2, $3, ({s}.clock() AT TIME ZONE 'UTC')::date, $4, $5) ON CONFLICT DO NOTHING`
+		sql = `INSERT INTO {s}.joined (user_id, id, version, changed, record, details) VALUES ($1, $2, $3, ` + today + `, $4, $5) ON CONFLICT DO NOTHING`
 		args = append(args, details)
 	case newDetails:
-		sql = `UPDATE {s}.joined SET version = $3, changed = ({s}.clock() AT TIME ZONE 'UTC')::date, record = $4, details = $6 WHERE user_id = $1 AND id = $2 AND version = $5`
+		sql = `UPDATE {s}.joined SET version = $3, changed = ` + today + `, record = $4, details = $6 WHERE user_id = $1 AND id = $2 AND version = $5`
 		args = append(args, row.version, details)
 	default: // their bytes stay where they are
-		sql = `UPDATE {s}.joined SET version = $3, changed = ({s}.clock() AT TIME ZONE 'UTC')::date, record = $4 WHERE user_id = $1 AND id = $2 AND version = $5`
+		sql = `UPDATE {s}.joined SET version = $3, changed = ` + today + `, record = $4 WHERE user_id = $1 AND id = $2 AND version = $5`
 		args = append(args, row.version)
 	}
 	var kept bool
@@ -178,7 +181,7 @@ func (db *DB) sweepJoined(ctx context.Context) error {
 		var n int64
 		err := db.do(ctx, "sweep of activities", again, func(ctx context.Context) error {
 			tag, err := db.pool.Exec(ctx, db.sql(`DELETE FROM {s}.joined WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM {s}.joined WHERE changed < ({s}.clock() AT TIME ZONE 'UTC')::date - $1::integer ORDER BY changed LIMIT $2 FOR UPDATE SKIP LOCKED))`), days, most)
+  SELECT ctid FROM {s}.joined WHERE changed < `+today+` - $1::integer ORDER BY changed LIMIT $2 FOR UPDATE SKIP LOCKED))`), days, most)
 			n = tag.RowsAffected()
 			return err
 		})

@@ -85,15 +85,21 @@ func (db *DB) reason(ctx context.Context, err error) error {
 	return clean(err)
 }
 
+// undone tells that the server undid a transaction in favour of another.
+func undone(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
 // mayRepeat tells whether a statement that failed with err can be sent again.
 func mayRepeat(err error, how doing) bool {
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
 	switch {
+	case undone(err):
+		return true
 	case errors.As(err, &pg):
 		switch pg.Code {
-		case "40001", "40P01": // it was undone in favour of another
-			return true
 		case "53300", "57P03": // of a connection: too many of them; the server starts
 			return true
 		case "57P01", "57P02": // the server stops
