@@ -107,3 +107,37 @@ func TestSettleUnreadable(t *testing.T) {
 		})
 	}
 }
+
+// TestDoubtfulLetterOfUnreadable: a letter that a failed Settle left stays while its
+// item cannot be read: the item may be finished, and would be lost.
+func TestDoubtfulLetterOfUnreadable(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	s := openDisk(t, d)
+	put(t, s, numbered(1))
+	h := only(t, s)
+	it := scanClass(t, h, notify.ClassPush)[0]
+	set := func(f func(o op) (int, error)) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.fault = f
+	}
+	set(faultFor("sync", logDir, 9, errFull))
+	require.Error(t, h.Settle(t.Context(), buried(it.ID)))
+	require.Len(t, letterIDs(t, s), 1)
+	for m := range s.marked { // as when others need the memory
+		m.mu.Lock()
+		m.st = nil
+		m.mu.Unlock()
+	}
+	set(func(o op) (int, error) {
+		if o.kind == "read" && strings.Contains(o.name, markSuffix) {
+			return 0, syscall.EIO
+		}
+		return 0, nil
+	})
+	require.NoError(t, h.Settle(t.Context(), buried(it.ID)))
+	set(nil)
+	require.Len(t, letterIDs(t, s), 1)
+	require.NoError(t, s.Close())
+}
